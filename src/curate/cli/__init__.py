@@ -1,0 +1,75 @@
+"""The command line: one file for each verb, no logic inside. Heavy imports wait until a verb runs."""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import typer
+
+from curate.cli import config, doctor, explain, init, report, run, shards, stages, why
+from curate.cli.options import version_option
+from curate.errors import CurateError, ExitCode
+from curate.ui.console import console
+from curate.ui.notes import note, show_error
+
+EXAMPLES = """From a folder of raw text to token shards, with a reason for every document left out.
+
+\b
+Examples:
+  curate run corpus/ -o curated             clean, deduplicate, score, tokenize; ends with a report
+  curate run corpus/ -o curated --dry-run   show the plan, derived settings and an estimate; write nothing
+  curate why curated ID                     what happened to one document, stage by stage
+  curate init                               write a commented curate.toml to change
+"""
+
+app = typer.Typer(
+    help=EXAMPLES,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+)
+app.callback()(version_option)
+app.command("run", rich_help_panel="Work")(run.run)
+app.command("init")(init.init)
+app.command("config")(config.config)
+app.command("stages")(stages.stages)
+app.command("explain")(explain.explain)
+app.command("why")(why.why)
+app.command("report")(report.report)
+app.add_typer(shards.app, name="shards")
+app.command("doctor")(doctor.doctor)
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Run one command line; returns the exit code (see `curate.errors.ExitCode`)."""
+    try:
+        result = typer.main.get_command(app).main(list(arguments), prog_name="curate", standalone_mode=False)
+    except CurateError as error:
+        show_error(console(), error)
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.DONE
+    except Exception as error:  # noqa: BLE001  (the one place where the unexpected becomes an exit code)
+        return _unexpected(error)
+    return result if isinstance(result, int) else ExitCode.DONE
+
+
+def _unexpected(error: Exception) -> int:
+    message = getattr(error, "format_message", None)
+    if message is not None:  # a flag or argument that typer refused
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else "curate"
+        note(console(), "error", message().rstrip("."), f"{path} --help")
+        return ExitCode.USER_ERROR
+    note(console(), "error", f"something went wrong inside curate: {type(error).__name__}: {error}")
+    if os.environ.get("CURATE_DEBUG") or "-vv" in sys.argv:
+        traceback.print_exception(error)
+    else:
+        note(console(), "hint", "finished parts are safe; run again with CURATE_DEBUG=1 to see where it happened")
+    return ExitCode.OUR_FAULT

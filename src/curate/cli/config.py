@@ -1,0 +1,25 @@
+"""``curate config``: every setting, its value and where it came from."""
+
+from typing import Annotated
+
+import typer
+
+from curate.cli.options import ConfigOption, JsonOption, SetOption
+
+
+def config(
+    section: Annotated[str | None, typer.Argument(help="Only this section.")] = None,
+    config: ConfigOption = None,
+    assignments: SetOption = None,
+    json: JsonOption = False,
+) -> int:
+    """Show resolved settings and where each came from.
+
+    \b
+    Examples:
+      curate config
+      curate config quality --set quality.min_words=20
+    """
+    from curate.ui.settings import show_settings
+
+    return show_settings(section, config, assignments or [], json=json)

@@ -1,0 +1,29 @@
+"""``curate init``: a commented settings file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def init(
+    path: Annotated[str, typer.Argument(metavar="FILE", help="Where to write it.")] = "curate.toml",
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> int:
+    """Write curate.toml: every setting with its default and what it does.
+
+    \b
+    Examples:
+      curate init
+      curate init settings/web.toml
+    """
+    from curate.config import default_file
+    from curate.errors import ExitCode, UserError
+    from curate.store.atomic import write_whole
+
+    target = Path(path)
+    if target.exists() and not force:
+        raise UserError(f"`{path}` is there already", hint=f"curate init {path} --force")
+    write_whole(target, default_file().encode())
+    typer.echo(path)
+    return ExitCode.DONE

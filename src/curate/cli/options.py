@@ -1,0 +1,31 @@
+"""Flags that several verbs share."""
+
+import sys
+from typing import Annotated
+
+import typer
+from curate import __version__
+from curate.ui.console import Color
+
+ColorOption = Annotated[
+    Color, typer.Option("--color", envvar="CURATE_COLOR", help="Colour: auto, always or never (NO_COLOR is honoured).")
+]
+JsonOption = Annotated[bool, typer.Option("--json", envvar="CURATE_JSON", help="Print one JSON object on stdout.")]
+ConfigOption = Annotated[
+    str | None,
+    typer.Option("--config", "-c", envvar="CURATE_CONFIG", metavar="FILE", help="Settings file; see `curate init`."),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", envvar="CURATE_SET", metavar="SECTION.KEY=VALUE", help="One setting; may be given often."),
+]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
+
+
+def version_option(
+    version: Annotated[bool, typer.Option("--version", "-V", is_eager=True, help="Show the version and exit.")] = False,
+) -> None:
+    """Flags before the verb."""
+    if version:
+        sys.stdout.write(f"curate {__version__}\n")
+        raise typer.Exit

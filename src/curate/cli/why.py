@@ -1,0 +1,24 @@
+"""``curate why``: the life of one document."""
+
+from typing import Annotated
+
+import typer
+
+from curate.cli.options import JsonOption, RunArgument
+
+
+def why(
+    run: RunArgument,
+    document: Annotated[str, typer.Argument(metavar="ID", help="Id of the document, as in the run.")],
+    json: JsonOption = False,
+) -> int:
+    """Show what happened to one document, stage by stage.
+
+    \b
+    Examples:
+      curate why curated 8f3a2c
+      curate why curated 'forum/a.jsonl#17' --json
+    """
+    from curate.ui.life import show_life
+
+    return show_life(run, document, json=json)

@@ -1,0 +1,154 @@
+"""Files as a stream of decompressed blocks, each knowing where in the stored file it came from.
+
+Damage is told apart: a stream that ends too early (``truncated_file``) from one that contradicts itself
+(``corrupt_file``). What the failing step would have given is let go, since bytes that fail a checksum may be
+any text. Memory stays bounded whatever the compression ratio.
+"""
+
+import os
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+import zstandard
+
+from curate.corpus.input import Compression, InputFile
+from curate.corpus.quarantine import Damaged
+
+STORED_STEP = 64 * 1024
+"""Compressed bytes read at a time; compressed files are cut into parts at multiples of it."""
+
+_ZSTD_STEP = 4 * 1024  # a call inflates all it is given: 4 KB of the densest blocks are 128 MB
+_GZIP_BURST = 1024 * 1024  # output of one call; zlib holds back the rest
+_ZSTD_WINDOW = 2**31  # what `zstd --long=31` writes; memory is used only when a frame asks for it
+_GZIP_MAGIC = b"\x1f\x8b"
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+
+
+class Block(NamedTuple):
+    """Decompressed bytes."""
+
+    data: bytes
+    at: int
+    """Offset in the stored file of the step that gave them."""
+    stored: int
+    """Stored bytes newly consumed."""
+
+
+def sniff(head: bytes) -> Compression:
+    """The compression that the first bytes of a file speak of, whatever its name.
+
+    Example:
+        >>> sniff(bytes.fromhex("1f8b0800")), sniff(b'{"text": "plain"}')
+        ('gzip', '')
+    """
+    if head.startswith(_GZIP_MAGIC):
+        return "gzip"
+    is_skippable_frame = head[1:4] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F
+    return "zstd" if head.startswith(_ZSTD_MAGIC) or is_skippable_frame else ""
+
+
+def blocks(file: InputFile, start: int, stop: int, size: int) -> Iterator[Block]:
+    """Blocks of the bytes ``start`` to ``stop`` of a plain file, or of all a compressed file holds.
+
+    Args:
+        file: the file as it was inspected.
+        start: first byte (0 for compressed files).
+        stop: end of the range, in stored bytes.
+        size: bytes of a block of a plain file. Blocks of a compressed file do not depend on it.
+
+    Raises:
+        Damaged: the file cannot be opened, changed since it was inspected, is truncated or corrupt.
+    """
+    try:
+        handle = os.open(file.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    except OSError as error:
+        raise Damaged("unreadable_file", str(error.strerror)) from error
+    try:
+        stored = _stored(handle, file, start, stop, STORED_STEP if file.compression else size)
+        if file.compression == "gzip":
+            yield from _gunzipped(stored)
+        elif file.compression == "zstd":
+            yield from _unzstd(stored)
+        else:
+            yield from stored
+    finally:
+        os.close(handle)
+
+
+def _stored(handle: int, file: InputFile, start: int, stop: int, size: int) -> Iterator[Block]:
+    try:
+        now = os.fstat(handle).st_size
+        if now != file.size:
+            raise Damaged(
+                "unreadable_file", f"the file had {file.size} bytes when the run began, and has {now} now"
+            )
+        if start:
+            os.lseek(handle, start, os.SEEK_SET)
+        at = start
+        while at < stop:
+            data = os.read(handle, min(size, stop - at))
+            if not data:
+                raise Damaged("unreadable_file", "the file became shorter while it was read")
+            yield Block(data, at, len(data))
+            at += len(data)
+    except OSError as error:
+        raise Damaged("unreadable_file", str(error.strerror)) from error
+
+
+class _Inflater(Protocol):
+    """What ``zlib`` and ``zstandard`` decompression objects share."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+
+
+def _gunzipped(stored: Iterator[Block]) -> Iterator[Block]:
+    """Members of a gzip file, one after another; zeros after the last are padding."""
+    member = zlib.decompressobj(31)
+    begun = False
+    for block in stored:
+        data, consumed = block.data, block.stored
+        while data or consumed:
+            if member.eof:
+                data = data.lstrip(b"\0")
+                member, begun = zlib.decompressobj(31), False
+            begun = begun or bool(data)
+            try:
+                text = member.decompress(data, _GZIP_BURST)
+            except zlib.error as error:
+                raise Damaged("corrupt_file", f"gzip: {error}") from error
+            yield Block(text, block.at, consumed)
+            data, consumed = member.unused_data if member.eof else member.unconsumed_tail, 0
+    _check_end(member, begun=begun, name="gzip")
+
+
+def _unzstd(stored: Iterator[Block]) -> Iterator[Block]:
+    """Frames of a zstd file, one after another."""
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+    frame = decompressor.decompressobj()
+    begun = False
+    for block in stored:
+        for step in range(0, len(block.data), _ZSTD_STEP):
+            data = block.data[step : step + _ZSTD_STEP]
+            consumed = len(data)
+            while data:
+                if frame.eof:
+                    frame = decompressor.decompressobj()
+                begun = True
+                try:
+                    text = frame.decompress(data)
+                except zstandard.ZstdError as error:
+                    raise Damaged(
+                        "corrupt_file", f"zstd: {error}".replace("zstd decompressor error: ", "")
+                    ) from error
+                yield Block(text, block.at, consumed)
+                data, consumed = frame.unused_data if frame.eof else b"", 0
+    _check_end(frame, begun=begun, name="zstd")
+
+
+def _check_end(stream: _Inflater, *, begun: bool, name: str) -> None:
+    if begun and not stream.eof:
+        raise Damaged("truncated_file", f"the {name} stream ends before its end mark")

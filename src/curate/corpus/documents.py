@@ -1,0 +1,112 @@
+"""What a document is once read: six columns, whatever format it came from."""
+
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curate.corpus.quarantine import Quarantined, quarantine_batch
+
+ORIGIN = pa.struct([("file", pa.string()), ("position", pa.int64())])
+
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("text", pa.large_string()),
+        ("source", pa.string()),
+        ("origin", ORIGIN),
+        ("metadata", pa.large_string()),
+        ("raw_bytes", pa.int64()),
+    ]
+)
+"""One document.
+
+- ``id``: the input's own, else ``file#position``.
+- ``text``: never null.
+- ``source``: a field of the input, else the first folder of the file, else its stem.
+- ``origin.position``: line or row, counted from 1.
+- ``metadata``: all other fields of the input as one JSON object, values as written; null when there are none.
+- ``raw_bytes``: length of the text as it was read, in bytes of UTF-8.
+"""
+
+
+class Parsed(NamedTuple):
+    """What one chunk of input held."""
+
+    documents: pa.RecordBatch
+    """Rows of `SCHEMA`, in the order of the input."""
+    quarantined: pa.RecordBatch
+    """Rows of `curate.corpus.quarantine.SCHEMA`."""
+
+
+class Rows:
+    """Documents and quarantined input gathered while a chunk is parsed.
+
+    Parsers append to the six lists, one item each for a document, or add whole batches.
+    """
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self.texts: list[str] = []
+        self.sources: list[str] = []
+        self.files: list[str] = []
+        self.positions: list[int] = []
+        self.metadata: list[bytes | None] = []
+        self.quarantined: list[Quarantined] = []
+        self._batches: list[pa.RecordBatch] = []
+
+    def add(self, name: str, position: int, text: str, source: str) -> None:
+        """Append a document that has no fields beside its text."""
+        self.ids.append(f"{name}#{position}")
+        self.texts.append(text)
+        self.sources.append(source)
+        self.files.append(name)
+        self.positions.append(position)
+        self.metadata.append(None)
+
+    def add_batch(self, batch: pa.RecordBatch) -> None:
+        """Append documents that are columns already (rows of `SCHEMA`)."""
+        self._gather()
+        self._batches.append(batch)
+
+    def parsed(self) -> Parsed:
+        """Everything gathered, in order."""
+        self._gather()
+        if len(self._batches) == 1:
+            documents = self._batches[0]
+        else:
+            table = pa.Table.from_batches(self._batches, SCHEMA).combine_chunks()
+            batches = table.to_batches()
+            documents = batches[0] if batches else pa.RecordBatch.from_pylist([], SCHEMA)
+        return Parsed(documents, quarantine_batch(self.quarantined))
+
+    def _gather(self) -> None:
+        if not self.texts:
+            return
+        self._batches.append(
+            document_batch(
+                ids=pa.array(self.ids, pa.string()),
+                texts=pa.array(self.texts, pa.large_string()),
+                sources=pa.array(self.sources, pa.string()),
+                files=pa.array(self.files, pa.string()),
+                positions=pa.array(self.positions, pa.int64()),
+                metadata=pa.array(self.metadata, pa.large_string()),
+            )
+        )
+        for column in (self.ids, self.texts, self.sources, self.files, self.positions, self.metadata):
+            column.clear()
+
+
+def document_batch(
+    *,
+    ids: pa.Array,
+    texts: pa.Array,
+    sources: pa.Array,
+    files: pa.Array,
+    positions: pa.Array,
+    metadata: pa.Array,
+) -> pa.RecordBatch:
+    """Rows of `SCHEMA` from its columns; ``raw_bytes`` is measured here."""
+    origin = pa.StructArray.from_arrays([files, positions], fields=list(ORIGIN))
+    raw_bytes = pc.binary_length(texts).cast(pa.int64())
+    return pa.RecordBatch.from_arrays([ids, texts, sources, origin, metadata, raw_bytes], schema=SCHEMA)

@@ -1,0 +1,182 @@
+"""One read of each file before the run: its fingerprint, where its lines begin, and which field is the text.
+
+What this finds is all that `cut` and the readers need to know, so a run can be planned, checked and resumed
+without reading the corpus again.
+"""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import msgspec
+import xxhash
+
+from curate.corpus import fields, parquet
+from curate.corpus.compression import blocks, sniff
+from curate.corpus.input import InputFile, InputSettings, LineMark, Problem
+from curate.corpus.lines import BOM, count_newlines
+from curate.corpus.quarantine import Damaged
+
+_BLOCK = 1024 * 1024
+_HEAD_BYTES = 64 * 1024
+_FILES_PER_TASK = 256  # small files cost less than handing one to a thread
+
+
+def inspect(files: Sequence[InputFile], settings: InputSettings, threads: int) -> tuple[InputFile, ...]:
+    """The files with everything known that one read of each can tell, in the order given.
+
+    Args:
+        files: as `discover` found them.
+        settings: the section ``[input]``.
+        threads: how many files are read at once.
+
+    Raises:
+        InputError: a Parquet file has no column of text, or not the one that was asked for.
+    """
+    tasks = [files[i : i + _FILES_PER_TASK] for i in range(0, len(files), _FILES_PER_TASK)]
+    if any(file.format == "parquet" for file in files) or len(files) < threads * _FILES_PER_TASK:
+        tasks = [[file] for file in files]
+    with ThreadPoolExecutor(threads, thread_name_prefix="inspect") as pool:
+        done = pool.map(lambda task: [_inspected(file, settings) for file in task], tasks)
+        return tuple(file for task in done for file in task)
+
+
+class _Scan(NamedTuple):
+    size: int
+    fingerprint: str
+    head: bytes
+    marks: tuple[LineMark, ...]
+
+
+def _inspected(file: InputFile, settings: InputSettings) -> InputFile:
+    try:
+        scan = _scan(file.path, min(_BLOCK, settings.part_bytes), lines=file.format in {"jsonl", "lines"})
+    except OSError as error:
+        return msgspec.structs.replace(file, problem=Problem("unreadable_file", str(error.strerror)))
+    file = msgspec.structs.replace(
+        file, size=scan.size, fingerprint=scan.fingerprint, empty=not scan.size, marks=scan.marks
+    )
+    if file.empty:
+        return file
+    try:
+        return _parquet(file, settings) if file.format == "parquet" else _text(file, scan.head, settings)
+    except Damaged as damage:
+        return msgspec.structs.replace(file, problem=Problem(damage.reason, damage.detail))
+
+
+def _scan(path: str, step: int, *, lines: bool) -> _Scan:
+    """Fingerprint, first bytes and line marks, a block at a time."""
+    digest = xxhash.xxh3_128()
+    counter: _LineCounter | None = None
+    head, size = b"", 0
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        while block := os.read(handle, _BLOCK):
+            if not size:
+                head = block[:_HEAD_BYTES]
+                counter = _LineCounter(step) if lines and not sniff(head) else None
+            digest.update(block)
+            if counter:
+                counter.add(block)
+            size += len(block)
+    finally:
+        os.close(handle)
+    marks = tuple(mark for mark in counter.marks if mark.offset < size) if counter else ()
+    return _Scan(size, digest.hexdigest(), head, marks)
+
+
+class _LineCounter:
+    """Marks the first line that begins in each ``step`` bytes; the start of a file needs no mark."""
+
+    def __init__(self, step: int) -> None:
+        self.marks: list[LineMark] = []
+        self._step = step
+        self._size = 0
+        self._newlines = 0
+
+    def add(self, block: bytes) -> None:
+        for start in range(0, len(block), self._step):
+            end = block.find(b"\n", start, start + self._step) + 1
+            if end and self._size + start:
+                self.marks.append(LineMark(self._size + end, self._newlines + 2))
+            self._newlines += count_newlines(block[start : start + self._step])
+        self._size += len(block)
+
+
+def _parquet(file: InputFile, settings: InputSettings) -> InputFile:
+    layout = parquet.inspect(file, settings)
+    found = layout.fields
+    return msgspec.structs.replace(
+        file,
+        row_groups=layout.row_groups,
+        empty=not any(group.rows for group in layout.row_groups),
+        text=found.text,
+        id=found.id,
+        source=found.source,
+        guessed=found.guessed,
+    )
+
+
+def _text(file: InputFile, stored_head: bytes, settings: InputSettings) -> InputFile:
+    """What the first bytes of a line or text file tell."""
+    actual = sniff(stored_head)
+    if actual != file.compression and (actual or _is_plain(stored_head)):
+        said = actual or "plain text"
+        file = msgspec.structs.replace(
+            file, compression=actual, note=f"is {said} in spite of its name; read as that"
+        )
+    head = _head(file) if file.compression else stored_head
+    if not head:
+        return msgspec.structs.replace(file, empty=True)
+    problem = _wide_characters(head) or (_spread_json(file, head) if file.format == "jsonl" else None)
+    if problem or file.format != "jsonl":
+        return msgspec.structs.replace(file, problem=problem)
+    found = fields.of_json_lines(head.removeprefix(BOM), settings)
+    return msgspec.structs.replace(
+        file, text=found.text, id=found.id, source=found.source, guessed=found.guessed
+    )
+
+
+def _head(file: InputFile) -> bytes:
+    """The first decompressed bytes. Damage is left for the reader to find, unless nothing comes before it."""
+    head = b""
+    try:
+        for block in blocks(file, 0, file.size, _BLOCK):
+            head += block.data[: _HEAD_BYTES - len(head)]
+            if len(head) == _HEAD_BYTES:
+                break
+    except Damaged:
+        if not head:
+            raise
+    return head
+
+
+def _is_plain(head: bytes) -> bool:
+    try:
+        head[:1024].decode()
+    except UnicodeDecodeError as error:
+        return error.reason == "unexpected end of data" and b"\0" not in head  # a character cut in two
+    return b"\0" not in head
+
+
+def _wide_characters(head: bytes) -> Problem | None:
+    """UTF-16 or UTF-32, by its byte order mark or by its many zero bytes."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or head.count(0) * 4 > len(head):
+        hint = "convert it with `iconv -f UTF-16 -t UTF-8`"
+        return Problem("undecodable", f"the file looks like UTF-16 or UTF-32, not UTF-8; {hint}")
+    return None
+
+
+def _spread_json(file: InputFile, head: bytes) -> Problem | None:
+    """A ``.json`` file that is one array, or one object spread over lines, rather than an object a line."""
+    if not file.name.lower().removesuffix(".gz").removesuffix(".zst").removesuffix(".zstd").endswith(".json"):
+        return None
+    start = head.removeprefix(BOM).lstrip()[:1]
+    is_torn = b"\n" not in head.strip()[:-1] and start == b"{"
+    if start not in {b"[", b"{"} or is_torn or fields.json_objects(head):
+        return None
+    command = "jq -c '.[]' " if start == b"[" else "jq -c . "
+    return Problem(
+        "bad_json", f"one JSON value, not one object a line; convert it with `{command}{file.name}`"
+    )

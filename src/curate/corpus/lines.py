@@ -1,0 +1,128 @@
+"""Blocks of bytes cut into runs of whole lines, each line belonging where its first byte lies.
+
+A line too long to hold is counted and let go, so that one endless line cannot fill the memory.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from curate.corpus.compression import Block
+from curate.corpus.input import InputFile
+from curate.corpus.quarantine import KEPT_BYTES, Damaged, Quarantined
+
+BOM = b"\xef\xbb\xbf"
+
+
+class Lines(NamedTuple):
+    """Whole lines of one file; the last line of a file may lack its newline."""
+
+    file: InputFile
+    first_line: int
+    """Number of the first line, counted from 1."""
+    first_byte: int
+    """Where it begins in the (decompressed) file."""
+    data: bytes
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held in memory."""
+        return len(self.data)
+
+
+class Run(NamedTuple):
+    """A piece of the file, and the offset of the stored step in which its first byte lay."""
+
+    at: int
+    piece: Lines | Quarantined | None
+    """None: nothing but progress."""
+    stored: int = 0
+    """Stored bytes newly consumed."""
+
+
+def count_newlines(data: bytes) -> int:
+    r"""Number of newline bytes (numpy lets other threads run meanwhile).
+
+    Example:
+        >>> count_newlines(b"one\ntwo\nthree")
+        2
+    """
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == 0x0A))
+
+
+def runs(source: Iterable[Block], file: InputFile, first_line: int, first_byte: int) -> Iterator[Run]:
+    """All lines of ``source``; damage to the file ends them with a quarantine entry that holds the torn line.
+
+    Args:
+        source: consecutive blocks; the first begins a line.
+        file: the file they are of.
+        first_line: number of the first line.
+        first_byte: where it begins.
+    """
+    line, byte = first_line, first_byte
+    torn = _TornLine(file.max_document_bytes)
+    at = 0
+    try:
+        for block in source:
+            at = block.at
+            yield Run(block.at, None, block.stored)
+            head = 0
+            if torn.length:
+                head = block.data.find(b"\n") + 1
+                torn.extend(block.data[:head] if head else block.data)
+                if not head:
+                    continue
+                yield Run(torn.at, torn.piece(file, line, byte))
+                line, byte = line + 1, byte + torn.length
+                torn = _TornLine(file.max_document_bytes)
+            tail = block.data.rfind(b"\n") + 1
+            if tail > head:
+                body = block.data[head:tail] if head or tail < len(block.data) else block.data
+                yield Run(block.at, Lines(file, line, byte, body))
+                line, byte = line + count_newlines(body), byte + len(body)
+            if max(head, tail) < len(block.data):
+                torn.at = block.at
+                torn.extend(block.data[max(head, tail) :])
+    except Damaged as damage:
+        at = torn.at if torn.length else at
+        yield Run(at, Quarantined(file.name, line, byte, damage.reason, damage.detail, torn.kept()))
+    else:
+        if torn.length:
+            yield Run(torn.at, torn.piece(file, line, byte))
+
+
+class _TornLine:
+    """A line of which the end has not been seen yet."""
+
+    def __init__(self, limit: int) -> None:
+        self.at = 0
+        self.length = 0
+        self._limit = limit
+        self._pieces: list[bytes] = []
+        self._ends = False
+
+    def extend(self, data: bytes) -> None:
+        self._ends = data.endswith(b"\n")
+        if self._fits() or self.length < KEPT_BYTES:
+            self._pieces.append(data)
+        self.length += len(data)
+        if not self._fits():
+            self._pieces = [self.kept()]
+
+    def kept(self) -> bytes:
+        return b"".join(self._pieces)[:KEPT_BYTES]
+
+    def piece(self, file: InputFile, line: int, byte: int) -> Lines | Quarantined:
+        if self._fits():
+            return Lines(file, line, byte, b"".join(self._pieces))
+        return too_large(file, line, byte, self.length - self._ends, self.kept().removesuffix(b"\n"))
+
+    def _fits(self) -> bool:
+        return self.length - self._ends <= self._limit
+
+
+def too_large(file: InputFile, position: int, byte: int | None, length: int, head: bytes) -> Quarantined:
+    """The entry of a document of ``length`` bytes, of which only ``head`` is kept."""
+    detail = f"{length:,} bytes; `input.max_document_bytes` is {file.max_document_bytes:,}"
+    return Quarantined(file.name, position, byte, "document_too_large", detail, head[:KEPT_BYTES])

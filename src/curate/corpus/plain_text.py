@@ -1,0 +1,68 @@
+"""Plain text and Markdown: a file is one document, or each of its lines is."""
+
+from typing import NamedTuple
+
+from curate.corpus.compression import blocks
+from curate.corpus.documents import Rows
+from curate.corpus.input import InputFile
+from curate.corpus.lines import BOM, Lines, too_large
+from curate.corpus.quarantine import KEPT_BYTES, Damaged, Quarantined
+
+_READ = 1024 * 1024
+
+
+class TextFile(NamedTuple):
+    """The whole content of one file."""
+
+    file: InputFile
+    data: bytes
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held in memory."""
+        return len(self.data)
+
+
+def read(file: InputFile) -> TextFile | Quarantined | None:
+    """The content of ``file``, or why it cannot be had; None when it holds nothing at all."""
+    pieces: list[bytes] = []
+    length = 0
+    try:
+        for block in blocks(file, 0, file.size, _READ):
+            length += len(block.data)
+            pieces.append(block.data)
+            if length > file.max_document_bytes:
+                pieces = [b"".join(pieces)[:KEPT_BYTES]]
+    except Damaged as damage:
+        return Quarantined(file.name, 1, 0, damage.reason, damage.detail, b"".join(pieces)[:KEPT_BYTES])
+    if length > file.max_document_bytes:
+        return too_large(file, 1, 0, length, b"".join(pieces))
+    return TextFile(file, b"".join(pieces)) if length else None
+
+
+def parse_file(whole: TextFile, rows: Rows) -> None:
+    """Append the one document of a text file to ``rows``."""
+    _append(whole.file, 1, 0, whole.data, rows)
+
+
+def parse_lines(lines: Lines, rows: Rows) -> None:
+    """Append each line that is not blank to ``rows``, without its line end."""
+    byte = lines.first_byte
+    for position, line in enumerate(lines.data.split(b"\n"), lines.first_line):
+        if line and not line.isspace():
+            if len(line) > lines.file.max_document_bytes:
+                rows.quarantined.append(too_large(lines.file, position, byte, len(line), line))
+            else:
+                _append(lines.file, position, byte, line.removesuffix(b"\r"), rows)
+        byte += len(line) + 1
+
+
+def _append(file: InputFile, position: int, byte: int, data: bytes, rows: Rows) -> None:
+    content = data.removeprefix(BOM) if byte == 0 else data
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        detail = f"not UTF-8: {error.reason} at byte {byte + error.start}"
+        rows.quarantined.append(Quarantined(file.name, position, byte, "undecodable", detail, data))
+        return
+    rows.add(file.name, position, text, file.default_source)

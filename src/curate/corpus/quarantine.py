@@ -1,0 +1,78 @@
+"""Input that cannot be read as a document: where it lies, why it cannot be read, and the bytes themselves.
+
+Bad input never ends a run and never vanishes: each piece of it is one row here, counted in the books.
+"""
+
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from curate.stages.contract import Reason
+
+KEPT_BYTES = 64 * 1024
+"""How much of an unreadable piece of input is kept: enough to see what it is, bounded for huge lines."""
+
+SCHEMA = pa.schema(
+    [
+        ("file", pa.string()),
+        ("position", pa.int64()),
+        ("byte_offset", pa.int64()),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+        ("bytes", pa.binary()),
+    ]
+)
+"""``position``: line or row, counted from 1; null when the entry stands for the whole file.
+``byte_offset``: where the line begins in the file, for compressed files in what it decompresses to; null for
+Parquet."""
+
+REASONS = (
+    Reason("bad_json", "The line is not valid JSON."),
+    Reason("not_an_object", "The line is valid JSON, but not an object with fields."),
+    Reason("undecodable", "The bytes are not valid UTF-8."),
+    Reason("missing_text", "The text field is missing or null."),
+    Reason("text_not_a_string", "The text field holds something other than a string."),
+    Reason("document_too_large", "The document is longer than `input.max_document_bytes`."),
+    Reason("truncated_file", "The compressed file ends too early; what came before was read."),
+    Reason("corrupt_file", "The file is damaged; what could be read of it was."),
+    Reason("unreadable_file", "The file could not be opened or read, or changed during the run."),
+)
+
+
+class Quarantined(NamedTuple):
+    """One row of the quarantine; the fields are those of `SCHEMA`."""
+
+    file: str
+    position: int | None
+    byte_offset: int | None
+    reason: str
+    detail: str
+    bytes: bytes = b""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held in memory."""
+        return len(self.bytes)
+
+
+class Damaged(Exception):  # noqa: N818  (named for what happened)
+    """A file cannot be read any further; carries the reason and the detail of its quarantine entry."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+def quarantine_batch(entries: list[Quarantined]) -> pa.RecordBatch:
+    """The entries as one batch of `SCHEMA`, their bytes cut to `KEPT_BYTES`.
+
+    Example:
+        >>> quarantine_batch([Quarantined("a.jsonl", 3, 70, "bad_json", "truncated", b'{"te')]).num_rows
+        1
+    """
+    columns = zip(*entries, strict=True) if entries else ((),) * len(SCHEMA)
+    *names, kept = columns
+    cut = [piece[:KEPT_BYTES] for piece in kept]
+    arrays = [pa.array(values, field.type) for values, field in zip([*names, cut], SCHEMA, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)

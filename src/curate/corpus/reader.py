@@ -1,0 +1,172 @@
+"""Strands read as chunks: one thread does I/O, decompression and line splitting, any other thread parses.
+
+A chunk ends where it has enough bytes; which chunk a document falls into changes nothing about it.
+"""
+
+from bisect import bisect_right
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from curate.corpus import jsonl, parquet, plain_text
+from curate.corpus.compression import blocks
+from curate.corpus.documents import Parsed, Rows
+from curate.corpus.lines import Lines, runs
+from curate.corpus.parquet import TableRows
+from curate.corpus.parts import Part, Span, Strand
+from curate.corpus.plain_text import TextFile
+from curate.corpus.quarantine import KEPT_BYTES, Quarantined
+
+Piece = Lines | TextFile | TableRows | Quarantined
+
+
+class Chunk(NamedTuple):
+    """A run of input of one part, read and not yet parsed."""
+
+    part: int
+    """Index of the part."""
+    pieces: tuple[Piece, ...]
+    input_bytes: int
+    """Stored bytes of the part consumed since its chunk before."""
+    last: bool
+    """No other chunk of this part follows."""
+
+    def parse(self) -> Parsed:
+        """The documents of the chunk, and what of it goes to quarantine. Safe on any thread."""
+        rows = Rows()
+        for piece in self.pieces:
+            _parse(piece, rows)
+        return rows.parsed()
+
+
+def chunks(strand: Strand, wanted: frozenset[int], chunk_bytes: int) -> Iterator[Chunk]:
+    """Read a strand once; every wanted part gives its chunks in order, the last of them marked.
+
+    Args:
+        strand: as `curate.corpus.parts.cut` made it.
+        wanted: indexes of the parts to yield; the others are read past where they must be.
+        chunk_bytes: size at which a chunk is handed on.
+
+    A part without a document still yields one (last) chunk. The ``input_bytes`` of its chunks add up to the
+    ``bytes`` of the part.
+    """
+    desks = [_Desk(part, wanted=part.index in wanted) for part in strand.parts]
+    final = max((i for i, desk in enumerate(desks) if desk.wanted), default=-1)
+    if final < 0:
+        return
+    current = 0
+    with closing(_steps(strand, chunk_bytes)) as steps:
+        for step in steps:
+            desks[step.part].consumed += step.stored
+            if step.piece is None:
+                continue
+            while current < step.part and current <= final:
+                yield from desks[current].close()
+                current += 1
+            if current > final:
+                return
+            yield from desks[current].add(step.piece, chunk_bytes)
+    for desk in desks[current : final + 1]:
+        yield from desk.close()
+
+
+class _Desk:
+    """What has been read of one part and not been handed on."""
+
+    def __init__(self, part: Part, *, wanted: bool) -> None:
+        self.wanted = wanted
+        self.consumed = 0
+        self._part = part
+        self._handed_on = 0
+        self._pieces: list[Piece] = []
+        self._held = 0
+
+    def add(self, piece: Piece, chunk_bytes: int) -> Iterator[Chunk]:
+        if not self.wanted:
+            return
+        self._pieces.append(piece)
+        self._held += piece.nbytes
+        if self._held >= chunk_bytes:
+            yield self._chunk(self.consumed - self._handed_on, last=False)
+
+    def close(self) -> Iterator[Chunk]:
+        if self.wanted:
+            # A damaged file is not read to its end; the rest counts as consumed, so that progress ends full.
+            yield self._chunk(self._part.bytes - self._handed_on, last=True)
+
+    def _chunk(self, input_bytes: int, *, last: bool) -> Chunk:
+        chunk = Chunk(self._part.index, tuple(self._pieces), input_bytes, last)
+        self._handed_on += input_bytes
+        self._pieces, self._held = [], 0
+        return chunk
+
+
+class _Step(NamedTuple):
+    """One thing the reader did."""
+
+    part: int
+    """Which part of the strand it belongs to, counted from 0."""
+    piece: Piece | None
+    stored: int
+
+
+def _steps(strand: Strand, chunk_bytes: int) -> Generator[_Step, None, None]:
+    if len(strand.parts) == 1:
+        for span in strand.parts[0].spans:
+            yield from _span_steps(span, chunk_bytes)
+        return
+    file = strand.parts[0].spans[0].file
+    starts = [part.spans[0].start for part in strand.parts]
+    for run in runs(blocks(file, 0, file.size, chunk_bytes), file, 1, 0):
+        yield _Step(bisect_right(starts, run.at) - 1, run.piece, run.stored)
+
+
+def _span_steps(span: Span, chunk_bytes: int) -> Iterator[_Step]:
+    file = span.file
+    if file.problem:
+        reason, detail = file.problem
+        yield _Step(
+            0, Quarantined(file.name, None, None, reason, detail, _first_bytes(file.path)), span.bytes
+        )
+    elif file.format == "parquet":
+        yield from _table_steps(span, chunk_bytes)
+    elif file.format == "text":
+        yield _Step(0, plain_text.read(file), span.bytes)
+    else:
+        source = blocks(file, span.start, span.stop, chunk_bytes)
+        for run in runs(source, file, span.first_position, span.start):
+            yield _Step(0, run.piece, run.stored)
+
+
+def _table_steps(span: Span, chunk_bytes: int) -> Iterator[_Step]:
+    """Rows of a Parquet file; its stored bytes are shared out evenly among them."""
+    total = sum(group.rows for group in span.file.row_groups[span.start : span.stop])
+    done = consumed = 0
+    for piece in parquet.read(span.file, span.start, span.stop, span.first_position, chunk_bytes):
+        done += piece.batch.num_rows if isinstance(piece, TableRows) else 0
+        now = span.bytes * done // max(total, 1)
+        yield _Step(0, piece, now - consumed)
+        consumed = now
+
+
+def _first_bytes(path: str) -> bytes:
+    """The beginning of a file that goes to quarantine whole, as far as it can be had."""
+    try:
+        with Path(path).open("rb") as stored:
+            return stored.read(KEPT_BYTES)
+    except OSError:
+        return b""
+
+
+def _parse(piece: Piece, rows: Rows) -> None:
+    match piece:
+        case Quarantined():
+            rows.quarantined.append(piece)
+        case TextFile():
+            plain_text.parse_file(piece, rows)
+        case TableRows():
+            parquet.parse(piece, rows)
+        case Lines():
+            parse_lines = jsonl.parse if piece.file.format == "jsonl" else plain_text.parse_lines
+            parse_lines(piece, rows)

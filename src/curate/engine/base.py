@@ -1,0 +1,38 @@
+"""The small interface between what is to be done and where it runs."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+Spread = Callable[[Callable[[Item], Result], Iterable[Item]], Iterator[Result]]
+"""Runs a function over items on the workers of one machine; results come in the order of the items."""
+
+
+class Engine(Protocol):
+    """Runs tasks over parts, and lets a task spread its own batches over the cores of where it runs."""
+
+    workers: int
+
+    def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """``task(item)`` for every item, several at a time; results in any order.
+
+        The first error stops the rest and is raised.
+        """
+
+    def spread(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """``task(item)`` for every item on this machine's cores; results in the order of ``items``.
+
+        Takes from ``items`` only a few ahead of what has been asked for, so memory is bounded.
+        """
+
+    stopped: str
+    """Why it was asked to stop; empty while it was not."""
+
+    def stop(self, why: str = "failed") -> None:
+        """Ask running tasks to end at their next item; `map` and `spread` then raise `Interrupted`."""
+
+
+class Interrupted(Exception):  # noqa: N818
+    """The run was asked to stop; what is finished is safe."""

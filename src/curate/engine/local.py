@@ -1,0 +1,82 @@
+"""All cores of this machine, in threads: kernels, Arrow and the tokenizer release the interpreter's lock.
+
+Two pools. *Lanes* each take one strand of parts, read it and write its files; *workers* compute batches for all lanes.
+A lane that waits for a worker blocks no worker, so one huge file keeps every core as busy as a thousand small ones.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+from curate.engine.base import Interrupted
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class LocalEngine:
+    """Threads on this machine.
+
+    Args:
+        workers: batches computed at the same time.
+        lanes: strands read and written at the same time.
+        ahead: batches that each lane may have in flight; with ``lanes`` it bounds memory.
+    """
+
+    def __init__(self, workers: int, lanes: int, ahead: int) -> None:
+        self.workers, self.lanes, self.ahead = workers, lanes, ahead
+        self.stopped = ""
+        self._computing = ThreadPoolExecutor(workers, thread_name_prefix="worker")
+
+    def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """See `curate.engine.base.Engine.map`."""
+        waiting, source = set[Future[Result]](), iter(items)
+        with ThreadPoolExecutor(self.lanes, thread_name_prefix="lane") as pool:
+            try:
+                while True:
+                    for item in source:
+                        waiting.add(pool.submit(task, item))
+                        if len(waiting) >= self.lanes:
+                            break
+                    if not waiting:
+                        return
+                    done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        yield future.result()
+            except BaseException:
+                self.stop()
+                raise
+
+    def spread(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """See `curate.engine.base.Engine.spread`."""
+        flying, source = deque[Future[Result]](), iter(items)
+        try:
+            while True:
+                while len(flying) < self.ahead:
+                    item = next(source, _END)
+                    if item is _END:
+                        break
+                    flying.append(self._computing.submit(self._checked, task, item))  # type: ignore[arg-type]
+                if not flying:
+                    return
+                yield flying.popleft().result()
+        finally:
+            for future in flying:
+                future.cancel()
+
+    def stop(self, why: str = "failed") -> None:
+        """See `curate.engine.base.Engine.stop`."""
+        self.stopped = self.stopped or why
+
+    def close(self) -> None:
+        """Wait for what still runs and let the threads go."""
+        self._computing.shutdown(wait=True, cancel_futures=True)
+
+    def _checked(self, task: Callable[[Item], Result], item: Item) -> Result:
+        if self.stopped:
+            raise Interrupted
+        return task(item)
+
+
+_END = object()

@@ -1,0 +1,397 @@
+"""One strand of parts, from input bytes (or documents written before) to the row files of a pass.
+
+::
+
+    chunks ──parse, rewrite──▶ row groups ──settle all stages──▶ documents/ normalize/ language/ …
+    (reader)     (workers)      (cut by text)    (workers)        (this lane, in order)
+
+Row groups are cut by the text alone, so files do not depend on how the input was chunked. A part's documents file is
+renamed into place last: once it is there, the part has been read.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curate.corpus.documents import SCHEMA as DOCUMENTS_SCHEMA
+from curate.corpus.parts import Part, Strand
+from curate.corpus.quarantine import SCHEMA as QUARANTINE_SCHEMA
+from curate.corpus.reader import Chunk, chunks
+from curate.engine.base import Engine
+from curate.engine.step import Effort, Mask, Settled, Step, entering_mask, reason_counts, settle, staying
+from curate.events import Advanced, Emit, StageCounts
+from curate.plan import Plan
+from curate.stages.contract import Rewriter
+from curate.store.row_file import Keys, RowFileWriter, keys_of, row_file
+from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
+
+GROUP_BYTES = 8_000_000
+GROUP_ROWS = 16_384
+CHUNK_BYTES = 4_000_000
+
+
+@dataclass
+class PartResult:
+    """What happened to one part in one pass."""
+
+    part: int
+    documents: int = 0
+    reused: bool = False
+    efforts: dict[str, Effort] = field(default_factory=dict)
+
+
+class RowGroup(NamedTuple):
+    """Some documents of a part in a row, with what is known of them already."""
+
+    start: int
+    rows: int
+    entering: Mask
+    columns: "Columns"
+    stored: Mapping[str, pa.RecordBatch]
+
+
+class Columns:
+    """Columns of a row group, read when first asked for."""
+
+    def __init__(self, known: Mapping[str, pa.Array], documents: tuple[Path, int] | None = None) -> None:
+        self._known = dict(known)
+        self._documents = documents
+
+    def __call__(self, name: str) -> pa.Array:
+        """The column called ``name``.
+
+        Raises:
+            KeyError: there is no such column.
+        """
+        if name not in self._known:
+            if self._documents is None or name not in DOCUMENTS_SCHEMA.names:
+                raise KeyError(name)
+            path, group = self._documents
+            self._known[name] = _one_array(pq.ParquetFile(path).read_row_group(group, columns=[name]).column(0))
+        return self._known[name]
+
+
+class PassTask:
+    """What the engine maps over strands in one pass.
+
+    Args:
+        plan: the whole plan.
+        number: which pass, from 0; the first one reads the input.
+        steps: its stages in their roles.
+        earlier: steps of the passes before, whose verdicts say who is still in.
+        directory: where the files go.
+        engine: spreads batches over cores.
+        emit: hears of progress; called from several threads.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        number: int,
+        steps: tuple[Step, ...],
+        earlier: tuple[Step, ...],
+        directory: RunDirectory,
+        engine: Engine,
+        emit: Emit,
+        chunk_bytes: int = CHUNK_BYTES,
+    ) -> None:
+        self.plan, self.steps, self.earlier = plan, steps, earlier
+        self.reads_input = number == 0
+        self.directory, self.engine, self.emit, self.chunk_bytes = directory, engine, emit, chunk_bytes
+        self._left = plan.limit if self.reads_input else None
+
+    def __call__(self, strand: Strand) -> list[PartResult]:
+        """Do all parts of a strand; finished ones are not done again."""
+        unread = [part for part in strand.parts if self.reads_input and not self._is_read(part)]
+        results = [self._again(part) for part in strand.parts if part not in unread]
+        if unread:
+            results += self._read(strand, unread)
+        return results
+
+    # ---- parts whose documents are there ------------------------------------------------------------------
+
+    def _again(self, part: Part) -> PartResult:
+        """Bring the row files of a part up to date from its documents and what was measured before."""
+        documents = self.directory.part(DOCUMENTS, part.index)
+        metadata = pq.read_metadata(documents)
+        entering = entering_mask(self.directory, self.earlier, part.index)
+        finished = self._finished(part, entering)
+        result = PartResult(part.index, metadata.num_rows, reused=len(finished) == len(self.steps))
+        if result.reused:
+            self._tell_reused(part, metadata.num_rows, finished)
+            return result
+        known = self._earlier_columns(part)
+        stored = {step.stage.name: self._stored(step, part) for step in self.steps}
+        groups = self._stored_groups(documents, metadata, entering, known, stored)
+        self._write(part, groups, finished, result, input_bytes=part.bytes)
+        return result
+
+    def _stored_groups(
+        self,
+        documents: Path,
+        metadata: pq.FileMetaData,
+        entering: Mask,
+        known: Mapping[str, pa.Array],
+        stored: Mapping[str, pa.RecordBatch | None],
+    ) -> Iterator[RowGroup]:
+        start = 0
+        for number in range(metadata.num_row_groups):
+            rows = metadata.row_group(number).num_rows
+            columns = Columns({name: values.slice(start, rows) for name, values in known.items()}, (documents, number))
+            kept = {name: batch.slice(start, rows) for name, batch in stored.items() if batch is not None}
+            yield RowGroup(start, rows, entering[start : start + rows], columns, kept)
+            start += rows
+
+    def _finished(self, part: Part, entering: Mask) -> dict[str, Mask]:
+        """Steps from the first on whose files are whole and still right, with the mask that entered each."""
+        finished: dict[str, Mask] = {}
+        for step in self.steps:
+            file = step.file(self.directory, part.index)
+            if keys_of(file) != self._keys(step, part, entering):
+                break
+            finished[step.stage.name] = entering
+            if step.role == "judge":
+                entering = entering & staying(_reasons(file))
+        return finished
+
+    def _stored(self, step: Step, part: Part) -> pa.RecordBatch | None:
+        file = step.file(self.directory, part.index)
+        keys = keys_of(file)
+        if keys is None or keys.measure != step.measure_key(self._documents_key(part)):
+            return None
+        return _one_batch(pq.read_table(file, schema=step.schema))
+
+    def _earlier_columns(self, part: Part) -> dict[str, pa.Array]:
+        """Measures of earlier passes that a stage of this one reads."""
+        wanted = {name for step in self.steps for name in step.wanted_columns}
+        found: dict[str, pa.Array] = {}
+        for step in self.earlier:
+            columns = [c for c in step.stage.adds if f"{step.stage.name}.{c}" in wanted]
+            if columns and step.role == "judge":
+                table = pq.read_table(step.file(self.directory, part.index), columns=columns)
+                found |= {f"{step.stage.name}.{c}": _one_array(table.column(c)) for c in columns}
+        return found
+
+    # ---- parts that must be read --------------------------------------------------------------------------
+
+    def _read(self, strand: Strand, unread: list[Part]) -> Iterator[PartResult]:
+        wanted = frozenset(part.index for part in unread)
+        by_index = {part.index: part for part in unread}
+        parsed = self.engine.spread(self._parse, chunks(strand, wanted, self.chunk_bytes))
+        for index, pieces in groupby(parsed, key=lambda piece: piece.part):
+            result = PartResult(index)
+            self._read_part(by_index[index], pieces, result)
+            yield result
+            if self._left == 0:
+                return
+
+    def _read_part(self, part: Part, pieces: Iterable["_Piece"], result: PartResult) -> None:
+        quarantined: list[pa.RecordBatch] = []
+        rewriter = self.plan.rewriter
+
+        def documents() -> Iterator[pa.RecordBatch]:
+            for piece in pieces:
+                if len(piece.quarantined):
+                    quarantined.append(piece.quarantined)
+                if rewriter:
+                    result.efforts[rewriter.name] = result.efforts.get(rewriter.name, Effort()) + piece.effort
+                self.emit(Advanced(input_bytes=piece.input_bytes))
+                yield self._within_limit(piece.documents)
+                if self._left == 0:
+                    return
+
+        with ExitStack() as stack:
+            path = self.directory.part(DOCUMENTS, part.index)
+            writer = stack.enter_context(row_file(path, DOCUMENTS_SCHEMA, ["source", "origin.file"]))
+            groups = self._fresh_groups(row_groups(documents()), writer)
+            self._write(part, groups, {}, result, input_bytes=0)
+            self._write_quarantine(part, quarantined)
+            key = self._documents_key(part)
+            writer.finish(Keys(key, key))
+
+    def _within_limit(self, documents: pa.RecordBatch) -> pa.RecordBatch:
+        """The first documents that `--limit` still allows; a limited run has one lane, so the count needs no lock."""
+        if self._left is not None:
+            documents = documents.slice(0, self._left)
+            self._left -= len(documents)
+        return documents
+
+    def _fresh_groups(self, groups: Iterable[pa.RecordBatch], writer: RowFileWriter) -> Iterator[RowGroup]:
+        """Write the documents of each row group, and hand it on with what the rewriter measured."""
+        start, rewriter = 0, self.plan.rewriter
+        for group in groups:
+            documents = group.select(DOCUMENTS_SCHEMA.names)
+            writer.write(documents)
+            columns = Columns({name: documents.column(name) for name in DOCUMENTS_SCHEMA.names})
+            stored = {}
+            if rewriter:
+                measures = {f"{rewriter.name}.{name}": name for name in rewriter.adds}
+                arrays = [pa.array([[]] * len(group), pa.list_(pa.string())), *(group.column(m) for m in measures)]
+                stored[rewriter.name] = pa.RecordBatch.from_arrays(arrays, schema=self.steps[0].schema)
+            yield RowGroup(start, len(group), np.ones(len(group), np.bool_), columns, stored)
+            start += len(group)
+
+    def _parse(self, chunk: Chunk) -> "_Piece":
+        documents, quarantined = chunk.parse()
+        effort = Effort()
+        if self.plan.rewriter:
+            documents, effort = rewritten(documents, self.plan.rewriter)
+        return _Piece(chunk.part, chunk.input_bytes, documents, quarantined, effort)
+
+    def _write_quarantine(self, part: Part, quarantined: list[pa.RecordBatch]) -> None:
+        path = self.directory.part(QUARANTINE, part.index)
+        if not quarantined:
+            path.unlink(missing_ok=True)
+            return
+        key = self._documents_key(part)
+        with row_file(path, QUARANTINE_SCHEMA, ["file", "reason"]) as writer:
+            writer.write(pa.concat_batches(quarantined))
+            writer.finish(Keys(key, key))
+
+    # ---- both ---------------------------------------------------------------------------------------------
+
+    def _write(
+        self, part: Part, groups: Iterable[RowGroup], finished: Mapping[str, Mask], result: PartResult, input_bytes: int
+    ) -> None:
+        """Settle row groups on all cores and write each step's file in order."""
+        masks: dict[str, list[Mask]] = {step.stage.name: [] for step in self.steps}
+        rows_done, total = 0, max(1, result.documents)
+        with ExitStack() as stack:
+            writers = {
+                step.stage.name: stack.enter_context(
+                    row_file(step.file(self.directory, part.index), step.schema, _dictionary(step.schema))
+                )
+                for step in self.steps
+                if step.stage.name not in finished
+            }
+            for group, settled in self.engine.spread(self._settle, groups):
+                for step, one in zip(self.steps, settled, strict=True):
+                    name = step.stage.name
+                    masks[name].append(one.entering)
+                    result.efforts[name] = result.efforts.get(name, Effort()) + one.effort
+                    if name in writers:
+                        writers[name].write(one.rows)
+                share = input_bytes * (rows_done + group.rows) // total - input_bytes * rows_done // total
+                rows_done += group.rows
+                self.emit(_advance(self.steps, settled, group.rows if self.reads_input else 0, share))
+            result.documents = rows_done
+            for step in self.steps:
+                if step.stage.name in writers:
+                    entering = np.concatenate([np.zeros(0, np.bool_), *masks[step.stage.name]])
+                    writers[step.stage.name].finish(self._keys(step, part, entering))
+
+    def _settle(self, group: RowGroup) -> tuple[RowGroup, list[Settled]]:
+        return group, settle(self.steps, group.columns, group.entering, group.stored)
+
+    def _is_read(self, part: Part) -> bool:
+        """The documents are whole and so is what the rewriter said of them, which cannot be measured again."""
+        keys = keys_of(self.directory.part(DOCUMENTS, part.index))
+        key = self._documents_key(part)
+        if keys != Keys(key, key):
+            return False
+        rewriter = self.plan.rewriter
+        return rewriter is None or any(
+            step.stage is rewriter and self._stored(step, part) is not None for step in self.steps
+        )
+
+    def _documents_key(self, part: Part) -> str:
+        return self.plan.documents_key(part)
+
+    def _keys(self, step: Step, part: Part, entering: Mask) -> Keys:
+        key = self._documents_key(part)
+        return Keys(step.measure_key(key), step.verdict_key(key, entering))
+
+    def _tell_reused(self, part: Part, rows: int, finished: Mapping[str, Mask]) -> None:
+        counts, tokens = {}, 0
+        for step in self.steps:
+            came = int(finished[step.stage.name].sum())
+            if step.role == "judge":
+                reasons = _reasons(step.file(self.directory, part.index))
+                counts[step.stage.name] = StageCounts(came, int(staying(reasons).sum()), reason_counts(reasons))
+            else:
+                counts[step.stage.name] = StageCounts(came, came)
+        self.emit(Advanced(part.bytes, rows if self.reads_input else 0, tokens, counts))
+
+
+def rewritten(documents: pa.RecordBatch, rewriter: Rewriter) -> tuple[pa.RecordBatch, Effort]:
+    """Documents with their new text, and the rewriter's measures beside them under ``<stage>.<measure>``."""
+    started = time.thread_time()
+    text, measures = rewriter.rewrite(documents)
+    size = documents.column("text").nbytes
+    documents = documents.set_column(documents.schema.get_field_index("text"), "text", text)
+    for name in rewriter.adds:
+        documents = documents.append_column(f"{rewriter.name}.{name}", measures.column(name))
+    return documents, Effort(time.thread_time() - started, len(documents), size)
+
+
+def row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same rows in groups that end after the row that reaches `GROUP_BYTES` of text, or `GROUP_ROWS` rows."""
+    waiting: list[pa.RecordBatch] = []
+    size = rows = 0
+    for batch in batches:
+        lengths = _text_lengths(batch)
+        start = 0
+        while start < len(batch):
+            reached = int(np.searchsorted(np.cumsum(lengths[start:]), GROUP_BYTES - size)) + 1
+            take = min(reached, GROUP_ROWS - rows, len(batch) - start)
+            waiting.append(batch.slice(start, take))
+            size += int(lengths[start : start + take].sum())
+            rows, start = rows + take, start + take
+            if size >= GROUP_BYTES or rows >= GROUP_ROWS:
+                yield pa.concat_batches(waiting)
+                waiting, size, rows = [], 0, 0
+    if waiting:
+        yield pa.concat_batches(waiting)
+
+
+class _Piece(NamedTuple):
+    part: int
+    input_bytes: int
+    documents: pa.RecordBatch
+    quarantined: pa.RecordBatch
+    effort: Effort
+
+
+def _text_lengths(batch: pa.RecordBatch) -> np.ndarray:  # type: ignore[type-arg]
+    text = batch.column("text")
+    offsets = np.frombuffer(text.buffers()[1], np.int64)[text.offset : text.offset + len(text) + 1]
+    return np.diff(offsets)
+
+
+def _advance(steps: tuple[Step, ...], settled: list[Settled], documents: int, input_bytes: int) -> Advanced:
+    counts, tokens = {}, 0
+    for step, one in zip(steps, settled, strict=True):
+        reasons = reason_counts(one.rows.column("reasons")) if step.role == "judge" else Counter[str]()
+        counts[step.stage.name] = StageCounts(int(one.entering.sum()), int(one.staying.sum()), reasons)
+        if step.role == "encode":
+            tokens += pc.sum(one.rows.column("n_tokens")).as_py() or 0
+    return Advanced(input_bytes, documents, tokens, counts)
+
+
+def _dictionary(schema: pa.Schema) -> list[str]:
+    """Columns with few distinct values: names and lists of names."""
+    lists = [f"{f.name}.list.element" for f in schema if f.type == pa.list_(pa.string())]
+    return lists + [f.name for f in schema if f.type == pa.string() and f.name != "survivor"]
+
+
+def _reasons(file: Path) -> pa.Array:
+    return _one_array(pq.read_table(file, columns=["reasons"]).column("reasons"))
+
+
+def _one_batch(table: pa.Table) -> pa.RecordBatch:
+    arrays = [_one_array(table.column(name)) for name in table.schema.names]
+    return pa.RecordBatch.from_arrays(arrays, schema=table.schema)
+
+
+def _one_array(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks or [pa.array([], column.type)])

@@ -1,0 +1,160 @@
+"""From token ids kept beside the documents to shards of a set size, and the place of every document in them.
+
+Cutting is one quick walk over token counts; shards are then written side by side. Which documents are in a shard
+follows from counts alone, so a shard that an earlier attempt wrote from the same documents is left as it is.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curate.engine.base import Engine
+from curate.engine.step import Step, entering_mask, scattered
+from curate.plan import Plan
+from curate.shards.cutting import Cutter
+from curate.shards.index import INDEX_FILE, At, ShardEntry, ShardIndex, write_index
+from curate.shards.writer import existing_shard, write_shard
+from curate.store.atomic import write_whole
+from curate.store.fingerprint import digest
+from curate.store.row_file import Keys, keys_of, row_file
+from curate.store.run_directory import DOCUMENTS, RunDirectory
+
+
+class _Stretch(NamedTuple):
+    """Rows ``first`` to ``last`` of one part that go to one shard, and what their ids were made from."""
+
+    part: int
+    first: int
+    last: int
+    key: str
+
+
+def cut_shards(
+    plan: Plan, step: Step, judges: tuple[Step, ...], directory: RunDirectory, engine: Engine
+) -> ShardIndex:
+    """Write the shards, their index, and the encoder's row files; whatever is there already is kept.
+
+    Args:
+        plan: of the run; its last pass is done.
+        step: the encoder, whose token ids lie in the cache.
+        judges: every stage with verdicts before it.
+        directory: the run.
+        engine: writes several shards at once.
+    """
+    settings, encoder = plan.config.shards, step.stage
+    cutter = Cutter(settings.shard_tokens)
+    shards: dict[int, list[_Stretch]] = {}
+    for part in plan.parts:
+        _cut_part(plan, step, judges, directory, part.index, cutter, shards)
+    tokenizer = encoder.tokenizer  # type: ignore[attr-defined]
+
+    def write(number: int) -> tuple[int, ShardEntry]:
+        stretches = shards[number]
+        first, last = At(stretches[0].part, stretches[0].first), At(stretches[-1].part, stretches[-1].last)
+        key = digest(settings.format, settings.compression_level, stretches)
+        note = directory.path / ".cache" / "shards" / f"shard-{number:05d}.json"
+        folder, vocabulary = directory.shards, tokenizer.vocabulary_size
+        if _noted(note) == key:
+            entry = existing_shard(folder, number, settings, vocabulary, first=first, last=last)
+            if entry is not None:
+                return number, entry
+        documents = _documents(stretches, number, step, directory)
+        entry = write_shard(folder, number, documents, settings, vocabulary, first=first, last=last)
+        write_whole(note, json.dumps(key).encode())
+        return number, entry
+
+    directory.shards.mkdir(parents=True, exist_ok=True)
+    entries = dict(engine.map(write, sorted(shards)))
+    _remove_stale(directory, entries)
+    return write_index(directory.shards, settings, tokenizer, [entries[number] for number in sorted(entries)])
+
+
+def _cut_part(
+    plan: Plan,
+    step: Step,
+    judges: tuple[Step, ...],
+    directory: RunDirectory,
+    part: int,
+    cutter: Cutter,
+    shards: dict[int, list[_Stretch]],
+) -> None:
+    """Place the kept documents of one part and write the encoder's row file."""
+    cached = directory.cached(step.stage.name, part)
+    counts = pq.read_table(cached, columns=["n_tokens"]).column("n_tokens").combine_chunks()
+    mask = entering_mask(directory, judges, part)
+    shard, offset = cutter.cut(counts.filter(pa.array(mask)).to_numpy(zero_copy_only=False))
+    rows = np.flatnonzero(mask)
+    made_from = keys_of(cached)
+    key = made_from.verdict if made_from else ""
+    for number in np.unique(shard):
+        inside = np.flatnonzero(shard == number)
+        shards.setdefault(int(number), []).append(_Stretch(part, int(rows[inside[0]]), int(rows[inside[-1]]), key))
+    _write_places(step, directory, part, mask, counts, shard, offset, key)
+
+
+def _write_places(
+    step: Step,
+    directory: RunDirectory,
+    part: int,
+    mask: npt.NDArray[np.bool_],
+    counts: pa.Array,
+    shard: npt.NDArray[np.int32],
+    offset: npt.NDArray[np.int64],
+    key: str,
+) -> None:
+    """The encoder's judgments: ``n_tokens, shard, offset``."""
+    file, schema = directory.part(step.stage.name, part), Step(step.stage, "judge").schema
+    keys = Keys(key, digest(key, shard.tobytes(), offset.tobytes()))
+    if keys_of(file) == keys:
+        return
+    places = {"n_tokens": counts, "shard": scattered(pa.array(shard), mask), "offset": scattered(pa.array(offset), mask)}
+    measures = pa.RecordBatch.from_arrays(
+        [places[name].cast(kind) for name, kind in step.stage.adds.items()], names=list(step.stage.adds)
+    )
+    reasons = scattered(step.stage.judge(measures.filter(pa.array(mask))), mask)
+    with row_file(file, schema) as writer:
+        writer.write(pa.RecordBatch.from_arrays([reasons, *measures.columns], schema=schema))
+        writer.finish(keys)
+
+
+def _documents(
+    stretches: list[_Stretch], number: int, step: Step, directory: RunDirectory
+) -> Iterator[pa.RecordBatch]:
+    """Ids and token ids of a shard's documents, one row group at a time."""
+    for stretch in stretches:
+        ids = pq.read_table(directory.part(DOCUMENTS, stretch.part), columns=["id"]).column("id").combine_chunks()
+        places = pq.read_table(directory.part(step.stage.name, stretch.part), columns=["shard"]).column("shard")
+        here = pc.fill_null(pc.equal(places, number), False).combine_chunks()  # noqa: FBT003
+        tokens = pq.ParquetFile(directory.cached(step.stage.name, stretch.part))
+        start = 0
+        for group in range(tokens.num_row_groups):
+            size = tokens.metadata.row_group(group).num_rows
+            mask = here.slice(start, size)
+            if start + size > stretch.first and start <= stretch.last and pc.any(mask).as_py():
+                input_ids = tokens.read_row_group(group, columns=["input_ids"]).column("input_ids").combine_chunks()
+                yield pa.RecordBatch.from_arrays(
+                    [ids.slice(start, size).filter(mask), input_ids.filter(mask)], names=["id", "input_ids"]
+                )
+            start += size
+
+
+def _noted(note: Path) -> str:
+    with contextlib.suppress(OSError, ValueError):
+        return str(json.loads(note.read_text("utf-8")))
+    return ""
+
+
+def _remove_stale(directory: RunDirectory, entries: dict[int, ShardEntry]) -> None:
+    """Drop shards of an earlier run that cut differently."""
+    current = {INDEX_FILE, *(e.file for e in entries.values()), *(e.index_file for e in entries.values())}
+    for file in directory.shards.iterdir():
+        if file.name not in current and file.name.startswith((".", "shard-")):
+            file.unlink()

@@ -1,0 +1,234 @@
+"""What one stage does to one row group of a part, and the row file that it keeps.
+
+A stage takes one of three roles in a pass: it *judges* (measures and reasons, for people), *observes* (what a corpus
+stage will resolve) or *encodes* (token ids for the shards). All three give one row for each document, null where the
+document is already out, so one mechanism measures, resumes and writes them all: **measure what is missing**.
+"""
+
+import functools
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curate.plan import measure_key, thresholds_of
+from curate.stages.contract import Stage
+from curate.store.fingerprint import digest
+from curate.store.run_directory import DOCUMENTS, RunDirectory
+
+Mask = npt.NDArray[np.bool_]
+Columns = Callable[[str], pa.Array]
+"""Gives a column of the row group by name: ``text``, ``id`` …, or ``<stage>.<measure>``."""
+
+REASONS = pa.field("reasons", pa.list_(pa.string()))
+TOKENS = pa.schema([("n_tokens", pa.int64()), ("input_ids", pa.large_list(pa.uint32()))])
+"""What is kept of an encoder: lengths apart from ids, so that cutting shards reads a few bytes a document."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage in its role."""
+
+    stage: Stage
+    role: Literal["judge", "observe", "encode"]
+
+    @functools.cached_property
+    def schema(self) -> pa.Schema:
+        """Columns of the row file."""
+        if self.role == "judge":
+            return pa.schema([REASONS, *(pa.field(name, kind) for name, kind in self.stage.adds.items())])
+        if self.role == "observe":
+            return self.stage.partial_schema  # type: ignore[attr-defined, no-any-return]
+        return TOKENS
+
+    @property
+    def wanted_columns(self) -> tuple[str, ...]:
+        """Columns the stage reads: what it needs, and what it uses when it is there."""
+        return (*self.stage.needs, *getattr(self.stage, "wants", ()))
+
+    def file(self, directory: RunDirectory, part: int) -> Path:
+        """Where the rows of a part are kept."""
+        place = directory.part if self.role == "judge" else directory.cached
+        return place(self.stage.name, part)
+
+    def measure_key(self, documents_key: str) -> str:
+        """What the measures depend on."""
+        return digest(self.role, measure_key(documents_key, self.stage))
+
+    def verdict_key(self, documents_key: str, entering: Mask) -> str:
+        """What the whole file depends on: the measures, the thresholds, and which documents came in."""
+        thresholds = thresholds_of(self.stage) if self.role == "judge" else {}
+        rows = digest(len(entering), np.packbits(entering).tobytes())
+        return digest(self.measure_key(documents_key), thresholds, rows)
+
+    def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Rows for a batch of documents that are all still in."""
+        if self.role == "judge":
+            measures = self.stage.measure(batch)
+            return measures.add_column(0, REASONS, pa.nulls(len(batch), REASONS.type))
+        if self.role == "observe":
+            return self.stage.observe(batch)  # type: ignore[attr-defined, no-any-return]
+        ids = self.stage.encode(batch.column("text"))  # type: ignore[attr-defined]
+        lengths = pc.list_value_length(ids).cast(pa.int64())
+        return pa.RecordBatch.from_arrays([lengths, ids], schema=TOKENS)
+
+    def judged(self, rows: pa.RecordBatch, entering: Mask) -> tuple[pa.RecordBatch, Mask]:
+        """Rows with their reasons, and which documents stay in."""
+        if self.role != "judge":
+            return rows, entering
+        measures = rows.remove_column(0)
+        verdicts = self.stage.judge(measures if entering.all() else measures.filter(pa.array(entering)))
+        reasons = scattered(verdicts, entering)
+        staying = entering.copy()
+        staying[entering] = pc.list_value_length(verdicts).to_numpy(zero_copy_only=False) == 0
+        return rows.set_column(0, REASONS, reasons), staying
+
+
+@dataclass
+class Effort:
+    """What a stage cost: CPU seconds of the worker thread, documents and text bytes measured."""
+
+    seconds: float = 0.0
+    documents: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: "Effort") -> "Effort":
+        return Effort(self.seconds + other.seconds, self.documents + other.documents, self.bytes + other.bytes)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """One step's rows of one row group, and the masks before and after it."""
+
+    rows: pa.RecordBatch
+    entering: Mask
+    staying: Mask
+    effort: Effort
+
+
+def settle(
+    steps: tuple[Step, ...], columns: Columns, entering: Mask, stored: Mapping[str, pa.RecordBatch]
+) -> list[Settled]:
+    """Run the steps over one row group, measuring only rows that came in and were not measured before.
+
+    Args:
+        steps: in pipeline order.
+        columns: gives document columns and measures of earlier passes.
+        entering: documents not yet out.
+        stored: rows kept from before, by stage name.
+    """
+    settled: list[Settled] = []
+    earlier: dict[str, pa.Array] = {}
+
+    def column(name: str) -> pa.Array:
+        return earlier[name] if name in earlier else columns(name)
+
+    for step in steps:
+        rows, effort = _measured(step, column, entering, stored.get(step.stage.name))
+        rows, staying = step.judged(rows, entering)
+        settled.append(Settled(rows, entering, staying, effort))
+        earlier |= {f"{step.stage.name}.{name}": rows.column(name) for name in rows.schema.names}
+        entering = staying
+    return settled
+
+
+def scattered(values: pa.Array, mask: Mask) -> pa.Array:
+    """``values`` placed where ``mask`` is true, null elsewhere.
+
+    Example:
+        >>> scattered(pa.array([7, 8]), np.array([True, False, True])).to_pylist()
+        [7, None, 8]
+    """
+    if mask.all():
+        return values
+    places = np.cumsum(mask) - 1
+    return values.take(pa.array(places, mask=~mask))
+
+
+def _measured(
+    step: Step, column: Columns, entering: Mask, stored: pa.RecordBatch | None
+) -> tuple[pa.RecordBatch, Effort]:
+    known = _present(stored) if stored is not None else np.zeros(len(entering), np.bool_)
+    missing = entering & ~known
+    if stored is not None and not missing.any():
+        return _only(stored, entering), Effort()
+    batch = _batch(step, column, missing)
+    started = time.thread_time()
+    fresh = step.measure(batch) if len(batch) else _no_rows(step.schema)
+    effort = Effort(time.thread_time() - started, len(batch), _text_bytes(batch))
+    arrays = [
+        _merged(fresh.column(name), missing, None if stored is None else stored.column(name), entering & known)
+        for name in step.schema.names
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=step.schema), effort
+
+
+def _no_rows(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array([], kind) for kind in schema.types], schema=schema)
+
+
+def _batch(step: Step, column: Columns, rows: Mask) -> pa.RecordBatch:
+    """The columns that the stage reads, for the given rows; wanted ones that nobody gives are left out."""
+    names, arrays = [], []
+    for name in step.wanted_columns:
+        try:
+            values = column(name)
+        except KeyError:
+            continue
+        names.append(name)
+        arrays.append(values if rows.all() else values.filter(pa.array(rows)))
+    return pa.RecordBatch.from_arrays(arrays, names=names)
+
+
+def _merged(fresh: pa.Array, missing: Mask, stored: pa.Array | None, kept: Mask) -> pa.Array:
+    if stored is None or not kept.any():
+        return scattered(fresh, missing)
+    rows = np.where(kept, np.arange(len(kept)), len(stored) + np.cumsum(missing) - 1)
+    return pa.concat_arrays([stored, fresh]).take(pa.array(rows, mask=~(kept | missing)))
+
+
+def _only(rows: pa.RecordBatch, mask: Mask) -> pa.RecordBatch:
+    if mask.all():
+        return rows
+    return rows.take(pa.array(np.arange(len(mask)), mask=~mask))
+
+
+def _present(rows: pa.RecordBatch) -> Mask:
+    """Rows that were measured: the first column of every row file is null exactly where nothing was."""
+    present: Mask = rows.column(0).is_valid().to_numpy(zero_copy_only=False)
+    return present
+
+
+def _text_bytes(batch: pa.RecordBatch) -> int:
+    if "text" not in batch.schema.names or not len(batch):
+        return 0
+    return int(pc.sum(pc.binary_length(batch.column("text"))).as_py() or 0)
+
+
+def staying(reasons: pa.Array) -> Mask:
+    """Documents that came into a stage and were kept by it: an empty list of reasons, not null."""
+    kept: Mask = pc.fill_null(pc.equal(pc.list_value_length(reasons), 0), False).to_numpy(zero_copy_only=False)  # noqa: FBT003
+    return kept
+
+
+def entering_mask(directory: RunDirectory, earlier: tuple[Step, ...], part: int) -> Mask:
+    """Documents of a part that every earlier stage kept."""
+    mask = np.ones(pq.read_metadata(directory.part(DOCUMENTS, part)).num_rows, np.bool_)
+    for step in earlier:
+        if step.role == "judge":
+            table = pq.read_table(step.file(directory, part), columns=["reasons"])
+            mask &= staying(table.column("reasons").combine_chunks())
+    return mask
+
+
+def reason_counts(reasons: pa.Array) -> dict[str, int]:
+    """How often each reason was given."""
+    counted: list[dict[str, Any]] = pc.value_counts(pc.list_flatten(reasons)).to_pylist()
+    return {entry["values"]: entry["counts"] for entry in counted}

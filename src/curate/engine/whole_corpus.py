@@ -1,0 +1,88 @@
+"""What a corpus stage sees of a run: partials and texts of all parts, and the verdicts it gives back."""
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curate.engine.base import Engine
+from curate.engine.step import REASONS, Step, entering_mask, scattered
+from curate.plan import Plan, measure_key, thresholds_of
+from curate.stages.contract import CorpusStage
+from curate.store.fingerprint import digest
+from curate.store.row_file import Keys, keys_of, row_file
+from curate.store.run_directory import DOCUMENTS, RunDirectory
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class WholeCorpus:
+    """The `curate.stages.contract.Corpus` of one corpus stage."""
+
+    def __init__(self, stage: CorpusStage, parts: int, directory: RunDirectory, engine: Engine) -> None:
+        self._observed = Step(stage, "observe")
+        self._directory, self._engine = directory, engine
+        self.rows: Sequence[int] = [pq.read_metadata(directory.part(DOCUMENTS, i)).num_rows for i in range(parts)]
+
+    def partial(self, part: int, columns: Sequence[str]) -> pa.Table:
+        """See `curate.stages.contract.Corpus.partial`."""
+        return pq.read_table(self._observed.file(self._directory, part), columns=list(columns))
+
+    def texts(self, part: int, rows: npt.NDArray[np.int64]) -> pa.Array:
+        """See `curate.stages.contract.Corpus.texts`. Only row groups that hold a wanted row are read."""
+        file = pq.ParquetFile(self._directory.part(DOCUMENTS, part))
+        start, found = 0, [pa.array([], pa.large_string())]
+        for group in range(file.num_row_groups):
+            end = start + file.metadata.row_group(group).num_rows
+            here = rows[np.searchsorted(rows, start) : np.searchsorted(rows, end)] - start
+            if len(here):
+                table = file.read_row_group(group, columns=["text"]).take(pa.array(here))
+                found += table.column("text").chunks
+            start = end
+        return pa.concat_arrays(found)
+
+    def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """See `curate.stages.contract.Corpus.map`."""
+        return self._engine.spread(task, items)
+
+    def scratch(self, name: str, dtype: npt.DTypeLike, size: int) -> npt.NDArray[Any]:
+        """See `curate.stages.contract.Corpus.scratch`."""
+        if size == 0:
+            return np.zeros(0, dtype)
+        path = self._directory.scratch / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return np.memmap(path, dtype, mode="w+", shape=(size,))
+
+
+def resolve(plan: Plan, stage: CorpusStage, earlier: tuple[Step, ...], directory: RunDirectory, engine: Engine) -> bool:
+    """Write what a corpus stage says of every document; False when all of it was there already."""
+    parts = plan.parts
+    entering = functools.partial(entering_mask, directory, earlier)
+    keys = _keys(plan, stage, [digest(np.packbits(entering(part.index)).tobytes()) for part in parts])
+    if all(keys_of(directory.part(stage.name, part.index)) == keys[part.index] for part in parts):
+        return False
+    step = Step(stage, "judge")
+    corpus = WholeCorpus(stage, len(parts), directory, engine)
+    for part, measures in zip(parts, stage.resolve(corpus), strict=True):
+        mask = entering(part.index)
+        reasons = scattered(stage.judge(measures.filter(pa.array(mask))), mask)
+        rows = measures.add_column(0, REASONS, reasons)
+        with row_file(directory.part(stage.name, part.index), step.schema, ["reasons.list.element"]) as writer:
+            writer.write(rows.cast(step.schema))
+            writer.finish(keys[part.index])
+    return True
+
+
+def _keys(plan: Plan, stage: CorpusStage, masks: Sequence[str]) -> list[Keys]:
+    """Keys of each part's file: a verdict depends on every document of the corpus."""
+    everything = digest(measure_key("", stage), [plan.documents_key(part) for part in plan.parts], masks)
+    thresholds = thresholds_of(stage)
+    return [
+        Keys(digest(everything, part.index), digest(everything, part.index, thresholds)) for part in plan.parts
+    ]
+

@@ -1,0 +1,84 @@
+"""Everything that can go wrong, and the exit code each ends the command with.
+
+::
+
+    CurateError                      3   our fault
+     ├─ UserError                    2   your input: flags, config, files
+     │   ├─ ConfigError                  a setting that is unknown or out of range
+     │   ├─ InputError                   a path, a pattern or a field that is not there
+     │   └─ PlanError                    what can be noticed only when the run is planned
+     ├─ BooksDoNotBalance            3   documents read ≠ kept + removed + quarantined
+     └─ Stopped                      4   stopped part-way (disk full, …); the same command continues
+
+A message is one sentence in the user's words with the value in it; ``where`` names the file and line; ``hint`` is
+something to type.
+"""
+
+import difflib
+from collections.abc import Iterable
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the command's exit status means to a script."""
+
+    DONE = 0
+    GATE_FAILED = 1
+    USER_ERROR = 2
+    OUR_FAULT = 3
+    STOPPED = 4
+    INTERRUPTED = 130
+
+
+class CurateError(Exception):
+    """Base of all errors raised on purpose."""
+
+    exit_code: ExitCode = ExitCode.OUR_FAULT
+
+    def __init__(self, message: str, *, where: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+
+
+class UserError(CurateError):
+    """Something in the flags, the config or the files must be changed."""
+
+    exit_code = ExitCode.USER_ERROR
+
+
+class ConfigError(UserError):
+    """A setting is unknown, misspelt or out of range."""
+
+
+class InputError(UserError):
+    """A path, a pattern or a field of the input is not there."""
+
+
+class PlanError(UserError):
+    """The run cannot work as configured; noticed before the first document is read."""
+
+
+class BooksDoNotBalance(CurateError):  # noqa: N818  (named for what happened)
+    """Documents read are not the sum of kept, removed and quarantined ones."""
+
+
+class Stopped(CurateError):  # noqa: N818
+    """The run stopped part-way; what is finished is safe and the same command continues."""
+
+    exit_code = ExitCode.STOPPED
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """``did you mean `x`?`` for a misspelt name, else the list of known ones.
+
+    Example:
+        >>> nearest("langage", ["language", "quality"])
+        'did you mean `language`?'
+        >>> nearest("zzz", ["b", "a"])
+        'known: a, b'
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    return f"did you mean `{close[0]}`?" if close else f"known: {', '.join(names)}"

@@ -1,0 +1,194 @@
+"""What a finished run has to say for itself, and the manifest made of it."""
+
+import resource
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curate import __version__
+from curate.config import GateSettings
+from curate.engine.raw_tokens import RawTokens
+from curate.engine.step import Effort
+from curate.plan import Plan
+from curate.shards.index import ShardIndex
+from curate.store.books import Books
+from curate.store.fingerprint import digest
+from curate.store.manifest import SCHEMA_VERSION, machine, versions
+from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
+
+
+@dataclass
+class Outcome:
+    """What a run leaves for the manifest and the report."""
+
+    plan: Plan
+    books: Books
+    index: ShardIndex | None
+    tokens: RawTokens | None
+    efforts: dict[str, Effort]
+    step_seconds: dict[str, float]
+    reused_parts: int
+    started: datetime
+    wall_seconds: float
+    cpu_seconds: float
+
+
+def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warnings: list[str]) -> dict[str, Any]:
+    """The content of ``run.json``.
+
+    Args:
+        outcome: of the run.
+        directory: where its files are.
+        command: what the user typed.
+        warnings: what the user was told.
+    """
+    plan, books = outcome.plan, outcome.books
+    config = plan.config.resolved()
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": digest([part.fingerprint for part in plan.parts], config, __version__)[:16],
+        "curate": __version__,
+        "command": command,
+        "config": config,
+        "inputs": _inputs(plan, directory),
+        "skipped": [{"path": skipped.path, "why": skipped.why} for skipped in plan.skipped],
+        "stages": [
+            {
+                "name": stage.name,
+                "version": stage.version,
+                "about": stage.about,
+                "reasons": [{"code": reason.code, "sentence": reason.sentence} for reason in stage.reasons],
+            }
+            for stage in plan.stages
+        ],
+        "passes": [[s.name for s in (*one.stages, *([one.closing] if one.closing else []))] for one in plan.passes],
+        "plan": {stage.name: stage.plan() for stage in plan.stages if hasattr(stage, "plan")},
+        "parts": _parts(plan, directory),
+        "counts": books.counts(),
+        "flow": [
+            {
+                "stage": one.stage,
+                "in": one.came,
+                "kept": one.kept,
+                "removed": one.removed,
+                "text_bytes_in": one.bytes_came,
+                "text_bytes_kept": one.bytes_kept,
+            }
+            for one in books.stages
+        ],
+        "tokens": _tokens(outcome),
+        "shards": _shards(outcome, directory),
+        "timings": {
+            "started": outcome.started.isoformat(timespec="seconds"),
+            "wall_seconds": round(outcome.wall_seconds, 3),
+            "cpu_seconds": round(outcome.cpu_seconds, 3),
+            "peak_rss_bytes": peak_rss_bytes(),
+            "resumed_parts": outcome.reused_parts,
+            "steps": {name: round(seconds, 3) for name, seconds in outcome.step_seconds.items()},
+            "stages": {
+                name: {"seconds": round(effort.seconds, 3), "bytes": effort.bytes, "documents": effort.documents}
+                for name, effort in outcome.efforts.items()
+            },
+        },
+        "machine": machine(),
+        "versions": versions(),
+        "warnings": warnings,
+        "gates": gates(plan.config.gates, books),
+    }
+
+
+def gates(settings: GateSettings, books: Books) -> list[dict[str, Any]]:
+    """Each gate with its limit, the run's value, and whether it passed."""
+    read = max(1, books.read)
+    values = {"max_quarantined": books.quarantined / read, "min_kept": books.kept / read}
+    return [
+        {
+            "name": name,
+            "limit": getattr(settings, name),
+            "value": value,
+            "passed": value <= getattr(settings, name) if name.startswith("max_") else value >= getattr(settings, name),
+        }
+        for name, value in values.items()
+    ]
+
+
+def peak_rss_bytes() -> int:
+    """Highest resident memory of this process so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _inputs(plan: Plan, directory: RunDirectory) -> list[dict[str, Any]]:
+    documents, quarantined = Counter[str](), Counter[str]()
+    for part in plan.parts:
+        read = pq.read_table(directory.part(DOCUMENTS, part.index), columns=["origin"]).column("origin")
+        documents.update(_counted(pc.struct_field(read, "file")))
+        bad = directory.part(QUARANTINE, part.index)
+        if bad.exists():
+            quarantined.update(_counted(pq.read_table(bad, columns=["file"]).column("file")))
+    return [
+        {
+            "name": file.name,
+            "format": file.format + (f".{file.compression}" if file.compression else ""),
+            "bytes": file.size,
+            "fingerprint": file.fingerprint,
+            "documents": documents[file.name],
+            "quarantined": quarantined[file.name],
+            "text_field": file.text,
+            "guessed": sorted(file.guessed),
+            "empty": file.empty,
+        }
+        for file in plan.files
+    ]
+
+
+def _parts(plan: Plan, directory: RunDirectory) -> list[dict[str, Any]]:
+    parts = []
+    for part in plan.parts:
+        sizes = pq.read_table(directory.part(DOCUMENTS, part.index), columns=["raw_bytes"]).column("raw_bytes")
+        bad = directory.part(QUARANTINE, part.index)
+        parts.append(
+            {
+                "index": part.index,
+                "fingerprint": part.fingerprint,
+                "documents": len(sizes),
+                "raw_bytes": pc.sum(sizes).as_py() or 0,
+                "quarantined": pq.read_metadata(bad).num_rows if bad.exists() else 0,
+                "files": len(part.spans),
+            }
+        )
+    return parts
+
+
+def _tokens(outcome: Outcome) -> dict[str, Any] | None:
+    if outcome.index is None or outcome.tokens is None:
+        return None
+    return {
+        "kept": outcome.index.tokens,
+        "raw": outcome.tokens._asdict(),
+        "tokenizer": outcome.index.tokenizer.name,
+        "fingerprint": outcome.index.tokenizer.fingerprint,
+    }
+
+
+def _shards(outcome: Outcome, directory: RunDirectory) -> dict[str, Any] | None:
+    index = outcome.index
+    if index is None:
+        return None
+    size = sum((directory.shards / shard.file).stat().st_size for shard in index.shards)
+    return {
+        "format": index.format,
+        "files": len(index.shards),
+        "tokens": index.tokens,
+        "documents": index.documents,
+        "bytes": size,
+    }
+
+
+def _counted(column: Any) -> dict[str, int]:
+    return {entry["values"]: entry["counts"] for entry in pc.value_counts(column.combine_chunks()).to_pylist()}

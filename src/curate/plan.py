@@ -1,0 +1,180 @@
+"""From settings and files to passes that are known to work before the first document is read.
+
+Neighbouring document stages are fused into one *pass* over a part while its text is in memory. A stage that must see
+the whole corpus ends a pass: its ``observe`` runs in it, its ``resolve`` after it.
+"""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+import msgspec
+
+from curate.config import Config
+from curate.corpus.input import InputFile, Skipped
+from curate.corpus.parts import Part, Strand
+from curate.errors import PlanError, nearest
+from curate.stages import stage_class, stage_names
+from curate.stages.contract import CorpusStage, Encoder, Rewriter, Stage
+from curate.store.fingerprint import digest
+
+DOCUMENT_COLUMNS = ("text", "id", "source", "metadata", "raw_bytes")
+"""Columns that a stage may need besides measures of earlier stages."""
+
+LAYOUT_VERSION = 1
+"""Bump when the documents files change shape: everything is made again."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Stages that share one reading of the text; ``closing`` is the corpus stage that ends it, if one does."""
+
+    stages: tuple[Stage, ...]
+    closing: CorpusStage | None = None
+
+    @property
+    def name(self) -> str:
+        return " → ".join(stage.name for stage in (*self.stages, *([self.closing] if self.closing else [])))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a run needs to know."""
+
+    config: Config
+    files: tuple[InputFile, ...]
+    skipped: tuple[Skipped, ...]
+    strands: tuple[Strand, ...]
+    stages: tuple[Stage, ...]
+    passes: tuple[Pass, ...]
+    limit: int | None = None
+
+    @property
+    def parts(self) -> list[Part]:
+        return [part for strand in self.strands for part in strand.parts]
+
+    @property
+    def rewriter(self) -> Rewriter | None:
+        return next((stage for stage in self.stages if isinstance(stage, Rewriter)), None)
+
+    @property
+    def encoder(self) -> Encoder | None:
+        return next((stage for stage in self.stages if isinstance(stage, Encoder)), None)
+
+    @property
+    def input_bytes(self) -> int:
+        return sum(part.bytes for part in self.parts)
+
+    def documents_key(self, part: Part) -> str:
+        """What the documents file of a part is made from."""
+        return digest(LAYOUT_VERSION, part.fingerprint, self._rewriting, self.limit)
+
+    @functools.cached_property
+    def _rewriting(self) -> str:
+        return measure_key("", self.rewriter) if self.rewriter else ""
+
+
+def make_plan(
+    config: Config,
+    files: tuple[InputFile, ...],
+    skipped: tuple[Skipped, ...],
+    strands: tuple[Strand, ...],
+    *,
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    limit: int | None = None,
+) -> Plan:
+    """A checked plan.
+
+    Args:
+        config: validated settings.
+        files: inspected input files.
+        skipped: files found but not read, with the reason.
+        strands: the parts of the input.
+        only: run just these stages of the pipeline (in its order).
+        skip: leave these out.
+        limit: read no more than this many documents.
+
+    Raises:
+        PlanError: stages in an impossible order, or one that needs what no earlier stage gives.
+        ConfigError: an unknown stage.
+    """
+    names = _chosen(config.pipeline.stages, only, skip)
+    stages = tuple(stage_class(name)(config.stage(name)) for name in names)  # type: ignore[call-arg]
+    _check_order(stages)
+    _check_needs(stages)
+    return Plan(config, files, skipped, strands, stages, _fused(stages), limit)
+
+
+def without_files(plan: Plan, kept: tuple[Strand, ...]) -> Plan:
+    """The same plan over fewer parts."""
+    return replace(plan, strands=kept)
+
+
+def measure_key(documents_key: str, stage: Stage) -> str:
+    """What the measures of a stage depend on, for documents with the given key."""
+    measuring = {
+        name: msgspec.to_builtins(getattr(stage.settings, name))
+        for name in stage.settings.__struct_fields__
+        if name not in stage.settings.thresholds
+    }
+    return digest(documents_key, stage.name, stage.version, getattr(stage, "fingerprint", ""), measuring)
+
+
+def thresholds_of(stage: Stage) -> dict[str, object]:
+    """The settings that only verdicts depend on."""
+    return {name: msgspec.to_builtins(getattr(stage.settings, name)) for name in sorted(stage.settings.thresholds)}
+
+
+def _chosen(pipeline: Sequence[str], only: Sequence[str], skip: Sequence[str]) -> list[str]:
+    for name in (*only, *skip):
+        if name not in stage_names():
+            raise PlanError(f"there is no stage `{name}`", hint=nearest(name, stage_names()))
+    for name in only:
+        if name not in pipeline:
+            raise PlanError(
+                f"`--only {name}` names a stage that is not in `pipeline.stages`",
+                hint=f"pipeline.stages = {[*pipeline, name]}",
+            )
+    return [name for name in pipeline if name not in skip and (not only or name in only)]
+
+
+def _check_order(stages: Sequence[Stage]) -> None:
+    for index, stage in enumerate(stages):
+        if isinstance(stage, Rewriter) and index > 0:
+            raise PlanError(
+                f"`{stage.name}` changes the text and must come first, but follows `{stages[index - 1].name}`",
+                hint="put it first in pipeline.stages",
+            )
+        if isinstance(stage, Encoder) and index < len(stages) - 1:
+            raise PlanError(
+                f"`{stage.name}` makes the tokens and must come last, but `{stages[index + 1].name}` follows it",
+                hint="put it last in pipeline.stages",
+            )
+
+
+def _check_needs(stages: Sequence[Stage]) -> None:
+    given = set(DOCUMENT_COLUMNS)
+    for stage in stages:
+        for column in stage.needs:
+            if column not in given:
+                raise PlanError(
+                    f"`{stage.name}` needs `{column}`, which no stage before it gives",
+                    hint=f"add `{column.partition('.')[0]}` before it in pipeline.stages",
+                )
+        given |= {f"{stage.name}.{column}" for column in stage.adds}
+
+
+def _fused(stages: Sequence[Stage]) -> tuple[Pass, ...]:
+    passes: list[Pass] = []
+    fused: list[Stage] = []
+    for stage in stages:
+        if isinstance(stage, CorpusStage):
+            passes.append(Pass(tuple(fused), cast("CorpusStage", stage)))
+            fused = []
+        else:
+            fused.append(stage)
+    if fused or not passes:
+        passes.append(Pass(tuple(fused)))
+    return tuple(passes)

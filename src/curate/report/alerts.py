@@ -1,0 +1,186 @@
+"""What deserves a second look, most pressing first: each with what to do about it."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from curate.report import quantities
+from curate.report.duplicates import Duplicates
+from curate.report.measures import Histogram
+from curate.report.sources import UNMEASURED, Group
+
+Level = Literal["problem", "warning", "note"]
+
+OTHER_LANGUAGES = 0.30
+"""Share of the corpus in languages that are not kept, above which the keep list may be a mistake."""
+SKEW = 0.25
+"""A source that lost this much more than all sources together."""
+CLIFF = 0.03
+"""Share of documents within 5 % of a threshold."""
+GIANT = 0.01
+"""Share of the corpus in one cluster of duplicates."""
+_FEW = 30
+"""Sources with fewer documents say nothing."""
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """One finding: a sentence, why it matters, something to type, and the section to read."""
+
+    level: Level
+    title: str
+    detail: str = ""
+    command: str = ""
+    section: str = ""
+
+
+def find_alerts(
+    manifest: Mapping[str, Any],
+    *,
+    sources: Sequence[Group],
+    languages: Sequence[Group],
+    histograms: Sequence[Histogram],
+    duplicates: Duplicates | None,
+) -> tuple[Alert, ...]:
+    """Everything worth a look, problems first."""
+    found = [
+        *_gates(manifest),
+        *_nothing_kept(manifest),
+        *_other_languages(manifest, languages),
+        *_skewed_sources(sources),
+        *_quarantine(manifest),
+        *_inputs(manifest),
+        *_cliffs(histograms),
+        *_giant_clusters(manifest, duplicates),
+        *(Alert(level="warning", title=text) for text in manifest.get("warnings", ())),
+        *_silent_rules(manifest),
+    ]
+    order: dict[Level, int] = {"problem": 0, "warning": 1, "note": 2}
+    unique = {alert.title: alert for alert in reversed(found)}
+    return tuple(sorted(reversed(unique.values()), key=lambda alert: order[alert.level]))
+
+
+def _gates(manifest: Mapping[str, Any]) -> Iterator[Alert]:
+    for gate in manifest.get("gates", ()):
+        if not gate["passed"]:
+            yield Alert(
+                level="problem",
+                title=f"The gate `{gate['name']}` failed: {gate['value']:g}, limit {gate['limit']:g}",
+                detail="The command ended with exit code 1.",
+                section="verdict",
+            )
+
+
+def _nothing_kept(manifest: Mapping[str, Any]) -> Iterator[Alert]:
+    counts = manifest["counts"]
+    if counts["read"] and not counts["kept"]:
+        yield Alert(level="problem", title="No document was kept", section="flow")
+
+
+def _other_languages(manifest: Mapping[str, Any], languages: Sequence[Group]) -> Iterator[Alert]:
+    keep = manifest.get("config", {}).get("language", {}).get("keep", [])
+    measured = [group for group in languages if group.name != UNMEASURED]
+    total = sum(group.documents for group in measured)
+    others = [group for group in measured if group.name not in keep]
+    share = sum(group.documents for group in others) / total if total else 0.0
+    if share <= OTHER_LANGUAGES:
+        return
+    large = [group for group in others if group.documents >= 0.05 * total] or others[:1]
+    wanted = json.dumps([*keep, *(group.name for group in large)], ensure_ascii=False)
+    names = ", ".join(f"{group.name} {quantities.share(group.documents / total)}" for group in large)
+    yield Alert(
+        level="warning",
+        title=f"{quantities.share(share)} of the documents are in languages that were not kept ({names})",
+        detail=f"`language.keep` is {json.dumps(keep, ensure_ascii=False)}. If these languages are wanted:",
+        command=f"{manifest.get('command', 'curate run')} --set 'language.keep={wanted}'",
+        section="languages",
+    )
+
+
+def _skewed_sources(sources: Sequence[Group]) -> Iterator[Alert]:
+    documents = sum(group.documents for group in sources)
+    lost = 1 - sum(group.kept for group in sources) / documents if documents else 0.0
+    for group in sources:
+        if group.documents >= _FEW and (1 - group.kept_share) - lost > SKEW:
+            yield Alert(
+                level="warning",
+                title=f"Source `{group.name}` lost {quantities.share(1 - group.kept_share)}"
+                f" (all sources: {quantities.share(lost)})",
+                detail=f"Most of it to `{group.top_reason}`." if group.top_reason else "",
+                section="sources",
+            )
+
+
+def _quarantine(manifest: Mapping[str, Any]) -> Iterator[Alert]:
+    quarantined = manifest["counts"]["quarantined"]
+    if quarantined:
+        files = [entry["name"] for entry in manifest.get("inputs", ()) if entry.get("quarantined")]
+        one = quarantined == 1
+        yield Alert(
+            level="warning",
+            title=f"{quantities.count(quarantined)} {'record' if one else 'records'} could not be read",
+            detail=f"In {_listed(files)}. {'Its' if one else 'Their'} bytes are in the folder `quarantine`, with position and reason.",
+            section="inputs",
+        )
+
+
+def _inputs(manifest: Mapping[str, Any]) -> Iterator[Alert]:
+    empty = [entry["name"] for entry in manifest.get("inputs", ()) if entry.get("empty")]
+    if empty:
+        yield Alert(
+            level="note", title=f"{len(empty)} input {'file is' if len(empty) == 1 else 'files are'} empty",
+            detail=_listed(empty), section="inputs",
+        )  # fmt: skip
+    skipped = manifest.get("skipped", ())
+    if skipped:
+        detail = "; ".join(f"{entry['path']}: {entry['why']}" for entry in skipped[:3])
+        yield Alert(
+            level="note", title=f"{len(skipped)} {'file was' if len(skipped) == 1 else 'files were'} not read",
+            detail=detail, section="inputs",
+        )  # fmt: skip
+
+
+def _cliffs(histograms: Sequence[Histogram]) -> Iterator[Alert]:
+    for histogram in histograms:
+        for threshold, near in zip(histogram.thresholds, histogram.near, strict=True):
+            share = near / histogram.documents
+            if share > CLIFF and not histogram.measure.startswith("near_dup."):
+                yield Alert(
+                    level="note",
+                    title=f"{quantities.share(share)} of the documents lie within 5 % of the line of `{histogram.measure}`",
+                    detail=f"A small change of {threshold.value:g} would move many of them across.",
+                    section=f"stage-{histogram.measure.partition('.')[0]}",
+                )
+
+
+def _giant_clusters(manifest: Mapping[str, Any], duplicates: Duplicates | None) -> Iterator[Alert]:
+    read = manifest["counts"]["read"]
+    if duplicates and duplicates.largest and read:
+        documents = duplicates.largest[0][1]
+        if documents > 10 and documents / read > GIANT:
+            yield Alert(
+                level="note",
+                title=f"One document has {quantities.count(documents)} copies,"
+                f" {quantities.share(documents / read)} of the corpus",
+                section="duplicates",
+            )
+
+
+def _silent_rules(manifest: Mapping[str, Any]) -> Iterator[Alert]:
+    removed = manifest["counts"]["removed"]
+    for stage in manifest.get("stages", ()):
+        given = removed.get(stage["name"], {}).get("reasons", {})
+        silent = [reason["code"] for reason in stage["reasons"] if not given.get(reason["code"])]
+        if silent:
+            yield Alert(
+                level="note",
+                title=f"{len(silent)} of {len(stage['reasons'])} reasons of `{stage['name']}` were never given",
+                detail=_listed(silent),
+                section=f"stage-{stage['name']}",
+            )
+
+
+def _listed(names: Sequence[str], shown: int = 4) -> str:
+    listed = ", ".join(f"`{name}`" for name in names[:shown])
+    return listed + (f" and {len(names) - shown} more" if len(names) > shown else "")

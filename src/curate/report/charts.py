@@ -1,0 +1,232 @@
+"""Charts of the page as inline SVG: drawn by Vega at build time, coloured by the page's own style sheet.
+
+Colours in the specifications are stand-ins that become CSS variables, so one drawing serves light, dark and print.
+Nothing in the SVG has an id, a style attribute or a script: it lives under a policy that forbids all of them.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import vl_convert
+
+from curate.report import quantities
+from curate.report.duplicates import Duplicates
+from curate.report.measures import Histogram, Threshold
+from curate.report.model import Step
+
+_INK, _MUTED, _GRID, _KEPT, _REMOVED, _PAPER = (f"#10101{digit}" for digit in range(6))
+_VARIABLES = {
+    _INK: "var(--ink)",
+    _MUTED: "var(--muted)",
+    _GRID: "var(--line)",
+    _KEPT: "var(--accent)",
+    _REMOVED: "var(--removed)",
+    _PAPER: "var(--paper)",
+}
+_NOISE = re.compile(
+    r' (?:aria-hidden="true"|aria-roledescription="[^"]*"|role="graphics-[^"]*"|pointer-events="none"|opacity="1"'
+    r'|font-family="[^"]*"|xmlns(?::xlink)?="[^"]*"|version="1\.1"|class="[^"]*")'
+)
+_INVISIBLE = re.compile(r'<path d="(?:M0,0h0v0h0Z)?"(?: display="none")?/>')
+_LONG_NUMBER = re.compile(r"(\d+\.\d{2})\d+")
+
+_COUNT = "datum.value >= 1e6 ? format(datum.value / 1e6, '~g') + ' M' : format(datum.value, ',')"
+_WIDTH = 600
+_HALF_WIDTH = 430
+
+
+def flow_chart(flow: Sequence[Step]) -> str:
+    """Documents that came into each stage, split into kept and left out."""
+    rows: list[dict[str, Any]] = []
+    for step in flow:
+        label = f"−{step.removed:,}" if step.removed else ""
+        rows += [
+            {"stage": step.stage, "from": 0, "to": step.kept, "part": "kept", "kept": f"{step.kept:,}"},
+            {"stage": step.stage, "from": step.kept, "to": step.came, "part": "left out", "removed": label},
+        ]
+    order = [step.stage for step in flow]
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        y=alt.Y("stage:N", sort=order, title=None, axis=alt.Axis(grid=False, labelFontSize=13, labelColor=_INK, labelPadding=10))
+    )
+    scale = alt.Scale(domainMin=0, domainMax=max((step.came for step in flow), default=0) * 1.14 or 1, nice=False)
+    bars = base.mark_bar(height=22).encode(
+        x=alt.X("from:Q", title=None, scale=scale, axis=None), x2="to:Q", color=_parts("kept", "left out")
+    )
+    kept = base.transform_filter("datum.part == 'kept'").mark_text(
+        align="left", dx=8, fontSize=12, color=_PAPER, fontWeight=600
+    ).encode(x=alt.value(0), text="kept:N", opacity=_fits(scale.to_dict()["domainMax"]))
+    removed = base.transform_filter("datum.part != 'kept'").mark_text(
+        align="left", dx=6, fontSize=12, color=_MUTED
+    ).encode(x=alt.X("to:Q", scale=scale), text="removed:N")  # fmt: skip
+    return _svg((bars + kept + removed).properties(width=_WIDTH, height=alt.Step(34)))
+
+
+def histogram_chart(histogram: Histogram) -> str:
+    """Documents in each bin; what lies beyond a threshold takes the other colour."""
+    edges = histogram.edges
+    lines = histogram.thresholds
+    rows = [
+        {"from": low, "to": high, "documents": count, "none": 0, "part": "beyond" if _is_beyond(low, high, lines) else "within"}
+        for low, high, count in zip(edges, edges[1:], histogram.counts, strict=False)
+    ]
+    kind = "log" if histogram.scale == "log" else "linear"
+    scale = alt.Scale(type=kind, domainMin=edges[0], domainMax=edges[-1], nice=False)
+    numbers = alt.Axis(grid=False, tickCount=6, labelExpr=_COUNT, labelFlush=True, ticks=True)
+    bars = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_bar(stroke=_PAPER, strokeWidth=0.6)
+        .encode(
+            x=alt.X("from:Q", title=None, scale=scale, axis=numbers),
+            x2="to:Q",
+            y=alt.Y("documents:Q", title=None, axis=alt.Axis(tickCount=3, labelExpr=_COUNT)),
+            y2="none:Q",
+            color=_parts("within", "beyond"),
+        )
+    )
+    marks = [{"at": line.value, "label": _line_label(line)} for line in lines]
+    marked = alt.Chart(alt.Data(values=marks)).encode(x=alt.X("at:Q", scale=scale))
+    rule = marked.mark_rule(color=_INK, strokeWidth=1.5)
+    text = marked.mark_text(align="center", baseline="bottom", dy=-4, fontSize=12, color=_INK).encode(
+        y=alt.value(0), text="label:N"
+    )
+    return _svg((bars + rule + text).properties(width=_HALF_WIDTH, height=130))
+
+
+def cluster_chart(duplicates: Duplicates) -> str:
+    """Number of clusters of each size, both on a logarithmic scale."""
+    rows = [{"size": size.documents, "clusters": size.clusters} for size in duplicates.sizes]
+    points = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_circle(size=46, color=_KEPT, opacity=0.9)
+        .encode(
+            x=alt.X(
+                "size:Q", scale=alt.Scale(type="log", domainMin=1.8), title="documents in a cluster", axis=_log_axis()
+            ),
+            y=alt.Y("clusters:Q", scale=alt.Scale(type="log", domainMin=0.8), title="clusters", axis=_log_axis()),
+        )
+    )
+    return _svg(points.properties(width=_HALF_WIDTH, height=200))
+
+
+def catch_chart(duplicates: Duplicates) -> str:
+    """The S-curve: probability that a pair of a given similarity is compared."""
+    rows = [{"similarity": at, "chance": chance} for at, chance in duplicates.curve]
+    percent = alt.Axis(format="%", tickCount=4)
+    curve = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_line(color=_KEPT, strokeWidth=2.5)
+        .encode(
+            x=alt.X("similarity:Q", title="Jaccard similarity of a pair", axis=alt.Axis(grid=False, tickCount=6)),
+            y=alt.Y("chance:Q", title="compared", axis=percent, scale=alt.Scale(domain=[0, 1])),
+        )
+    )
+    mark = alt.Chart(alt.Data(values=[{"at": duplicates.similarity, "label": f"similarity {duplicates.similarity:g}"}]))
+    rule = mark.mark_rule(color=_INK, strokeWidth=1.5).encode(x="at:Q")
+    text = mark.mark_text(align="center", baseline="bottom", dy=-4, fontSize=12, color=_INK).encode(
+        x="at:Q", y=alt.value(0), text="label:N"
+    )
+    return _svg((curve + rule + text).properties(width=_HALF_WIDTH, height=200))
+
+
+def _line_label(line: Threshold) -> str:
+    return f"{line.setting.partition('.')[2] or line.side} {line.value:g}"
+
+
+def _parts(first: str, second: str) -> alt.Color:
+    return alt.Color("part:N", scale=alt.Scale(domain=[first, second], range=[_KEPT, _REMOVED]), legend=None)
+
+
+def _fits(widest: float) -> Any:
+    """Show the number inside a bar only when the bar is long enough for it."""
+    return alt.condition(f"datum.to > {widest * 0.14:.6g}", alt.value(1), alt.value(0))
+
+
+def _log_axis() -> alt.Axis:
+    return alt.Axis(grid=False, tickCount=5, labelExpr=_COUNT, ticks=True)
+
+
+def _is_beyond(low: float, high: float, lines: Sequence[Threshold]) -> bool:
+    middle = (low + high) / 2
+    return any(middle < line.value if line.side == "min" else middle > line.value for line in lines)
+
+
+def _svg(chart: Any) -> str:
+    drawn = chart.configure(
+        background="transparent",
+        aria=False,
+        padding={"left": 2, "right": 8, "top": 6, "bottom": 2},
+        view=alt.ViewConfig(stroke=None),
+        axis=alt.AxisConfig(
+            domain=False, ticks=False, grid=True, gridColor=_GRID, tickColor=_GRID, labelColor=_MUTED, labelFontSize=12,
+            titleColor=_MUTED, titleFontSize=12, titleFontWeight="normal", labelPadding=6, titlePadding=8,
+        ),
+    )  # fmt: skip
+    svg: str = vl_convert.vegalite_to_svg(drawn.to_dict())
+    svg = _INVISIBLE.sub("", _NOISE.sub("", svg))
+    svg = _LONG_NUMBER.sub(r"\1", svg)
+    for stand_in, variable in _VARIABLES.items():
+        svg = svg.replace(stand_in, variable)
+    return svg
+
+
+def in_cell(share: float) -> float:
+    """Length of an in-cell bar, 0 to 100, never invisible when there is something.
+
+    Example:
+        >>> in_cell(0.5), in_cell(0.0001), in_cell(0)
+        (50.0, 0.8, 0.0)
+    """
+    return 0.0 if share <= 0 else round(min(100.0, max(0.8, 100 * share)), 2)
+
+
+def finding_of_flow(flow: Sequence[Step]) -> str:
+    """The flow in a sentence."""
+    largest = max(flow, key=lambda step: step.removed, default=None)
+    if largest is None or not largest.removed:
+        return "No stage left a document out."
+    lost = quantities.share(largest.removed / largest.came)
+    return (
+        f"Most was left out by {largest.stage}: {largest.removed:,} of the {largest.came:,} documents"
+        f" that reached it ({lost})."
+    )
+
+
+def finding_of_histogram(histogram: Histogram) -> str:
+    """What a histogram shows, in a sentence."""
+    if not histogram.thresholds:
+        return (
+            f"Half of the {histogram.documents:,} documents measured are at or below {quantities.short(histogram.median)};"
+            f" the largest value is {quantities.short(histogram.largest)}."
+        )
+    parts = []
+    for line, beyond in zip(histogram.thresholds, histogram.beyond, strict=True):
+        side = "below" if line.side == "min" else "at or above" if line.at else "above"
+        parts.append(f"{beyond:,} ({quantities.share(beyond / histogram.documents)}) lie {side} {line.value:g}")
+    near = max(histogram.near)
+    close = f" {near:,} lie within 5 % of the line." if near else ""
+    return f"Of {histogram.documents:,} documents measured, {' and '.join(parts)}.{close}"
+
+
+def finding_of_clusters(duplicates: Duplicates) -> str:
+    """What near_dup found, in a sentence."""
+    if not duplicates.clusters:
+        return "No document had a duplicate."
+    largest = duplicates.largest[0][1] if duplicates.largest else 0
+    return (
+        f"{duplicates.removed:,} documents were duplicates of {duplicates.clusters:,} survivors;"
+        f" the largest cluster has {largest:,} documents."
+    )
+
+
+def finding_of_catch(duplicates: Duplicates) -> str:
+    """What bands and rows mean, in a sentence."""
+    chance = {round(at, 3): value for at, value in duplicates.curve}
+    said = [
+        f"{quantities.share(chance[at])} of pairs at {at:g}"
+        for at in (duplicates.similarity, round(duplicates.similarity - 0.2, 3))
+        if at in chance
+    ]
+    found = f" compare {' and '.join(said)}" if said else " decide which pairs are compared"
+    return f"{duplicates.bands} bands of {duplicates.rows} rows{found}; every removal is then checked exactly."

@@ -1,0 +1,101 @@
+"""All judgments of a run as one lazy table, row for row, without the texts.
+
+Columns: ``row`` (number of the document in the run), ``source``, ``raw_bytes``, and ``<stage>.<column>`` for every
+column of every stage. Questions are asked lazily and answered in polars' streaming engine, so memory does not
+depend on the number of documents.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+
+from curate.store.run_directory import DOCUMENTS, RunDirectory
+
+REASONS = "reasons"
+ROW = "row"
+
+
+class Judgments:
+    """What the stages of a run wrote.
+
+    Args:
+        run_dir: the run directory.
+        stages: names of the stages that ran, in order. One without a file for every part is left out.
+    """
+
+    def __init__(self, run_dir: Path, stages: Sequence[str]) -> None:
+        self.directory = RunDirectory(run_dir)
+        self.files = self.directory.parts(DOCUMENTS)
+        self.stages = tuple(stage for stage in stages if self.files and self._is_whole(stage))
+
+    @cached_property
+    def offsets(self) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+        """Row of the first document of each part, and at the end the number of documents."""
+        rows = [pq.read_metadata(file).num_rows for file in self.files]
+        return np.concatenate([[0], np.cumsum(rows, dtype=np.int64)]).astype(np.int64)
+
+    @property
+    def rows(self) -> int:
+        """Documents in the run, quarantined ones not among them."""
+        return int(self.offsets[-1])
+
+    @cached_property
+    def schema(self) -> Mapping[str, pl.DataType]:
+        """Column → type, without reading a row."""
+        return dict(self.frame.collect_schema())
+
+    @cached_property
+    def frame(self) -> pl.LazyFrame:
+        """The table described above."""
+        if not self.files:
+            return pl.LazyFrame(schema={ROW: pl.UInt32, "source": pl.String, "raw_bytes": pl.Int64})
+        documents = pl.scan_parquet(self.files, row_index_name=ROW).select(ROW, "source", "raw_bytes")
+        judged = [
+            pl.scan_parquet(self._files_of(stage)).select(pl.all().name.prefix(f"{stage}.")) for stage in self.stages
+        ]
+        return pl.concat([documents, *judged], how="horizontal")
+
+    def has(self, *columns: str) -> bool:
+        """Whether the run has all of these columns."""
+        return all(column in self.schema for column in columns)
+
+    def kept(self) -> pl.Expr:
+        """True for documents that came through every stage."""
+        if not self.stages:
+            return pl.lit(value=True)
+        return pl.col(f"{self.stages[-1]}.{REASONS}").list.len().eq(0).fill_null(value=False)
+
+    def kept_tokens(self) -> pl.Expr:
+        """Tokens of kept documents, 0 for others and where nothing counted them."""
+        if not self.has("tokenize.n_tokens"):
+            return pl.lit(0, pl.Int64)
+        return pl.when(self.kept()).then(pl.col("tokenize.n_tokens").cast(pl.Int64)).otherwise(0).fill_null(0)
+
+    def place(self, row: int) -> tuple[int, int]:
+        """Part (its place in `files`) and row inside it."""
+        part = int(np.searchsorted(self.offsets, row, side="right")) - 1
+        return part, row - int(self.offsets[part])
+
+    def row_at(self, part: int, row: int) -> int | None:
+        """Row in the run of row ``row`` of the part numbered ``part``; None when there is no such part."""
+        place = self._place_of_part.get(part)
+        return None if place is None else int(self.offsets[place]) + row
+
+    @cached_property
+    def _place_of_part(self) -> dict[int, int]:
+        return {int(file.stem.removeprefix("part-")): place for place, file in enumerate(self.files)}
+
+    def _files_of(self, stage: str) -> list[Path]:
+        return [self.directory.path / stage / file.name for file in self.files]
+
+    def _is_whole(self, stage: str) -> bool:
+        return all(file.is_file() for file in self._files_of(stage))
+
+
+def ask(queries: Iterable[pl.LazyFrame]) -> list[pl.DataFrame]:
+    """Answers of all queries, from as few readings of the files as possible."""
+    return pl.collect_all(list(queries), engine="streaming")

@@ -1,0 +1,236 @@
+"""From a finished run directory to everything the report says, as plain numbers.
+
+Pure: reads the manifest and the judgments, writes nothing, and gives the same report for the same run.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from curate.report import quantities
+from curate.report.alerts import Alert, find_alerts
+from curate.report.compute import PassSaving, RawTokens, pass_saving
+from curate.report.duplicates import Duplicates, find_duplicates
+from curate.report.judgments import Judgments
+from curate.report.measures import Histogram, histograms, thresholds_in
+from curate.report.samples import Samples, choose_samples
+from curate.report.settings import ReportSettings
+from curate.report.sources import Group, by_language, by_source
+from curate.store.run_directory import MANIFEST
+
+SCHEMA_VERSION = 1
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """The run in a few numbers; what ``curate run --json`` prints."""
+
+    run_id: str
+    verdict: str
+    read: int
+    quarantined: int
+    kept: int
+    removed: int
+    kept_share: float
+    removed_by: dict[str, int]
+    tokens_kept: int | None
+    tokens_raw: RawTokens | None
+    one_pass_costs_less: float | None
+    """Share of the raw corpus's tokens that a pass over the kept text does not process."""
+    shards: int
+    shard_bytes: int
+    wall_seconds: float
+    peak_rss_bytes: int
+    gates_passed: bool
+    worth_a_look: int
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
+    """A limit the run had to meet."""
+
+    name: str
+    limit: float
+    value: float
+    passed: bool
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """What one stage did to the stream of documents."""
+
+    stage: str
+    came: int
+    kept: int
+    removed: int
+    bytes_in: int
+    bytes_kept: int
+    main_reason: str = ""
+
+
+class ReasonCount(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a reason was given; a document can have several."""
+
+    stage: str
+    code: str
+    sentence: str
+    documents: int
+    share: float
+    """Of the documents that came into the stage."""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """All that `report.json` and the page say."""
+
+    schema_version: int
+    curate: str
+    summary: Summary
+    gates: tuple[Gate, ...]
+    alerts: tuple[Alert, ...]
+    flow: tuple[Step, ...]
+    reasons: tuple[ReasonCount, ...]
+    sources: tuple[Group, ...]
+    languages: tuple[Group, ...]
+    histograms: tuple[Histogram, ...]
+    duplicates: Duplicates | None
+    compute: PassSaving | None
+    samples: Samples
+    manifest: dict[str, Any]
+    """``run.json`` as it is: settings, inputs, versions, timings, machine."""
+
+    def reasons_of(self, stage: str) -> list[ReasonCount]:
+        """Reasons of one stage, in its own order."""
+        return [reason for reason in self.reasons if reason.stage == stage]
+
+    def histograms_of(self, stage: str) -> list[Histogram]:
+        """Histograms of one stage's measures."""
+        return [histogram for histogram in self.histograms if histogram.measure.partition(".")[0] == stage]
+
+
+def build_report(run_dir: Path, settings: ReportSettings) -> Report:
+    """Everything there is to say about a finished run.
+
+    Args:
+        run_dir: holds ``run.json`` and the judgments.
+        settings: how many documents to show, and the training run that compute figures are about.
+
+    Memory is bounded by the number of sources and the documents shown, not by the corpus.
+    """
+    manifest: dict[str, Any] = msgspec.json.decode((run_dir / MANIFEST).read_bytes())
+    judgments = Judgments(run_dir, [stage["name"] for stage in manifest["stages"]])
+    thresholds = thresholds_in(manifest, judgments)
+    sources, languages = by_source(judgments), by_language(judgments)
+    measured = histograms(judgments, thresholds)
+    duplicates = find_duplicates(manifest, judgments, settings.epochs)
+    reasons = _reasons(manifest)
+    alerts = find_alerts(
+        manifest, sources=sources, languages=languages, histograms=measured, duplicates=duplicates
+    )
+    saving = _saving(manifest, settings)
+    given = [f"{reason.stage}.{reason.code}" for reason in reasons if reason.documents]
+    clusters = [row for row, _ in duplicates.largest] if duplicates else []
+    return Report(
+        schema_version=SCHEMA_VERSION,
+        curate=manifest["curate"],
+        summary=_summary(manifest, saving, alerts),
+        gates=tuple(msgspec.convert(gate, Gate) for gate in manifest.get("gates", ())),
+        alerts=alerts,
+        flow=_flow(manifest, reasons),
+        reasons=reasons,
+        sources=sources,
+        languages=languages,
+        histograms=measured,
+        duplicates=duplicates,
+        compute=saving,
+        samples=choose_samples(judgments, given, thresholds, clusters, settings.samples),
+        manifest=manifest,
+    )
+
+
+def _reasons(manifest: Mapping[str, Any]) -> tuple[ReasonCount, ...]:
+    """Every reason a stage could have given, also those never given; then any that only the counts know."""
+    removed = manifest["counts"]["removed"]
+    came = {step["stage"]: step["in"] for step in manifest["flow"]}
+    found: list[ReasonCount] = []
+    for stage in manifest["stages"]:
+        name = stage["name"]
+        given: dict[str, int] = dict(removed.get(name, {}).get("reasons", {}))
+        sentences = {reason["code"]: reason["sentence"] for reason in stage["reasons"]}
+        for code in [*sentences, *(code for code in given if code not in sentences)]:
+            documents = given.get(code, 0)
+            share = documents / came[name] if came.get(name) else 0.0
+            found.append(
+                ReasonCount(
+                    stage=name, code=code, sentence=sentences.get(code, ""), documents=documents, share=share
+                )
+            )
+    return tuple(found)
+
+
+def _flow(manifest: Mapping[str, Any], reasons: tuple[ReasonCount, ...]) -> tuple[Step, ...]:
+    def main_reason(stage: str) -> str:
+        given = [reason for reason in reasons if reason.stage == stage and reason.documents]
+        return max(given, key=lambda reason: reason.documents).code if given else ""
+
+    return tuple(
+        Step(
+            stage=step["stage"],
+            came=step["in"],
+            kept=step["kept"],
+            removed=step["removed"],
+            bytes_in=step["text_bytes_in"],
+            bytes_kept=step["text_bytes_kept"],
+            main_reason=main_reason(step["stage"]),
+        )
+        for step in manifest["flow"]
+    )
+
+
+def _saving(manifest: Mapping[str, Any], settings: ReportSettings) -> PassSaving | None:
+    tokens = manifest.get("tokens") or {}
+    if not tokens.get("raw") or tokens.get("kept") is None:
+        return None
+    raw = msgspec.convert(tokens["raw"], RawTokens)
+    return pass_saving(tokens["kept"], raw, manifest["timings"].get("cpu_seconds", 0.0), settings)
+
+
+def _summary(manifest: Mapping[str, Any], saving: PassSaving | None, alerts: tuple[Alert, ...]) -> Summary:
+    counts, shards, timings = manifest["counts"], manifest.get("shards") or {}, manifest["timings"]
+    tokens = manifest.get("tokens") or {}
+    raw = tokens.get("raw")
+    removed_by = {stage: entry["documents"] for stage, entry in counts["removed"].items()}
+    return Summary(
+        run_id=manifest["run_id"],
+        verdict=_verdict(manifest, saving),
+        read=counts["read"],
+        quarantined=counts["quarantined"],
+        kept=counts["kept"],
+        removed=sum(removed_by.values()),
+        kept_share=counts["kept"] / counts["read"] if counts["read"] else 0.0,
+        removed_by=removed_by,
+        tokens_kept=tokens.get("kept"),
+        tokens_raw=msgspec.convert(raw, RawTokens) if raw else None,
+        one_pass_costs_less=saving.share.value if saving else None,
+        shards=shards.get("files", 0),
+        shard_bytes=shards.get("bytes", 0),
+        wall_seconds=timings["wall_seconds"],
+        peak_rss_bytes=timings.get("peak_rss_bytes", 0),
+        gates_passed=all(gate["passed"] for gate in manifest.get("gates", ())),
+        worth_a_look=sum(alert.level != "note" for alert in alerts),
+    )
+
+
+def _verdict(manifest: Mapping[str, Any], saving: PassSaving | None) -> str:
+    """The run in one plain sentence."""
+    counts, tokens = manifest["counts"], (manifest.get("tokens") or {}).get("kept")
+    if not counts["read"]:
+        return "There was nothing to read."
+    kept = (
+        f"{quantities.count(counts['kept'])} of {quantities.count(counts['read'])} documents were kept"
+        f" ({quantities.share(counts['kept'] / counts['read'])})"
+    )
+    if tokens is None:
+        return f"{kept}."
+    sentence = f"{kept}: {quantities.short(tokens)} tokens, ready to train on"
+    if saving is None or saving.share.value <= 0:
+        return f"{sentence}."
+    return f"{sentence}. One pass over the kept text costs {quantities.share(saving.share.value)} less than over the raw text."

@@ -1,0 +1,288 @@
+"""The report as one HTML file that opens anywhere: no network, no script needed, and no document text that can act.
+
+Document text is hostile by assumption. It is escaped by the template engine, cut, shown with its control characters
+made visible, isolated from the direction of the page, and boxed so that it cannot cover anything. The page's own policy
+forbids every script and style but the ones it was built with.
+"""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import msgspec
+from markupsafe import Markup
+
+from curate.report import charts, quantities
+from curate.report.model import Report
+from curate.report.samples import MAX_CHARACTERS, Sample, Samples, changed_words
+from curate.store.atomic import write_whole
+
+MAX_BYTES = 1_000_000
+"""Size of the page; samples get shorter until it fits."""
+
+_LENGTHS = (MAX_CHARACTERS, 600, 300, 120, 0)
+_MAX_NAME = 120
+
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+_STACKED = re.compile("([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{3})[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
+
+
+def write_report(run_dir: Path, report: Report) -> tuple[Path, Path]:
+    """Write ``report.json`` and ``report.html`` into the run directory; returns their paths.
+
+    ``report.json`` has all numbers and no document text.
+    """
+    json_path, html_path = run_dir / "report.json", run_dir / "report.html"
+    write_whole(json_path, report_json(report))
+    write_whole(html_path, render_page(report).encode())
+    return json_path, html_path
+
+
+def report_json(report: Report) -> bytes:
+    """All numbers of the report, indented; document text and the copy of ``run.json`` are left out."""
+    data = msgspec.to_builtins(report)
+    del data["samples"], data["manifest"]
+    return msgspec.json.format(msgspec.json.encode(data), indent=2) + b"\n"
+
+
+def render_page(report: Report) -> str:
+    """The page as HTML, never larger than `MAX_BYTES` unless the numbers alone are."""
+    figures = _figures(report)
+    page = ""
+    for length in _LENGTHS:
+        page = _render(report, figures, length)
+        if len(page.encode()) <= MAX_BYTES:
+            break
+    return page
+
+
+def visible(text: str) -> str:
+    """``text`` with everything that hides, reorders or piles up made visible or harmless.
+
+    Example:
+        >>> visible("a\\u202eb\\x07 \\tc")
+        'a⟦U+202E⟧b␇ \\tc'
+    """
+    return _STACKED.sub(r"\1", _HIDDEN.sub(_name_of, text.replace("\r\n", "\n")))
+
+
+def toml_text(config: Mapping[str, Any]) -> str:
+    """Resolved settings as a ``curate.toml`` that can be pasted.
+
+    Example:
+        >>> print(toml_text({"language": {"keep": ["en"], "min_score": 0.65}}))
+        [language]
+        keep = ["en"]
+        min_score = 0.65
+    """
+    sections = []
+    for name, settings in config.items():
+        lines = [f"{key} = {_toml_value(value)}" for key, value in settings.items() if value is not None]
+        sections.append("\n".join([f"[{name}]", *lines]))
+    return "\n\n".join(sections)
+
+
+class _Figure(msgspec.Struct, frozen=True, kw_only=True):
+    """A drawing with its finding as a sentence and its numbers as a table."""
+
+    id: str
+    title: str
+    svg: str
+    finding: str
+    headers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def _render(report: Report, figures: Mapping[str, _Figure], length: int) -> str:
+    environment = _environment()
+    samples = _shortened(report.samples, length)
+    style, script = _asset("page.css"), _asset("page.js")
+    return environment.get_template("page.html.j2").render(
+        report=report,
+        run=report.manifest,
+        summary=report.summary,
+        samples=samples,
+        figures=figures,
+        style=Markup(style),  # noqa: S704  (our own file)
+        script=Markup(script),  # noqa: S704  (our own file)
+        policy=f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'",
+        data=Markup(_script_safe(report_json(report))),  # noqa: S704  (every `<` is escaped)
+        config=toml_text(report.manifest.get("config", {})),
+        sample_length=length,
+    )
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "count": quantities.count,
+        "share": quantities.share,
+        "short": quantities.short,
+        "size": quantities.size,
+        "duration": quantities.duration,
+        "visible": visible,
+        "name": _short_name,
+        "slug": _slug,
+        "drawing": _drawing,
+        "in_cell": charts.in_cell,
+        "coded": _coded,
+        "limit": _limit,
+        "range": _range,
+    }
+    environment.globals |= {"changed_words": changed_words}
+    return environment
+
+
+@cache
+def _asset(name: str) -> str:
+    return (Path(__file__).parent / name).read_text("utf-8").strip()
+
+
+def _hash(content: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+
+
+def _script_safe(data: bytes) -> str:
+    """JSON that no HTML parser can leave early."""
+    compact = msgspec.json.format(data, indent=-1).decode()
+    return compact.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _name_of(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return chr(0x2400 + code) if code < 0x20 else "␡" if code == 0x7F else f"⟦U+{code:04X}⟧"
+
+
+def _short_name(text: str) -> str:
+    shown = visible(text).replace("\n", "␊")
+    return shown if len(shown) <= _MAX_NAME else f"{shown[:_MAX_NAME]}…"
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def _coded(text: str) -> Markup:
+    """Escaped text in which what stands between backticks is set as code."""
+    pieces = visible(text).split("`")
+    marked = (
+        Markup("<code>{}</code>").format(piece) if number % 2 else Markup("{}").format(piece)
+        for number, piece in enumerate(pieces)
+    )
+    return Markup("").join(marked)
+
+
+def _limit(value: float, limit: float) -> str:
+    """A gate's value in the unit of its limit: shares up to 1, counts above."""
+    return quantities.share(value) if limit <= 1 else quantities.short(value)
+
+
+def _range(figure: Any) -> str:
+    """Low to high of a figure; empty when it is a point."""
+    if figure.low == figure.high:
+        return ""
+    write = quantities.share if figure.unit == "share" else quantities.short
+    return f"{write(figure.low)} to {write(figure.high)}"
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {_toml_value(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml_value, value))}]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _shortened(samples: Samples, length: int) -> Samples:
+    def cut(sample: Sample) -> Sample:
+        twin = sample.twin and msgspec.structs.replace(sample.twin, text=sample.twin.text[:length])
+        return msgspec.structs.replace(sample, text=sample.text[:length], twin=twin)
+
+    def cut_all(group: tuple[Sample, ...]) -> tuple[Sample, ...]:
+        return tuple(map(cut, group))
+
+    if not length:
+        return Samples()
+    if length == MAX_CHARACTERS:
+        return samples
+    return Samples(
+        removed={code: cut_all(group) for code, group in samples.removed.items()},
+        kept=cut_all(samples.kept),
+        nearest={name: cut_all(group) for name, group in samples.nearest.items()},
+        clusters=cut_all(samples.clusters),
+    )
+
+
+def _figures(report: Report) -> dict[str, _Figure]:
+    return {figure.id: figure for figure in _drawn(report)}
+
+
+def _drawn(report: Report) -> Iterator[_Figure]:
+    if report.flow:
+        yield _Figure(
+            id="flow",
+            title="Documents through the stages",
+            svg=charts.flow_chart(report.flow),
+            finding=charts.finding_of_flow(report.flow),
+            headers=(),
+            rows=(),
+        )
+    for histogram in report.histograms:
+        line = next(iter(histogram.thresholds), None)
+        edges = zip(histogram.edges, histogram.edges[1:], histogram.counts, strict=False)
+        passed, rows = 0, []
+        for low, high, count in edges:
+            beyond = passed if line is None or line.side == "min" else histogram.documents - passed
+            rows.append((f"{low:.4g}", f"{high:.4g}", f"{count:,}", quantities.share(beyond / histogram.documents)))
+            passed += count
+        what_if = "below its lower edge" if line is None else f"left out if {line.side} were its lower edge"
+        yield _Figure(
+            id=f"measure-{histogram.measure}",
+            title=histogram.measure,
+            svg=charts.histogram_chart(histogram),
+            finding=charts.finding_of_histogram(histogram),
+            headers=("from", "to", "documents", what_if),
+            rows=tuple(rows),
+        )
+    duplicates = report.duplicates
+    if duplicates and duplicates.sizes:
+        yield _Figure(
+            id="clusters",
+            title="Cluster sizes",
+            svg=charts.cluster_chart(duplicates),
+            finding=charts.finding_of_clusters(duplicates),
+            headers=("documents in a cluster", "clusters"),
+            rows=tuple((f"{size.documents:,}", f"{size.clusters:,}") for size in duplicates.sizes[:60]),
+        )
+    if duplicates and duplicates.curve:
+        yield _Figure(
+            id="catch",
+            title="Which pairs are compared",
+            svg=charts.catch_chart(duplicates),
+            finding=charts.finding_of_catch(duplicates),
+            headers=("similarity", "compared"),
+            rows=tuple((f"{at:g}", quantities.share(chance)) for at, chance in duplicates.curve),
+        )
+
+
+def _drawing(figure: _Figure) -> Markup:
+    """The SVG as an image with a name and a description for those who cannot see it."""
+    attributes, _, content = figure.svg.removeprefix("<svg").partition(">")
+    opening = Markup('<svg role="img" aria-label="{}"').format(f"{figure.title}: {figure.finding}")
+    named = Markup("<title>{}</title><desc>{}</desc>").format(figure.title, figure.finding)
+    return Markup(f"{opening}{attributes}>{named}{content}")  # noqa: S704  (Vega escapes text it draws)

@@ -1,0 +1,96 @@
+"""Numbers as people read them: one way of writing counts, shares, sizes, times and ranges on the whole page."""
+
+import math
+
+MISSING = "–"
+_NARROW, _WIDE = "\u202f", "\u00a0"
+
+
+def count(value: float | None) -> str:
+    """Whole number with thousands separators.
+
+    Example:
+        >>> count(1210422)
+        '1,210,422'
+    """
+    return MISSING if value is None else f"{round(value):,}"
+
+
+def share(value: float | None) -> str:
+    """A share of 1 as a percentage with one decimal; tiny ones are not rounded to nothing.
+
+    Example:
+        >>> [share(x).replace("\\u202f", " ") for x in (0, 0.0004, 0.1234, 0.9999, 1)]
+        ['0 %', '< 0.1 %', '12.3 %', '> 99.9 %', '100 %']
+    """
+    if value is None or math.isnan(value):
+        return MISSING
+    if value in {0, 1}:
+        return f"{value * 100:.0f}{_NARROW}%"
+    if 0 < value < 0.001:
+        return f"< 0.1{_NARROW}%"
+    if 0.999 < value < 1:
+        return f"> 99.9{_NARROW}%"
+    return f"{value * 100:.1f}{_NARROW}%"
+
+
+def short(value: float | None) -> str:
+    """Three significant digits with the words people use for large numbers.
+
+    Example:
+        >>> [short(x).replace("\\u00a0", " ") for x in (0, 12.3456, 999, 580_123_456, 7e9, 2.7e19, -0.00123)]
+        ['0', '12.3', '999', '580 million', '7 billion', '2.7e19', '-0.00123']
+    """
+    if value is None:
+        return MISSING
+    if value == 0:
+        return "0"
+    for size, name in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
+        if size <= abs(value) < 1e15:
+            return f"{_digits(value / size)}{_WIDE}{name}"
+    if abs(value) >= 1e15:
+        mantissa, exponent = f"{value:.2e}".split("e")
+        return f"{float(mantissa):g}e{int(exponent)}"
+    return f"{round(value):,}" if abs(value) >= 1000 else _digits(value)
+
+
+def size(value: float | None) -> str:
+    """Bytes in decimal units.
+
+    Example:
+        >>> [size(x).replace("\\u00a0", " ") for x in (17, 64_000_000, 3_210_000_000)]
+        ['17 B', '64.0 MB', '3.21 GB']
+    """
+    if value is None:
+        return MISSING
+    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if value >= unit:
+            return f"{f'{value / unit:#.3g}'.rstrip('.')}{_WIDE}{name}"
+    return f"{value:.0f}{_WIDE}B"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as days, hours, minutes and seconds: the two largest that matter.
+
+    Example:
+        >>> [duration(x).replace("\\u00a0", " ") for x in (0.0421, 4.2, 401, 7380, 200_000)]
+        ['42 ms', '4.2 s', '6 min 41 s', '2 h 3 min', '2 d 7 h']
+    """
+    if seconds is None:
+        return MISSING
+    if seconds < 1:
+        return f"{seconds * 1000:.0f}{_WIDE}ms"
+    if seconds < 60:
+        return f"{_digits(seconds)}{_WIDE}s"
+    for unit, name, part, part_name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if seconds >= unit:
+            whole, rest = divmod(round(seconds), unit)
+            smaller = f" {rest // part}{_WIDE}{part_name}" if rest // part else ""
+            return f"{whole}{_WIDE}{name}{smaller}"
+    raise AssertionError(seconds)
+
+
+def _digits(value: float) -> str:
+    """Three significant digits without trailing zeros."""
+    text = f"{value:.3g}"
+    return f"{float(text):,.0f}" if "e+" in text else text

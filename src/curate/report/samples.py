@@ -1,0 +1,226 @@
+"""A few documents to read: removed for each reason, kept, and nearest to each threshold.
+
+Rows are chosen from judgments alone; then only the row groups that hold them are read. The choice is a spread over
+the whole corpus that depends on row numbers only, so the same run always shows the same documents.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import SequenceMatcher
+from itertools import groupby
+from typing import Any
+
+import msgspec
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curate.report.judgments import REASONS, ROW, Judgments, ask
+from curate.report.measures import Threshold
+
+MAX_CHARACTERS = 1200
+
+_GOLDEN = 0x9E3779B97F4A7C15
+"""2⁶⁴ / φ: multiplying row numbers by it spreads any few of them evenly (Knuth, TAOCP 6.4)."""
+
+
+class Twin(msgspec.Struct, frozen=True, kw_only=True):
+    """The survivor kept instead of a duplicate."""
+
+    id: str
+    text: str
+    jaccard: float | None = None
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """One document as the page shows it."""
+
+    id: str
+    source: str
+    file: str
+    position: int
+    text: str
+    bytes: int
+    reasons: tuple[str, ...] = ()
+    measure: str = ""
+    value: float | None = None
+    twin: Twin | None = None
+
+    @property
+    def is_cut(self) -> bool:
+        return len(self.text) >= MAX_CHARACTERS and self.bytes > len(self.text.encode())
+
+
+class Samples(msgspec.Struct, frozen=True, kw_only=True):
+    """All documents that the page shows."""
+
+    removed: dict[str, tuple[Sample, ...]] = {}
+    """``stage.reason`` → documents it was given to."""
+    kept: tuple[Sample, ...] = ()
+    nearest: dict[str, tuple[Sample, ...]] = {}
+    """Measure → documents closest to its threshold, from below and above."""
+    clusters: tuple[Sample, ...] = ()
+    """Survivors of the largest clusters of duplicates."""
+
+
+def choose_samples(
+    judgments: Judgments,
+    reasons: Sequence[str],
+    thresholds: Sequence[Threshold],
+    clusters: Sequence[int],
+    number: int,
+) -> Samples:
+    """Up to ``number`` documents of each kind; none at all when ``number`` is 0.
+
+    Args:
+        judgments: what the stages wrote.
+        reasons: ``stage.reason`` codes that were given.
+        thresholds: lines to look near.
+        clusters: rows of the survivors of the largest clusters.
+        number: documents for each reason, and for each threshold.
+    """
+    if not number or not judgments.rows:
+        return Samples()
+    lines = {threshold.measure: threshold for threshold in thresholds}
+    queries = {
+        ("kept", ""): _spread(judgments.frame.filter(judgments.kept()), number),
+        **{("removed", code): _removed(judgments, code, number) for code in reasons},
+        **{("nearest", name): _nearest(judgments, line, number) for name, line in lines.items()},
+    }
+    rows = {
+        key: sorted(answer[ROW].to_list())
+        for key, answer in zip(queries, ask(queries.values()), strict=True)
+    }
+    rows["clusters", ""] = list(clusters)
+    documents = _Documents(judgments, {row for chosen in rows.values() for row in chosen})
+
+    def shown(kind: str, name: str = "") -> tuple[Sample, ...]:
+        return tuple(documents.sample(row, name if kind == "nearest" else "") for row in rows[kind, name])
+
+    return Samples(
+        removed={code: shown("removed", code) for code in reasons if rows["removed", code]},
+        kept=shown("kept"),
+        nearest={name: _by_value(shown("nearest", name)) for name in lines if rows["nearest", name]},
+        clusters=shown("clusters"),
+    )
+
+
+def changed_words(text: str, other: str) -> list[tuple[str, bool]]:
+    """``text`` in pieces, each with whether it is missing from ``other``.
+
+    Example:
+        >>> changed_words("the red house", "the blue house")
+        [('the ', False), ('red', True), (' house', False)]
+    """
+    words, others = _words(text), _words(other)
+    matcher = SequenceMatcher(a=words, b=others, autojunk=False)
+    pieces = [
+        ("".join(words[start:end]), operation != "equal")
+        for operation, start, end, _, _ in matcher.get_opcodes()
+        if end > start
+    ]
+    return [("".join(piece for piece, _ in run), changed) for changed, run in groupby(pieces, key=lambda p: p[1])]
+
+
+def _words(text: str) -> list[str]:
+    """Words and the white space between them."""
+    return ["".join(run) for _, run in groupby(text, key=str.isspace)]
+
+
+def _spread(frame: pl.LazyFrame, number: int) -> pl.LazyFrame:
+    key = pl.col(ROW).cast(pl.UInt64) * pl.lit(_GOLDEN, dtype=pl.UInt64)
+    return frame.select(ROW, key=key).bottom_k(number, by="key").select(ROW)
+
+
+def _removed(judgments: Judgments, code: str, number: int) -> pl.LazyFrame:
+    stage, _, reason = code.partition(".")
+    return _spread(judgments.frame.filter(pl.col(f"{stage}.{REASONS}").list.contains(reason)), number)
+
+
+def _nearest(judgments: Judgments, line: Threshold, number: int) -> pl.LazyFrame:
+    """The closest from either side, half of them each."""
+    value = pl.col(line.measure).cast(pl.Float64)
+    measured = judgments.frame.filter(value.is_not_null()).select(ROW, distance=value - line.value)
+    wrong = pl.col("distance") < 0 if line.side == "min" else pl.col("distance") > 0
+    if line.at:
+        wrong |= pl.col("distance") == 0
+    order = [pl.col("distance").abs(), pl.col(ROW)]
+    half = max(1, number // 2)
+    return pl.concat(
+        [measured.filter(wrong).bottom_k(half, by=order), measured.filter(~wrong).bottom_k(half, by=order)]
+    ).select(ROW)
+
+
+def _by_value(samples: Iterable[Sample]) -> tuple[Sample, ...]:
+    return tuple(sorted(samples, key=lambda sample: sample.value or 0.0))
+
+
+class _Documents:
+    """Chosen documents with their judgments, and the survivors they point to."""
+
+    def __init__(self, judgments: Judgments, rows: set[int]) -> None:
+        self.judgments = judgments
+        (judged,) = ask([judgments.frame.filter(pl.col(ROW).is_in(sorted(rows)))])
+        self.judged = {row[ROW]: row for row in judged.to_dicts()}
+        self.twins = {row: twin for row in rows if (twin := self._twin_row(row)) is not None}
+        self.texts = _read(judgments, rows | set(self.twins.values()))
+
+    def sample(self, row: int, measure: str) -> Sample:
+        document, judged = self.texts[row], self.judged[row]
+        origin = document.get("origin") or {}
+        return Sample(
+            id=document["id"] or "",
+            source=document["source"] or "",
+            file=str(origin.get("file") or ""),
+            position=int(origin.get("position") or 0),
+            text=document["text"],
+            bytes=document["bytes"],
+            reasons=tuple(
+                f"{stage}.{reason}"
+                for stage in self.judgments.stages
+                for reason in judged[f"{stage}.{REASONS}"] or ()
+            ),
+            measure=measure,
+            value=None if not measure else float(judged[measure]),
+            twin=self._twin(row),
+        )
+
+    def _twin_row(self, row: int) -> int | None:
+        place = self.judged[row].get("near_dup.survivor_at")
+        return None if place is None or place["part"] is None else self.judgments.row_at(place["part"], place["row"])
+
+    def _twin(self, row: int) -> Twin | None:
+        if row not in self.twins or self.twins[row] == row:
+            return None
+        survivor = self.texts[self.twins[row]]
+        return Twin(id=survivor["id"] or "", text=survivor["text"], jaccard=self.judged[row].get("near_dup.jaccard"))
+
+
+def _read(judgments: Judgments, rows: set[int]) -> dict[int, Mapping[str, Any]]:
+    """Row → id, source, origin, beginning of the text and its bytes; reads only row groups that are needed."""
+    found: dict[int, Mapping[str, Any]] = {}
+    places = sorted((*judgments.place(row), row) for row in rows)
+    for part, group in groupby(places, key=lambda place: place[0]):
+        wanted = {inside: row for _, inside, row in group}
+        with pq.ParquetFile(judgments.files[part]) as file:
+            start = 0
+            for number in range(file.num_row_groups):
+                end = start + file.metadata.row_group(number).num_rows
+                inside = [index for index in wanted if start <= index < end]
+                if inside:
+                    documents = _beginnings(file, number, [index - start for index in inside])
+                    found.update(zip((wanted[index] for index in inside), documents, strict=True))
+                start = end
+    return found
+
+
+def _beginnings(file: pq.ParquetFile, group: int, rows: list[int]) -> list[dict[str, Any]]:
+    table = file.read_row_group(group, columns=["id", "source", "origin", "text"]).take(pa.array(rows))
+    texts = table["text"]
+    shown = pc.utf8_slice_codeunits(texts, 0, MAX_CHARACTERS)
+    return (
+        table.drop_columns(["text"])
+        .append_column("text", shown)
+        .append_column("bytes", pc.binary_length(texts))
+        .to_pylist()
+    )

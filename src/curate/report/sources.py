@@ -1,0 +1,92 @@
+"""What became of each source and each language."""
+
+import msgspec
+import polars as pl
+
+from curate.report.judgments import REASONS, Judgments, ask
+
+SHOWN = 40
+"""Sources and languages listed one by one; the rest is one row."""
+
+UNNAMED_SOURCE = "(no source)"
+UNMEASURED = "(not measured)"
+_OTHERS = "({n} others)"
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """Documents that share a source or a language: how many came in, how many were kept."""
+
+    name: str
+    documents: int
+    kept: int
+    bytes_in: int
+    bytes_kept: int
+    tokens: int
+    top_reason: str = ""
+
+    @property
+    def kept_share(self) -> float:
+        return self.kept / self.documents if self.documents else 0.0
+
+
+def by_source(judgments: Judgments) -> tuple[Group, ...]:
+    """Every source with what was kept of it and the reason that took most, largest first."""
+    named = pl.col("source").fill_null(UNNAMED_SOURCE)
+    reasons = [
+        judgments.frame.select(source=named, reason=pl.col(f"{stage}.{REASONS}"))
+        .filter(pl.col("reason").list.len() > 0)
+        .explode("reason")
+        .group_by("source", pl.format(f"{stage}.{{}}", "reason").alias("reason"))
+        .len()
+        for stage in judgments.stages
+    ]
+    groups, *counted = ask([_grouped(judgments, named), *reasons])
+    top = _top_reasons(counted)
+    return _listed(groups, top)
+
+
+def by_language(judgments: Judgments) -> tuple[Group, ...]:
+    """Every language label with what was kept of it; empty without the stage ``language``."""
+    if not judgments.has("language.label"):
+        return ()
+    (groups,) = ask([_grouped(judgments, pl.col("language.label").fill_null(UNMEASURED))])
+    return _listed(groups, {})
+
+
+def _grouped(judgments: Judgments, name: pl.Expr) -> pl.LazyFrame:
+    kept = judgments.kept()
+    return (
+        judgments.frame.select(
+            name=name, bytes=pl.col("raw_bytes").cast(pl.Int64), kept=kept, tokens=judgments.kept_tokens()
+        )
+        .group_by("name")
+        .agg(
+            documents=pl.len(),
+            kept=pl.col("kept").sum(),
+            bytes_in=pl.col("bytes").sum(),
+            bytes_kept=pl.col("bytes").filter(pl.col("kept")).sum(),
+            tokens=pl.col("tokens").sum(),
+        )
+        .sort(["documents", "name"], descending=[True, False])
+    )
+
+
+def _top_reasons(counted: list[pl.DataFrame]) -> dict[str, str]:
+    found = [table for table in counted if table.height]
+    if not found:
+        return {}
+    most = (
+        pl.concat(found)
+        .sort(["len", "reason"], descending=[True, False])
+        .unique("source", keep="first", maintain_order=True)
+    )
+    return dict(zip(most["source"], most["reason"], strict=True))
+
+
+def _listed(groups: pl.DataFrame, top_reasons: dict[str, str]) -> tuple[Group, ...]:
+    listed = [Group(**row, top_reason=top_reasons.get(row["name"], "")) for row in groups.head(SHOWN).to_dicts()]
+    rest = groups.slice(SHOWN)
+    if rest.height:
+        sums = rest.select(pl.col("documents", "kept", "bytes_in", "bytes_kept", "tokens").sum()).to_dicts()[0]
+        listed.append(Group(name=_OTHERS.format(n=f"{rest.height:,}"), **sums))
+    return tuple(listed)

@@ -1,0 +1,177 @@
+"""One run from plan to report: passes over the parts, duplicates resolved, shards cut, books balanced.
+
+Every step first looks at what is finished in the run directory, so running the same plan again continues it, and
+running a changed plan redoes only what the change touches.
+"""
+
+import os
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import psutil
+
+from curate.config import Config, memory_bytes
+from curate.corpus.parts import Strand
+from curate.engine.local import LocalEngine
+from curate.engine.part import PartResult, PassTask
+from curate.engine.raw_tokens import RawTokens, raw_tokens
+from curate.engine.sharding import cut_shards
+from curate.engine.step import Effort, Step
+from curate.engine.whole_corpus import resolve
+from curate.errors import PlanError
+from curate.events import Emit, PassFinished, PassStarted, Working
+from curate.outcome import Outcome
+from curate.plan import Pass, Plan
+from curate.shards.index import ShardIndex
+from curate.store.books import balance
+from curate.store.run_directory import RunDirectory
+
+BASE_BYTES = 450_000_000
+"""Resident memory of an idle run: interpreter, kernels, tables, vocabulary."""
+FLIGHT_BYTES = 60_000_000
+"""Memory of one row group in flight: its text, a rewritten copy, token ids, signals, kernel scratch."""
+
+
+def execute(plan: Plan, directory: RunDirectory, engine: LocalEngine, emit: Emit) -> Outcome:
+    """Run a plan in a claimed directory.
+
+    Args:
+        plan: checked stages and inspected files.
+        directory: where everything goes; what it holds already is used.
+        engine: where the work runs.
+        emit: hears of progress, from several threads.
+
+    Raises:
+        Interrupted: the engine was asked to stop; everything finished is safe.
+        BooksDoNotBalance: the files do not add up.
+    """
+    run = _Run(plan, directory, engine, emit)
+    return run.execute()
+
+
+def local_engine(config: Config) -> LocalEngine:
+    """The engine that `run.workers` and `run.memory` ask for.
+
+    Raises:
+        PlanError: the memory is too small for one row group in flight.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = config.run.workers or cores
+    memory = memory_bytes(config.run.memory, psutil.virtual_memory().total)
+    flights = (memory - BASE_BYTES) // FLIGHT_BYTES
+    if flights < 2:
+        least = (BASE_BYTES + 2 * FLIGHT_BYTES) // 1_000_000
+        raise PlanError(
+            f"`run.memory` is {memory // 1_000_000:,} MB, but one worker needs {least} MB", hint=f"--memory {least}MB"
+        )
+    workers = min(workers, flights)
+    lanes = max(1, min(workers, flights // 4))
+    return LocalEngine(workers, lanes, ahead=max(1, min(workers + 1, flights // (2 * lanes))))
+
+
+class _Run:
+    def __init__(self, plan: Plan, directory: RunDirectory, engine: LocalEngine, emit: Emit) -> None:
+        self.plan, self.directory, self.engine, self.emit = plan, directory, engine, emit
+        self.efforts: dict[str, Effort] = {}
+        self.seconds: dict[str, float] = {}
+        self.judges: tuple[Step, ...] = ()
+        self.reused: int | None = None
+
+    def execute(self) -> Outcome:
+        started, clock, cpu = datetime.now(UTC), time.monotonic(), _cpu_seconds()
+        self._adopt()
+        for number, one in enumerate(self.plan.passes):
+            self._timed(f"pass {number + 1}", lambda n=number, p=one: self._pass(n, p))
+            if closing := one.closing:
+                self.emit(Working(f"{closing.name}: comparing candidates"))
+                self._timed(closing.name, lambda s=closing: self._resolve(s))
+        index = self._shards()
+        books = balance(self.directory, [step.stage.name for step in self.judges], len(self.plan.parts))
+        tokens = self._raw_tokens(index)
+        return Outcome(
+            self.plan,
+            books,
+            index,
+            tokens,
+            self.efforts,
+            self.seconds,
+            self.reused or 0,
+            started,
+            time.monotonic() - clock,
+            _cpu_seconds() - cpu,
+        )
+
+    def _adopt(self) -> None:
+        keys = [] if self.plan.limit else [self.plan.documents_key(part) for part in self.plan.parts]
+        self.directory.adopt(keys, [stage.name for stage in self.plan.stages])
+
+    def _pass(self, number: int, one: Pass) -> None:
+        steps = tuple(Step(stage, "encode" if stage is self.plan.encoder else "judge") for stage in one.stages)
+        observing = (Step(one.closing, "observe"),) if one.closing else ()
+        names = tuple(stage.name for stage in (*one.stages, *([one.closing] if one.closing else [])))
+        self.emit(PassStarted(number + 1, len(self.plan.passes), one.name, names, self.plan.input_bytes))
+        task = PassTask(self.plan, number, (*steps, *observing), self.judges, self.directory, self.engine, self.emit)
+        results = self._mapped(task)
+        for result in results:
+            for name, effort in result.efforts.items():
+                self.efforts[name] = self.efforts.get(name, Effort()) + effort
+        reused = sum(result.reused for result in results)
+        self.reused = reused if self.reused is None else min(self.reused, reused)
+        self.judges += tuple(step for step in steps if step.role == "judge")
+        self.emit(PassFinished(number + 1, len(results), reused))
+
+    def _mapped(self, task: PassTask) -> list[PartResult]:
+        if self.plan.limit is None or not task.reads_input:
+            return [result for results in self.engine.map(task, self.plan.strands) for result in results]
+        done: list[PartResult] = []
+        strands: list[Strand] = []
+        for strand in self.plan.strands:  # a limit is counted in order, one strand after another
+            results = task(strand)
+            done += results
+            strands.append(Strand(strand.parts[: len(results)]))
+            if sum(result.documents for result in done) >= self.plan.limit:
+                break
+        self.plan = task.plan = replace(self.plan, strands=tuple(strands))
+        return done
+
+    def _resolve(self, stage: Any) -> None:
+        resolve(self.plan, stage, self.judges, self.directory, self.engine)
+        self.judges += (Step(stage, "judge"),)
+
+    def _shards(self) -> ShardIndex | None:
+        encoder = self.plan.encoder
+        if encoder is None:
+            return None
+        self.emit(Working("cutting shards"))
+        step = Step(encoder, "encode")
+        index = self._timed(
+            "shards", lambda: cut_shards(self.plan, step, self.judges, self.directory, self.engine)
+        )
+        self.judges += (Step(encoder, "judge"),)
+        return index
+
+    def _raw_tokens(self, index: ShardIndex | None) -> RawTokens | None:
+        encoder = self.plan.encoder
+        if encoder is None or index is None:
+            return None
+        self.emit(Working("counting the tokens of the raw corpus"))
+        parts, seed = len(self.plan.parts), self.plan.config.run.seed
+        return self._timed(
+            "raw tokens",
+            lambda: raw_tokens(index.tokens, encoder, self.judges, self.directory, parts, self.engine, seed),
+        )
+
+    def _timed(self, name: str, work: Callable[[], Any]) -> Any:
+        started = time.monotonic()
+        result = work()
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
+        return result
+
+
+def _cpu_seconds() -> float:
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime

@@ -1,0 +1,296 @@
+"""One command's worth of work: settings and files to a plan, the plan to a finished run with its report.
+
+This is what ``curate run`` does, and what a Python program calls::
+
+    from curate.session import Session
+
+    Session(paths=["corpus/"], output="curated").work(face="quiet")
+"""
+
+import json as jsonlib
+import os
+import shlex
+import signal
+import sys
+import webbrowser
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from rich.console import Console
+
+from curate import __version__
+from curate.config import Config, load
+from curate.corpus.input import InputFile, Skipped, discover
+from curate.corpus.inspect import inspect
+from curate.corpus.parts import cut
+from curate.engine.base import Interrupted
+from curate.engine.local import LocalEngine
+from curate.errors import ExitCode, InputError, Stopped, UserError
+from curate.estimate import estimate
+from curate.events import Warned, Working
+from curate.outcome import manifest_of
+from curate.plan import Plan, make_plan
+from curate.report.model import Report, build_report
+from curate.report.page import write_report
+from curate.run import execute, local_engine
+from curate.store.manifest import read_manifest, write_manifest
+from curate.store.run_directory import RunDirectory
+from curate.ui.console import Color, console
+from curate.ui.format import size
+from curate.ui.notes import note
+from curate.ui.plain import PlainFace
+from curate.ui.plan import plan_as_data, show_header, show_plan
+from curate.ui.quiet import QuietFace
+from curate.ui.record import show_record
+from curate.ui.terminal import TerminalFace
+
+Face = TerminalFace | PlainFace | QuietFace
+
+
+@dataclass
+class Session:
+    """What the user asked for.
+
+    Attributes:
+        paths: folders, files or globs.
+        output: the run directory.
+        config_file: settings file; None takes ``curate.toml`` of the current folder if there is one.
+        assignments: ``section.key=value`` texts.
+        flags: ``section.key`` → value given by a flag, None where none was.
+        limit: read no more documents than this.
+        only: run just these stages.
+        skip: leave these out.
+    """
+
+    paths: Sequence[str]
+    output: str = "curated"
+    config_file: str | None = None
+    assignments: Sequence[str] = ()
+    flags: Mapping[str, Any] = field(default_factory=dict)
+    limit: int | None = None
+    only: Sequence[str] = ()
+    skip: Sequence[str] = ()
+
+    def config(self) -> Config:
+        """The settings, validated."""
+        return load(Path(self.config_file) if self.config_file else None, self.flags, self.assignments)
+
+    def plan(self, config: Config) -> Plan:
+        """The checked plan: files found and looked at, parts cut, stages in a working order."""
+        found = discover(list(self.paths), config.input)
+        if not found.files:
+            raise InputError(_nothing_to_read(self.paths, found.skipped), hint="curate run --help")
+        threads = config.run.workers or os.cpu_count() or 1
+        files = inspect(found.files, config.input, threads)
+        strands = cut(files, config.input.part_bytes)
+        return make_plan(config, files, found.skipped, strands, only=self.only, skip=self.skip, limit=self.limit)
+
+    def show_plan(self, *, json: bool = False, color: Color = "auto") -> int:
+        """Print the plan with an estimate of time and disk; writes nothing."""
+        out = console(color)
+        plan = self.plan(self.config())
+        engine = local_engine(plan.config)
+        notes = _plan_notes(plan)
+        guess = estimate(plan, engine.workers)
+        engine.close()
+        if json:
+            sys.stdout.write(jsonlib.dumps(plan_as_data(plan, guess), ensure_ascii=False) + "\n")
+        else:
+            show_header(out, plan, engine.workers)
+            show_plan(out, plan, guess)
+        for text in notes:
+            note(out, "warning", text.message, text.hint)
+        return ExitCode.DONE
+
+    def work(
+        self,
+        *,
+        face: Literal["auto", "plain", "quiet"] = "quiet",
+        fresh: bool = False,
+        json: bool = False,
+        color: Color = "auto",
+        quiet: int = 0,
+        open_page: bool = False,
+    ) -> int:
+        """Run to the end; returns the exit code.
+
+        Args:
+            face: how progress is shown; ``auto`` is live on a terminal, plain lines elsewhere.
+            fresh: forget what the run directory holds.
+            json: print the report's summary as one JSON object on stdout instead of the run directory.
+            color: of what people read on stderr.
+            quiet: 1 leaves out progress and record, 2 also warnings.
+            open_page: open the report in a browser.
+        """
+        err = console(color)
+        plan = self.plan(self.config())
+        engine = local_engine(plan.config)
+        directory = RunDirectory(Path(self.output))
+        if not quiet:
+            show_header(err, plan, engine.workers)
+        shown = _face(face, err, quiet)
+        with directory.claimed(fresh=fresh):
+            self._refuse_other_corpus(plan, directory)
+            report = self._worked(plan, directory, engine, shown)
+        manifest, page = report.manifest, directory.path / "report.html"
+        if not quiet:
+            show_record(err, manifest, page, msgspec.to_builtins(report.summary))
+        if quiet < 2:
+            for alert in report.alerts:
+                if alert.level != "note":
+                    note(err, "warning", alert.title, alert.command)
+        if json:
+            sys.stdout.write(msgspec.json.encode(report.summary).decode() + "\n")
+        else:
+            sys.stdout.write(f"{self.output}\n")
+        if open_page:
+            webbrowser.open(page.resolve().as_uri())
+        return ExitCode.DONE if all(gate["passed"] for gate in manifest["gates"]) else ExitCode.GATE_FAILED
+
+    def _worked(self, plan: Plan, directory: RunDirectory, engine: LocalEngine, face: Face) -> Report:
+        warnings = _plan_notes(plan)
+        with face, _stoppable(engine, face), _explained(directory, engine, face):
+            for warning in warnings:
+                face(warning)
+            outcome = execute(plan, directory, engine, face)
+            manifest = manifest_of(outcome, directory, self.command_line(), [w.message for w in warnings])
+            write_manifest(directory.manifest, manifest)
+            face(Working("drawing the report"))
+            report = build_report(directory.path, plan.config.report)
+            write_report(directory.path, report)
+        engine.close()
+        return report
+
+    def command_line(self) -> str:
+        """The command that does this again."""
+        words = ["curate", "run", *self.paths, "-o", self.output]
+        if self.config_file:
+            words += ["-c", self.config_file]
+        for assignment in self.assignments:
+            words += ["--set", assignment]
+        for key, value in self.flags.items():
+            if value is not None:
+                words += ["--" + key.partition(".")[2], str(value)]
+        if self.limit:
+            words += ["--limit", str(self.limit)]
+        for flag, names in (("--only", self.only), ("--skip", self.skip)):
+            for name in names:
+                words += [flag, name]
+        return shlex.join(words)
+
+    def _refuse_other_corpus(self, plan: Plan, directory: RunDirectory) -> None:
+        """A run directory whose files are all unknown to this plan holds someone else's work."""
+        if not directory.manifest.exists():
+            return
+        before = {(entry["name"], entry["fingerprint"]) for entry in read_manifest(directory.path)["inputs"]}
+        now = {(file.name, file.fingerprint) for file in plan.files}
+        names = {name for name, _ in now}
+        if before and not before & now and not {name for name, _ in before} & names:
+            raise UserError(
+                f"`{self.output}` holds a run over other files, such as `{min(before)[0]}`",
+                hint=f"choose another folder with -o, or forget that run: curate run … -o {self.output} --fresh",
+            )
+
+
+def _nothing_to_read(paths: Sequence[str], skipped: Sequence[Skipped]) -> str:
+    where = ", ".join(f"`{path}`" for path in paths)
+    if not skipped:
+        return f"{where} holds no files"
+    return f"{where} holds nothing to read: `{skipped[0].path}` was skipped ({skipped[0].why})"
+
+
+def _plan_notes(plan: Plan) -> list[Warned]:
+    """What the user should know before the first document: skipped and empty files, stages' own notes."""
+    notes = []
+    if plan.skipped:
+        first = plan.skipped[0]
+        others = f" and {len(plan.skipped) - 1:,} more" if len(plan.skipped) > 1 else ""
+        notes.append(Warned(f"skipped `{first.path}`{others}: {first.why}"))
+    empty = [file for file in plan.files if file.empty]
+    if empty:
+        others = f" and {len(empty) - 1:,} more" if len(empty) > 1 else ""
+        notes.append(Warned(f"`{empty[0].name}`{others} is empty"))
+    notes += [Warned(f"`{file.name}`: {file.note}") for file in plan.files if file.note][:5]
+    for stage in plan.stages:
+        notes += [Warned(f"{stage.name}: {text}") for text in (stage.warnings() if hasattr(stage, "warnings") else ())]
+    return notes
+
+
+def _face(face: str, err: Console, quiet: int) -> Face:
+    if face == "quiet" or quiet:
+        return QuietFace(err, warnings=quiet < 2)
+    return TerminalFace(err) if face == "auto" and err.is_terminal else PlainFace(err)
+
+
+@contextmanager
+def _stoppable(engine: LocalEngine, face: Face) -> Iterator[None]:
+    """First Ctrl-C (or SIGTERM): stop at the next batch. Second: leave at once; finished parts are whole either way."""
+
+    def stop(number: int, _frame: object) -> None:
+        if engine.stopped:
+            os._exit(ExitCode.INTERRUPTED)
+        engine.stop("interrupted" if number == signal.SIGINT else "terminated")
+        face(Warned("stopping after the batches in flight; Ctrl-C again to leave at once"))
+
+    try:
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread: the caller handles signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _explained(directory: RunDirectory, engine: LocalEngine, face: Face) -> Iterator[None]:
+    """Turn a stop or a full disk into an error that says what is safe and how to go on."""
+    try:
+        yield
+    except Interrupted:
+        error = _stopped(directory, face, "stopped")
+        error.exit_code = ExitCode.STOPPED if engine.stopped == "terminated" else ExitCode.INTERRUPTED
+        raise error from None
+    except OSError as problem:
+        if problem.errno not in _DISK_FULL:
+            raise
+        raise _stopped(directory, face, f"the disk of `{directory.path}` is full ({problem.strerror})") from problem
+
+
+def _stopped(directory: RunDirectory, face: Face, why: str) -> Stopped:
+    progress = face.progress
+    current = progress.current
+    place = f" at {progress.fraction:.0%} of pass {current.number}/{current.of}" if current else ""
+    safe = len(directory.parts("documents"))
+    return Stopped(
+        f"{why}{place}; {safe:,} part{'s' * (safe != 1)} of documents {'are' if safe != 1 else 'is'} safe",
+        hint="run the same command again to continue",
+    )
+
+
+_DISK_FULL = frozenset({28, 122})  # ENOSPC, EDQUOT
+
+
+def redraw(
+    run: str, config_file: str | None, assignments: Sequence[str], *, no_samples: bool, open_page: bool, json: bool
+) -> int:
+    """Build the report of a finished run again; its own settings hold where no new one is given."""
+    folder = Path(run)
+    manifest = read_manifest(folder)
+    kept = [f"report.{key}={jsonlib.dumps(value)}" for key, value in manifest["config"]["report"].items()]
+    config = load(Path(config_file) if config_file else None, {"report.samples": 0 if no_samples else None}, [*kept, *assignments])
+    report = build_report(folder, config.report)
+    _, page = write_report(folder, report)
+    if json:
+        sys.stdout.write(msgspec.json.encode(report.summary).decode() + "\n")
+    else:
+        sys.stdout.write(f"{page}\n")
+    if open_page:
+        webbrowser.open(page.resolve().as_uri())
+    return ExitCode.DONE

@@ -1,0 +1,131 @@
+"""The documents of the run that wrote the shards, when its folder is still around them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+Int64 = npt.NDArray[np.int64]
+
+
+class Spans(NamedTuple):
+    """Where documents lie, as the run recorded it: in the shards, and in its own parts.
+
+    Attributes:
+        ids: document ids.
+        shard: int64, number of the shard.
+        offset: int64, position of the first token there.
+        n_tokens: int64.
+        part: int64, number of the part.
+        row: int64, row in the part.
+    """
+
+    ids: pa.Array
+    shard: Int64
+    offset: Int64
+    n_tokens: Int64
+    part: Int64
+    row: Int64
+
+    def rows(self, start: int, stop: int) -> "Spans":
+        """Documents ``start`` to ``stop``."""
+        return Spans(*(column[start:stop] for column in self))
+
+
+class Origin:
+    """Documents of a run that went into shards, in corpus order, read part by part.
+
+    Args:
+        run: folder that holds ``documents/`` and ``tokenize/``.
+    """
+
+    def __init__(self, run: Path) -> None:
+        self._run = run
+        self._parts = self._read()
+        self._pending = _NOTHING
+        self._texts = _Texts(-1, 0, pa.chunked_array([], pa.string()))
+
+    @classmethod
+    def of(cls, run: Path) -> "Origin | None":
+        """The run in that folder, or None where it is not one."""
+        return cls(run) if (run / "documents").is_dir() and (run / "tokenize").is_dir() else None
+
+    def take(self, shard: int, count: int) -> Spans:
+        """The next documents of a shard, at most ``count``. Shards must be asked for in order."""
+        available = self._available(shard, count)
+        taken = self._pending.rows(0, min(count, available))
+        self._pending = self._pending.rows(len(taken.ids), len(self._pending.ids))
+        return taken
+
+    def drop(self, shard: int) -> int:
+        """Leave out what remains up to a shard; how many documents that was."""
+        dropped = 0
+        while rows := len(self.take(shard, _AT_ONCE).ids):
+            dropped += rows
+        return dropped
+
+    def text(self, part: int, row: int) -> str:
+        """Text of one document."""
+        if not (self._texts.part == part and 0 <= row - self._texts.start < len(self._texts.column)):
+            self._texts = self._read_texts(part, row)
+        return str(self._texts.column[row - self._texts.start])
+
+    def _read_texts(self, part: int, row: int) -> "_Texts":
+        start = 0
+        with pq.ParquetFile(self._run / "documents" / f"part-{part:05d}.parquet") as file:
+            for group in range(file.num_row_groups):
+                rows = file.metadata.row_group(group).num_rows
+                if row < start + rows:
+                    return _Texts(part, start, file.read_row_group(group, columns=["text"])["text"])
+                start += rows
+        raise ValueError(f"part {part} of the run's documents has no row {row}")
+
+    def _available(self, shard: int, count: int) -> int:
+        """Pending documents up to a shard, after reading parts until there are ``count`` or no more."""
+        while True:
+            available = int(np.searchsorted(self._pending.shard, shard, side="right"))
+            if available >= count or available < len(self._pending.ids):
+                return available
+            following = next(self._parts, None)
+            if following is None:
+                return available
+            self._pending = _joined([self._pending, following])
+
+    def _read(self) -> Iterator[Spans]:
+        for path in sorted((self._run / "tokenize").glob("part-*.parquet")):
+            judged = pq.read_table(path, columns=["n_tokens", "shard", "offset"])
+            rows = np.flatnonzero(pc.is_valid(judged["shard"]).to_numpy())
+            kept = judged.take(rows)
+            ids = pq.read_table(self._run / "documents" / path.name, columns=["id"])["id"]
+            shard, offset, n_tokens = (
+                kept[name].to_numpy().astype(np.int64) for name in ("shard", "offset", "n_tokens")
+            )
+            part = np.full(len(rows), int(path.stem.removeprefix("part-")), np.int64)
+            yield Spans(_one(ids.take(rows)), shard, offset, n_tokens, part, rows)
+
+
+_AT_ONCE = 1_000_000
+_NONE = np.empty(0, np.int64)
+_NOTHING = Spans(pa.array([], pa.string()), _NONE, _NONE, _NONE, _NONE, _NONE)
+
+
+class _Texts(NamedTuple):
+    """The row group read last: samples ascend, so the next text is often in it."""
+
+    part: int
+    start: int
+    column: pa.ChunkedArray
+
+
+def _one(column: pa.ChunkedArray) -> pa.Array:
+    return column.cast(pa.string()).combine_chunks()
+
+
+def _joined(spans: list[Spans]) -> Spans:
+    ids = pa.concat_arrays([each.ids for each in spans])
+    return Spans(ids, *(np.concatenate(columns) for columns in list(zip(*spans, strict=True))[1:]))

@@ -1,0 +1,58 @@
+"""Read shards back, document by document or block by block."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy.typing as npt
+
+from curate.errors import InputError
+from curate.shards.block import Block
+from curate.shards.damage import DamagedShard
+from curate.shards.format import FORMATS
+from curate.shards.index import ShardEntry, ShardIndex, read_index
+
+__all__ = ["DamagedShard", "Document", "read_blocks", "read_shards"]
+
+
+class Document(NamedTuple):
+    """One document of a shard.
+
+    Attributes:
+        id: the document's own id; ids may repeat in a corpus.
+        shard: number of the shard.
+        offset: position of its first token in the shard.
+        tokens: its ids, end mark included.
+    """
+
+    id: str
+    shard: int
+    offset: int
+    tokens: npt.NDArray[Any]
+
+
+def read_shards(folder: Path, *, shard: int | None = None) -> Iterator[Document]:
+    """All documents of a folder of shards, or of one shard, in order.
+
+    Raises:
+        InputError: the folder holds no shards, or not that one.
+        DamagedShard: a file contradicts itself.
+        OSError, pyarrow.ArrowException: a file is missing or cannot be decoded.
+    """
+    index = read_index(folder)
+    if shard is not None and not 0 <= shard < len(index.shards):
+        raise InputError(f"There is no shard {shard}: `{folder}` holds {len(index.shards)} shards, from 0.")
+    for number in range(len(index.shards)) if shard is None else [shard]:
+        offset = 0
+        for block in read_blocks(folder, index, index.shards[number]):
+            for row, name in enumerate(block.ids.to_pylist()):
+                tokens = block.tokens[block.offsets[row] : block.offsets[row + 1]]
+                yield Document(name, number, offset + int(block.offsets[row]), tokens)
+            offset += len(block.tokens)
+
+
+def read_blocks(folder: Path, index: ShardIndex, entry: ShardEntry) -> Iterator[Block]:
+    """The documents of one shard in blocks; raises as `read_shards` does."""
+    if index.format not in FORMATS:
+        raise DamagedShard(f"`{index.format}` is no known shard format.", where=str(folder))
+    return FORMATS[index.format].read(folder, entry, dtype=index.dtype)

@@ -1,0 +1,233 @@
+"""Re-read everything that was written, and say in sentences what is wrong.
+
+Bytes are compared with their hashes, ids with the vocabulary and the end mark, counts with the index, samples
+with the decoder; and where the run is still around the shards, every span with the run's record and sample
+texts with its documents.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from curate.errors import UserError
+from curate.shards.block import Block
+from curate.shards.index import INDEX_FILE, ShardEntry, read_index, tokenizer_of
+from curate.shards.origin import Origin, Spans
+from curate.shards.reader import read_blocks
+from curate.shards.whole_file import sha256_of
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Something that is wrong: the file, the document's id (or empty), and a sentence."""
+
+    file: str
+    document: str
+    sentence: str
+
+
+class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read, and what is wrong with it.
+
+    Attributes:
+        shards: shards read to their end.
+        documents: documents read.
+        tokens: tokens read.
+        bytes: bytes hashed.
+        decoded: sample documents decoded.
+        compared: samples whose text was compared with the run's document.
+        traced: documents whose span was compared with the run's record.
+        problems: empty when all is well.
+    """
+
+    shards: int
+    documents: int
+    tokens: int
+    bytes: int
+    decoded: int
+    compared: int
+    traced: int
+    problems: list[Problem]
+
+    @property
+    def ok(self) -> bool:
+        """Nothing is wrong."""
+        return not self.problems
+
+
+def verify(folder: Path, run: Path | None = None, *, samples: int = 100) -> VerifyReport:
+    """Check a folder of shards against its index, its tokenizer and, if it is there, its run.
+
+    Args:
+        folder: holds ``index.json``.
+        run: folder of the run; when not given, the one around ``folder``.
+        samples: documents to decode, spread evenly over the corpus.
+
+    Raises:
+        InputError: there is no readable index.
+        PlanError: the tokenizer does not load.
+    """
+    return _Verification(folder, run or folder.absolute().parent, samples).report()
+
+
+class _Verification:
+    def __init__(self, folder: Path, run: Path, samples: int) -> None:
+        self.folder = folder
+        self.index = read_index(folder)
+        self.problems: list[Problem] = []
+        self.tokenizer = tokenizer_of(folder, self.index)
+        self.origin = Origin.of(run)
+        self.samples = np.unique(np.linspace(0, self.index.documents - 1, samples).astype(np.int64))
+        self.first = 0  # ordinal of the next block's first document, by the index
+        self.shards = self.documents = self.tokens = self.bytes = self.decoded = self.compared = (
+            self.traced
+        ) = 0
+
+    def report(self) -> VerifyReport:
+        for number, entry in enumerate(self.index.shards):
+            self._check_hashes(entry)
+            self._check_shard(number, entry)
+        self._check_totals()
+        counts = {name: getattr(self, name) for name in VerifyReport.__struct_fields__}
+        return VerifyReport(**counts)
+
+    def _problem(self, file: str, sentence: str, document: str = "") -> None:
+        self.problems.append(Problem(file, document, sentence))
+
+    def _check_hashes(self, entry: ShardEntry) -> None:
+        for file, sha256 in ((entry.file, entry.sha256), (entry.index_file, entry.index_sha256)):
+            path = self.folder / file if file else None
+            if path is None or not path.is_file():
+                continue  # reading it says so
+            self.bytes += path.stat().st_size
+            if sha256_of(path) != sha256:
+                self._problem(
+                    path.name, "The file has changed since it was written: its SHA-256 is not the index's."
+                )
+
+    def _check_shard(self, number: int, entry: ShardEntry) -> None:
+        documents, tokens = self.documents, self.tokens
+        self.first = sum(earlier.documents for earlier in self.index.shards[:number])
+        try:
+            for block in read_blocks(self.folder, self.index, entry):
+                spans = self._trace(number, entry, block, self.tokens - tokens)
+                self._check_block(entry, block, spans)
+                self.first += len(block.ids)
+                self.documents += len(block.ids)
+                self.tokens += len(block.tokens)
+        except FileNotFoundError as error:
+            self._problem(Path(str(error.filename or entry.file)).name, "The file is missing.")
+        except (UserError, OSError, pa.ArrowException, ValueError) as error:
+            self._problem(entry.file, f"The file cannot be read: {_first_line(error)}")
+        else:
+            self.shards += 1
+            self._check_count(entry.file, "documents", self.documents - documents, entry.documents)
+            self._check_count(entry.file, "tokens", self.tokens - tokens, entry.tokens)
+            self._check_rest(number, entry)
+        if self.origin is not None:
+            self.origin.drop(number)
+
+    def _check_rest(self, number: int, entry: ShardEntry) -> None:
+        missing = self.origin.drop(number) if self.origin is not None else 0
+        if missing:
+            self._problem(entry.file, f"The run records {missing:,} more documents in this shard.")
+
+    def _check_block(self, entry: ShardEntry, block: Block, spans: Spans | None) -> None:
+        if (block.n_tokens < 1).any():
+            return self._at_rows(
+                entry, block, block.n_tokens < 1, "The document has no tokens, not even a mark."
+            )
+        self._check_tokens(entry, block)
+        here = self.samples - self.first
+        for row in here[(here >= 0) & (here < len(block.ids))]:
+            self._decode(entry, block, int(row), spans)
+        return None
+
+    def _check_tokens(self, entry: ShardEntry, block: Block) -> None:
+        end, size = self.tokenizer.end_of_document_id, self.tokenizer.vocabulary_size
+        marks = block.tokens == end
+        unended = ~marks[block.offsets[1:] - 1]
+        self._at_rows(entry, block, unended, "The document does not end with the end mark.")
+        if np.count_nonzero(marks) != len(block.ids) - np.count_nonzero(unended):
+            inside = np.add.reduceat(marks, block.offsets[:-1], dtype=np.int64) > ~unended
+            self._at_rows(entry, block, inside, "The document has an end mark before its end.")
+        if int(block.tokens.max()) >= size or int(block.tokens.min()) < 0:
+            strange = np.logical_or.reduceat((block.tokens >= size) | (block.tokens < 0), block.offsets[:-1])
+            self._at_rows(entry, block, strange, f"The document has an id outside the vocabulary of {size}.")
+
+    def _trace(self, number: int, entry: ShardEntry, block: Block, start: int) -> Spans | None:
+        if self.origin is None:
+            return None
+        spans = self.origin.take(number, len(block.ids))
+        found = len(spans.ids)
+        same = np.zeros(len(block.ids), bool)
+        same[:found] = (
+            (spans.shard == number)
+            & (spans.offset == start + block.offsets[:found])
+            & (spans.n_tokens == block.n_tokens[:found])
+            & (
+                np.asarray(
+                    spans.ids.to_numpy(zero_copy_only=False)
+                    == block.ids[:found].to_numpy(zero_copy_only=False)
+                )
+            )
+        )
+        self.traced += int(np.count_nonzero(same))
+        self._at_rows(
+            entry, block, ~same, "The run records another document, or another span, at this place."
+        )
+        return spans if bool(same.all()) else None
+
+    def _decode(self, entry: ShardEntry, block: Block, row: int, spans: Spans | None) -> None:
+        name = str(block.ids[row])
+        tokens = block.tokens[block.offsets[row] : block.offsets[row + 1]]
+        try:
+            text = self.tokenizer.decode(tokens)
+        except ValueError as error:
+            return self._problem(entry.file, f"The document cannot be decoded: {error}.", name)
+        self.decoded += 1
+        if spans is None or self.origin is None:
+            return None
+        original = self.origin.text(int(spans.part[row]), int(spans.row[row]))
+        self.compared += 1
+        if text != original and not self._encodes_to(original, tokens):
+            return self._problem(entry.file, "The decoded text is not the text of the run's document.", name)
+        return None
+
+    def _encodes_to(self, text: str, tokens: npt.NDArray[Any]) -> bool:
+        """Whether the ids are right all the same: a tokenizer that normalises cannot give the text back."""
+        encoded = self.tokenizer.encode(pa.array([text], pa.large_string()))
+        return np.array_equal(encoded.values.to_numpy(), tokens)
+
+    def _check_totals(self) -> None:
+        listed = {name for entry in self.index.shards for name in (entry.file, entry.index_file)}
+        for path in sorted(self.folder.glob("shard-*")):
+            if path.name not in listed:
+                self._problem(path.name, "The file is not in the index.")
+        for name in ("documents", "tokens"):
+            total = sum(getattr(entry, name) for entry in self.index.shards)
+            self._check_count(INDEX_FILE, name, total, getattr(self.index, name))
+        if self.origin is not None and self.origin.drop(_BEYOND):
+            self._problem(INDEX_FILE, "The run has documents beyond the last shard.")
+
+    def _check_count(self, file: str, what: str, found: int, expected: int) -> None:
+        if found != expected:
+            self._problem(file, f"The index says {expected:,} {what}, but there are {found:,}.")
+
+    def _at_rows(self, entry: ShardEntry, block: Block, wrong: npt.NDArray[np.bool_], sentence: str) -> None:
+        """One problem for the first document that is wrong, with the number of others in the block."""
+        rows: Sequence[int] = np.flatnonzero(wrong).tolist()
+        if rows:
+            more = f" (and {len(rows) - 1:,} more near it)" if len(rows) > 1 else ""
+            self._problem(entry.file, sentence[:-1] + more + ".", str(block.ids[rows[0]]))
+
+
+_BEYOND = 2**31
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

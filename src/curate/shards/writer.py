@@ -1,0 +1,67 @@
+"""Write one shard, so that several can be written at once and whole ones skipped when a run continues."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+
+from curate.shards.block import blocks_of
+from curate.shards.format import FORMATS
+from curate.shards.index import At, ShardEntry, stored_dtype
+from curate.shards.settings import ShardSettings
+
+
+def write_shard(
+    folder: Path,
+    number: int,
+    documents: Iterable[pa.RecordBatch],
+    settings: ShardSettings,
+    vocabulary_size: int,
+    *,
+    first: At | None = None,
+    last: At | None = None,
+) -> ShardEntry:
+    """Write one shard in bounded memory; its file appears only when whole.
+
+    Args:
+        folder: is made when missing.
+        number: of the shard, from 0.
+        documents: batches of ``id`` (string) and ``input_ids`` (large_list<uint32>), of any size. How they
+            are batched does not show in the file.
+        settings: format and compression.
+        vocabulary_size: largest id + 1; decides the width of flat ids.
+        first: place of the first document in the run.
+        last: place of the last document.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    entry = FORMATS[settings.format].write(
+        folder,
+        _stem(number),
+        blocks_of(documents),
+        dtype=stored_dtype(settings.format, vocabulary_size),
+        level=settings.compression_level,
+    )
+    return msgspec.structs.replace(entry, first=first, last=last)
+
+
+def existing_shard(
+    folder: Path,
+    number: int,
+    settings: ShardSettings,
+    vocabulary_size: int,
+    *,
+    first: At | None = None,
+    last: At | None = None,
+) -> ShardEntry | None:
+    """The entry of a shard that an earlier attempt finished, or None; arguments as for `write_shard`.
+
+    Whether it was written from the same documents is for the caller to know.
+    """
+    dtype = stored_dtype(settings.format, vocabulary_size)
+    entry = FORMATS[settings.format].existing(folder, _stem(number), dtype=dtype)
+    return entry and msgspec.structs.replace(entry, first=first, last=last)
+
+
+def _stem(number: int) -> str:
+    return f"shard-{number:05d}"

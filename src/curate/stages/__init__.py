@@ -1,0 +1,63 @@
+"""The stages of a run, one file each; third parties add theirs by an entry point in the group ``curate.stages``.
+
+Built-in stages are listed here by name and loaded on first use, so that listing them costs nothing.
+"""
+
+import functools
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+
+from curate.errors import ConfigError, PlanError, nearest
+from curate.stages.contract import Stage
+
+BUILTIN: tuple[tuple[str, str], ...] = (
+    ("normalize", "curate.stages.normalize:Normalize"),
+    ("language", "curate.stages.language:Language"),
+    ("near_dup", "curate.stages.near_dup:NearDup"),
+    ("quality", "curate.stages.quality:Quality"),
+    ("tokenize", "curate.stages.tokenize:Tokenize"),
+)
+"""Name and class of each stage, in the default order of the pipeline."""
+
+GROUP = "curate.stages"
+
+
+def stage_names() -> tuple[str, ...]:
+    """Names of all stages: built in first, then installed ones."""
+    return (*(name for name, _ in BUILTIN), *sorted(_installed()))
+
+
+@functools.cache
+def stage_class(name: str) -> type[Stage]:
+    """The class of the stage called ``name``.
+
+    Raises:
+        ConfigError: there is no stage of that name.
+        PlanError: an installed stage does not load.
+    """
+    known = dict(BUILTIN)
+    if name in known:
+        module, _, attribute = known[name].partition(":")
+        found: type[Stage] = getattr(import_module(module), attribute)
+        return found
+    if name not in _installed():
+        raise ConfigError(f"there is no stage `{name}`", hint=nearest(name, stage_names()))
+    entry = _installed()[name]
+    try:
+        loaded: type[Stage] = entry.load()
+    except Exception as error:
+        raise PlanError(f"stage `{name}` from `{entry.value}` does not load: {error}") from error
+    return loaded
+
+
+def origin(name: str) -> str:
+    """Where a stage comes from: ``built in``, or its package."""
+    if name in dict(BUILTIN):
+        return "built in"
+    distribution = _installed()[name].dist
+    return distribution.name if distribution else _installed()[name].value
+
+
+@functools.cache
+def _installed() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=GROUP)}

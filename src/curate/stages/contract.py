@@ -1,0 +1,139 @@
+"""What a stage is: its settings, plus one pure function over a batch of documents.
+
+A stage **measures** (numbers and labels computed from text: expensive, kept) and **judges** (reasons decided
+from measures and thresholds: cheap, recomputed). It knows nothing of files, processes, engines or the terminal.
+
+Three kinds, told apart by what they can do::
+
+    Stage ── measure(batch) → measures            every stage
+      │      judge(measures) → reasons
+      ├─ Rewriter    rewrite(batch) → (text, measures)      normalize: before the text is written
+      ├─ CorpusStage observe(batch) → partial               near_dup: must see the whole corpus
+      │              resolve(corpus) → judgments per part
+      └─ Encoder     encode(batch) → token ids              tokenize: feeds the shards
+
+A *batch* is a ``pyarrow.RecordBatch`` holding the columns that the stage ``needs``; the column ``text`` is a
+``large_string`` without nulls. Measures are a ``RecordBatch`` whose schema is exactly ``adds``, row for row.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, runtime_checkable
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Reason(NamedTuple):
+    """Why a document was left out: a stable ``code`` (without the stage's prefix) and a sentence for people."""
+
+    code: str
+    sentence: str
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One section of ``curate.toml``. Subclasses validate themselves in ``__post_init__`` (``ValueError``)."""
+
+    thresholds: ClassVar[frozenset[str]] = frozenset()
+    """Fields that only ``judge`` reads. Changing one recomputes verdicts and leaves measures alone."""
+
+
+@runtime_checkable
+class Stage(Protocol):
+    """Measure every document of a batch, then say which to leave out and why."""
+
+    name: ClassVar[str]
+    """Config section, folder in the run directory, prefix of its reasons and columns."""
+    version: ClassVar[int]
+    """Bump when the same input can get another measure or verdict."""
+    needs: ClassVar[tuple[str, ...]]
+    """Columns read: ``text``, or ``<earlier stage>.<column>``."""
+    adds: ClassVar[Mapping[str, pa.DataType]]
+    """Measures written, under bare names."""
+    reasons: ClassVar[tuple[Reason, ...]]
+    """Every reason this stage can give."""
+    about: ClassVar[str]
+    """One sentence for people: what the stage does."""
+    settings_type: ClassVar[type[Settings]]
+    """Its section of ``curate.toml``; the class is called with an instance of it."""
+    settings: Settings
+
+    def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Measures of every row; the schema is ``adds``."""
+
+    def judge(self, measures: pa.RecordBatch) -> pa.Array:
+        """``list<string>`` of reason codes, row for row; an empty list keeps the document."""
+
+
+@runtime_checkable
+class Rewriter(Stage, Protocol):
+    """A stage that changes the text before it is written."""
+
+    def rewrite(self, batch: pa.RecordBatch) -> tuple[pa.Array, pa.RecordBatch]:
+        """The new text (``large_string``, no nulls) and the measures, row for row."""
+
+
+@runtime_checkable
+class Encoder(Stage, Protocol):
+    """A stage that turns text into token ids."""
+
+    def encode(self, text: pa.Array) -> pa.Array:
+        """``large_list<uint32>`` of ids for each text, end-of-document mark included."""
+
+
+class Corpus(Protocol):
+    """What a corpus stage may ask for: the partials it observed, texts to check, work to spread, room to spill."""
+
+    rows: Sequence[int]
+    """Documents in each part, out or not."""
+
+    def partial(self, part: int, columns: Sequence[str]) -> pa.Table:
+        """Observed columns of one part, row for row (null where the document is already out)."""
+
+    def texts(self, part: int, rows: npt.NDArray[np.int64]) -> pa.Array:
+        """Texts (``large_string``) of the given rows of a part, in that order; ``rows`` ascend."""
+
+    def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """``task`` of every item on the engine's workers, results in the order of ``items``."""
+
+    def scratch(self, name: str, dtype: npt.DTypeLike, size: int) -> npt.NDArray[Any]:
+        """A zeroed array of ``size`` items kept in a file, for what must not stay in memory."""
+
+
+@runtime_checkable
+class CorpusStage(Stage, Protocol):
+    """A stage that must see the whole corpus before it can judge one document."""
+
+    @property
+    def partial_schema(self) -> pa.Schema:
+        """Columns that ``observe`` returns; may depend on the settings."""
+
+    def observe(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """What one batch contributes, row for row."""
+
+    def resolve(self, corpus: Corpus) -> Iterator[pa.RecordBatch]:
+        """Measures of every part in turn; the schema is ``adds``, all null where the document was already out."""
+
+
+def reasons_where(rules: Mapping[str, npt.NDArray[np.bool_]], rows: int) -> pa.Array:
+    """Verdicts as ``list<string>``: for each row the codes whose mask is true, in the order of ``rules``.
+
+    Args:
+        rules: reason code → mask of ``rows`` booleans, true where the rule says *leave out*.
+        rows: number of documents.
+
+    Example:
+        >>> reasons_where({"too_short": np.array([True, False]), "dull": np.array([True, False])}, 2).to_pylist()
+        [['too_short', 'dull'], []]
+    """
+    codes = pa.array(list(rules), pa.string())
+    if not rules or not rows:
+        return pa.ListArray.from_arrays(pa.array([0] * (rows + 1), pa.int32()), pa.array([], pa.string()))
+    failed = np.stack(list(rules.values()), axis=1)
+    offsets = np.zeros(rows + 1, np.int32)
+    np.cumsum(failed.sum(axis=1), out=offsets[1:])
+    return pa.ListArray.from_arrays(pa.array(offsets), codes.take(pa.array(np.nonzero(failed)[1])))

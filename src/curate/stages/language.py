@@ -1,0 +1,137 @@
+"""The ``language`` stage: keep documents in the wanted languages that are clearly so.
+
+Why this exists: a model learns the languages it reads, and a document that no identifier can place is mostly
+code, tables or noise.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curate.errors import nearest
+from curate.stages.contract import Reason, Settings, reasons_where
+from curate.text.langid import (
+    LANGDETECT_CODES,
+    LID176_CODES,
+    UNDETERMINED,
+    Identifier,
+    LangDetect,
+    Lid176,
+    has_letter,
+)
+
+_CODES = {"lid176": LID176_CODES, "langdetect": LANGDETECT_CODES}
+_IDENTIFIERS: dict[str, type[Lid176] | type[LangDetect]] = {"lid176": Lid176, "langdetect": LangDetect}
+_LABELLED_AS = {"nb": "no", "cmn": "zh", "fil": "tl", "als": "gsw", "iw": "he", "in": "id"}
+_SHORTEST_EXCERPT = 200
+
+
+class LanguageSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Section ``[language]``."""
+
+    thresholds: ClassVar[frozenset[str]] = frozenset({"keep", "min_score"})
+
+    keep: tuple[str, ...] = ("en",)
+    """Languages to keep: BCP 47 primary subtags (``en``, ``zh``), or ``und`` for documents without any
+    letter."""
+    min_score: float = 0.65
+    """Least probability of the label; FineWeb's 0.65 (Penedo et al. 2024, arXiv 2406.17557, section 3.3)."""
+    backend: Literal["lid176", "langdetect"] = "lid176"
+    """Identifier: ``lid176`` (fastText, 176 languages) or ``langdetect`` (54 languages, far slower)."""
+    max_bytes: int = 4_000
+    """Bytes of a document looked at, in four evenly spaced pieces; 0 looks at all of it."""
+
+    def __post_init__(self) -> None:
+        """Check what types cannot say."""
+        if not self.keep:
+            raise ValueError("`language.keep` must name at least one language, but is empty")
+        for code in self.keep:
+            _check_code(code, self.backend)
+        if not 0.0 <= self.min_score <= 1.0:
+            raise ValueError(f"`language.min_score` must be between 0 and 1, but is `{self.min_score}`")
+        if self.max_bytes != 0 and self.max_bytes < _SHORTEST_EXCERPT:
+            raise ValueError(
+                f"`language.max_bytes` must be 0 or at least {_SHORTEST_EXCERPT}, but is `{self.max_bytes}`"
+            )
+
+
+class Language:
+    """Label each document with its most likely language; judge out the unwanted and the unclear.
+
+    ``not_in_keep`` and ``low_score`` are independent: a document that is probably French, but not surely,
+    gets both. A document without letters is ``und`` with score 0; it has no language whose score could be
+    low, so its only possible reason is ``not_in_keep``.
+
+    Example:
+        >>> stage = Language(LanguageSettings())
+        >>> texts = ["It was the best of times, it was the worst.", "C'était le meilleur des temps.", "42"]
+        >>> measures = stage.measure(pa.record_batch({"text": pa.array(texts, pa.large_string())}))
+        >>> measures["label"].to_pylist()
+        ['en', 'fr', 'und']
+        >>> stage.judge(measures).to_pylist()
+        [[], ['not_in_keep'], ['not_in_keep']]
+    """
+
+    name: ClassVar[str] = "language"
+    version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ("text",)
+    adds: ClassVar[Mapping[str, pa.DataType]] = {"label": pa.string(), "score": pa.float32()}
+    reasons: ClassVar[tuple[Reason, ...]] = (
+        Reason("not_in_keep", "It is in a language that is not to be kept."),
+        Reason("low_score", "Its language could not be told with enough confidence."),
+    )
+    about: ClassVar[str] = (
+        "Labels each document with its language and keeps the wanted ones that are clearly so."
+    )
+    settings_type: ClassVar[type[Settings]] = LanguageSettings
+
+    settings: LanguageSettings
+
+    def __init__(self, settings: LanguageSettings) -> None:
+        """Raises PlanError when the backend is not installed; loads nothing yet."""
+        self.settings = settings
+        self._identifier: Identifier = _IDENTIFIERS[settings.backend]()
+
+    def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """``label`` (code, ``und`` if the part looked at has no letter) and ``score`` (0 to 1).
+
+        Row for row; only the part of a document that the settings name is looked at.
+        """
+        from curate.text.excerpt import excerpts  # compiles a kernel: not at import
+
+        texts = excerpts(batch["text"], self.settings.max_bytes)
+        label, score = self._identifier.identify(texts)
+        lettered = has_letter(texts)
+        label = pc.if_else(lettered, label, UNDETERMINED)
+        score = pc.if_else(lettered, score, pa.scalar(0.0, pa.float32()))
+        return pa.RecordBatch.from_arrays([label, score], schema=pa.schema(list(self.adds.items())))
+
+    def judge(self, measures: pa.RecordBatch) -> pa.Array:
+        """Codes of `reasons` for each row, from its label and score; rows without measures get none."""
+        label = measures["label"]
+        unwanted = pc.invert(pc.is_in(label, pa.array(self.settings.keep, pa.string())))
+        determined = pc.not_equal(label, UNDETERMINED)
+        below = pc.less(measures["score"], pa.scalar(self.settings.min_score, pa.float32()))
+        rules = {
+            "not_in_keep": _mask(pc.and_(pc.is_valid(label), unwanted)),
+            "low_score": _mask(pc.and_(determined, below)),
+        }
+        return reasons_where(rules, len(measures))
+
+
+def _mask(holds: pa.Array) -> npt.NDArray[np.bool_]:
+    return np.asarray(pc.fill_null(holds, False).to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def _check_code(code: str, backend: str) -> None:
+    known = _CODES[backend] | {UNDETERMINED}
+    if code in known:
+        return
+    primary = code.replace("_", "-").split("-")[0].lower()
+    alias = _LABELLED_AS.get(primary, primary)
+    advice = f"did you mean `{alias}`?" if alias in known else nearest(primary, known)
+    raise ValueError(f"`language.keep` must hold codes that `{backend}` knows, but has `{code}`; {advice}")

@@ -1,0 +1,70 @@
+"""What users can set about near-duplicates: the ``[near_dup]`` section."""
+
+from typing import Literal
+
+from curate.stages.contract import Settings
+from curate.text.lsh import Banding, choose_banding
+
+
+class NearDupSettings(Settings, frozen=True):
+    """When two documents count as the same, and which of them stays."""
+
+    similarity: float = 0.8
+    """Exact Jaccard similarity of word shingles from which a document is a near-duplicate of a kept one."""
+    shingle_words: int = 5
+    """Consecutive words in a shingle."""
+    recall: float = 0.99
+    """Share of the pairs lying exactly at ``similarity`` that the bands must find; closer pairs are found
+    more often."""
+    permutations: int = 112
+    """Most MinHash permutations to spend on that."""
+    bands: int = 0
+    """Bands to use instead of the derived ones (with ``rows``), as in a published recipe; 0 derives them."""
+    rows: int = 0
+    """Rows in each of ``bands``."""
+    survivor: Literal["longest", "first"] = "longest"
+    """Which of the copies stays: the longest, or the first in the input. Ties stay with the first."""
+    seed: int = 1
+    """Draws the permutations."""
+    backend: Literal["fast", "datasketch"] = "fast"
+    """What computes signatures: compiled kernels, or the reference library (same result, many times
+    slower)."""
+
+    def __post_init__(self) -> None:
+        """Check every value, and that the bands can be derived."""
+        _require(0 < self.similarity <= 1, "similarity", "above 0 and at most 1", self.similarity)
+        _require(self.shingle_words >= 1, "shingle_words", "at least 1", self.shingle_words)
+        _require(0 < self.recall < 1, "recall", "between 0 and 1", self.recall)
+        _require(1 <= self.permutations <= 1024, "permutations", "between 1 and 1024", self.permutations)
+        _require(0 <= self.bands <= 1024, "bands", "between 0 and 1024", self.bands)
+        _require(0 <= self.rows <= 1024, "rows", "between 0 and 1024", self.rows)
+        _require(0 <= self.seed < 2**32, "seed", "between 0 and 4294967295", self.seed)
+        if bool(self.bands) != bool(self.rows):
+            raise ValueError(
+                "`near_dup.bands` and `near_dup.rows` must be set together, "
+                f"but are {self.bands} and {self.rows}"
+            )
+        try:
+            _ = self.banding
+        except ValueError as unreachable:
+            raise ValueError(
+                f"`near_dup.permutations` must be larger to find {self.recall:.1%} of the pairs "
+                f"at `similarity` {self.similarity}, but is {self.permutations}"
+            ) from unreachable
+
+    @property
+    def banding(self) -> Banding:
+        """Bands × rows, as set or as derived.
+
+        Example:
+            >>> NearDupSettings(similarity=0.8).banding
+            Banding(bands=16, rows=6)
+        """
+        if self.bands:
+            return Banding(self.bands, self.rows)
+        return choose_banding(self.similarity, self.permutations, self.recall)
+
+
+def _require(holds: bool, key: str, must_be: str, value: object) -> None:
+    if not holds:
+        raise ValueError(f"`near_dup.{key}` must be {must_be}, but is {value}")

@@ -1,0 +1,110 @@
+"""The ``near_dup`` stage itself: what it declares, what it observes, how it judges."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curate.stages.contract import Corpus, Reason, Settings, reasons_where
+from curate.stages.near_dup.judgments import JUDGMENTS, judgments
+from curate.stages.near_dup.partial import observation, partial_schema
+from curate.stages.near_dup.settings import NearDupSettings
+from curate.stages.near_dup.survivors import resolve_survivors
+from curate.text.minhash import Counts, Permutations, Signatures, permutations, shingle_hashes32, signatures
+from curate.text.shingles import shingle_sets
+
+
+class NearDup:
+    """Leave out documents of which another copy, or nearly the same text, is kept."""
+
+    name: ClassVar[str] = "near_dup"
+    version: ClassVar[int] = 1
+    about: ClassVar[str] = (
+        "Keep one copy of each document; every removal names a kept one that is nearly the same."
+    )
+    settings_type: ClassVar[type[Settings]] = NearDupSettings
+    needs: ClassVar[tuple[str, ...]] = ("text", "id")
+    adds: ClassVar[Mapping[str, pa.DataType]] = JUDGMENTS
+    reasons: ClassVar[tuple[Reason, ...]] = (
+        Reason("exact_duplicate", "Another document with exactly the same text is kept."),
+        Reason("near_duplicate", "A kept document shares nearly all of its wording."),
+    )
+
+    def __init__(self, settings: NearDupSettings | None = None) -> None:
+        """Derive bands × rows from the settings; nothing is loaded yet."""
+        self.settings = settings or NearDupSettings()
+        self.banding = self.settings.banding
+        self.partial_schema = partial_schema(self.banding.bands)
+        self._permutations = permutations(self.banding.bands * self.banding.rows, self.settings.seed)
+
+    def catch_probability(self, similarity: float) -> float:
+        """Probability that a pair of this Jaccard similarity is compared at all."""
+        return self.banding.catch_probability(similarity)
+
+    def describe(self) -> str:
+        """The plan's line.
+
+        Example:
+            >>> NearDup().describe()
+            '16 bands × 6 rows find 99.2 % of pairs at 0.80, 86.5 % at 0.70, 53.4 % at 0.60; every removal is
+            verified'
+        """
+        points = [
+            self.settings.similarity - step for step in (0.0, 0.1, 0.2) if self.settings.similarity > step
+        ]
+        caught = [f"{100 * self.catch_probability(point):.1f} %" for point in points]
+        curve = ", ".join(
+            f"{share} {'of pairs ' if at == 0 else ''}at {point:.2f}"
+            for at, (share, point) in enumerate(zip(caught, points, strict=True))
+        )
+        return (
+            f"{self.banding.bands} bands × {self.banding.rows} rows find {curve}; every removal is verified"
+        )
+
+    def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:  # noqa: ARG002
+        """Not defined: one batch does not tell whether a document has a copy elsewhere."""
+        raise TypeError("near_dup must see the whole corpus: call `observe` on every batch, then `resolve`")
+
+    def observe(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Content hash, length, number of shingles and band keys of every document."""
+        texts = batch.column("text")
+        sketch = _BACKENDS[self.settings.backend]
+        sketches, shingles = sketch(texts, self.settings.shingle_words, self._permutations)
+        return observation(self.partial_schema, batch.column("id"), texts, sketches, shingles, self.banding)
+
+    def resolve(self, corpus: Corpus) -> Iterator[pa.RecordBatch]:
+        """Find a kept survivor for every copy, then judge part by part."""
+        yield from judgments(corpus, resolve_survivors(corpus, self.settings))
+
+    def judge(self, measures: pa.RecordBatch) -> pa.Array:
+        """``exact_duplicate`` or ``near_duplicate`` where a survivor is named, else nothing."""
+        named: npt.NDArray[np.bool_] = pc.is_valid(measures.column("survivor_at")).to_numpy(
+            zero_copy_only=False
+        )
+        exact = pc.fill_null(measures.column("exact"), False).to_numpy(zero_copy_only=False)
+        rules = {"exact_duplicate": named & exact, "near_duplicate": named & ~exact}
+        return reasons_where(rules, measures.num_rows)
+
+
+def _reference_signatures(texts: pa.Array, size: int, permuted: Permutations) -> tuple[Signatures, Counts]:
+    """`signatures` by ``datasketch.MinHash``, from the same shingle hashes."""
+    from datasketch import MinHash
+
+    hashes, offsets = shingle_sets(texts, size)
+    _, counts = signatures(texts, size, Permutations(permuted.factors[:0], permuted.shifts[:0]))
+    sketches = np.empty((len(texts), len(permuted.factors)), np.uint32)
+    for text in range(len(texts)):
+        sketch = MinHash(len(permuted.factors), hashfunc=int, permutations=permuted, scheme="affine32")
+        if offsets[text] < offsets[text + 1]:
+            sketch.update_batch(shingle_hashes32(hashes[offsets[text] : offsets[text + 1]]))
+        sketches[text] = sketch.hashvalues
+    return sketches, counts
+
+
+_BACKENDS: Mapping[str, Callable[[pa.Array, int, Permutations], tuple[Signatures, Counts]]] = {
+    "fast": signatures,
+    "datasketch": _reference_signatures,
+}

@@ -1,0 +1,112 @@
+"""The stage ``quality``: measures the signals of a document, judges them by the rules of a recipe."""
+
+import functools
+import tomllib
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curate.stages.contract import Reason, Settings, reasons_where
+from curate.stages.quality.rules import failures, recipe, recipe_names, score
+from curate.stages.quality.settings import QualitySettings
+from curate.stages.quality.signals import SIGNALS
+from curate.text.arrow import utf8_view
+
+if TYPE_CHECKING:
+    from curate.text.signals import StopWords
+
+SCORED_BY = "gopher"
+"""The recipe behind ``score``. Fixed, so that the scores of two runs compare and no setting moves them."""
+
+LANGUAGE = "language.label"
+
+
+class Quality:
+    """Leave out documents that break a rule of the recipe; every broken rule is a reason.
+
+    The stop-word rule applies where the language stage ran and there is a list for the document's language
+    (English so far); elsewhere ``stop_words`` is null and the rule does not apply.
+
+    Example:
+        >>> batch = pa.record_batch({"text": pa.array(["Buy now!"], pa.large_string())})
+        >>> stage = Quality(QualitySettings())
+        >>> measures = stage.measure(batch)
+        >>> measures["words"].to_pylist(), measures["mean_word_length"].to_pylist()
+        ([2], [3.5])
+        >>> stage.judge(measures).to_pylist()
+        [['too_few_words']]
+    """
+
+    name: ClassVar[str] = "quality"
+    version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ("text",)
+    wants: ClassVar[tuple[str, ...]] = (LANGUAGE,)
+    """Columns used when an earlier stage provides them."""
+    adds: ClassVar[Mapping[str, pa.DataType]] = {
+        **{signal.name: signal.dtype for signal in SIGNALS},
+        "score": pa.float64(),
+    }
+    reasons: ClassVar[tuple[Reason, ...]] = tuple(
+        {
+            rule.reason: Reason(rule.reason, rule.sentence)
+            for name in recipe_names()
+            for rule in recipe(name).rules
+        }.values()
+    )
+    about: ClassVar[str] = "Scores documents by the rules of a recipe: length, words, symbols, lines and repetition."
+    settings_type: ClassVar[type[Settings]] = QualitySettings
+    settings: QualitySettings
+
+    def __init__(self, settings: QualitySettings) -> None:
+        self.settings = settings
+
+    def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Signals of each document, and ``score``: how far inside Gopher's limits it lies (`rules.score`)."""
+        # numba takes 0.2 s to import: only a process that measures pays for it.
+        from curate.text.signals import COLUMNS, document_signals
+
+        data, offsets = utf8_view(batch["text"])
+        stop_words = _stop_words()
+        found = document_signals(data, offsets, _language_numbers(batch, stop_words.languages), stop_words)
+        values = dict(zip(COLUMNS, found.T, strict=True))
+        columns = [_column(values[signal.name], signal.dtype) for signal in SIGNALS]
+        columns.append(_column(score(recipe(SCORED_BY).rules, values), pa.float64()))
+        return pa.RecordBatch.from_arrays(columns, schema=pa.schema(list(self.adds.items())))
+
+    def judge(self, measures: pa.RecordBatch) -> pa.Array:
+        """Reasons of each document, in the order of the recipe."""
+        rules = self.settings.rules()
+        values = {rule.signal: _values(measures[rule.signal]) for rule in rules}
+        return reasons_where(failures(rules, values), measures.num_rows)
+
+
+@functools.cache
+def _stop_words() -> "StopWords":
+    from curate.text.signals import StopWords
+
+    lists = tomllib.loads(files(__package__).joinpath("stop_words.toml").read_text("utf-8"))
+    return StopWords({language: tuple(entry["words"]) for language, entry in lists.items()})
+
+
+def _language_numbers(batch: pa.RecordBatch, languages: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    """For each document the place of its language in ``languages``; -1 where it is another, or not known."""
+    if LANGUAGE not in batch.schema.names:
+        return np.full(batch.num_rows, -1, np.int64)
+    labels = batch[LANGUAGE].cast(pa.string())
+    numbers = pc.index_in(labels, value_set=pa.array(languages, pa.string())).fill_null(-1)
+    return np.asarray(numbers.to_numpy(zero_copy_only=False), np.int64)
+
+
+def _column(values: npt.NDArray[np.float64], dtype: pa.DataType) -> pa.Array:
+    """An Arrow column with null for NaN."""
+    return pa.array(values, pa.float64(), from_pandas=True).cast(dtype)
+
+
+def _values(column: pa.Array) -> npt.NDArray[np.float64]:
+    """A NumPy column with NaN for null."""
+    return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)

@@ -1,0 +1,112 @@
+"""The books of a run, read back from its files: documents read = kept + removed (with reasons) + quarantined.
+
+Nothing here trusts a counter kept while running. Every run ends by adding up what lies on disk, at every stage.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curate.errors import BooksDoNotBalance
+from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
+
+
+class StageBooks(NamedTuple):
+    """What one stage did: documents and bytes (as they stood in the input) that came and stayed; each reason's count."""
+
+    stage: str
+    came: int
+    kept: int
+    reasons: dict[str, int]
+    bytes_came: int
+    bytes_kept: int
+
+    @property
+    def removed(self) -> int:
+        return self.came - self.kept
+
+
+class Books(NamedTuple):
+    """What happened to every document."""
+
+    documents: int
+    quarantined: int
+    kept: int
+    raw_bytes: int
+    stages: tuple[StageBooks, ...]
+
+    @property
+    def read(self) -> int:
+        return self.documents + self.quarantined
+
+    def counts(self) -> dict[str, object]:
+        """The ``counts`` of run.json."""
+        removed = {
+            stage.stage: {"documents": stage.removed, "reasons": dict(sorted(stage.reasons.items()))}
+            for stage in self.stages
+        }
+        return {"read": self.read, "quarantined": self.quarantined, "kept": self.kept, "removed": removed}
+
+
+def balance(directory: RunDirectory, stages: Sequence[str], parts: int) -> Books:
+    """Add up all parts.
+
+    Args:
+        directory: a run whose row files are complete.
+        stages: names of the stages with verdicts, in pipeline order.
+        parts: how many parts there are.
+
+    Raises:
+        BooksDoNotBalance: a row is missing, judged twice, judged after it was out, or out without a reason.
+    """
+    came, kept = Counter[str](), Counter[str]()
+    bytes_came, bytes_kept = Counter[str](), Counter[str]()
+    reasons = {stage: Counter[str]() for stage in stages}
+    documents = quarantined = in_the_end = raw_bytes = 0
+    for part in range(parts):
+        sizes = _column(directory, DOCUMENTS, part, "raw_bytes").to_numpy(zero_copy_only=False)
+        mask = np.ones(len(sizes), np.bool_)
+        for stage in stages:
+            verdicts = _column(directory, stage, part, "reasons")
+            _check_rows(directory, stage, part, verdicts, mask)
+            came[stage] += int(mask.sum())
+            bytes_came[stage] += int(sizes[mask].sum())
+            for entry in pc.value_counts(pc.list_flatten(verdicts)).to_pylist():
+                reasons[stage][entry["values"]] += entry["counts"]
+            mask = mask & (pc.fill_null(pc.list_value_length(verdicts), 1).to_numpy(zero_copy_only=False) == 0)
+            kept[stage] += int(mask.sum())
+            bytes_kept[stage] += int(sizes[mask].sum())
+        documents, raw_bytes = documents + len(sizes), raw_bytes + int(sizes.sum())
+        in_the_end += int(mask.sum())
+        quarantined += _rows(directory, QUARANTINE, part)
+    each = tuple(StageBooks(s, came[s], kept[s], dict(reasons[s]), bytes_came[s], bytes_kept[s]) for s in stages)
+    if documents != in_the_end + sum(stage.removed for stage in each):
+        raise BooksDoNotBalance(f"{documents:,} documents came in, but {in_the_end:,} kept and removed ones are found")
+    return Books(documents, quarantined, in_the_end, raw_bytes, each)
+
+
+def _check_rows(directory: RunDirectory, stage: str, part: int, verdicts: pa.Array, entering: np.ndarray) -> None:  # type: ignore[type-arg]
+    if len(verdicts) != len(entering):
+        raise BooksDoNotBalance(
+            f"`{directory.part(stage, part)}` has {len(verdicts):,} rows for {len(entering):,} documents"
+        )
+    judged = verdicts.is_valid().to_numpy(zero_copy_only=False)
+    wrong = np.flatnonzero(judged != entering)
+    if len(wrong):
+        state = "judged though it was out already" if judged[wrong[0]] else "not judged though it was still in"
+        raise BooksDoNotBalance(f"document {wrong[0]} of `{directory.part(stage, part)}` was {state}")
+
+
+def _column(directory: RunDirectory, folder: str, part: int, name: str) -> pa.Array:
+    column = pq.read_table(directory.part(folder, part), columns=[name]).column(name)
+    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+
+
+def _rows(directory: RunDirectory, folder: str, part: int) -> int:
+    path = directory.part(folder, part)
+    return pq.read_metadata(path).num_rows if path.exists() else 0

@@ -1,0 +1,79 @@
+"""One Parquet file of a part, row for row with its documents, that knows what it was made from.
+
+Two keys in the footer say so. The *measure key* covers everything its measures depend on; the *verdict key* adds
+what its verdicts depend on. A file whose two keys are the expected ones is finished; one whose measure key alone
+fits still saves measuring. The keys live in the file itself, so a file and the knowledge about it cannot come apart.
+
+Row groups follow those of the documents, which are cut by the text alone: bytes do not depend on how a run was batched.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curate.store.atomic import whole_file
+
+MEASURE_KEY = b"curate.measure_key"
+VERDICT_KEY = b"curate.verdict_key"
+
+WRITE_OPTIONS = {"compression": "zstd", "compression_level": 1, "write_statistics": False, "store_schema": True}
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What a file was made from, as digests."""
+
+    measure: str
+    verdict: str
+
+
+class RowFileWriter:
+    """Writes record batches as they come, one row group each; the keys are set before the end."""
+
+    def __init__(self, path: Path, schema: pa.Schema, *, dictionary: list[str]) -> None:
+        self._writer = pq.ParquetWriter(path, schema, use_dictionary=dictionary, **WRITE_OPTIONS)
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append one row group."""
+        self._writer.write_table(pa.Table.from_batches([batch]), row_group_size=max(1, batch.num_rows))
+
+    def finish(self, keys: Keys) -> None:
+        """Set the keys and close."""
+        self._writer.add_key_value_metadata({MEASURE_KEY: keys.measure, VERDICT_KEY: keys.verdict})
+        self._writer.close()
+
+    def abandon(self) -> None:
+        """Close without keys; the file is not to be used."""
+        self._writer.close()
+
+
+@contextmanager
+def row_file(final: Path, schema: pa.Schema, dictionary: list[str] | None = None) -> Iterator[RowFileWriter]:
+    """A writer whose file appears as ``final`` when the block ends well.
+
+    Args:
+        final: where the file will be.
+        schema: columns of every batch.
+        dictionary: columns worth dictionary encoding (few distinct values); text never is.
+    """
+    with whole_file(final) as temporary:
+        writer = RowFileWriter(temporary, schema, dictionary=dictionary or [])
+        try:
+            yield writer
+        finally:
+            writer.abandon()
+
+
+def keys_of(path: Path) -> Keys | None:
+    """The keys of a file; None when there is no whole file or it carries none."""
+    try:
+        metadata = pq.read_metadata(path).metadata or {}
+    except (OSError, pa.ArrowInvalid):
+        return None
+    if MEASURE_KEY not in metadata:
+        return None
+    return Keys(metadata[MEASURE_KEY].decode(), metadata.get(VERDICT_KEY, b"").decode())

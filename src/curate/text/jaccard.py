@@ -1,0 +1,95 @@
+"""Exact Jaccard similarity of sets of 64-bit hashes: the members shared over all members.
+
+One set is laid out as an open-addressing table, then any number of others are counted against it. This takes
+sets in any order, so nobody has to sort them, and a set that cannot reach the similarity asked for is given
+up after a part of its members.
+
+Hashes must be well mixed (their low bits choose the slot) and different from 0 (a free slot).
+"""
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit, uint64
+
+Hashes = npt.NDArray[np.uint64]
+
+
+def jaccard(first: Hashes, second: Hashes) -> float:
+    """Jaccard similarity of two sets, 0.0 when both are empty.
+
+    Args:
+        first: distinct hashes (uint64, none 0).
+        second: the same.
+
+    Example:
+        >>> jaccard(np.array([1, 2, 3], np.uint64), np.array([2, 3, 4], np.uint64))
+        0.5
+    """
+    table = np.zeros(capacity_for(len(first)), np.uint64)
+    fill(table, len(table), first)
+    shared: int = shared_at_least(table, len(table), second, 0)
+    return shared / max(len(first) + len(second) - shared, 1)
+
+
+@njit(nogil=True, cache=True)
+def capacity_for(members: int) -> int:
+    """Slots for a set of ``members``: a power of two, at most half of them taken.
+
+    Example:
+        >>> capacity_for(0), capacity_for(100)
+        (2, 256)
+    """
+    capacity = 2
+    while capacity < 2 * members:
+        capacity *= 2
+    return capacity
+
+
+@njit(nogil=True, cache=True, inline="always")
+def insert(table: Hashes, capacity: int, member: int) -> bool:
+    """Put ``member`` into ``table[:capacity]``; false when it was there already."""
+    mask = uint64(capacity - 1)
+    slot = member & mask
+    while table[slot]:
+        if table[slot] == member:
+            return False
+        slot = (slot + uint64(1)) & mask
+    table[slot] = member
+    return True
+
+
+@njit(nogil=True, cache=True)
+def fill(table: Hashes, capacity: int, members: Hashes) -> None:
+    """Make ``table[:capacity]`` hold exactly ``members`` (a set)."""
+    table[:capacity] = 0
+    for member in members:
+        insert(table, capacity, member)
+
+
+@njit(nogil=True, cache=True)
+def shared_at_least(table: Hashes, capacity: int, members: Hashes, needed: int) -> int:
+    """How many of ``members`` are in ``table[:capacity]``, or -1 as soon as ``needed`` is out of reach."""
+    mask = uint64(capacity - 1)
+    may_miss = len(members) - needed
+    missed = 0
+    if may_miss < 0:
+        return -1
+    for member in members:
+        slot = member & mask
+        while table[slot] and table[slot] != member:
+            slot = (slot + uint64(1)) & mask
+        if not table[slot]:
+            missed += 1
+            if missed > may_miss:
+                return -1
+    return len(members) - missed
+
+
+@njit(nogil=True, cache=True, inline="always")
+def least_shared(first: int, second: int, similarity: float) -> int:
+    """Members that sets of these sizes must share to reach ``similarity``, never overstated.
+
+    From ``shared / (first + second - shared) >= similarity``; rounded down, because the exact quotient
+    decides.
+    """
+    return int(similarity * (first + second) / (1.0 + similarity))

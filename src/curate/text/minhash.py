@@ -1,0 +1,144 @@
+"""MinHash signatures: short sketches that agree in each place with probability equal to the Jaccard
+similarity.
+
+Broder, "On the resemblance and containment of documents" (1997). The permutations are those of
+``datasketch.MinHash`` 2.0 (scheme ``affine32``): MurmurHash3's 32-bit finaliser, then ``a * h + b`` modulo
+2³² with odd ``a``. Signatures therefore equal that library's for the same seed and the same shingle hashes,
+and load into it with ``MinHash(hashvalues=..., scheme="affine32")``.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from numba import njit, uint32, uint64
+
+from curate.text.arrow import Bytes, Offsets, utf8_view
+from curate.text.shingles import CHUNK_WORDS, Hashes, Letters, letters, mix64, next_shingles
+
+Signatures = npt.NDArray[np.uint32]
+Counts = npt.NDArray[np.uint32]
+
+NO_SHINGLE = 0xFFFFFFFF
+"""Every entry of the signature of a text without words."""
+
+
+class Permutations(NamedTuple):
+    """``h -> factors * h + shifts`` modulo 2³² (uint32, one entry for each permutation; factors are odd)."""
+
+    factors: npt.NDArray[np.uint32]
+    shifts: npt.NDArray[np.uint32]
+
+
+def permutations(count: int, seed: int) -> Permutations:
+    """The permutations that ``datasketch.MinHash(num_perm=count, seed=seed)`` draws.
+
+    Args:
+        count: length of a signature.
+        seed: 0 … 2³² - 1.
+
+    Example:
+        >>> permutations(2, seed=1).factors % 2
+        array([1, 1], dtype=uint32)
+    """
+    random = np.random.RandomState(seed)  # the reference's generator, whose stream is frozen
+    factors = random.randint(0, 1 << 31, count, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
+    return Permutations(factors, random.randint(0, 1 << 32, count, dtype=np.uint32))
+
+
+def signatures(texts: pa.Array, size: int, permuted: Permutations) -> tuple[Signatures, Counts]:
+    """MinHash signature of the word shingles of every text.
+
+    Args:
+        texts: ``large_string`` array without nulls.
+        size: words in a shingle.
+        permuted: what `permutations` returned.
+
+    Returns:
+        Signatures (uint32, texts × permutations) and the number of shingles in each text, repeats included
+        (uint32).
+
+    Example:
+        >>> texts = pa.array(["one two three", "One, two; three!", "..."], pa.large_string())
+        >>> sketch, counts = signatures(texts, 2, permutations(64, seed=1))
+        >>> bool((sketch[0] == sketch[1]).all()), counts.tolist()
+        (True, [2, 2, 0])
+    """
+    data, offsets = utf8_view(texts)
+    sketches = np.full((len(texts), len(permuted.factors)), NO_SHINGLE, np.uint32)
+    counts = np.zeros(len(texts), np.uint32)
+    _sketch_all(data, offsets, letters(), size, permuted.factors, permuted.shifts, sketches, counts)
+    return sketches, counts
+
+
+def shingle_hashes32(hashes: Hashes) -> Counts:
+    """The 32-bit hashes (upper halves) from which a signature is made: what the reference is given."""
+    return (hashes >> np.uint64(32)).astype(np.uint32)
+
+
+def band_keys(sketches: Signatures, bands: int, rows: int) -> Hashes:
+    """One 64-bit key for each band of ``rows`` consecutive signature entries.
+
+    Args:
+        sketches: signatures (uint32, texts × at least ``bands * rows``).
+        bands: number of bands.
+        rows: entries hashed together.
+
+    Returns:
+        Keys (uint64, bands × texts): texts with the same key in a band agree in all of its rows.
+
+    Example:
+        >>> band_keys(np.array([[1, 2, 3, 4], [1, 2, 0, 4]], np.uint32), bands=2, rows=2).shape
+        (2, 2)
+    """
+    keys = np.empty((bands, len(sketches)), np.uint64)
+    _fold_bands(sketches, rows, keys)
+    return keys
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _finalise32(h: int) -> int:
+    h = uint32(h ^ (h >> uint32(16)))
+    h = uint32(h * uint32(0x85EBCA6B))
+    h = uint32(h ^ (h >> uint32(13)))
+    h = uint32(h * uint32(0xC2B2AE35))
+    mixed: int = uint32(h ^ (h >> uint32(16)))
+    return mixed
+
+
+@njit(nogil=True, cache=True)
+def _sketch_all(
+    data: Bytes, offsets: Offsets, letters: Letters, size: int,
+    factors: Counts, shifts: Counts, sketches: Signatures, counts: Counts,
+) -> None:  # fmt: skip
+    words, shingles = np.empty(CHUNK_WORDS + size, np.uint64), np.empty(CHUNK_WORDS + size, np.uint64)
+    for text in range(len(offsets) - 1):
+        start, end, carried = offsets[text], offsets[text + 1], 0
+        total = 0
+        while start < end:
+            made, carried, start = next_shingles(data, start, end, letters, size, words, carried, shingles)
+            _sketch(shingles, made, factors, shifts, sketches[text])
+            total += made
+        counts[text] = min(total, 0xFFFFFFFF)
+
+
+@njit(nogil=True, cache=True)
+def _sketch(shingles: Hashes, made: int, factors: Counts, shifts: Counts, sketch: Signatures) -> None:
+    for i in range(made):
+        h = _finalise32(uint32(shingles[i] >> uint64(32)))
+        for k in range(len(factors)):
+            permuted = uint32(
+                uint32(factors[k] * h) + shifts[k]
+            )  # numba widens; the cast keeps it one SIMD lane
+            sketch[k] = min(sketch[k], permuted)
+
+
+@njit(nogil=True, cache=True)
+def _fold_bands(sketches: Signatures, rows: int, keys: Hashes) -> None:
+    for text in range(len(sketches)):
+        for band in range(len(keys)):
+            key = uint64(0)
+            for entry in range(band * rows, (band + 1) * rows):
+                key = mix64(key ^ uint64(sketches[text, entry])) + uint64(entry)
+            keys[band, text] = key

@@ -1,0 +1,217 @@
+"""How much of a document repeats itself: lines, paragraphs and word n-grams.
+
+Definitions: Gopher (Rae et al. 2021, arXiv:2112.11446), Table A1; where the paper leaves a choice, as in
+datatrove's ``GopherRepetitionFilter``: a copy is an element seen *before* in the document (the first one is
+no copy).
+
+Everything is compared by 64-bit hash. One table serves all look-ups of a thread: its slots carry the
+generation that wrote them, so starting afresh costs one addition instead of clearing it, however small the
+document.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit, uint32, uint64
+
+ODD = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: the base of the polynomial hash of an n-gram
+SHORTEST, LONGEST_TOP, LONGEST = 2, 4, 10
+"""Sizes of n-grams: the most frequent one is sought up to ``LONGEST_TOP``, repeated ones above."""
+
+
+class Elements(NamedTuple):
+    """Words, lines or paragraphs of a document, as hashes; arrays are longer than what is used."""
+
+    hashes: npt.NDArray[np.uint64]
+    lengths: npt.NDArray[np.int64]
+    """Code points."""
+
+
+class Scratch(NamedTuple):
+    """Room to look for copies among up to ``len(grams)`` elements; what it holds does not matter."""
+
+    grams: npt.NDArray[np.uint64]
+    """Hashes of n-grams,"""
+    begins: npt.NDArray[np.int32]
+    """the word each begins with,"""
+    slots: npt.NDArray[np.int32]
+    """and where each is in the table."""
+    keys: npt.NDArray[np.uint64]
+    """The table: hashes,"""
+    counts: npt.NDArray[np.uint32]
+    """how often each was seen,"""
+    stamps: npt.NDArray[np.uint32]
+    """and in which generation; a slot with another stamp is free."""
+    generation: npt.NDArray[np.uint32]
+    """One item: the last generation used."""
+
+
+@njit(nogil=True, cache=True)
+def scratch(elements: int) -> Scratch:
+    """Room for at least ``elements``."""
+    room = slots_for(elements)
+    return Scratch(
+        np.empty(room // 2, np.uint64),
+        np.empty(room // 2, np.int32),
+        np.empty(room // 2, np.int32),
+        np.empty(room, np.uint64),
+        np.empty(room, np.uint32),
+        np.zeros(room, np.uint32),
+        np.zeros(1, np.uint32),
+    )
+
+
+@njit(nogil=True, cache=True)
+def slots_for(elements: int) -> int:
+    """Slots of a table that stays at most half full with ``elements``: a power of two."""
+    slots = 64
+    while slots < 2 * elements:
+        slots *= 2
+    return slots
+
+
+@njit(nogil=True, cache=True)
+def copies(elements: Elements, n: int, scratch: Scratch) -> tuple[int, int]:
+    """How many of the first ``n`` elements repeat an earlier one, and the code points of those copies."""
+    mask = _fresh(scratch, n)
+    count = 0
+    characters = 0
+    for i in range(n):
+        _, seen = _enter(scratch, mask, elements.hashes[i])
+        if seen:
+            count += 1
+            characters += elements.lengths[i]
+    return count, characters
+
+
+@njit(nogil=True, cache=True)
+def ngram_characters(
+    words: Elements, glued: npt.NDArray[np.bool_], n: int, scratch: Scratch, found: npt.NDArray[np.int64]
+) -> None:
+    """Code points in the most frequent 2- to 4-gram and in repeated 5- to 10-grams.
+
+    Most frequent n-gram: its length (words, and a space wherever white space parts them) times its
+    occurrences; 0 when none occurs twice; of equally frequent ones the first. Repeated n-grams: from left
+    to right, an n-gram that was seen before counts the length of its words and the search goes on behind
+    it, so that no word counts twice.
+
+    An n-gram can repeat only where the shorter ones at its start and one word later repeat too. Each size
+    therefore looks only at the places that the size before left over: exact, and few in ordinary text.
+
+    Args:
+        words: words of the document.
+        glued: whether a word follows the one before it without white space.
+        n: words used.
+        scratch: room for ``n`` elements.
+        found: out, 9 values: most frequent 2-, 3-, 4-gram, repeated 5- to 10-gram.
+    """
+    found[:] = 0
+    candidates = n
+    for i in range(n):
+        scratch.grams[i] = words.hashes[i]
+        scratch.begins[i] = i
+    for size in range(SHORTEST, LONGEST + 1):
+        candidates = _grow(words, n, size, scratch, candidates)
+        if size <= LONGEST_TOP:
+            characters, candidates = _most_frequent(words, glued, size, scratch, candidates)
+        else:
+            characters = _repeated(words, size, scratch, candidates)
+        if characters == 0:
+            return  # nothing of this size occurs twice, so nothing longer does
+        found[size - SHORTEST] = characters
+
+
+@njit(inline="always", cache=True)
+def mixed(x: np.uint64) -> np.uint64:
+    """A bijection of 64-bit integers that spreads every bit, so that the low bits can index a table."""
+    x ^= x >> uint64(32)
+    x *= uint64(0xD6E8FEB86659FD93)
+    x ^= x >> uint64(32)
+    x *= uint64(0xD6E8FEB86659FD93)
+    x ^= x >> uint64(32)
+    return x
+
+
+@njit(inline="always", cache=True)
+def _fresh(scratch: Scratch, elements: int) -> int:
+    """Begin a generation: an empty table for ``elements``; the mask of its slots."""
+    scratch.generation[0] += uint32(1)
+    mask: int = slots_for(elements) - 1
+    return mask
+
+
+@njit(inline="always", cache=True)
+def _enter(scratch: Scratch, mask: int, value: np.uint64) -> tuple[int, bool]:
+    """Look a hash up and leave it in the table: its slot, and whether it was there."""
+    key = mixed(value)
+    stamp = scratch.generation[0]
+    slot: int = np.int64(key & uint64(mask))  # type: ignore[assignment]
+    while scratch.stamps[slot] == stamp:
+        if scratch.keys[slot] == key:
+            return slot, True
+        slot = (slot + 1) & mask
+    scratch.stamps[slot] = stamp
+    scratch.keys[slot] = key
+    return slot, False
+
+
+@njit(nogil=True, cache=True)
+def _grow(words: Elements, n: int, size: int, scratch: Scratch, candidates: int) -> int:
+    """Make candidates one word longer, in place; those whose successor is no candidate cannot repeat."""
+    kept = 0
+    for i in range(candidates - 1):
+        begin = scratch.begins[i]
+        if begin + size <= n and scratch.begins[i + 1] == begin + 1:
+            scratch.grams[kept] = scratch.grams[i] * uint64(ODD) + words.hashes[begin + size - 1]
+            scratch.begins[kept] = begin
+            kept += 1
+    return kept
+
+
+@njit(nogil=True, cache=True)
+def _most_frequent(
+    words: Elements, glued: npt.NDArray[np.bool_], size: int, scratch: Scratch, candidates: int
+) -> tuple[int, int]:
+    """Code points of the most frequent n-gram, and how many candidates are left: those that occur twice."""
+    mask = _fresh(scratch, candidates)
+    for i in range(candidates):
+        slot, seen = _enter(scratch, mask, scratch.grams[i])
+        scratch.counts[slot] = scratch.counts[slot] + uint32(1) if seen else uint32(1)
+        scratch.slots[i] = slot
+    most = uint32(1)
+    first = 0
+    kept = 0
+    for i in range(candidates):
+        count = scratch.counts[scratch.slots[i]]
+        if count > most:
+            most = count
+            first = scratch.begins[i]
+        if count > 1:
+            scratch.grams[kept] = scratch.grams[i]
+            scratch.begins[kept] = scratch.begins[i]
+            kept += 1
+    if kept == 0:
+        return 0, 0
+    length = words.lengths[first]
+    for word in range(first + 1, first + size):
+        length += words.lengths[word] + (0 if glued[word] else 1)
+    return length * np.int64(most), kept
+
+
+@njit(nogil=True, cache=True)
+def _repeated(words: Elements, size: int, scratch: Scratch, candidates: int) -> int:
+    """Code points of n-grams seen before, left to right without overlap."""
+    mask = _fresh(scratch, candidates)
+    characters = 0
+    free = 0
+    for i in range(candidates):
+        begin = scratch.begins[i]
+        if begin < free:
+            continue
+        _, seen = _enter(scratch, mask, scratch.grams[i])
+        if seen:
+            free = begin + size
+            for word in range(begin, free):
+                characters += words.lengths[word]
+    return characters

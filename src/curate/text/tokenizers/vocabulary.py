@@ -1,0 +1,67 @@
+"""What token ids mean, whatever library encodes with them."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.text.tokenizers.backends import Backend, BytesBackend
+
+
+class Vocabulary(Protocol):
+    """Ids and their meaning, read from a package or a file.
+
+    A control token is one that no text may turn into. Vocabularies are opened without them, so a document
+    that *talks about* ``<|endoftext|>`` stays one document.
+    """
+
+    backends: ClassVar[tuple[str, ...]]
+    """Libraries that can encode with it: the preferred one first, the reference last."""
+    size: int
+    """Largest id + 1, control tokens included: the rows of an embedding table."""
+    control_tokens: Mapping[str, int]
+    """Control tokens and their ids."""
+    end_candidates: Sequence[str]
+    """Control tokens that may mark the end of a document, the likeliest first; the first is the default."""
+    source: Mapping[str, str]
+    """Settings besides the name that are needed to load it again (the split pattern)."""
+    file: tuple[str, bytes] | None
+    """Name and content of a copy that makes shards decodable on their own; None when a package carries it."""
+
+    def digest(self) -> bytes:
+        """A hash of everything that decides the ids of a text."""
+
+    def open(self, backend: str) -> Backend:
+        """The given library loaded with this vocabulary.
+
+        Raises:
+            ValueError: the library cannot read it.
+        """
+
+    def decode(self, ids: npt.NDArray[np.uint32]) -> str:
+        """Text of ids that hold no control token; bytes that are not UTF-8 become U+FFFD."""
+
+
+class BytesVocabulary:
+    """The fallback that needs no vocabulary at all: id = byte, 256 = end of document."""
+
+    backends: ClassVar[tuple[str, ...]] = ("bytes",)
+    size = 257
+    control_tokens: Mapping[str, int] = {"<|endoftext|>": 256}
+    end_candidates: Sequence[str] = ("<|endoftext|>",)
+    source: Mapping[str, str] = {}
+    file: tuple[str, bytes] | None = None
+
+    def digest(self) -> bytes:
+        """Nothing to hash: all byte vocabularies are one."""
+        return b"bytes"
+
+    def open(self, backend: str) -> Backend:
+        """The only backend."""
+        assert backend == "bytes"
+        return BytesBackend()
+
+    def decode(self, ids: npt.NDArray[np.uint32]) -> str:
+        """Bytes read as UTF-8."""
+        return ids.astype(np.uint8).tobytes().decode("utf-8", errors="replace")

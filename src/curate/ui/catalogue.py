@@ -1,0 +1,90 @@
+"""What there is: stages, their reasons and settings, explained."""
+
+import inspect
+import json as jsonlib
+
+import typer
+from rich.text import Text
+
+from curate.config import FIXED
+from curate.corpus.quarantine import REASONS as QUARANTINE_REASONS
+from curate.errors import ExitCode, UserError, nearest
+from curate.stages import origin, stage_class, stage_names
+from curate.stages.contract import Reason, Settings
+from curate.ui.console import console
+from curate.ui.settings import toml
+
+
+def show_stages(*, json: bool) -> int:
+    """List all stages."""
+    stages = {name: stage_class(name) for name in stage_names()}
+    if json:
+        listed = [
+            {
+                "name": name,
+                "version": stage.version,
+                "origin": origin(name),
+                "about": stage.about,
+                "needs": list(stage.needs),
+                "adds": {column: str(kind) for column, kind in stage.adds.items()},
+                "reasons": {reason.code: reason.sentence for reason in stage.reasons},
+            }
+            for name, stage in stages.items()
+        ]
+        typer.echo(jsonlib.dumps(listed, ensure_ascii=False))
+        return ExitCode.DONE
+    out = console(stderr=False)
+    for name, stage in stages.items():
+        out.print(Text.assemble((f"{name}", "bold"), (f"  v{stage.version}, {origin(name)}", "dim")))
+        out.print(Text(f"  {stage.about}"), soft_wrap=True)
+        out.print(Text(f"  needs    {', '.join(stage.needs)}"), soft_wrap=True)
+        out.print(Text(f"  adds     {', '.join(stage.adds)}"), soft_wrap=True)
+        out.print(Text(f"  reasons  {', '.join(reason.code for reason in stage.reasons) or '—'}"), soft_wrap=True)
+        out.print()
+    return ExitCode.DONE
+
+
+def show_explanation(code: str) -> int:
+    """Explain a reason, a stage or a section of the settings.
+
+    Raises:
+        UserError: nothing has that name.
+    """
+    out = console(stderr=False)
+    reasons = all_reasons()
+    if code in reasons:
+        stage = code.partition(".")[0]
+        out.print(Text.assemble((code, "bold"), f"  {reasons[code].sentence}"), soft_wrap=True)
+        if stage in stage_names():
+            out.print(Text(f"\n{stage_class(stage).about}\nSettings: curate config {stage}"), soft_wrap=True)
+        return ExitCode.DONE
+    section = code.removeprefix("config.")
+    if section in stage_names() and not code.startswith("config."):
+        stage = stage_class(section)
+        out.print(Text.assemble((section, "bold"), f"  {stage.about}\n"), soft_wrap=True)
+        for reason in stage.reasons:
+            out.print(Text.assemble((f"  {section}.{reason.code}", "cyan"), f"  {reason.sentence}"), soft_wrap=True)
+        return ExitCode.DONE
+    if section in FIXED or section in stage_names():
+        kind = FIXED.get(section) or stage_class(section).settings_type
+        _show_settings(section, kind)
+        return ExitCode.DONE
+    known = [*reasons, *stage_names(), *(f"config.{name}" for name in FIXED)]
+    raise UserError(f"nothing is called `{code}`", hint=nearest(code, known) if len(code) > 2 else "curate stages")
+
+
+def all_reasons() -> dict[str, Reason]:
+    """Every reason code there is, with its stage (or ``quarantine``) in front."""
+    found = {f"quarantine.{reason.code}": reason for reason in QUARANTINE_REASONS}
+    for name in stage_names():
+        found |= {f"{name}.{reason.code}": reason for reason in stage_class(name).reasons}
+    return found
+
+
+def _show_settings(section: str, kind: type[Settings]) -> None:
+    out, defaults = console(stderr=False), kind()
+    out.print(Text.assemble((f"[{section}]", "bold"), f"  {inspect.cleandoc(kind.__doc__ or '').splitlines()[0]}"))
+    for name in kind.__struct_fields__:
+        effect = "verdicts only" if name in kind.thresholds else ""
+        value = toml(getattr(defaults, name)) if not hasattr(getattr(defaults, name), "__struct_fields__") else "…"
+        out.print(Text.assemble(f"  {name} = {value}", (f"   {effect}", "dim")), soft_wrap=True)

@@ -1,0 +1,77 @@
+"""The lasting record of a run in the terminal: the table that stays when the live lines are gone."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from curate.ui.format import count, duration, share, size
+from curate.ui.notes import printable
+
+
+def show_record(console: Console, manifest: Mapping[str, Any], report: Path | None, summary: Mapping[str, Any]) -> None:
+    """Print what a finished run did.
+
+    Args:
+        console: where to.
+        manifest: content of ``run.json``.
+        report: the page, when there is one.
+        summary: ``summary`` of the report.
+    """
+    console.print(_stages(manifest))
+    console.print()
+    for line in _totals(manifest, summary):
+        console.print(Text(f"  {line}"), soft_wrap=True, highlight=False)
+    if report:
+        console.print()
+        console.print(Text.assemble("  Report   ", (printable(str(report)), "cyan")), soft_wrap=True, highlight=False)
+        console.print(
+            Text.assemble("  Next     ", (f"curate report {printable(str(report.parent))} --open", "cyan")),
+            soft_wrap=True,
+            highlight=False,
+        )
+
+
+def _stages(manifest: Mapping[str, Any]) -> Table:
+    table = Table(box=None, header_style="dim", padding=(0, 2), pad_edge=True)
+    table.add_column("stage")
+    for heading in ("in", "kept", "removed", ""):
+        table.add_column(heading, justify="right")
+    table.add_column("main reason", style="dim")
+    for step in manifest["flow"]:
+        reasons = manifest["counts"]["removed"][step["stage"]]["reasons"]
+        main = min(reasons, key=lambda reason: (-reasons[reason], reason)) if reasons else "—"
+        table.add_row(
+            step["stage"],
+            f"{step['in']:,}",
+            f"{step['kept']:,}",
+            f"{step['removed']:,}",
+            share(step["removed"], step["in"]),
+            main,
+        )
+    return table
+
+
+def _totals(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
+    counts, tokens, timings = manifest["counts"], manifest["tokens"], manifest["timings"]
+    lines = [f"Kept {counts['kept']:,} of {counts['read']:,} documents ({share(counts['kept'], counts['read'])})"]
+    if tokens:
+        shards = manifest["shards"]
+        lines[0] += f" · {count(tokens['kept'])} tokens · {shards['files']} shard{'s' * (shards['files'] != 1)}"
+    removed = sum(stage["documents"] for stage in counts["removed"].values())
+    lines.append(f"Removed {removed:,}, each with its reason · quarantined {counts['quarantined']:,}")
+    if tokens and summary.get("one_pass_costs_less") is not None:
+        raw = tokens["raw"]
+        bound = "" if raw["method"] == "counted" else f" (± {share((raw['high'] - raw['low']) / 2, raw['value'])})"
+        less = summary["one_pass_costs_less"]
+        lines.append(f"One training pass costs {less:.1%} less than over the raw {count(raw['value'])} tokens{bound}")
+    raw_bytes = sum(part["raw_bytes"] for part in manifest["parts"])
+    speed = size(raw_bytes / max(timings["wall_seconds"], 1e-9))
+    reused = f" · {timings['resumed_parts']} of {len(manifest['parts'])} parts reused" if timings["resumed_parts"] else ""
+    lines.append(
+        f"{duration(timings['wall_seconds'])} · {speed}/s of text · peak {size(timings['peak_rss_bytes'])}{reused}"
+    )
+    return lines

@@ -1,0 +1,40 @@
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curate.text.jaccard import capacity_for, fill, jaccard, least_shared, shared_at_least
+
+SETS = st.sets(st.integers(1, 40) | st.integers(2**64 - 20, 2**64 - 1))
+
+
+def array(members: set[int]) -> np.ndarray:
+    return np.array(sorted(members), np.uint64)
+
+
+@settings(deadline=None)  # the first example compiles
+@given(SETS, SETS)
+def test_jaccard_is_that_of_sets(one, other):
+    expected = len(one & other) / len(one | other) if one | other else 0.0
+    assert jaccard(array(one), array(other)) == expected == jaccard(array(other), array(one))
+
+
+@settings(deadline=None)  # the first example compiles
+@given(SETS, SETS, st.integers(0, 50))
+def test_counting_gives_up_only_when_the_number_is_out_of_reach(one, other, needed):
+    table = np.full(capacity_for(len(one)), 77, np.uint64)
+    fill(table, len(table), array(one))
+    shared = len(one & other)
+    assert shared_at_least(table, len(table), array(other), needed) == (shared if shared >= needed else -1)
+
+
+@settings(deadline=None)  # the first example compiles
+@given(st.integers(1, 10**6), st.integers(1, 10**6), st.floats(0.01, 1.0))
+def test_the_least_number_to_share_is_never_overstated(one, other, similarity):
+    below = least_shared(one, other, similarity) - 1
+    assert below < 0 or below / (one + other - below) < similarity
+
+
+def test_sets_that_reach_the_similarity_exactly_are_counted():
+    for size in range(1, 500):
+        shared = 4 * size  # 4 n of 5 n members in the union are shared
+        assert least_shared(shared, 5 * size, 0.8) <= shared

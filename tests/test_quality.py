@@ -1,0 +1,249 @@
+"""The quality stage: signals equal a slow reference, rules say what they mean."""
+
+import gzip
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference_quality import signals as reference
+
+from curate.stages.contract import Stage
+from curate.stages.quality import Quality, QualitySettings
+from curate.stages.quality.rules import failures, recipe, recipe_names, score
+from curate.stages.quality.signals import SIGNALS
+from curate.text.signals import COLUMNS
+
+CORPORA = Path(__file__).resolve().parents[1] / ".." / "shared" / "corpora"
+
+PROSE = (
+    "The river rose in the night, and by the morning it had taken the lower road with it. Nobody was surprised. "
+    "People who have lived beside the water for longer than anyone can remember keep boats behind their houses, "
+    "and they know that a dry spring is often followed by a wet summer. What they did not expect was that the old "
+    "mill would go too."
+)
+
+
+def batch(texts, label=None):
+    columns = {"text": pa.array(texts, pa.large_string())}
+    if label is not None:
+        columns["language.label"] = pa.array(
+            [label] * len(texts) if isinstance(label, str) else label, pa.string()
+        )
+    return pa.record_batch(columns)
+
+
+def measured(texts, label="en"):
+    return Quality(QualitySettings()).measure(batch(texts, label)).to_pylist()
+
+
+def judged(texts, label="en", **limits):
+    stage = Quality(QualitySettings(**limits))
+    return stage.judge(stage.measure(batch(texts, label))).to_pylist()
+
+
+def assert_equals_reference(texts, label="en"):
+    for text, row in zip(texts, measured(texts, label), strict=True):
+        expected = reference(text, english=label == "en")
+        found = {name: math.nan if row[name] is None else row[name] for name in expected}
+        assert found == pytest.approx(expected, abs=1e-9, nan_ok=True), repr(text[:200])
+
+
+# Few different pieces, so that words, lines and paragraphs repeat; every kind of sign that a signal counts.
+pieces = st.sampled_from(
+    ["the ", "The, ", "of ", "ab ", "a", "b", " ", "\n", "\n\n", "\r\n", "\t", "# ", "- ", "• ", "...", "…", ". ", "..", "1 "]
+    + ["é", "ß ", "語", "の", "ก็", "क्", "\u0301", "\u3000", "\x1c", "\x85", "\u2028", "\u200b", "😀 ", "𠀀", "“to” ", "İ", "\ue000"]
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.one_of(st.lists(pieces, max_size=60).map("".join), st.text(max_size=40)), max_size=6))
+def test_signals_equal_the_reference(texts):
+    assert_equals_reference(texts)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "\n",
+        " \n\t\r\n",
+        "a",
+        "a\n",
+        "\na",
+        "x" * 100_000,
+        "a b c d " * 5_000,
+        "語" * 5_000,
+        "...\n" * 50,
+        "\r",
+    ],
+    ids=repr,
+)
+def test_odd_shapes_equal_the_reference(text):
+    assert_equals_reference([text])
+
+
+def test_line_ends_do_not_matter():
+    text = "One line of text\nand one more\n\nOne line of text\nand one more\n"
+    unix, windows = measured([text, text.replace("\n", "\r\n")])
+    same = [signal.name for signal in SIGNALS if "character" not in signal.name and "gram" not in signal.name]
+    assert {name: unix[name] for name in same} == {name: windows[name] for name in same}
+    assert windows["duplicate_paragraphs"] == 0.5
+
+
+def test_a_result_depends_on_the_document_alone():
+    texts = [PROSE, "", "語" * 300, "ha " * 3_000, PROSE * 3]
+    together = measured(texts)
+    assert together == [measured([text])[0] for text in texts]
+    assert together[1:3] == Quality(QualitySettings()).measure(batch(texts, "en").slice(1, 2)).to_pylist()
+
+
+def test_real_text_equals_the_reference():
+    file = CORPORA / "langid" / "lingua_sentences.parquet"
+    if not file.exists():
+        pytest.skip("needs the shared corpora")
+    sentences = pq.read_table(file, columns=["text"])["text"].to_pylist()
+    assert_equals_reference(["\n".join(sentences[i::400]) for i in range(40)])
+    docs = pq.ParquetFile(CORPORA / "neardup_truth" / "docs.parquet").iter_batches(1000, columns=["text"])
+    assert_equals_reference(next(docs)["text"].to_pylist()[::6])
+
+
+def test_prose_stays_and_each_reason_can_be_reached():
+    words = [f"word{i}" for i in range(60)]
+    triggers = {
+        "too_few_words": "The sun and the moon.",
+        "too_many_words": "the and " * 50_001,
+        "words_too_short": "a b " * 40,
+        "words_too_long": "extraordinarily incomprehensibilities " * 30,
+        "too_many_symbols": PROSE + " #" * 20,
+        "too_many_ellipses": PROSE + " ..." * 20,
+        "too_many_bullet_lines": "\n".join(f"- {word}" for word in words),
+        "too_many_ellipsis_lines": "\n".join(f"{word}..." for word in words),
+        "too_few_alphabetic_words": " ".join(map(str, range(1000, 1060))),
+        "too_few_stop_words": " ".join(words),
+        **{code: (PROSE + "\n\n") * 3 for code in ("duplicate_lines", "duplicate_paragraphs")},
+        **{f"duplicate_{kind}_characters": (PROSE + "\n\n") * 3 for kind in ("line", "paragraph")},
+        **{f"repeated_{n}gram": "ha " * 60 for n in (2, 3, 4)},
+        **{f"duplicate_{n}grams": "ha " * 60 for n in range(5, 11)},
+    }
+    assert list(triggers) == [reason.code for reason in Quality.reasons]
+    for code, text in triggers.items():
+        assert code in judged([text])[0]
+    assert judged([PROSE]) == [[]]
+
+
+def test_other_languages_are_not_held_to_english():
+    thai, chinese = (
+        "แม่น้ำสูงขึ้นในตอนกลางคืน " * 1,
+        "夜里河水上涨，到早晨，下面的路已经被冲走了。没有人感到惊讶。" * 1,
+    )
+    french = PROSE.replace("the", "le").replace("and", "et").replace("that", "que").replace("with", "avec")
+    rows = [
+        measured([text], label)[0]
+        for text, label in ((thai, "th"), (chinese, "zh"), (french, "fr"), (PROSE, None))
+    ]
+    assert [row["stop_words"] for row in rows] == [None] * 4
+    assert [row["mean_word_length"] is None for row in rows] == [True, True, False, False]
+    assert rows[1]["words"] == 26
+    assert not {"too_few_stop_words", "words_too_short"} & set(judged([chinese], "zh")[0])
+    assert measured([PROSE, PROSE], ["en", None])[1]["stop_words"] is None
+
+
+def test_limits_move_and_rules_switch_off():
+    assert judged(["Short, and to the point."]) == [["too_few_words"]]
+    assert judged(["Short, and to the point."], min_words=5) == [[]]
+    assert judged(["Short, and to the point."], min_words=False) == [[]]
+    at_limit = Quality(QualitySettings(max_words=5, min_words=5))
+    assert at_limit.judge(at_limit.measure(batch(["Short, and to the point."]))).to_pylist() == [[]]
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        (
+            {"recipe": "gofer"},
+            "`quality.recipe` must be the name of a recipe, but is `gofer`; did you mean `gopher`?",
+        ),
+        ({"min_words": -1}, "`quality.min_words` must be 0 or more, but is -1"),
+        ({"max_duplicate_lines": 30}, "`quality.max_duplicate_lines` must be between 0 and 1, but is 30"),
+        (
+            {"max_words": True},
+            "`quality.max_words` must be a number, or `false` for no such rule, but is `true`",
+        ),
+        ({"max_words": math.nan}, "`quality.max_words` must be 0 or more, but is nan"),
+        (
+            {"max_words": 20},
+            "`quality.min_words` must be at most `quality.max_words`, which is 20, but is 50",
+        ),
+    ],
+)
+def test_wrong_settings_are_named(section, message):
+    with pytest.raises(ValueError, match="^" + message.replace("?", r"\?") + "$"):
+        QualitySettings(**section)
+
+
+def test_tables_agree():
+    assert isinstance(Quality(QualitySettings()), Stage)
+    assert {signal.name for signal in SIGNALS} == set(COLUMNS)
+    assert QualitySettings.thresholds == set(QualitySettings.__struct_fields__)
+    for name in recipe_names():
+        rules = recipe(name).rules
+        assert len({rule.reason for rule in rules}) == len({rule.key for rule in rules}) == len(rules)
+        assert {rule.signal for rule in rules} <= {signal.name for signal in SIGNALS}
+
+
+signal_values = st.dictionaries(st.sampled_from([signal.name for signal in SIGNALS]), st.floats(0, 200_000))
+
+
+@settings(max_examples=100, deadline=None)
+@given(signal_values, st.sampled_from(recipe("gopher").rules), st.floats(0, 10))
+def test_score_grows_as_any_rule_is_met_better(values, rule, step):
+    rules = recipe("gopher").rules
+    row = {signal.name: np.array([values.get(signal.name, np.nan)] * 2) for signal in SIGNALS}
+    row[rule.signal] = np.array([rule.limit, rule.limit + (step if rule.side == "min" else -step)])
+    alone = [other for other in rules if other.signal != rule.signal or other is rule]
+    worse, better = score(alone, row)
+    assert 0 <= worse <= better <= 1
+    assert not any(mask.any() for code, mask in failures(alone, row).items() if code == rule.reason)
+
+
+def test_score_of_nothing_defined_is_null():
+    rows = measured(["", PROSE])
+    assert rows[0]["score"] == 0.0  # no words: the only rule that is defined
+    assert rows[1]["score"] > 0.8
+    nothing = pa.RecordBatch.from_pylist(
+        [dict.fromkeys(Quality.adds)], schema=pa.schema(list(Quality.adds.items()))
+    )
+    assert Quality(QualitySettings()).judge(nothing).to_pylist() == [[]]
+
+
+def test_listing_the_stage_does_not_load_numba():
+    code = "import sys, curate.stages.quality; assert 'numba' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_spam_and_ham_are_only_too_short():
+    file = CORPORA / "quality" / "onestop.jsonl.gz"
+    if not file.exists():
+        pytest.skip("needs the shared corpora")
+    with gzip.open(file, "rt") as lines:
+        texts = [json.loads(line)["text"] for line in lines]
+    kept = sum(not reasons for reasons in judged(texts))
+    assert kept / len(texts) > 0.95  # edited newspaper articles
+
+
+@pytest.mark.slow
+def test_a_document_of_50_mb():
+    text = "\n".join(f"Line {i} of the very long document, and word{i % 977} too." for i in range(1_000_000))
+    (row,) = measured([text])
+    assert row["lines"] == 1_000_000
+    assert row["duplicate_lines"] == 0
+    assert row["words"] == 10_000_000

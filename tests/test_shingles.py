@@ -1,0 +1,79 @@
+import re
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curate.text import jaccard as exact
+from curate.text.shingles import CHUNK_WORDS, shingle_sets
+from reference_shingles import jaccard, shingle_set, words
+
+SAMPLES = [
+    "To be, or not to be: that is the question.",
+    "Ой у лузі червона калина похилилася",
+    "ΟΔΥΣΣΕΥΣ ὁ πολύτροπος, Ὀδυσσεύς",
+    "İstanbul'da yağmur yağıyor",
+    "हिन्दी में लिखा हुआ एक वाक्य है।",
+    "பழமொழி தமிழ் இலக்கியம்",
+    "我们在2024年使用Python编写了这个程序。",
+    "吾輩は猫である。名前はまだ無い。ガラスのコップ",
+    "ภาษาไทยไม่มีช่องว่างระหว่างคำ",
+    "ພາສາລາວ ភាសាខ្មែរ မြန်မာဘာသာ",
+    "snake_case ²³½Ⅷ a1b2 \u200bx",
+    "🙂🙂 -- !!",
+    "",
+]
+
+
+def sets_of(texts: list[str], size: int) -> list[np.ndarray]:
+    hashes, offsets = shingle_sets(pa.array(texts, pa.large_string()), size)
+    return [hashes[start:end] for start, end in pairwise(offsets)]
+
+
+@settings(deadline=None)  # the first example compiles
+@given(
+    st.lists(
+        st.text(alphabet=st.sampled_from("aAbBßÉé_ ,ς1字かก\u0301")) | st.sampled_from(SAMPLES), min_size=2
+    ),
+    st.integers(1, 6),
+)
+def test_sets_are_those_of_the_definition(texts, size):
+    made = sets_of(texts, size)
+    expected = [shingle_set(text, size) for text in texts]
+    assert [len(members) for members in made] == [len(members) for members in expected]
+    assert exact.jaccard(made[0], made[1]) == jaccard(expected[0], expected[1])
+
+
+@pytest.mark.parametrize("sample", SAMPLES[:4])
+def test_words_of_spaced_scripts_are_those_of_the_regular_expression(sample):
+    assert words(sample) == [
+        word.replace(*"ςσ") for word in re.findall(r"\w+", sample.replace("İ", "i").lower())
+    ]
+
+
+def test_each_code_point_of_a_script_without_spaces_is_a_word():
+    for sample in ("我们使用了", "かなカナガ", "ภาษาไทย", "ພາສາລາວ", "ភាសាខ្មែរ", "မြန်မာဘာသာ", "ｶﾅ"):
+        assert len(sets_of([sample], 1)[0]) == len(set(sample))
+
+
+def test_marks_do_not_cut_a_word():
+    assert len(sets_of(["हिन्दी"], 1)[0]) == 1
+
+
+@pytest.mark.parametrize("count", [CHUNK_WORDS - 4, CHUNK_WORDS, CHUNK_WORDS + 3, 5 * CHUNK_WORDS + 7])
+@pytest.mark.parametrize("size", [1, 2, 5, 40])
+def test_chunks_leave_no_seam(count, size):
+    text = " ".join(f"w{number}" for number in range(count))
+    assert len(sets_of([text], size)[0]) == count - size + 1
+    mixed = "字".join(f"w{number}" for number in range(count))
+    assert len(sets_of([mixed], size)[0]) == len(shingle_set(mixed, size))
+
+
+def test_a_slice_of_an_array_gives_the_same_sets():
+    array = pa.array(["other text", *SAMPLES], pa.large_string())
+    whole, _ = shingle_sets(pa.array(SAMPLES, pa.large_string()), 2)
+    sliced, _ = shingle_sets(array.slice(1), 2)
+    assert (whole == sliced).all()

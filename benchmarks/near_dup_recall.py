@@ -17,9 +17,8 @@ import pyarrow as pa
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from fake_corpus import FakeCorpus
-
 from curate.stages.near_dup import NearDup, NearDupSettings
+from fake_corpus import FakeCorpus
 
 PART_BYTES = 16 << 20
 CHECKED = 2000

@@ -3,9 +3,9 @@
 
     python scripts/make_sample_data.py CORPORA [-o sample_data]
 
-``CORPORA`` holds Parquet and JSON Lines files with the columns ``id``, ``text``, ``source``, ``lang`` and ``label``
-(and ``html`` for web pages). What each file shows, where it comes from and under which licence is told in
-``sample_data/README.rst``. Documents are picked by the hash of their id, so a pick never depends on file order.
+``CORPORA`` holds Parquet and JSON Lines files with the columns ``id``, ``text``, ``source``, ``lang`` and
+``label`` (and ``html`` for web pages). What each file shows, where it comes from and under which licence is
+told in ``sample_data/README.rst``. Documents are picked by the hash of their id, never by file order.
 """
 
 import argparse
@@ -25,6 +25,7 @@ import zstandard
 
 Row = dict[str, Any]
 
+CURLY = "\N{RIGHT SINGLE QUOTATION MARK}"
 TLDR_LANGUAGES = ("ar", "de", "es", "fr", "hi", "it", "ja", "ko", "nl", "pl", "pt", "ru", "tr", "zh")
 PHP_LANGUAGES = ("es", "fr", "ja", "ru", "zh")
 POWERSHELL_VERSIONS = ("5.1", "7.4", "7.5", "7.6")
@@ -92,7 +93,7 @@ def novels(sample: Sample) -> None:
             for row in picked
         ),
     )
-    curly = [row for row in english[260:] if "’" in row["text"] and _misread(row["text"]) is not None][:12]
+    curly = [row for row in english[260:] if CURLY in row["text"] and _misread(row["text"]) is not None][:12]
     sample.write(
         "novels/misread.jsonl",
         (
@@ -183,7 +184,7 @@ def tldr(sample: Sample) -> None:
 
 
 def php(sample: Sample) -> None:
-    """A manual full of templates in six languages, and a mirror that repeats part of it under the same ids."""
+    """A manual full of templates in six languages, and a mirror that repeats part of it, ids included."""
     rows = sample.rows("langid/php_manual.parquet")
     english = rows.filter((pl.col("lang") == "en") & pl.col("size").is_between(150, 6_000)).head(260)
     other = [rows.filter(lang=language, label="strong").head(40) for language in PHP_LANGUAGES]

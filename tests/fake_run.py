@@ -1,7 +1,9 @@
-"""A run directory written by hand: every file of the contract, any size, books balanced, hostile text included."""
+"""A run directory written by hand: every file of the contract, any size, books balanced, hostile text
+included."""
 
 import json
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +17,34 @@ HOSTILE = (
     "<img src=x onerror=\"document.title='owned'\"></pre></div><style>body{display:none}</style>"
     "<svg onload=alert(1)>{{ 7*7 }} \u202edesrever\u202c \x1b[31m \x07 \x00 "
     "Z\u0351\u0346\u0357a\u0300\u0301\u0302\u0303l\u0348\u0349g\u034ao \u0627\u0644\u0639\u0631\u0628\u064a\u0629 "
-    + "A" * 1_000_000
+    f"{'A' * 1_000_000}"
 )
 
-_PARAGRAPHS = (
-    "The harbour was quiet when the ferry left, and the few passengers on deck kept their coats buttoned against the wind.\n\n"
-    "Nobody spoke until the lighthouse had gone behind the headland.",
-    "A list in Python is a sequence of references. Appending to it takes constant time on average, because the "
-    "interpreter reserves more room than it needs. Inserting at the front, on the other hand, moves every element.",
-    "Cookies help us deliver our services. By using our services, you agree to our use of cookies. Learn more. Got it!",
-    "Der Zug nach München fährt heute von Gleis sieben ab; wir bitten um Ihr Verständnis für die Verspätung.",
-    "Le conseil municipal a voté hier soir le budget de la nouvelle médiathèque, qui ouvrira au printemps prochain.",
-    "Set-Item -Path HKCU:\\Console -Name FaceName -Value 'Consolas'\nGet-Help about_Registry_Provider\n### ### ### >>> <<<",
-    "To be sown in March under glass. Prick out into boxes when the first true leaves have formed, harden off in May, "
-    "and plant at thirty centimetres in rich soil that was manured the autumn before.",
-    "東京の朝は早い。市場には夜明け前から人が集まり、魚を積んだ荷車が狭い通路を行き交う。",
-    "click here click here click here best price best price best price !!! $$$ !!! $$$ free free free",
-)  # fmt: skip
+_TEXT = """
+The harbour was quiet when the ferry left, and the few passengers on deck kept their coats buttoned.
+Nobody spoke until the lighthouse had gone behind the headland.
+---
+A list in Python is a sequence of references. Appending to it takes constant time on average, because the
+interpreter reserves more room than it needs. Inserting at the front, on the other hand, moves every element.
+---
+Cookies help us deliver our services. By using them, you agree to our use of cookies. Learn more. Got it!
+---
+Der Zug nach München fährt heute von Gleis sieben ab; wir bitten um Ihr Verständnis für die Verspätung.
+---
+Le conseil municipal a voté hier soir le budget de la nouvelle médiathèque, qui ouvrira au printemps prochain.
+---
+Set-Item -Path HKCU:\\Console -Name FaceName -Value 'Consolas'
+Get-Help about_Registry_Provider
+### ### ### >>> <<<
+---
+To be sown in March under glass. Prick out into boxes when the first true leaves have formed, harden off in
+May, and plant at thirty centimetres in rich soil that was manured the autumn before.
+---
+東京の朝は早い。市場には夜明け前から人が集まり、魚を積んだ荷車が狭い通路を行き交う。
+---
+click here click here click here best price best price best price !!! $$$ !!! $$$ free free free
+"""
+_PARAGRAPHS = tuple(paragraph.strip() for paragraph in _TEXT.split("---"))
 _LANGUAGES = ("en", "en", "en", "de", "fr", "en", "en", "ja", "en")
 _SOURCES = ("docs.example.org", "forum-dump", "news-2025", "books", "web-crawl")
 
@@ -55,10 +68,22 @@ REASONS: dict[str, list[tuple[str, str]]] = {
 }
 RULES = {
     "quality": [
-        {"measure": "word_count", "min": 50, "reason": "too_few_words", "setting": "quality.min_words"},
-        {"measure": "symbol_ratio", "max": 0.1, "reason": "too_many_symbols", "setting": "quality.max_symbol_ratio"},
-        {"measure": "duplicate_lines", "max": 0.3, "reason": "too_repetitive"},
-        {"measure": "stop_words", "min": 2, "reason": "too_few_stop_words"},
+        {
+            "measure": "word_count",
+            "side": "min",
+            "limit": 50,
+            "reason": "too_few_words",
+            "setting": "quality.min_words",
+        },
+        {
+            "measure": "symbol_ratio",
+            "side": "max",
+            "limit": 0.1,
+            "reason": "too_many_symbols",
+            "setting": "quality.max_symbol_ratio",
+        },
+        {"measure": "duplicate_lines", "side": "max", "limit": 0.3, "reason": "too_repetitive"},
+        {"measure": "stop_words", "side": "min", "limit": 2, "reason": "too_few_stop_words"},
     ]
 }
 _ABOUT = {
@@ -71,7 +96,12 @@ _ABOUT = {
 
 
 def write_fake_run(
-    folder: Path, documents: int = 600, parts: int = 3, seed: int = 0, skip: tuple[str, ...] = (), hostile: bool = True
+    folder: Path,
+    documents: int = 600,
+    parts: int = 3,
+    seed: int = 0,
+    skip: tuple[str, ...] = (),
+    hostile: bool = True,
 ) -> dict[str, Any]:
     """Write a run of ``documents`` documents below ``folder``; returns its manifest."""
     random = np.random.default_rng(seed)
@@ -79,7 +109,7 @@ def write_fake_run(
     corpus = _documents(random, documents, hostile)
     bounds = np.linspace(0, documents, parts + 1).astype(int)
     judged, flow = _judgments(random, corpus, stages, bounds)
-    for part, (start, end) in enumerate(zip(bounds, bounds[1:], strict=False)):
+    for part, (start, end) in enumerate(pairwise(bounds)):
         for name, table in {"documents": corpus.drop("kind"), **judged}.items():
             (folder / name).mkdir(parents=True, exist_ok=True)
             table[start:end].write_parquet(folder / name / f"part-{part:05d}.parquet", row_group_size=200)
@@ -100,12 +130,18 @@ def _documents(random: np.random.Generator, number: int, hostile: bool) -> pl.Da
         id=pl.format("doc-{}", "row"),
         text=pl.concat_list(
             texts.gather(kind).alias("a"), pl.format("\n\nNote {}: ", "row"), texts.gather(kind).alias("b")
-        ).list.join("").repeat_by(pl.col("repeats").clip(1, 12)).list.join("\n"),
+        )
+        .list.join("")
+        .repeat_by(pl.col("repeats").clip(1, 12))
+        .list.join("\n"),
         source=pl.Series([*_SOURCES]).gather(source),
-        origin=pl.struct(file=pl.format("corpus/{}.jsonl.zst", pl.col("source_number")), position=pl.col("row").cast(pl.Int64)),
+        origin=pl.struct(
+            file=pl.format("corpus/{}.jsonl.zst", pl.col("source_number")),
+            position=pl.col("row").cast(pl.Int64),
+        ),
         metadata=pl.lit("{}"),
         kind="kind",
-    )  # fmt: skip
+    )
     if hostile:
         first = pl.int_range(pl.len()) == 7
         frame = frame.with_columns(
@@ -134,10 +170,16 @@ def _judgments(
             pl.when(pl.Series(came)).then(column).otherwise(None).alias(name) for name, column in columns.items()
         )
         judged[stage] = table
-        flow.append({
-            "stage": stage, "in": int(came.sum()), "kept": int(alive.sum()), "removed": int(came.sum() - alive.sum()),
-            "text_bytes_in": int(text_bytes[came].sum()), "text_bytes_kept": int(text_bytes[alive].sum()),
-        })  # fmt: skip
+        flow.append(
+            {
+                "stage": stage,
+                "in": int(came.sum()),
+                "kept": int(alive.sum()),
+                "removed": int(came.sum() - alive.sum()),
+                "text_bytes_in": int(text_bytes[came].sum()),
+                "text_bytes_kept": int(text_bytes[alive].sum()),
+            }
+        )
     return judged, flow
 
 
@@ -157,13 +199,16 @@ def _language(random, corpus, alive, bounds):
 
 def _near_dup(random, corpus, alive, bounds):
     number = corpus.height
-    rows = np.flatnonzero(alive)
-    leaders = rows[: max(1, len(rows) * 3 // 4)]
-    copies_of = {int(row): int(leaders[int(len(leaders) * random.random() ** 3)]) for row in rows[len(leaders) :: 2]}
+    rows, kind = np.flatnonzero(alive), corpus["kind"].to_numpy()
+    leaders, others = rows[: max(1, len(rows) * 3 // 4)], rows[len(rows) * 3 // 4 + 1 :: 2]
+    alike = {k: leaders[kind[leaders] == k] for k in np.unique(kind[leaders])}
+    copies_of = {
+        int(row): int(alike[kind[row]][int(len(alike[kind[row]]) * random.random() ** 3)])
+        for row in others
+        if kind[row] in alike
+    }
     counts = Counter(copies_of.values())
-    survivor_at = [
-        None if row not in copies_of else _place(bounds, copies_of[row]) for row in range(number)
-    ]
+    survivor_at = [None if row not in copies_of else _place(bounds, copies_of[row]) for row in range(number)]
     jaccard = np.where(random.random(number) < 0.4, 1.0, np.clip(0.8 + random.exponential(0.06, number), 0.8, 0.999))
     is_copy = np.array([row in copies_of for row in range(number)])
     columns = {
@@ -171,7 +216,7 @@ def _near_dup(random, corpus, alive, bounds):
         "survivor": pl.Series([f"doc-{copies_of[row]}" if row in copies_of else None for row in range(number)]),
         "survivor_at": pl.Series(survivor_at, dtype=pl.Struct({"part": pl.Int32, "row": pl.Int64})),
         "jaccard": pl.Series(np.where(is_copy, jaccard, np.nan)).fill_nan(None),
-        "copies": pl.Series([counts.get(row) for row in range(number)], dtype=pl.Int64),
+        "copies": pl.Series([None if row in copies_of else 1 + counts[row] for row in range(number)], dtype=pl.Int64),
     }
     return columns, {"exact_duplicate": is_copy & (jaccard == 1), "near_duplicate": is_copy & (jaccard < 1)}
 
@@ -203,12 +248,20 @@ def _quality(random, corpus, alive, bounds):
 
 def _tokenize(random, corpus, alive, bounds):
     tokens = (corpus["text"].str.len_bytes() / 4.3).cast(pl.Int64) + 1
-    return {"n_tokens": tokens, "shard": pl.Series([0] * corpus.height), "offset": tokens.cum_sum() - tokens}, {}
+    return {
+        "n_tokens": tokens,
+        "shard": pl.Series([0] * corpus.height),
+        "offset": tokens.cum_sum() - tokens,
+    }, {}
 
 
 _MEASURE = {
-    "normalize": _normalize, "language": _language, "near_dup": _near_dup, "quality": _quality, "tokenize": _tokenize,
-}  # fmt: skip
+    "normalize": _normalize,
+    "language": _language,
+    "near_dup": _near_dup,
+    "quality": _quality,
+    "tokenize": _tokenize,
+}
 
 
 def _manifest(corpus, judged, flow, stages, parts) -> dict[str, Any]:
@@ -217,8 +270,15 @@ def _manifest(corpus, judged, flow, stages, parts) -> dict[str, Any]:
     removed = {}
     for step in flow:
         given = judged[step["stage"]]["reasons"].explode(empty_as_null=True).drop_nulls().value_counts()
-        removed[step["stage"]] = {"documents": step["removed"], "reasons": dict(given.sort("reasons").iter_rows())}
-    tokens = int(judged["tokenize"].filter(pl.col("reasons").list.len() == 0)["n_tokens"].sum()) if "tokenize" in judged else None
+        removed[step["stage"]] = {
+            "documents": step["removed"],
+            "reasons": dict(given.sort("reasons").iter_rows()),
+        }
+    tokens = (
+        int(judged["tokenize"].filter(pl.col("reasons").list.len() == 0)["n_tokens"].sum())
+        if "tokenize" in judged
+        else None
+    )
     raw = float(corpus["raw_bytes"].sum() / 4.3)
     names = [f"corpus/{number}.jsonl.zst" for number in range(len(_SOURCES))]
     return {
@@ -236,16 +296,24 @@ def _manifest(corpus, judged, flow, stages, parts) -> dict[str, Any]:
         },
         "inputs": [
             {
-                "name": name, "format": "jsonl.zst", "bytes": 9_400_000 + index, "fingerprint": f"{index:02d}" + "b4c9e1" * 5,
-                "documents": corpus.height // 5, "quarantined": 3 if index == 1 else 0, "text_field": "text",
-                "guessed": ["text", "source"], "empty": index == 4,
+                "name": name,
+                "format": "jsonl.zst",
+                "bytes": 9_400_000 + index,
+                "fingerprint": f"{index:02d}" + "b4c9e1" * 5,
+                "documents": corpus.height // 5,
+                "quarantined": 3 if index == 1 else 0,
+                "text_field": "text",
+                "guessed": ["text", "source"],
+                "empty": index == 4,
             }
             for index, name in enumerate(names)
         ],
         "skipped": [{"path": "corpus/notes.docx", "why": "no reader for this kind of file"}],
         "stages": [
             {
-                "name": stage, "version": 1, "about": _ABOUT[stage],
+                "name": stage,
+                "version": 1,
+                "about": _ABOUT[stage],
                 "reasons": [{"code": code, "sentence": sentence} for code, sentence in REASONS[stage]],
                 **({"rules": RULES[stage]} if stage in RULES else {}),
             }
@@ -254,31 +322,79 @@ def _manifest(corpus, judged, flow, stages, parts) -> dict[str, Any]:
         "passes": [stages[:3], stages[3:]],
         "plan": {
             "near_dup": {
-                "bands": 14, "rows": 8, "similarity": 0.8,
+                "bands": 14,
+                "rows": 8,
+                "similarity": 0.8,
                 "curve": [[s / 40, 1 - (1 - (s / 40) ** 8) ** 14] for s in range(41)],
             }
-        } if "near_dup" in stages else {},
+        }
+        if "near_dup" in stages
+        else {},
         "parts": [
-            {"index": index, "documents": corpus.height // parts, "text_bytes": 10**6, "raw_bytes": 10**6, "files": names[:1], "quarantined": 0}
+            {
+                "index": index,
+                "documents": corpus.height // parts,
+                "text_bytes": 10**6,
+                "raw_bytes": 10**6,
+                "files": names[:1],
+                "quarantined": 0,
+            }
             for index in range(parts)
         ],
         "counts": {"read": read, "quarantined": quarantined, "kept": kept, "removed": removed},
         "flow": flow,
         "tokens": {
-            "kept": tokens, "tokenizer": "gpt2",
-            "raw": {"value": raw, "low": raw * 0.985, "high": raw * 1.016, "method": "stratified sample", "sampled_documents": 4000, "confidence": 0.95},
-        } if tokens is not None else {},
-        "shards": {"format": "parquet", "files": 6, "tokens": tokens, "documents": kept, "bytes": (tokens or 0) * 2},
-        "timings": {
-            "started": "2026-11-24T00:00:00Z", "wall_seconds": 401.2, "cpu_seconds": 2980.0, "peak_rss_bytes": 6_900_000_000,
-            "resumed_parts": 1,
-            "stages": {stage: {"seconds": 40.0 * (index + 1), "bytes": flow[index]["text_bytes_in"], "documents": flow[index]["in"]} for index, stage in enumerate(stages)},
+            "kept": tokens,
+            "tokenizer": "gpt2",
+            "raw": {
+                "value": raw,
+                "low": raw * 0.985,
+                "high": raw * 1.016,
+                "method": "stratified sample",
+                "sampled_documents": 4000,
+                "confidence": 0.95,
+            },
+        }
+        if tokens is not None
+        else {},
+        "shards": {
+            "format": "parquet",
+            "files": 6,
+            "tokens": tokens,
+            "documents": kept,
+            "bytes": (tokens or 0) * 2,
         },
-        "machine": {"cpu": "AMD EPYC 7B13", "cores": 8, "memory_bytes": 16_000_000_000, "os": "Linux 6.1", "python": "3.11.7"},
+        "timings": {
+            "started": "2026-11-24T00:00:00Z",
+            "wall_seconds": 401.2,
+            "cpu_seconds": 2980.0,
+            "peak_rss_bytes": 6_900_000_000,
+            "resumed_parts": 1,
+            "stages": {
+                stage: {
+                    "seconds": 40.0 * (index + 1),
+                    "bytes": flow[index]["text_bytes_in"],
+                    "documents": flow[index]["in"],
+                }
+                for index, stage in enumerate(stages)
+            },
+        },
+        "machine": {
+            "cpu": "AMD EPYC 7B13",
+            "cores": 8,
+            "memory_bytes": 16_000_000_000,
+            "os": "Linux 6.1",
+            "python": "3.11.7",
+        },
         "versions": {"curate": "0.1.0", "polars": "2.1.0", "pyarrow": "26.0.1", "ftfy": "6.3.1"},
         "warnings": [],
         "gates": [
-            {"name": "max_quarantined", "limit": 0.01, "value": quarantined / read, "passed": quarantined / read <= 0.01},
+            {
+                "name": "max_quarantined",
+                "limit": 0.01,
+                "value": quarantined / read,
+                "passed": quarantined / read <= 0.01,
+            },
             {"name": "min_kept", "limit": 0.2, "value": kept / read, "passed": kept / read >= 0.2},
         ],
-    }  # fmt: skip
+    }

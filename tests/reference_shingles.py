@@ -22,7 +22,7 @@ def words(text: str) -> list[str]:
         else " "
         for c in text.replace("İ", "i")
     )
-    return spaced.lower().replace("ς", "σ").split()
+    return spaced.lower().replace(*"\u03c2\u03c3").split()
 
 
 def shingle_set(text: str, size: int = 5) -> frozenset[tuple[str, ...]]:

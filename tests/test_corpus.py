@@ -7,11 +7,13 @@ import decimal
 import gzip
 import json
 import os
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -41,9 +43,7 @@ class Read(NamedTuple):
         return dict(Counter(entry["reason"] for entry in self.quarantined))
 
 
-def read(
-    paths: Path | Sequence[Path], section: InputSettings | None = None, chunk_bytes: int = 1 << 20
-) -> Read:
+def read(paths: Path | Sequence[Path], section: InputSettings | None = None, chunk_bytes: int = 1 << 20) -> Read:
     section = section or InputSettings()
     named = [str(path) for path in ([paths] if isinstance(paths, Path) else paths)]
     files = inspect(discover(named, section).files, section, threads=2)
@@ -114,9 +114,7 @@ CASES = {
     "escaped surrogate": Case(PLAIN, shard(rb'{"text": "half \ud83d"}'), 99, {"undecodable": 1}),
     "NaN": Case(PLAIN, shard(b'{"text": "a", "score": NaN}'), 99, {"bad_json": 1}),
     "too deep": Case(PLAIN, shard(b'{"text": "a", "x": ' + b"[" * 100_000), 99, {"bad_json": 1}),
-    "gzip truncated": Case(
-        GZIP, gzip.compress(shard(), mtime=0)[:-200], range(1, 100), {"truncated_file": 1}
-    ),
+    "gzip truncated": Case(GZIP, gzip.compress(shard(), mtime=0)[:-200], range(1, 100), {"truncated_file": 1}),
     "gzip without its end mark": Case(GZIP, gzip.compress(shard())[:-8], 100, {"truncated_file": 1}),
     "gzip corrupt": Case(GZIP, flipped(gzip.compress(shard(), mtime=0)), range(100), {"corrupt_file": 1}),
     "gzip wrong checksum": Case(
@@ -155,9 +153,7 @@ CASES = {
     "UTF-16": Case(PLAIN, shard().decode().encode("utf-16"), 0, {"undecodable": 1}),
     "UTF-16 without a mark": Case(PLAIN, shard().decode().encode("utf-16-le"), 0, {"undecodable": 1}),
     "CRLF, no last newline": Case(PLAIN, shard().replace(b"\n", b"\r\n")[:-2], 100, {}),
-    "one JSON array": Case(
-        "bad.json", json.dumps([{"text": "a"}] * 9, indent=1).encode(), 0, {"bad_json": 1}
-    ),
+    "one JSON array": Case("bad.json", json.dumps([{"text": "a"}] * 9, indent=1).encode(), 0, {"bad_json": 1}),
     "JSON lines named json": Case("bad.json", shard(), 100, {}),
     "not Parquet": Case("bad.parquet", b"PAR1 but not really PAR1", 0, {"corrupt_file": 1}),
 }
@@ -209,14 +205,17 @@ def test_fields_are_kept_as_they_were_written(tmp_path: Path) -> None:
 
 
 def test_dotted_fields_are_taken_out_of_their_objects(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_text(
-        '{"d": {"body": {"t": "hello"}, "id": 7}, "m": {"src": "s"}}\n{"d": 3}\n'
-    )
+    (tmp_path / "a.jsonl").write_text('{"d": {"body": {"t": "hello"}, "id": 7}, "m": {"src": "s"}}\n{"d": 3}\n')
     outcome = read(tmp_path, InputSettings(text="d.body.t", id="d.id", source="m.src"))
     [document] = outcome.documents
     assert (document["id"], document["text"], document["source"]) == ("7", "hello", "s")
-    assert json.loads(document["metadata"] or "{}") in ({}, {"d": {"body": {}}})
+    assert document["metadata"] is None
     assert outcome.reasons == {"missing_text": 1}
+    nested = [{"d": {"body": {"t": "hello"}, "id": 7, "more": 1}, "m": {"src": "s"}}, {"d": None, "m": None}]
+    pq.write_table(pa.Table.from_pylist(nested), tmp_path / "b.parquet")
+    [document] = read(tmp_path / "b.parquet", InputSettings(text="d.body.t", id="d.id", source="m.src")).documents
+    assert (document["id"], document["text"], document["source"]) == ("7", "hello", "s")
+    assert json.loads(document["metadata"]) == {"d": {"more": 1}}
 
 
 @pytest.mark.parametrize(
@@ -235,9 +234,7 @@ def test_fields_are_guessed_and_said(first: dict[str, Any], guess: tuple[str, ..
     pq.write_table(pa.Table.from_pylist([first]), tmp_path / "b.parquet")
     for file in read(tmp_path).files:
         assert (file.text, file.id, file.source) == guess
-        assert file.guessed == {
-            key for key, name in zip(("text", "id", "source"), guess, strict=True) if name
-        }
+        assert file.guessed == {key for key, name in zip(("text", "id", "source"), guess, strict=True) if name}
 
 
 def test_text_files_are_documents_or_lines(tmp_path: Path) -> None:
@@ -301,6 +298,16 @@ def test_parquet_text_may_be_any_kind_of_string(kind: pa.DataType, tmp_path: Pat
     assert outcome.reasons.get("undecodable", 0) == (kind == pa.binary())
 
 
+def test_bytes_in_string_columns_spoil_no_document(tmp_path: Path) -> None:
+    bad = pa.StringArray.from_buffers(2, pa.py_buffer(np.array([0, 1, 2], np.int32)), pa.py_buffer(b"\xffb"))
+    lists = pa.ListArray.from_arrays([0, 1, 2], bad)
+    pq.write_table(pa.table({"text": ["x", "y"], "id": bad, "name": bad, "tags": lists}), tmp_path / "a.parquet")
+    first, second = read(tmp_path).documents
+    assert (first["id"], second["id"]) == ("\ufffd", "b")
+    assert json.loads(first["metadata"]) == {"name": "\ufffd", "tags": "\ufffd"}
+    assert json.loads(second["metadata"]) == {"name": "b", "tags": ["b"]}
+
+
 def test_parquet_without_text_is_refused_before_the_run(tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": [1, 2], "n": [3, 4]}), tmp_path / "a.parquet")
     with pytest.raises(InputError, match="text"):
@@ -312,9 +319,7 @@ def test_parquet_without_text_is_refused_before_the_run(tmp_path: Path) -> None:
 def test_a_damaged_row_group_costs_only_itself(tmp_path: Path) -> None:
     texts = [os.urandom(200).hex() for _ in range(300)]
     file = tmp_path / "a.parquet"
-    pq.write_table(
-        pa.table({"text": texts}), file, row_group_size=100, compression="zstd", use_dictionary=False
-    )
+    pq.write_table(pa.table({"text": texts}), file, row_group_size=100, compression="zstd", use_dictionary=False)
     chunk = pq.ParquetFile(file).metadata.row_group(1).column(0)
     data = bytearray(file.read_bytes())
     start = chunk.data_page_offset + 100
@@ -331,7 +336,11 @@ def test_a_line_of_50_mb_is_never_held_whole(pack: Callable[[bytes], bytes], tmp
     long = record(50, text="x" * 50_000_000)
     suffix = {bytes: "", gzip.compress: ".gz", zstandard.compress: ".zst"}[pack]
     (tmp_path / f"a.jsonl{suffix}").write_bytes(pack(shard(long)))
+    tracemalloc.start()
     outcome = read(tmp_path, InputSettings(max_document_bytes=1_000_000))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 45_000_000
     assert len(outcome.documents) == 99
     [entry] = outcome.quarantined
     assert (entry["reason"], entry["position"]) == ("document_too_large", 51)
@@ -357,9 +366,7 @@ def test_a_file_that_vanishes_or_changes_is_quarantined(tmp_path: Path) -> None:
 line = st.one_of(
     st.text(max_size=30).map(lambda text: json.dumps({"text": text}).encode()),
     st.text(max_size=30).map(
-        lambda text: json.dumps({"text": text, "id": 1, "m": text}, ensure_ascii=False).encode(
-            "utf-8", "surrogatepass"
-        )
+        lambda text: json.dumps({"text": text, "id": 1, "m": text}, ensure_ascii=False).encode("utf-8", "surrogatepass")
     ),
     st.binary(max_size=40).filter(lambda data: b"\n" not in data),
     st.sampled_from([b"", b" ", b"[1]", b"{}", b'{"text": 1}', b'{"text": "' + b"long " * 100 + b'"}']),
@@ -408,9 +415,7 @@ def test_folders_globs_and_files_name_each_file_once(tmp_path: Path) -> None:
     assert [file.name for file in folder.files] == ["b/y.md", "x.jsonl"]
     assert folder.hidden == 2
     assert {Path(skipped.path).name for skipped in folder.skipped} == {"t.csv", "broken.md"}
-    both = discover(
-        [str(tmp_path / "a"), str(tmp_path / "**" / "*.jsonl"), str(tmp_path / "c" / "v.txt")], section
-    )
+    both = discover([str(tmp_path / "a"), str(tmp_path / "**" / "*.jsonl"), str(tmp_path / "c" / "v.txt")], section)
     assert [file.name for file in both.files] == ["a/b/y.md", "a/x.jsonl", "c/v.txt"]
 
 

@@ -104,6 +104,35 @@ def test_predicts_what_fasttext_predicts_on_real_text(name, model, reference):
     assert_equal_to_reference(texts, model, reference)
 
 
+def made_up_model(words: list[str], labels: list[str], min_ngram: int, max_ngram: int) -> bytes:
+    """A dense, unpruned classifier (``.bin``) with random weights."""
+    dimensions, buckets = 5, 61
+    random = np.random.default_rng(len(words))
+
+    def matrix(rows: int) -> bytes:
+        values = random.normal(size=(rows, dimensions)).astype(np.float32)
+        return struct.pack("<2q", rows, dimensions) + values.tobytes()
+
+    # dim ws epoch minCount neg wordNgrams loss=hs model=supervised bucket minn maxn lrUpdateRate, then t
+    arguments = struct.pack("<12id", dimensions, 5, 5, 1, 5, 1, 1, 3, buckets, min_ngram, max_ngram, 100, 1e-4)
+    entries = [(word, 0) for word in words] + [(f"__label__{label}", 1) for label in labels]
+    dictionary = struct.pack("<3i2q", len(entries), len(words), len(labels), 999, -1)
+    for rank, (entry, kind) in enumerate(entries):
+        dictionary += entry.encode() + struct.pack("<bqb", 0, 100 - rank, kind)
+    inputs = struct.pack("<?", False) + matrix(len(words) + buckets)
+    outputs = struct.pack("<?", False) + matrix(len(labels))
+    return struct.pack("<2i", 793712314, 12) + arguments + dictionary + inputs + outputs
+
+
+@pytest.mark.parametrize(("min_ngram", "max_ngram"), [(1, 1), (1, 3), (3, 6)])
+def test_predicts_what_fasttext_predicts_with_other_models(min_ngram, max_ngram, tmp_path):
+    fasttext = pytest.importorskip("fasttext")
+    file = tmp_path / "model.bin"
+    file.write_bytes(made_up_model(["</s>", "the", "été", "漢字"], ["a", "b", "c", "d", "e"], min_ngram, max_ngram))
+    texts = ["", "the", "a été the", "漢字 漢", "unknown words only", "x", *SENTENCES.values()]
+    assert_equal_to_reference(texts, FastText.load(file), fasttext.load_model(str(file)))
+
+
 # the file format
 
 

@@ -1,4 +1,4 @@
-"""Parts depend on the input alone and hold every document once; a changed file moves no other file's parts."""
+"""Parts depend on the input alone, hold every document once, and are not moved by other files."""
 
 import gzip
 import json
@@ -23,9 +23,7 @@ PART = 200_000
 
 
 def file(name: str, size: int, content: str = "") -> InputFile:
-    return InputFile(
-        path=f"/{name}", name=name, format="jsonl", size=size, fingerprint=content or f"{name}:{size}"
-    )
+    return InputFile(path=f"/{name}", name=name, format="jsonl", size=size, fingerprint=content or f"{name}:{size}")
 
 
 def parts(files: list[InputFile], part_bytes: int = PART) -> list[Part]:
@@ -46,18 +44,14 @@ files_of_any_size = st.lists(
 def test_parts_hold_every_file_once_whatever_the_order(files: list[InputFile], chance: random.Random) -> None:
     found = parts(files)
     assert [part.index for part in found] == list(range(len(found)))
-    assert sorted(span.file.name for part in found for span in part.spans) == sorted(
-        one.name for one in files
-    )
+    assert sorted(span.file.name for part in found for span in part.spans) == sorted(one.name for one in files)
     assert sum(part.bytes for part in found) == sum(one.size for one in files)
     chance.shuffle(files)
     assert parts(files) == found
 
 
 @settings(max_examples=100, deadline=None)
-@given(
-    st.integers(0, 399), st.sampled_from(["grown", "huge", "edited", "removed", "added"]), st.integers(0, 5)
-)
+@given(st.integers(0, 399), st.sampled_from(["grown", "huge", "edited", "removed", "added"]), st.integers(0, 5))
 def test_a_changed_file_moves_no_other_files_parts(at: int, change: str, seed: int) -> None:
     files = small_files(400, seed)
     changed = list(files)
@@ -110,8 +104,7 @@ def corpus(folder: Path) -> list[dict[str, object]]:
     """Random text, so that compressed files are large too; returns its records."""
     chance = random.Random(1)
     records = [
-        {"id": i, "text": f"{i} " + chance.randbytes(chance.choice([5, 300, 3_000, 90_000])).hex()}
-        for i in range(120)
+        {"id": i, "text": f"{i} " + chance.randbytes(chance.choice([5, 300, 3_000, 90_000])).hex()} for i in range(120)
     ]
     data = "".join(json.dumps(record) + "\n" for record in records).encode()
     (folder / "plain.jsonl").write_bytes(data)
@@ -126,9 +119,7 @@ def strands(folder: Path, part_bytes: int) -> tuple[Strand, ...]:
     return cut(inspect(discover([str(folder)], section).files, section, 2), part_bytes)
 
 
-def rows_of(
-    strand: Strand, wanted: frozenset[int], chunk_bytes: int
-) -> dict[int, list[tuple[str, int, str]]]:
+def rows_of(strand: Strand, wanted: frozenset[int], chunk_bytes: int) -> dict[int, list[tuple[str, int, str]]]:
     found: dict[int, list[tuple[str, int, str]]] = {index: [] for index in wanted}
     for chunk in chunks(strand, wanted, chunk_bytes):
         parsed = chunk.parse()

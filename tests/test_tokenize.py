@@ -1,4 +1,4 @@
-"""Ids equal the reference's, whatever the text, the batch or the thread; control tokens never come from text."""
+"""Ids equal the reference's whatever the text, batch or thread; control tokens never come from text."""
 
 import json
 import types
@@ -29,9 +29,7 @@ TRAINING = [
     "the quick brown fox  jumps over the lazy dog, isn't it? 123 456",
     "Größe naïve 日本語 def f(x):\n    return",
 ] * 8
-character = st.characters(codec="utf-8") | st.sampled_from(
-    [*" \n\t'\u00a0\u0301\u200d0aA日😀", "<|endoftext|>", "  "]
-)
+character = st.characters(codec="utf-8") | st.sampled_from([*" \n\t'\u00a0\u0301\u200d0aA日😀", "<|endoftext|>", "  "])
 text = st.lists(character, max_size=60).map("".join)
 
 
@@ -43,12 +41,8 @@ def real_texts():
     """Sentences in 75 languages and broken text, some 60 KB; probes alone where the corpora are absent."""
     texts = list(probe_texts().to_pylist())
     if CORPORA.is_dir():
-        texts += pq.read_table(CORPORA / "langid/lingua_sentences.parquet", columns=["text"])[
-            "text"
-        ].to_pylist()[::75]
-        texts += pq.read_table(CORPORA / "prose/eltec_chapters.parquet", columns=["text"])[
-            "text"
-        ].to_pylist()[:4]
+        texts += pq.read_table(CORPORA / "langid/lingua_sentences.parquet", columns=["text"])["text"].to_pylist()[::75]
+        texts += pq.read_table(CORPORA / "prose/eltec_chapters.parquet", columns=["text"])["text"].to_pylist()[:4]
     return large(texts)
 
 
@@ -59,9 +53,7 @@ def byte_level(tmp_path_factory):
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = tokenizers.decoders.ByteLevel()
     alphabet = tokenizers.pre_tokenizers.ByteLevel.alphabet()
-    trainer = tokenizers.trainers.BpeTrainer(
-        vocab_size=400, initial_alphabet=sorted(alphabet), show_progress=False
-    )
+    trainer = tokenizers.trainers.BpeTrainer(vocab_size=400, initial_alphabet=sorted(alphabet), show_progress=False)
     tokenizer.train_from_iterator(TRAINING, trainer)
     tokenizer.add_special_tokens(["<pad>", "<|endoftext|>"])
     tokenizer.add_tokens([tokenizers.AddedToken("<tool_call>", special=False)])
@@ -160,9 +152,7 @@ def test_bytes_are_utf8_and_an_end_mark(texts):
 
 
 def test_the_end_mark_ends_each_document_and_never_comes_from_text(any_tokenizer):
-    encoded = any_tokenizer.encode(
-        large([CONTROL_TEXT, "", "plain", any_tokenizer.end_of_document])
-    ).to_pylist()
+    encoded = any_tokenizer.encode(large([CONTROL_TEXT, "", "plain", any_tokenizer.end_of_document])).to_pylist()
     end = any_tokenizer.end_of_document_id
     assert [ids.index(end) for ids in encoded] == [len(ids) - 1 for ids in encoded]
     assert max(max(ids) for ids in encoded) < any_tokenizer.vocabulary_size
@@ -217,9 +207,7 @@ def test_a_backend_that_disagrees_is_dropped_and_the_user_is_told(monkeypatch):
 
     monkeypatch.setattr(FastokensBackend, "__call__", wrong_on_white_space)
     (note,) = Tokenize().warnings()
-    assert note.startswith(
-        "fastokens and tiktoken encode ' ' differently with `cl100k_base`; the slower tiktoken"
-    )
+    assert note.startswith("fastokens and tiktoken encode ' ' differently with `cl100k_base`; the slower tiktoken")
     assert load_tokenizer("cl100k_base").backend == "tiktoken"
     assert load_tokenizer("cl100k_base", backend="fastokens").notes[0].endswith("as `tokenize.backend` says.")
     tokenizer_module._load.cache_clear()

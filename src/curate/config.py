@@ -1,8 +1,8 @@
 """Settings: which there are, where each value came from, and what is wrong with them.
 
 Values come in layers: built-in default, then ``curate.toml`` (or ``[tool.curate]`` in ``pyproject.toml``), then
-``CURATE_*`` variables, then flags; the last one wins. A section is a frozen struct; a stage's section is the stage's own.
-All problems are reported together, each with its line.
+``CURATE_*`` variables, then flags; the last one wins. A section is a frozen struct; a stage's
+section is the stage's own. All problems are reported together, each with its line.
 """
 
 import re
@@ -27,7 +27,7 @@ FILE_NAME = "curate.toml"
 DEFAULT = "default"
 
 
-class PipelineSettings(Settings):
+class PipelineSettings(Settings, frozen=True):
     """Which stages run, in which order."""
 
     stages: tuple[str, ...] = tuple(name for name, _ in BUILTIN)
@@ -38,7 +38,7 @@ class PipelineSettings(Settings):
             raise ValueError(f"`pipeline.stages` must name each stage once, but has `{repeated[0]}` twice")
 
 
-class RunSettings(Settings):
+class RunSettings(Settings, frozen=True):
     """Where and with how much the run works. Nothing here changes a result."""
 
     engine: Literal["local"] = "local"
@@ -52,7 +52,7 @@ class RunSettings(Settings):
         memory_bytes(self.memory, total=1 << 34)
 
 
-class GateSettings(Settings):
+class GateSettings(Settings, frozen=True):
     """Limits a finished run must meet; breaking one makes the exit code 1."""
 
     max_quarantined: float = 0.01
@@ -84,26 +84,32 @@ class Config:
 
     @property
     def input(self) -> InputSettings:
+        """How the corpus is read."""
         return self._section("input", InputSettings)
 
     @property
     def pipeline(self) -> PipelineSettings:
+        """Which stages run."""
         return self._section("pipeline", PipelineSettings)
 
     @property
     def shards(self) -> ShardSettings:
+        """How shards are cut."""
         return self._section("shards", ShardSettings)
 
     @property
     def run(self) -> RunSettings:
+        """Where and with how much."""
         return self._section("run", RunSettings)
 
     @property
     def report(self) -> ReportSettings:
+        """What the report shows and assumes."""
         return self._section("report", ReportSettings)
 
     @property
     def gates(self) -> GateSettings:
+        """Limits a run must meet."""
         return self._section("gates", GateSettings)
 
     def stage(self, name: str) -> Settings:
@@ -116,7 +122,7 @@ class Config:
 
     def resolved(self) -> dict[str, dict[str, Any]]:
         """Every value of every section as plain data."""
-        return {name: msgspec.to_builtins(section) for name, section in self.sections.items()}
+        return {name: section.effective() for name, section in self.sections.items()}
 
     def _section(self, name: str, kind: type[S]) -> S:
         section = self.sections[name]
@@ -203,7 +209,8 @@ def _file_layer(file: Path) -> _Layer:
 
 def _lines(source: str, file: str, prefix: str) -> dict[str, str]:
     """``section.key`` → ``file:line   the line itself``."""
-    section, lines = "", {}
+    section = ""
+    lines: dict[str, str] = {}
     for number, line in enumerate(source.splitlines(), 1):
         if header := re.match(r"\s*\[\s*([\w.\"-]+)\s*\]", line):
             section = header[1].replace('"', "").removeprefix(prefix)
@@ -241,7 +248,11 @@ def _build(layers: Iterable[_Layer]) -> Config:
             section, _, name = key.partition(".")
             if section not in known:
                 problems.append(
-                    ConfigError(f"there is no section `{section}`", where=layer.where(key), hint=nearest(section, known))
+                    ConfigError(
+                        f"there is no section `{section}`",
+                        where=layer.where(key),
+                        hint=nearest(section, known),
+                    )
                 )
             elif name:
                 merged[key], origins[key] = value, layer.where(key)
@@ -267,7 +278,9 @@ def _unknown_keys(
     fields = kind.__struct_fields__
     return [
         ConfigError(
-            f"`{section}` has no setting `{key}`", where=origins[f"{section}.{key}"], hint=nearest(key, fields)
+            f"`{section}` has no setting `{key}`",
+            where=origins[f"{section}.{key}"],
+            hint=nearest(key, fields),
         )
         for key in given
         if key not in fields
@@ -277,7 +290,7 @@ def _unknown_keys(
 def _explained(
     section: str, error: msgspec.ValidationError, given: Mapping[str, Any], origins: Mapping[str, str]
 ) -> ConfigError:
-    """msgspec's message in the user's words: which setting, which value, which line."""
+    """The message of msgspec in the user's words: which setting, which value, which line."""
     message, _, path = str(error).partition(" - at `$")
     key = re.match(r"\.?(\w+)", path)
     named = key[1] if key else next((name for name in given if f"{section}.{name}`" in message), "")

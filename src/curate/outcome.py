@@ -63,6 +63,16 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
                 "version": stage.version,
                 "about": stage.about,
                 "reasons": [{"code": reason.code, "sentence": reason.sentence} for reason in stage.reasons],
+                "rules": [
+                    {
+                        "reason": rule.reason,
+                        "measure": rule.signal,
+                        "side": rule.side,
+                        "limit": rule.limit,
+                        "setting": f"{stage.name}.{rule.key}",
+                    }
+                    for rule in getattr(stage.settings, "rules", tuple)()
+                ],
             }
             for stage in plan.stages
         ],
@@ -91,7 +101,11 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
             "resumed_parts": outcome.reused_parts,
             "steps": {name: round(seconds, 3) for name, seconds in outcome.step_seconds.items()},
             "stages": {
-                name: {"seconds": round(effort.seconds, 3), "bytes": effort.bytes, "documents": effort.documents}
+                name: {
+                    "seconds": round(effort.seconds, 3),
+                    "bytes": effort.bytes,
+                    "documents": effort.documents,
+                }
                 for name, effort in outcome.efforts.items()
             },
         },

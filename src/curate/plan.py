@@ -7,7 +7,6 @@ the whole corpus ends a pass: its ``observe`` runs in it, its ``resolve`` after 
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import cast
 
 import msgspec
 
@@ -35,6 +34,7 @@ class Pass:
 
     @property
     def name(self) -> str:
+        """Its stages, in order."""
         return " → ".join(stage.name for stage in (*self.stages, *([self.closing] if self.closing else [])))
 
 
@@ -52,18 +52,22 @@ class Plan:
 
     @property
     def parts(self) -> list[Part]:
+        """All parts, in order."""
         return [part for strand in self.strands for part in strand.parts]
 
     @property
     def rewriter(self) -> Rewriter | None:
+        """The stage that changes the text, if there is one."""
         return next((stage for stage in self.stages if isinstance(stage, Rewriter)), None)
 
     @property
     def encoder(self) -> Encoder | None:
+        """The stage that makes the tokens, if there is one."""
         return next((stage for stage in self.stages if isinstance(stage, Encoder)), None)
 
     @property
     def input_bytes(self) -> int:
+        """Bytes of all parts, as stored."""
         return sum(part.bytes for part in self.parts)
 
     def documents_key(self, part: Part) -> str:
@@ -171,7 +175,7 @@ def _fused(stages: Sequence[Stage]) -> tuple[Pass, ...]:
     fused: list[Stage] = []
     for stage in stages:
         if isinstance(stage, CorpusStage):
-            passes.append(Pass(tuple(fused), cast("CorpusStage", stage)))
+            passes.append(Pass(tuple(fused), stage))
             fused = []
         else:
             fused.append(stage)

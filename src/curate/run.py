@@ -7,10 +7,10 @@ running a changed plan redoes only what the change touches.
 import os
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import psutil
 
@@ -27,6 +27,7 @@ from curate.events import Emit, PassFinished, PassStarted, Working
 from curate.outcome import Outcome
 from curate.plan import Pass, Plan
 from curate.shards.index import ShardIndex
+from curate.stages.contract import CorpusStage
 from curate.store.books import balance
 from curate.store.run_directory import RunDirectory
 
@@ -66,7 +67,8 @@ def local_engine(config: Config) -> LocalEngine:
     if flights < 2:
         least = (BASE_BYTES + 2 * FLIGHT_BYTES) // 1_000_000
         raise PlanError(
-            f"`run.memory` is {memory // 1_000_000:,} MB, but one worker needs {least} MB", hint=f"--memory {least}MB"
+            f"`run.memory` is {memory // 1_000_000:,} MB, but one worker needs {least} MB",
+            hint=f"--memory {least}MB",
         )
     workers = min(workers, flights)
     lanes = max(1, min(workers, flights // 4))
@@ -85,10 +87,12 @@ class _Run:
         started, clock, cpu = datetime.now(UTC), time.monotonic(), _cpu_seconds()
         self._adopt()
         for number, one in enumerate(self.plan.passes):
-            self._timed(f"pass {number + 1}", lambda n=number, p=one: self._pass(n, p))
+            with self._timed(f"pass {number + 1}"):
+                self._pass(number, one)
             if closing := one.closing:
                 self.emit(Working(f"{closing.name}: comparing candidates"))
-                self._timed(closing.name, lambda s=closing: self._resolve(s))
+                with self._timed(closing.name):
+                    self._resolve(closing)
         index = self._shards()
         books = balance(self.directory, [step.stage.name for step in self.judges], len(self.plan.parts))
         tokens = self._raw_tokens(index)
@@ -138,7 +142,7 @@ class _Run:
         self.plan = task.plan = replace(self.plan, strands=tuple(strands))
         return done
 
-    def _resolve(self, stage: Any) -> None:
+    def _resolve(self, stage: CorpusStage) -> None:
         resolve(self.plan, stage, self.judges, self.directory, self.engine)
         self.judges += (Step(stage, "judge"),)
 
@@ -148,9 +152,8 @@ class _Run:
             return None
         self.emit(Working("cutting shards"))
         step = Step(encoder, "encode")
-        index = self._timed(
-            "shards", lambda: cut_shards(self.plan, step, self.judges, self.directory, self.engine)
-        )
+        with self._timed("shards"):
+            index = cut_shards(self.plan, step, self.judges, self.directory, self.engine)
         self.judges += (Step(encoder, "judge"),)
         return index
 
@@ -160,16 +163,14 @@ class _Run:
             return None
         self.emit(Working("counting the tokens of the raw corpus"))
         parts, seed = len(self.plan.parts), self.plan.config.run.seed
-        return self._timed(
-            "raw tokens",
-            lambda: raw_tokens(index.tokens, encoder, self.judges, self.directory, parts, self.engine, seed),
-        )
+        with self._timed("raw tokens"):
+            return raw_tokens(index.tokens, encoder, self.judges, self.directory, parts, self.engine, seed)
 
-    def _timed(self, name: str, work: Callable[[], Any]) -> Any:
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
         started = time.monotonic()
-        result = work()
+        yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
-        return result
 
 
 def _cpu_seconds() -> float:

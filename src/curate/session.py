@@ -22,9 +22,8 @@ from typing import Any, Literal
 import msgspec
 from rich.console import Console
 
-from curate import __version__
 from curate.config import Config, load
-from curate.corpus.input import InputFile, Skipped, discover
+from curate.corpus.input import Skipped, discover
 from curate.corpus.inspect import inspect
 from curate.corpus.parts import cut
 from curate.engine.base import Interrupted
@@ -40,7 +39,6 @@ from curate.run import execute, local_engine
 from curate.store.manifest import read_manifest, write_manifest
 from curate.store.run_directory import RunDirectory
 from curate.ui.console import Color, console
-from curate.ui.format import size
 from curate.ui.notes import note
 from curate.ui.plain import PlainFace
 from curate.ui.plan import plan_as_data, show_header, show_plan
@@ -278,13 +276,23 @@ _DISK_FULL = frozenset({28, 122})  # ENOSPC, EDQUOT
 
 
 def redraw(
-    run: str, config_file: str | None, assignments: Sequence[str], *, no_samples: bool, open_page: bool, json: bool
+    run: str,
+    config_file: str | None,
+    assignments: Sequence[str],
+    *,
+    no_samples: bool,
+    open_page: bool,
+    json: bool,
 ) -> int:
     """Build the report of a finished run again; its own settings hold where no new one is given."""
     folder = Path(run)
     manifest = read_manifest(folder)
     kept = [f"report.{key}={jsonlib.dumps(value)}" for key, value in manifest["config"]["report"].items()]
-    config = load(Path(config_file) if config_file else None, {"report.samples": 0 if no_samples else None}, [*kept, *assignments])
+    config = load(
+        Path(config_file) if config_file else None,
+        {"report.samples": 0 if no_samples else None},
+        [*kept, *assignments],
+    )
     report = build_report(folder, config.report)
     _, page = write_report(folder, report)
     if json:

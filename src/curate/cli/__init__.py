@@ -71,5 +71,9 @@ def _unexpected(error: Exception) -> int:
     if os.environ.get("CURATE_DEBUG") or "-vv" in sys.argv:
         traceback.print_exception(error)
     else:
-        note(console(), "hint", "finished parts are safe; run again with CURATE_DEBUG=1 to see where it happened")
+        note(
+            console(),
+            "hint",
+            "finished parts are safe; run again with CURATE_DEBUG=1 to see where it happened",
+        )
     return ExitCode.OUR_FAULT

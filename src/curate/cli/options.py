@@ -4,11 +4,13 @@ import sys
 from typing import Annotated
 
 import typer
+
 from curate import __version__
 from curate.ui.console import Color
 
 ColorOption = Annotated[
-    Color, typer.Option("--color", envvar="CURATE_COLOR", help="Colour: auto, always or never (NO_COLOR is honoured).")
+    Color,
+    typer.Option("--color", envvar="CURATE_COLOR", help="Colour: auto, always or never (NO_COLOR is honoured)."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", envvar="CURATE_JSON", help="Print one JSON object on stdout.")]
 ConfigOption = Annotated[

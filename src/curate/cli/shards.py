@@ -6,7 +6,9 @@ import typer
 
 from curate.cli.options import JsonOption
 
-app = typer.Typer(no_args_is_help=True, help="Look at token shards and prove that they are whole.", rich_markup_mode=None)
+app = typer.Typer(
+    no_args_is_help=True, help="Look at token shards and prove that they are whole.", rich_markup_mode=None
+)
 
 Folder = Annotated[str, typer.Argument(metavar="DIR", help="Folder of shards, or the run directory it lies in.")]
 

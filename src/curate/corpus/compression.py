@@ -18,7 +18,7 @@ from curate.corpus.quarantine import Damaged
 STORED_STEP = 64 * 1024
 """Compressed bytes read at a time; compressed files are cut into parts at multiples of it."""
 
-_ZSTD_STEP = 4 * 1024  # a call inflates all it is given: 4 KB of the densest blocks are 128 MB
+_ZSTD_STEP = 512  # a call inflates all it is given: 512 bytes of the densest blocks are 16 MB
 _GZIP_BURST = 1024 * 1024  # output of one call; zlib holds back the rest
 _ZSTD_WINDOW = 2**31  # what `zstd --long=31` writes; memory is used only when a frame asks for it
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -80,9 +80,7 @@ def _stored(handle: int, file: InputFile, start: int, stop: int, size: int) -> I
     try:
         now = os.fstat(handle).st_size
         if now != file.size:
-            raise Damaged(
-                "unreadable_file", f"the file had {file.size} bytes when the run began, and has {now} now"
-            )
+            raise Damaged("unreadable_file", f"the file had {file.size} bytes when the run began, and has {now} now")
         if start:
             os.lseek(handle, start, os.SEEK_SET)
         at = start
@@ -131,9 +129,9 @@ def _unzstd(stored: Iterator[Block]) -> Iterator[Block]:
     frame = decompressor.decompressobj()
     begun = False
     for block in stored:
+        yield Block(b"", block.at, block.stored)
         for step in range(0, len(block.data), _ZSTD_STEP):
             data = block.data[step : step + _ZSTD_STEP]
-            consumed = len(data)
             while data:
                 if frame.eof:
                     frame = decompressor.decompressobj()
@@ -141,11 +139,11 @@ def _unzstd(stored: Iterator[Block]) -> Iterator[Block]:
                 try:
                     text = frame.decompress(data)
                 except zstandard.ZstdError as error:
-                    raise Damaged(
-                        "corrupt_file", f"zstd: {error}".replace("zstd decompressor error: ", "")
-                    ) from error
-                yield Block(text, block.at, consumed)
-                data, consumed = frame.unused_data if frame.eof else b"", 0
+                    said = str(error).removeprefix("zstd decompressor error: ")
+                    raise Damaged("corrupt_file", f"zstd: {said}") from error
+                if text:
+                    yield Block(text, block.at, 0)
+                data = frame.unused_data if frame.eof else b""
     _check_end(frame, begun=begun, name="zstd")
 
 

@@ -157,7 +157,7 @@ def discover(paths: Sequence[str], settings: InputSettings) -> Discovery:
         where = ", ".join(f"`{path}`" for path in paths)
         raise InputError(
             f"there is no file to read in {where} ({len(skipped)} passed over)",
-            hint=f"files are known by their suffix: {' '.join(_FORMATS)}, each but .parquet also with .gz .zst",
+            hint=f"known suffixes: {' '.join(_FORMATS)}, each but .parquet also with .gz .zst",
         )
     return Discovery(tuple(sorted(taken, key=lambda file: file.name)), tuple(sorted(skipped)), search.hidden)
 
@@ -228,9 +228,7 @@ class _Search:
 
 
 def _input_file(path: str, root: str, settings: InputSettings) -> InputFile | None:
-    name = _portable(
-        os.path.relpath(path, root) if not path.startswith(root + os.sep) else path[len(root) + 1 :]
-    )
+    name = _portable(os.path.relpath(path, root) if not path.startswith(root + os.sep) else path[len(root) + 1 :])
     stem, suffix = os.path.splitext(name.lower())  # noqa: PTH122  (a name, not a path; a hundred thousand times)
     compression = _COMPRESSIONS.get(suffix, "")
     if compression:

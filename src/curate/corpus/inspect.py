@@ -20,7 +20,6 @@ from curate.corpus.quarantine import Damaged
 
 _BLOCK = 1024 * 1024
 _HEAD_BYTES = 64 * 1024
-_FILES_PER_TASK = 256  # small files cost less than handing one to a thread
 
 
 def inspect(files: Sequence[InputFile], settings: InputSettings, threads: int) -> tuple[InputFile, ...]:
@@ -34,12 +33,17 @@ def inspect(files: Sequence[InputFile], settings: InputSettings, threads: int) -
     Raises:
         InputError: a Parquet file has no column of text, or not the one that was asked for.
     """
-    tasks = [files[i : i + _FILES_PER_TASK] for i in range(0, len(files), _FILES_PER_TASK)]
-    if any(file.format == "parquet" for file in files) or len(files) < threads * _FILES_PER_TASK:
-        tasks = [[file] for file in files]
     with ThreadPoolExecutor(threads, thread_name_prefix="inspect") as pool:
-        done = pool.map(lambda task: [_inspected(file, settings) for file in task], tasks)
-        return tuple(file for task in done for file in task)
+        large = {file.path: pool.submit(_inspected, file, settings) for file in files if _is_large(file)}
+        # Small files stay on one thread: in their many short system calls, threads only wait for each other.
+        return tuple(large[file.path].result() if file.path in large else _inspected(file, settings) for file in files)
+
+
+def _is_large(file: InputFile) -> bool:
+    try:
+        return file.format == "parquet" or os.stat(file.path).st_size > _BLOCK  # noqa: PTH116  (three times faster)
+    except OSError:
+        return False
 
 
 class _Scan(NamedTuple):
@@ -123,9 +127,7 @@ def _text(file: InputFile, stored_head: bytes, settings: InputSettings) -> Input
     actual = sniff(stored_head)
     if actual != file.compression and (actual or _is_plain(stored_head)):
         said = actual or "plain text"
-        file = msgspec.structs.replace(
-            file, compression=actual, note=f"is {said} in spite of its name; read as that"
-        )
+        file = msgspec.structs.replace(file, compression=actual, note=f"is {said} in spite of its name; read as that")
     head = _head(file) if file.compression else stored_head
     if not head:
         return msgspec.structs.replace(file, empty=True)
@@ -133,9 +135,7 @@ def _text(file: InputFile, stored_head: bytes, settings: InputSettings) -> Input
     if problem or file.format != "jsonl":
         return msgspec.structs.replace(file, problem=problem)
     found = fields.of_json_lines(head.removeprefix(BOM), settings)
-    return msgspec.structs.replace(
-        file, text=found.text, id=found.id, source=found.source, guessed=found.guessed
-    )
+    return msgspec.structs.replace(file, text=found.text, id=found.id, source=found.source, guessed=found.guessed)
 
 
 def _head(file: InputFile) -> bytes:
@@ -177,6 +177,4 @@ def _spread_json(file: InputFile, head: bytes) -> Problem | None:
     if start not in {b"[", b"{"} or is_torn or fields.json_objects(head):
         return None
     command = "jq -c '.[]' " if start == b"[" else "jq -c . "
-    return Problem(
-        "bad_json", f"one JSON value, not one object a line; convert it with `{command}{file.name}`"
-    )
+    return Problem("bad_json", f"one JSON value, not one object a line; convert it with `{command}{file.name}`")

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from curate.corpus.documents import Rows
 from curate.corpus.input import InputFile
-from curate.corpus.lines import BOM, Lines, too_large
-from curate.corpus.quarantine import Quarantined
+from curate.corpus.lines import Lines, split, too_large
+from curate.corpus.quarantine import KEPT_BYTES, Quarantined
 
 _record = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _string = msgspec.json.Decoder(str).decode
@@ -27,28 +27,25 @@ def parse(lines: Lines, rows: Rows) -> None:
     """Append the documents of ``lines`` to ``rows``; blank lines are none."""
     file = lines.file
     name, text_field, limit = file.name, file.text, file.max_document_bytes
-    data, byte = lines.data, lines.first_byte
-    if byte == 0 and data.startswith(BOM):
-        data, byte = data[len(BOM) :], len(BOM)
-    suspect = not _is_utf8(data)
-    for position, line in enumerate(data.split(b"\n"), lines.first_line):
-        start, byte = byte, byte + len(line) + 1
-        if not line or line.isspace():
-            continue
+    default_source = file.default_source
+    suspect = not _is_utf8(lines.data)
+    for position, (start, line) in enumerate(split(lines), lines.first_line):
         if len(line) > limit:
-            rows.quarantined.append(too_large(file, position, start, len(line), line))
+            rows.quarantined.append(too_large(file, position, start, len(line), bytes(line[:KEPT_BYTES])))
             continue
         try:
             if suspect:
-                line.decode()
+                str(line, "utf-8")
             record = _record(line)
             raw = record.pop(text_field, None)
             text = _string(raw if raw is not None else _nested(record, text_field))
             own_id = _label(record, file.id) or f"{name}#{position}"
-            source = _label(record, file.source) or file.default_source
+            source = _label(record, file.source) or default_source
         except _UNREADABLE:
-            reason, detail = _fault(line, file)
-            rows.quarantined.append(Quarantined(name, position, start, reason, detail, line))
+            written = bytes(line)
+            if written and not written.isspace():
+                reason, detail = _fault(written, file)
+                rows.quarantined.append(Quarantined(name, position, start, reason, detail, written))
             continue
         rows.ids.append(own_id)
         rows.texts.append(text)

@@ -50,10 +50,53 @@ def _json_values(values: pa.Array) -> pa.Array:
     if types.is_date(kind) or types.is_time(kind) or types.is_decimal(kind):
         return _quoted(values.cast(_TEXT))
     if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
-        return _strings(values.cast(_TEXT))
+        return _encoded(valid_text(values))
     if types.is_binary(kind) or types.is_large_binary(kind):
         return _quoted(pl.Series(values.cast(pa.large_binary())).bin.encode("base64").to_arrow().cast(_TEXT))
-    return pa.array([msgspec.json.encode(_plain(value), enc_hook=str) for value in values.to_pylist()], _TEXT)
+    if _is_simple(kind) and _is_valid(values):
+        return _encoded(values)
+    return pa.array([_encoded_slowly(scalar) for scalar in values], _TEXT)
+
+
+def valid_text(values: pa.Array) -> pa.Array:
+    """``large_string`` of any kind of string; where a writer put other bytes into it, U+FFFD stands for them."""
+    texts = values.cast(_TEXT)
+    if _is_valid(texts):
+        return texts
+    raw = texts.cast(pa.large_binary()).to_pylist()
+    return pa.array([value if value is None else value.decode(errors="replace") for value in raw], _TEXT)
+
+
+def _is_valid(values: pa.Array) -> bool:
+    try:
+        values.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _is_simple(kind: pa.DataType) -> bool:
+    """Lists and objects of nothing but strings, integers and booleans."""
+    if types.is_list(kind) or types.is_large_list(kind):
+        return _is_simple(kind.value_type)
+    if types.is_struct(kind):
+        return kind.num_fields > 0 and all(_is_simple(field.type) for field in kind)
+    return bool(
+        types.is_string(kind) or types.is_large_string(kind) or types.is_integer(kind) or types.is_boolean(kind)
+    )
+
+
+def _encoded(values: pa.Array) -> pa.Array:
+    """JSON of simple values, by way of one-field objects of which the wrapping is cut off."""
+    wrapped = pl.Series("v", values).to_frame().select(pl.struct("v").struct.json_encode()).to_series()
+    return wrapped.str.strip_prefix('{"v":').str.strip_suffix("}").to_arrow().cast(_TEXT)
+
+
+def _encoded_slowly(scalar: pa.Scalar) -> bytes:
+    try:
+        return msgspec.json.encode(_plain(scalar.as_py()), enc_hook=str)
+    except UnicodeDecodeError:  # a string deep inside that is none: marked, since the document itself is sound
+        return b'"\xef\xbf\xbd"'
 
 
 def _quoted(texts: pa.Array) -> pa.Array:
@@ -64,20 +107,6 @@ def _quoted(texts: pa.Array) -> pa.Array:
 def _floats(values: pa.Array) -> pa.Array:
     texts = values.cast(_TEXT)
     return pc.fill_null(pc.if_else(pc.is_finite(values), texts, _quoted(texts)), "null")
-
-
-def _strings(values: pa.Array) -> pa.Array:
-    """JSON strings, by way of one-field objects of which the wrapping is cut off."""
-    try:
-        values.validate(full=True)
-    except pa.ArrowInvalid:  # a writer put bytes into a string column; readers of metadata must not stumble
-        repaired = [
-            raw if raw is None else raw.decode(errors="replace")
-            for raw in values.cast(pa.large_binary()).to_pylist()
-        ]
-        values = pa.array(repaired, _TEXT)
-    wrapped = pl.Series("v", values).to_frame().select(pl.struct("v").struct.json_encode()).to_series()
-    return wrapped.str.strip_prefix('{"v":').str.strip_suffix("}").to_arrow().cast(_TEXT)
 
 
 def _plain(value: Any) -> Any:

@@ -15,7 +15,7 @@ from curate.corpus.documents import SCHEMA, Rows, document_batch
 from curate.corpus.fields import Fields, resolve
 from curate.corpus.input import InputFile, InputSettings, RowGroup
 from curate.corpus.lines import too_large
-from curate.corpus.metadata import json_objects
+from curate.corpus.metadata import json_objects, valid_text
 from curate.corpus.quarantine import Damaged, Quarantined
 from curate.errors import InputError, nearest
 
@@ -59,9 +59,7 @@ def inspect(file: InputFile, settings: InputSettings) -> Layout:
                 RowGroup(meta.row_group(i).num_rows, meta.row_group(i).total_byte_size)
                 for i in range(meta.num_row_groups)
             )
-            lengths = {
-                name: 0 for name, kind in zip(schema.names, schema.types, strict=True) if _is_text(kind)
-            }
+            lengths = {name: 0 for name, kind in zip(schema.names, schema.types, strict=True) if _is_text(kind)}
             if not settings.text and meta.num_rows:
                 lengths = _lengths(table, list(lengths))
     except (OSError, pa.ArrowException) as error:
@@ -71,9 +69,7 @@ def inspect(file: InputFile, settings: InputSettings) -> Layout:
     return Layout(groups, fields)
 
 
-def read(
-    file: InputFile, start: int, stop: int, first_row: int, size: int
-) -> Iterator[TableRows | Quarantined]:
+def read(file: InputFile, start: int, stop: int, first_row: int, size: int) -> Iterator[TableRows | Quarantined]:
     """The rows of the row groups ``start`` to ``stop``, in batches of about ``size`` bytes.
 
     A row group that cannot be read is one quarantine entry; the next one is tried.
@@ -112,7 +108,9 @@ def parse(piece: TableRows, rows: Rows) -> None:
         columns = {key: values.filter(kept) for key, values in columns.items()}
         texts, positions, count = texts.filter(kept), positions.filter(kept), int(readable.sum())
     numbered = pc.binary_join_element_wise(name, positions.cast(pa.string()), pa.scalar("#"))
-    others = {key: values for key, values in columns.items() if key not in {file.text, file.id, file.source}}
+    others = dict(columns)
+    for field in {file.text, file.id, file.source} - {""}:
+        _drop(others, field)
     rows.add_batch(
         document_batch(
             ids=_labels(columns, file.id, numbered, count),
@@ -180,6 +178,21 @@ def _column(columns: dict[str, pa.Array], field: str) -> pa.Array:
     return pc.struct_field(columns[first], rest)
 
 
+def _drop(columns: dict[str, pa.Array], field: str) -> None:
+    """Take a column, or the leaf of a dotted path, out of ``columns``."""
+    first, dot, rest = field.partition(".")
+    if field in columns:
+        del columns[field]
+    elif dot and first in columns and types.is_struct(columns[first].type):
+        whole = columns[first]
+        inner = dict(zip(whole.type.names, whole.flatten(), strict=True))
+        _drop(inner, rest)
+        if inner:
+            columns[first] = pa.StructArray.from_arrays(list(inner.values()), list(inner), mask=whole.is_null())
+        else:
+            del columns[first]
+
+
 def _without_view(values: pa.Array) -> pa.Array:
     """The same strings in a layout that all kernels know (views cannot be filtered)."""
     if types.is_string_view(values.type):
@@ -226,7 +239,7 @@ def _labels(columns: dict[str, pa.Array], field: str, fallback: pa.Array | pa.Sc
     """Ids or sources as strings; ``fallback`` where there is none."""
     kind = SCHEMA.field("id").type
     try:
-        values = _column(columns, field).cast(kind) if field else pa.nulls(count, kind)
+        values = valid_text(_column(columns, field)).cast(kind) if field else pa.nulls(count, kind)
     except (KeyError, pa.ArrowException):  # no such column, or one that has no plain text form
         values = pa.nulls(count, kind)
     values = pc.if_else(pc.equal(values, ""), pa.scalar(None, kind), values)

@@ -16,9 +16,7 @@ from curate.corpus.input import InputFile, LineMark
 READER_VERSION = 1
 """Bump when the same bytes can give other documents."""
 
-_FILE_OVERHEAD = (
-    16 * 1024
-)  # opening a file costs about as much as reading this; keeps parts of tiny files short
+_FILE_OVERHEAD = 16 * 1024  # opening a file costs about as much as reading this; keeps parts of tiny files short
 _FULLEST = 2  # a group is closed when it reaches so many times the size of a part
 _TEXT_RATIO = 3  # bytes of text in a byte of compressed text, roughly
 

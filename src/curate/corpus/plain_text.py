@@ -5,7 +5,7 @@ from typing import NamedTuple
 from curate.corpus.compression import blocks
 from curate.corpus.documents import Rows
 from curate.corpus.input import InputFile
-from curate.corpus.lines import BOM, Lines, too_large
+from curate.corpus.lines import BOM, Lines, split, too_large
 from curate.corpus.quarantine import KEPT_BYTES, Damaged, Quarantined
 
 _READ = 1024 * 1024
@@ -42,27 +42,24 @@ def read(file: InputFile) -> TextFile | Quarantined | None:
 
 def parse_file(whole: TextFile, rows: Rows) -> None:
     """Append the one document of a text file to ``rows``."""
-    _append(whole.file, 1, 0, whole.data, rows)
+    _append(whole.file, 1, 0, whole.data.removeprefix(BOM), rows)
 
 
 def parse_lines(lines: Lines, rows: Rows) -> None:
     """Append each line that is not blank to ``rows``, without its line end."""
-    byte = lines.first_byte
-    for position, line in enumerate(lines.data.split(b"\n"), lines.first_line):
-        if line and not line.isspace():
-            if len(line) > lines.file.max_document_bytes:
-                rows.quarantined.append(too_large(lines.file, position, byte, len(line), line))
-            else:
-                _append(lines.file, position, byte, line.removesuffix(b"\r"), rows)
-        byte += len(line) + 1
+    file = lines.file
+    for position, (start, line) in enumerate(split(lines), lines.first_line):
+        if len(line) > file.max_document_bytes:
+            rows.quarantined.append(too_large(file, position, start, len(line), bytes(line[:KEPT_BYTES])))
+        elif (data := bytes(line)) and not data.isspace():
+            _append(file, position, start, data.removesuffix(b"\r"), rows)
 
 
-def _append(file: InputFile, position: int, byte: int, data: bytes, rows: Rows) -> None:
-    content = data.removeprefix(BOM) if byte == 0 else data
+def _append(file: InputFile, position: int, start: int, data: bytes, rows: Rows) -> None:
     try:
-        text = content.decode()
+        text = data.decode()
     except UnicodeDecodeError as error:
-        detail = f"not UTF-8: {error.reason} at byte {byte + error.start}"
-        rows.quarantined.append(Quarantined(file.name, position, byte, "undecodable", detail, data))
+        detail = f"not UTF-8: {error.reason} at byte {start + error.start}"
+        rows.quarantined.append(Quarantined(file.name, position, start, "undecodable", detail, data))
         return
     rows.add(file.name, position, text, file.default_source)

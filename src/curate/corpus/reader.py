@@ -126,9 +126,7 @@ def _span_steps(span: Span, chunk_bytes: int) -> Iterator[_Step]:
     file = span.file
     if file.problem:
         reason, detail = file.problem
-        yield _Step(
-            0, Quarantined(file.name, None, None, reason, detail, _first_bytes(file.path)), span.bytes
-        )
+        yield _Step(0, Quarantined(file.name, None, None, reason, detail, _first_bytes(file.path)), span.bytes)
     elif file.format == "parquet":
         yield from _table_steps(span, chunk_bytes)
     elif file.format == "text":

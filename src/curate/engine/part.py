@@ -236,7 +236,10 @@ class PassTask:
             stored = {}
             if rewriter:
                 measures = {f"{rewriter.name}.{name}": name for name in rewriter.adds}
-                arrays = [pa.array([[]] * len(group), pa.list_(pa.string())), *(group.column(m) for m in measures)]
+                arrays = [
+                    pa.array([[]] * len(group), pa.list_(pa.string())),
+                    *(group.column(m) for m in measures),
+                ]
                 stored[rewriter.name] = pa.RecordBatch.from_arrays(arrays, schema=self.steps[0].schema)
             yield RowGroup(start, len(group), np.ones(len(group), np.bool_), columns, stored)
             start += len(group)
@@ -261,7 +264,12 @@ class PassTask:
     # ---- both ---------------------------------------------------------------------------------------------
 
     def _write(
-        self, part: Part, groups: Iterable[RowGroup], finished: Mapping[str, Mask], result: PartResult, input_bytes: int
+        self,
+        part: Part,
+        groups: Iterable[RowGroup],
+        finished: Mapping[str, Mask],
+        result: PartResult,
+        input_bytes: int,
     ) -> None:
         """Settle row groups on all cores and write each step's file in order."""
         masks: dict[str, list[Mask]] = {step.stage.name: [] for step in self.steps}
@@ -362,7 +370,7 @@ class _Piece(NamedTuple):
     effort: Effort
 
 
-def _text_lengths(batch: pa.RecordBatch) -> np.ndarray:  # type: ignore[type-arg]
+def _text_lengths(batch: pa.RecordBatch) -> np.ndarray:
     text = batch.column("text")
     offsets = np.frombuffer(text.buffers()[1], np.int64)[text.offset : text.offset + len(text) + 1]
     return np.diff(offsets)

@@ -90,9 +90,9 @@ def raw_tokens(
         return RawTokens(value, value, value, "counted", sampled, 1.0)
     weights = np.array([group.bytes for group in groups], np.float64)
     ratio, spread = ratio_with_error(measured[:, 0] / np.maximum(measured[:, 1], 1), weights)
-    value, margin = ratio * total, _T_63 * spread * total
-    low, high = kept_tokens + max(0.0, value - margin), kept_tokens + value + margin
-    return RawTokens(round(kept_tokens + value), math.floor(low), math.ceil(high), "estimated", sampled, 0.95)
+    removed, margin = ratio * total, _T_63 * spread * total
+    low, high = kept_tokens + max(0.0, removed - margin), kept_tokens + removed + margin
+    return RawTokens(round(kept_tokens + removed), math.floor(low), math.ceil(high), "estimated", sampled, 0.95)
 
 
 def ratio_with_error(ratios: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]) -> tuple[float, float]:

@@ -37,9 +37,7 @@ class _Stretch(NamedTuple):
     key: str
 
 
-def cut_shards(
-    plan: Plan, step: Step, judges: tuple[Step, ...], directory: RunDirectory, engine: Engine
-) -> ShardIndex:
+def cut_shards(plan: Plan, step: Step, judges: tuple[Step, ...], directory: RunDirectory, engine: Engine) -> ShardIndex:
     """Write the shards, their index, and the encoder's row files; whatever is there already is kept.
 
     Args:
@@ -53,7 +51,7 @@ def cut_shards(
     cutter = Cutter(settings.shard_tokens)
     shards: dict[int, list[_Stretch]] = {}
     for part in plan.parts:
-        _cut_part(plan, step, judges, directory, part.index, cutter, shards)
+        _cut_part(step, judges, directory, part.index, cutter, shards)
     tokenizer = encoder.tokenizer  # type: ignore[attr-defined]
 
     def write(number: int) -> tuple[int, ShardEntry]:
@@ -78,7 +76,6 @@ def cut_shards(
 
 
 def _cut_part(
-    plan: Plan,
     step: Step,
     judges: tuple[Step, ...],
     directory: RunDirectory,
@@ -115,7 +112,11 @@ def _write_places(
     keys = Keys(key, digest(key, shard.tobytes(), offset.tobytes()))
     if keys_of(file) == keys:
         return
-    places = {"n_tokens": counts, "shard": scattered(pa.array(shard), mask), "offset": scattered(pa.array(offset), mask)}
+    places = {
+        "n_tokens": counts,
+        "shard": scattered(pa.array(shard), mask),
+        "offset": scattered(pa.array(offset), mask),
+    }
     measures = pa.RecordBatch.from_arrays(
         [places[name].cast(kind) for name, kind in step.stage.adds.items()], names=list(step.stage.adds)
     )
@@ -125,14 +126,12 @@ def _write_places(
         writer.finish(keys)
 
 
-def _documents(
-    stretches: list[_Stretch], number: int, step: Step, directory: RunDirectory
-) -> Iterator[pa.RecordBatch]:
+def _documents(stretches: list[_Stretch], number: int, step: Step, directory: RunDirectory) -> Iterator[pa.RecordBatch]:
     """Ids and token ids of a shard's documents, one row group at a time."""
     for stretch in stretches:
         ids = pq.read_table(directory.part(DOCUMENTS, stretch.part), columns=["id"]).column("id").combine_chunks()
         places = pq.read_table(directory.part(step.stage.name, stretch.part), columns=["shard"]).column("shard")
-        here = pc.fill_null(pc.equal(places, number), False).combine_chunks()  # noqa: FBT003
+        here = pc.fill_null(pc.equal(places, number), False).combine_chunks()
         tokens = pq.ParquetFile(directory.cached(step.stage.name, stretch.part))
         start = 0
         for group in range(tokens.num_row_groups):

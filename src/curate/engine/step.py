@@ -45,7 +45,7 @@ class Step:
         if self.role == "judge":
             return pa.schema([REASONS, *(pa.field(name, kind) for name, kind in self.stage.adds.items())])
         if self.role == "observe":
-            return self.stage.partial_schema  # type: ignore[attr-defined, no-any-return]
+            return self.stage.partial_schema  # type: ignore[attr-defined]
         return TOKENS
 
     @property
@@ -74,7 +74,7 @@ class Step:
             measures = self.stage.measure(batch)
             return measures.add_column(0, REASONS, pa.nulls(len(batch), REASONS.type))
         if self.role == "observe":
-            return self.stage.observe(batch)  # type: ignore[attr-defined, no-any-return]
+            return self.stage.observe(batch)  # type: ignore[attr-defined]
         ids = self.stage.encode(batch.column("text"))  # type: ignore[attr-defined]
         lengths = pc.list_value_length(ids).cast(pa.int64())
         return pa.RecordBatch.from_arrays([lengths, ids], schema=TOKENS)
@@ -214,7 +214,7 @@ def _text_bytes(batch: pa.RecordBatch) -> int:
 
 def staying(reasons: pa.Array) -> Mask:
     """Documents that came into a stage and were kept by it: an empty list of reasons, not null."""
-    kept: Mask = pc.fill_null(pc.equal(pc.list_value_length(reasons), 0), False).to_numpy(zero_copy_only=False)  # noqa: FBT003
+    kept: Mask = pc.fill_null(pc.equal(pc.list_value_length(reasons), 0), False).to_numpy(zero_copy_only=False)
     return kept
 
 

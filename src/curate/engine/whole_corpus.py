@@ -82,7 +82,4 @@ def _keys(plan: Plan, stage: CorpusStage, masks: Sequence[str]) -> list[Keys]:
     """Keys of each part's file: a verdict depends on every document of the corpus."""
     everything = digest(measure_key("", stage), [plan.documents_key(part) for part in plan.parts], masks)
     thresholds = thresholds_of(stage)
-    return [
-        Keys(digest(everything, part.index), digest(everything, part.index, thresholds)) for part in plan.parts
-    ]
-
+    return [Keys(digest(everything, part.index), digest(everything, part.index, thresholds)) for part in plan.parts]

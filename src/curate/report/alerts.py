@@ -57,8 +57,10 @@ def find_alerts(
         *_silent_rules(manifest),
     ]
     order: dict[Level, int] = {"problem": 0, "warning": 1, "note": 2}
-    unique = {alert.title: alert for alert in reversed(found)}
-    return tuple(sorted(reversed(unique.values()), key=lambda alert: order[alert.level]))
+    first: dict[str, Alert] = {}
+    for alert in found:
+        first.setdefault(alert.title, alert)
+    return tuple(sorted(first.values(), key=lambda alert: order[alert.level]))
 
 
 def _gates(manifest: Mapping[str, Any]) -> Iterator[Alert]:
@@ -120,7 +122,8 @@ def _quarantine(manifest: Mapping[str, Any]) -> Iterator[Alert]:
         yield Alert(
             level="warning",
             title=f"{quantities.count(quarantined)} {'record' if one else 'records'} could not be read",
-            detail=f"In {_listed(files)}. {'Its' if one else 'Their'} bytes are in the folder `quarantine`, with position and reason.",
+            detail=f"In {_listed(files)}. {'Its' if one else 'Their'} bytes are in the folder `quarantine`,"
+            " with position and reason.",
             section="inputs",
         )
 
@@ -129,16 +132,20 @@ def _inputs(manifest: Mapping[str, Any]) -> Iterator[Alert]:
     empty = [entry["name"] for entry in manifest.get("inputs", ()) if entry.get("empty")]
     if empty:
         yield Alert(
-            level="note", title=f"{len(empty)} input {'file is' if len(empty) == 1 else 'files are'} empty",
-            detail=_listed(empty), section="inputs",
-        )  # fmt: skip
+            level="note",
+            title=f"{len(empty)} input {'file is' if len(empty) == 1 else 'files are'} empty",
+            detail=_listed(empty),
+            section="inputs",
+        )
     skipped = manifest.get("skipped", ())
     if skipped:
         detail = "; ".join(f"{entry['path']}: {entry['why']}" for entry in skipped[:3])
         yield Alert(
-            level="note", title=f"{len(skipped)} {'file was' if len(skipped) == 1 else 'files were'} not read",
-            detail=detail, section="inputs",
-        )  # fmt: skip
+            level="note",
+            title=f"{len(skipped)} {'file was' if len(skipped) == 1 else 'files were'} not read",
+            detail=detail,
+            section="inputs",
+        )
 
 
 def _cliffs(histograms: Sequence[Histogram]) -> Iterator[Alert]:
@@ -148,8 +155,8 @@ def _cliffs(histograms: Sequence[Histogram]) -> Iterator[Alert]:
             if share > CLIFF and not histogram.measure.startswith("near_dup."):
                 yield Alert(
                     level="note",
-                    title=f"{quantities.share(share)} of the documents lie within 5 % of the line of `{histogram.measure}`",
-                    detail=f"A small change of {threshold.value:g} would move many of them across.",
+                    title=f"{quantities.share(share)} of the documents lie near the line of `{histogram.measure}`",
+                    detail=f"They are within 5 % of {threshold.value:g}; a small change of it would move many across.",
                     section=f"stage-{histogram.measure.partition('.')[0]}",
                 )
 

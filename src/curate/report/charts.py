@@ -1,7 +1,8 @@
 """Charts of the page as inline SVG: drawn by Vega at build time, coloured by the page's own style sheet.
 
-Colours in the specifications are stand-ins that become CSS variables, so one drawing serves light, dark and print.
-Nothing in the SVG has an id, a style attribute or a script: it lives under a policy that forbids all of them.
+Colours in the specifications are stand-ins that become CSS variables, so one drawing serves light, dark and
+print. Nothing in the SVG has an id, a style attribute or a script: it lives under a policy that forbids all
+of them.
 """
 
 import re
@@ -11,7 +12,6 @@ from typing import Any
 import altair as alt
 import vl_convert
 
-from curate.report import quantities
 from curate.report.duplicates import Duplicates
 from curate.report.measures import Histogram, Threshold
 from curate.report.model import Step
@@ -33,7 +33,7 @@ _INVISIBLE = re.compile(r'<path d="(?:M0,0h0v0h0Z)?"(?: display="none")?/>')
 _LONG_NUMBER = re.compile(r"(\d+\.\d{2})\d+")
 
 _COUNT = "datum.value >= 1e6 ? format(datum.value / 1e6, '~g') + ' M' : format(datum.value, ',')"
-_WIDTH = 600
+_WIDTH = 440
 _HALF_WIDTH = 430
 
 
@@ -41,22 +41,29 @@ def flow_chart(flow: Sequence[Step]) -> str:
     """Documents that came into each stage, split into kept and left out."""
     rows: list[dict[str, Any]] = []
     for step in flow:
-        label = f"−{step.removed:,}" if step.removed else ""
+        label = f"-{step.removed:,}" if step.removed else ""
         rows += [
             {"stage": step.stage, "from": 0, "to": step.kept, "part": "kept", "kept": f"{step.kept:,}"},
             {"stage": step.stage, "from": step.kept, "to": step.came, "part": "left out", "removed": label},
         ]
     order = [step.stage for step in flow]
     base = alt.Chart(alt.Data(values=rows)).encode(
-        y=alt.Y("stage:N", sort=order, title=None, axis=alt.Axis(grid=False, labelFontSize=13, labelColor=_INK, labelPadding=10))
+        y=alt.Y(
+            "stage:N",
+            sort=order,
+            title=None,
+            axis=alt.Axis(grid=False, labelFontSize=13, labelColor=_INK, labelPadding=10),
+        )
     )
     scale = alt.Scale(domainMin=0, domainMax=max((step.came for step in flow), default=0) * 1.14 or 1, nice=False)
     bars = base.mark_bar(height=22).encode(
         x=alt.X("from:Q", title=None, scale=scale, axis=None), x2="to:Q", color=_parts("kept", "left out")
     )
-    kept = base.transform_filter("datum.part == 'kept'").mark_text(
-        align="left", dx=8, fontSize=12, color=_PAPER, fontWeight=600
-    ).encode(x=alt.value(0), text="kept:N", opacity=_fits(scale.to_dict()["domainMax"]))
+    kept = (
+        base.transform_filter("datum.part == 'kept'")
+        .mark_text(align="left", dx=8, fontSize=12, color=_PAPER, fontWeight=600)
+        .encode(x=alt.value(0), text="kept:N", opacity=_fits(scale.to_dict()["domainMax"]))
+    )
     removed = base.transform_filter("datum.part != 'kept'").mark_text(
         align="left", dx=6, fontSize=12, color=_MUTED
     ).encode(x=alt.X("to:Q", scale=scale), text="removed:N")  # fmt: skip
@@ -68,12 +75,18 @@ def histogram_chart(histogram: Histogram) -> str:
     edges = histogram.edges
     lines = histogram.thresholds
     rows = [
-        {"from": low, "to": high, "documents": count, "none": 0, "part": "beyond" if _is_beyond(low, high, lines) else "within"}
+        {
+            "from": low,
+            "to": high,
+            "documents": count,
+            "none": 0,
+            "part": "beyond" if _is_beyond(low, high, lines) else "within",
+        }
         for low, high, count in zip(edges, edges[1:], histogram.counts, strict=False)
     ]
     kind = "log" if histogram.scale == "log" else "linear"
     scale = alt.Scale(type=kind, domainMin=edges[0], domainMax=edges[-1], nice=False)
-    numbers = alt.Axis(grid=False, tickCount=6, labelExpr=_COUNT, labelFlush=True, ticks=True)
+    numbers = alt.Axis(grid=False, tickCount=6, labelExpr=_COUNT, labelFlush=True, ticks=True, labelOverlap="greedy")
     bars = (
         alt.Chart(alt.Data(values=rows))
         .mark_bar(stroke=_PAPER, strokeWidth=0.6)
@@ -102,7 +115,10 @@ def cluster_chart(duplicates: Duplicates) -> str:
         .mark_circle(size=46, color=_KEPT, opacity=0.9)
         .encode(
             x=alt.X(
-                "size:Q", scale=alt.Scale(type="log", domainMin=1.8), title="documents in a cluster", axis=_log_axis()
+                "size:Q",
+                scale=alt.Scale(type="log", domainMin=1.8),
+                title="documents in a cluster",
+                axis=_log_axis(),
             ),
             y=alt.Y("clusters:Q", scale=alt.Scale(type="log", domainMin=0.8), title="clusters", axis=_log_axis()),
         )
@@ -144,7 +160,7 @@ def _fits(widest: float) -> Any:
 
 
 def _log_axis() -> alt.Axis:
-    return alt.Axis(grid=False, tickCount=5, labelExpr=_COUNT, ticks=True)
+    return alt.Axis(grid=False, tickCount=5, labelExpr=_COUNT, ticks=True, labelOverlap="greedy")
 
 
 def _is_beyond(low: float, high: float, lines: Sequence[Threshold]) -> bool:
@@ -169,64 +185,3 @@ def _svg(chart: Any) -> str:
     for stand_in, variable in _VARIABLES.items():
         svg = svg.replace(stand_in, variable)
     return svg
-
-
-def in_cell(share: float) -> float:
-    """Length of an in-cell bar, 0 to 100, never invisible when there is something.
-
-    Example:
-        >>> in_cell(0.5), in_cell(0.0001), in_cell(0)
-        (50.0, 0.8, 0.0)
-    """
-    return 0.0 if share <= 0 else round(min(100.0, max(0.8, 100 * share)), 2)
-
-
-def finding_of_flow(flow: Sequence[Step]) -> str:
-    """The flow in a sentence."""
-    largest = max(flow, key=lambda step: step.removed, default=None)
-    if largest is None or not largest.removed:
-        return "No stage left a document out."
-    lost = quantities.share(largest.removed / largest.came)
-    return (
-        f"Most was left out by {largest.stage}: {largest.removed:,} of the {largest.came:,} documents"
-        f" that reached it ({lost})."
-    )
-
-
-def finding_of_histogram(histogram: Histogram) -> str:
-    """What a histogram shows, in a sentence."""
-    if not histogram.thresholds:
-        return (
-            f"Half of the {histogram.documents:,} documents measured are at or below {quantities.short(histogram.median)};"
-            f" the largest value is {quantities.short(histogram.largest)}."
-        )
-    parts = []
-    for line, beyond in zip(histogram.thresholds, histogram.beyond, strict=True):
-        side = "below" if line.side == "min" else "at or above" if line.at else "above"
-        parts.append(f"{beyond:,} ({quantities.share(beyond / histogram.documents)}) lie {side} {line.value:g}")
-    near = max(histogram.near)
-    close = f" {near:,} lie within 5 % of the line." if near else ""
-    return f"Of {histogram.documents:,} documents measured, {' and '.join(parts)}.{close}"
-
-
-def finding_of_clusters(duplicates: Duplicates) -> str:
-    """What near_dup found, in a sentence."""
-    if not duplicates.clusters:
-        return "No document had a duplicate."
-    largest = duplicates.largest[0][1] if duplicates.largest else 0
-    return (
-        f"{duplicates.removed:,} documents were duplicates of {duplicates.clusters:,} survivors;"
-        f" the largest cluster has {largest:,} documents."
-    )
-
-
-def finding_of_catch(duplicates: Duplicates) -> str:
-    """What bands and rows mean, in a sentence."""
-    chance = {round(at, 3): value for at, value in duplicates.curve}
-    said = [
-        f"{quantities.share(chance[at])} of pairs at {at:g}"
-        for at in (duplicates.similarity, round(duplicates.similarity - 0.2, 3))
-        if at in chance
-    ]
-    found = f" compare {' and '.join(said)}" if said else " decide which pairs are compared"
-    return f"{duplicates.bands} bands of {duplicates.rows} rows{found}; every removal is then checked exactly."

@@ -1,11 +1,13 @@
 """What a training pass costs on kept and on raw text, and how much of the duplicates was redundant.
 
-Two claims only. *Pass cost*: one pass over fewer tokens costs less; tokens are counted, the rest follows from stated
-assumptions. *Redundancy*: a bracket for what repeated copies were worth. Neither says how many kept tokens reach the
-same loss as the raw corpus: that takes a measurement, so nothing here is called compute saved at equal quality.
+Two claims only. *Pass cost*: one pass over fewer tokens costs less; tokens are counted, the rest follows from
+stated assumptions. *Redundancy*: a bracket for what repeated copies were worth. Neither says how many kept
+tokens reach the same loss as the raw corpus: that takes a measurement, so nothing here is called compute
+saved at equal quality.
 
-Every figure carries its range, its tag (``EXACT``: counted; ``MODELLED``: follows from assumptions), the assumptions
-and the source. A range is the outcome with all assumptions at their low, or all at their high end.
+Every figure carries its range, its tag (``EXACT``: counted; ``MODELLED``: follows from assumptions), the
+assumptions and the source. A range is the outcome with all assumptions at their low, or all at their high
+end.
 """
 
 import math
@@ -14,7 +16,8 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from curate.report.constants import REPETITION_DECAY, TOKENS_PER_PARAMETER
+from curate.report import quantities
+from curate.report.constants import CONSTANTS, REPETITION_DECAY, TOKENS_PER_PARAMETER
 from curate.report.settings import ReportSettings
 
 Tag = Literal["EXACT", "MODELLED"]
@@ -102,7 +105,7 @@ class Assumed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Redundancy(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of what near-duplicate removal took was redundant: a bracket, in tokens and as a multiplier."""
+    """How much of what near_dup removed was redundant: a bracket, in tokens and as a multiplier."""
 
     raw_tokens: float
     unique_tokens: float
@@ -121,8 +124,8 @@ def flops_per_token(parameters: float, *, layers: int = 0, width: int = 0, conte
         width: d, model width.
         context: T, tokens of context.
 
-    Kaplan et al. (arXiv 2001.08361) for 6·N; PaLM (arXiv 2204.02311, appendix B) has ``12·L·d·T`` for the attention
-    term, half of which a causal mask leaves.
+    Kaplan et al. (arXiv 2001.08361) for 6·N; PaLM (arXiv 2204.02311, appendix B) has ``12·L·d·T`` for the
+    attention term, half of which a causal mask leaves.
 
     Example:
         >>> flops_per_token(7_504_663_424, layers=32, width=4096, context=8192)
@@ -139,9 +142,10 @@ def cost(flops: float, machine: Machine) -> Cost:
 
 
 def effective_exposures(exposures: float) -> float:
-    """How many fresh tokens a token seen ``exposures`` times is worth: ``1 + R*·(1 − exp(−(x − 1)/R*))``.
+    """How many fresh tokens a token seen ``exposures`` times is worth: ``1 + R*·(1 - exp(-(x - 1)/R*))``.
 
-    Muennighoff et al. (arXiv 2305.16264), R* = 15.39. Fitted to whole-corpus epochs of up to a few hundred repeats.
+    Muennighoff et al. (arXiv 2305.16264), R* = 15.39. Fitted to whole-corpus epochs of up to a few hundred
+    repeats.
 
     Example:
         >>> [round(effective_exposures(x), 4) for x in (1, 2, 4, 100)]
@@ -150,11 +154,13 @@ def effective_exposures(exposures: float) -> float:
     return 1 + REPETITION_DECAY * (1 - math.exp(-(exposures - 1) / REPETITION_DECAY))
 
 
-def redundancy(tokens_by_copies: Mapping[int, float], *, epochs: float = 1.0, assumptions: tuple[str, ...] = ()) -> Redundancy:
+def redundancy(
+    tokens_by_copies: Mapping[int, float], *, epochs: float = 1.0, assumptions: tuple[str, ...] = ()
+) -> Redundancy:
     """What removed copies were worth: between what epochs are worth (low end) and nothing (high end).
 
     Args:
-        tokens_by_copies: number of copies of a document (1: unique) → tokens of all such documents, each counted once.
+        tokens_by_copies: documents in a cluster (1: unique) → tokens of all such clusters, each counted once.
         epochs: passes over the corpus.
         assumptions: how the token weights were come by, to be shown.
 
@@ -187,10 +193,15 @@ def redundancy(tokens_by_copies: Mapping[int, float], *, epochs: float = 1.0, as
             value=low, low=low, high=high, unit="tokens", tag="MODELLED", assumptions=shown, source=source
         ),
         multiplier=Figure(
-            value=multiplier_low, low=multiplier_low, high=multiplier_high, unit="x", tag="MODELLED",
-            assumptions=shown, source=source,
+            value=multiplier_low,
+            low=multiplier_low,
+            high=multiplier_high,
+            unit="x",
+            tag="MODELLED",
+            assumptions=shown,
+            source=source,
         ),
-    )  # fmt: skip
+    )
 
 
 def pass_saving(kept_tokens: int, raw: RawTokens, core_seconds: float, settings: ReportSettings) -> PassSaving:
@@ -202,7 +213,8 @@ def pass_saving(kept_tokens: int, raw: RawTokens, core_seconds: float, settings:
         core_seconds: CPU seconds that curation took.
         settings: the model, the hardware and the prices.
 
-    The number of parameters is the same in both arms: sizing each arm's model by its tokens would inflate the saving.
+    The number of parameters is the same in both arms: sizing each arm's model by its tokens would inflate the
+    saving.
     """
     return _PassCost(kept_tokens, raw, core_seconds, settings).saving()
 
@@ -221,14 +233,17 @@ class _PassCost:
 
     def saving(self) -> PassSaving:
         low, used, high = (raw - self.kept for raw in (self.raw.low, self.raw.value, self.raw.high))
-        flops = [tokens * self.per_token * self.settings.epochs for tokens in (low, used, high)]
+        each = self.per_token * self.settings.epochs
+        flops = (low * each, used * each, high * each)
         low_cost, used_cost, high_cost = (cost(f, m) for f, m in zip(flops, self._machines(), strict=True))
         tokens: Tag = "EXACT" if self.raw.counted else "MODELLED"
         hardware = (*self.count, *self.model, self._setting("utilisation", "of peak"), f"{self.settings.gpu}")
         energy = (*hardware, self._setting("gpu_kilowatts", "kW a GPU"), self._setting("pue", "PUE"))
         curation = self.core_seconds * self.settings.core_watts / 3.6e6
 
-        def modelled(values: tuple[float, float, float], unit: str, assumptions: tuple[str, ...], source: str) -> Figure:
+        def modelled(
+            values: tuple[float, float, float], unit: str, assumptions: tuple[str, ...], source: str
+        ) -> Figure:
             return _figure(values, unit, "MODELLED", assumptions, source)
 
         energies = (low_cost.kilowatt_hours, used_cost.kilowatt_hours, high_cost.kilowatt_hours)
@@ -238,32 +253,46 @@ class _PassCost:
             epochs=self.settings.epochs,
             tokens_kept=_figure((self.kept,) * 3, "tokens", "EXACT", (), "counted in the shards"),
             tokens_raw=_figure((self.raw.low, self.raw.value, self.raw.high), "tokens", tokens, self.count, "this run"),
-            tokens=_figure((low, used, high), "tokens", tokens, self.count, "raw − kept, this run"),
-            share=_figure(self._shares(), "share", tokens, self.count, "1 − kept / raw tokens, this run"),
-            flops=modelled(tuple(flops), "FLOP", (*self.count, *self.model), "6·N·D, arXiv 2001.08361"),
+            tokens=_figure((low, used, high), "tokens", tokens, self.count, "raw - kept, this run"),
+            share=_figure(self._shares(), "share", tokens, self.count, "1 - kept / raw tokens, this run"),
+            flops=modelled(flops, "FLOP", (*self.count, *self.model), "6·N·D, arXiv 2001.08361"),
             gpu_hours=modelled(
-                (low_cost.gpu_hours, used_cost.gpu_hours, high_cost.gpu_hours), "GPU-hours", hardware,
+                (low_cost.gpu_hours, used_cost.gpu_hours, high_cost.gpu_hours),
+                "GPU-hours",
+                hardware,
                 "FLOPs / (peak · utilisation)",
             ),
             money=modelled(
-                (low_cost.money, used_cost.money, high_cost.money), self.settings.currency,
-                (*hardware, self._setting("price_per_gpu_hour", f"{self.settings.currency} a GPU-hour")), "GPU-hours · price",
+                (low_cost.money, used_cost.money, high_cost.money),
+                self.settings.currency,
+                (*hardware, self._setting("price_per_gpu_hour", f"{self.settings.currency} a GPU-hour")),
+                "GPU-hours · price",
             ),
             energy=modelled(energies, "kWh", energy, "GPU-hours · kW · PUE"),
             curation_energy=modelled(
-                (curation,) * 3, "kWh", (f"{self.settings.core_watts:g} W for each busy core",), "CPU seconds of this run · W"
+                (curation,) * 3,
+                "kWh",
+                (f"{self.settings.core_watts:g} W for each busy core",),
+                "CPU seconds of this run · W",
             ),
             net_energy=modelled(
-                (energies[0] - curation, energies[1] - curation, energies[2] - curation), "kWh", energy,
-                "training energy not spent − energy of curation",
+                (energies[0] - curation, energies[1] - curation, energies[2] - curation),
+                "kWh",
+                energy,
+                "training energy not spent - energy of curation",
             ),
             carbon=modelled(
-                (low_cost.kilograms, used_cost.kilograms, high_cost.kilograms), "kg CO2e",
-                (*energy, self._setting("grid_grams_per_kwh", "g CO2e a kWh"), "location-based; no embodied carbon, no water"),
+                (low_cost.kilograms, used_cost.kilograms, high_cost.kilograms),
+                "kg CO2e",
+                (
+                    *energy,
+                    self._setting("grid_grams_per_kwh", "g CO2e a kWh"),
+                    "location-based; no embodied carbon, no water",
+                ),
                 "energy · grid intensity",
             ),
             constants=assumed(self.settings),
-        )  # fmt: skip
+        )
 
     def _machines(self) -> tuple[Machine, Machine, Machine]:
         """The machine that makes the saving smallest, the one used, and the one that makes it largest."""
@@ -271,7 +300,9 @@ class _PassCost:
         others = ("price_per_gpu_hour", "gpu_kilowatts", "pue", "grid_grams_per_kwh")
         low, used, high = (
             Machine(
-                self.settings.gpu_peak_flops, high_first[end], *(self.settings.range(name)[end] for name in others)
+                self.settings.gpu_peak_flops,
+                high_first[end],
+                *(self.settings.range(name)[end] for name in others),
             )
             for end in range(3)
         )
@@ -288,8 +319,6 @@ class _PassCost:
 
 def assumed(settings: ReportSettings) -> tuple[Assumed, ...]:
     """Every outside number as this report uses it; a changed one names the config as its source."""
-    from curate.report.constants import CONSTANTS
-
     rows = []
     for name, constant in CONSTANTS.items():
         low, used, high = settings.range(name)
@@ -309,12 +338,16 @@ def assumed(settings: ReportSettings) -> tuple[Assumed, ...]:
     return tuple(rows)
 
 
-def _figure(
-    values: tuple[float, ...], unit: str, tag: Tag, assumptions: tuple[str, ...], source: str
-) -> Figure:
+def _figure(values: tuple[float, ...], unit: str, tag: Tag, assumptions: tuple[str, ...], source: str) -> Figure:
     low, used, high = values
     return Figure(
-        value=used, low=min(values), high=max(low, high), unit=unit, tag=tag, assumptions=assumptions, source=source
+        value=used,
+        low=min(values),
+        high=max(low, high),
+        unit=unit,
+        tag=tag,
+        assumptions=assumptions,
+        source=source,
     )
 
 
@@ -322,8 +355,10 @@ def _how_counted(raw: RawTokens) -> tuple[str, ...]:
     if raw.counted:
         return ()
     return (
-        f"raw tokens estimated from {raw.sampled_documents:,} sampled documents"
-        f" ({raw.method}; {raw.confidence:.0%} interval {raw.low:,.0f} to {raw.high:,.0f})",
+        (
+            f"raw tokens estimated from {raw.sampled_documents:,} sampled documents"
+            f" ({raw.method}; {raw.confidence:.0%} interval {raw.low:,.0f} to {raw.high:,.0f})"
+        ),
     )
 
 
@@ -335,7 +370,7 @@ def _which_model(settings: ReportSettings, parameters: float) -> tuple[str, ...]
         else "attention left out (6·N·D)"
     )
     return (
-        f"{parameters:,.0f} parameters in both arms{chosen}",
+        f"{quantities.short(parameters)} parameters in both arms{chosen}",
         attention,
         f"{settings.epochs:g} {'pass' if settings.epochs == 1 else 'passes'} over the corpus",
     )

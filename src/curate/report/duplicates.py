@@ -36,6 +36,7 @@ class Duplicates(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def clusters(self) -> int:
+        """Clusters of two documents or more."""
         return sum(size.clusters for size in self.sizes)
 
 
@@ -44,17 +45,15 @@ def find_duplicates(manifest: Mapping[str, Any], judgments: Judgments, epochs: f
     if not judgments.has("near_dup.copies", f"near_dup.{REASONS}"):
         return None
     stays = pl.col(f"near_dup.{REASONS}").list.len() == 0
-    copies = pl.col("near_dup.copies").cast(pl.Int64).fill_null(0)
+    documents = pl.col("near_dup.copies").cast(pl.Int64).fill_null(1)
     removed = pl.col(f"near_dup.{REASONS}").list.len() > 0
-    weights = judgments.frame.filter(stays).select(
-        documents=copies + 1, bytes=pl.col("raw_bytes").cast(pl.Int64)
-    )
+    weights = judgments.frame.filter(stays).select(documents=documents, bytes=pl.col("raw_bytes").cast(pl.Int64))
     by_size, largest, totals = ask(
         [
             weights.group_by("documents").agg(clusters=pl.len(), bytes=pl.col("bytes").sum()).sort("documents"),
-            judgments.frame.filter(stays & (copies > 0)).select(ROW, documents=copies + 1).top_k(
-                LARGEST, by=[pl.col("documents"), -pl.col(ROW).cast(pl.Int64)]
-            ),
+            judgments.frame.filter(stays & (documents > 1))
+            .select(ROW, documents=documents)
+            .top_k(LARGEST, by=[pl.col("documents"), -pl.col(ROW).cast(pl.Int64)]),
             judgments.frame.select(
                 removed=removed.sum(),
                 bytes=pl.col("raw_bytes").cast(pl.Int64).filter(judgments.kept()).sum(),
@@ -71,7 +70,7 @@ def find_duplicates(manifest: Mapping[str, Any], judgments: Judgments, epochs: f
             if row["documents"] > 1
         ),
         removed=found["removed"],
-        largest=tuple((row[ROW], row["documents"]) for row in largest.sort("documents", ROW, descending=[True, False]).to_dicts()),
+        largest=tuple(largest.sort("documents", ROW, descending=[True, False]).select(ROW, "documents").iter_rows()),
         bands=settings.get("bands", 0),
         rows=settings.get("rows", 0),
         similarity=settings.get("similarity", 0.0),

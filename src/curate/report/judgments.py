@@ -1,8 +1,8 @@
 """All judgments of a run as one lazy table, row for row, without the texts.
 
-Columns: ``row`` (number of the document in the run), ``source``, ``raw_bytes``, and ``<stage>.<column>`` for every
-column of every stage. Questions are asked lazily and answered in polars' streaming engine, so memory does not
-depend on the number of documents.
+Columns: ``row`` (number of the document in the run), ``source``, ``raw_bytes``, and ``<stage>.<column>`` for
+every column of every stage. Questions are asked lazily and answered in polars' streaming engine, so memory
+does not depend on the number of documents.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

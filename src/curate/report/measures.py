@@ -1,7 +1,7 @@
 """Histograms of measures, each with the threshold that decides on it.
 
-Bins are aligned with the threshold, so that no bar holds documents of both sides. The numbers of documents beyond and
-near the threshold are counted, not read off the bins.
+Bins are aligned with the threshold, so that no bar holds documents of both sides. The numbers of documents
+beyond and near the threshold are counted, not read off the bins.
 """
 
 import math
@@ -21,7 +21,8 @@ Side = Literal["min", "max"]
 
 _SAMPLE = 200_000
 _SIMILARITY = ("near_dup.jaccard", "similarity")
-"""The one threshold whose setting is not called ``min_<measure>`` or ``max_<measure>``: what reaches it is left out."""
+"""The one threshold whose setting is not called ``min_<measure>`` or ``max_<measure>``: what reaches it is
+left out."""
 _WITHOUT_THRESHOLD = ("tokenize.n_tokens", "quality.score")
 """Measures worth a chart although nothing decides on them."""
 
@@ -60,8 +61,8 @@ class Histogram(msgspec.Struct, frozen=True, kw_only=True):
 def thresholds_in(manifest: Mapping[str, Any], judgments: Judgments) -> tuple[Threshold, ...]:
     """Thresholds of this run, in the order of the stages.
 
-    A stage says them itself (``rules`` in its entry of ``run.json``: ``measure, min | max, reason``); else a setting
-    called ``min_<measure>`` or ``max_<measure>`` is one.
+    A stage says them itself (``rules`` in its entry of ``run.json``: ``measure, side, limit, reason,
+    setting``); else a setting called ``min_<measure>`` or ``max_<measure>`` is one.
     """
     found: list[Threshold] = []
     stages = {entry["name"]: entry for entry in manifest.get("stages", ())}
@@ -173,21 +174,16 @@ class _Shape:
 
 
 def _declared(stage: str, entry: Mapping[str, Any]) -> list[Threshold]:
-    found: list[Threshold] = []
-    sides: tuple[Side, ...] = ("min", "max")
-    for rule in entry.get("rules", ()):
-        for side in sides:
-            if rule.get(side) is not None:
-                found.append(
-                    Threshold(
-                        measure=f"{stage}.{rule['measure']}",
-                        value=float(rule[side]),
-                        side=side,
-                        setting=rule.get("setting", ""),
-                        reason=rule.get("reason", ""),
-                    )
-                )
-    return found
+    return [
+        Threshold(
+            measure=f"{stage}.{rule['measure']}",
+            value=float(rule["limit"]),
+            side=rule["side"],
+            setting=rule.get("setting", ""),
+            reason=rule.get("reason", ""),
+        )
+        for rule in entry.get("rules", ())
+    ]
 
 
 def _inferred(stage: str, settings: Mapping[str, Any], judgments: Judgments) -> list[Threshold]:

@@ -18,7 +18,7 @@ from curate.report.measures import Histogram, histograms, thresholds_in
 from curate.report.samples import Samples, choose_samples
 from curate.report.settings import ReportSettings
 from curate.report.sources import Group, by_language, by_source
-from curate.store.run_directory import MANIFEST
+from curate.store.manifest import read_manifest
 
 SCHEMA_VERSION = 1
 
@@ -113,18 +113,19 @@ def build_report(run_dir: Path, settings: ReportSettings) -> Report:
         run_dir: holds ``run.json`` and the judgments.
         settings: how many documents to show, and the training run that compute figures are about.
 
+    Raises:
+        InputError: the folder is not a run, or its run is not finished.
+
     Memory is bounded by the number of sources and the documents shown, not by the corpus.
     """
-    manifest: dict[str, Any] = msgspec.json.decode((run_dir / MANIFEST).read_bytes())
+    manifest = read_manifest(run_dir)
     judgments = Judgments(run_dir, [stage["name"] for stage in manifest["stages"]])
     thresholds = thresholds_in(manifest, judgments)
     sources, languages = by_source(judgments), by_language(judgments)
     measured = histograms(judgments, thresholds)
     duplicates = find_duplicates(manifest, judgments, settings.epochs)
     reasons = _reasons(manifest)
-    alerts = find_alerts(
-        manifest, sources=sources, languages=languages, histograms=measured, duplicates=duplicates
-    )
+    alerts = find_alerts(manifest, sources=sources, languages=languages, histograms=measured, duplicates=duplicates)
     saving = _saving(manifest, settings)
     given = [f"{reason.stage}.{reason.code}" for reason in reasons if reason.documents]
     clusters = [row for row, _ in duplicates.largest] if duplicates else []
@@ -159,9 +160,7 @@ def _reasons(manifest: Mapping[str, Any]) -> tuple[ReasonCount, ...]:
             documents = given.get(code, 0)
             share = documents / came[name] if came.get(name) else 0.0
             found.append(
-                ReasonCount(
-                    stage=name, code=code, sentence=sentences.get(code, ""), documents=documents, share=share
-                )
+                ReasonCount(stage=name, code=code, sentence=sentences.get(code, ""), documents=documents, share=share)
             )
     return tuple(found)
 
@@ -169,7 +168,7 @@ def _reasons(manifest: Mapping[str, Any]) -> tuple[ReasonCount, ...]:
 def _flow(manifest: Mapping[str, Any], reasons: tuple[ReasonCount, ...]) -> tuple[Step, ...]:
     def main_reason(stage: str) -> str:
         given = [reason for reason in reasons if reason.stage == stage and reason.documents]
-        return max(given, key=lambda reason: reason.documents).code if given else ""
+        return min(given, key=lambda reason: (-reason.documents, reason.code)).code if given else ""
 
     return tuple(
         Step(
@@ -233,4 +232,5 @@ def _verdict(manifest: Mapping[str, Any], saving: PassSaving | None) -> str:
     sentence = f"{kept}: {quantities.short(tokens)} tokens, ready to train on"
     if saving is None or saving.share.value <= 0:
         return f"{sentence}."
-    return f"{sentence}. One pass over the kept text costs {quantities.share(saving.share.value)} less than over the raw text."
+    less = quantities.share(saving.share.value)
+    return f"{sentence}. One pass over the kept text costs {less} less than over the raw text."

@@ -1,15 +1,15 @@
-"""The report as one HTML file that opens anywhere: no network, no script needed, and no document text that can act.
+"""The report as one HTML file that opens anywhere: no network, no script needed, no document text that can act.
 
-Document text is hostile by assumption. It is escaped by the template engine, cut, shown with its control characters
-made visible, isolated from the direction of the page, and boxed so that it cannot cover anything. The page's own policy
-forbids every script and style but the ones it was built with.
+Document text is hostile by assumption. It is escaped by the template engine, cut, shown with its control
+characters made visible, isolated from the direction of the page, and boxed so that it cannot cover anything.
+The page's own policy forbids every script and style but the ones it was built with.
 """
 
 import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ import jinja2
 import msgspec
 from markupsafe import Markup
 
-from curate.report import charts, quantities
+from curate.report import quantities
+from curate.report.drawings import Drawing, drawings
 from curate.report.model import Report
 from curate.report.samples import MAX_CHARACTERS, Sample, Samples, changed_words
 from curate.store.atomic import write_whole
@@ -32,7 +33,9 @@ _MAX_NAME = 120
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
-_STACKED = re.compile("([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{3})[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
+_STACKED = re.compile(
+    "([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{3})[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+"
+)
 
 
 def write_report(run_dir: Path, report: Report) -> tuple[Path, Path]:
@@ -55,7 +58,7 @@ def report_json(report: Report) -> bytes:
 
 def render_page(report: Report) -> str:
     """The page as HTML, never larger than `MAX_BYTES` unless the numbers alone are."""
-    figures = _figures(report)
+    figures = drawings(report)
     page = ""
     for length in _LENGTHS:
         page = _render(report, figures, length)
@@ -65,7 +68,7 @@ def render_page(report: Report) -> str:
 
 
 def visible(text: str) -> str:
-    """``text`` with everything that hides, reorders or piles up made visible or harmless.
+    r"""``text`` with everything that hides, reorders or piles up made visible or harmless.
 
     Example:
         >>> visible("a\\u202eb\\x07 \\tc")
@@ -90,18 +93,7 @@ def toml_text(config: Mapping[str, Any]) -> str:
     return "\n\n".join(sections)
 
 
-class _Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """A drawing with its finding as a sentence and its numbers as a table."""
-
-    id: str
-    title: str
-    svg: str
-    finding: str
-    headers: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-def _render(report: Report, figures: Mapping[str, _Figure], length: int) -> str:
+def _render(report: Report, figures: Mapping[str, Drawing], length: int) -> str:
     environment = _environment()
     samples = _shortened(report.samples, length)
     style, script = _asset("page.css"), _asset("page.js")
@@ -113,7 +105,8 @@ def _render(report: Report, figures: Mapping[str, _Figure], length: int) -> str:
         figures=figures,
         style=Markup(style),  # noqa: S704  (our own file)
         script=Markup(script),  # noqa: S704  (our own file)
-        policy=f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'",
+        policy=f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)};"
+        " base-uri 'none'; form-action 'none'",
         data=Markup(_script_safe(report_json(report))),  # noqa: S704  (every `<` is escaped)
         config=toml_text(report.manifest.get("config", {})),
         sample_length=length,
@@ -139,7 +132,7 @@ def _environment() -> jinja2.Environment:
         "name": _short_name,
         "slug": _slug,
         "drawing": _drawing,
-        "in_cell": charts.in_cell,
+        "in_cell": _in_cell,
         "coded": _coded,
         "limit": _limit,
         "range": _range,
@@ -228,61 +221,19 @@ def _shortened(samples: Samples, length: int) -> Samples:
     )
 
 
-def _figures(report: Report) -> dict[str, _Figure]:
-    return {figure.id: figure for figure in _drawn(report)}
-
-
-def _drawn(report: Report) -> Iterator[_Figure]:
-    if report.flow:
-        yield _Figure(
-            id="flow",
-            title="Documents through the stages",
-            svg=charts.flow_chart(report.flow),
-            finding=charts.finding_of_flow(report.flow),
-            headers=(),
-            rows=(),
-        )
-    for histogram in report.histograms:
-        line = next(iter(histogram.thresholds), None)
-        edges = zip(histogram.edges, histogram.edges[1:], histogram.counts, strict=False)
-        passed, rows = 0, []
-        for low, high, count in edges:
-            beyond = passed if line is None or line.side == "min" else histogram.documents - passed
-            rows.append((f"{low:.4g}", f"{high:.4g}", f"{count:,}", quantities.share(beyond / histogram.documents)))
-            passed += count
-        what_if = "below its lower edge" if line is None else f"left out if {line.side} were its lower edge"
-        yield _Figure(
-            id=f"measure-{histogram.measure}",
-            title=histogram.measure,
-            svg=charts.histogram_chart(histogram),
-            finding=charts.finding_of_histogram(histogram),
-            headers=("from", "to", "documents", what_if),
-            rows=tuple(rows),
-        )
-    duplicates = report.duplicates
-    if duplicates and duplicates.sizes:
-        yield _Figure(
-            id="clusters",
-            title="Cluster sizes",
-            svg=charts.cluster_chart(duplicates),
-            finding=charts.finding_of_clusters(duplicates),
-            headers=("documents in a cluster", "clusters"),
-            rows=tuple((f"{size.documents:,}", f"{size.clusters:,}") for size in duplicates.sizes[:60]),
-        )
-    if duplicates and duplicates.curve:
-        yield _Figure(
-            id="catch",
-            title="Which pairs are compared",
-            svg=charts.catch_chart(duplicates),
-            finding=charts.finding_of_catch(duplicates),
-            headers=("similarity", "compared"),
-            rows=tuple((f"{at:g}", quantities.share(chance)) for at, chance in duplicates.curve),
-        )
-
-
-def _drawing(figure: _Figure) -> Markup:
+def _drawing(figure: Drawing) -> Markup:
     """The SVG as an image with a name and a description for those who cannot see it."""
     attributes, _, content = figure.svg.removeprefix("<svg").partition(">")
     opening = Markup('<svg role="img" aria-label="{}"').format(f"{figure.title}: {figure.finding}")
     named = Markup("<title>{}</title><desc>{}</desc>").format(figure.title, figure.finding)
     return Markup(f"{opening}{attributes}>{named}{content}")  # noqa: S704  (Vega escapes text it draws)
+
+
+def _in_cell(share: float) -> float:
+    """Length of an in-cell bar, 0 to 100, never invisible when there is something.
+
+    Example:
+        >>> _in_cell(0.5), _in_cell(0.0001), _in_cell(0)
+        (50.0, 0.8, 0.0)
+    """
+    return 0.0 if share <= 0 else round(min(100.0, max(0.8, 100 * share)), 2)

@@ -1,8 +1,8 @@
-"""Numbers as people read them: one way of writing counts, shares, sizes, times and ranges on the whole page."""
+"""Numbers as people read them: one way of writing counts, shares, sizes and times on the whole page."""
 
 import math
 
-MISSING = "–"
+MISSING = "n/a"
 _NARROW, _WIDE = "\u202f", "\u00a0"
 
 
@@ -17,7 +17,7 @@ def count(value: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    """A share of 1 as a percentage with one decimal; tiny ones are not rounded to nothing.
+    r"""A share of 1 as a percentage with one decimal; tiny ones are not rounded to nothing.
 
     Example:
         >>> [share(x).replace("\\u202f", " ") for x in (0, 0.0004, 0.1234, 0.9999, 1)]
@@ -35,7 +35,7 @@ def share(value: float | None) -> str:
 
 
 def short(value: float | None) -> str:
-    """Three significant digits with the words people use for large numbers.
+    r"""Three significant digits with the words people use for large numbers.
 
     Example:
         >>> [short(x).replace("\\u00a0", " ") for x in (0, 12.3456, 999, 580_123_456, 7e9, 2.7e19, -0.00123)]
@@ -55,7 +55,7 @@ def short(value: float | None) -> str:
 
 
 def size(value: float | None) -> str:
-    """Bytes in decimal units.
+    r"""Bytes in decimal units.
 
     Example:
         >>> [size(x).replace("\\u00a0", " ") for x in (17, 64_000_000, 3_210_000_000)]
@@ -70,7 +70,7 @@ def size(value: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as days, hours, minutes and seconds: the two largest that matter.
+    r"""Seconds as days, hours, minutes and seconds: the two largest that matter.
 
     Example:
         >>> [duration(x).replace("\\u00a0", " ") for x in (0.0421, 4.2, 401, 7380, 200_000)]

@@ -1,7 +1,7 @@
 """A few documents to read: removed for each reason, kept, and nearest to each threshold.
 
-Rows are chosen from judgments alone; then only the row groups that hold them are read. The choice is a spread over
-the whole corpus that depends on row numbers only, so the same run always shows the same documents.
+Rows are chosen from judgments alone; then only the row groups that hold them are read. The choice is a spread
+over the whole corpus that depends on row numbers only, so the same run always shows the same documents.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -46,10 +46,6 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     value: float | None = None
     twin: Twin | None = None
 
-    @property
-    def is_cut(self) -> bool:
-        return len(self.text) >= MAX_CHARACTERS and self.bytes > len(self.text.encode())
-
 
 class Samples(msgspec.Struct, frozen=True, kw_only=True):
     """All documents that the page shows."""
@@ -87,10 +83,7 @@ def choose_samples(
         **{("removed", code): _removed(judgments, code, number) for code in reasons},
         **{("nearest", name): _nearest(judgments, line, number) for name, line in lines.items()},
     }
-    rows = {
-        key: sorted(answer[ROW].to_list())
-        for key, answer in zip(queries, ask(queries.values()), strict=True)
-    }
+    rows = {key: sorted(answer[ROW].to_list()) for key, answer in zip(queries, ask(queries.values()), strict=True)}
     rows["clusters", ""] = list(clusters)
     documents = _Documents(judgments, {row for chosen in rows.values() for row in chosen})
 
@@ -176,9 +169,7 @@ class _Documents:
             text=document["text"],
             bytes=document["bytes"],
             reasons=tuple(
-                f"{stage}.{reason}"
-                for stage in self.judgments.stages
-                for reason in judged[f"{stage}.{REASONS}"] or ()
+                f"{stage}.{reason}" for stage in self.judgments.stages for reason in judged[f"{stage}.{REASONS}"] or ()
             ),
             measure=measure,
             value=None if not measure else float(judged[measure]),
@@ -197,7 +188,7 @@ class _Documents:
 
 
 def _read(judgments: Judgments, rows: set[int]) -> dict[int, Mapping[str, Any]]:
-    """Row → id, source, origin, beginning of the text and its bytes; reads only row groups that are needed."""
+    """Row → id, source, origin, beginning of the text and its bytes; only row groups that are needed are read."""
     found: dict[int, Mapping[str, Any]] = {}
     places = sorted((*judgments.place(row), row) for row in rows)
     for part, group in groupby(places, key=lambda place: place[0]):
@@ -218,9 +209,6 @@ def _beginnings(file: pq.ParquetFile, group: int, rows: list[int]) -> list[dict[
     table = file.read_row_group(group, columns=["id", "source", "origin", "text"]).take(pa.array(rows))
     texts = table["text"]
     shown = pc.utf8_slice_codeunits(texts, 0, MAX_CHARACTERS)
-    return (
-        table.drop_columns(["text"])
-        .append_column("text", shown)
-        .append_column("bytes", pc.binary_length(texts))
-        .to_pylist()
-    )
+    cut = table.drop_columns(["text"]).append_column("text", shown).append_column("bytes", pc.binary_length(texts))
+    documents: list[dict[str, Any]] = cut.to_pylist()
+    return documents

@@ -7,7 +7,7 @@ Range = float | tuple[float, float, float]
 """One number when it is known, else low, used, high."""
 
 
-class ReportSettings(Settings):
+class ReportSettings(Settings, frozen=True):
     """What the page shows and which training run the compute figures are about.
 
     Prices, power and the like take one number (``price_per_gpu_hour = 2.10``) or three: low, used, high
@@ -48,7 +48,9 @@ class ReportSettings(Settings):
         for name in ("utilisation", "price_per_gpu_hour", "gpu_kilowatts", "pue", "grid_grams_per_kwh"):
             low, used, high = self.range(name)
             if not 0 <= low <= used <= high:
-                raise ValueError(f"`report.{name}` must be one number or low ≤ used ≤ high, but is {getattr(self, name)}")
+                raise ValueError(
+                    f"`report.{name}` must be one number or low ≤ used ≤ high, but is {getattr(self, name)}"
+                )
         low, _, high = self.range("utilisation")
         if not 0 < low <= high <= 1:
             raise ValueError(f"`report.utilisation` is a share of peak between 0 and 1, but is {self.utilisation}")

@@ -26,6 +26,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def kept_share(self) -> float:
+        """Share of the documents that were kept."""
         return self.kept / self.documents if self.documents else 0.0
 
 

@@ -27,9 +27,7 @@ SCHEMA = pa.schema({"id": pa.string(), "offset": pa.int64(), "n_tokens": pa.int6
 class BinFormat:
     """Little-endian ids back to back, and their index, which is renamed first: a ``.bin`` is whole."""
 
-    def write(
-        self, folder: Path, stem: str, blocks: Iterable[Block], *, dtype: str, level: int
-    ) -> ShardEntry:
+    def write(self, folder: Path, stem: str, blocks: Iterable[Block], *, dtype: str, level: int) -> ShardEntry:
         """Write ``<stem>.bin`` and ``<stem>.index.parquet``."""
         stored = np.dtype(dtype).newbyteorder("<")
         documents = tokens = 0
@@ -81,9 +79,7 @@ class BinFormat:
         stored = np.dtype(dtype).newbyteorder("<")
         size = (folder / entry.file).stat().st_size
         if size % stored.itemsize:
-            raise DamagedShard(
-                f"`{entry.file}` has {size} bytes, which is not a multiple of {stored.itemsize}."
-            )
+            raise DamagedShard(f"`{entry.file}` has {size} bytes, which is not a multiple of {stored.itemsize}.")
         done = 0
         with pq.ParquetFile(folder / entry.index_file) as index, (folder / entry.file).open("rb") as flat:
             for group in range(index.num_row_groups):
@@ -91,9 +87,7 @@ class BinFormat:
                 n_tokens = rows["n_tokens"].to_numpy()
                 offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(n_tokens)])
                 if not np.array_equal(rows["offset"].to_numpy(), offsets[:-1] + done):
-                    raise DamagedShard(
-                        f"`{entry.index_file}` has offsets that do not follow from one another."
-                    )
+                    raise DamagedShard(f"`{entry.index_file}` has offsets that do not follow from one another.")
                 tokens = np.fromfile(flat, stored, count=int(offsets[-1]))
                 if len(tokens) < offsets[-1]:
                     raise DamagedShard(f"`{entry.file}` ends before its index does.")

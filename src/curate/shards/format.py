@@ -13,9 +13,7 @@ from curate.shards.parquet import ParquetFormat
 class ShardFormat(Protocol):
     """Writes and reads one shard; knows nothing of the others."""
 
-    def write(
-        self, folder: Path, stem: str, blocks: Iterable[Block], *, dtype: str, level: int
-    ) -> ShardEntry:
+    def write(self, folder: Path, stem: str, blocks: Iterable[Block], *, dtype: str, level: int) -> ShardEntry:
         """Write a shard under its final name only when whole; the same documents give the same bytes.
 
         Args:

@@ -163,7 +163,5 @@ def tokenizer_of(folder: Path, index: ShardIndex) -> Tokenizer:
         pattern=entry.pattern or "auto",
     )
     if tokenizer.fingerprint != entry.fingerprint:
-        raise InputError(
-            f"The tokenizer `{entry.name}` is not the one that wrote these shards.", where=str(folder)
-        )
+        raise InputError(f"The tokenizer `{entry.name}` is not the one that wrote these shards.", where=str(folder))
     return tokenizer

@@ -21,9 +21,7 @@ SCHEMA = pa.schema({"id": pa.string(), "input_ids": pa.list_(pa.int32())})
 class ParquetFormat:
     """One file, one row group for each block."""
 
-    def write(
-        self, folder: Path, stem: str, blocks: Iterable[Block], *, dtype: str, level: int
-    ) -> ShardEntry:
+    def write(self, folder: Path, stem: str, blocks: Iterable[Block], *, dtype: str, level: int) -> ShardEntry:
         """Write ``<stem>.parquet``."""
         assert dtype == "int32"
         documents = tokens = 0

@@ -22,6 +22,4 @@ class ShardSettings(Settings, frozen=True):
         if self.shard_tokens < 1:
             raise ValueError(f"`shards.shard_tokens` must be at least 1, but is {self.shard_tokens}")
         if not 1 <= self.compression_level <= 22:
-            raise ValueError(
-                f"`shards.compression_level` must be between 1 and 22, but is {self.compression_level}"
-            )
+            raise ValueError(f"`shards.compression_level` must be between 1 and 22, but is {self.compression_level}")

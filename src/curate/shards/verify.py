@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from curate.errors import UserError
 from curate.shards.block import Block
-from curate.shards.index import INDEX_FILE, ShardEntry, read_index, tokenizer_of
+from curate.shards.index import INDEX_FILE, At, ShardEntry, read_index, tokenizer_of
 from curate.shards.origin import Origin, Spans
 from curate.shards.reader import read_blocks
 from curate.shards.whole_file import sha256_of
@@ -83,9 +83,7 @@ class _Verification:
         self.origin = Origin.of(run)
         self.samples = np.unique(np.linspace(0, self.index.documents - 1, samples).astype(np.int64))
         self.first = 0  # ordinal of the next block's first document, by the index
-        self.shards = self.documents = self.tokens = self.bytes = self.decoded = self.compared = (
-            self.traced
-        ) = 0
+        self.shards = self.documents = self.tokens = self.bytes = self.decoded = self.compared = self.traced = 0
 
     def report(self) -> VerifyReport:
         for number, entry in enumerate(self.index.shards):
@@ -105,17 +103,17 @@ class _Verification:
                 continue  # reading it says so
             self.bytes += path.stat().st_size
             if sha256_of(path) != sha256:
-                self._problem(
-                    path.name, "The file has changed since it was written: its SHA-256 is not the index's."
-                )
+                self._problem(path.name, "The file has changed since it was written: its SHA-256 is not the index's.")
 
     def _check_shard(self, number: int, entry: ShardEntry) -> None:
         documents, tokens = self.documents, self.tokens
+        places: list[At] = []
         self.first = sum(earlier.documents for earlier in self.index.shards[:number])
         try:
             for block in read_blocks(self.folder, self.index, entry):
                 spans = self._trace(number, entry, block, self.tokens - tokens)
                 self._check_block(entry, block, spans)
+                places += _ends(spans)
                 self.first += len(block.ids)
                 self.documents += len(block.ids)
                 self.tokens += len(block.tokens)
@@ -128,6 +126,7 @@ class _Verification:
             self._check_count(entry.file, "documents", self.documents - documents, entry.documents)
             self._check_count(entry.file, "tokens", self.tokens - tokens, entry.tokens)
             self._check_rest(number, entry)
+            self._check_places(entry, places)
         if self.origin is not None:
             self.origin.drop(number)
 
@@ -136,11 +135,14 @@ class _Verification:
         if missing:
             self._problem(entry.file, f"The run records {missing:,} more documents in this shard.")
 
+    def _check_places(self, entry: ShardEntry, places: list[At]) -> None:
+        recorded = [place for place in (entry.first, entry.last) if place is not None]
+        if places and recorded and recorded != [places[0], places[-1]]:
+            self._problem(INDEX_FILE, f"The first and last document of `{entry.file}` lie elsewhere in the run.")
+
     def _check_block(self, entry: ShardEntry, block: Block, spans: Spans | None) -> None:
         if (block.n_tokens < 1).any():
-            return self._at_rows(
-                entry, block, block.n_tokens < 1, "The document has no tokens, not even a mark."
-            )
+            return self._at_rows(entry, block, block.n_tokens < 1, "The document has no tokens, not even a mark.")
         self._check_tokens(entry, block)
         here = self.samples - self.first
         for row in here[(here >= 0) & (here < len(block.ids))]:
@@ -169,17 +171,10 @@ class _Verification:
             (spans.shard == number)
             & (spans.offset == start + block.offsets[:found])
             & (spans.n_tokens == block.n_tokens[:found])
-            & (
-                np.asarray(
-                    spans.ids.to_numpy(zero_copy_only=False)
-                    == block.ids[:found].to_numpy(zero_copy_only=False)
-                )
-            )
+            & (np.asarray(spans.ids.to_numpy(zero_copy_only=False) == block.ids[:found].to_numpy(zero_copy_only=False)))
         )
         self.traced += int(np.count_nonzero(same))
-        self._at_rows(
-            entry, block, ~same, "The run records another document, or another span, at this place."
-        )
+        self._at_rows(entry, block, ~same, "The run records another document, or another span, at this place.")
         return spans if bool(same.all()) else None
 
     def _decode(self, entry: ShardEntry, block: Block, row: int, spans: Spans | None) -> None:
@@ -224,6 +219,12 @@ class _Verification:
         if rows:
             more = f" (and {len(rows) - 1:,} more near it)" if len(rows) > 1 else ""
             self._problem(entry.file, sentence[:-1] + more + ".", str(block.ids[rows[0]]))
+
+
+def _ends(spans: Spans | None) -> list[At]:
+    if spans is None:
+        return []
+    return [At(int(spans.part[row]), int(spans.row[row])) for row in (0, -1)]
 
 
 _BEYOND = 2**31

@@ -41,6 +41,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     thresholds: ClassVar[frozenset[str]] = frozenset()
     """Fields that only ``judge`` reads. Changing one recomputes verdicts and leaves measures alone."""
 
+    def effective(self) -> dict[str, Any]:
+        """Every value that holds, as plain data; a section whose values come from elsewhere too says so here."""
+        return {name: msgspec.to_builtins(getattr(self, name)) for name in self.__struct_fields__}
+
 
 @runtime_checkable
 class Stage(Protocol):

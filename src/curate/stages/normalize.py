@@ -50,7 +50,7 @@ CHANGES = (
 )
 
 
-class NormalizeSettings(Settings):
+class NormalizeSettings(Settings, frozen=True):
     """``[normalize]``: how text is cleaned."""
 
     backend: Literal["fast", "ftfy"] = "fast"

@@ -64,8 +64,6 @@ class Tokenize:
     reasons: ClassVar[tuple[Reason, ...]] = ()
     about: ClassVar[str] = "Turns documents into token ids, marks their ends, and notes where each lies in the shards."
     settings_type: ClassVar[type[Settings]] = TokenizeSettings
-    about: ClassVar[str] = "Turns the documents that stay into token ids and marks where each of them ends."
-    settings_type: ClassVar[type[Settings]] = TokenizeSettings
 
     def __init__(self, settings: TokenizeSettings | None = None) -> None:
         self.settings = settings or TokenizeSettings()

@@ -17,7 +17,7 @@ from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
 
 
 class StageBooks(NamedTuple):
-    """What one stage did: documents and bytes (as they stood in the input) that came and stayed; each reason's count."""
+    """What one stage did: documents and bytes (of the raw text) that came and stayed; each reason's count."""
 
     stage: str
     came: int
@@ -28,6 +28,7 @@ class StageBooks(NamedTuple):
 
     @property
     def removed(self) -> int:
+        """Documents that came and did not stay."""
         return self.came - self.kept
 
 
@@ -42,6 +43,7 @@ class Books(NamedTuple):
 
     @property
     def read(self) -> int:
+        """Everything the input held."""
         return self.documents + self.quarantined
 
     def counts(self) -> dict[str, object]:
@@ -90,7 +92,7 @@ def balance(directory: RunDirectory, stages: Sequence[str], parts: int) -> Books
     return Books(documents, quarantined, in_the_end, raw_bytes, each)
 
 
-def _check_rows(directory: RunDirectory, stage: str, part: int, verdicts: pa.Array, entering: np.ndarray) -> None:  # type: ignore[type-arg]
+def _check_rows(directory: RunDirectory, stage: str, part: int, verdicts: pa.Array, entering: np.ndarray) -> None:
     if len(verdicts) != len(entering):
         raise BooksDoNotBalance(
             f"`{directory.part(stage, part)}` has {len(verdicts):,} rows for {len(entering):,} documents"

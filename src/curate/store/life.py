@@ -31,6 +31,7 @@ class Life(NamedTuple):
 
     @property
     def removed_by(self) -> Verdict | None:
+        """The verdict that left the document out, if one did."""
         return next((verdict for verdict in self.verdicts if verdict.reasons), None)
 
 

@@ -20,7 +20,12 @@ from curate.store.atomic import whole_file
 MEASURE_KEY = b"curate.measure_key"
 VERDICT_KEY = b"curate.verdict_key"
 
-WRITE_OPTIONS = {"compression": "zstd", "compression_level": 1, "write_statistics": False, "store_schema": True}
+WRITE_OPTIONS = {
+    "compression": "zstd",
+    "compression_level": 1,
+    "write_statistics": False,
+    "store_schema": True,
+}
 
 
 @dataclass(frozen=True)

@@ -34,10 +34,12 @@ class RunDirectory:
 
     @property
     def manifest(self) -> Path:
+        """``run.json``."""
         return self.path / MANIFEST
 
     @property
     def shards(self) -> Path:
+        """Folder of the token shards."""
         return self.path / SHARDS
 
     @property
@@ -71,7 +73,8 @@ class RunDirectory:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise UserError(
-                    f"another run is writing to `{self.path}`", hint="wait for it, or choose another folder with -o"
+                    f"another run is writing to `{self.path}`",
+                    hint="wait for it, or choose another folder with -o",
                 ) from None
             if fresh:
                 self._empty()

@@ -120,8 +120,8 @@ def _model(cursor: _Cursor) -> FastTextFile:
     kept = cursor.array(np.int32, 2 * pruned).astype(np.int32).reshape(-1, 2) if pruned >= 0 else None
     quantised = bool(cursor.value("?"))
     inputs = _quantised_matrix(cursor) if quantised else _dense_matrix(cursor)
-    quantised_output = bool(cursor.value("?"))
-    output = _quantised_matrix(cursor) if quantised and quantised_output else _dense_matrix(cursor)
+    _require(not cursor.value("?"), "the model's output matrix is quantised")
+    output = _dense_matrix(cursor)
     return FastTextFile(min_ngram, max_ngram, buckets, words, labels, label_counts, kept, inputs, output)
 
 

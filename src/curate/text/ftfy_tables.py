@@ -67,7 +67,7 @@ class FtfyTables(NamedTuple):
     ascii: npt.NDArray[np.uint8]
     """By byte: 0 for what no step of ftfy looks at."""
     compositions: npt.NDArray[np.int64]
-    """Sorted ``first << 21 | second`` of all pairs that NFC composes."""
+    """Sorted ``first << 21 | second`` of all pairs that NFC changes."""
     entities: npt.NDArray[np.int64]
     """Sorted `name_hash` of the HTML entities that ftfy knows by name."""
     replacement: npt.NDArray[np.uint16]
@@ -333,17 +333,23 @@ def _replacements(
 
 
 def _compositions(characters: list[str]) -> npt.NDArray[np.int64]:
-    """All pairs that NFC composes (the primary composites of UAX #15, and the Hangul syllables)."""
-    pairs = []
+    """All pairs of a starter and a later character that NFC does not leave as they are.
+
+    More than the primary composites of UAX #15: ``U+021F U+0327`` composes to nothing, but the cedilla goes below
+    the caron inside the first and makes ``U+1E29 U+030C``. Marks in between change nothing about this.
+    """
+    pairs, starters, seconds = set(), set(), set()
     for char in characters:
         if "가" <= char <= "힣":
             jamo = unicodedata.normalize("NFD", char)
-            first, second = unicodedata.normalize("NFC", jamo[:-1]), jamo[-1]
-        else:
-            parts = unicodedata.decomposition(char).split()
-            if len(parts) != 2 or parts[0].startswith("<"):
-                continue
-            first, second = (chr(int(part, 16)) for part in parts)
-        if unicodedata.normalize("NFC", first + second) == char:
-            pairs.append(ord(first) << 21 | ord(second))
-    return np.array(sorted(pairs), np.int64)
+            pairs.add((unicodedata.normalize("NFC", jamo[:-1]), jamo[-1]))
+            continue
+        decomposition = unicodedata.decomposition(char).split()
+        if len(decomposition) == 2 and not decomposition[0].startswith("<"):
+            first, second = (chr(int(part, 16)) for part in decomposition)
+            starters |= {first, char}
+            if unicodedata.is_normalized("NFC", char):
+                seconds.add(second)
+    for first in starters:
+        pairs |= {(first, each) for each in seconds if not unicodedata.is_normalized("NFC", first + each)}
+    return np.array(sorted(ord(first) << 21 | ord(second) for first, second in pairs), np.int64)

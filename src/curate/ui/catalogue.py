@@ -53,10 +53,10 @@ def show_explanation(code: str) -> int:
     out = console(stderr=False)
     reasons = all_reasons()
     if code in reasons:
-        stage = code.partition(".")[0]
+        giver = code.partition(".")[0]
         out.print(Text.assemble((code, "bold"), f"  {reasons[code].sentence}"), soft_wrap=True)
-        if stage in stage_names():
-            out.print(Text(f"\n{stage_class(stage).about}\nSettings: curate config {stage}"), soft_wrap=True)
+        if giver in stage_names():
+            out.print(Text(f"\n{stage_class(giver).about}\nSettings: curate config {giver}"), soft_wrap=True)
         return ExitCode.DONE
     section = code.removeprefix("config.")
     if section in stage_names() and not code.startswith("config."):

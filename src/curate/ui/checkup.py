@@ -48,7 +48,12 @@ def _tried(name: str, check: Callable[[], tuple[bool, str, str]]) -> Finding:
     except CurateError as error:
         return Finding(name, good=False, detail=error.message, remedy=error.hint)
     except Exception as error:  # noqa: BLE001  (a broken installation can fail in any way; that is the finding)
-        return Finding(name, good=False, detail=f"{type(error).__name__}: {error}", remedy="pip install --force-reinstall curate")
+        return Finding(
+            name,
+            good=False,
+            detail=f"{type(error).__name__}: {error}",
+            remedy="pip install --force-reinstall curate",
+        )
 
 
 def _packages() -> tuple[bool, str, str]:
@@ -61,12 +66,20 @@ def _packages() -> tuple[bool, str, str]:
 def _machine() -> tuple[bool, str, str]:
     memory = psutil.virtual_memory()
     detail = f"{os.cpu_count()} cores, {size(memory.available)} of {size(memory.total)} memory free"
-    return memory.available > 700_000_000, detail, "" if memory.available > 700_000_000 else "close other programs"
+    return (
+        memory.available > 700_000_000,
+        detail,
+        "" if memory.available > 700_000_000 else "close other programs",
+    )
 
 
 def _disk() -> tuple[bool, str, str]:
     free = shutil.disk_usage(".").free
-    return free > 1_000_000_000, f"{size(free)} free here", "" if free > 1_000_000_000 else "choose another disk with -o"
+    return (
+        free > 1_000_000_000,
+        f"{size(free)} free here",
+        "" if free > 1_000_000_000 else "choose another disk with -o",
+    )
 
 
 def _cache() -> tuple[bool, str, str]:
@@ -76,8 +89,10 @@ def _cache() -> tuple[bool, str, str]:
         writable = os.access(folder, os.W_OK)
     except OSError:
         writable = False
-    return True, f"{folder}{'' if writable else ' (not writable: tables are built in each run)'}", (
-        "" if writable else "export CURATE_CACHE_DIR=/a/writable/folder"
+    return (
+        True,
+        f"{folder}{'' if writable else ' (not writable: tables are built in each run)'}",
+        ("" if writable else "export CURATE_CACHE_DIR=/a/writable/folder"),
     )
 
 

@@ -45,7 +45,10 @@ def show_life(run: str, document: str, *, json: bool) -> int:
     for life in lives:
         _show(out, life, sentences)
     for entry in bad:
-        out.print(Text(f"{document} was quarantined: {entry['reason']}. {printable(entry['detail'])}"), soft_wrap=True)
+        out.print(
+            Text(f"{document} was quarantined: {entry['reason']}. {printable(entry['detail'])}"),
+            soft_wrap=True,
+        )
     if len(lives) > 1:
         out.print(Text(f"{len(lives)} documents share this id.", "dim"))
     return ExitCode.DONE
@@ -55,7 +58,12 @@ def _show(out: Console, life: Life, sentences: dict[tuple[str, str], str]) -> No
     origin, gone = life.document["origin"], life.removed_by
     fate = Text(f"removed by {gone.stage}", "bold red") if gone else Text("kept", "bold green")
     out.print(Text.assemble((printable(life.document["id"]), "bold"), "  ", fate), soft_wrap=True)
-    out.print(Text(printable(f"  from {origin['file']}, position {origin['position']}, source {life.document['source']}"), "dim"))
+    out.print(
+        Text(
+            printable(f"  from {origin['file']}, position {origin['position']}, source {life.document['source']}"),
+            "dim",
+        )
+    )
     for verdict in life.verdicts:
         _show_verdict(out, verdict, sentences)
     if life.survivor:

@@ -12,7 +12,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 
 
 def printable(text: str) -> str:
-    """``text`` without control and direction characters, so that a document cannot steer the terminal.
+    r"""``text`` without control and direction characters, so that a document cannot steer the terminal.
 
     Example:
         >>> printable("a" + chr(27) + "[31m")

@@ -2,6 +2,7 @@
 
 import time
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 
@@ -19,10 +20,12 @@ class PlainFace:
         self._console, self.progress = console, Progress()
         self._last = time.monotonic()
 
-    def __enter__(self) -> "PlainFace":
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         return
 
     def __call__(self, event: Event) -> None:

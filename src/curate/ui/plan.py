@@ -16,10 +16,22 @@ from curate.ui.notes import printable
 def show_header(console: Console, plan: Plan, workers: int) -> None:
     """Two or three lines before the work: what runs, on what, with which guesses."""
     run = plan.config.run
-    _line(console, f"curate {__version__}", f"{run.engine} · {workers} worker{'s' * (workers != 1)} · seed {run.seed}")
-    _line(console, "Input", f"{len(plan.files):,} files, {size(plan.input_bytes)} ({_formats(plan)})   {_fields(plan)}")
+    _line(
+        console,
+        f"curate {__version__} ",
+        f"{run.engine} · {workers} worker{'s' * (workers != 1)} · seed {run.seed}",
+    )
+    _line(
+        console,
+        "Input",
+        f"{len(plan.files):,} files, {size(plan.input_bytes)} ({_formats(plan)})   {_fields(plan)}",
+    )
     stages = " → ".join(stage.name for stage in plan.stages) or "no stages"
-    _line(console, "Plan", f"{stages}   {len(plan.passes)} pass{'es' * (len(plan.passes) != 1)}, {len(plan.parts):,} parts")
+    _line(
+        console,
+        "Plan",
+        f"{stages}   {len(plan.passes)} pass{'es' * (len(plan.passes) != 1)}, {len(plan.parts):,} parts",
+    )
     for stage in plan.stages:
         if hasattr(stage, "describe"):
             _line(console, "", f"{stage.name}: {stage.describe()}")

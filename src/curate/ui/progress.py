@@ -17,6 +17,7 @@ class Tally:
     reasons: Counter[str] = field(default_factory=Counter)
 
     def add(self, counts: StageCounts) -> None:
+        """Count some documents more."""
         self.came += counts.came
         self.kept += counts.kept
         self.reasons.update(counts.reasons)
@@ -71,6 +72,7 @@ class Progress:
 
     @property
     def documents_per_second(self) -> float:
+        """Speed of the current pass."""
         elapsed = time.monotonic() - self.pass_started
         return self.documents / elapsed if elapsed else 0.0
 

@@ -1,6 +1,7 @@
 """The face that shows nothing but warnings; not even those when twice quiet."""
 
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 
@@ -15,10 +16,12 @@ class QuietFace:
     def __init__(self, console: Console, *, warnings: bool = True) -> None:
         self._console, self._warnings, self.progress = console, warnings, Progress()
 
-    def __enter__(self) -> "QuietFace":
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         return
 
     def __call__(self, event: Event) -> None:

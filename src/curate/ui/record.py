@@ -70,7 +70,9 @@ def _totals(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str
         lines.append(f"One training pass costs {less:.1%} less than over the raw {count(raw['value'])} tokens{bound}")
     raw_bytes = sum(part["raw_bytes"] for part in manifest["parts"])
     speed = size(raw_bytes / max(timings["wall_seconds"], 1e-9))
-    reused = f" · {timings['resumed_parts']} of {len(manifest['parts'])} parts reused" if timings["resumed_parts"] else ""
+    reused = (
+        f" · {timings['resumed_parts']} of {len(manifest['parts'])} parts reused" if timings["resumed_parts"] else ""
+    )
     lines.append(
         f"{duration(timings['wall_seconds'])} · {speed}/s of text · peak {size(timings['peak_rss_bytes'])}{reused}"
     )

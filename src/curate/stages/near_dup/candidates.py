@@ -27,8 +27,8 @@ class Candidates(NamedTuple):
 
     order: Index
     """Their numbers."""
-    component: Index
-    """For each of them, a number that its component shares."""
+    ends: npt.NDArray[np.int64]
+    """Where in ``order`` each component ends."""
     positions: Index
     """For every document of the corpus, its place in ``order``; -1 for those without company."""
     buckets: Index
@@ -60,10 +60,10 @@ def find_candidates(
     if longest_first:
         order = order[np.argsort(np.uint32(2**32 - 1) - lengths[order], kind="stable")]
     order = order[np.argsort(parents[order], kind="stable")]
-    component = parents[order]
+    ends = np.flatnonzero(np.diff(parents[order], append=-1)) + 1
     parents[:] = -1
     parents[order] = np.arange(len(order), dtype=numbering.dtype)
-    return Candidates(order, component, parents, buckets)
+    return Candidates(order, ends, parents, buckets)
 
 
 def _forest(

@@ -5,11 +5,13 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curate.stages.contract import Corpus
 from curate.stages.near_dup.exact import OUT
 from curate.stages.near_dup.numbering import Index, Numbering
 from curate.stages.near_dup.survivors import Survivors
+from curate.text.arrow import utf8_array, utf8_view
 
 _PLACE = pa.struct([("part", pa.int32()), ("row", pa.int64())])
 
@@ -40,6 +42,7 @@ def _judge_part(
     survivor = survivors.survivor[span]
     kept = survivor == np.arange(span.start, span.stop)
     removed = (survivor != OUT) & ~kept
+    exact = survivors.exact[span]
     places, rows = survivors.numbering.locate(np.where(removed, survivor, 0))
     columns = [
         corpus.partial(part, ["content_hash"]).column("content_hash").combine_chunks(),
@@ -49,8 +52,8 @@ def _judge_part(
             fields=list(_PLACE),
             mask=pa.array(~removed),
         ),
-        pa.array(survivors.jaccard[span], mask=~removed),
-        pa.array(survivors.exact[span], mask=~removed),
+        pa.array(np.where(exact, 1.0, survivors.jaccard[span]), mask=~removed),
+        pa.array(exact, mask=~removed),
         pa.array(copies[span].astype(np.int64), mask=~kept),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=pa.schema(list(JUDGMENTS.items())))
@@ -64,23 +67,26 @@ def _copies(survivors: Survivors) -> Index:
 
 
 class _Ids:
-    """Ids of the survivors that somebody names, in a file: there may be more than memory should hold."""
+    """Ids of the survivors that somebody names, in a file: they may be more than memory should hold."""
 
     def __init__(self, corpus: Corpus, numbering: Numbering, named: npt.NDArray[np.int64]) -> None:
-        self._named = named
-        bounds = np.searchsorted(named, numbering.firsts)
-        ids = [
-            self._read(corpus, numbering, part, named[bounds[part] : bounds[part + 1]])
-            for part in numbering.parts
-        ]
-        self._ids = pa.chunked_array(ids, pa.large_string()).combine_chunks()
-
-    @staticmethod
-    def _read(corpus: Corpus, numbering: Numbering, part: int, named: npt.NDArray[np.int64]) -> pa.Array:
-        ids = corpus.partial(part, ["id"]).column("id").combine_chunks().cast(pa.large_string())
-        return ids.take(pa.array(named - numbering.firsts[part]))
+        self._corpus, self._numbering, self._named = corpus, numbering, named
+        self._bounds = np.searchsorted(named, numbering.firsts)
+        lengths = [pc.binary_length(self._read(part)).to_numpy() for part in numbering.parts]
+        offsets = np.concatenate([np.zeros(1, np.int64), *lengths]).cumsum()
+        characters = corpus.scratch("ids", np.uint8, int(offsets[-1]))
+        for part in numbering.parts:
+            data, inside = utf8_view(self._read(part))
+            first = offsets[self._bounds[part]]
+            characters[first : first + inside[-1] - inside[0]] = data[inside[0] : inside[-1]]
+        self._ids = utf8_array(characters, offsets)
 
     def of(self, survivor: Index, removed: npt.NDArray[np.bool_]) -> pa.Array:
         """Id of every survivor, null where the document was not removed."""
         places = np.searchsorted(self._named, survivor)
         return self._ids.take(pa.array(places, mask=~removed)).cast(pa.string())
+
+    def _read(self, part: int) -> pa.Array:
+        named = self._named[self._bounds[part] : self._bounds[part + 1]]
+        ids = self._corpus.partial(part, ["id"]).column("id").combine_chunks().cast(pa.large_string())
+        return ids.take(pa.array(named - self._numbering.firsts[part]))

@@ -49,8 +49,7 @@ class NearDup:
 
         Example:
             >>> NearDup().describe()
-            '16 bands × 6 rows find 99.2 % of pairs at 0.80, 86.5 % at 0.70, 53.4 % at 0.60; every removal is
-            verified'
+            '16 bands × 6 rows find 99.2 % of pairs at 0.80, 86.5 % at 0.70, 53.4 % at 0.60; all removals verified'
         """
         points = [
             self.settings.similarity - step for step in (0.0, 0.1, 0.2) if self.settings.similarity > step
@@ -60,9 +59,7 @@ class NearDup:
             f"{share} {'of pairs ' if at == 0 else ''}at {point:.2f}"
             for at, (share, point) in enumerate(zip(caught, points, strict=True))
         )
-        return (
-            f"{self.banding.bands} bands × {self.banding.rows} rows find {curve}; every removal is verified"
-        )
+        return f"{self.banding.bands} bands × {self.banding.rows} rows find {curve}; all removals verified"
 
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:  # noqa: ARG002
         """Not defined: one batch does not tell whether a document has a copy elsewhere."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from curate.stages.contract import Corpus
 from curate.stages.near_dup.candidates import Candidates, find_candidates
@@ -34,7 +35,7 @@ class Survivors(NamedTuple):
     survivor: Index
     """The kept document that stands for it: itself if it is kept, `OUT` if an earlier stage left it out."""
     jaccard: Similarities
-    """Exact similarity of the two."""
+    """Exact similarity of the two where ``exact`` is false; 0 otherwise. In a file."""
     exact: npt.NDArray[np.bool_]
     """Whether their texts are the same byte for byte."""
 
@@ -76,7 +77,7 @@ def resolve_survivors(corpus: Corpus, settings: NearDupSettings) -> Survivors:
         corpus, numbering, survivor, settings.banding.bands, longest_first=settings.survivor == "longest"
     )
     sets = _collect_sets(corpus, numbering, candidates, settings.shingle_words)
-    jaccard = np.ones(numbering.documents, np.float64)
+    jaccard = corpus.scratch("jaccard", np.float64, numbering.documents)
     exact = np.ones(numbering.documents, np.bool_)
 
     def settle(batch: Batch) -> Settled:
@@ -89,44 +90,58 @@ def resolve_survivors(corpus: Corpus, settings: NearDupSettings) -> Survivors:
         survivor[documents] = candidates.order[settled.first + settled.survivor[removed]]
         jaccard[documents] = settled.jaccard[removed]
         exact[documents] = False
-    _follow_leaders(survivor, jaccard, exact)
-    return Survivors(numbering, survivor, jaccard, exact)
+    survivors = Survivors(numbering, survivor, jaccard, exact)
+    _follow_leaders(survivors)
+    return survivors
 
 
-def _follow_leaders(survivor: Index, jaccard: Similarities, exact: npt.NDArray[np.bool_]) -> None:
+def _follow_leaders(survivors: Survivors) -> None:
     """Exact copies of a removed document take over its survivor: the same text has the same Jaccard."""
-    copies = np.flatnonzero((survivor != OUT) & exact)
-    leaders = survivor[copies]
-    survivor[copies], jaccard[copies], exact[copies] = survivor[leaders], jaccard[leaders], exact[leaders]
+    numbering, survivor, jaccard, exact = survivors
+    for part in numbering.parts:
+        span = numbering.span(part)
+        copies = span.start + np.flatnonzero(exact[span] & (survivor[span] != OUT))
+        leaders = survivor[copies]
+        survivor[copies], jaccard[copies], exact[copies] = survivor[leaders], jaccard[leaders], exact[leaders]
 
 
 def _collect_sets(corpus: Corpus, numbering: Numbering, candidates: Candidates, size: int) -> ShingleSets:
     """Read the candidates' texts part by part; lay their shingle sets out in the order of candidates."""
-    places = [candidates.positions[numbering.span(part)] for part in numbering.parts]
-    rows = [np.flatnonzero(place >= 0) for place in places]
     starts = np.zeros(len(candidates.order) + 1, np.int64)
+    busy = []
     for part in numbering.parts:
+        places = candidates.positions[numbering.span(part)]
         shingles = column(corpus.partial(part, ["shingles"]), "shingles")
-        starts[1 + places[part][rows[part]]] = shingles[rows[part]]
+        starts[1 + places[places >= 0]] = shingles[places >= 0]
+        if (places >= 0).any():
+            busy.append(part)
     np.cumsum(starts, out=starts)
     sizes = np.zeros(len(candidates.order), np.uint32)
     hashes = corpus.scratch("shingles", np.uint64, int(starts[-1]))
 
-    def collect(part: int) -> tuple[Hashes, Offsets]:
-        return shingle_sets(corpus.texts(part, rows[part]), size)
+    def collect(part: int) -> tuple[Index, Hashes, Offsets]:
+        places = candidates.positions[numbering.span(part)]
+        rows = np.flatnonzero(places >= 0)
+        return places[rows], *shingle_sets(corpus.texts(part, rows), size)
 
-    busy = [part for part in numbering.parts if len(rows[part])]
-    for part, (members, offsets) in zip(busy, corpus.map(collect, busy), strict=True):
-        positions = places[part][rows[part]]
+    for positions, members, offsets in corpus.map(collect, busy):
         sizes[positions] = np.diff(offsets)
-        for position, begin, end in zip(positions, offsets[:-1], offsets[1:], strict=True):
-            hashes[starts[position] : starts[position] + end - begin] = members[begin:end]
+        _scatter(members, offsets, positions, starts, hashes)
     return ShingleSets(hashes, starts, sizes)
+
+
+@njit(nogil=True, cache=True)
+def _scatter(members: Hashes, offsets: Offsets, positions: Index, starts: Offsets, hashes: Hashes) -> None:
+    """Write set ``i`` of ``members`` to the place of document ``positions[i]``."""
+    for i in range(len(positions)):
+        start = starts[positions[i]]
+        for at in range(offsets[i], offsets[i + 1]):
+            hashes[start + at - offsets[i]] = members[at]
 
 
 def _batches(candidates: Candidates, sets: ShingleSets) -> Iterator[Batch]:
     """Whole components, as many as make a task worth while."""
-    ends = np.append(np.flatnonzero(np.diff(candidates.component)) + 1, len(candidates.order))
+    ends = candidates.ends
     first = 0
     while first < len(candidates.order):
         enough = np.searchsorted(sets.starts, sets.starts[first] + _BATCH_SHINGLES)

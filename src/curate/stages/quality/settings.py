@@ -1,7 +1,7 @@
 """The section ``[quality]``: a recipe, and what the user changes in it."""
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from curate.errors import nearest
 from curate.stages.contract import Settings
@@ -66,6 +66,11 @@ class QualitySettings(Settings, frozen=True):
     def rules(self) -> tuple[Rule, ...]:
         """The rules that judge: those of the recipe, with own limits, without those switched off."""
         return tuple(self._rules())
+
+    def effective(self) -> dict[str, Any]:
+        """Every limit that holds, whether it is the user's or the recipe's; ``False`` where no rule looks."""
+        limits = {rule.key: rule.limit for rule in self.rules()}
+        return {name: limits.get(name, False) for name in self.__struct_fields__} | {"recipe": self.recipe}
 
     def _rules(self) -> Iterator[Rule]:
         for rule in recipe(self.recipe).rules:

@@ -92,7 +92,7 @@ class RankFileVocabulary:
         self.control_tokens = encoding.control_tokens
         self.end_candidates: Sequence[str] = tuple(encoding.control_tokens)
         self.size = max(*self._ranks.values(), *encoding.control_tokens.values()) + 1
-        self.source: Mapping[str, str] = {"pattern": encoding.pattern} if file else {}
+        self.pattern = encoding.pattern if file else None
 
     def digest(self) -> bytes:
         """Of the rank file and the pattern."""
@@ -123,9 +123,7 @@ class RankFileVocabulary:
             file = Path(folder) / "ranks.tiktoken"  # fastokens reads ranks from a file only
             file.write_bytes(self._content)
             return FastokensBackend(
-                fastokens.Tokenizer.from_tiktoken(
-                    str(file), pattern=pattern, special_tokens={}, encoding=name
-                )
+                fastokens.Tokenizer.from_tiktoken(str(file), pattern=pattern, special_tokens={}, encoding=name)
             )
 
 

@@ -100,7 +100,7 @@ class Tokenizer:
             "end_of_document": self.end_of_document,
             "end_of_document_id": self.end_of_document_id,
             "file": self.vocabulary.file[0] if self.vocabulary.file else None,
-            "pattern": self.vocabulary.source.get("pattern"),
+            "pattern": self.vocabulary.pattern,
         }
 
     def prepare(self) -> tuple[str, Backend, tuple[str, ...]]:
@@ -119,9 +119,7 @@ class Tokenizer:
     def _reachable_control_tokens(self, backend: Backend) -> tuple[str, ...]:
         tokens = self.vocabulary.control_tokens
         ids, offsets = backend(pa.array(list(tokens), pa.large_string()))
-        reached = [
-            t for row, (t, id_) in enumerate(tokens.items()) if id_ in ids[offsets[row] : offsets[row + 1]]
-        ]
+        reached = [t for row, (t, id_) in enumerate(tokens.items()) if id_ in ids[offsets[row] : offsets[row + 1]]]
         if self.end_of_document in reached:
             raise PlanError(
                 f"Text `{self.end_of_document}` in a document would become the end mark of `{self.name}`.",
@@ -197,9 +195,7 @@ def _end_of_document(name: str, vocabulary: Vocabulary, wanted: str) -> str:
             f"Which token of `{name}` ends a document cannot be guessed; its control tokens: {known}.",
             hint="set `tokenize.end_of_document` to one of them",
         )
-    raise PlanError(
-        f"`tokenize.end_of_document` = `{wanted}` is no control token of `{name}`; known: {known}."
-    )
+    raise PlanError(f"`tokenize.end_of_document` = `{wanted}` is no control token of `{name}`; known: {known}.")
 
 
 def _wanted_backend(name: str, vocabulary: Vocabulary, backend: str) -> str:
@@ -218,7 +214,6 @@ def _choose(name: str, vocabulary: Vocabulary, wanted: str) -> tuple[str, Backen
     if wanted == reference:
         return reference, _open(name, vocabulary, reference), ()
     trusted = _open(name, vocabulary, reference)
-    problem = ""
     try:
         fast = vocabulary.open(preferred)
     except Exception as error:  # whatever a young library raises, the reference can do the work

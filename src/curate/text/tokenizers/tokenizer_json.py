@@ -46,12 +46,10 @@ class JsonVocabulary:
         added = {token["content"]: token["id"] for token in document.get("added_tokens") or []}
         kept = {token["content"] for token in document.get("added_tokens") or [] if _is_plain(token)}
         self._json = json.dumps(_for_corpora(document, kept), sort_keys=True, ensure_ascii=False)
-        self.control_tokens: Mapping[str, int] = {
-            name: id_ for name, id_ in added.items() if name not in kept
-        }
+        self.control_tokens: Mapping[str, int] = {name: id_ for name, id_ in added.items() if name not in kept}
         self.end_candidates = _end_candidates(self.control_tokens)
         self.size = max((*ids.values(), *added.values())) + 1
-        self.source: Mapping[str, str] = {}
+        self.pattern: str | None = None
         self.file: tuple[str, bytes] | None = ("tokenizer.json", content)
         self._decoder: Any = None
 
@@ -88,9 +86,7 @@ def json_vocabulary(path: Path) -> JsonVocabulary:
     try:
         return JsonVocabulary(path.read_bytes())
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise PlanError(
-            f"`{path.name}` is not a Hugging Face tokenizer.json: {error!r}.", where=str(path)
-        ) from error
+        raise PlanError(f"`{path.name}` is not a Hugging Face tokenizer.json: {error!r}.", where=str(path)) from error
 
 
 def _for_corpora(document: dict[str, Any], kept: set[str]) -> dict[str, Any]:
@@ -109,7 +105,7 @@ def _without_control_tokens(vocabulary: Any, added: list[dict[str, Any]], kept: 
         return [[names.get(piece, piece), score] for piece, score in vocabulary]
     if not kept:
         return vocabulary
-    # Libraries number an added token after the last one unless the vocabulary knows it, and want no holes there.
+    # Libraries number an added token after the last one, unless the vocabulary, which has no holes, knows it.
     missing = {names[token["content"]]: token["id"] for token in added if token["content"] not in vocabulary}
     return vocabulary | missing
 

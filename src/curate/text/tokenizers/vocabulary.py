@@ -24,8 +24,8 @@ class Vocabulary(Protocol):
     """Control tokens and their ids."""
     end_candidates: Sequence[str]
     """Control tokens that may mark the end of a document, the likeliest first; the first is the default."""
-    source: Mapping[str, str]
-    """Settings besides the name that are needed to load it again (the split pattern)."""
+    pattern: str | None
+    """Split pattern that must be given to load it again; None when nothing but the name is needed."""
     file: tuple[str, bytes] | None
     """Name and content of a copy that makes shards decodable on their own; None when a package carries it."""
 
@@ -50,7 +50,7 @@ class BytesVocabulary:
     size = 257
     control_tokens: Mapping[str, int] = {"<|endoftext|>": 256}
     end_candidates: Sequence[str] = ("<|endoftext|>",)
-    source: Mapping[str, str] = {}
+    pattern: str | None = None
     file: tuple[str, bytes] | None = None
 
     def digest(self) -> bytes:

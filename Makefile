@@ -1,0 +1,51 @@
+# Everything sets itself up: Python 3.11+ and make are all a machine needs.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+DEV    := $(VENV)/.ready-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-all lint format bench docs clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+run: $(READY) ## curate the sample corpus into curated/
+	$(BIN)/curate run sample_data/ -o curated
+
+test: $(DEV) ## the tests that run in minutes
+	$(BIN)/pytest -q -m "not slow"
+
+test-all: $(DEV) ## all tests
+	$(BIN)/pytest -q
+
+lint: $(DEV) ## format, lint, types, house laws
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(DEV) ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(DEV) ## measure the run: make bench CORPUS=folder
+	$(BIN)/python benchmarks/run.py $(CORPUS)
+
+docs: $(DEV) ## write the generated pages of docs/ again
+	$(BIN)/python scripts/make_reference.py
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) curated build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(DEV): $(READY) pyproject.toml
+	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@

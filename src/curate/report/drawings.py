@@ -1,0 +1,121 @@
+"""Each chart with what it shows as a sentence and its numbers as a table: nobody needs to see it to read it."""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from curate.report import charts, quantities
+from curate.report.duplicates import Duplicates
+from curate.report.measures import Histogram
+from curate.report.model import Report, Step
+
+
+class Drawing(msgspec.Struct, frozen=True, kw_only=True):
+    """A drawing with its finding as a sentence and its numbers as a table."""
+
+    id: str
+    title: str
+    svg: str
+    finding: str
+    headers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def drawings(report: Report) -> dict[str, Drawing]:
+    """Every chart of the page by its id: ``flow``, ``measure-<measure>``, ``clusters``, ``catch``."""
+    return {figure.id: figure for figure in _drawn(report)}
+
+
+def _drawn(report: Report) -> Iterator[Drawing]:
+    if report.flow:
+        yield Drawing(
+            id="flow",
+            title="Documents through the stages",
+            svg=charts.flow_chart(report.flow),
+            finding=_finding_of_flow(report.flow),
+            headers=(),
+            rows=(),
+        )
+    for histogram in report.histograms:
+        line = next(iter(histogram.thresholds), None)
+        edges = zip(histogram.edges, histogram.edges[1:], histogram.counts, strict=False)
+        passed, rows = 0, []
+        for low, high, count in edges:
+            beyond = passed if line is None or line.side == "min" else histogram.documents - passed
+            rows.append((f"{low:.4g}", f"{high:.4g}", f"{count:,}", quantities.share(beyond / histogram.documents)))
+            passed += count
+        what_if = "below its lower edge" if line is None else f"left out if {line.side} were its lower edge"
+        yield Drawing(
+            id=f"measure-{histogram.measure}",
+            title=histogram.measure,
+            svg=charts.histogram_chart(histogram),
+            finding=_finding_of_histogram(histogram),
+            headers=("from", "to", "documents", what_if),
+            rows=tuple(rows),
+        )
+    duplicates = report.duplicates
+    if duplicates and duplicates.sizes:
+        yield Drawing(
+            id="clusters",
+            title="Cluster sizes",
+            svg=charts.cluster_chart(duplicates),
+            finding=_finding_of_clusters(duplicates),
+            headers=("documents in a cluster", "clusters"),
+            rows=tuple((f"{size.documents:,}", f"{size.clusters:,}") for size in duplicates.sizes[:60]),
+        )
+    if duplicates and duplicates.curve:
+        yield Drawing(
+            id="catch",
+            title="Which pairs are compared",
+            svg=charts.catch_chart(duplicates),
+            finding=_finding_of_catch(duplicates),
+            headers=("similarity", "compared"),
+            rows=tuple((f"{at:g}", quantities.share(chance)) for at, chance in duplicates.curve),
+        )
+
+
+def _finding_of_flow(flow: Sequence[Step]) -> str:
+    largest = max(flow, key=lambda step: step.removed, default=None)
+    if largest is None or not largest.removed:
+        return "No stage left a document out."
+    lost = quantities.share(largest.removed / largest.came)
+    return (
+        f"Most was left out by {largest.stage}: {largest.removed:,} of the {largest.came:,} documents"
+        f" that reached it ({lost})."
+    )
+
+
+def _finding_of_histogram(histogram: Histogram) -> str:
+    if not histogram.thresholds:
+        return (
+            f"Half of the {histogram.documents:,} documents measured are at or below"
+            f" {quantities.short(histogram.median)}; the largest value is {quantities.short(histogram.largest)}."
+        )
+    parts = []
+    for line, beyond in zip(histogram.thresholds, histogram.beyond, strict=True):
+        side = "below" if line.side == "min" else "at or above" if line.at else "above"
+        parts.append(f"{beyond:,} ({quantities.share(beyond / histogram.documents)}) lie {side} {line.value:g}")
+    near = max(histogram.near)
+    close = f" {near:,} lie within 5 % of the line." if near else ""
+    return f"Of {histogram.documents:,} documents measured, {' and '.join(parts)}.{close}"
+
+
+def _finding_of_clusters(duplicates: Duplicates) -> str:
+    if not duplicates.clusters:
+        return "No document had a duplicate."
+    largest = duplicates.largest[0][1] if duplicates.largest else 0
+    return (
+        f"{duplicates.removed:,} documents were duplicates of {duplicates.clusters:,} survivors;"
+        f" the largest cluster has {largest:,} documents."
+    )
+
+
+def _finding_of_catch(duplicates: Duplicates) -> str:
+    chance = {round(at, 3): value for at, value in duplicates.curve}
+    said = [
+        f"{quantities.share(chance[at])} of pairs at {at:g}"
+        for at in (duplicates.similarity, round(duplicates.similarity - 0.2, 3))
+        if at in chance
+    ]
+    found = f" compare {' and '.join(said)}" if said else " decide which pairs are compared"
+    return f"{duplicates.bands} bands of {duplicates.rows} rows{found}; every removal is then checked exactly."

@@ -1,0 +1,75 @@
+"""Settings: layers, origins, and errors that say what to type."""
+
+import tomllib
+
+import pytest
+
+from curate import config
+from curate.config import FIXED, default_file, load
+from curate.errors import ConfigError
+from curate.stages import stage_class, stage_names
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_written_file_holds_every_default(tmp_path):
+    (tmp_path / "curate.toml").write_text(default_file())
+    assert load().resolved() == load(tmp_path / "curate.toml").resolved()
+    named = tomllib.loads(default_file().split("\n", 3)[3].replace("\n# ", "\n"))  # limits of the recipe are comments
+    for section in (*FIXED, *stage_names()):
+        kind = FIXED.get(section) or stage_class(section).settings_type
+        assert set(named[section]) == set(kind.__struct_fields__), section
+        assert kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in named[section].items()}).effective() == (
+            kind().effective()
+        )
+
+
+def test_later_layers_win_and_say_where_they_are(tmp_path):
+    file = tmp_path / "curate.toml"
+    file.write_text("[quality]\nmin_words = 30\n[run]\nseed = 1\n")
+    loaded = load(file, {"run.seed": 7}, ["quality.max_words=900", "language.keep=['en', 'fr']"])
+    assert loaded.stage("quality").min_words == 30
+    assert loaded.run.seed == 7
+    assert loaded.stage("language").keep == ("en", "fr")
+    assert loaded.origin("quality.min_words") == f"{file}:2"
+    assert loaded.origin("quality.max_words") == "--set quality.max_words"
+    assert loaded.origin("run.memory") == "default"
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "line", "hint"),
+    [
+        ("[quallity]\nmin_words = 3", "there is no section `quallity`", ":2", "did you mean `quality`?"),
+        ("[quality]\nmin_word = 3", "`quality` has no setting `min_word`", ":2", "did you mean `min_words`?"),
+        ("[language]\nmin_score = 65", "`language.min_score` must be between 0 and 1", ":2", "curate config language"),
+        ("[language]\nmin_score = 'high'", "`language.min_score` is 'high'", ":2", "curate config language"),
+        ("[run]\nmemory = 'lots'", "`run.memory` must be like", ":2", "curate config run"),
+    ],
+)
+def test_mistakes_are_named_with_their_line_and_a_remedy(tmp_path, text, message, line, hint):
+    file = tmp_path / "curate.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    assert message in caught.value.message
+    assert f"{file}{line}" in caught.value.where
+    assert caught.value.hint == hint
+
+
+def test_all_mistakes_are_reported_together(tmp_path):
+    file = tmp_path / "curate.toml"
+    file.write_text("[quality]\nmin_word = 3\n[language]\nmin_score = 2\n")
+    with pytest.raises(ConfigError, match="2 settings are wrong") as caught:
+        load(file)
+    assert "min_word" in caught.value.message
+    assert "min_score" in caught.value.message
+
+
+def test_pyproject_may_hold_the_settings(tmp_path):
+    (tmp_path / "pyproject.toml").write_text("[tool.curate.run]\nseed = 9\n")
+    assert load().run.seed == 9
+    assert load().origin("run.seed").endswith(":2")
+    assert config.FILE_NAME == "curate.toml"

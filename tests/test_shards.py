@@ -1,0 +1,316 @@
+"""What is written can be read by everybody, depends on the documents alone, and cannot be damaged unseen."""
+
+import json
+
+import datasets
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curate.errors import InputError
+from curate.shards import (
+    At,
+    Cutter,
+    ShardSettings,
+    cut,
+    existing_shard,
+    peek,
+    read_index,
+    read_shards,
+    verify,
+    write_index,
+    write_shard,
+)
+from curate.text.tokenizers import load_tokenizer
+
+FORMATS = ("parquet", "bin")
+TEXTS = [f"Document {number}: " + "größer, 日本語, <|endoftext|> and so on. " * (number % 7) for number in range(60)]
+IDS = [f"file.jsonl#{number % 50}" for number in range(60)]  # ids repeat
+SHARD_TOKENS = 2_000
+PART_ROWS = 25
+
+
+def encoded(name="bytes"):
+    lists = load_tokenizer(name).encode(pa.array(TEXTS, pa.large_string()))
+    return pa.record_batch({"id": pa.array(IDS), "input_ids": lists})
+
+
+def write_run(run, shard_format, name="bytes", *, batch=7):
+    """A small run: documents, the judgments of tokenize, and shards."""
+    tokenizer, documents = load_tokenizer(name), encoded(name)
+    options = ShardSettings(format=shard_format, shard_tokens=SHARD_TOKENS)
+    n_tokens = np.diff(documents["input_ids"].offsets.to_numpy())
+    shard, offset = cut(n_tokens, SHARD_TOKENS)
+    entries = []
+    for number in range(int(shard[-1]) + 1):
+        rows = np.flatnonzero(shard == number)
+        stop = int(rows[-1]) + 1
+        batches = [documents[start : min(start + batch, stop)] for start in range(int(rows[0]), stop, batch)]
+        places = {"first": place(int(rows[0])), "last": place(stop - 1)}
+        entry = write_shard(run / "shards", number, batches, options, tokenizer.vocabulary_size, **places)
+        assert entry == existing_shard(run / "shards", number, options, tokenizer.vocabulary_size, **places)
+        entries.append(entry)
+    write_index(run / "shards", options, tokenizer, entries)
+    _write_judgments(run, n_tokens, shard, offset)
+    return run / "shards"
+
+
+def place(document):
+    """Each part begins with a document that was left out."""
+    return At(document // PART_ROWS, document % PART_ROWS + 1)
+
+
+def _write_judgments(run, n_tokens, shard, offset):
+    judged = pa.table({"n_tokens": n_tokens, "shard": shard, "offset": offset})
+    kept = pa.table({"id": IDS, "text": pa.array(TEXTS, pa.large_string())})
+    removed = pa.table({"id": ["removed"], "text": pa.array(["out"], pa.large_string())})
+    nothing = pa.table({name: pa.nulls(1, judged.schema.field(name).type) for name in judged.column_names})
+    for name, table, extra in (("documents", kept, removed), ("tokenize", judged, nothing)):
+        (run / name).mkdir()
+        for part in range(-(-len(TEXTS) // PART_ROWS)):
+            rows = pa.concat_tables([extra, table.slice(part * PART_ROWS, PART_ROWS)])
+            pq.write_table(rows, run / name / f"part-{part:05d}.parquet", row_group_size=10)
+
+
+counts = st.lists(st.integers(0, 30), max_size=60)
+
+
+@given(counts, st.integers(1, 40))
+def test_documents_fill_shards_in_order_and_are_never_split(n_tokens, limit):
+    shard, offset = cut(np.array(n_tokens, np.int64), limit)
+    current = filled = 0
+    for row, size in enumerate(n_tokens):  # the rule, read aloud
+        if filled and filled + size > limit:
+            current, filled = current + 1, 0
+        assert (shard[row], offset[row]) == (current, filled)
+        filled += size
+    assert (shard.dtype, offset.dtype) == (np.int32, np.int64)
+
+
+@given(counts, st.integers(1, 40), st.integers(1, 9))
+def test_cutting_piece_by_piece_is_cutting_at_once(n_tokens, limit, piece):
+    cutter = Cutter(limit)
+    pieces = [cutter.cut(np.array(n_tokens[i : i + piece], np.int64)) for i in range(0, len(n_tokens), piece)]
+    whole = cut(np.array(n_tokens, np.int64), limit)
+    for column in (0, 1):
+        assert [value for each in pieces for value in each[column]] == whole[column].tolist()
+
+
+@pytest.mark.parametrize("shard_format", FORMATS)
+def test_bytes_do_not_depend_on_batches(tmp_path, shard_format, monkeypatch):
+    monkeypatch.setattr("curate.shards.block.BLOCK_WEIGHT", 1_000)  # several row groups in a shard
+    folders = [write_run(tmp_path / str(batch), shard_format, batch=batch) for batch in (1, 7, 1000)]
+    files = [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders]
+    assert files[0] == files[1] == files[2]
+    assert len(files[0]) == (1 if shard_format == "parquet" else 2) * len(read_index(folders[0]).shards) + 1
+    assert len(read_index(folders[0]).shards) > 3
+    table = next(folders[0].glob("*.parquet"))
+    assert pq.ParquetFile(table).num_row_groups > 1
+
+
+@pytest.mark.parametrize("shard_format", FORMATS)
+@pytest.mark.parametrize("name", ["bytes", "cl100k_base"])
+def test_documents_come_back(tmp_path, shard_format, name):
+    folder = write_run(tmp_path, shard_format, name)
+    documents = list(read_shards(folder))
+    assert [document.id for document in documents] == IDS
+    assert [document.tokens.tolist() for document in documents] == encoded(name)["input_ids"].to_pylist()
+    report = verify(folder)
+    assert report.problems == []
+    index = read_index(folder)
+    assert index.dtype == ("int32" if shard_format == "parquet" else "uint16" if name == "bytes" else "uint32")
+    assert (report.documents, report.tokens, report.shards) == (60, index.tokens, len(index.shards))
+    assert (report.decoded, report.compared, report.traced) == (60, 60, 60)
+    assert (index.shards[0].first, index.shards[-1].last) == (At(0, 1), At(2, 10))
+
+
+def test_parquet_shards_load_as_a_hugging_face_dataset(tmp_path):
+    folder = write_run(tmp_path, "parquet")
+    files = [str(folder / entry.file) for entry in read_index(folder).shards]
+    loaded = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=str(tmp_path / "cache"))
+    assert loaded["id"][:] == IDS
+    assert loaded["input_ids"][:] == encoded()["input_ids"].to_pylist()
+    assert loaded.features["input_ids"].feature.dtype == "int32"
+
+
+def test_flat_shards_map_into_memory(tmp_path):
+    folder = write_run(tmp_path, "bin")
+    index = json.loads((folder / "index.json").read_text())
+    tokens = np.memmap(folder / index["shards"][1]["file"], dtype=index["dtype"], mode="r")
+    spans = pq.read_table(folder / index["shards"][1]["index_file"]).to_pylist()
+    texts = [bytes(tokens[s["offset"] : s["offset"] + s["n_tokens"] - 1].astype(np.uint8)).decode() for s in spans]
+    first = index["shards"][0]["documents"]
+    assert texts == TEXTS[first : first + len(texts)]
+
+
+@pytest.mark.parametrize("shard_format", FORMATS)
+def test_a_shard_appears_only_when_whole(tmp_path, shard_format):
+    def interrupted():
+        yield encoded()
+        raise KeyboardInterrupt
+
+    options = ShardSettings(format=shard_format)
+    with pytest.raises(KeyboardInterrupt):
+        write_shard(tmp_path, 0, interrupted(), options, 257)
+    assert list(tmp_path.iterdir()) == []
+    assert existing_shard(tmp_path, 0, options, 257) is None
+
+
+def test_no_documents_give_an_empty_index(tmp_path):
+    write_index(tmp_path, ShardSettings(), load_tokenizer("bytes"), [])
+    assert verify(tmp_path).problems == []
+    assert peek(tmp_path) == []
+
+
+def test_shards_carry_the_users_own_tokenizer(tmp_path):
+    ranks = tmp_path / "mine.tiktoken"
+    ranks.write_bytes(b"".join(b"%s %d\n" % (_base64(byte), byte) for byte in range(256)))
+    tokenizer = load_tokenizer(str(ranks), pattern=r"\w+|\W")
+    batch = pa.record_batch({"id": ["a"], "input_ids": tokenizer.encode(pa.array(["grün"], pa.large_string()))})
+    folder = tmp_path / "shards"
+    write_index(folder, ShardSettings(), tokenizer, [write_shard(folder, 0, [batch], ShardSettings(), 257)])
+    ranks.unlink()
+    assert verify(folder).problems == []
+    assert peek(folder)[0] == ("a", 0, 0, 6, "grün")
+
+
+def _base64(byte):
+    import base64
+
+    return base64.b64encode(bytes([byte]))
+
+
+def test_peek_finds_documents(tmp_path):
+    folder = write_run(tmp_path, "parquet")
+    assert [(found.id, found.text) for found in peek(folder, 3)] == list(zip(IDS, TEXTS, strict=True))[:3]
+    assert [found.text for found in peek(folder, id="file.jsonl#3")] == [TEXTS[3], TEXTS[53]]
+    second = peek(folder, 1, shard=1)[0]
+    assert (second.shard, second.offset, second.n_tokens) == (1, 0, len(second.text.encode()) + 1)
+    with pytest.raises(InputError, match="There is no shard 99"):
+        peek(folder, shard=99)
+
+
+def _flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def _shard(folder, number):
+    return folder / read_index(folder).shards[number].file
+
+
+@pytest.mark.parametrize("shard_format", FORMATS)
+@pytest.mark.parametrize(
+    ("damage", "sentences"),
+    [
+        (lambda folder: _flip(_shard(folder, 1)), {"SHA-256 is not the index's"}),
+        (lambda folder: _shard(folder, 1).unlink(), {"The file is missing"}),
+        (lambda folder: _shard(folder, 1).write_bytes(b""), {"SHA-256 is not the index's", "cannot be read"}),
+        (
+            lambda folder: _shard(folder, 1).write_bytes(_shard(folder, 1).read_bytes()[:-40]),
+            {"SHA-256 is not the index's", "cannot be read"},
+        ),
+        (lambda folder: (folder / "shard-00099.bin").touch(), {"not in the index"}),
+    ],
+    ids=["flipped", "missing", "empty", "truncated", "extra"],
+)
+def test_damaged_files_are_problems_not_crashes(tmp_path, shard_format, damage, sentences):
+    folder = write_run(tmp_path, shard_format)
+    damage(folder)
+    problems = verify(folder).problems
+    for sentence in sentences:
+        assert any(sentence in problem.sentence for problem in problems), problems
+    named = {problem.file for problem in problems}
+    assert len(named) == 1  # one damaged file does not make others look wrong
+
+
+def _rewrite(folder, change, *, shard=1):
+    """Write a shard again with changed ids, and an index that agrees with it."""
+    index = read_index(folder)
+    documents = list(read_shards(folder, shard=shard))
+    lists = change([d.tokens.tolist() for d in documents])
+    batch = pa.record_batch(
+        {
+            "id": [d.id for d in documents][: len(lists)],
+            "input_ids": pa.array(lists, pa.large_list(pa.uint32())),
+        }
+    )
+    entries = list(index.shards)
+    entries[shard] = write_shard(folder, shard, [batch], ShardSettings(format=index.format), 257)
+    write_index(folder, ShardSettings(format=index.format), load_tokenizer("bytes"), entries)
+
+
+@pytest.mark.parametrize("shard_format", FORMATS)
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda lists: [lists[0][:-1], *lists[1:]], "does not end with the end mark"),
+        (lambda lists: [[*lists[0][:3], 256, *lists[0][4:]], *lists[1:]], "end mark before its end"),
+        (lambda lists: [[300, *lists[0][1:]], *lists[1:]], "outside the vocabulary of 257"),
+        (lambda lists: [[], *lists[1:]], "has no tokens"),
+        (
+            lambda lists: [[*lists[0][:3], 33, *lists[0][4:]], *lists[1:]],
+            "not the text of the run's document",
+        ),
+        (lambda lists: [[33, *lists[0]], *lists[1:]], "another span, at this place"),
+        (lambda lists: lists[:-1], "1 more documents in this shard"),
+    ],
+    ids=["unended", "ended twice", "strange id", "no tokens", "other text", "other span", "document lost"],
+)
+def test_wrong_contents_are_found_although_hashes_agree(tmp_path, shard_format, change, sentence):
+    folder = write_run(tmp_path, shard_format)
+    _rewrite(folder, change)
+    problems = verify(folder).problems
+    assert any(sentence in problem.sentence for problem in problems), problems
+    assert {problem.file for problem in problems} == {_shard(folder, 1).name}
+    assert all(problem.document for problem in problems if "The document" in problem.sentence)
+
+
+def test_an_index_that_lies_is_found(tmp_path):
+    folder = write_run(tmp_path, "parquet")
+    index = json.loads((folder / "index.json").read_text())
+    index["tokens"] += 1
+    index["shards"][0]["documents"] += 1
+    index["shards"][1]["first"]["row"] += 1
+    (folder / "index.json").write_text(json.dumps(index))
+    sentences = [problem.sentence for problem in verify(folder).problems]
+    assert any("The index says" in sentence and "documents" in sentence for sentence in sentences)
+    assert any("The index says" in sentence and "tokens" in sentence for sentence in sentences)
+    assert any("lie elsewhere in the run" in sentence for sentence in sentences)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "holds no shards"), ("{", "cannot be read"), ('{"format": 1}', "cannot be read")],
+)
+def test_folders_without_an_index_are_the_users_mistake(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "index.json").write_text(content)
+    with pytest.raises(InputError, match=message):
+        verify(tmp_path)
+
+
+def test_another_tokenizer_is_refused(tmp_path):
+    folder = write_run(tmp_path, "bin")
+    index = (folder / "index.json").read_text().replace(load_tokenizer("bytes").fingerprint, "0" * 64)
+    (folder / "index.json").write_text(index)
+    with pytest.raises(InputError, match="is not the one that wrote these shards"):
+        peek(folder)
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"shard_tokens": 0}, "`shards.shard_tokens` must be at least 1, but is 0"),
+        ({"compression_level": 30}, "`shards.compression_level` must be between 1 and 22, but is 30"),
+        ({"format": "csv"}, "Invalid enum value"),
+    ],
+)
+def test_settings_are_checked(section, message):
+    with pytest.raises(ValueError, match=message):
+        msgspec.convert(section, ShardSettings)

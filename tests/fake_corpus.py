@@ -22,9 +22,7 @@ class FakeCorpus:
         """`None` in ``parts`` is a document that an earlier stage left out."""
         self.rows = [len(part) for part in parts]
         self._texts = [pa.array(part, pa.large_string()) for part in parts]
-        self.ids = ids or [
-            [f"doc-{part}-{row}" for row in range(rows)] for part, rows in enumerate(self.rows)
-        ]
+        self.ids = ids or [[f"doc-{part}-{row}" for row in range(rows)] for part, rows in enumerate(self.rows)]
         self.partials = [self._observe(stage, part, batch_rows) for part in range(len(parts))]
         self._scratch: set[str] = set()
         self.scratch_bytes = 0

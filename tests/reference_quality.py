@@ -66,13 +66,14 @@ def _words(text: str) -> list[tuple[str, bool]]:
     words: list[tuple[str, bool]] = []
     for run in text.split():
         pieces: list[str] = []
+        unspaced = False  # whether the last piece is a letter of a script without spaces
         for character in run:
             is_mark = unicodedata.category(character)[0] == "M"
-            alone = _is_unspaced(character) or (pieces and any(map(_is_unspaced, pieces[-1])))
-            if pieces and (is_mark or not alone):
+            if pieces and (is_mark or not (unspaced or _is_unspaced(character))):
                 pieces[-1] += character
             else:
                 pieces.append(character)
+                unspaced = _is_unspaced(character)
         words += [(piece, i == 0) for i, piece in enumerate(pieces)]
     return words
 

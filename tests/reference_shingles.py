@@ -15,11 +15,7 @@ def is_word_character(character: str) -> bool:
 
 def words(text: str) -> list[str]:
     spaced = "".join(
-        f" {c} "
-        if re.match(f"[{UNSPACED}]", c) and is_word_character(c)
-        else c
-        if is_word_character(c)
-        else " "
+        f" {c} " if re.match(f"[{UNSPACED}]", c) and is_word_character(c) else c if is_word_character(c) else " "
         for c in text.replace("İ", "i")
     )
     return spaced.lower().replace(*"\u03c2\u03c3").split()

@@ -13,9 +13,7 @@ def pack(sets: list[set[int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.array([member for members in sets for member in sorted(members)], np.uint64), starts, sizes
 
 
-def naive(
-    sets: list[set[int]], labels: list[list[int]], similarity: float, leaders: int
-) -> list[tuple[int, float]]:
+def naive(sets: list[set[int]], labels: list[list[int]], similarity: float, leaders: int) -> list[tuple[int, float]]:
     """The definition: earlier first, against the last `leaders` kept members of every bucket."""
     kept: dict[tuple[int, int], list[int]] = {}
     decided = []
@@ -46,9 +44,7 @@ def test_selection_is_the_sequential_definition(data, similarity, leaders):
             together = [other for other, same in enumerate(column) if same == label]
             buckets[at, band] = data.draw(st.just(together[-1])) if len(together) > 1 else -1
     survivors, similarities = select_survivors(buckets, *pack(sets), similarity, leaders)
-    assert list(zip(survivors.tolist(), similarities.tolist(), strict=True)) == naive(
-        sets, labels, similarity, leaders
-    )
+    assert list(zip(survivors.tolist(), similarities.tolist(), strict=True)) == naive(sets, labels, similarity, leaders)
 
 
 def test_a_bucket_of_many_dissimilar_sets_costs_a_bounded_number_of_comparisons():

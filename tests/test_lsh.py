@@ -37,16 +37,17 @@ def test_the_curve_is_that_of_datasketch(banding):
     st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.booleans()), max_size=30),
     st.integers(1, 4),
     st.integers(1, 3),
+    st.sampled_from([np.int32, np.int64]),
 )
-def test_buckets_and_components_are_those_of_a_dictionary(documents, slices, parts):
+def test_buckets_and_components_are_those_of_a_dictionary(documents, slices, parts, index):
     spread = np.uint64(0x9E3779B97F4A7C15)
     keys = np.array([document[:2] for document in documents], np.uint64).reshape(-1, 2).T * spread
     takes_part = np.array([document[2] for document in documents], bool)
-    parents = np.where(takes_part, np.arange(len(documents)), -1).astype(np.int32)
-    buckets = np.zeros((2, len(documents)), np.int32)
+    parents = np.where(takes_part, np.arange(len(documents)), -1).astype(index)
+    buckets = np.zeros((2, len(documents)), index)
     bounds = np.linspace(0, len(documents), parts + 1).astype(int)
     for band in range(2):
-        table, owners = table_for(len(documents), np.int32)
+        table, owners = table_for(len(documents), index)
         for slice_of in range(slices):
             owners[:] = -1
             for first, last in pairwise(bounds):

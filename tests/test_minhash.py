@@ -60,7 +60,5 @@ def test_band_keys_agree_exactly_where_all_rows_agree():
 
 def test_both_backends_observe_the_same():
     batch = pa.record_batch({"id": ["a", "b", "c"], "text": strings(["a b c d e f", "", "字字字字字字 x"])})
-    fast, reference = (
-        NearDup(NearDupSettings(backend=backend)).observe(batch) for backend in ("fast", "datasketch")
-    )
+    fast, reference = (NearDup(NearDupSettings(backend=backend)).observe(batch) for backend in ("fast", "datasketch"))
     assert fast.equals(reference)

@@ -26,9 +26,7 @@ def resolve(stage: NearDup, parts: list[list[str | None]], **how: object) -> lis
     return [row for batch in batches for row in batch.to_pylist()]
 
 
-def naive(
-    texts: list[str | None], similarity: float, *, longest: bool
-) -> list[tuple[int | None, float | None]]:
+def naive(texts: list[str | None], similarity: float, *, longest: bool) -> list[tuple[int | None, float | None]]:
     """The definition, comparing all with all: longest first, removed only for a kept document near enough."""
     present = [at for at, text in enumerate(texts) if text is not None]
     order = sorted(present, key=lambda at: (-len(texts[at].encode()) if longest else 0, at))
@@ -37,8 +35,7 @@ def naive(
     outcome: dict[int, tuple[int | None, float | None]] = {}
     for at in order:
         found = [
-            (1.0 if texts[at] == texts[k] else jaccard(sets[at], sets[k]), -rank, k)
-            for rank, k in enumerate(kept)
+            (1.0 if texts[at] == texts[k] else jaccard(sets[at], sets[k]), -rank, k) for rank, k in enumerate(kept)
         ]
         same = [k for k in present if k < at and texts[k] == texts[at]]
         best = max(found, default=(0.0, 0, 0))
@@ -69,10 +66,7 @@ def test_outcome_is_the_definition_whatever_the_parts(texts, similarity, longest
     parts = [texts[at : at + part_rows] for at in range(0, len(texts), part_rows)]
     rows = resolve(stage, [*parts, []], batch_rows=part_rows)
     starts = np.cumsum([0, *map(len, parts)])
-    named = [
-        (row["survivor_at"] and starts[row["survivor_at"]["part"]] + row["survivor_at"]["row"])
-        for row in rows
-    ]
+    named = [(row["survivor_at"] and starts[row["survivor_at"]["part"]] + row["survivor_at"]["row"]) for row in rows]
     expected = naive(texts, similarity, longest=longest)
     assert list(zip(named, [row["jaccard"] for row in rows], strict=True)) == expected
     for at, row in enumerate(rows):
@@ -114,10 +108,9 @@ def test_documents_without_words_have_exact_copies_only():
 
 
 def test_short_documents_are_compared_as_one_shingle():
-    rows = resolve(STAGE, [["Hello, World", "hello world!", "hello there", "world hello"]])
-    assert [row["survivor"] for row in rows] == [None, "doc-0-0", None, None] or rows[0][
-        "survivor"
-    ] == "doc-0-1"
+    rows = resolve(STAGE, [["Hello, World!", "hello world", "hello there", "world hello"]])
+    assert [row["survivor"] for row in rows] == [None, "doc-0-0", None, None]
+    assert (rows[1]["jaccard"], rows[1]["exact"]) == (1.0, False)
 
 
 def test_ids_may_repeat():
@@ -147,8 +140,7 @@ def test_it_is_a_corpus_stage():
         ({"bands": 14}, "`near_dup.bands` and `near_dup.rows` must be set together, but are 14 and 0"),
         (
             {"similarity": 0.01},
-            "`near_dup.permutations` must be larger to find 99.0% of the pairs "
-            "at `similarity` 0.01, but is 112",
+            ("`near_dup.permutations` must be larger to find 99.0% of the pairs at `similarity` 0.01, but is 112"),
         ),
     ],
 )
@@ -164,9 +156,7 @@ def test_recall_and_precision_on_known_pairs():
     docs = pl.read_parquet(TRUTH / "docs.parquet", columns=["id", "text"])
     pairs = pl.read_parquet(TRUTH / "pairs.parquet").filter(pl.col("jaccard") >= 0.8)
     halves = [docs[: len(docs) // 2], docs[len(docs) // 2 :]]
-    corpus = FakeCorpus(
-        STAGE, [half["text"].to_list() for half in halves], [half["id"].to_list() for half in halves]
-    )
+    corpus = FakeCorpus(STAGE, [half["text"].to_list() for half in halves], [half["id"].to_list() for half in halves])
     judged = pl.from_arrow(pa.Table.from_batches(STAGE.resolve(corpus))).with_columns(id=docs["id"])
     removed = judged.filter(pl.col("survivor").is_not_null())
     kept = judged.filter(pl.col("survivor").is_null())["id"].implode()

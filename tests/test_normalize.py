@@ -1,4 +1,5 @@
 """`normalize`: equal to ftfy on every input, idempotent, and each change named."""
+# ruff: noqa: RUF001 - the characters that look alike are what is tested
 
 import gzip
 import html
@@ -35,7 +36,25 @@ FRAGMENTS = [
     *("\u2060", "\u2062", "\xad", "\u200c", "\u200d", "\u200f", "\ufe0f", " ", "\t", "\xa0", "\u3000", "\u2003"),
     *("’", "“", "ﬁ", "ŉ", "Ǆ", "Ａ", "ｶ", "ﾞ", "￣", "e", "\u0301", "\u0323", "\u0327", "\u021f", "\u0338", "≠", "="),
     *("가", "각", "ᄀ", "ᅡ", "ᆨ", "\u093c", "न", "\u09c7", "\u09be", "\u0344", "\u0958", "א\u05bc", "\ufb2a"),
-    *("Ã©", "â€œ", "â€™", "Â ", "Ã ", "à²", "ð\x9f\x98\x8d", "Ð", "вЂ™", "Œ", "œ", "√", "°", "×²", "ГўВЂВ", "β€™", "ā€"),
+    *(
+        "Ã©",
+        "â€œ",
+        "â€™",
+        "Â ",
+        "Ã ",
+        "à²",
+        "ð\x9f\x98\x8d",
+        "Ð",
+        "вЂ™",
+        "Œ",
+        "œ",
+        "√",
+        "°",
+        "×²",
+        "ГўВЂВ",
+        "β€™",
+        "ā€",
+    ),
 ]
 MOJIBAKE = sorted({char for chars in MOJIBAKE_CATEGORIES.values() for char in chars})
 nasty = st.lists(
@@ -80,7 +99,14 @@ def test_fast_path_equals_ftfy(texts):
 def test_fast_path_equals_ftfy_on_real_text_read_in_the_wrong_encoding():
     rng = random.Random(20)
     sources = [html.unescape(case["expect"]) for case in CASES]
-    sources += ["Der Übermut äußert sich – „so“ –", "Где же ключ?", "Ωμέγα και άλφα", "ภาษาไทย", "日本語、テスト", "żółć ęą"]
+    sources += [
+        "Der Übermut äußert sich – „so“ –",
+        "Где же ключ?",
+        "Ωμέγα και άλφα",
+        "ภาษาไทย",
+        "日本語、テスト",
+        "żółć ęą",
+    ]
     texts = []
     for _ in range(3000):
         text = rng.choice(sources)[: rng.randint(1, 40)]
@@ -171,7 +197,7 @@ def tidy_by_regex(text, max_blank_lines):
     text = re.sub(r"[\x00-\x08\x0b\x0d-\x1f\x7f-\x9f]|[" + "".join(ZERO_WIDTH) + "]", "", text)
     text = re.sub(r"\f+", "\n", re.sub(r"(?m)^\f+", "", text))
     text = "\n".join(line if line.strip() else "" for line in text.split("\n")).strip()
-    return re.sub(r"\n{%d,}" % (max_blank_lines + 2), "\n" * (max_blank_lines + 1), text)
+    return re.sub(f"\n{{{max_blank_lines + 2},}}", "\n" * (max_blank_lines + 1), text)
 
 
 @fuzzed
@@ -204,9 +230,9 @@ def test_stage_keeps_its_contract():
 
 
 def test_settings_say_what_is_wrong():
-    with pytest.raises(ValueError, match="`normalize.max_blank_lines` must be 0 or more, but is -1"):
+    with pytest.raises(ValueError, match=r"`normalize\.max_blank_lines` must be 0 or more, but is -1"):
         NormalizeSettings(max_blank_lines=-1)
-    with pytest.raises(ValueError, match="`normalize.backend` must be `fast` or `ftfy`, but is `slow`"):
+    with pytest.raises(ValueError, match=r"`normalize\.backend` must be `fast` or `ftfy`, but is `slow`"):
         NormalizeSettings(backend="slow")
 
 

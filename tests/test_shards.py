@@ -12,19 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.errors import InputError
-from curate.shards import (
-    At,
-    Cutter,
-    ShardSettings,
-    cut,
-    existing_shard,
-    peek,
-    read_index,
-    read_shards,
-    verify,
-    write_index,
-    write_shard,
-)
+from curate.shards.cutting import Cutter, cut
+from curate.shards.index import At, read_index, write_index
+from curate.shards.peek import peek
+from curate.shards.reader import read_shards
+from curate.shards.settings import ShardSettings
+from curate.shards.verify import verify
+from curate.shards.writer import existing_shard, write_shard
 from curate.text.tokenizers import load_tokenizer
 
 FORMATS = ("parquet", "bin")
@@ -269,6 +263,15 @@ def test_wrong_contents_are_found_although_hashes_agree(tmp_path, shard_format, 
     assert any(sentence in problem.sentence for problem in problems), problems
     assert {problem.file for problem in problems} == {_shard(folder, 1).name}
     assert all(problem.document for problem in problems if "The document" in problem.sentence)
+
+
+@pytest.mark.parametrize("name", ["tokenize/part-00001.parquet", "documents/part-00002.parquet"])
+def test_a_damaged_run_is_told_apart_from_damaged_shards(tmp_path, name):
+    folder = write_run(tmp_path, "parquet")
+    (tmp_path / name).write_bytes(b"PAR1")
+    report = verify(folder)
+    assert [problem.file for problem in report.problems] == [name]
+    assert (report.documents, report.decoded, report.compared) == (60, 60, 0)
 
 
 def test_an_index_that_lies_is_found(tmp_path):

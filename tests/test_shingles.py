@@ -36,9 +36,7 @@ def sets_of(texts: list[str], size: int) -> list[np.ndarray]:
 
 @settings(deadline=None)  # the first example compiles
 @given(
-    st.lists(
-        st.text(alphabet=st.sampled_from("aAbBßÉé_ ,ς1字かก\u0301")) | st.sampled_from(SAMPLES), min_size=2
-    ),
+    st.lists(st.text(alphabet=st.sampled_from("aAbBßÉé_ ,ς1字かก\u0301")) | st.sampled_from(SAMPLES), min_size=2),
     st.integers(1, 6),
 )
 def test_sets_are_those_of_the_definition(texts, size):
@@ -50,9 +48,7 @@ def test_sets_are_those_of_the_definition(texts, size):
 
 @pytest.mark.parametrize("sample", SAMPLES[:4])
 def test_words_of_spaced_scripts_are_those_of_the_regular_expression(sample):
-    assert words(sample) == [
-        word.replace(*"ςσ") for word in re.findall(r"\w+", sample.replace("İ", "i").lower())
-    ]
+    assert words(sample) == [word.replace(*"ςσ") for word in re.findall(r"\w+", sample.replace("İ", "i").lower())]
 
 
 def test_each_code_point_of_a_script_without_spaces_is_a_word():

@@ -5,7 +5,7 @@ without reading the corpus again.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from curate.corpus.quarantine import Damaged
 
 _BLOCK = 1024 * 1024
 _HEAD_BYTES = 64 * 1024
+_FILES_PER_TASK = 256
 
 
 def inspect(files: Sequence[InputFile], settings: InputSettings, threads: int) -> tuple[InputFile, ...]:
@@ -34,9 +35,19 @@ def inspect(files: Sequence[InputFile], settings: InputSettings, threads: int) -
         InputError: a Parquet file has no column of text, or not the one that was asked for.
     """
     with ThreadPoolExecutor(threads, thread_name_prefix="inspect") as pool:
-        large = {file.path: pool.submit(_inspected, file, settings) for file in files if _is_large(file)}
-        # Small files stay on one thread: in their many short system calls, threads only wait for each other.
-        return tuple(large[file.path].result() if file.path in large else _inspected(file, settings) for file in files)
+        done = pool.map(lambda task: [_inspected(file, settings) for file in task], _tasks(files))
+        return tuple(file for task in done for file in task)
+
+
+def _tasks(files: Sequence[InputFile]) -> Iterator[list[InputFile]]:
+    """Large files one by one, small ones by the hundred: they cost less than handing them to a thread."""
+    task: list[InputFile] = []
+    for file in files:
+        task.append(file)
+        if len(task) == _FILES_PER_TASK or _is_large(file):
+            yield task
+            task = []
+    yield task
 
 
 def _is_large(file: InputFile) -> bool:

@@ -129,7 +129,9 @@ def _quarantine(manifest: Mapping[str, Any]) -> Iterator[Alert]:
 
 
 def _inputs(manifest: Mapping[str, Any]) -> Iterator[Alert]:
-    empty = [entry["name"] for entry in manifest.get("inputs", ()) if entry.get("empty")]
+    said = " ".join(manifest.get("warnings", ()))
+    names = (entry["name"] for entry in manifest.get("inputs", ()) if entry.get("empty"))
+    empty = [name for name in names if name not in said]
     if empty:
         yield Alert(
             level="note",
@@ -137,7 +139,7 @@ def _inputs(manifest: Mapping[str, Any]) -> Iterator[Alert]:
             detail=_listed(empty),
             section="inputs",
         )
-    skipped = manifest.get("skipped", ())
+    skipped = [entry for entry in manifest.get("skipped", ()) if entry["path"] not in said]
     if skipped:
         detail = "; ".join(f"{entry['path']}: {entry['why']}" for entry in skipped[:3])
         yield Alert(
@@ -168,7 +170,7 @@ def _giant_clusters(manifest: Mapping[str, Any], duplicates: Duplicates | None) 
         if documents > 10 and documents / read > GIANT:
             yield Alert(
                 level="note",
-                title=f"One document has {quantities.count(documents)} copies,"
+                title=f"{quantities.count(documents)} documents are copies of one,"
                 f" {quantities.share(documents / read)} of the corpus",
                 section="duplicates",
             )
@@ -178,11 +180,11 @@ def _silent_rules(manifest: Mapping[str, Any]) -> Iterator[Alert]:
     removed = manifest["counts"]["removed"]
     for stage in manifest.get("stages", ()):
         given = removed.get(stage["name"], {}).get("reasons", {})
-        silent = [reason["code"] for reason in stage["reasons"] if not given.get(reason["code"])]
+        silent = [rule["reason"] for rule in stage.get("rules", ()) if not given.get(rule["reason"])]
         if silent:
             yield Alert(
                 level="note",
-                title=f"{len(silent)} of {len(stage['reasons'])} reasons of `{stage['name']}` were never given",
+                title=f"{len(silent)} of {len(stage['rules'])} rules of `{stage['name']}` never fired",
                 detail=_listed(silent),
                 section=f"stage-{stage['name']}",
             )

@@ -5,6 +5,7 @@ print. Nothing in the SVG has an id, a style attribute or a script: it lives und
 of them.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -86,7 +87,9 @@ def histogram_chart(histogram: Histogram) -> str:
     ]
     kind = "log" if histogram.scale == "log" else "linear"
     scale = alt.Scale(type=kind, domainMin=edges[0], domainMax=edges[-1], nice=False)
-    numbers = alt.Axis(grid=False, tickCount=6, labelExpr=_COUNT, labelFlush=True, ticks=True, labelOverlap="greedy")
+    numbers = alt.Axis(
+        grid=False, labelExpr=_COUNT, labelFlush=True, ticks=True, labelOverlap="greedy", **_ticks(histogram)
+    )
     bars = (
         alt.Chart(alt.Data(values=rows))
         .mark_bar(stroke=_PAPER, strokeWidth=0.6)
@@ -98,13 +101,8 @@ def histogram_chart(histogram: Histogram) -> str:
             color=_parts("within", "beyond"),
         )
     )
-    marks = [{"at": line.value, "label": _line_label(line)} for line in lines]
-    marked = alt.Chart(alt.Data(values=marks)).encode(x=alt.X("at:Q", scale=scale))
-    rule = marked.mark_rule(color=_INK, strokeWidth=1.5)
-    text = marked.mark_text(align="center", baseline="bottom", dy=-4, fontSize=12, color=_INK).encode(
-        y=alt.value(0), text="label:N"
-    )
-    return _svg((bars + rule + text).properties(width=_HALF_WIDTH, height=130))
+    drawn = [bars, *(mark for line in lines for mark in _line(line, scale, _place(line.value, histogram)))]
+    return _svg(alt.layer(*drawn).properties(width=_HALF_WIDTH, height=130))
 
 
 def cluster_chart(duplicates: Duplicates) -> str:
@@ -146,8 +144,36 @@ def catch_chart(duplicates: Duplicates) -> str:
     return _svg((curve + rule + text).properties(width=_HALF_WIDTH, height=200))
 
 
-def _line_label(line: Threshold) -> str:
-    return f"{line.setting.partition('.')[2] or line.side} {line.value:g}"
+def _line(line: Threshold, scale: alt.Scale, place: float) -> list[Any]:
+    """A threshold as a rule with its label above, which never sticks out of the drawing."""
+    name = line.side if line.setting.partition(".")[2].startswith(f"{line.side}_") else line.setting.partition(".")[2]
+    mark = alt.Chart(alt.Data(values=[{"at": line.value, "label": f"{name or line.side} {line.value:,g}"}]))
+    mark = mark.encode(x=alt.X("at:Q", scale=scale))
+    align: Any = "left" if place < 0.12 else "right" if place > 0.88 else "center"
+    text = mark.mark_text(align=align, baseline="bottom", dy=-4, fontSize=12, color=_INK)
+    return [mark.mark_rule(color=_INK, strokeWidth=1.5), text.encode(y=alt.value(0), text="label:N")]
+
+
+def _place(value: float, histogram: Histogram) -> float:
+    """Where a value lies between the outer edges: 0 left, 1 right."""
+    low, high = histogram.edges[0], histogram.edges[-1]
+    if histogram.scale == "log":
+        low, high, value = math.log(low), math.log(high), math.log(max(value, 1.0))
+    return (value - low) / (high - low)
+
+
+def _ticks(histogram: Histogram) -> dict[str, Any]:
+    """Few enough numbers on the axis: on a logarithmic scale 1, 10, 100 with steps between when there is room."""
+    if histogram.scale == "linear":
+        return {"tickCount": 6}
+    low, high = math.log10(histogram.edges[0]), math.log10(histogram.edges[-1])
+    steps = (1, 2, 5) if high - low < 2 else (1, 3) if high - low < 3 else (1,)
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    return {
+        "values": [
+            step * 10**power for power in powers for step in steps if low <= math.log10(step * 10**power) <= high
+        ]
+    }
 
 
 def _parts(first: str, second: str) -> alt.Color:

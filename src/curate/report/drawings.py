@@ -94,7 +94,9 @@ def _finding_of_histogram(histogram: Histogram) -> str:
     parts = []
     for line, beyond in zip(histogram.thresholds, histogram.beyond, strict=True):
         side = "below" if line.side == "min" else "at or above" if line.at else "above"
-        parts.append(f"{beyond:,} ({quantities.share(beyond / histogram.documents)}) lie {side} {line.value:g}")
+        parts.append(
+            f"{beyond:,} ({quantities.share(beyond / histogram.documents)}) lie {side} {quantities.short(line.value)}"
+        )
     near = max(histogram.near)
     close = f" {near:,} lie within 5 % of the line." if near else ""
     return f"Of {histogram.documents:,} documents measured, {' and '.join(parts)}.{close}"

@@ -71,8 +71,8 @@ def visible(text: str) -> str:
     r"""``text`` with everything that hides, reorders or piles up made visible or harmless.
 
     Example:
-        >>> visible("a\\u202eb\\x07 \\tc")
-        'a⟦U+202E⟧b␇ \\tc'
+        >>> visible("a\u202eb\x07 \tc")
+        'a⟦U+202E⟧b␇ \tc'
     """
     return _STACKED.sub(r"\1", _HIDDEN.sub(_name_of, text.replace("\r\n", "\n")))
 

@@ -20,7 +20,7 @@ def share(value: float | None) -> str:
     r"""A share of 1 as a percentage with one decimal; tiny ones are not rounded to nothing.
 
     Example:
-        >>> [share(x).replace("\\u202f", " ") for x in (0, 0.0004, 0.1234, 0.9999, 1)]
+        >>> [share(x).replace("\u202f", " ") for x in (0, 0.0004, 0.1234, 0.9999, 1)]
         ['0 %', '< 0.1 %', '12.3 %', '> 99.9 %', '100 %']
     """
     if value is None or math.isnan(value):
@@ -38,7 +38,7 @@ def short(value: float | None) -> str:
     r"""Three significant digits with the words people use for large numbers.
 
     Example:
-        >>> [short(x).replace("\\u00a0", " ") for x in (0, 12.3456, 999, 580_123_456, 7e9, 2.7e19, -0.00123)]
+        >>> [short(x).replace("\u00a0", " ") for x in (0, 12.3456, 999, 580_123_456, 7e9, 2.7e19, -0.00123)]
         ['0', '12.3', '999', '580 million', '7 billion', '2.7e19', '-0.00123']
     """
     if value is None:
@@ -58,7 +58,7 @@ def size(value: float | None) -> str:
     r"""Bytes in decimal units.
 
     Example:
-        >>> [size(x).replace("\\u00a0", " ") for x in (17, 64_000_000, 3_210_000_000)]
+        >>> [size(x).replace("\u00a0", " ") for x in (17, 64_000_000, 3_210_000_000)]
         ['17 B', '64.0 MB', '3.21 GB']
     """
     if value is None:
@@ -73,7 +73,7 @@ def duration(seconds: float | None) -> str:
     r"""Seconds as days, hours, minutes and seconds: the two largest that matter.
 
     Example:
-        >>> [duration(x).replace("\\u00a0", " ") for x in (0.0421, 4.2, 401, 7380, 200_000)]
+        >>> [duration(x).replace("\u00a0", " ") for x in (0.0421, 4.2, 401, 7380, 200_000)]
         ['42 ms', '4.2 s', '6 min 41 s', '2 h 3 min', '2 d 7 h']
     """
     if seconds is None:

@@ -5,8 +5,10 @@ import polars as pl
 
 from curate.report.judgments import REASONS, Judgments, ask
 
-SHOWN = 40
-"""Sources and languages listed one by one; the rest is one row."""
+SOURCES = 40
+"""Sources listed one by one; the rest is one row."""
+LANGUAGES = 15
+"""Languages listed one by one; the rest is one row."""
 
 UNNAMED_SOURCE = "(no source)"
 UNMEASURED = "(not measured)"
@@ -43,7 +45,7 @@ def by_source(judgments: Judgments) -> tuple[Group, ...]:
     ]
     groups, *counted = ask([_grouped(judgments, named), *reasons])
     top = _top_reasons(counted)
-    return _listed(groups, top)
+    return _listed(groups, top, SOURCES)
 
 
 def by_language(judgments: Judgments) -> tuple[Group, ...]:
@@ -51,7 +53,7 @@ def by_language(judgments: Judgments) -> tuple[Group, ...]:
     if not judgments.has("language.label"):
         return ()
     (groups,) = ask([_grouped(judgments, pl.col("language.label").fill_null(UNMEASURED))])
-    return _listed(groups, {})
+    return _listed(groups, {}, LANGUAGES)
 
 
 def _grouped(judgments: Judgments, name: pl.Expr) -> pl.LazyFrame:
@@ -84,9 +86,9 @@ def _top_reasons(counted: list[pl.DataFrame]) -> dict[str, str]:
     return dict(zip(most["source"], most["reason"], strict=True))
 
 
-def _listed(groups: pl.DataFrame, top_reasons: dict[str, str]) -> tuple[Group, ...]:
-    listed = [Group(**row, top_reason=top_reasons.get(row["name"], "")) for row in groups.head(SHOWN).to_dicts()]
-    rest = groups.slice(SHOWN)
+def _listed(groups: pl.DataFrame, top_reasons: dict[str, str], shown: int) -> tuple[Group, ...]:
+    listed = [Group(**row, top_reason=top_reasons.get(row["name"], "")) for row in groups.head(shown).to_dicts()]
+    rest = groups.slice(shown)
     if rest.height:
         sums = rest.select(pl.col("documents", "kept", "bytes_in", "bytes_kept", "tokens").sum()).to_dicts()[0]
         listed.append(Group(name=_OTHERS.format(n=f"{rest.height:,}"), **sums))

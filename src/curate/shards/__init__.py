@@ -12,32 +12,3 @@ ids, and leads every span of tokens back to its document.
       shard-00000.index.parquet   rows of id, offset, n_tokens
       tokenizer.json           a copy of the user's own tokenizer file, where there is one
 """
-
-from curate.shards.cutting import Cutter, cut
-from curate.shards.index import At, ShardEntry, ShardIndex, read_index, write_index
-from curate.shards.peek import Peek, peek
-from curate.shards.reader import DamagedShard, Document, read_shards
-from curate.shards.settings import ShardSettings
-from curate.shards.verify import Problem, VerifyReport, verify
-from curate.shards.writer import existing_shard, write_shard
-
-__all__ = [
-    "At",
-    "Cutter",
-    "DamagedShard",
-    "Document",
-    "Peek",
-    "Problem",
-    "ShardEntry",
-    "ShardIndex",
-    "ShardSettings",
-    "VerifyReport",
-    "cut",
-    "existing_shard",
-    "peek",
-    "read_index",
-    "read_shards",
-    "verify",
-    "write_index",
-    "write_shard",
-]

@@ -1,5 +1,6 @@
 """The documents of the run that wrote the shards, when its folder is still around them."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +12,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 Int64 = npt.NDArray[np.int64]
+
+
+class UnreadableRun(Exception):  # noqa: N818  (named for what it is)
+    """A file of the run, and why it cannot be read: no fault of the shards."""
+
+    def __init__(self, file: str, reason: str) -> None:
+        super().__init__(file, reason)
+        self.file = file
+        self.reason = reason
 
 
 class Spans(NamedTuple):
@@ -42,6 +52,8 @@ class Origin:
 
     Args:
         run: folder that holds ``documents/`` and ``tokenize/``.
+
+    All methods raise `UnreadableRun` when a file of the run is damaged or gone.
     """
 
     def __init__(self, run: Path) -> None:
@@ -76,14 +88,14 @@ class Origin:
         return str(self._texts.column[row - self._texts.start])
 
     def _read_texts(self, part: int, row: int) -> "_Texts":
-        start = 0
-        with pq.ParquetFile(self._run / "documents" / f"part-{part:05d}.parquet") as file:
+        name, start = f"documents/part-{part:05d}.parquet", 0
+        with _reading(name), pq.ParquetFile(self._run / name) as file:
             for group in range(file.num_row_groups):
                 rows = file.metadata.row_group(group).num_rows
                 if row < start + rows:
                     return _Texts(part, start, file.read_row_group(group, columns=["text"])["text"])
                 start += rows
-        raise ValueError(f"part {part} of the run's documents has no row {row}")
+        raise UnreadableRun(name, f"there is no row {row}")
 
     def _available(self, shard: int, count: int) -> int:
         """Pending documents up to a shard, after reading parts until there are ``count`` or no more."""
@@ -98,15 +110,17 @@ class Origin:
 
     def _read(self) -> Iterator[Spans]:
         for path in sorted((self._run / "tokenize").glob("part-*.parquet")):
-            judged = pq.read_table(path, columns=["n_tokens", "shard", "offset"])
+            with _reading(f"tokenize/{path.name}"):
+                judged = pq.read_table(path, columns=["n_tokens", "shard", "offset"])
             rows = np.flatnonzero(pc.is_valid(judged["shard"]).to_numpy())
             kept = judged.take(rows)
-            ids = pq.read_table(self._run / "documents" / path.name, columns=["id"])["id"]
+            with _reading(f"documents/{path.name}"):
+                ids = pq.read_table(self._run / "documents" / path.name, columns=["id"])["id"].take(rows)
             shard, offset, n_tokens = (
                 kept[name].to_numpy().astype(np.int64) for name in ("shard", "offset", "n_tokens")
             )
             part = np.full(len(rows), int(path.stem.removeprefix("part-")), np.int64)
-            yield Spans(_one(ids.take(rows)), shard, offset, n_tokens, part, rows)
+            yield Spans(_one(ids), shard, offset, n_tokens, part, rows)
 
 
 _AT_ONCE = 1_000_000
@@ -120,6 +134,14 @@ class _Texts(NamedTuple):
     part: int
     start: int
     column: pa.ChunkedArray
+
+
+@contextlib.contextmanager
+def _reading(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise UnreadableRun(name, str(error).partition("\n")[0]) from error
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:

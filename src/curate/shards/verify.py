@@ -13,11 +13,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curate.errors import UserError
 from curate.shards.block import Block
 from curate.shards.index import INDEX_FILE, At, ShardEntry, read_index, tokenizer_of
-from curate.shards.origin import Origin, Spans
+from curate.shards.origin import Origin, Spans, UnreadableRun
 from curate.shards.reader import read_blocks
 from curate.shards.whole_file import sha256_of
 
@@ -71,16 +72,24 @@ def verify(folder: Path, run: Path | None = None, *, samples: int = 100) -> Veri
         InputError: there is no readable index.
         PlanError: the tokenizer does not load.
     """
-    return _Verification(folder, run or folder.absolute().parent, samples).report()
+    origin = Origin.of(run or folder.absolute().parent)
+    try:
+        return _Verification(folder, origin, samples).report()
+    except UnreadableRun as error:
+        report = _Verification(folder, None, samples).report()
+        unread = Problem(error.file, "", f"The shards were not compared with their run: {error.reason}")
+        return msgspec.structs.replace(report, problems=[unread, *report.problems])
 
 
 class _Verification:
-    def __init__(self, folder: Path, run: Path, samples: int) -> None:
+    """One walk over all shards; the attributes of a `VerifyReport` fill up on the way."""
+
+    def __init__(self, folder: Path, origin: Origin | None, samples: int) -> None:
         self.folder = folder
         self.index = read_index(folder)
         self.problems: list[Problem] = []
         self.tokenizer = tokenizer_of(folder, self.index)
-        self.origin = Origin.of(run)
+        self.origin = origin
         self.samples = np.unique(np.linspace(0, self.index.documents - 1, samples).astype(np.int64))
         self.first = 0  # ordinal of the next block's first document, by the index
         self.shards = self.documents = self.tokens = self.bytes = self.decoded = self.compared = self.traced = 0
@@ -171,7 +180,7 @@ class _Verification:
             (spans.shard == number)
             & (spans.offset == start + block.offsets[:found])
             & (spans.n_tokens == block.n_tokens[:found])
-            & (np.asarray(spans.ids.to_numpy(zero_copy_only=False) == block.ids[:found].to_numpy(zero_copy_only=False)))
+            & pc.equal(spans.ids, block.ids[:found]).to_numpy(zero_copy_only=False)
         )
         self.traced += int(np.count_nonzero(same))
         self._at_rows(entry, block, ~same, "The run records another document, or another span, at this place.")

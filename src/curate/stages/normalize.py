@@ -45,7 +45,9 @@ CHANGES = (
     ),
     Change("zero_width", "Zero-width spaces, word joiners and soft hyphens were removed.", tidied=Tidied.ZERO_WIDTH),
     Change("unicode_nfc", "Characters were composed to Unicode normalization form C.", Step.NFC),
-    Change("blank_lines", "Runs of blank lines were shortened, white space in them removed.", tidied=Tidied.BLANK_LINES),
+    Change(
+        "blank_lines", "Runs of blank lines were shortened, white space in them removed.", tidied=Tidied.BLANK_LINES
+    ),
     Change("surrounding_space", "White space around the text was removed.", tidied=Tidied.SURROUNDINGS),
 )
 
@@ -66,12 +68,12 @@ class NormalizeSettings(Settings, frozen=True):
 
 
 class Normalize:
-    """The stage ``normalize``, a `Rewriter`.
+    r"""The stage ``normalize``, a `Rewriter`.
 
     Example:
         >>> stage = Normalize(NormalizeSettings())
         >>> text, measures = stage.rewrite(
-        ...     pa.record_batch({"text": pa.array(["cafÃ©\\r\\n", "plain"], pa.large_string())})
+        ...     pa.record_batch({"text": pa.array(["cafÃ©\r\n", "plain"], pa.large_string())})
         ... )
         >>> text.to_pylist(), measures["changes"].to_pylist()
         (['café', 'plain'], [['mojibake', 'line_ends', 'surrounding_space'], []])
@@ -135,7 +137,7 @@ class Normalize:
         fix = fix_texts if self.settings.backend == "fast" else fix_texts_with_ftfy
         fixed = fix(texts)
         result, tidied = tidy(fixed.texts, self.settings.max_blank_lines)
-        return result, fixed.steps | tidied.astype(np.uint32) << _TIDIED
+        return result, fixed.steps | tidied.astype(np.uint32) << np.uint32(_TIDIED)
 
 
 _TIDIED = 16  # bits of `Step` below, of `Tidied` above
@@ -151,9 +153,7 @@ def _replaced(texts: pa.Array, rows: npt.NDArray[np.int64], by: pa.Array) -> pa.
     return pc.replace_with_mask(texts, pa.array(mask), by)
 
 
-def _unless_equal(
-    changed: npt.NDArray[np.uint32], before: pa.Array, after: pa.Array
-) -> npt.NDArray[np.uint32]:
+def _unless_equal(changed: npt.NDArray[np.uint32], before: pa.Array, after: pa.Array) -> npt.NDArray[np.uint32]:
     """``changed``, but nothing where the rounds together (or giving up) led back to the text that came in."""
     rows = np.flatnonzero(changed)
     same = pc.equal(before.take(pa.array(rows)), after.take(pa.array(rows)))

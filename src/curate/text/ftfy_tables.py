@@ -15,6 +15,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterator
 from importlib.metadata import version
+from itertools import pairwise
 from re import _constants as rx  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
@@ -206,12 +207,13 @@ def _badness_classes(
     Each alternative of the expression is a sequence of character sets. Two *adjacent* ones that every match must
     contain are a necessary condition; we take the rarest two. Code points that are in the same sets form a class.
     """
-    pairs, always_bad = [], set()
+    pairs: list[tuple[_CharacterSet, _CharacterSet]] = []
+    always_bad: set[int] = set()
     for alternative in _alternatives(characters):
         if len(alternative) == 1 and alternative[0] and not alternative[0].negated:
             always_bad |= alternative[0].codes
             continue
-        adjacent = [(a, b) for a, b in zip(alternative, alternative[1:], strict=False) if a and b]
+        adjacent = [(a, b) for a, b in pairwise(alternative) if a and b]
         if not adjacent:
             raise UnknownFtfyError("a pattern of mojibake has no two adjacent characters")
         pairs.append(min(adjacent, key=lambda pair: pair[0].frequency() + pair[1].frequency()))

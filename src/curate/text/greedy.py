@@ -80,21 +80,14 @@ def _select(
             while kept >= 0 and walked < leaders:
                 walked += 1
                 other = np.int64(sizes[kept])
-                if (
-                    compared[kept] != current
-                    and min(size, other) >= best_similarity * max(size, other) - 1e-6
-                ):
+                if compared[kept] != current and min(size, other) >= best_similarity * max(size, other) - 1e-6:
                     if not filled:
                         fill(table, capacity, hashes[starts[current] : starts[current] + size])
                         filled = True
                     needed = least_shared(size, other, best_similarity)
-                    shared = shared_at_least(
-                        table, capacity, hashes[starts[kept] : starts[kept] + other], needed
-                    )
+                    shared = shared_at_least(table, capacity, hashes[starts[kept] : starts[kept] + other], needed)
                     found = shared / (size + other - shared)
-                    nearer = found > best_similarity or (
-                        found == best_similarity and (best < 0 or kept < best)
-                    )
+                    nearer = found > best_similarity or (found == best_similarity and (best < 0 or kept < best))
                     if shared >= 0 and nearer:
                         best, best_similarity = kept, found
                 compared[kept] = current

@@ -128,9 +128,7 @@ def _sketch(shingles: Hashes, made: int, factors: Counts, shifts: Counts, sketch
     for i in range(made):
         h = _finalise32(uint32(shingles[i] >> uint64(32)))
         for k in range(len(factors)):
-            permuted = uint32(
-                uint32(factors[k] * h) + shifts[k]
-            )  # numba widens; the cast keeps it one SIMD lane
+            permuted = uint32(uint32(factors[k] * h) + shifts[k])  # numba widens; the cast keeps it one SIMD lane
             sketch[k] = min(sketch[k], permuted)
 
 

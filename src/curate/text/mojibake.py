@@ -119,8 +119,9 @@ class _Left(NamedTuple):
 
 def _hand_over(data: Bytes, out: Bytes, ends: Offsets, found: npt.NDArray[np.uint16], left: Offsets) -> pa.Array:
     """The output of `_substitute_lines` with the lines that it left out put in, fixed by ftfy."""
-    source, done = memoryview(data), memoryview(out)
-    pieces, copied = [], 0
+    source, done = data.data, out.data
+    pieces: list[memoryview | bytes] = []
+    copied = 0
     added = np.zeros(len(found), np.int64)
     for row, start, end, position, unescape in map(_Left._make, left.tolist()):
         line = bytes(source[start:end]).decode()
@@ -285,13 +286,13 @@ def _is_entity(data: Bytes, start: int, end: int, tables: FtfyTables) -> bool:
         i += 1
     if not 1 <= i - first <= 24 or i == end or data[i] != ord(";"):
         return False
-    return numeric or _holds(tables.entities, name_hash(data, first, i))
+    return bool(numeric or _holds(tables.entities, name_hash(data, first, i)))
 
 
 @numba.njit(nogil=True, cache=True)
 def _holds(ascending: npt.NDArray[np.int64], value: int) -> bool:
     at = np.searchsorted(ascending, value)
-    return at < len(ascending) and ascending[at] == value
+    return bool(at < len(ascending) and ascending[at] == value)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -306,14 +307,12 @@ def _composes(data: Bytes, start: int, at: int, code: int, tables: FtfyTables) -
             i -= 1
         starter, _ = decode(data, i)
         if tables.properties[starter] >> 16 == 0:
-            return _holds(tables.compositions, starter << 21 | code)
+            return bool(_holds(tables.compositions, starter << 21 | code))
     return True
 
 
 @numba.njit(nogil=True, cache=True)
-def _substitute(
-    data: Bytes, start: int, end: int, tables: FtfyTables, out: Bytes, position: int
-) -> tuple[int, int]:
+def _substitute(data: Bytes, start: int, end: int, tables: FtfyTables, out: Bytes, position: int) -> tuple[int, int]:
     """Replace single characters of a line; returns where the output ends and the steps taken."""
     steps = 0
     i = start

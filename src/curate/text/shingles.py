@@ -146,9 +146,7 @@ def next_shingles(
 
 
 @njit(nogil=True, cache=True)
-def _hash_words(
-    data: Bytes, position: int, end: int, letters: Letters, words: Hashes, count: int
-) -> tuple[int, int]:
+def _hash_words(data: Bytes, position: int, end: int, letters: Letters, words: Hashes, count: int) -> tuple[int, int]:
     """Append hashes of words (FNV-1a over folded code points, finalised) until ``words`` is full."""
     basis, prime = uint64(0xCBF29CE484222325), uint64(0x100000001B3)
     full = len(words) - 2  # one step can end a word and add one that stands alone

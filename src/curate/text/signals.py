@@ -176,9 +176,7 @@ def _measure(
         language = languages[document]
         longest_stop_word = stop_lengths[language] if language >= 0 else 0
         row = signals[document]
-        n_words, n_lines, n_paragraphs = _scan(
-            text, tables, stop_hashes[language], longest_stop_word, pieces, row
-        )
+        n_words, n_lines, n_paragraphs = _scan(text, tables, stop_hashes[language], longest_stop_word, pieces, row)
         if language < 0:
             row[_STOP_WORDS] = np.nan
         if n_words == 0:

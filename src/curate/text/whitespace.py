@@ -41,7 +41,7 @@ ZERO_WIDTH = frozenset("\u00ad\u200b\u2060\u2061\u2062\u2063\u2064\ufeff")
 
 
 def tidy(texts: pa.Array, max_blank_lines: int) -> tuple[pa.Array, npt.NDArray[np.uint8]]:
-    """Texts without invisible characters and needless white space, and the `Tidied` bits of each.
+    r"""Texts without invisible characters and needless white space, and the `Tidied` bits of each.
 
     The very array that came in is returned when nothing changed. Idempotent.
 
@@ -50,9 +50,9 @@ def tidy(texts: pa.Array, max_blank_lines: int) -> tuple[pa.Array, npt.NDArray[n
         max_blank_lines: blank lines kept in a row, 0 or more.
 
     Example:
-        >>> texts, tidied = tidy(pa.array(["  co\u00adop\\n\\n \\n\\n\\nend"], pa.large_string()), max_blank_lines=1)
+        >>> texts, tidied = tidy(pa.array(["  co\u00adop\n\n \n\n\nend"], pa.large_string()), max_blank_lines=1)
         >>> texts.to_pylist(), Tidied(int(tidied[0]))
-        (['coop\\n\\nend'], <Tidied.ZERO_WIDTH|BLANK_LINES|SURROUNDINGS: 14>)
+        (['coop\n\nend'], <Tidied.ZERO_WIDTH|BLANK_LINES|SURROUNDINGS: 14>)
     """
     data, offsets = utf8_view(texts)
     out = np.empty(int(offsets[-1] - offsets[0]), np.uint8)

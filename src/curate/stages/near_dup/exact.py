@@ -22,11 +22,7 @@ _AT_ONCE = 1 << 21
 
 
 def group_exact(corpus: Corpus, numbering: Numbering) -> Index:
-    """For every document, the first one with the same content hash (itself if it is the first), or `OUT`.
-
-    Raises:
-        nothing; collisions of 128-bit hashes are taken for equality.
-    """
+    """For every document, the first one with the same content hash (itself if it is the first), or `OUT`."""
     leaders = np.full(numbering.documents, OUT, numbering.dtype)
     slices = -(-numbering.documents // _AT_ONCE)
     for slice_of in range(slices):
@@ -61,9 +57,7 @@ def _halves(hashes: pa.FixedSizeBinaryArray) -> npt.NDArray[np.uint64]:
 
 
 @njit(nogil=True, cache=True)
-def _lead(
-    halves: npt.NDArray[np.uint64], documents: Index, order: npt.NDArray[np.int64], leaders: Index
-) -> None:
+def _lead(halves: npt.NDArray[np.uint64], documents: Index, order: npt.NDArray[np.int64], leaders: Index) -> None:
     """Point every document at the first of those that sort next to it with the same hash."""
     leader = 0
     for at in range(len(order)):

@@ -35,9 +35,7 @@ def judgments(corpus: Corpus, survivors: Survivors) -> Iterator[pa.RecordBatch]:
         yield _judge_part(corpus, survivors, part, copies, ids)
 
 
-def _judge_part(
-    corpus: Corpus, survivors: Survivors, part: int, copies: Index, ids: "_Ids"
-) -> pa.RecordBatch:
+def _judge_part(corpus: Corpus, survivors: Survivors, part: int, copies: Index, ids: "_Ids") -> pa.RecordBatch:
     span = survivors.numbering.span(part)
     survivor = survivors.survivor[span]
     kept = survivor == np.arange(span.start, span.stop)

@@ -14,9 +14,9 @@ class Numbering:
 
     def __init__(self, rows: Sequence[int]) -> None:
         """Number the documents of parts with so many ``rows``."""
-        self.firsts: npt.NDArray[np.int64] = np.concatenate(
-            ([0], np.cumsum(np.asarray(rows, np.int64)))
-        ).astype(np.int64)
+        self.firsts: npt.NDArray[np.int64] = np.concatenate(([0], np.cumsum(np.asarray(rows, np.int64)))).astype(
+            np.int64
+        )
         self.documents = int(self.firsts[-1])
         self.dtype: np.dtype[Any] = np.dtype(np.int32 if self.documents < 2**31 - 1 else np.int64)
 

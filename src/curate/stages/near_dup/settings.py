@@ -41,8 +41,7 @@ class NearDupSettings(Settings, frozen=True):
         _require(0 <= self.seed < 2**32, "seed", "between 0 and 4294967295", self.seed)
         if bool(self.bands) != bool(self.rows):
             raise ValueError(
-                "`near_dup.bands` and `near_dup.rows` must be set together, "
-                f"but are {self.bands} and {self.rows}"
+                f"`near_dup.bands` and `near_dup.rows` must be set together, but are {self.bands} and {self.rows}"
             )
         try:
             _ = self.banding

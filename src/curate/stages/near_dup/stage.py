@@ -22,9 +22,7 @@ class NearDup:
 
     name: ClassVar[str] = "near_dup"
     version: ClassVar[int] = 1
-    about: ClassVar[str] = (
-        "Keep one copy of each document; every removal names a kept one that is nearly the same."
-    )
+    about: ClassVar[str] = "Keep one copy of each document; every removal names a kept one that is nearly the same."
     settings_type: ClassVar[type[Settings]] = NearDupSettings
     needs: ClassVar[tuple[str, ...]] = ("text", "id")
     adds: ClassVar[Mapping[str, pa.DataType]] = JUDGMENTS
@@ -49,17 +47,15 @@ class NearDup:
 
         Example:
             >>> NearDup().describe()
-            '16 bands × 6 rows find 99.2 % of pairs at 0.80, 86.5 % at 0.70, 53.4 % at 0.60; all removals verified'
+            '16 bands × 6 rows find 99.2 % of pairs at 0.80, 86.5 % at 0.70, 53.4 % at 0.60; removals verified'
         """
-        points = [
-            self.settings.similarity - step for step in (0.0, 0.1, 0.2) if self.settings.similarity > step
-        ]
+        points = [self.settings.similarity - step for step in (0.0, 0.1, 0.2) if self.settings.similarity > step]
         caught = [f"{100 * self.catch_probability(point):.1f} %" for point in points]
         curve = ", ".join(
             f"{share} {'of pairs ' if at == 0 else ''}at {point:.2f}"
             for at, (share, point) in enumerate(zip(caught, points, strict=True))
         )
-        return f"{self.banding.bands} bands × {self.banding.rows} rows find {curve}; all removals verified"
+        return f"{self.banding.bands} bands × {self.banding.rows} rows find {curve}; removals verified"
 
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:  # noqa: ARG002
         """Not defined: one batch does not tell whether a document has a copy elsewhere."""
@@ -78,9 +74,7 @@ class NearDup:
 
     def judge(self, measures: pa.RecordBatch) -> pa.Array:
         """``exact_duplicate`` or ``near_duplicate`` where a survivor is named, else nothing."""
-        named: npt.NDArray[np.bool_] = pc.is_valid(measures.column("survivor_at")).to_numpy(
-            zero_copy_only=False
-        )
+        named: npt.NDArray[np.bool_] = pc.is_valid(measures.column("survivor_at")).to_numpy(zero_copy_only=False)
         exact = pc.fill_null(measures.column("exact"), False).to_numpy(zero_copy_only=False)
         rules = {"exact_duplicate": named & exact, "near_duplicate": named & ~exact}
         return reasons_where(rules, measures.num_rows)

@@ -41,15 +41,11 @@ def _copies(name: str, elements: str) -> Signal:
 
 
 def _copied_characters(name: str, elements: str) -> Signal:
-    return _share(
-        name, f"characters in {elements} that repeat an earlier one, of the whole text", GOPHER_REPETITION
-    )
+    return _share(name, f"characters in {elements} that repeat an earlier one, of the whole text", GOPHER_REPETITION)
 
 
 def _top(n: int) -> Signal:
-    definition = (
-        f"characters in the most frequent {n}-gram of words, of the whole text; 0 if none occurs twice"
-    )
+    definition = f"characters in the most frequent {n}-gram of words, of the whole text; 0 if none occurs twice"
     # Occurrences may overlap ("ha ha ha"), so this share can pass 1.
     return Signal(f"top_{n}gram", pa.float64(), definition, "share", None, GOPHER_REPETITION)
 
@@ -77,9 +73,7 @@ SIGNALS: tuple[Signal, ...] = (
     _share("bullet_lines", "lines that begin with a bullet or dash, of all", GOPHER),
     _share("ellipsis_lines", "lines that end with an ellipsis, of all", GOPHER),
     _share("alphabetic_words", "words with a letter, of all, symbol words included", GOPHER),
-    _count(
-        "stop_words", "different stop words of its language that occur; null without a list for it", GOPHER
-    ),
+    _count("stop_words", "different stop words of its language that occur; null without a list for it", GOPHER),
     _copies("duplicate_lines", "lines"),
     _copies("duplicate_paragraphs", "paragraphs"),
     _copied_characters("duplicate_line_characters", "lines"),

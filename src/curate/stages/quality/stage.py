@@ -53,9 +53,7 @@ class Quality:
     }
     reasons: ClassVar[tuple[Reason, ...]] = tuple(
         {
-            rule.reason: Reason(rule.reason, rule.sentence)
-            for name in recipe_names()
-            for rule in recipe(name).rules
+            rule.reason: Reason(rule.reason, rule.sentence) for name in recipe_names() for rule in recipe(name).rules
         }.values()
     )
     about: ClassVar[str] = "Scores documents by the rules of a recipe: length, words, symbols, lines and repetition."

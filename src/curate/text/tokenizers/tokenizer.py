@@ -5,7 +5,7 @@ import hashlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,14 @@ from curate.text.tokenizers.vocabulary import BytesVocabulary, Vocabulary
 
 BACKENDS = ("auto", "fastokens", "tiktoken", "huggingface")
 """Values of the setting ``tokenize.backend``."""
+
+
+class Prepared(NamedTuple):
+    """A loaded backend: its name, how it encodes, and what the user should know about the choice."""
+
+    backend: str
+    encode: Backend
+    notes: tuple[str, ...] = ()
 
 
 class Tokenizer:
@@ -46,17 +54,17 @@ class Tokenizer:
         self.fingerprint = hashlib.sha256(identity).hexdigest()
         self._wanted_backend = _wanted_backend(name, vocabulary, backend)
         self._lock = threading.Lock()
-        self._loaded: tuple[str, Backend, tuple[str, ...]] | None = None
+        self._loaded: Prepared | None = None
 
     @property
     def backend(self) -> str:
         """Library that encodes: ``fastokens``, ``tiktoken``, ``huggingface`` or ``bytes``."""
-        return self.prepare()[0]
+        return self.prepare().backend
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences that the user should see before the run, such as a fall-back to a slower backend."""
-        return self.prepare()[2]
+        return self.prepare().notes
 
     def encode(self, texts: pa.Array) -> pa.LargeListArray:
         """Ids of each document followed by the end mark.
@@ -71,7 +79,7 @@ class Tokenizer:
             >>> load_tokenizer("bytes").encode(pa.array(["ab", ""], pa.large_string())).to_pylist()
             [[97, 98, 256], [256]]
         """
-        ids, offsets = self.prepare()[1](texts)
+        ids, offsets = self.prepare().encode(texts)
         marked = np.insert(ids, offsets[1:], np.uint32(self.end_of_document_id))
         lengthened = offsets + np.arange(len(offsets), dtype=np.int64)
         return pa.LargeListArray.from_arrays(pa.array(lengthened), pa.array(marked))
@@ -103,17 +111,17 @@ class Tokenizer:
             "pattern": self.vocabulary.pattern,
         }
 
-    def prepare(self) -> tuple[str, Backend, tuple[str, ...]]:
-        """Load the backend, once: its name, itself, and notes for the user.
+    def prepare(self) -> "Prepared":
+        """Load the backend, once.
 
         Raises:
             PlanError: it cannot read the vocabulary, or text could produce the end mark.
         """
         with self._lock:
             if self._loaded is None:
-                name, backend, notes = _choose(self.name, self.vocabulary, self._wanted_backend)
-                notes += self._reachable_control_tokens(backend)
-                self._loaded = name, backend, notes
+                chosen = _choose(self.name, self.vocabulary, self._wanted_backend)
+                notes = chosen.notes + self._reachable_control_tokens(chosen.encode)
+                self._loaded = chosen._replace(notes=notes)
             return self._loaded
 
     def _reachable_control_tokens(self, backend: Backend) -> tuple[str, ...]:
@@ -207,30 +215,28 @@ def _wanted_backend(name: str, vocabulary: Vocabulary, backend: str) -> str:
     )
 
 
-def _choose(name: str, vocabulary: Vocabulary, wanted: str) -> tuple[str, Backend, tuple[str, ...]]:
+def _choose(name: str, vocabulary: Vocabulary, wanted: str) -> Prepared:
     preferred, reference = vocabulary.backends[0], vocabulary.backends[-1]
-    if preferred == reference:
-        return preferred, vocabulary.open(preferred), ()
-    if wanted == reference:
-        return reference, _open(name, vocabulary, reference), ()
-    trusted = _open(name, vocabulary, reference)
+    trusted = Prepared(reference, _open(name, vocabulary, reference))
+    if reference in {preferred, wanted}:
+        return trusted
     try:
         fast = vocabulary.open(preferred)
     except Exception as error:  # whatever a young library raises, the reference can do the work
         if wanted == preferred:
             raise PlanError(f"`tokenize.backend` = `{wanted}` cannot read `{name}`: {error}.") from error
-        return (
-            reference,
-            trusted,
-            (f"{preferred} cannot read `{name}` ({error}); the slower {reference} encodes instead.",),
-        )
-    probe = first_disagreement(fast, trusted)
+        return trusted._replace(notes=(f"{preferred} cannot read `{name}` ({error}); {_slower(reference)}",))
+    probe = first_disagreement(fast, trusted.encode)
     if probe is None:
-        return preferred, fast, ()
+        return Prepared(preferred, fast)
     problem = f"{preferred} and {reference} encode {probe[:40]!r} differently with `{name}`"
     if wanted == preferred:
-        return preferred, fast, (f"{problem}; {preferred} is used, as `tokenize.backend` says.",)
-    return reference, trusted, (f"{problem}; the slower {reference} encodes instead.",)
+        return Prepared(preferred, fast, (f"{problem}; {preferred} is used, as `tokenize.backend` says.",))
+    return trusted._replace(notes=(f"{problem}; {_slower(reference)}",))
+
+
+def _slower(reference: str) -> str:
+    return f"the slower {reference} encodes instead."
 
 
 def _open(name: str, vocabulary: Vocabulary, backend: str) -> Backend:

@@ -1,0 +1,176 @@
+"""The page: self-contained, small, inert whatever the documents say, and right about its numbers."""
+
+import base64
+import hashlib
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import msgspec
+import pytest
+
+from curate.report import page as page_module
+from curate.report.model import build_report
+from curate.report.page import MAX_BYTES, render_page, visible, write_report
+from curate.report.quantities import count
+from curate.report.settings import ReportSettings
+from fake_run import HOSTILE, write_fake_run
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+VOID = {"meta", "br", "link", "hr", "img", "input"}
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    write_fake_run(folder, documents=120, parts=2)
+    return build_report(folder, ReportSettings(samples=120))
+
+
+@pytest.fixture(scope="module")
+def page(report):
+    return render_page(report)
+
+
+class Elements(HTMLParser):
+    """Collects tags and attributes, and checks that every tag that opens closes in order."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.tags, self.attributes = [], [], []
+        self.feed(html)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def elements(page):
+    return Elements(page)
+
+
+def test_hostile_text_is_shown_and_adds_no_element(page, elements):
+    assert "&lt;img src=x onerror=" in page
+    assert "␇ ␀" in page
+    assert "⟦U+202E⟧" in page
+    assert "&lt;b&gt;evil &amp; co&lt;/b&gt;" in page
+    assert "img" not in elements.tags
+    assert elements.tags.count("script") == 2
+    assert elements.tags.count("style") == 1
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", page)
+
+
+def test_nothing_is_loaded_and_no_attribute_acts(elements):
+    for tag, name, value in elements.attributes:
+        assert not name.startswith("on"), (tag, name)
+        assert name not in {"src", "style", "srcset", "action"}, (tag, name)
+        if name in {"href", "xlink:href"}:
+            assert value.startswith("#")
+
+
+def test_the_policy_allows_just_the_style_and_the_script_of_the_page(page):
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1].replace("&#39;", "'")
+    assert policy.startswith("default-src 'none';")
+    for tag in ("style", "script"):
+        content = re.search(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)[1]
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
+
+
+def test_links_and_ids_fit(elements):
+    ids = [value for _, name, value in elements.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    assert {value[1:] for _, name, value in elements.attributes if name == "href"} <= set(ids)
+
+
+def test_numbers_of_the_model_are_on_the_page(report, page):
+    for number in (report.summary.read, report.summary.kept, report.summary.removed, report.summary.tokens_kept):
+        assert count(number) in page
+    for reason in report.reasons:
+        assert f"{reason.stage}.{reason.code}" in page
+    for constant in report.compute.constants:
+        assert constant.name in page
+
+
+def test_every_chart_has_a_name_a_description_and_a_finding(page):
+    figures = re.findall(r"<figure.*?</figure>", page, re.DOTALL)
+    assert len(figures) >= 10
+    for figure in figures:
+        assert re.search(r'<svg role="img" aria-label="[^"]+".*?><title>[^<]+</title><desc>[^<]+</desc>', figure)
+        assert re.search(r"<figcaption>[^<]*\w\.", figure)
+
+
+def test_without_a_measurement_nothing_is_called_saved(page):
+    text = re.sub(r"<script.*?</script>|<style.*?</style>|<pre.*?</pre>", "", page, flags=re.DOTALL)
+    assert "compute saved" not in text.lower()
+    assert "no claim about equal quality" in text
+
+
+def test_a_page_too_large_gets_shorter_samples_and_says_so(report, page, monkeypatch):
+    monkeypatch.setattr(page_module, "MAX_BYTES", len(page.encode()) - 1)
+    shorter = render_page(report)
+    assert len(shorter.encode()) < len(page.encode())
+    assert "samples were cut to 600 characters" in shorter
+
+
+def test_a_large_run_stays_in_the_budget(report):
+    many = tuple(report.samples.removed["language.not_in_keep"]) * 60
+    full = msgspec.structs.replace(report.samples, removed={"language.not_in_keep": many})
+    assert len(render_page(msgspec.structs.replace(report, samples=full)).encode()) <= MAX_BYTES
+
+
+def test_pages_of_every_shape_render(tmp_path):
+    for number, skipped in enumerate([("tokenize",), ("language", "near_dup", "quality"), ("normalize",)]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        write_fake_run(folder, documents=60, parts=1, skip=skipped)
+        report = build_report(folder, ReportSettings(samples=0))
+        json_path, html_path = write_report(folder, report)
+        assert json_path.stat().st_size
+        html = html_path.read_text()
+        Elements(html)
+        assert "The harbour was quiet" not in html
+
+
+def test_visible_leaves_ordinary_text_of_every_script_alone():
+    text = "naïve Zürich 東京 العربية हिन्दी 👩\u200d🔬 a\tb\nc"
+    assert visible(text) == text
+    assert len(visible("e" + "\u0301" * 5000)) < 10
+    assert "\x1b" not in visible(HOSTILE)
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+@pytest.mark.parametrize("size", ["1280,2400", "390,2400"])
+def test_in_a_browser_nothing_acts_and_nothing_is_fetched(page, tmp_path, size):
+    """Chromium runs the page's own script, obeys its policy, logs no error and asks the network for nothing."""
+    file, log = tmp_path / "report.html", tmp_path / "net.json"
+    opened = page.replace('<details class="samples">', '<details class="samples" open>')
+    file.write_text(opened)
+    command = [
+        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--v=0",
+        f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={size}", f"--log-net-log={log}",
+        "--virtual-time-budget=2000", "--dump-dom", file.as_uri(),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    dom = done.stdout
+    assert "CONSOLE" not in done.stderr
+    assert "<title>curate report" in dom
+    assert 'id="theme">' in dom  # our own script ran: the button is no longer hidden
+    assert dom.count("<script") == 2
+    assert "<img" not in dom
+    assert "owned" not in re.search(r"<title>(.*?)</title>", dom)[1]
+    assert "example.invalid" not in log.read_text()

@@ -1,0 +1,240 @@
+"""The numbers of the report, recomputed the plain way from the same run directory."""
+
+import json
+
+import msgspec
+import numpy as np
+import polars as pl
+import pytest
+
+from curate.errors import InputError
+from curate.report.model import build_report
+from curate.report.page import report_json
+from curate.report.settings import ReportSettings
+from fake_run import write_fake_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    write_fake_run(folder, documents=900, parts=4)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(run):
+    return build_report(run, ReportSettings())
+
+
+@pytest.fixture(scope="module")
+def whole(run):
+    """Every column of every stage in memory: the plain way."""
+    documents = pl.read_parquet(sorted((run / "documents").glob("*.parquet")))
+    stages = ("normalize", "language", "near_dup", "quality", "tokenize")
+    tables = [
+        pl.read_parquet(sorted((run / stage).glob("*.parquet"))).select(pl.all().name.prefix(f"{stage}."))
+        for stage in stages
+    ]
+    return pl.concat([documents, *tables], how="horizontal").with_columns(
+        kept=pl.col("tokenize.reasons").list.len().eq(0).fill_null(value=False)
+    )
+
+
+def changed(run, tmp_path, change):
+    """A copy of the manifest with changes, beside the same judgments."""
+    manifest = json.loads((run / "run.json").read_text())
+    change(manifest)
+    for entry in run.iterdir():
+        if entry.is_dir():
+            (tmp_path / entry.name).symlink_to(entry)
+    (tmp_path / "run.json").write_text(json.dumps(manifest))
+    return build_report(tmp_path, ReportSettings(samples=1))
+
+
+def test_books_balance(report):
+    summary = report.summary
+    assert summary.read == summary.kept + summary.removed + summary.quarantined
+    for groups in (report.sources, report.languages):
+        assert sum(group.documents for group in groups) == summary.read - summary.quarantined
+        assert sum(group.kept for group in groups) == summary.kept
+        assert sum(group.tokens for group in groups) == summary.tokens_kept
+
+
+def test_sources_and_their_top_reasons(report, whole):
+    for group in report.sources:
+        rows = whole.filter(source=group.name)
+        reasons = [
+            f"{stage}.{reason}"
+            for stage in ("normalize", "language", "near_dup", "quality")
+            for given in rows[f"{stage}.reasons"].drop_nulls().to_list()
+            for reason in given
+        ]
+        assert (group.documents, group.kept) == (rows.height, rows["kept"].sum())
+        assert reasons.count(group.top_reason) == max(map(reasons.count, set(reasons)))
+
+
+def test_histograms_count_every_measured_document_and_split_at_the_threshold(report, whole):
+    assert {histogram.measure for histogram in report.histograms} == {
+        "language.score",
+        "near_dup.jaccard",
+        "quality.word_count",
+        "quality.symbol_ratio",
+        "quality.duplicate_lines",
+        "quality.stop_words",
+        "quality.score",
+        "tokenize.n_tokens",
+    }
+    for histogram in report.histograms:
+        values = whole[histogram.measure].drop_nulls().to_numpy().astype(float)
+        assert sum(histogram.counts) == histogram.documents == len(values)
+        assert len(histogram.edges) == len(histogram.counts) + 1
+        assert np.all(np.diff(histogram.edges) > 0)
+        for line, beyond in zip(histogram.thresholds, histogram.beyond, strict=True):
+            below, above = values < line.value, values > line.value
+            wrong = below if line.side == "min" else above | (line.at & (values == line.value))
+            assert beyond == wrong.sum()
+            assert np.isclose(histogram.edges, line.value).any()
+
+
+def test_bins_hold_what_lies_between_their_edges(report, whole):
+    histogram = next(histogram for histogram in report.histograms if histogram.measure == "quality.score")
+    values = whole["quality.score"].drop_nulls().to_numpy()
+    for low, high, count in list(zip(histogram.edges, histogram.edges[1:], histogram.counts, strict=False))[1:-1]:
+        assert count == pytest.approx(((values >= low) & (values < high)).sum(), abs=1)
+
+
+def test_clusters_are_those_of_the_survivors(report, whole):
+    removed = whole.filter(pl.col("near_dup.reasons").list.len() > 0)
+    sizes = removed.group_by("near_dup.survivor").len()["len"] + 1
+    counted = {size: (sizes == size).sum() for size in sizes.unique()}
+    assert {size.documents: size.clusters for size in report.duplicates.sizes} == counted
+    assert report.duplicates.removed == removed.height == report.summary.removed_by["near_dup"]
+    assert report.duplicates.largest[0][1] == sizes.max()
+    bracket = report.duplicates.redundancy
+    assert 0 < bracket.redundant.low < bracket.redundant.high == pytest.approx(bracket.removed_tokens)
+
+
+def test_samples_are_of_their_kind(report):
+    given = {f"{reason.stage}.{reason.code}": reason.documents for reason in report.reasons if reason.documents}
+    assert {code: min(5, number) for code, number in given.items()} == {
+        code: len(group) for code, group in report.samples.removed.items()
+    }
+    for code, group in report.samples.removed.items():
+        assert all(code in sample.reasons for sample in group)
+    assert len(report.samples.kept) == 5
+    assert not any(sample.reasons for sample in report.samples.kept)
+
+
+def test_samples_nearest_to_a_threshold_come_from_both_sides(report, whole):
+    values = whole["language.score"].drop_nulls().to_numpy()
+    near = [sample.value for sample in report.samples.nearest["language.score"]]
+    below, above = np.sort(values[values < 0.65])[-2:], np.sort(values[values >= 0.65])[:2]
+    assert near == pytest.approx([*below, *above])
+
+
+def test_duplicates_are_shown_with_the_document_kept_instead(report, whole):
+    texts, survivors = (dict(zip(whole["id"], whole[column], strict=True)) for column in ("text", "near_dup.survivor"))
+    for sample in report.samples.removed["near_dup.near_duplicate"]:
+        assert sample.twin.id in {survivors[sample.id], "</pre><script>id</script>"}
+        assert texts[sample.twin.id].startswith(sample.twin.text)
+        assert sample.twin.jaccard >= 0.8
+
+
+def test_same_run_same_report(run, report):
+    assert msgspec.json.encode(build_report(run, ReportSettings())) == msgspec.json.encode(report)
+
+
+def test_json_has_every_figure_with_its_tag_and_no_document_text(run, report):
+    written = report_json(report)
+    data = json.loads(written)
+    for name in ("tokens", "share", "flops", "gpu_hours", "money", "energy", "net_energy", "carbon"):
+        assert set(data["compute"][name]) == {"value", "low", "high", "unit", "tag", "assumptions", "source"}
+    assert data["summary"]["kept"] == report.summary.kept
+    assert b"The harbour was quiet" not in written
+
+
+def test_the_verdict_claims_a_cheaper_pass_and_nothing_about_quality(report):
+    assert "One pass over the kept text costs" in report.summary.verdict
+    assert "saved" not in report.summary.verdict
+
+
+def test_without_samples_no_text_is_read(run, monkeypatch):
+    monkeypatch.setattr("curate.report.samples._beginnings", lambda *_: pytest.fail("a text was read"))
+    report = build_report(run, ReportSettings(samples=0))
+    assert not report.samples.removed
+    assert not report.samples.kept
+
+
+@pytest.mark.parametrize("skipped", [("tokenize",), ("language", "near_dup"), ("normalize", "quality", "tokenize")])
+def test_stages_may_be_missing(tmp_path, skipped):
+    write_fake_run(tmp_path, documents=120, parts=2, skip=skipped)
+    report = build_report(tmp_path, ReportSettings())
+    assert [step.stage for step in report.flow] == [
+        stage for stage in ("normalize", "language", "near_dup", "quality", "tokenize") if stage not in skipped
+    ]
+    assert (report.compute is None) == ("tokenize" in skipped)
+    assert (report.duplicates is None) == ("near_dup" in skipped)
+    assert bool(report.languages) == ("language" not in skipped)
+
+
+def test_a_run_that_read_nothing(tmp_path):
+    write_fake_run(tmp_path, documents=30, parts=1)
+
+    def empty(manifest):
+        manifest["counts"] = {"read": 0, "quarantined": 0, "kept": 0, "removed": {}}
+        manifest["flow"], manifest["tokens"], manifest["shards"], manifest["inputs"] = [], None, None, []
+
+    (tmp_path / "nothing").mkdir()
+    manifest = json.loads((tmp_path / "run.json").read_text())
+    empty(manifest)
+    (tmp_path / "nothing" / "run.json").write_text(json.dumps(manifest))
+    report = build_report(tmp_path / "nothing", ReportSettings())
+    assert report.summary.verdict == "There was nothing to read."
+    assert report.compute is None
+
+
+def test_a_folder_without_a_finished_run_is_refused(tmp_path):
+    with pytest.raises(InputError):
+        build_report(tmp_path, ReportSettings())
+
+
+def test_worth_a_look(run, tmp_path):
+    def poor(manifest):
+        manifest["config"]["language"]["keep"] = ["fi"]
+        manifest["gates"][0] |= {"passed": False, "value": 0.5}
+
+    alerts = changed(run, tmp_path, poor).alerts
+    titles = [alert.title for alert in alerts]
+    assert "max_quarantined" in titles[0]
+    assert alerts[0].level == "problem"
+    other = next(alert for alert in alerts if "languages" in alert.title)
+    assert other.command == """curate run corpus/ -o curated --set 'language.keep=["fi", "en", "fr", "de"]'"""
+    assert any("could not be read" in title for title in titles)
+    assert any("never fired" in title for title in titles)
+
+
+def test_a_source_that_lost_far_more_than_the_others_is_named(run, tmp_path):
+    report = build_report(run, ReportSettings(samples=0))
+    lost = {group.name: 1 - group.kept_share for group in report.sources if group.documents >= 30}
+    everywhere = 1 - report.summary.kept / (report.summary.read - report.summary.quarantined)
+    named = {name for name in lost if any(f"`{name}` lost" in alert.title for alert in report.alerts)}
+    assert named == {name for name, share in lost.items() if share - everywhere > 0.25}
+
+
+def test_rules_that_the_stage_declares_win_over_settings_with_a_fitting_name(run, tmp_path):
+    def undeclared(manifest):
+        for stage in manifest["stages"]:
+            stage.pop("rules", None)
+
+    histograms = {histogram.measure: histogram for histogram in changed(run, tmp_path, undeclared).histograms}
+    assert histograms["quality.symbol_ratio"].thresholds[0].setting == "quality.max_symbol_ratio"
+    assert "quality.duplicate_lines" not in histograms
+
+
+def test_what_the_run_warned_of_is_said_once(run, tmp_path):
+    def warned(manifest):
+        manifest["warnings"] = ["skipped `corpus/notes.docx`: no reader", "`corpus/4.jsonl.zst` is empty"]
+
+    titles = [alert.title for alert in changed(run, tmp_path, warned).alerts]
+    assert sum("empty" in title for title in titles) == 1
+    assert not any("not read" in title for title in titles)

@@ -139,7 +139,7 @@ class Session:
             show_record(err, manifest, page, msgspec.to_builtins(report.summary))
         if quiet < 2:
             for alert in report.alerts:
-                if alert.level != "note":
+                if alert.level != "note" and alert.title not in manifest["warnings"]:
                     note(err, "warning", alert.title, alert.command)
         if json:
             sys.stdout.write(msgspec.json.encode(report.summary).decode() + "\n")
@@ -204,9 +204,10 @@ def _nothing_to_read(paths: Sequence[str], skipped: Sequence[Skipped]) -> str:
 def _plan_notes(plan: Plan) -> list[Warned]:
     """What the user should know before the first document: skipped and empty files, stages' own notes."""
     notes = []
-    if plan.skipped:
-        first = plan.skipped[0]
-        others = f" and {len(plan.skipped) - 1:,} more" if len(plan.skipped) > 1 else ""
+    unread = [skipped for skipped in plan.skipped if not Path(skipped.path).name.upper().startswith(_ABOUT_A_FOLDER)]
+    if unread:
+        first = unread[0]
+        others = f" and {len(unread) - 1:,} more" if len(unread) > 1 else ""
         notes.append(Warned(f"skipped `{first.path}`{others}: {first.why}"))
     empty = [file for file in plan.files if file.empty]
     if empty:
@@ -271,6 +272,9 @@ def _stopped(directory: RunDirectory, face: Face, why: str) -> Stopped:
         hint="run the same command again to continue",
     )
 
+
+_ABOUT_A_FOLDER = ("README", "LICENSE", "NOTICE")
+"""Files of other formats that nobody expects to be read; the report lists them all the same."""
 
 _DISK_FULL = frozenset({28, 122})  # ENOSPC, EDQUOT
 

@@ -36,6 +36,10 @@ Letters = npt.NDArray[np.uint32]
 CHUNK_WORDS = 1024
 """Words hashed before they are turned into shingles."""
 
+_WORTH_COUNTING = 1 << 20
+"""Possible shingles of a text from which they are counted first, so that its table is no larger than it must
+be."""
+
 _STANDS_ALONE = 1 << 31
 """Flag in the table of letters: this code point is a word of its own."""
 
@@ -223,7 +227,10 @@ def _shingle_sets(
     filled = 0
     for text in range(len(offsets) - 1):
         start, end, carried = offsets[text], offsets[text + 1], 0
-        capacity = capacity_for((end - start + 1) // 2)
+        most = (end - start + 1) // 2
+        if most > _WORTH_COUNTING:
+            most = _count_shingles(data, start, end, letters, size, words, shingles)
+        capacity = capacity_for(most)
         table[:capacity] = 0
         while start < end:
             made, carried, start = next_shingles(data, start, end, letters, size, words, carried, shingles)
@@ -232,6 +239,18 @@ def _shingle_sets(
                     hashes[filled] = shingles[i]
                     filled += 1
         ends[text + 1] = filled
+
+
+@njit(nogil=True, cache=True)
+def _count_shingles(
+    data: Bytes, start: int, end: int, letters: Letters, size: int, words: Hashes, shingles: Hashes
+) -> int:
+    """Number of shingles of one text, repeats included."""
+    total, carried = 0, 0
+    while start < end:
+        made, carried, start = next_shingles(data, start, end, letters, size, words, carried, shingles)
+        total += made
+    return total
 
 
 def _build_letters() -> Tables:

@@ -1,4 +1,3 @@
-# ruff: noqa: INP001, T201  (a script, not a package)
 """Build ``sample_data/`` from a folder of openly licensed corpora: the same bytes every time.
 
     python scripts/make_sample_data.py CORPORA [-o sample_data]
@@ -58,9 +57,7 @@ class Sample:
         """A corpus in the order of its ids' hashes, with ``size`` in bytes."""
         file = self._corpora / name
         frame = (
-            pl.read_parquet(file)
-            if file.suffix == ".parquet"
-            else pl.read_ndjson(gzip.decompress(file.read_bytes()))
+            pl.read_parquet(file) if file.suffix == ".parquet" else pl.read_ndjson(gzip.decompress(file.read_bytes()))
         )
         text = pl.col("html").bin.size() if "html" in frame.columns else pl.col("text").str.len_bytes()
         order = frame["id"].map_elements(_digest, return_dtype=pl.String)
@@ -73,9 +70,7 @@ class Sample:
         if isinstance(content, bytes):
             file.write_bytes(content)
         elif file.suffix == ".parquet":
-            pq.write_table(
-                pa.Table.from_pylist(list(content)), file, compression="zstd", compression_level=19
-            )
+            pq.write_table(pa.Table.from_pylist(list(content)), file, compression="zstd", compression_level=19)
         else:
             file.write_bytes(_compressed(b"".join(map(_json_line, content)), file.suffix))
 
@@ -88,18 +83,12 @@ def novels(sample: Sample) -> None:
     picked = english[:260] + french
     sample.write(
         "novels/chapters.jsonl.zst",
-        (
-            {"id": row["id"], "text": row["text"], "novel": row["dup_group"], "lang": row["lang"]}
-            for row in picked
-        ),
+        ({"id": row["id"], "text": row["text"], "novel": row["dup_group"], "lang": row["lang"]} for row in picked),
     )
     curly = [row for row in english[260:] if CURLY in row["text"] and _misread(row["text"]) is not None][:12]
     sample.write(
         "novels/misread.jsonl",
-        (
-            {"id": row["id"], "content": _misread(row["text"]), "damage": "UTF-8 read as Windows-1252"}
-            for row in curly
-        ),
+        ({"id": row["id"], "content": _misread(row["text"]), "damage": "UTF-8 read as Windows-1252"} for row in curly),
     )
 
 
@@ -241,8 +230,7 @@ def damaged(sample: Sample) -> None:
     """Input that cannot be read, on purpose, between lines that can."""
     chapters = sample.rows("prose/eltec_chapters.parquet").filter(pl.col("size").is_between(1_200, 2_400))
     good = [
-        _json_line({"id": row["id"], "text": row["text"]})
-        for row in chapters.filter(lang="en").head(18).to_dicts()
+        _json_line({"id": row["id"], "text": row["text"]}) for row in chapters.filter(lang="en").head(18).to_dicts()
     ]
     french = chapters.filter(lang="fr")["text"][0]
     bad = [

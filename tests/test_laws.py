@@ -13,8 +13,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from corpus_maker import make_corpus, prose
 
+from corpus_maker import make_corpus, prose
 from curate.engine import part as part_module
 from curate.errors import ExitCode, UserError
 from curate.session import Session
@@ -44,8 +44,12 @@ def run(corpus: Path, out: Path, *assignments: str, **flags: object) -> int:
 
 def contents(out: Path) -> dict[str, str]:
     """Digest of every file that must not depend on how the run went."""
-    kept = [p for p in out.rglob("*") if p.is_file() and p.suffix != ".html" and p.name not in {"run.json", "report.json"}]
-    return {str(p.relative_to(out)): hashlib.sha256(p.read_bytes()).hexdigest() for p in kept if ".cache" not in p.parts}
+    kept = [
+        p for p in out.rglob("*") if p.is_file() and p.suffix != ".html" and p.name not in {"run.json", "report.json"}
+    ]
+    return {
+        str(p.relative_to(out)): hashlib.sha256(p.read_bytes()).hexdigest() for p in kept if ".cache" not in p.parts
+    }
 
 
 def modified(out: Path, folder: str) -> dict[str, int]:

@@ -1,5 +1,4 @@
 """`normalize`: equal to ftfy on every input, idempotent, and each change named."""
-# ruff: noqa: RUF001 - the characters that look alike are what is tested
 
 import gzip
 import html

@@ -11,7 +11,6 @@ from curate.text import jaccard as exact
 from curate.text.shingles import CHUNK_WORDS, shingle_sets
 from reference_shingles import jaccard, shingle_set, words
 
-# ruff: noqa: RUF001
 SAMPLES = [
     "To be, or not to be: that is the question.",
     "Ой у лузі червона калина похилилася",

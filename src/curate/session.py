@@ -82,8 +82,9 @@ class Session:
         found = discover(list(self.paths), config.input)
         if not found.files:
             raise InputError(_nothing_to_read(self.paths, found.skipped), hint="curate run --help")
-        threads = config.run.workers or os.cpu_count() or 1
-        files = inspect(found.files, config.input, threads)
+        output = Path(self.output).resolve()  # a run directory inside the corpus is not part of the corpus
+        outside = [file for file in found.files if not Path(file.path).resolve().is_relative_to(output)]
+        files = inspect(outside, config.input, config.run.workers or os.cpu_count() or 1)
         strands = cut(files, config.input.part_bytes)
         return make_plan(config, files, found.skipped, strands, only=self.only, skip=self.skip, limit=self.limit)
 

@@ -84,9 +84,7 @@ class Language:
         Reason("not_in_keep", "It is in a language that is not to be kept."),
         Reason("low_score", "Its language could not be told with enough confidence."),
     )
-    about: ClassVar[str] = (
-        "Labels each document with its language and keeps the wanted ones that are clearly so."
-    )
+    about: ClassVar[str] = "Labels each document with its language and keeps the wanted ones that are clearly so."
     settings_type: ClassVar[type[Settings]] = LanguageSettings
 
     settings: LanguageSettings

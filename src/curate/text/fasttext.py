@@ -324,9 +324,7 @@ def _predict(
             if size == len(_END_OF_SENTENCE) and _equal(data, first, _END_OF_SENTENCE, 0, size):
                 break  # fastText stops reading here
             slot = int64(state) & (_MEMO_SLOTS - 1) if size <= _MEMO_LONGEST else _MEMO_SLOTS
-            known = (
-                slot < _MEMO_SLOTS and sizes[slot] == size and _equal(data, first, data, starts[slot], size)
-            )
+            known = slot < _MEMO_SLOTS and sizes[slot] == size and _equal(data, first, data, starts[slot], size)
             if not known:
                 counts[slot] = _sum_word(data, first, at, state, tables, sums[slot])
                 starts[slot] = first

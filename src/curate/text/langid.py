@@ -185,7 +185,5 @@ def _load_langdetect() -> Any:
     factory = DetectorFactory()
     factory.set_seed(_LANGDETECT_SEED)
     profiles = sorted(Path(PROFILES_DIRECTORY).iterdir())
-    factory.load_json_profile(
-        [profile.read_text(encoding="utf-8") for profile in profiles if profile.is_file()]
-    )
+    factory.load_json_profile([profile.read_text(encoding="utf-8") for profile in profiles if profile.is_file()])
     return factory

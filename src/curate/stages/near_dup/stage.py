@@ -1,7 +1,7 @@
 """The ``near_dup`` stage itself: what it declares, what it observes, how it judges."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +56,18 @@ class NearDup:
             for at, (share, point) in enumerate(zip(caught, points, strict=True))
         )
         return f"{self.banding.bands} bands × {self.banding.rows} rows find {curve}; removals verified"
+
+    def plan(self) -> dict[str, Any]:
+        """Derived settings for the manifest: bands, rows, and the probability of comparing a pair by similarity."""
+        points = [step / 50 for step in range(51)]
+        curve = [[point, round(self.catch_probability(point), 6)] for point in points]
+        settings = self.settings
+        return {
+            "bands": self.banding.bands,
+            "rows": self.banding.rows,
+            "similarity": settings.similarity,
+            "curve": curve,
+        }
 
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:  # noqa: ARG002
         """Not defined: one batch does not tell whether a document has a copy elsewhere."""

@@ -127,6 +127,7 @@ class Session:
         """
         err = console(color)
         plan = self.plan(self.config())
+        warnings = _plan_notes(plan)
         engine = local_engine(plan.config)
         directory = RunDirectory(Path(self.output))
         if not quiet:
@@ -134,7 +135,7 @@ class Session:
         shown = _face(face, err, quiet)
         with directory.claimed(fresh=fresh):
             self._refuse_other_corpus(plan, directory)
-            report = self._worked(plan, directory, engine, shown)
+            report = self._worked(plan, directory, engine, shown, warnings)
         manifest, page = report.manifest, directory.path / "report.html"
         if not quiet:
             show_record(err, manifest, page, msgspec.to_builtins(report.summary))
@@ -150,8 +151,9 @@ class Session:
             webbrowser.open(page.resolve().as_uri())
         return ExitCode.DONE if all(gate["passed"] for gate in manifest["gates"]) else ExitCode.GATE_FAILED
 
-    def _worked(self, plan: Plan, directory: RunDirectory, engine: LocalEngine, face: Face) -> Report:
-        warnings = _plan_notes(plan)
+    def _worked(
+        self, plan: Plan, directory: RunDirectory, engine: LocalEngine, face: Face, warnings: Sequence[Warned]
+    ) -> Report:
         with face, _stoppable(engine, face), _explained(directory, engine, face):
             for warning in warnings:
                 face(warning)

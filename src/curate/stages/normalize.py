@@ -17,7 +17,7 @@ from curate.text.mojibake import Step, fix_texts, fix_texts_with_ftfy
 from curate.text.whitespace import Tidied, tidy
 
 MAX_ROUNDS = 16
-"""Real text settles in two rounds. Text made to go on for ever is left as it came, and left out as `unsettled`."""
+"""Real text is at rest by the third round. Text made to go on and on is left as it came, and out as `unsettled`."""
 
 
 class Change(NamedTuple):

@@ -19,11 +19,11 @@ def share(part: float, whole: float) -> str:
 
 
 def size(number: float) -> str:
-    """Bytes in decimal units: ``3.2 GB``.
+    """Bytes in decimal units: ``3.21 GB``.
 
     Example:
         >>> size(999), size(3_210_000_000)
-        ('999 B', '3.2 GB')
+        ('999 B', '3.21 GB')
     """
     return f"{number:,.0f} B" if number < 1000 else _scaled(number / 1000, ("kB", "MB", "GB", "TB", "PB"))
 

@@ -1,0 +1,272 @@
+"""The command line as people meet it: what it prints, where, and with which exit code."""
+
+import hashlib
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from inline_snapshot import snapshot
+
+from corpus_maker import make_corpus
+from curate.cli import app, command
+from curate.shards.reader import read_shards
+from curate.stages import stage_names
+from curate.ui.catalogue import all_reasons
+
+SAMPLE = Path(__file__).parent.parent / "sample_data"
+
+
+@pytest.fixture(autouse=True)
+def frozen_terminal(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"NO_COLOR": "1", "COLUMNS": "100", "LINES": "30", "TERM": "dumb"}.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    out = folder / "out"
+    assert (
+        command(["run", str(make_corpus(folder / "in")), "-o", str(out), "-qq", "--set", "gates.max_quarantined=1"])
+        == 0
+    )
+    return out
+
+
+def said(capsys, *words: str) -> tuple[int, str, str]:
+    code = command([str(word) for word in words])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_help_begins_with_examples(capsys):
+    code, out, _ = said(capsys, "--help")
+    assert code == 0
+    assert out.index("curate run corpus/ -o curated") < out.index("Options")
+    for verb in ("run", "init", "config", "stages", "explain", "why", "report", "shards", "doctor"):
+        assert re.search(rf"^  {verb} ", out, re.MULTILINE)
+
+
+def test_help_loads_nothing_heavy():
+    heavy = "{'polars', 'pyarrow', 'numba', 'numpy', 'altair', 'ftfy'}"
+    code = f"import sys; from curate.cli import command; command(['--help']); assert not {heavy} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_stdout_carries_the_run_directory_alone(capsys, tmp_path):
+    corpus = make_corpus(tmp_path / "in", 30)
+    code, out, err = said(capsys, "run", corpus, "-o", "out", "--set", "gates.max_quarantined=1")
+    assert (code, out) == (0, "out\n")
+    table = "\n".join(
+        line.rstrip() for line in err.splitlines() if line.startswith("  ") and not line.startswith("   ")
+    )
+    table = re.sub(r"[\d.]+s · .*", "[TIME]", table)
+    assert table.split("  Report")[0].rstrip() == snapshot(
+        """\
+  stage        in    kept    removed              main reason
+  normalize    25      25          0       0 %    —
+  language     25      24          1     4.0 %    not_in_keep
+  near_dup     24      18          6    25.0 %    near_duplicate
+  quality      18      17          1     5.6 %    too_few_stop_words
+  tokenize     17      17          0       0 %    —
+  Kept 17 of 30 documents (56.7 %) · 3,093 tokens · 1 shard
+  Removed 8, each with its reason · quarantined 5
+  One training pass costs 27.6% less than over the raw 4,271 tokens
+  [TIME]\
+"""
+    )
+
+
+def test_json_is_one_object(capsys, tmp_path):
+    corpus = make_corpus(tmp_path / "in", 30)
+    code, out, err = said(capsys, "run", corpus, "-o", "out", "-qq", "--json", "--set", "gates.max_quarantined=1")
+    assert code == 0
+    assert err == ""
+    summary = json.loads(out)
+    assert summary["kept"] + summary["removed"] + summary["quarantined"] == summary["read"]
+
+
+def test_dry_run_writes_nothing(capsys, tmp_path):
+    corpus = make_corpus(tmp_path / "in", 30)
+    code, out, err = said(capsys, "run", corpus, "-o", "out", "--dry-run", "--set", "near_dup.similarity=0.7")
+    assert code == 0
+    assert out == ""
+    assert not (tmp_path / "out").exists()
+    assert "17 bands × 4 rows" in err
+    assert "Estimate     about" in err
+    assert "near_dup.similarity = 0.7" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (
+            ["run", "corpsu"],
+            snapshot("error: `corpsu` does not exist"),
+        ),
+        (
+            ["run", "corpus", "--set", "language.min_score=65"],
+            snapshot("error: `language.min_score` must be between 0 and 1, but is `65.0`"),
+        ),
+        (
+            ["run", "corpus", "--skip", "langauge"],
+            snapshot("error: there is no stage `langauge`"),
+        ),
+        (
+            ["run", "corpus", "--memory", "1MB"],
+            snapshot("error: `run.memory` is 1 MB, but one worker needs 570 MB"),
+        ),
+        (
+            ["run", "corpus", "--wrokers", "3"],
+            snapshot("error: No such option: --wrokers (Possible options: --fresh, --workers)"),
+        ),
+        (
+            ["why", "nowhere", "x"],
+            snapshot("error: `nowhere` holds no finished run: there is no `run.json`"),
+        ),
+        (
+            ["explain", "quality.too_few_wrods"],
+            snapshot("error: nothing is called `quality.too_few_wrods`"),
+        ),
+        (
+            ["run", "corpus", "--set", "tokenize.tokenizer=nope.json"],
+            snapshot("error: `tokenize.tokenizer` = `nope.json` is neither a built-in tokenizer nor a file."),
+        ),
+    ],
+)
+def test_mistakes_are_one_sentence_and_a_hint(capsys, tmp_path, words, shown):
+    make_corpus(tmp_path / "corpus", 10)
+    code, out, err = said(capsys, *words)
+    assert code == 2
+    assert out == ""
+    assert err.splitlines()[0] == shown
+    assert "hint: " in err
+    assert "Traceback" not in err
+
+
+def test_a_folder_of_other_files_is_not_written_to(capsys, tmp_path):
+    make_corpus(tmp_path / "corpus", 10)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.docx").write_text("precious")
+    code, _, err = said(capsys, "run", "corpus", "-o", "out", "--fresh")
+    assert code == 2
+    assert "holds files that no run of curate wrote" in err
+    assert (tmp_path / "out" / "thesis.docx").exists()
+
+
+def test_why_shows_the_twin(capsys, finished):
+    lines = json.loads(said(capsys, "why", finished, "doc-3", "--json")[1])["documents"]
+    assert any(verdict["reasons"] for life in lines for verdict in life["verdicts"])
+    code, out, _ = said(capsys, "why", finished, "doc-3")
+    assert code == 0
+    assert "removed by near_dup" in out
+    assert "its twin that was kept" in out
+    code, _, err = said(capsys, "why", finished, "doc-99999")
+    assert code == 2
+    assert "no document of" in err
+
+
+def test_every_reason_stage_and_section_is_explained(capsys):
+    for code in [*all_reasons(), *stage_names(), "config.run", "config.quality"]:
+        assert said(capsys, "explain", code)[0] == 0
+
+
+def test_init_writes_a_file_that_loads_and_is_not_overwritten(capsys):
+    assert said(capsys, "init")[:2] == (0, "curate.toml\n")
+    assert said(capsys, "init")[0] == 2
+    assert said(capsys, "config", "quality")[0] == 0
+
+
+def test_shards_verify_finds_a_flipped_byte(capsys, finished, tmp_path):
+    subprocess.run(["cp", "-r", str(finished), str(tmp_path / "out")], check=True)
+    assert said(capsys, "shards", "verify", tmp_path / "out")[0] == 0
+    assert "tokens" in said(capsys, "shards", "peek", tmp_path / "out", "-n", "1")[1]
+    file = next((tmp_path / "out" / "shards").glob("*.parquet"))
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    code, _, err = said(capsys, "shards", "verify", tmp_path / "out")
+    assert code == 1
+    assert file.name in err
+
+
+def test_report_is_drawn_again_with_other_prices(capsys, finished):
+    words = ["report", finished, "--set", "report.price_per_gpu_hour=99", "--no-samples"]
+    code, out, _ = said(capsys, *words)
+    assert (code, out) == (0, f"{finished}/report.html\n")
+    assert "99" in (finished / "report.html").read_text()
+
+
+def test_doctor_finds_this_machine_ready(capsys):
+    code, out, _ = said(capsys, "doctor", "--json")
+    assert code == 0
+    assert all(finding["good"] for finding in json.loads(out))
+
+
+def test_ctrl_c_stops_and_the_same_command_continues(tmp_path):
+    corpus = make_corpus(tmp_path / "in", 400)
+    words = [sys.executable, "-m", "curate", "run", str(corpus), "-o", "out", "--workers", "1", "-v"]
+    words += ["--set", "input.part_bytes=2000", "--set", "gates.max_quarantined=1"]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list(Path("out/documents").glob("part-*")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    if process.returncode == 0:
+        pytest.skip("the run was faster than the interrupt")
+    assert process.returncode == 130
+    assert "run the same command again to continue" in err
+    assert subprocess.run(words, check=False, capture_output=True).returncode == 0
+
+
+def test_the_live_display_leaves_only_the_record(tmp_path):
+    corpus = make_corpus(tmp_path / "in", 30)
+    parent, child = pty.openpty()
+    words = [sys.executable, "-m", "curate", "run", str(corpus), "-o", "out", "--set", "gates.max_quarantined=1"]
+    environment = {**os.environ, "TERM": "xterm"}
+    process = subprocess.Popen(words, stderr=child, stdout=subprocess.DEVNULL, env=environment)
+    os.close(child)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(parent, 65536)
+        except OSError:
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(parent)
+    assert process.wait() == 0
+    assert b"Pass" in shown
+    assert b"Kept" in shown
+
+
+def test_the_sample_corpus_gives_the_pinned_counts(capsys, tmp_path):
+    code, _, _ = said(capsys, "run", SAMPLE, "-o", "out", "-qq")
+    assert code == 0
+    counts = json.loads((tmp_path / "out" / "run.json").read_text())["counts"]
+    assert {stage: removed["documents"] for stage, removed in counts["removed"].items()} == snapshot(
+        {"normalize": 0, "language": 1230, "near_dup": 205, "quality": 172, "tokenize": 0}
+    )
+    assert (counts["read"], counts["kept"], counts["quarantined"]) == snapshot((2460, 844, 9))
+    index = json.loads((tmp_path / "out" / "shards" / "index.json").read_text())
+    assert index["tokens"] == snapshot(750844)
+    ids = hashlib.sha256(
+        b"".join(shard.tokens.astype("<u4").tobytes() for shard in read_shards(tmp_path / "out" / "shards"))
+    )
+    assert ids.hexdigest()[:16] == snapshot('b26dcf6f005d325e')
+
+
+def test_every_verb_is_in_the_documentation():
+    text = (Path(__file__).parent.parent / "README.md").read_text()
+    for verb in app.registered_commands:
+        assert f"curate {verb.name}" in text or f"`{verb.name}`" in text, verb.name

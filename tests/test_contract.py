@@ -1,0 +1,85 @@
+"""One suite that every stage must pass, built in or not."""
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from corpus_maker import prose
+from curate.corpus.documents import SCHEMA
+from curate.engine.step import Step
+from curate.plan import thresholds_of
+from curate.stages import stage_class, stage_names
+from curate.stages.contract import CorpusStage, Encoder, Rewriter, Settings, Stage
+
+TEXTS = [
+    prose(1), "", " \n\t ", "cafÃ© &amp; “quotes”\r\n\r\n\r\n\r\nend", "Le chat dort dans la maison depuis ce matin. " * 9,
+    "これは日本語の文章です。" * 40, "ภาษาไทยไม่มีช่องว่าง" * 30, "{" * 300, "word " * 400, "\N{ROCKET}" * 50, "\x00\x1b[31m\u202eevil",
+    "a" * 100_000, "<|endoftext|> is not a mark here", prose(1), "\n".join(["- item"] * 80), "\ufeff\u200bzero",
+]  # fmt: skip
+
+
+def batch_of(texts: list[str]) -> pa.RecordBatch:
+    origin = {"file": "t", "position": 1}
+    rows = [
+        {"id": f"d{i}", "text": t, "source": "s", "origin": origin, "raw_bytes": len(t.encode())}
+        for i, t in enumerate(texts)
+    ]
+    return pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
+
+
+def rows_of(stage: Stage, batch: pa.RecordBatch) -> pa.RecordBatch:
+    if isinstance(stage, Rewriter):
+        text, measures = stage.rewrite(batch)
+        return measures.append_column("text", text)
+    role = "observe" if isinstance(stage, CorpusStage) else "encode" if isinstance(stage, Encoder) else "judge"
+    return Step(stage, role).measure(batch)
+
+
+@pytest.fixture(params=stage_names())
+def stage(request):
+    kind = stage_class(request.param)
+    return kind(kind.settings_type())
+
+
+def test_it_declares_what_the_contract_asks(stage):
+    assert isinstance(stage, Stage)
+    assert stage.version >= 1
+    assert stage.about.endswith(".")
+    assert issubclass(stage.settings_type, Settings)
+    assert stage.settings.thresholds <= set(stage.settings.__struct_fields__)
+    codes = [reason.code for reason in stage.reasons]
+    assert len(codes) == len(set(codes))
+    assert all(reason.sentence.endswith(".") for reason in stage.reasons)
+    assert msgspec.to_builtins(stage.settings) is not None
+    assert set(thresholds_of(stage)) == set(stage.settings.thresholds)
+
+
+def test_measures_do_not_depend_on_the_batch(stage):
+    whole = rows_of(stage, batch_of(TEXTS))
+    for cut in (1, 3, 7):
+        pieces = [rows_of(stage, batch_of(TEXTS).slice(i, cut)) for i in range(0, len(TEXTS), cut)]
+        assert pa.Table.from_batches(pieces).to_pylist() == pa.Table.from_batches([whole]).to_pylist()
+    order = np.random.default_rng(3).permutation(len(TEXTS))
+    shuffled = rows_of(stage, batch_of(TEXTS).take(pa.array(order)))
+    back = shuffled.take(pa.array(np.argsort(order)))
+    drop = {"id"} & set(whole.schema.names)
+    assert back.drop_columns(list(drop)).to_pylist() == whole.drop_columns(list(drop)).to_pylist()
+
+
+def test_it_takes_no_document_at_all(stage):
+    assert len(rows_of(stage, batch_of([]))) == 0
+
+
+def test_verdicts_use_declared_reasons_only(stage):
+    if isinstance(stage, CorpusStage | Encoder):
+        pytest.skip("judged after the whole corpus was seen")
+    measures = rows_of(stage, batch_of(TEXTS))
+    measures = measures.select([n for n in measures.schema.names if n in stage.adds])
+    assert measures.schema.names == list(stage.adds)
+    assert measures.schema.types == list(stage.adds.values())
+    verdicts = stage.judge(measures)
+    assert len(verdicts) == len(TEXTS)
+    assert verdicts.null_count == 0
+    given = {code for reasons in verdicts.to_pylist() for code in reasons}
+    assert given <= {reason.code for reason in stage.reasons}

@@ -263,7 +263,7 @@ def test_the_sample_corpus_gives_the_pinned_counts(capsys, tmp_path):
     ids = hashlib.sha256(
         b"".join(shard.tokens.astype("<u4").tobytes() for shard in read_shards(tmp_path / "out" / "shards"))
     )
-    assert ids.hexdigest()[:16] == snapshot('b26dcf6f005d325e')
+    assert ids.hexdigest()[:16] == snapshot("b26dcf6f005d325e")
 
 
 def test_every_verb_is_in_the_documentation():

@@ -13,10 +13,23 @@ from curate.stages import stage_class, stage_names
 from curate.stages.contract import CorpusStage, Encoder, Rewriter, Settings, Stage
 
 TEXTS = [
-    prose(1), "", " \n\t ", "cafÃ© &amp; “quotes”\r\n\r\n\r\n\r\nend", "Le chat dort dans la maison depuis ce matin. " * 9,
-    "これは日本語の文章です。" * 40, "ภาษาไทยไม่มีช่องว่าง" * 30, "{" * 300, "word " * 400, "\N{ROCKET}" * 50, "\x00\x1b[31m\u202eevil",
-    "a" * 100_000, "<|endoftext|> is not a mark here", prose(1), "\n".join(["- item"] * 80), "\ufeff\u200bzero",
-]  # fmt: skip
+    prose(1),
+    "",
+    " \n\t ",
+    "cafÃ© &amp; “quotes”\r\n\r\n\r\n\r\nend",
+    "Le chat dort dans la maison depuis ce matin. " * 9,
+    "これは日本語の文章です。" * 40,
+    "ภาษาไทยไม่มีช่องว่าง" * 30,
+    "{" * 300,
+    "word " * 400,
+    "\N{ROCKET}" * 50,
+    "\x00\x1b[31m\u202eevil",
+    "a" * 100_000,
+    "<|endoftext|> is not a mark here",
+    prose(1),
+    "\n".join(["- item"] * 80),
+    "\ufeff\u200bzero",
+]
 
 
 def batch_of(texts: list[str]) -> pa.RecordBatch:

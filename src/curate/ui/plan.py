@@ -30,7 +30,7 @@ def show_header(console: Console, plan: Plan, workers: int) -> None:
     _line(
         console,
         "Plan",
-        f"{stages}   {len(plan.passes)} pass{'es' * (len(plan.passes) != 1)}, {len(plan.parts):,} parts",
+        f"{stages}   {len(plan.passes)} pass{'es' * (len(plan.passes) != 1)}, {len(plan.parts):,} part{'s' * (len(plan.parts) != 1)}",
     )
     for stage in plan.stages:
         if hasattr(stage, "describe"):

@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 DEV    := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint format bench docs clean
+.PHONY: help run test test-all lint format bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -30,11 +30,8 @@ format: $(DEV) ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(DEV) ## measure the run: make bench CORPUS=folder
-	$(BIN)/python benchmarks/run.py $(CORPUS)
-
-docs: $(DEV) ## write the generated pages of docs/ again
-	$(BIN)/python scripts/make_reference.py
+bench: $(READY) ## measure whole runs: make bench CORPUS=folder
+	$(BIN)/python benchmarks/run.py $(or $(CORPUS),sample_data)
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) curated build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

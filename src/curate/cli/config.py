@@ -13,7 +13,7 @@ def config(
     assignments: SetOption = None,
     json: JsonOption = False,
 ) -> int:
-    r"""Show resolved settings and where each came from.
+    """Show resolved settings and where each came from.
 
     \b
     Examples:

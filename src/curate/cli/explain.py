@@ -8,7 +8,7 @@ import typer
 def explain(
     code: Annotated[str, typer.Argument(metavar="CODE", help="A reason, a stage, or config.SECTION.")],
 ) -> int:
-    r"""Say what a reason, a stage or a section of the settings means.
+    """Say what a reason, a stage or a section of the settings means.
 
     \b
     Examples:

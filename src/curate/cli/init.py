@@ -10,7 +10,7 @@ def init(
     path: Annotated[str, typer.Argument(metavar="FILE", help="Where to write it.")] = "curate.toml",
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> int:
-    r"""Write curate.toml: every setting with its default and what it does.
+    """Write curate.toml: every setting with its default and what it does.
 
     \b
     Examples:

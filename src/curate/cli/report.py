@@ -15,7 +15,7 @@ def report(
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     json: JsonOption = False,
 ) -> int:
-    r"""Build report.html and report.json again, with other prices or without samples.
+    """Build report.html and report.json again, with other prices or without samples.
 
     \b
     Examples:

@@ -117,7 +117,7 @@ def run(
         bool, typer.Option("--open", help="Open the report in a browser.", rich_help_panel=_OUTPUT)
     ] = False,
 ) -> int:
-    r"""Turn a folder of raw text into token shards and a report.
+    """Turn a folder of raw text into token shards and a report.
 
     \b
     Examples:

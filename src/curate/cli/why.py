@@ -12,7 +12,7 @@ def why(
     document: Annotated[str, typer.Argument(metavar="ID", help="Id of the document, as in the run.")],
     json: JsonOption = False,
 ) -> int:
-    r"""Show what happened to one document, stage by stage.
+    """Show what happened to one document, stage by stage.
 
     \b
     Examples:

@@ -24,7 +24,7 @@ def show_header(console: Console, plan: Plan, workers: int) -> None:
     _line(
         console,
         "Input",
-        f"{len(plan.files):,} files, {size(plan.input_bytes)} ({_formats(plan)})   {_fields(plan)}",
+        f"{len(plan.files):,} file{'s' * (len(plan.files) != 1)}, {size(plan.input_bytes)} ({_formats(plan)})   {_fields(plan)}",
     )
     stages = " → ".join(stage.name for stage in plan.stages) or "no stages"
     _line(

@@ -2,7 +2,8 @@
 
     python benchmarks/run.py CORPUS [--workers 1,2] [--repeat 3] [--json FILE]
 
-A speed is megabytes of input text per CPU second. Absolute figures belong to one machine: compare runs made side by side.
+A speed is megabytes of input text per CPU second. Absolute figures belong to one
+machine: compare runs made side by side.
 """
 
 import argparse

@@ -1,14 +1,20 @@
 """One suite that every stage must pass, built in or not."""
 
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from corpus_maker import prose
+from curate import stages
 from curate.corpus.documents import SCHEMA
 from curate.engine.step import Step
 from curate.plan import thresholds_of
+from curate.session import Session
 from curate.stages import stage_class, stage_names
 from curate.stages.contract import CorpusStage, Encoder, Rewriter, Settings, Stage
 
@@ -96,3 +102,21 @@ def test_verdicts_use_declared_reasons_only(stage):
     assert verdicts.null_count == 0
     given = {code for reasons in verdicts.to_pylist() for code in reasons}
     assert given <= {reason.code for reason in stage.reasons}
+
+
+def test_the_stage_in_the_documentation_runs_as_a_plug_in(monkeypatch, tmp_path):
+    page = (Path(__file__).parent.parent / "docs" / "write_a_stage.md").read_text()
+    names: dict = {}
+    exec(page.split("```python")[1].split("```")[0], names)  # the page is ours
+    entry = SimpleNamespace(load=lambda: names["Shouting"], value="docs:Shouting", dist=None)
+    monkeypatch.setattr(stages, "_installed", lambda: {"shouting": entry})
+    stages.stage_class.cache_clear()
+    (tmp_path / "in").mkdir()
+    for i, text in enumerate([prose(1), prose(2).upper()]):
+        (tmp_path / "in" / f"{i}.txt").write_text(text)
+    out = tmp_path / "out"
+    pipeline = 'pipeline.stages=["normalize","shouting","tokenize"]'
+    assert Session([str(tmp_path / "in")], str(out), assignments=[pipeline]).work(quiet=2) == 0
+    counts = json.loads((out / "run.json").read_text())["counts"]
+    assert counts["removed"]["shouting"] == {"documents": 1, "reasons": {"too_many_capitals": 1}}
+    stages.stage_class.cache_clear()

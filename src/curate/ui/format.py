@@ -38,6 +38,16 @@ def count(number: float) -> str:
     return f"{number:,.0f}" if number < 1_000_000 else _scaled(number / 1_000_000, ("M", "B", "T"))
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: ``1 file``, ``3 passes``.
+
+    Example:
+        >>> counted(1, "file"), counted(2_000, "pass", "passes")
+        ('1 file', '2,000 passes')
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 def duration(seconds: float) -> str:
     """A length of time: ``6m 41s``.
 

@@ -9,7 +9,7 @@ from rich.text import Text
 from curate import __version__
 from curate.estimate import Estimate
 from curate.plan import Plan
-from curate.ui.format import duration, size
+from curate.ui.format import counted, duration, size
 from curate.ui.notes import printable
 
 
@@ -19,18 +19,18 @@ def show_header(console: Console, plan: Plan, workers: int) -> None:
     _line(
         console,
         f"curate {__version__} ",
-        f"{run.engine} · {workers} worker{'s' * (workers != 1)} · seed {run.seed}",
+        f"{run.engine} · {counted(workers, 'worker')} · seed {run.seed}",
     )
     _line(
         console,
         "Input",
-        f"{len(plan.files):,} file{'s' * (len(plan.files) != 1)}, {size(plan.input_bytes)} ({_formats(plan)})   {_fields(plan)}",
+        f"{counted(len(plan.files), 'file')}, {size(plan.input_bytes)} ({_formats(plan)})   {_fields(plan)}",
     )
     stages = " → ".join(stage.name for stage in plan.stages) or "no stages"
     _line(
         console,
         "Plan",
-        f"{stages}   {len(plan.passes)} pass{'es' * (len(plan.passes) != 1)}, {len(plan.parts):,} part{'s' * (len(plan.parts) != 1)}",
+        f"{stages}   {counted(len(plan.passes), 'pass', 'passes')}, {counted(len(plan.parts), 'part')}",
     )
     for stage in plan.stages:
         if hasattr(stage, "describe"):

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from curate.ui.format import count, duration, share, size
+from curate.ui.format import count, counted, duration, share, size
 from curate.ui.notes import printable
 
 
@@ -60,7 +60,7 @@ def _totals(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str
     lines = [f"Kept {counts['kept']:,} of {counts['read']:,} documents ({share(counts['kept'], counts['read'])})"]
     if tokens:
         shards = manifest["shards"]
-        lines[0] += f" · {count(tokens['kept'])} tokens · {shards['files']} shard{'s' * (shards['files'] != 1)}"
+        lines[0] += f" · {count(tokens['kept'])} tokens · {counted(shards['files'], 'shard')}"
     removed = sum(stage["documents"] for stage in counts["removed"].values())
     lines.append(f"Removed {removed:,}, each with its reason · quarantined {counts['quarantined']:,}")
     if tokens and summary.get("one_pass_costs_less") is not None:

@@ -13,6 +13,7 @@ from curate.shards.peek import peek
 from curate.shards.verify import verify
 from curate.store.run_directory import SHARDS
 from curate.ui.console import console
+from curate.ui.format import counted
 from curate.ui.notes import note, printable
 
 SHOWN_CHARACTERS = 800
@@ -32,7 +33,7 @@ def show_verification(folder: str, *, json: bool) -> int:
         return ExitCode.GATE_FAILED
     console(stderr=False).print(
         Text(
-            f"{report.shards:,} shards are whole: {report.documents:,} documents, {report.tokens:,} tokens; "
+            f"{counted(report.shards, 'whole shard')}: {report.documents:,} documents, {report.tokens:,} tokens; "
             f"{report.decoded:,} decoded, {report.compared:,} compared with their text, {report.traced:,} traced"
         ),
         soft_wrap=True,

@@ -88,7 +88,8 @@ def _other_languages(manifest: Mapping[str, Any], languages: Sequence[Group]) ->
     share = sum(group.documents for group in others) / total if total else 0.0
     if share <= OTHER_LANGUAGES:
         return
-    large = [group for group in others if group.documents >= 0.05 * total] or others[:1]
+    named = [group for group in others if group.name.isalpha()]  # not the rest that is counted together
+    large = [group for group in named if group.documents >= 0.05 * total] or named[:1]
     wanted = json.dumps([*keep, *(group.name for group in large)], ensure_ascii=False)
     names = ", ".join(f"{group.name} {quantities.share(group.documents / total)}" for group in large)
     yield Alert(

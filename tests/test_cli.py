@@ -122,7 +122,7 @@ def test_dry_run_writes_nothing(capsys, tmp_path):
         ),
         (
             ["run", "corpus", "--memory", "1MB"],
-            snapshot("error: `run.memory` is 1 MB, but one worker needs 570 MB"),
+            snapshot("error: `run.memory` is 1 MB, but one worker needs 1000 MB"),
         ),
         (
             ["run", "corpus", "--wrokers", "3"],

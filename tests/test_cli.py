@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
 from inline_snapshot import snapshot
 
 from corpus_maker import make_corpus
@@ -53,6 +54,11 @@ def test_help_begins_with_examples(capsys):
     assert out.index("curate run corpus/ -o curated") < out.index("Options")
     for verb in ("run", "init", "config", "stages", "explain", "why", "report", "shards", "doctor"):
         assert re.search(rf"^  {verb} ", out, re.MULTILINE)
+
+
+def test_every_flag_of_run_has_a_variable():
+    options = [p for p in typer.main.get_command(app).commands["run"].params if p.param_type_name == "option"]
+    assert [o.opts[0] for o in options if not o.envvar and o.name != "help"] == []
 
 
 def test_help_loads_nothing_heavy():
@@ -154,7 +160,7 @@ def test_mistakes_are_one_sentence_and_a_hint(capsys, tmp_path, words, shown):
 
 def test_a_folder_of_other_files_is_not_written_to(capsys, tmp_path):
     make_corpus(tmp_path / "corpus", 10)
-    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "documents").mkdir(parents=True)
     (tmp_path / "out" / "thesis.docx").write_text("precious")
     code, _, err = said(capsys, "run", "corpus", "-o", "out", "--fresh")
     assert code == 2

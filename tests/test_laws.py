@@ -16,7 +16,7 @@ import pytest
 
 from corpus_maker import make_corpus, prose
 from curate.engine import part as part_module
-from curate.errors import ExitCode, UserError
+from curate.errors import BooksDoNotBalance, ExitCode, UserError
 from curate.session import Session
 from curate.store.books import balance
 from curate.store.run_directory import RunDirectory
@@ -81,7 +81,7 @@ def test_the_books_notice_a_missing_row(finished, tmp_path):
     file = tmp_path / "out" / "quality" / "part-00000.parquet"
     pl.read_parquet(file)[1:].write_parquet(file)
     parts = len(manifest(finished)["parts"])
-    with pytest.raises(Exception, match="rows for"):
+    with pytest.raises(BooksDoNotBalance, match="rows for"):
         balance(RunDirectory(tmp_path / "out"), STAGES, parts)
 
 
@@ -103,13 +103,11 @@ def test_too_much_quarantine_fails_the_gate(corpus, tmp_path):
 # ---- determinism -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("workers", "chunk", "group"), [(1, 4_000_000, None), (3, 700, None), (2, 9_001, None)])
-def test_bytes_do_not_depend_on_workers_or_chunks(corpus, finished, tmp_path, monkeypatch, workers, chunk, group):
-    monkeypatch.setattr(part_module, "CHUNK_BYTES", chunk)
+@pytest.mark.parametrize(("workers", "chunk"), [(1, 4_000_000), (3, 700), (2, 9_001)])
+def test_bytes_do_not_depend_on_workers_or_chunks(corpus, finished, tmp_path, monkeypatch, workers, chunk):
     monkeypatch.setattr(part_module.PassTask.__init__, "__defaults__", (chunk,))
     assert run(corpus, tmp_path / "out", workers=workers) == ExitCode.DONE
     assert contents(tmp_path / "out") == contents(finished)
-    assert group is None
 
 
 # ---- crash safety and resuming -----------------------------------------------------------------------------------
@@ -176,6 +174,24 @@ def test_a_changed_file_redoes_only_its_parts(tmp_path):
     assert before & set(modified(out, "documents").values())
     run(corpus, fresh)
     assert contents(out) == contents(fresh)
+
+
+def test_a_stage_left_out_later_leaves_nothing_behind(corpus, tmp_path):
+    out, fresh = tmp_path / "out", tmp_path / "fresh"
+    run(corpus, out)
+    for folder in (out, fresh):
+        Session([str(corpus)], str(folder), assignments=SMALL_PARTS, skip=["near_dup", "tokenize"]).work(quiet=2)
+    assert contents(out) == contents(fresh)
+
+
+def test_fresh_removes_what_runs_write_and_nothing_else(corpus, tmp_path):
+    out = tmp_path / "out"
+    run(corpus, out)
+    (out / "notes.md").write_text("mine")
+    session = Session([str(corpus)], str(out), assignments=[*SMALL_PARTS, "input.part_bytes=90000"])
+    assert session.work(quiet=2, fresh=True) == ExitCode.DONE
+    assert (out / "notes.md").read_text() == "mine"
+    assert manifest(out)["timings"]["resumed_parts"] == 0
 
 
 def test_another_corpus_is_refused(finished, tmp_path):

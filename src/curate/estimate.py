@@ -21,12 +21,12 @@ from curate.stages.contract import Encoder
 SAMPLE_BYTES = 2_000_000
 STRANDS_TRIED = 4
 
-RESOLVE_SHARE = 0.15
-"""Comparing candidates and cutting shards, as a share of the time of the passes; measured on documentation."""
-PARQUET_SHARE = 0.40
-"""Size of zstd-1 Parquet for one byte of text."""
-CACHE_BYTES_A_TOKEN = 2.2
-SHARD_BYTES_A_TOKEN = 1.9
+RESOLVE_SHARE = 0.30
+"""Comparing candidates and cutting shards, for one second of the passes: 8.6 to 28 s for 1.07 GB of documentation."""
+PARQUET_SHARE = 0.32
+"""Size of zstd-1 Parquet for one byte of text; this and the next two as found on sample_data."""
+CACHE_BYTES_A_TOKEN = 1.6
+SHARD_BYTES_A_TOKEN = 1.5
 
 
 class Estimate(NamedTuple):

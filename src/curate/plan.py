@@ -6,7 +6,7 @@ the whole corpus ends a pass: its ``observe`` runs in it, its ``resolve`` after 
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
 
@@ -109,11 +109,6 @@ def make_plan(
     _check_order(stages)
     _check_needs(stages)
     return Plan(config, files, skipped, strands, stages, _fused(stages), limit)
-
-
-def without_files(plan: Plan, kept: tuple[Strand, ...]) -> Plan:
-    """The same plan over fewer parts."""
-    return replace(plan, strands=kept)
 
 
 def measure_key(documents_key: str, stage: Stage) -> str:

@@ -6,6 +6,7 @@ running a changed plan redoes only what the change touches.
 
 import os
 import resource
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -150,6 +151,7 @@ class _Run:
     def _shards(self) -> ShardIndex | None:
         encoder = self.plan.encoder
         if encoder is None:
+            shutil.rmtree(self.directory.shards, ignore_errors=True)  # of an earlier run that made tokens
             return None
         self.emit(Working("cutting shards"))
         step = Step(encoder, "encode")

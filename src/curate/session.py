@@ -291,10 +291,11 @@ def redraw(
     open_page: bool,
     json: bool,
 ) -> int:
-    """Build the report of a finished run again; its own settings hold where no new one is given."""
+    """Build the report of a finished run again; its own settings hold unless a file is given."""
     folder = Path(run)
     manifest = read_manifest(folder)
-    kept = [f"report.{key}={jsonlib.dumps(value)}" for key, value in manifest["config"]["report"].items()]
+    before = manifest["config"]["report"] if config_file is None else {}
+    kept = [f"report.{key}={jsonlib.dumps(value)}" for key, value in before.items()]
     config = load(
         Path(config_file) if config_file else None,
         {"report.samples": 0 if no_samples else None},

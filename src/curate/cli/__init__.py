@@ -32,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.callback()(version_option)
-app.command("run", rich_help_panel="Work")(run.run)
+app.command("run")(run.run)
 app.command("init")(init.init)
 app.command("config")(config.config)
 app.command("stages")(stages.stages)

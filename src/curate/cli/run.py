@@ -6,115 +6,66 @@ import typer
 
 from curate.cli.options import ColorOption, ConfigOption, JsonOption, SetOption
 
-_INPUT, _STAGES, _MACHINE, _OUTPUT = "Input", "Stages", "Machine", "Output"
-
 
 def run(
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Folders, files or globs.", show_default=False)],
     output: Annotated[
         str,
-        typer.Option(
-            "--output",
-            "-o",
-            envvar="CURATE_OUTPUT",
-            metavar="DIR",
-            help="Run directory.",
-            rich_help_panel=_OUTPUT,
-        ),
+        typer.Option("--output", "-o", envvar="CURATE_OUTPUT", metavar="DIR", help="Run directory."),
     ] = "curated",
     config: ConfigOption = None,
     assignments: SetOption = None,
     limit: Annotated[
         int | None,
-        typer.Option(
-            "--limit",
-            envvar="CURATE_LIMIT",
-            min=1,
-            help="Read no more documents than this.",
-            rich_help_panel=_INPUT,
-        ),
+        typer.Option("--limit", envvar="CURATE_LIMIT", min=1, help="Read no more documents than this."),
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option(
-            "--only",
-            envvar="CURATE_ONLY",
-            metavar="STAGE",
-            help="Run only this stage; may be given often.",
-            rich_help_panel=_STAGES,
-        ),
+        typer.Option("--only", envvar="CURATE_ONLY", metavar="STAGE", help="Run only this stage; may be given often."),
     ] = None,
     skip: Annotated[
         list[str] | None,
-        typer.Option(
-            "--skip",
-            envvar="CURATE_SKIP",
-            metavar="STAGE",
-            help="Leave this stage out; may be given often.",
-            rich_help_panel=_STAGES,
-        ),
+        typer.Option("--skip", envvar="CURATE_SKIP", metavar="STAGE", help="Leave this stage out; may be given often."),
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(
-            "--workers",
-            envvar="CURATE_WORKERS",
-            min=0,
-            help="Cores to use; 0 means all.",
-            rich_help_panel=_MACHINE,
-        ),
+        typer.Option("--workers", envvar="CURATE_WORKERS", min=0, help="Cores to use; 0 means all."),
     ] = None,
     memory: Annotated[
         str | None,
-        typer.Option(
-            "--memory",
-            envvar="CURATE_MEMORY",
-            metavar="SIZE",
-            help="Memory budget: 4GB, 75%.",
-            rich_help_panel=_MACHINE,
-        ),
+        typer.Option("--memory", envvar="CURATE_MEMORY", metavar="SIZE", help="Memory budget: 4GB, 75%."),
     ] = None,
     engine: Annotated[
         str | None,
-        typer.Option(
-            "--engine",
-            envvar="CURATE_ENGINE",
-            metavar="local",
-            help="Where to run.",
-            rich_help_panel=_MACHINE,
-        ),
+        typer.Option("--engine", envvar="CURATE_ENGINE", metavar="local", help="Where to run."),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", envvar="CURATE_SEED", help="Seed of every random draw.", rich_help_panel=_MACHINE),
+        typer.Option("--seed", envvar="CURATE_SEED", help="Seed of every random draw."),
     ] = None,
     dry_run: Annotated[
         bool,
-        typer.Option(
-            "--dry-run",
-            envvar="CURATE_DRY_RUN",
-            help="Show the plan and an estimate; write nothing.",
-            rich_help_panel=_OUTPUT,
-        ),
+        typer.Option("--dry-run", envvar="CURATE_DRY_RUN", help="Show the plan and an estimate; write nothing."),
     ] = False,
     fresh: Annotated[
         bool,
-        typer.Option(
-            "--fresh",
-            envvar="CURATE_FRESH",
-            help="Forget what the run directory holds.",
-            rich_help_panel=_OUTPUT,
-        ),
+        typer.Option("--fresh", envvar="CURATE_FRESH", help="Forget what the run directory holds."),
     ] = False,
     json: JsonOption = False,
-    quiet: Annotated[int, typer.Option("--quiet", "-q", count=True, help="No progress; -qq: no warnings either.")] = 0,
-    verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="Plain lines; -vv: tracebacks.")] = 0,
+    quiet: Annotated[
+        int,
+        typer.Option("--quiet", "-q", envvar="CURATE_QUIET", count=True, help="No progress; -qq: no warnings either."),
+    ] = 0,
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", envvar="CURATE_VERBOSE", count=True, help="Plain lines; -vv: tracebacks.")
+    ] = 0,
     no_progress: Annotated[
         bool, typer.Option("--no-progress", envvar="CURATE_NO_PROGRESS", help="No progress display.")
     ] = False,
     color: ColorOption = "auto",
     open_page: Annotated[
-        bool, typer.Option("--open", help="Open the report in a browser.", rich_help_panel=_OUTPUT)
+        bool,
+        typer.Option("--open", envvar="CURATE_OPEN", help="Open the report in a browser."),
     ] = False,
 ) -> int:
     """Turn a folder of raw text into token shards and a report.

@@ -6,9 +6,6 @@ from typing import Protocol, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-Spread = Callable[[Callable[[Item], Result], Iterable[Item]], Iterator[Result]]
-"""Runs a function over items on the workers of one machine; results come in the order of the items."""
-
 
 class Engine(Protocol):
     """Runs tasks over parts, and lets a task spread its own batches over the cores of where it runs."""

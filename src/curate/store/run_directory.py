@@ -21,7 +21,8 @@ QUARANTINE = "quarantine"
 SHARDS = "shards"
 CACHE = ".cache"
 MANIFEST = "run.json"
-_LOCK = ".lock"
+REPORT = ("report.json", "report.html")
+_LOCK = ".curate.lock"
 _PART = re.compile(r"part-(\d{5,})\.parquet")
 _MOVING = "moving-"
 
@@ -92,6 +93,7 @@ class RunDirectory:
             How many parts have their documents already.
         """
         self._remove_leftovers()
+        self._remove_other_stages({DOCUMENTS, QUARANTINE, *folders})
         wanted = {key: index for index, key in enumerate(document_keys)}
         places: dict[int, int] = {}
         for file in self.parts(DOCUMENTS):
@@ -113,6 +115,12 @@ class RunDirectory:
         for file in (self.path / folder).glob(f"{_MOVING}*"):
             file.replace(self.part(folder, int(file.name.removeprefix(_MOVING))))
 
+    def _remove_other_stages(self, current: set[str]) -> None:
+        """What stages that are no longer in the pipeline left: it would pass for part of this run."""
+        for folder in (*self.path.iterdir(), *(self.path / CACHE).glob("*")):
+            if folder.name not in current and any(_PART.fullmatch(file.name) for file in folder.glob("part-*.parquet")):
+                shutil.rmtree(folder)
+
     def _remove_leftovers(self) -> None:
         """Files of a run that was killed: half-written ones, and ones caught between two numbers."""
         for pattern in (f"*{TEMPORARY}", f"{_MOVING}*"):
@@ -125,17 +133,17 @@ class RunDirectory:
             raise UserError(f"`{self.path}` is a file, not a folder", hint="name another folder with -o")
         if not self.path.is_dir():
             return
-        ours = {DOCUMENTS, CACHE, MANIFEST, _LOCK}
         names = {entry.name for entry in os.scandir(self.path)}
-        if names and not names & ours:
+        if names and not names & {MANIFEST, _LOCK}:
             raise UserError(
                 f"`{self.path}` holds files that no run of curate wrote, such as `{min(names)}`",
                 hint="name an empty or a new folder with -o",
             )
 
     def _empty(self) -> None:
-        for entry in self.path.iterdir():
-            if entry.is_dir():
-                shutil.rmtree(entry)
-            elif entry.name != _LOCK:
-                entry.unlink()
+        """Remove what runs write, and nothing else that may lie there."""
+        self._remove_other_stages(set())
+        for folder in (self.shards, self.path / CACHE):
+            shutil.rmtree(folder, ignore_errors=True)
+        for name in (MANIFEST, *REPORT):
+            (self.path / name).unlink(missing_ok=True)

@@ -6,10 +6,10 @@ READY  := $(VENV)/.ready
 DEV    := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint format bench clean
+.PHONY: help run test test-all lint format bench bench-rivals bench-check clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 run: $(READY) ## curate the sample corpus into curated/
 	$(BIN)/curate run sample_data/ -o curated
@@ -30,8 +30,16 @@ format: $(DEV) ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY) ## measure whole runs: make bench CORPUS=folder
-	$(BIN)/python benchmarks/run.py $(or $(CORPUS),sample_data)
+bench-rivals: $(READY) ## install the tools curate is measured beside
+	$(BIN)/python -m benchmarks rivals $(RIVALS)
+
+bench: $(READY) ## measure beside floors and rivals: make bench CORPUS=files
+	$(BIN)/python -m benchmarks rivals floor
+	$(BIN)/python -m benchmarks run $(or $(CORPUS),sample_data) $(BENCH)
+
+bench-check: $(READY) ## have the ratios become worse? (minutes)
+	$(BIN)/python -m benchmarks rivals floor
+	$(BIN)/python -m benchmarks check $(BENCH)
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) curated build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import fastokens
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 from isal import igzip
-
-import orjson
 
 
 def main() -> None:

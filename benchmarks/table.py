@@ -21,7 +21,7 @@ def markdown(content: dict[str, Any]) -> str:
         f"{about['machine']['cpu']}, {about['machine']['cores']} cores; {about['date']}; curate {about['version']}, "
         f"recipe `{about['recipe']}`; medians, ranges of more than one run in brackets.",
         "",
-        *JOBS,
+        JOBS,
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
         *(_job(found, *key) for key in keys),
         "",

@@ -4,6 +4,7 @@ python daft_job.py SHARDS OUT TOKENIZER
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def main() -> None:
     kept = [name for name, node in zip(table["id"], table["node"], strict=True) if root(first, node) == node]
     (out / "kept.txt").write_text("\n".join(kept))
     (out / "counts.json").write_text(json.dumps({"read": len(table["id"]), "kept": len(kept)}))
+    os._exit(0)  # its threads sometimes crash the interpreter while it ends
 
 
 def root(first: dict[int, int], one: int) -> int:

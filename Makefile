@@ -35,7 +35,7 @@ bench-rivals: $(READY) ## install the tools curate is measured beside
 
 bench: $(READY) ## measure beside floors and rivals: make bench CORPUS=files
 	$(BIN)/python -m benchmarks rivals floor
-	$(BIN)/python -m benchmarks run $(or $(CORPUS),sample_data) $(BENCH)
+	$(BIN)/python -m benchmarks run $(CORPUS) $(BENCH)
 
 bench-check: $(READY) ## have the ratios become worse? (minutes)
 	$(BIN)/python -m benchmarks rivals floor

@@ -1,4 +1,4 @@
-"""Benchmark corpora: the same documents at several sizes, as 8 JSONL.gz shards and 8 Parquet files, and one tokenizer.json.
+"""Benchmark corpora: the same documents at several sizes, as 8 JSONL.gz shards and as Parquet, and one tokenizer.json.
 
 A corpus is a function of its input alone: documents are ordered by a hash of their id and taken until the size is
 reached. Input smaller than that is used again in copies whose text is salted, so that a copy is no near-duplicate.
@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import json
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,8 +133,21 @@ def train(documents: Iterator[tuple[str, str]], path: Path) -> None:
 
 def _read_jsonl(file: Path) -> pl.DataFrame:
     with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
-        rows = [json.loads(line) for line in lines]
+        rows = []
+        try:
+            rows.extend(row for row in map(_record, lines) if row)
+        except (EOFError, OSError, zlib.error) as error:
+            print(f"{file}: only {len(rows)} documents: {error}")
     names = [str(row.get("id", index)) for index, row in enumerate(rows)]
-    return pl.DataFrame(
-        {"id": names, "text": [row["text"] for row in rows]}, schema={"id": pl.String, "text": pl.String}
-    )
+    schema = {"id": pl.String, "text": pl.String}
+    return pl.DataFrame({"id": names, "text": [row["text"] for row in rows]}, schema=schema)
+
+
+def _record(line: bytes) -> dict[str, str] | None:
+    """None for what is no document: every tool gets only input that it can read."""
+    try:
+        row = json.loads(line)
+        row["text"].encode()
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return row

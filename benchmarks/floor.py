@@ -2,7 +2,8 @@
 
     python floor.py read|encode SHARDS OUT TOKENIZER
 
-``read``: decompress, parse, write texts as Parquet. ``encode``: decompress, parse, encode every text, write ids as Parquet.
+``read``: decompress, parse, write texts as Parquet.
+``encode``: decompress, parse, encode every text, write ids as Parquet.
 """
 
 import json

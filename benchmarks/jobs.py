@@ -2,8 +2,9 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from benchmarks import environments
@@ -35,7 +36,7 @@ class Job(NamedTuple):
     command: list[str]
     cores: int
     counts: Callable[[Path], dict[str, Any]]
-    env: dict[str, str] = {}
+    env: Mapping[str, str] = MappingProxyType({})
 
 
 def job(name: str, corpus: Path, tokenizer: Path, out: Path, recipe: str) -> Job | None:

@@ -5,6 +5,7 @@ All are costs: a larger one is worse.
 """
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -93,7 +94,7 @@ def ratios(found: dict[tuple[str, int], dict[str, Any]]) -> dict[str, float]:
             out[f"s{size} {RIVAL_OF[job]}/{job} cpu"] = ours["cpu_seconds"] / one["cpu_seconds"]
     for job in ("curate", "curate-2"):
         sizes = sorted(size for name, size in done if name == job)
-        for small, large in zip(sizes, sizes[1:], strict=False):
+        for small, large in pairwise(sizes):
             one, other = done[job, small], done[job, large]
             growth = other["cpu_seconds"] / one["cpu_seconds"] / (other["text_mb"] / one["text_mb"])
             out[f"s{small}-s{large} {job} growth cpu"] = growth

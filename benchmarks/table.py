@@ -18,8 +18,8 @@ def markdown(content: dict[str, Any]) -> str:
     keys = sorted(found, key=lambda key: (key[1], order.index(key[0])))
     about = content["about"]
     lines = [
-        f"{about['machine']['cpu']}, {about['machine']['cores']} cores; {about['date']}; curate {about['version']}, "
-        f"recipe `{about['recipe']}`; medians, ranges of more than one run in brackets.",
+        f"{about['machine']['cpu']}, {about['machine']['cores']} cores; {about['date']}; curate {about['version']}.",
+        f"Recipe `{about['recipe']}`; medians, with the range of more than one run in brackets.",
         "",
         JOBS,
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",

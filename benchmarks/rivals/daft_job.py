@@ -1,4 +1,4 @@
-"""Daft's near-duplicates alone: 14 bands of 8 rows on 5-word shingles of raw text, ids of the kept written; reads Parquet.
+"""Daft's near-duplicates alone: 14 bands of 8 rows on 5-word shingles of raw text, from Parquet; writes ids.
 
 python daft_job.py SHARDS OUT TOKENIZER
 """

@@ -1,4 +1,4 @@
-"""data-juicer's nearest equivalent: Unicode repair, language, its filters, MinHash of 14 bands of 8 rows; it makes no tokens.
+"""data-juicer's nearest equivalent: ftfy, language, its filters, MinHash of 14 bands of 8 rows; it makes no tokens.
 
 python data_juicer_job.py SHARDS OUT TOKENIZER
 """

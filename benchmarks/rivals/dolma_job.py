@@ -1,4 +1,4 @@
-"""dolma's nearest equivalent: Gopher and C4 taggers, exact duplicates (it finds no near ones), mix, tokens; no language.
+"""dolma's nearest equivalent: Gopher and C4 taggers, exact duplicates (it finds no near ones), mix, tokens.
 
     python dolma_job.py SHARDS OUT TOKENIZER
 

@@ -21,7 +21,7 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     ids, signatures = [], []
     for shard in sorted(shards.glob("*.gz")):
-        for line in gzip.open(shard):
+        for line in gzip.decompress(shard.read_bytes()).splitlines():
             row = orjson.loads(line)
             signature = rensa.RMinHash(num_perm=PERMUTATIONS, seed=42)
             signature.update(shingles(row["text"]))

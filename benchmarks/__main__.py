@@ -147,7 +147,7 @@ def parser() -> argparse.ArgumentParser:
     rivals.add_argument("names", nargs="*")
     for verb, name, mb, rival_mb in (("run", "benchmark", "10,40,160", "10,40"), ("check", "check", "10,40", "")):
         one = verbs.add_parser(verb)
-        one.add_argument("corpus", type=Path, nargs="?", default=HERE.parent / "sample_data" / "win32")
+        one.add_argument("corpus", type=Path, nargs="?", default=HERE.parent / "sample_data")
         one.add_argument("--name", default=name, help="of the result file")
         one.add_argument("--mb", type=numbers, default=numbers(mb), help="sizes, in 10^6 bytes of text")
         one.add_argument("--rival-mb", type=numbers, default=numbers(rival_mb), help="sizes that rivals run at")

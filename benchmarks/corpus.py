@@ -19,6 +19,7 @@ SHARDS = 8
 SALT_EVERY = 8  # words: two copies then share about 0.3 of their 5-word shingles
 VOCABULARY = 32_768
 TRAINING_MB = 10
+_NOTHING = pl.DataFrame(schema={"id": pl.String, "text": pl.String})
 
 
 def make(source: Path, folder: Path, sizes: list[int]) -> str:
@@ -46,12 +47,9 @@ def read(source: Path) -> pl.DataFrame:
     """The columns ``id`` and ``text`` of Parquet or JSONL(.gz) files, in the order of a hash of both."""
     pattern = re.compile(r"\.(parquet|jsonl(\.gz)?)$")
     files = sorted(file for file in source.rglob("*") if pattern.search(file.name)) if source.is_dir() else [source]
-    if not files:
-        raise SystemExit(f"{source}: no .parquet, .jsonl or .jsonl.gz")
-    frames = [
-        pl.read_parquet(file, columns=["id", "text"]) if file.suffix == ".parquet" else _read_jsonl(file)
-        for file in files
-    ]
+    frames = [_read_parquet(file) if file.suffix == ".parquet" else _read_jsonl(file) for file in files]
+    if not sum(map(len, frames)):
+        raise SystemExit(f"{source}: no document with a `text` in .parquet, .jsonl or .jsonl.gz")
     documents = pl.concat(frames).drop_nulls("text").filter(pl.col("text") != "")
     keys = [xxhash.xxh3_64_hexdigest(f"{name}\0{text}".encode()) for name, text in documents.iter_rows()]
     return documents.with_columns(key=pl.Series(keys, dtype=pl.String)).sort("key", maintain_order=True).drop("key")
@@ -131,6 +129,12 @@ def train(documents: Iterator[tuple[str, str]], path: Path) -> None:
     path.write_text(json.dumps(content, ensure_ascii=False))
 
 
+def _read_parquet(file: Path) -> pl.DataFrame:
+    table = pl.read_parquet(file)
+    name = pl.col("id").cast(pl.String) if "id" in table.columns else pl.int_range(pl.len()).cast(pl.String)
+    return table.select(id=name, text="text") if "text" in table.columns else _NOTHING
+
+
 def _read_jsonl(file: Path) -> pl.DataFrame:
     with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
         rows = []
@@ -139,8 +143,7 @@ def _read_jsonl(file: Path) -> pl.DataFrame:
         except (EOFError, OSError, zlib.error) as error:
             print(f"{file}: only {len(rows)} documents: {error}")
     names = [str(row.get("id", index)) for index, row in enumerate(rows)]
-    schema = {"id": pl.String, "text": pl.String}
-    return pl.DataFrame({"id": names, "text": [row["text"] for row in rows]}, schema=schema)
+    return pl.DataFrame({"id": names, "text": [row["text"] for row in rows]}, schema=_NOTHING.schema)
 
 
 def _record(line: bytes) -> dict[str, str] | None:

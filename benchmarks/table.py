@@ -5,9 +5,7 @@ from typing import Any
 from benchmarks.jobs import KINDS, RIVAL_OF
 from benchmarks.results import ratios, summary
 
-JOBS = (
-    "| job | what it does | MB | CPU s | MB/CPU-s | wall s | peak MB | documents kept | tokens | curate's CPU is |",
-)
+JOBS = "| job | what it does | MB | CPU s | MB/CPU-s | wall s | peak MB | documents kept | tokens | curate's CPU is |"
 STAGES = ("| stage of curate | MB read | CPU s | MB/CPU-s |", "| --- | ---: | ---: | ---: |")
 
 

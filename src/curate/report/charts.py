@@ -205,7 +205,7 @@ def _svg(chart: Any) -> str:
             titleColor=_MUTED, titleFontSize=12, titleFontWeight="normal", labelPadding=6, titlePadding=8,
         ),
     )  # fmt: skip
-    svg: str = vl_convert.vegalite_to_svg(drawn.to_dict())
+    svg: str = vl_convert.vegalite_to_svg(drawn.to_dict(validate=False))  # checking costs as much as drawing
     svg = _INVISIBLE.sub("", _NOISE.sub("", svg))
     svg = _LONG_NUMBER.sub(r"\1", svg)
     for stand_in, variable in _VARIABLES.items():

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from curate.stages.contract import Reason, Settings, reasons_where
 from curate.text.mojibake import Step, fix_texts, fix_texts_with_ftfy
+from curate.text.replaced import replaced
 from curate.text.whitespace import Tidied, tidy
 
 MAX_ROUNDS = 16
@@ -116,41 +117,41 @@ class Normalize:
 
     def _settle(self, texts: pa.Array) -> tuple[pa.Array, npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
         """Clean until nothing changes: text, bits of changes (see `_bits`), and whether each text came to rest."""
-        result, changed = self._clean(texts)
-        moving = np.flatnonzero(changed)
-        for _ in range(MAX_ROUNDS - 1):
+        result, changed, at_rest = self._clean(texts)
+        moving = np.flatnonzero(~at_rest)
+        for rounds_left in reversed(range(MAX_ROUNDS - 1)):
             if not len(moving):
                 break
-            again, bits = self._clean(result.take(pa.array(moving)))
+            again, bits, at_rest = self._clean(result.take(pa.array(moving)))
             moved = bits > 0
             if moved.any():
-                result = _replaced(result, moving[moved], again.filter(pa.array(moved)))
+                result = replaced(result, moving[moved], again.filter(pa.array(moved)))
                 changed[moving] |= bits
-            moving = moving[moved]
+            moving = moving[~at_rest if rounds_left else moved]
         settled = np.ones(len(texts), np.bool_)
         settled[moving] = False
         if len(moving):
-            result = _replaced(result, moving, texts.take(pa.array(moving)))
+            result = replaced(result, moving, texts.take(pa.array(moving)))
         return result, _unless_equal(changed, texts, result), settled
 
-    def _clean(self, texts: pa.Array) -> tuple[pa.Array, npt.NDArray[np.uint32]]:
+    def _clean(self, texts: pa.Array) -> tuple[pa.Array, npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
+        """One round: text, bits of changes, and which texts another round would surely leave as they are."""
         fix = fix_texts if self.settings.backend == "fast" else fix_texts_with_ftfy
         fixed = fix(texts)
         result, tidied = tidy(fixed.texts, self.settings.max_blank_lines)
-        return result, fixed.steps | tidied.astype(np.uint32) << np.uint32(_TIDIED)
+        bits = fixed.steps | tidied.astype(np.uint32) << np.uint32(_TIDIED)
+        at_rest = fixed.at_rest & (tidied & ~np.uint8(_HARMLESS) == 0)
+        return result, bits, at_rest | (bits == 0)
 
+
+_HARMLESS = Tidied.BLANK_LINES | Tidied.SURROUNDINGS
+"""Changes that bring no two characters together which were apart, so nothing new can come up for ftfy."""
 
 _TIDIED = 16  # bits of `Step` below, of `Tidied` above
 
 
 def _bits(change: Change) -> int:
     return change.steps | change.tidied << _TIDIED
-
-
-def _replaced(texts: pa.Array, rows: npt.NDArray[np.int64], by: pa.Array) -> pa.Array:
-    mask = np.zeros(len(texts), np.bool_)
-    mask[rows] = True
-    return pc.replace_with_mask(texts, pa.array(mask), by)
 
 
 def _unless_equal(changed: npt.NDArray[np.uint32], before: pa.Array, after: pa.Array) -> npt.NDArray[np.uint32]:

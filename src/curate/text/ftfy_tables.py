@@ -57,6 +57,9 @@ NEWLINE = 16
 AMPERSAND = 32
 LESS_THAN = 64
 
+PLAIN = [code for code in (0x09, *range(0x20, 0x7F)) if chr(code) not in "&<"]
+"""ASCII that no step looks at. Kernels skip it, with line feeds and ``<``, without looking anything up."""
+
 
 class FtfyTables(NamedTuple):
     """Everything the kernels look up. ``n`` counts replacements, of which number 0 means *keep*."""
@@ -136,6 +139,8 @@ def _build() -> Tables:
     ascii_flags[:128] = flags[:128]
     for char, mark in (("\n", NEWLINE), ("&", AMPERSAND), ("<", LESS_THAN)):
         ascii_flags[ord(char)] |= mark
+    if ascii_flags[PLAIN].any():
+        raise UnknownFtfyError("it changes printable ASCII")
     return {
         "properties": classes.astype(np.uint32) | flags << 8 | combining << 16,
         "suspicious": suspicious,

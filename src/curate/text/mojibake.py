@@ -15,7 +15,6 @@ import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from curate.text.arrow import Bytes, Offsets, utf8_array, utf8_view
 from curate.text.codepoints import decode
@@ -31,6 +30,7 @@ from curate.text.ftfy_tables import (
     ftfy_tables,
     name_hash,
 )
+from curate.text.replaced import replaced
 
 __all__ = ["Fixed", "Step", "fix_texts", "fix_texts_with_ftfy"]
 
@@ -44,6 +44,8 @@ class Fixed(NamedTuple):
     """`Step` bits for each text; 0 where it did not change."""
     handed_over: int
     """Lines that ftfy itself had to look at."""
+    at_rest: npt.NDArray[np.bool_]
+    """Texts of which every line is proven to be as ftfy leaves it, also without its outer white space."""
 
 
 def fix_texts(texts: pa.Array) -> Fixed:
@@ -64,7 +66,7 @@ def fix_texts(texts: pa.Array) -> Fixed:
     rows = np.flatnonzero(suspects)
     steps = np.zeros(len(texts), np.uint16)
     if not len(rows):
-        return Fixed(texts, steps, 0)
+        return Fixed(texts, steps, 0, suspects == 0)
 
     data, offsets = utf8_view(texts.take(pa.array(rows)))
     out = np.empty(2 * int(offsets[-1] - offsets[0]), np.uint8)
@@ -74,9 +76,9 @@ def fix_texts(texts: pa.Array) -> Fixed:
     lines = _substitute_lines(data, offsets, tables, out, ends, found, left)
     fixed = _hand_over(data, out, ends, found, left[:lines])
     if not found.any():
-        return Fixed(texts, steps, lines)
+        return Fixed(texts, steps, lines, suspects == 0)
     steps[rows] = found
-    return Fixed(pc.replace_with_mask(texts, pa.array(suspects > 0), fixed), steps, lines)
+    return Fixed(replaced(texts, rows, fixed), steps, lines, suspects == 0)
 
 
 def fix_texts_with_ftfy(texts: pa.Array) -> Fixed:
@@ -88,7 +90,7 @@ def fix_texts_with_ftfy(texts: pa.Array) -> Fixed:
         lines += text.count("\n") + 1
         if fixed[-1] != text:
             steps[row] = _explain(text, unescape=True)[1]
-    return Fixed(pa.array(fixed, pa.large_string()), steps, lines)
+    return Fixed(pa.array(fixed, pa.large_string()), steps, lines, np.zeros(len(texts), np.bool_))
 
 
 # --- ftfy itself -----------------------------------------------------------------------------------------------
@@ -169,16 +171,51 @@ def _suspect_lines(data: Bytes, offsets: Offsets, tables: FtfyTables) -> npt.NDA
     """How many lines of each document ftfy might change."""
     suspects = np.zeros(len(offsets) - 1, np.int64)
     for row in range(len(offsets) - 1):
-        start, end = offsets[row], offsets[row + 1]
-        unescape = True
+        first, end = offsets[row], offsets[row + 1]
+        escaped, seen = False, first  # was there a "<" before `seen`?
+        start = first
         while start < end:
+            start = _line_to_scan(data, start, end)
             stop, flags, entity, less_than = _scan_line(data, start, end, tables)
             # A "<" keeps entities as they are from its segment on; a long line has several segments.
-            if flags or (entity and unescape and (not less_than or stop - start > _LONG)):
-                suspects[row] += 1
-            unescape = unescape and not less_than
+            if not flags and entity and (not less_than or stop - start > _LONG):
+                escaped, seen = escaped or _holds_less_than(data, seen, start), start
+                flags = 0 if escaped else SUSPECT
+            suspects[row] += flags != 0
             start = stop
     return suspects
+
+
+_BLOCK = 64  # bytes that are looked at together: the loop over them becomes a few wide instructions
+
+
+@numba.njit(nogil=True, cache=True)
+def _line_to_scan(data: Bytes, start: int, end: int) -> int:
+    """Start of the next line that holds more than `ftfy_tables.PLAIN`, else ``end``; ``start`` begins a line."""
+    at = start
+    while at + _BLOCK <= end:
+        other = False
+        for byte in data[at : at + _BLOCK]:
+            other |= ((byte < 0x20) & (byte != 0x0A) & (byte != 0x09)) | (byte > 0x7E) | (byte == 0x26)
+        if other:
+            break
+        at += _BLOCK
+    while at < end:
+        byte = data[at]
+        if ((byte < 0x20) & (byte != 0x0A) & (byte != 0x09)) | (byte > 0x7E) | (byte == 0x26):
+            while at > start and data[at - 1] != 0x0A:
+                at -= 1
+            return at
+        at += 1
+    return end
+
+
+@numba.njit(nogil=True, cache=True)
+def _holds_less_than(data: Bytes, start: int, end: int) -> bool:
+    found = False
+    for byte in data[start:end]:
+        found |= byte == 0x3C
+    return found
 
 
 @numba.njit(nogil=True, cache=True)

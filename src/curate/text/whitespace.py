@@ -25,6 +25,7 @@ import pyarrow as pa
 
 from curate.text.arrow import Bytes, Offsets, utf8_array, utf8_view
 from curate.text.codepoints import CODE_POINTS, decode
+from curate.text.replaced import replaced
 
 
 class Tidied(enum.IntFlag):
@@ -54,14 +55,18 @@ def tidy(texts: pa.Array, max_blank_lines: int) -> tuple[pa.Array, npt.NDArray[n
         >>> texts.to_pylist(), Tidied(int(tidied[0]))
         (['coop\n\nend'], <Tidied.ZERO_WIDTH|BLANK_LINES|SURROUNDINGS: 14>)
     """
+    tables = _tables()
     data, offsets = utf8_view(texts)
-    out = np.empty(int(offsets[-1] - offsets[0]), np.uint8)
-    ends = np.zeros(len(offsets), np.int64)
+    rows = np.flatnonzero(_untidy(data, offsets, tables, max_blank_lines))
     tidied = np.zeros(len(texts), np.uint8)
-    _tidy(data, offsets, _tables(), max_blank_lines, out, ends, tidied)
+    if not len(rows):
+        return texts, tidied
+    out = np.empty(int(np.diff(offsets)[rows].sum()), np.uint8)
+    ends = np.zeros(len(rows) + 1, np.int64)
+    _tidy(data, offsets, rows, tables, max_blank_lines, out, ends, tidied)
     if not tidied.any():
         return texts, tidied
-    return utf8_array(out[: ends[-1]], ends), tidied
+    return replaced(texts, rows, utf8_array(out[: ends[-1]], ends)), tidied
 
 
 _VISIBLE, _SPACE, _NEWLINE, _FORM_FEED, _CONTROL, _INVISIBLE = range(6)
@@ -73,6 +78,8 @@ class _Tables(NamedTuple):
     """By code point: one of the six above."""
     plain: npt.NDArray[np.bool_]
     """By byte: is it neither removed nor a line end, nor the first byte of such a character?"""
+    leads: npt.NDArray[np.uint8]
+    """The three bytes beyond ASCII that are not plain."""
 
 
 @functools.cache
@@ -85,22 +92,92 @@ def _tables() -> _Tables:
     kinds[ord("\f")] = _FORM_FEED
     plain = np.ones(256, np.bool_)
     plain[[chr(code).encode()[0] for code in np.flatnonzero(kinds >= _NEWLINE)]] = False
-    return _Tables(kinds, plain)
+    return _Tables(kinds, plain, (np.flatnonzero(~plain[0x80:]) + 0x80).astype(np.uint8))
+
+
+_BLOCK = 64  # bytes that are looked at together: the loop over them becomes a few wide instructions
+
+
+@numba.njit(nogil=True, cache=True)
+def _untidy(data: Bytes, offsets: Offsets, tables: _Tables, max_blank_lines: int) -> npt.NDArray[np.bool_]:
+    """Which texts `_tidy` might change."""
+    untidy = np.zeros(len(offsets) - 1, np.bool_)
+    for row in range(len(offsets) - 1):
+        untidy[row] = _may_change(data, offsets[row], offsets[row + 1], tables, max_blank_lines)
+    return untidy
+
+
+@numba.njit(nogil=True, cache=True)
+def _may_change(data: Bytes, start: int, end: int, tables: _Tables, max_blank_lines: int) -> bool:
+    if start < end and (data[start] == ord("\n") or data[end - 1] == ord("\n")):
+        return True
+    if _first_visible(data, start, end, tables) > start or _without_trailing_space(data, start, end, tables) < end:
+        return True
+    i = start
+    while i < end:
+        i = _next_to_look_at(data, i, end, tables.leads)
+        if i == end:
+            break
+        if data[i] != ord("\n"):
+            code, width = decode(data, i)
+            if tables.kinds[code] > _NEWLINE:
+                return True
+            i += width
+            continue
+        line, blank_lines = i + 1, 0
+        while line < end:
+            i = _first_visible(data, line, end, tables)
+            if data[i] != ord("\n"):
+                break
+            blank_lines += 1
+            if i > line or blank_lines > max_blank_lines:
+                return True
+            line = i + 1
+    return False
+
+
+@numba.njit(nogil=True, cache=True)
+def _next_to_look_at(data: Bytes, start: int, end: int, leads: Bytes) -> int:
+    """The next line feed before white space or beyond ASCII, control character, or one of ``leads``; else ``end``."""
+    first, second, third = leads[0], leads[1], leads[2]
+    i = start
+    while i + _BLOCK < end:
+        found = False
+        block, after = data[i : i + _BLOCK], data[i + 1 : i + _BLOCK + 1]
+        for k in range(_BLOCK):
+            byte, following = block[k], after[k]
+            found |= ((byte < 0x20) & (byte != 0x0A) & (byte != 0x09)) | (byte == 0x7F)
+            found |= (byte == first) | (byte == second) | (byte == third)
+            found |= (byte == 0x0A) & ((following <= 0x20) | (following > 0x7F))
+        if found:
+            break
+        i += _BLOCK
+    while i < end:
+        byte = data[i]
+        if byte == 0x0A:
+            if i + 1 < end and (data[i + 1] <= 0x20 or data[i + 1] > 0x7F):
+                return i
+        elif (byte < 0x20 and byte != 0x09) or byte == 0x7F or byte in (first, second, third):
+            return i
+        i += 1
+    return end
 
 
 @numba.njit(nogil=True, cache=True)
 def _tidy(
     data: Bytes,
     offsets: Offsets,
+    rows: npt.NDArray[np.int64],
     tables: _Tables,
     max_blank_lines: int,
     out: Bytes,
     ends: Offsets,
     tidied: npt.NDArray[np.uint8],
 ) -> None:
-    """Write each text to ``out``, its end to ``ends`` and its `Tidied` bits to ``tidied``."""
+    """Write the texts of ``rows`` to ``out``, their ends to ``ends``; ``tidied`` gets the `Tidied` bits of each."""
     o = 0
-    for row in range(len(offsets) - 1):
+    for number in range(len(rows)):
+        row = rows[number]
         i, end = offsets[row], offsets[row + 1]
         begin = last = o  # where the document begins, where its last line with something visible ends
         done, inside = 0, 0  # `inside` counts once something visible follows
@@ -135,7 +212,7 @@ def _tidy(
         if o > last:
             done |= _SURROUNDINGS
             o = last
-        ends[row + 1] = o
+        ends[number + 1] = o
         tidied[row] = done
 
 
@@ -152,8 +229,9 @@ def _copy_line(data: Bytes, i: int, end: int, tables: _Tables, out: Bytes, o: in
         run = i
         while i < end and tables.plain[data[i]]:
             i += 1
-        for k in range(i - run):
-            out[o + k] = data[run + k]
+        source, target = data[run:i], out[o : o + i - run]
+        for k in range(len(target)):
+            target[k] = source[k]
         o += i - run
         if i == end:
             break

@@ -67,6 +67,24 @@ def test_help_loads_nothing_heavy():
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
+def test_a_profile_accounts_for_the_work(capsys, tmp_path):
+    corpus = make_corpus(tmp_path / "in", 60)
+    assert "profile" not in json.loads(run_json(capsys, corpus, "plain"))
+    profile = json.loads(run_json(capsys, corpus, "profiled", "--profile"))["profile"]
+    steps = {step["name"]: step for step in profile["steps"]}
+    assert list(steps) == ["pass 1", "near_dup", "pass 2", "shards", "raw tokens"]
+    phases = {phase["name"]: phase for phase in steps["pass 1"]["phases"]}
+    assert set(phases) == {"read", "parse", "normalize", "language", "near_dup", "write"}
+    assert phases["language"]["documents"] == phases["parse"]["documents"] > 0
+    assert all(0 <= phase["cpu_seconds"] <= phase["wall_seconds"] + 0.05 for phase in phases.values())
+    assert '<section id="profile">' in Path("profiled/report.html").read_text()
+
+
+def run_json(capsys, corpus, out, *flags):
+    said(capsys, "run", corpus, "-o", out, "-qq", "--set", "gates.max_quarantined=1", *flags)
+    return Path(out, "run.json").read_text()
+
+
 def test_stdout_carries_the_run_directory_alone(capsys, tmp_path):
     corpus = make_corpus(tmp_path / "in", 30)
     code, out, err = said(capsys, "run", corpus, "-o", "out", "--set", "gates.max_quarantined=1")

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from curate import __version__
 from curate.config import GateSettings
+from curate.engine.profile import Profile
 from curate.engine.raw_tokens import RawTokens
-from curate.engine.step import Effort
 from curate.plan import Plan
 from curate.shards.index import ShardIndex
 from curate.store.books import Books
@@ -30,8 +30,7 @@ class Outcome:
     books: Books
     index: ShardIndex | None
     tokens: RawTokens | None
-    efforts: dict[str, Effort]
-    step_seconds: dict[str, float]
+    profile: Profile
     reused_parts: int
     started: datetime
     wall_seconds: float
@@ -49,6 +48,7 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
     """
     plan, books = outcome.plan, outcome.books
     config = plan.config.resolved()
+    names = {stage.name for stage in plan.stages}
     return {
         "schema_version": SCHEMA_VERSION,
         "run_id": digest([part.fingerprint for part in plan.parts], config, __version__)[:16],
@@ -99,14 +99,15 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
             "cpu_seconds": round(outcome.cpu_seconds, 3),
             "peak_rss_bytes": peak_rss_bytes(),
             "resumed_parts": outcome.reused_parts,
-            "steps": {name: round(seconds, 3) for name, seconds in outcome.step_seconds.items()},
+            "steps": {name: round(step.wall, 3) for name, step in outcome.profile.steps.items()},
             "stages": {
                 name: {
                     "seconds": round(effort.seconds, 3),
                     "bytes": effort.bytes,
                     "documents": effort.documents,
                 }
-                for name, effort in outcome.efforts.items()
+                for name, effort in outcome.profile.efforts().items()
+                if name in names
             },
         },
         "machine": machine(),

@@ -5,11 +5,8 @@ running a changed plan redoes only what the change touches.
 """
 
 import os
-import resource
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -19,9 +16,10 @@ from curate.config import Config, memory_bytes
 from curate.corpus.parts import Strand
 from curate.engine.local import LocalEngine
 from curate.engine.part import PartResult, PassTask
+from curate.engine.profile import Profile, cpu_seconds
 from curate.engine.raw_tokens import RawTokens, raw_tokens
 from curate.engine.sharding import cut_shards
-from curate.engine.step import Effort, Step
+from curate.engine.step import Step
 from curate.engine.whole_corpus import resolve
 from curate.errors import PlanError
 from curate.events import Emit, PassFinished, PassStarted, Working
@@ -80,20 +78,19 @@ def local_engine(config: Config) -> LocalEngine:
 class _Run:
     def __init__(self, plan: Plan, directory: RunDirectory, engine: LocalEngine, emit: Emit) -> None:
         self.plan, self.directory, self.engine, self.emit = plan, directory, engine, emit
-        self.efforts: dict[str, Effort] = {}
-        self.seconds: dict[str, float] = {}
+        self.profile = Profile(engine.workers)
         self.judges: tuple[Step, ...] = ()
         self.reused: int | None = None
 
     def execute(self) -> Outcome:
-        started, clock, cpu = datetime.now(UTC), time.monotonic(), _cpu_seconds()
+        started, clock, cpu = datetime.now(UTC), time.monotonic(), cpu_seconds()
         self._adopt()
         for number, one in enumerate(self.plan.passes):
-            with self._timed(f"pass {number + 1}"):
+            with self.profile.step(f"pass {number + 1}"):
                 self._pass(number, one)
             if closing := one.closing:
                 self.emit(Working(f"{closing.name}: comparing candidates"))
-                with self._timed(closing.name):
+                with self.profile.step(closing.name):
                     self._resolve(closing)
         index = self._shards()
         books = balance(self.directory, [step.stage.name for step in self.judges], len(self.plan.parts))
@@ -103,12 +100,11 @@ class _Run:
             books,
             index,
             tokens,
-            self.efforts,
-            self.seconds,
+            self.profile,
             self.reused or 0,
             started,
             time.monotonic() - clock,
-            _cpu_seconds() - cpu,
+            cpu_seconds() - cpu,
         )
 
     def _adopt(self) -> None:
@@ -120,11 +116,10 @@ class _Run:
         observing = (Step(one.closing, "observe"),) if one.closing else ()
         names = tuple(stage.name for stage in (*one.stages, *([one.closing] if one.closing else [])))
         self.emit(PassStarted(number + 1, len(self.plan.passes), one.name, names, self.plan.input_bytes))
-        task = PassTask(self.plan, number, (*steps, *observing), self.judges, self.directory, self.engine, self.emit)
+        task = PassTask(
+            self.plan, number, (*steps, *observing), self.judges, self.directory, self.engine, self.emit, self.profile
+        )
         results = self._mapped(task)
-        for result in results:
-            for name, effort in result.efforts.items():
-                self.efforts[name] = self.efforts.get(name, Effort()) + effort
         reused = sum(result.reused for result in results)
         self.reused = reused if self.reused is None else min(self.reused, reused)
         self.judges += tuple(step for step in steps if step.role == "judge")
@@ -155,7 +150,7 @@ class _Run:
             return None
         self.emit(Working("cutting shards"))
         step = Step(encoder, "encode")
-        with self._timed("shards"):
+        with self.profile.step("shards"):
             index = cut_shards(self.plan, step, self.judges, self.directory, self.engine)
         self.judges += (Step(encoder, "judge"),)
         return index
@@ -166,16 +161,5 @@ class _Run:
             return None
         self.emit(Working("counting the tokens of the raw corpus"))
         parts, seed = len(self.plan.parts), self.plan.config.run.seed
-        with self._timed("raw tokens"):
+        with self.profile.step("raw tokens"):
             return raw_tokens(index.tokens, encoder, self.judges, self.directory, parts, self.engine, seed)
-
-    @contextmanager
-    def _timed(self, name: str) -> Iterator[None]:
-        started = time.monotonic()
-        yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
-
-
-def _cpu_seconds() -> float:
-    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime

@@ -42,6 +42,7 @@ from curate.ui.console import Color, console
 from curate.ui.notes import note
 from curate.ui.plain import PlainFace
 from curate.ui.plan import plan_as_data, show_header, show_plan
+from curate.ui.profile import show_profile
 from curate.ui.quiet import QuietFace
 from curate.ui.record import show_record
 from curate.ui.terminal import TerminalFace
@@ -114,6 +115,7 @@ class Session:
         color: Color = "auto",
         quiet: int = 0,
         open_page: bool = False,
+        profile: bool = False,
     ) -> int:
         """Run to the end; returns the exit code.
 
@@ -124,6 +126,7 @@ class Session:
             color: of what people read on stderr.
             quiet: 1 leaves out progress and record, 2 also warnings.
             open_page: open the report in a browser.
+            profile: leave what every step cost in ``run.json`` and the report, and show it.
         """
         err = console(color)
         plan = self.plan(self.config())
@@ -135,10 +138,12 @@ class Session:
         shown = _face(face, err, quiet)
         with directory.claimed(fresh=fresh):
             self._refuse_other_corpus(plan, directory)
-            report = self._worked(plan, directory, engine, shown, warnings)
+            report = self._worked(plan, directory, engine, shown, warnings, profile=profile)
         manifest, page = report.manifest, directory.path / "report.html"
         if not quiet:
             show_record(err, manifest, page, msgspec.to_builtins(report.summary))
+            if profile:
+                show_profile(err, manifest["profile"])
         if quiet < 2:
             for alert in report.alerts:
                 if alert.level != "note" and alert.title not in manifest["warnings"]:
@@ -152,13 +157,22 @@ class Session:
         return ExitCode.DONE if all(gate["passed"] for gate in manifest["gates"]) else ExitCode.GATE_FAILED
 
     def _worked(
-        self, plan: Plan, directory: RunDirectory, engine: LocalEngine, face: Face, warnings: Sequence[Warned]
+        self,
+        plan: Plan,
+        directory: RunDirectory,
+        engine: LocalEngine,
+        face: Face,
+        warnings: Sequence[Warned],
+        *,
+        profile: bool,
     ) -> Report:
         with face, _stoppable(engine, face), _explained(directory, engine, face):
             for warning in warnings:
                 face(warning)
             outcome = execute(plan, directory, engine, face)
             manifest = manifest_of(outcome, directory, self.command_line(), [w.message for w in warnings])
+            if profile:
+                manifest["profile"] = outcome.profile.as_data()
             write_manifest(directory.manifest, manifest)
             face(Working("drawing the report"))
             report = build_report(directory.path, plan.config.report)

@@ -62,6 +62,10 @@ def run(
     no_progress: Annotated[
         bool, typer.Option("--no-progress", envvar="CURATE_NO_PROGRESS", help="No progress display.")
     ] = False,
+    profile: Annotated[
+        bool,
+        typer.Option("--profile", envvar="CURATE_PROFILE", help="Say what every step cost, here and in the report."),
+    ] = False,
     color: ColorOption = "auto",
     open_page: Annotated[
         bool,
@@ -93,4 +97,6 @@ def run(
     if dry_run:
         return session.show_plan(json=json, color=color)
     face: Literal["auto", "plain", "quiet"] = "quiet" if quiet or no_progress else ("plain" if verbose else "auto")
-    return session.work(face=face, fresh=fresh, json=json, color=color, quiet=quiet, open_page=open_page)
+    return session.work(
+        face=face, fresh=fresh, json=json, color=color, quiet=quiet, open_page=open_page, profile=profile
+    )

@@ -9,11 +9,10 @@ Row groups are cut by the text alone, so files do not depend on how the input wa
 renamed into place last: once it is there, the part has been read.
 """
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -28,7 +27,8 @@ from curate.corpus.parts import Part, Strand
 from curate.corpus.quarantine import SCHEMA as QUARANTINE_SCHEMA
 from curate.corpus.reader import Chunk, chunks
 from curate.engine.base import Engine
-from curate.engine.step import Effort, Mask, Settled, Step, entering_mask, reason_counts, settle, staying
+from curate.engine.profile import PARSE, READ, WRITE, Effort, Profile, Stopwatch
+from curate.engine.step import Mask, Settled, Step, entering_mask, reason_counts, settle, staying
 from curate.events import Advanced, Emit, StageCounts
 from curate.plan import Plan
 from curate.stages.contract import Rewriter
@@ -47,7 +47,6 @@ class PartResult:
     part: int
     documents: int = 0
     reused: bool = False
-    efforts: dict[str, Effort] = field(default_factory=dict)
 
 
 class RowGroup(NamedTuple):
@@ -92,6 +91,7 @@ class PassTask:
         directory: where the files go.
         engine: spreads batches over cores.
         emit: hears of progress; called from several threads.
+        profile: hears what everything costs.
     """
 
     def __init__(
@@ -103,11 +103,13 @@ class PassTask:
         directory: RunDirectory,
         engine: Engine,
         emit: Emit,
+        profile: Profile,
         chunk_bytes: int = CHUNK_BYTES,
     ) -> None:
         self.plan, self.steps, self.earlier = plan, steps, earlier
         self.reads_input = number == 0
-        self.directory, self.engine, self.emit, self.chunk_bytes = directory, engine, emit, chunk_bytes
+        self.directory, self.engine, self.emit, self.profile = directory, engine, emit, profile
+        self.chunk_bytes = chunk_bytes
         self._left = plan.limit if self.reads_input else None
 
     def __call__(self, strand: Strand) -> list[PartResult]:
@@ -187,7 +189,8 @@ class PassTask:
     def _read(self, strand: Strand, unread: list[Part]) -> Iterator[PartResult]:
         wanted = frozenset(part.index for part in unread)
         by_index = {part.index: part for part in unread}
-        parsed = self.engine.spread(self._parse, chunks(strand, wanted, self.chunk_bytes))
+        read = self.profile.drawn(READ, chunks(strand, wanted, self.chunk_bytes))
+        parsed = self.engine.spread(self._parse, read)
         for index, pieces in groupby(parsed, key=lambda piece: piece.part):
             result = PartResult(index)
             self._read_part(by_index[index], pieces, result)
@@ -197,14 +200,11 @@ class PassTask:
 
     def _read_part(self, part: Part, pieces: Iterable["_Piece"], result: PartResult) -> None:
         quarantined: list[pa.RecordBatch] = []
-        rewriter = self.plan.rewriter
 
         def documents() -> Iterator[pa.RecordBatch]:
             for piece in pieces:
                 if len(piece.quarantined):
                     quarantined.append(piece.quarantined)
-                if rewriter:
-                    result.efforts[rewriter.name] = result.efforts.get(rewriter.name, Effort()) + piece.effort
                 self.emit(Advanced(input_bytes=piece.input_bytes))
                 yield self._within_limit(piece.documents)
                 if self._left == 0:
@@ -231,7 +231,8 @@ class PassTask:
         start, rewriter = 0, self.plan.rewriter
         for group in groups:
             documents = group.select(DOCUMENTS_SCHEMA.names)
-            writer.write(documents)
+            with self.profile.phase(WRITE, len(group), documents.nbytes):
+                writer.write(documents)
             columns = Columns({name: documents.column(name) for name in DOCUMENTS_SCHEMA.names})
             stored = {}
             if rewriter:
@@ -245,11 +246,13 @@ class PassTask:
             start += len(group)
 
     def _parse(self, chunk: Chunk) -> "_Piece":
+        watch = Stopwatch()
         documents, quarantined = chunk.parse()
-        effort = Effort()
+        self.profile.add(PARSE, watch.effort(len(documents), documents.column("text").nbytes))
         if self.plan.rewriter:
             documents, effort = rewritten(documents, self.plan.rewriter)
-        return _Piece(chunk.part, chunk.input_bytes, documents, quarantined, effort)
+            self.profile.add(self.plan.rewriter.name, effort)
+        return _Piece(chunk.part, chunk.input_bytes, documents, quarantined)
 
     def _write_quarantine(self, part: Part, quarantined: list[pa.RecordBatch]) -> None:
         path = self.directory.part(QUARANTINE, part.index)
@@ -286,9 +289,9 @@ class PassTask:
                 for step, one in zip(self.steps, settled, strict=True):
                     name = step.stage.name
                     masks[name].append(one.entering)
-                    result.efforts[name] = result.efforts.get(name, Effort()) + one.effort
                     if name in writers:
-                        writers[name].write(one.rows)
+                        with self.profile.phase(WRITE, size=one.rows.nbytes):
+                            writers[name].write(one.rows)
                 share = input_bytes * (rows_done + group.rows) // total - input_bytes * rows_done // total
                 rows_done += group.rows
                 self.emit(_advance(self.steps, settled, group.rows if self.reads_input else 0, share))
@@ -299,7 +302,11 @@ class PassTask:
                     writers[step.stage.name].finish(self._keys(step, part, entering))
 
     def _settle(self, group: RowGroup) -> tuple[RowGroup, list[Settled]]:
-        return group, settle(self.steps, group.columns, group.entering, group.stored)
+        settled = settle(self.steps, group.columns, group.entering, group.stored)
+        for step, one in zip(self.steps, settled, strict=True):
+            if one.effort.documents:
+                self.profile.add(step.stage.name, one.effort)
+        return group, settled
 
     def _is_read(self, part: Part) -> bool:
         """The documents are whole and so is what the rewriter said of them, which cannot be measured again."""
@@ -333,13 +340,13 @@ class PassTask:
 
 def rewritten(documents: pa.RecordBatch, rewriter: Rewriter) -> tuple[pa.RecordBatch, Effort]:
     """Documents with their new text, and the rewriter's measures beside them under ``<stage>.<measure>``."""
-    started = time.thread_time()
+    watch = Stopwatch()
     text, measures = rewriter.rewrite(documents)
     size = documents.column("text").nbytes
     documents = documents.set_column(documents.schema.get_field_index("text"), "text", text)
     for name in rewriter.adds:
         documents = documents.append_column(f"{rewriter.name}.{name}", measures.column(name))
-    return documents, Effort(time.thread_time() - started, len(documents), size)
+    return documents, watch.effort(len(documents), size)
 
 
 def row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -367,7 +374,6 @@ class _Piece(NamedTuple):
     input_bytes: int
     documents: pa.RecordBatch
     quarantined: pa.RecordBatch
-    effort: Effort
 
 
 def _text_lengths(batch: pa.RecordBatch) -> np.ndarray:

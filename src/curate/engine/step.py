@@ -6,7 +6,6 @@ document is already out, so one mechanism measures, resumes and writes them all:
 """
 
 import functools
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from curate.engine.profile import Effort, Stopwatch
 from curate.plan import measure_key, thresholds_of
 from curate.stages.contract import Stage
 from curate.store.fingerprint import digest
@@ -91,18 +91,6 @@ class Step:
         return rows.set_column(0, REASONS, reasons), staying
 
 
-@dataclass
-class Effort:
-    """What a stage cost: CPU seconds of the worker thread, documents and text bytes measured."""
-
-    seconds: float = 0.0
-    documents: int = 0
-    bytes: int = 0
-
-    def __add__(self, other: "Effort") -> "Effort":
-        return Effort(self.seconds + other.seconds, self.documents + other.documents, self.bytes + other.bytes)
-
-
 @dataclass(frozen=True)
 class Settled:
     """One step's rows of one row group, and the masks before and after it."""
@@ -160,9 +148,9 @@ def _measured(
     if stored is not None and not missing.any():
         return _only(stored, entering), Effort()
     batch = _batch(step, column, missing)
-    started = time.thread_time()
+    watch = Stopwatch()
     fresh = step.measure(batch) if len(batch) else _no_rows(step.schema)
-    effort = Effort(time.thread_time() - started, len(batch), _text_bytes(batch))
+    effort = watch.effort(len(batch), _text_bytes(batch))
     arrays = [
         _merged(fresh.column(name), missing, None if stored is None else stored.column(name), entering & known)
         for name in step.schema.names

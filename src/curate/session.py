@@ -22,6 +22,7 @@ from typing import Any, Literal
 import msgspec
 from rich.console import Console
 
+from curate.compiling import announced_compiling
 from curate.config import Config, load
 from curate.corpus.input import Skipped, discover
 from curate.corpus.inspect import inspect
@@ -169,7 +170,8 @@ class Session:
         with face, _stoppable(engine, face), _explained(directory, engine, face):
             for warning in warnings:
                 face(warning)
-            outcome = execute(plan, directory, engine, face)
+            with announced_compiling(face):
+                outcome = execute(plan, directory, engine, face)
             manifest = manifest_of(outcome, directory, self.command_line(), [w.message for w in warnings])
             if profile:
                 manifest["profile"] = outcome.profile.as_data()

@@ -1,1 +1,7 @@
 """Pure kernels over UTF-8 buffers: typed, no I/O, what a paper could cite."""
+
+from pathlib import Path
+
+from curate.kernel_cache import choose_kernel_cache
+
+choose_kernel_cache(Path(__file__).parent)

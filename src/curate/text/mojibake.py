@@ -30,7 +30,7 @@ from curate.text.ftfy_tables import (
     ftfy_tables,
     name_hash,
 )
-from curate.text.replaced import replaced
+from curate.text.replaced import copy_bytes, replaced
 
 __all__ = ["Fixed", "Step", "fix_texts", "fix_texts_with_ftfy"]
 
@@ -243,7 +243,7 @@ def _substitute_lines(
             unescapes = entity and unescape and (not less_than or long)
             written, steps, alone = position, 0, False
             if flags == 0 and not unescapes:
-                out[position : position + stop - start] = data[start:stop]
+                copy_bytes(data[start:stop], out[position : position + stop - start])
                 written, alone = position + stop - start, True
             elif flags == REPLACED and not unescapes and not long:
                 written, steps = _substitute(data, start, stop, tables, out, position)

@@ -47,14 +47,15 @@ def _copy(
     row = 0
     for number in range(len(rows) + 1):
         stop = rows[number] if number < len(rows) else len(offsets) - 1
-        _copy_bytes(data[offsets[row] : offsets[stop]], out[ends[row] : ends[stop]])
+        copy_bytes(data[offsets[row] : offsets[stop]], out[ends[row] : ends[stop]])
         if number < len(rows):
             new = new_data[new_offsets[number] : new_offsets[number + 1]]
-            _copy_bytes(new, out[ends[stop] : ends[stop + 1]])
+            copy_bytes(new, out[ends[stop] : ends[stop + 1]])
         row = stop + 1
 
 
 @numba.njit(nogil=True, cache=True)
-def _copy_bytes(source: Bytes, target: Bytes) -> None:
+def copy_bytes(source: Bytes, target: Bytes) -> None:
+    """All of ``target`` from the front of ``source``."""
     for k in range(len(target)):  # becomes a memcpy; assigning a slice does not
         target[k] = source[k]

@@ -25,7 +25,7 @@ import pyarrow as pa
 
 from curate.text.arrow import Bytes, Offsets, utf8_array, utf8_view
 from curate.text.codepoints import CODE_POINTS, decode
-from curate.text.replaced import replaced
+from curate.text.replaced import copy_bytes, replaced
 
 
 class Tidied(enum.IntFlag):
@@ -229,9 +229,7 @@ def _copy_line(data: Bytes, i: int, end: int, tables: _Tables, out: Bytes, o: in
         run = i
         while i < end and tables.plain[data[i]]:
             i += 1
-        source, target = data[run:i], out[o : o + i - run]
-        for k in range(len(target)):
-            target[k] = source[k]
+        copy_bytes(data[run:i], out[o : o + i - run])
         o += i - run
         if i == end:
             break

@@ -5,6 +5,7 @@ print. Nothing in the SVG has an id, a style attribute or a script: it lives und
 of them.
 """
 
+import functools
 import math
 import re
 from collections.abc import Sequence
@@ -73,9 +74,8 @@ def flow_chart(flow: Sequence[Step]) -> str:
 
 def histogram_chart(histogram: Histogram) -> str:
     """Documents in each bin; what lies beyond a threshold takes the other colour."""
-    edges = histogram.edges
-    lines = histogram.thresholds
-    rows = [
+    edges, lines = histogram.edges, histogram.thresholds
+    bins = [
         {
             "from": low,
             "to": high,
@@ -85,13 +85,30 @@ def histogram_chart(histogram: Histogram) -> str:
         }
         for low, high, count in zip(edges, edges[1:], histogram.counts, strict=False)
     ]
-    kind = "log" if histogram.scale == "log" else "linear"
-    scale = alt.Scale(type=kind, domainMin=edges[0], domainMax=edges[-1], nice=False)
-    numbers = alt.Axis(
-        grid=False, labelExpr=_COUNT, labelFlush=True, ticks=True, labelOverlap="greedy", **_ticks(histogram)
+    spec = _histogram_spec(histogram.scale, tuple(_align(line, histogram) for line in lines))
+    given = {"low": edges[0], "high": edges[-1], "ticks": _ticks(histogram)}
+    return _drawn(
+        {
+            **spec,
+            "params": [{"name": name, "value": value} for name, value in given.items()],
+            "datasets": {"bins": bins} | {f"line{i}": [_line(line)] for i, line in enumerate(lines)},
+        }
     )
+
+
+@functools.cache
+def _histogram_spec(kind: str, aligns: tuple[str, ...]) -> dict[str, Any]:
+    """What all histograms of a scale and number of thresholds share: making it takes longer than drawing one.
+
+    A page has two dozen of them; each fills in the data sets ``bins`` and ``line0`` …, and the parameters ``low``,
+    ``high`` and ``ticks``.
+    """
+    low, high, ticks = map(alt.ExprRef, ("low", "high", "ticks"))
+    scale = alt.Scale(type=kind, domainMin=low, domainMax=high, nice=False)
+    shown: dict[str, Any] = {"tickCount": 6} if kind == "linear" else {"values": ticks}
+    numbers = alt.Axis(grid=False, labelExpr=_COUNT, labelFlush=True, ticks=True, labelOverlap="greedy", **shown)
     bars = (
-        alt.Chart(alt.Data(values=rows))
+        alt.Chart(alt.NamedData("bins"))
         .mark_bar(stroke=_PAPER, strokeWidth=0.6)
         .encode(
             x=alt.X("from:Q", title=None, scale=scale, axis=numbers),
@@ -101,8 +118,8 @@ def histogram_chart(histogram: Histogram) -> str:
             color=_parts("within", "beyond"),
         )
     )
-    drawn = [bars, *(mark for line in lines for mark in _line(line, scale, _place(line.value, histogram)))]
-    return _svg(alt.layer(*drawn).properties(width=_HALF_WIDTH, height=130))
+    marks = [mark for i, align in enumerate(aligns) for mark in _line_marks(f"line{i}", align, scale)]
+    return _spec(alt.layer(bars, *marks).properties(width=_HALF_WIDTH, height=130))
 
 
 def cluster_chart(duplicates: Duplicates) -> str:
@@ -144,12 +161,20 @@ def catch_chart(duplicates: Duplicates) -> str:
     return _svg((curve + rule + text).properties(width=_HALF_WIDTH, height=200))
 
 
-def _line(line: Threshold, scale: alt.Scale, place: float) -> list[Any]:
-    """A threshold as a rule with its label above, which never sticks out of the drawing."""
+def _line(line: Threshold) -> dict[str, Any]:
     name = line.side if line.setting.partition(".")[2].startswith(f"{line.side}_") else line.setting.partition(".")[2]
-    mark = alt.Chart(alt.Data(values=[{"at": line.value, "label": f"{name or line.side} {line.value:,g}"}]))
-    mark = mark.encode(x=alt.X("at:Q", scale=scale))
-    align: Any = "left" if place < 0.12 else "right" if place > 0.88 else "center"
+    return {"at": line.value, "label": f"{name or line.side} {line.value:,g}"}
+
+
+def _align(line: Threshold, histogram: Histogram) -> str:
+    """Where the label goes, so that it never sticks out of the drawing."""
+    place = _place(line.value, histogram)
+    return "left" if place < 0.12 else "right" if place > 0.88 else "center"
+
+
+def _line_marks(data: str, align: Any, scale: alt.Scale) -> list[Any]:
+    """A threshold as a rule with its label above."""
+    mark = alt.Chart(alt.NamedData(data)).encode(x=alt.X("at:Q", scale=scale))
     text = mark.mark_text(align=align, baseline="bottom", dy=-4, fontSize=12, color=_INK)
     return [mark.mark_rule(color=_INK, strokeWidth=1.5), text.encode(y=alt.value(0), text="label:N")]
 
@@ -162,18 +187,15 @@ def _place(value: float, histogram: Histogram) -> float:
     return (value - low) / (high - low)
 
 
-def _ticks(histogram: Histogram) -> dict[str, Any]:
-    """Few enough numbers on the axis: on a logarithmic scale 1, 10, 100 with steps between when there is room."""
+def _ticks(histogram: Histogram) -> list[float]:
+    """Few enough numbers on a logarithmic axis: 1, 10, 100 with steps between when there is room."""
     if histogram.scale == "linear":
-        return {"tickCount": 6}
+        return []
     low, high = math.log10(histogram.edges[0]), math.log10(histogram.edges[-1])
     steps = (1, 2, 5) if high - low < 2 else (1, 3) if high - low < 3 else (1,)
     powers = range(math.floor(low), math.ceil(high) + 1)
-    return {
-        "values": [
-            step * 10**power for power in powers for step in steps if low <= math.log10(step * 10**power) <= high
-        ]
-    }
+    places = [float(step * 10**power) for power in powers for step in steps]
+    return [place for place in places if low <= math.log10(place) <= high]
 
 
 def _parts(first: str, second: str) -> alt.Color:
@@ -195,6 +217,10 @@ def _is_beyond(low: float, high: float, lines: Sequence[Threshold]) -> bool:
 
 
 def _svg(chart: Any) -> str:
+    return _drawn(_spec(chart))
+
+
+def _spec(chart: Any) -> dict[str, Any]:
     drawn = chart.configure(
         background="transparent",
         aria=False,
@@ -205,7 +231,12 @@ def _svg(chart: Any) -> str:
             titleColor=_MUTED, titleFontSize=12, titleFontWeight="normal", labelPadding=6, titlePadding=8,
         ),
     )  # fmt: skip
-    svg: str = vl_convert.vegalite_to_svg(drawn.to_dict(validate=False))  # checking costs as much as drawing
+    spec: dict[str, Any] = drawn.to_dict(validate=False)  # checking costs as much as drawing
+    return spec
+
+
+def _drawn(spec: dict[str, Any]) -> str:
+    svg: str = vl_convert.vegalite_to_svg(spec)
     svg = _INVISIBLE.sub("", _NOISE.sub("", svg))
     svg = _LONG_NUMBER.sub(r"\1", svg)
     for stand_in, variable in _VARIABLES.items():

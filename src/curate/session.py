@@ -7,17 +7,19 @@ This is what ``curate run`` does, and what a Python program calls::
     Session(paths=["corpus/"], output="curated").work(face="quiet")
 """
 
+import importlib
 import json as jsonlib
 import os
 import shlex
 import signal
 import sys
+import threading
 import webbrowser
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from rich.console import Console
@@ -34,8 +36,6 @@ from curate.estimate import estimate
 from curate.events import Warned, Working
 from curate.outcome import manifest_of
 from curate.plan import Plan, make_plan
-from curate.report.model import Report, build_report
-from curate.report.page import write_report
 from curate.run import execute, local_engine
 from curate.store.manifest import read_manifest, write_manifest
 from curate.store.run_directory import RunDirectory
@@ -47,6 +47,9 @@ from curate.ui.profile import show_profile
 from curate.ui.quiet import QuietFace
 from curate.ui.record import show_record
 from curate.ui.terminal import TerminalFace
+
+if TYPE_CHECKING:
+    from curate.report.model import Report
 
 Face = TerminalFace | PlainFace | QuietFace
 
@@ -131,6 +134,8 @@ class Session:
         """
         err = console(color)
         plan = self.plan(self.config())
+        # Vega and its kin take a while to import; tokenizers load outside the interpreter's lock meanwhile.
+        threading.Thread(target=importlib.import_module, args=("curate.report.page",), daemon=True).start()
         warnings = _plan_notes(plan)
         engine = local_engine(plan.config)
         directory = RunDirectory(Path(self.output))
@@ -166,7 +171,10 @@ class Session:
         warnings: Sequence[Warned],
         *,
         profile: bool,
-    ) -> Report:
+    ) -> "Report":
+        from curate.report.model import build_report
+        from curate.report.page import write_report
+
         with face, _stoppable(engine, face), _explained(directory, engine, face):
             for warning in warnings:
                 face(warning)
@@ -308,6 +316,9 @@ def redraw(
     json: bool,
 ) -> int:
     """Build the report of a finished run again; its own settings hold unless a file is given."""
+    from curate.report.model import build_report
+    from curate.report.page import write_report
+
     folder = Path(run)
     manifest = read_manifest(folder)
     before = manifest["config"]["report"] if config_file is None else {}

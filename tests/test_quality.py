@@ -18,6 +18,7 @@ from curate.stages.contract import Stage
 from curate.stages.quality import Quality, QualitySettings
 from curate.stages.quality.rules import failures, recipe, recipe_names, score
 from curate.stages.quality.signals import SIGNALS
+from curate.text.lines import COLUMNS as LINE_COLUMNS
 from curate.text.signals import COLUMNS
 from reference_quality import signals as reference
 
@@ -131,9 +132,20 @@ def test_prose_stays_and_each_reason_can_be_reached():
         **{f"repeated_{n}gram": "ha " * 60 for n in (2, 3, 4)},
         **{f"duplicate_{n}grams": "ha " * 60 for n in range(5, 11)},
     }
-    assert list(triggers) == [reason.code for reason in Quality.reasons]
+    line_triggers = {
+        "too_few_sentences": "One sentence is not enough.",
+        "lorem_ipsum": PROSE + "\nLorem ipsum dolor sit amet.",
+        "curly_bracket": PROSE + "\nif (a > b) { return a; }",
+        "too_few_terminal_lines": "\n".join(f"This line has no end {word}" for word in words),
+        "too_many_short_lines": "\n".join(f"A {word} is short." for word in words),
+        "repeated_line_characters": "\n".join(["This line stands here more often than once."] * 9),
+        "too_many_newlines": "\n".join(f"A {word} is." for word in words),
+    }
+    assert {**triggers, **line_triggers}.keys() == {reason.code for reason in Quality.reasons}
     for code, text in triggers.items():
         assert code in judged([text])[0]
+    for code, text in line_triggers.items():
+        assert code in judged([text], recipe="fineweb-code")[0]
     assert judged([PROSE]) == [[]]
 
 
@@ -185,8 +197,8 @@ def test_wrong_settings_are_named(section, message):
 
 def test_tables_agree():
     assert isinstance(Quality(QualitySettings()), Stage)
-    assert {signal.name for signal in SIGNALS} == set(COLUMNS)
-    assert QualitySettings.thresholds == set(QualitySettings.__struct_fields__)
+    assert {signal.name for signal in SIGNALS} == {*COLUMNS, *LINE_COLUMNS}
+    assert QualitySettings.thresholds == set(QualitySettings.__struct_fields__) - {"cut_lines"}
     for name in recipe_names():
         rules = recipe(name).rules
         assert len({rule.reason for rule in rules}) == len({rule.key for rule in rules}) == len(rules)

@@ -9,6 +9,7 @@ Row groups are cut by the text alone, so files do not depend on how the input wa
 renamed into place last: once it is there, the part has been read.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -28,7 +29,7 @@ from curate.corpus.quarantine import SCHEMA as QUARANTINE_SCHEMA
 from curate.corpus.reader import Chunk, chunks
 from curate.engine.base import Engine
 from curate.engine.profile import PARSE, READ, WRITE, Effort, Profile, Stopwatch
-from curate.engine.step import Mask, Settled, Step, entering_mask, reason_counts, settle, staying
+from curate.engine.step import Mask, Settled, Step, entering_mask, reason_counts, settle, staying, text_key, with_edits
 from curate.events import Advanced, Emit, StageCounts
 from curate.plan import Plan
 from curate.stages.contract import Rewriter
@@ -65,6 +66,7 @@ class Columns:
     def __init__(self, known: Mapping[str, pa.Array], documents: tuple[Path, int] | None = None) -> None:
         self._known = dict(known)
         self._documents = documents
+        self._edits = [values for name, values in known.items() if name.endswith(".edits")]
 
     def __call__(self, name: str) -> pa.Array:
         """The column called ``name``.
@@ -76,7 +78,10 @@ class Columns:
             if self._documents is None or name not in DOCUMENTS_SCHEMA.names:
                 raise KeyError(name)
             path, group = self._documents
-            self._known[name] = _one_array(pq.ParquetFile(path).read_row_group(group, columns=[name]).column(0))
+            values = _one_array(pq.ParquetFile(path).read_row_group(group, columns=[name]).column(0))
+            if name == "text":
+                values = functools.reduce(with_edits, self._edits, values)
+            self._known[name] = values
         return self._known[name]
 
 
@@ -169,16 +174,16 @@ class PassTask:
     def _stored(self, step: Step, part: Part) -> pa.RecordBatch | None:
         file = step.file(self.directory, part.index)
         keys = keys_of(file)
-        if keys is None or keys.measure != step.measure_key(self._documents_key(part)):
+        if keys is None or keys.measure != step.measure_key(self._text_key(step, part)):
             return None
         return _one_batch(pq.read_table(file, schema=step.schema))
 
     def _earlier_columns(self, part: Part) -> dict[str, pa.Array]:
-        """Measures of earlier passes that a stage of this one reads."""
+        """Measures of earlier passes that a stage of this one reads, and edits of the text."""
         wanted = {name for step in self.steps for name in step.wanted_columns}
         found: dict[str, pa.Array] = {}
         for step in self.earlier:
-            columns = [c for c in step.stage.adds if f"{step.stage.name}.{c}" in wanted]
+            columns = [c for c in step.stage.adds if f"{step.stage.name}.{c}" in wanted or c == "edits"]
             if columns and step.role == "judge":
                 table = pq.read_table(step.file(self.directory, part.index), columns=columns)
                 found |= {f"{step.stage.name}.{c}": _one_array(table.column(c)) for c in columns}
@@ -323,8 +328,11 @@ class PassTask:
         return self.plan.documents_key(part)
 
     def _keys(self, step: Step, part: Part, entering: Mask) -> Keys:
-        key = self._documents_key(part)
+        key = self._text_key(step, part)
         return Keys(step.measure_key(key), step.verdict_key(key, entering))
+
+    def _text_key(self, step: Step, part: Part) -> str:
+        return text_key(self._documents_key(part), (*self.earlier, *self.steps[: self.steps.index(step)]))
 
     def _tell_reused(self, part: Part, rows: int, finished: Mapping[str, Mask]) -> None:
         counts, tokens = {}, 0

@@ -1,8 +1,9 @@
 """How many tokens the corpus had before curation: counted while that is cheap, else estimated with a bound.
 
-Kept documents are tokenized anyway, so their tokens are exact. Removed ones are not. Up to `COUNT_BYTES` of them are
-simply counted. Beyond that, row groups are drawn at random, some removed documents in each are tokenized, and the total
-follows from tokens per byte (a ratio estimate; the bound is a 95 % t-interval from a jackknife over row groups:
+Kept documents are tokenized anyway, so their tokens are exact. Removed ones are not, and of edited ones only what the
+edits left; both are looked at as they were read. Up to `COUNT_BYTES` of them are simply counted. Beyond that, row
+groups are drawn at random, some of these documents in each are tokenized, and the total follows
+from tokens per byte (a ratio estimate; the bound is a 95 % t-interval from a jackknife over row groups:
 Cochran, Sampling Techniques, 3rd ed., sections 6.3 and 6.17).
 """
 
@@ -44,6 +45,8 @@ class _Group(NamedTuple):
     number: int
     rows: npt.NDArray[np.int64]
     bytes: int
+    edited_tokens: int
+    """Of its kept documents with edits: what is left of them."""
 
 
 def raw_tokens(
@@ -55,7 +58,7 @@ def raw_tokens(
     engine: Engine,
     seed: int,
 ) -> RawTokens:
-    """Tokens of the kept documents plus those of the removed ones.
+    """Tokens of the kept documents, without edits, plus those of the removed ones.
 
     Args:
         kept_tokens: exact count of the kept documents.
@@ -66,7 +69,8 @@ def raw_tokens(
         engine: spreads the encoding.
         seed: of the draw.
     """
-    groups = [group for part in range(parts) for group in _removed(directory, judges, part)]
+    groups = [group for part in range(parts) for group in _unknown(directory, judges, part)]
+    kept_tokens -= sum(group.edited_tokens for group in groups)
     total = sum(group.bytes for group in groups)
     exact = total <= COUNT_BYTES or len(groups) <= 2
     rng = np.random.default_rng(seed)
@@ -108,19 +112,34 @@ def ratio_with_error(ratios: npt.NDArray[np.float64], weights: npt.NDArray[np.fl
     return whole, math.sqrt((n - 1) / n * float(((without - without.mean()) ** 2).sum()))
 
 
-def _removed(directory: RunDirectory, judges: tuple[Step, ...], part: int) -> Iterator[_Group]:
-    """Row groups of a part with removed documents: their rows in the group and their bytes."""
-    out = ~entering_mask(directory, judges, part)
+def _unknown(directory: RunDirectory, judges: tuple[Step, ...], part: int) -> Iterator[_Group]:
+    """Row groups of a part with removed or edited documents: their rows in the group and their bytes."""
+    kept = entering_mask(directory, judges, part)
+    edited = kept & _edited(directory, judges, part)
+    out = ~kept | edited
     path = directory.part(DOCUMENTS, part)
     sizes = pq.read_table(path, columns=["raw_bytes"]).column("raw_bytes").to_numpy()
+    encoder = judges[-1]  # its row files say how many tokens each kept document has
+    tokens = pq.read_table(encoder.file(directory, part), columns=["n_tokens"]).column("n_tokens")
+    counted = np.where(edited, tokens.fill_null(0).to_numpy(), 0)
     metadata = pq.read_metadata(path)
     start = 0
     for number in range(metadata.num_row_groups):
         end = start + metadata.row_group(number).num_rows
         rows = np.flatnonzero(out[start:end])
         if len(rows):
-            yield _Group(part, number, rows, int(sizes[start:end][rows].sum()))
+            yield _Group(part, number, rows, int(sizes[start:end][rows].sum()), int(counted[start:end].sum()))
         start = end
+
+
+def _edited(directory: RunDirectory, judges: tuple[Step, ...], part: int) -> npt.NDArray[np.bool_]:
+    """Documents that some stage edited."""
+    found = np.zeros(pq.read_metadata(directory.part(DOCUMENTS, part)).num_rows, np.bool_)
+    for step in judges:
+        if step.edits:
+            edits = pq.read_table(step.file(directory, part), columns=["edits"]).column("edits")
+            found |= pc.fill_null(pc.list_value_length(edits), 0).to_numpy() > 0
+    return found
 
 
 def _thinned(group: _Group, rng: np.random.Generator) -> _Group:

@@ -6,7 +6,7 @@ document is already out, so one mechanism measures, resumes and writes them all:
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -53,20 +53,25 @@ class Step:
         """Columns the stage reads: what it needs, and what it uses when it is there."""
         return (*self.stage.needs, *getattr(self.stage, "wants", ()))
 
+    @property
+    def edits(self) -> bool:
+        """Whether it may change the text that later stages see."""
+        return self.role == "judge" and "edits" in self.stage.adds
+
     def file(self, directory: RunDirectory, part: int) -> Path:
         """Where the rows of a part are kept."""
         place = directory.part if self.role == "judge" else directory.cached
         return place(self.stage.name, part)
 
-    def measure_key(self, documents_key: str) -> str:
-        """What the measures depend on."""
-        return digest(self.role, measure_key(documents_key, self.stage))
+    def measure_key(self, text_key: str) -> str:
+        """What the measures depend on, for documents whose text has that key (see `text_key`)."""
+        return digest(self.role, measure_key(text_key, self.stage))
 
-    def verdict_key(self, documents_key: str, entering: Mask) -> str:
+    def verdict_key(self, text_key: str, entering: Mask) -> str:
         """What the whole file depends on: the measures, the thresholds, and which documents came in."""
         thresholds = thresholds_of(self.stage) if self.role == "judge" else {}
         rows = digest(len(entering), np.packbits(entering).tobytes())
-        return digest(self.measure_key(documents_key), thresholds, rows)
+        return digest(self.measure_key(text_key), thresholds, rows)
 
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Rows for a batch of documents that are all still in."""
@@ -123,8 +128,27 @@ def settle(
         rows, staying = step.judged(rows, entering)
         settled.append(Settled(rows, entering, staying, effort))
         earlier |= {f"{step.stage.name}.{name}": rows.column(name) for name in rows.schema.names}
+        if step.edits:
+            earlier["text"] = with_edits(column("text"), rows.column("edits"))
         entering = staying
     return settled
+
+
+def text_key(documents_key: str, before: Iterable[Step]) -> str:
+    """What the text that a step sees depends on: the documents, and the edits of the steps before it."""
+    for step in before:
+        if step.edits:
+            documents_key = digest(documents_key, step.measure_key(documents_key))
+    return documents_key
+
+
+def with_edits(texts: pa.Array, edits: pa.Array) -> pa.Array:
+    """Texts with their edits applied; the kernel is loaded by the first that has any."""
+    if not pc.any(pc.greater(pc.list_value_length(edits), 0)).as_py():
+        return texts
+    from curate.text.edits import edited
+
+    return edited(texts, edits)
 
 
 def scattered(values: pa.Array, mask: Mask) -> pa.Array:

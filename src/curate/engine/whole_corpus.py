@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.engine.base import Engine
-from curate.engine.step import REASONS, Step, entering_mask, scattered
+from curate.engine.step import REASONS, Step, entering_mask, scattered, text_key, with_edits
 from curate.plan import Plan, measure_key, thresholds_of
 from curate.stages.contract import CorpusStage
 from curate.store.fingerprint import digest
@@ -24,8 +24,11 @@ Result = TypeVar("Result")
 class WholeCorpus:
     """The `curate.stages.contract.Corpus` of one corpus stage."""
 
-    def __init__(self, stage: CorpusStage, parts: int, directory: RunDirectory, engine: Engine) -> None:
+    def __init__(
+        self, stage: CorpusStage, earlier: tuple[Step, ...], parts: int, directory: RunDirectory, engine: Engine
+    ) -> None:
         self._observed = Step(stage, "observe")
+        self._editors = [step for step in earlier if step.edits]
         self._directory, self._engine = directory, engine
         self.rows: Sequence[int] = [pq.read_metadata(directory.part(DOCUMENTS, i)).num_rows for i in range(parts)]
 
@@ -44,7 +47,11 @@ class WholeCorpus:
                 table = file.read_row_group(group, columns=["text"]).take(pa.array(here))
                 found += table.column("text").chunks
             start = end
-        return pa.concat_arrays(found)
+        texts = pa.concat_arrays(found)
+        for step in self._editors:
+            edits = pq.read_table(step.file(self._directory, part), columns=["edits"]).column("edits")
+            texts = with_edits(texts, edits.take(pa.array(rows)).combine_chunks())
+        return texts
 
     def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """See `curate.stages.contract.Corpus.map`."""
@@ -63,11 +70,11 @@ def resolve(plan: Plan, stage: CorpusStage, earlier: tuple[Step, ...], directory
     """Write what a corpus stage says of every document; False when all of it was there already."""
     parts = plan.parts
     entering = functools.partial(entering_mask, directory, earlier)
-    keys = _keys(plan, stage, [digest(np.packbits(entering(part.index)).tobytes()) for part in parts])
+    keys = _keys(plan, stage, earlier, [digest(np.packbits(entering(part.index)).tobytes()) for part in parts])
     if all(keys_of(directory.part(stage.name, part.index)) == keys[part.index] for part in parts):
         return False
     step = Step(stage, "judge")
-    corpus = WholeCorpus(stage, len(parts), directory, engine)
+    corpus = WholeCorpus(stage, earlier, len(parts), directory, engine)
     for part, measures in zip(parts, stage.resolve(corpus), strict=True):
         mask = entering(part.index)
         reasons = scattered(stage.judge(measures.filter(pa.array(mask))), mask)
@@ -78,8 +85,9 @@ def resolve(plan: Plan, stage: CorpusStage, earlier: tuple[Step, ...], directory
     return True
 
 
-def _keys(plan: Plan, stage: CorpusStage, masks: Sequence[str]) -> list[Keys]:
+def _keys(plan: Plan, stage: CorpusStage, earlier: tuple[Step, ...], masks: Sequence[str]) -> list[Keys]:
     """Keys of each part's file: a verdict depends on every document of the corpus."""
-    everything = digest(measure_key("", stage), [plan.documents_key(part) for part in plan.parts], masks)
+    texts = [text_key(plan.documents_key(part), earlier) for part in plan.parts]
+    everything = digest(measure_key("", stage), texts, masks)
     thresholds = thresholds_of(stage)
     return [Keys(digest(everything, part.index), digest(everything, part.index, thresholds)) for part in plan.parts]

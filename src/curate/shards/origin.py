@@ -11,6 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from curate.store.manifest import read_manifest
+from curate.text.edits import edited
+
 Int64 = npt.NDArray[np.int64]
 
 
@@ -61,6 +64,7 @@ class Origin:
         self._parts = self._read()
         self._pending = _NOTHING
         self._texts = _Texts(-1, 0, pa.chunked_array([], pa.string()))
+        self._edits: tuple[int, list[pa.ChunkedArray]] = (-1, [])
 
     @classmethod
     def of(cls, run: Path) -> "Origin | None":
@@ -82,10 +86,27 @@ class Origin:
         return dropped
 
     def text(self, part: int, row: int) -> str:
-        """Text of one document."""
+        """Text of one document as the tokenizer saw it: with the edits of all stages."""
         if not (self._texts.part == part and 0 <= row - self._texts.start < len(self._texts.column)):
             self._texts = self._read_texts(part, row)
-        return str(self._texts.column[row - self._texts.start])
+        if self._edits[0] != part:
+            self._edits = part, self._read_edits(part)
+        text = self._texts.column.slice(row - self._texts.start, 1).cast(pa.large_string()).combine_chunks()
+        for edits in self._edits[1]:
+            text = edited(text, edits.slice(row, 1).combine_chunks())
+        return str(text[0])
+
+    def _read_edits(self, part: int) -> list[pa.ChunkedArray]:
+        """The column ``edits`` of every stage that has one, in the order of the pipeline."""
+        found: list[pa.ChunkedArray] = []
+        if not (self._run / "run.json").exists():  # not finished: nobody knows which stages made its shards
+            return found
+        for stage in read_manifest(self._run)["stages"]:
+            name = f"{stage['name']}/part-{part:05d}.parquet"
+            with _reading(name), pq.ParquetFile(self._run / name) as file:
+                if "edits" in file.schema_arrow.names:
+                    found.append(file.read(columns=["edits"])["edits"])
+        return found
 
     def _read_texts(self, part: int, row: int) -> "_Texts":
         name, start = f"documents/part-{part:05d}.parquet", 0

@@ -37,3 +37,28 @@ def utf8_view(texts: pa.Array) -> tuple[Bytes, Offsets]:
 def utf8_array(data: Bytes, offsets: Offsets) -> pa.Array:
     """A ``large_string`` array over the given buffers (the inverse of `utf8_view`; the bytes must be valid UTF-8)."""
     return pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
+
+
+EDITS = pa.list_(pa.struct([("start", pa.int64()), ("end", pa.int64()), ("replacement", pa.string())]))
+"""Edits of a document: byte offsets in its text, ascending, without overlap; null and empty mean none."""
+
+
+def edit_lists(
+    starts: npt.NDArray[np.int64], stops: npt.NDArray[np.int64], replacements: pa.Array, ends: npt.NDArray[np.int64]
+) -> pa.Array:
+    """An array of type `EDITS` from edits back to back.
+
+    Args:
+        starts: first byte of each edit.
+        stops: byte behind its last.
+        replacements: ``string`` for each.
+        ends: for each document, how many edits it and those before it have.
+
+    Example:
+        >>> edit_lists(np.array([0]), np.array([2]), pa.array([""]), np.array([0, 1])).to_pylist()
+        [[], [{'start': 0, 'end': 2, 'replacement': ''}]]
+    """
+    offsets = np.zeros(len(ends) + 1, np.int32)
+    offsets[1:] = ends
+    items = pa.StructArray.from_arrays([pa.array(starts), pa.array(stops), replacements], fields=list(EDITS.value_type))
+    return pa.ListArray.from_arrays(pa.array(offsets), items, type=EDITS)

@@ -19,6 +19,7 @@ from curate.ui.notes import printable
 
 SHOWN_CHARACTERS = 600
 DIFF_WORDS = 4000
+SHOWN_EDITS = 20
 _CONTEXT = 6
 
 
@@ -64,8 +65,10 @@ def _show(out: Console, life: Life, sentences: dict[tuple[str, str], str]) -> No
             "dim",
         )
     )
+    text: bytes = life.document["text"].encode()
     for verdict in life.verdicts:
         _show_verdict(out, verdict, sentences)
+        text = _show_edits(out, verdict.measures.get("edits") or [], text)
     if life.survivor:
         _show_twin(out, life)
     else:
@@ -80,9 +83,30 @@ def _show_verdict(out: Console, verdict: Verdict, sentences: dict[tuple[str, str
     out.print(Text.assemble(f"  {verdict.stage:<10}  ", ("removed", "red") if verdict.reasons else ("kept", "green")))
     for code in verdict.reasons:
         out.print(Text(f"      {verdict.stage}.{code}: {sentences.get((verdict.stage, code), '')}"), soft_wrap=True)
-    shown = {name: _plain(value) for name, value in verdict.measures.items() if value not in (None, [])}
+    shown = {
+        name: _plain(value) for name, value in verdict.measures.items() if name != "edits" and value not in (None, [])
+    }
     if shown:
         out.print(Text(printable("      " + "  ".join(f"{k}={v}" for k, v in shown.items())), "dim"), soft_wrap=True)
+
+
+def _show_edits(out: Console, edits: list[dict[str, Any]], text: bytes) -> bytes:
+    """Print what was cut or replaced in the text; returns the text with the edits."""
+    for number, edit in enumerate(edits):
+        if number == SHOWN_EDITS:
+            out.print(Text(f"      … and {len(edits) - number:,} more edits", "dim"))
+            break
+        before = text[edit["start"] : edit["end"]].decode()
+        shown = Text("      cut  ", "dim")
+        shown.append(printable(_cut(before).replace("\n", "⏎")), "red strike")
+        if edit["replacement"].strip():
+            shown.append(f" → {printable(edit['replacement'])}", "green")
+        out.print(shown, soft_wrap=True)
+    pieces, at = [], 0
+    for edit in edits:
+        pieces += [text[at : edit["start"]], edit["replacement"].encode()]
+        at = edit["end"]
+    return b"".join([*pieces, text[at:]])
 
 
 def _show_twin(out: Console, life: Life) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.stages.quality.signals import SIGNALS
+from curate.text.line_rules import LineRules
 
 Values = Mapping[str, npt.NDArray[np.float64]]
 """Signal → values of each document, NaN where the signal is not defined."""
@@ -44,6 +45,8 @@ class Recipe(NamedTuple):
     version: int
     source: str
     rules: tuple[Rule, ...]
+    lines: LineRules | None
+    """Which lines are cut; None: the signals of lines are not measured."""
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -64,8 +67,10 @@ def recipe(name: str) -> Recipe:
         [('too_few_words', 50.0), ('too_many_words', 100000.0)]
     """
     table = tomllib.loads(files(__package__).joinpath("recipes", f"{name}.toml").read_text("utf-8"))
-    rules = tuple(_rule(row) for row in table["rules"])
-    return Recipe(name, table["title"], table["version"], table["source"], rules)
+    rules = {rule.key: rule for other in table.get("extends", ()) for rule in recipe(other).rules}
+    rules |= {rule.key: rule for rule in map(_rule, table["rules"])}
+    lines = LineRules(**table["lines"]) if "lines" in table else None
+    return Recipe(name, table["title"], table["version"], table["source"], tuple(rules.values()), lines)
 
 
 def failures(rules: Iterable[Rule], values: Values) -> dict[str, npt.NDArray[np.bool_]]:

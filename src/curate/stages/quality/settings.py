@@ -17,7 +17,7 @@ class QualitySettings(Settings, frozen=True):
 
     Each key is a side and a signal: ``min_words = 30`` moves a limit, ``min_words = false`` switches the
     rule off, a key not given has the recipe's limit. All of them only judge: changing one measures nothing
-    again.
+    again. Which lines are cut (``cut_lines`` and the recipe) is part of measuring.
 
     Example:
         >>> [rule.limit for rule in QualitySettings(min_words=30, max_words=False).rules()][:2]
@@ -25,6 +25,8 @@ class QualitySettings(Settings, frozen=True):
     """
 
     recipe: str = "gopher"
+    cut_lines: bool = True
+    """Whether lines are cut where the recipe has rules for them; their signals are measured either way."""
 
     min_words: Limit = None
     max_words: Limit = None
@@ -49,6 +51,13 @@ class QualitySettings(Settings, frozen=True):
     max_duplicate_8gram: Limit = None
     max_duplicate_9gram: Limit = None
     max_duplicate_10gram: Limit = None
+    min_sentences: Limit = None
+    max_lorem_ipsum_lines: Limit = None
+    max_curly_bracket_lines: Limit = None
+    min_terminal_lines: Limit = None
+    max_short_lines: Limit = None
+    max_repeated_line_characters: Limit = None
+    max_newlines_per_word: Limit = None
 
     thresholds: ClassVar[frozenset[str]] = frozenset(
         {"recipe", *(rule.key for name in recipe_names() for rule in recipe(name).rules)}
@@ -70,7 +79,10 @@ class QualitySettings(Settings, frozen=True):
     def effective(self) -> dict[str, Any]:
         """Every limit that holds, whether it is the user's or the recipe's; ``False`` where no rule looks."""
         limits = {rule.key: rule.limit for rule in self.rules()}
-        return {name: limits.get(name, False) for name in self.__struct_fields__} | {"recipe": self.recipe}
+        return {name: limits.get(name, False) for name in self.__struct_fields__} | {
+            "recipe": self.recipe,
+            "cut_lines": self.cut_lines,
+        }
 
     def _rules(self) -> Iterator[Rule]:
         for rule in recipe(self.recipe).rules:

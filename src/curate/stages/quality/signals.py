@@ -9,6 +9,8 @@ from typing import NamedTuple
 import pyarrow as pa
 
 GOPHER = "Gopher, arXiv:2112.11446, A1.1"
+C4 = "C4, arXiv:1910.10683, section 2.2"
+FINEWEB = "FineWeb, arXiv:2406.17557, section 3.5"
 GOPHER_REPETITION = "Gopher, arXiv:2112.11446, Table A1"
 
 
@@ -80,4 +82,12 @@ SIGNALS: tuple[Signal, ...] = (
     _copied_characters("duplicate_paragraph_characters", "paragraphs"),
     *(_top(n) for n in range(2, 5)),
     *(_repeated(n) for n in range(5, 11)),
+    _count("sentences", "sentences in the lines that stay", C4),
+    _count("lorem_ipsum_lines", "lines that hold `lorem ipsum`", C4),
+    _count("curly_bracket_lines", "lines that hold `{`", C4),
+    _share("terminal_lines", "lines that end with a sentence terminal, of those that stay", FINEWEB),
+    _share("short_lines", "lines of at most 30 code points, of those that stay", FINEWEB),
+    _share("repeated_line_characters", "code points in lines seen before, of the lines that stay", FINEWEB),
+    _ratio("newlines_per_word", "line feeds per word between white space, in what stays", FINEWEB),
 )
+"""The last seven are null unless the recipe has rules for lines; see `curate.text.lines`."""

@@ -15,7 +15,7 @@ from curate.stages.contract import Reason, Settings, reasons_where
 from curate.stages.quality.rules import failures, recipe, recipe_names, score
 from curate.stages.quality.settings import QualitySettings
 from curate.stages.quality.signals import SIGNALS
-from curate.text.arrow import utf8_view
+from curate.text.arrow import EDITS, edit_lists, utf8_view
 
 if TYPE_CHECKING:
     from curate.text.signals import StopWords
@@ -43,13 +43,14 @@ class Quality:
     """
 
     name: ClassVar[str] = "quality"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs: ClassVar[tuple[str, ...]] = ("text",)
     wants: ClassVar[tuple[str, ...]] = (LANGUAGE,)
     """Columns used when an earlier stage provides them."""
     adds: ClassVar[Mapping[str, pa.DataType]] = {
         **{signal.name: signal.dtype for signal in SIGNALS},
         "score": pa.float64(),
+        "edits": EDITS,
     }
     reasons: ClassVar[tuple[Reason, ...]] = tuple(
         {
@@ -63,18 +64,33 @@ class Quality:
     def __init__(self, settings: QualitySettings) -> None:
         self.settings = settings
 
+    @property
+    def fingerprint(self) -> str:
+        """What measures depend on besides the settings: the recipe's rules for lines, which decide the edits."""
+        return str(recipe(self.settings.recipe).lines or "")
+
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Signals of each document, and ``score``: how far inside Gopher's limits it lies (`rules.score`)."""
         # numba takes 0.2 s to import: only a process that measures pays for it.
+        from curate.text import lines
         from curate.text.signals import COLUMNS, document_signals
 
         data, offsets = utf8_view(batch["text"])
         stop_words = _stop_words()
         found = document_signals(data, offsets, _language_numbers(batch, stop_words.languages), stop_words)
         values = dict(zip(COLUMNS, found.T, strict=True))
+        rules = recipe(self.settings.recipe).lines
+        if rules is None:
+            values |= dict.fromkeys(lines.COLUMNS, np.full(batch.num_rows, np.nan))
+            edits = pa.array([[]] * batch.num_rows, EDITS)
+        else:
+            found, cuts = lines.line_signals(data, offsets, rules if self.settings.cut_lines else None)
+            values |= dict(zip(lines.COLUMNS, found.T, strict=True))
+            replacements = pa.array(["", "\n"]).take(pa.array(cuts.newlines.astype(np.int8)))
+            edits = edit_lists(cuts.starts, cuts.stops, replacements, cuts.ends)
         columns = [_column(values[signal.name], signal.dtype) for signal in SIGNALS]
         columns.append(_column(score(recipe(SCORED_BY).rules, values), pa.float64()))
-        return pa.RecordBatch.from_arrays(columns, schema=pa.schema(list(self.adds.items())))
+        return pa.RecordBatch.from_arrays([*columns, edits], schema=pa.schema(list(self.adds.items())))
 
     def judge(self, measures: pa.RecordBatch) -> pa.Array:
         """Reasons of each document, in the order of the recipe."""

@@ -1,0 +1,124 @@
+"""Lines cut by rule: the kernel against its oracle, edits that give the same text, one document or many."""
+
+import itertools
+import math
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import reference_lines as reference
+from curate.text.arrow import EDITS, edit_lists, utf8_view
+from curate.text.edits import edited
+from curate.text.line_rules import LineRules
+from curate.text.lines import COLUMNS, line_signals
+
+C4 = LineRules(3, 1000, terminal_punctuation=True, javascript=True, policy=True, citations=True)
+FINEWEB = C4._replace(terminal_punctuation=False)
+SHORT_WORDS = FINEWEB._replace(max_word_length=6, citations=False)
+
+pieces = st.sampled_from(
+    [
+        *(
+            "word ",
+            "and ",
+            "A sentence ends here. ",
+            "Does it? ",
+            "\n",
+            "\n\n",
+            " \n",
+            "\t",
+            "x",
+            "é",
+            "中文。",
+            "…",
+            "...",
+            ".",
+        ),
+        *(
+            "[12]",
+            "[]",
+            "[edit]",
+            "[Citation needed]",
+            "[a]",
+            "[",
+            "]",
+            "{",
+            "JavaScript ",
+            "java[1]script ",
+            "a long, long line of prose",
+        ),
+        *(
+            "terms of use ",
+            "Privacy Policy",
+            "uses cookies",
+            "use of cookies ",
+            "Use cookies",
+            "cookies ",
+            "lorem ipsum ",
+            "Lorem  ipsum",
+        ),
+        *(
+            "e.g. ",
+            "J. ",
+            'said "no." ',
+            "(yes!) ",
+            "\u00a0",
+            "\u3000",
+            "K",
+            "ﬁ",
+            "donaudampfschiff ",
+            "The same line, twice over.\n",
+        ),
+    ]
+)
+texts = st.lists(st.lists(pieces, max_size=25).map("".join), min_size=1, max_size=4)
+
+
+def measured(documents, rules):
+    array = pa.array(documents, pa.large_string())
+    found, cuts = line_signals(*utf8_view(array), rules)
+    replacements = pa.array(["", "\n"]).take(pa.array(cuts.newlines.astype(np.int8)))
+    edits = edit_lists(cuts.starts, cuts.stops, replacements, cuts.ends)
+    assert edits.type == EDITS
+    return [dict(zip(COLUMNS, row, strict=True)) for row in found.tolist()], edited(array, edits).to_pylist(), edits
+
+
+@settings(max_examples=400, deadline=None)
+@given(texts, st.sampled_from([None, C4, FINEWEB, SHORT_WORDS]))
+def test_kernel_equals_the_oracle(documents, rules):
+    found, left, edits = measured(documents, rules)
+    for text, signals, rest, cuts in zip(documents, found, left, edits.to_pylist(), strict=True):
+        expected = reference.signals(text, rules)
+        same = {k: v == expected[k] or (math.isnan(v) and math.isnan(expected[k])) for k, v in signals.items()}
+        assert all(same.values()), (text, signals, expected)
+        assert rest == (text if rules is None else reference.left(text, rules))
+        assert all(a["end"] <= b["start"] for a, b in itertools.pairwise(cuts))
+
+
+@settings(max_examples=100, deadline=None)
+@given(texts)
+def test_what_is_left_passes_again(documents):
+    _, left, _ = measured(documents, SHORT_WORDS)
+    assert measured(left, SHORT_WORDS)[1] == left
+
+
+def test_text_without_edits_is_the_same_array():
+    array = pa.array(["one", "two"], pa.large_string())
+    assert edited(array, pa.array([[], None], EDITS)) is array
+
+
+@pytest.mark.parametrize(
+    ("line", "sentences"),
+    [
+        ("One. Two! Three? Four", 4),
+        ("e.g. this, i.e. that, costs 3.50 at J. Smith's.", 1),
+        ('"Stop." He said (quietly!) no more...', 3),
+        ("これは文です。次の文！", 2),
+        ("", 0),
+    ],
+)
+def test_sentences(line, sentences):
+    assert measured([line], None)[0][0]["sentences"] == sentences

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from curate.stages.contract import Stage
 from curate.stages.language import Language, LanguageSettings
 from curate.text import langid
-from curate.text.excerpt import PIECES, excerpts
+from curate.text.excerpt import LEAST_PIECE, excerpts
 from curate.text.fasttext import FastText
 from curate.text.fasttext_file import read_fasttext
 from curate.text.langid import LANGDETECT_CODES, LID176_CODES, LangDetect, Lid176
@@ -164,22 +164,35 @@ def test_code_tables_are_those_of_the_installed_packages():
 # excerpts
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
-    texts=st.lists(st.text(alphabet=st.sampled_from("a é漢\U0001f469\n"), max_size=150), max_size=6),
-    max_bytes=st.integers(8 * PIECES, 120),
+    texts=st.lists(st.text(alphabet=st.sampled_from("aaaabé漢\U0001f469  \n"), max_size=400), max_size=6),
+    max_bytes=st.integers(LEAST_PIECE, 300),
+    whole_below=st.sampled_from([0, 20, 100]),
 )
-def test_an_excerpt_is_short_enough_and_made_of_whole_characters_of_its_text(texts, max_bytes):
-    found = excerpts(column(texts), max_bytes)
+def test_an_excerpt_holds_whole_characters_and_all_words_of_what_fits(texts, max_bytes, whole_below):
+    found = excerpts(column(texts), max_bytes, whole_below)
     found.validate(full=True)
     for text, excerpt in zip(texts, found.to_pylist(), strict=True):
-        if len(text.encode()) <= max_bytes:
+        size = len(text.encode())
+        assert len(excerpt.encode()) <= min(size, max_bytes)
+        if size <= max_bytes and (whole_below == 0 or size <= whole_below):
             assert excerpt == text
-            continue
-        assert max_bytes - 8 * PIECES < len(excerpt.encode()) <= max_bytes
-        assert excerpt[0] == text[0]
-        assert excerpt[-1] == text[-1]
+        elif size <= max_bytes:
+            assert sorted(excerpt.split()) == sorted(text.split())
+        else:
+            assert len(excerpt.encode()) >= min(max_bytes // 3, len(text.strip().encode()))
     assert excerpts(column(texts), 0).to_pylist() == texts
+
+
+def test_a_sure_label_needs_no_more_text_and_an_unsure_one_all_of_it(model):
+    english = "It was the best of times, it was the worst of times, it was the age of wisdom. "
+    sure = column([english * 40 + "\n" + "Es war die beste aller Zeiten, es war die schlimmste aller Zeiten. " * 20])
+    unsure = column(["zq xw kv jh 12 gg pv " * 100])
+    for texts, same in ((sure, False), (unsure, True)):
+        whole, some = model.predict(texts), model.predict(texts, first_look=500, confident=0.9)
+        assert whole[0].tolist() == some[0].tolist()
+        assert (whole[1].tolist() == some[1].tolist()) is same
 
 
 # the stage

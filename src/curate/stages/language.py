@@ -43,7 +43,8 @@ class LanguageSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
     backend: Literal["lid176", "langdetect"] = "lid176"
     """Identifier: ``lid176`` (fastText, 176 languages) or ``langdetect`` (54 languages, far slower)."""
     max_bytes: int = 4_000
-    """Bytes of a document looked at, in four evenly spaced pieces; 0 looks at all of it."""
+    """Most bytes of a document looked at, spread over it in pieces; 0: all of it. ``lid176`` stops as soon as it is
+    sure."""
 
     def __post_init__(self) -> None:
         """Check what types cannot say."""
@@ -77,7 +78,7 @@ class Language:
     """
 
     name: ClassVar[str] = "language"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs: ClassVar[tuple[str, ...]] = ("text",)
     adds: ClassVar[Mapping[str, pa.DataType]] = {"label": pa.string(), "score": pa.float32()}
     reasons: ClassVar[tuple[Reason, ...]] = (
@@ -101,7 +102,7 @@ class Language:
         """
         from curate.text.excerpt import excerpts  # compiles a kernel: not at import
 
-        texts = excerpts(batch["text"], self.settings.max_bytes)
+        texts = excerpts(batch["text"], self.settings.max_bytes, whole_below=self._identifier.first_look)
         label, score = self._identifier.identify(texts)
         lettered = has_letter(texts)
         label = pc.if_else(lettered, label, UNDETERMINED)

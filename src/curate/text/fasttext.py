@@ -70,11 +70,16 @@ class FastText:
         """
         return cls(read_fasttext(path))
 
-    def predict(self, texts: pa.Array) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    def predict(
+        self, texts: pa.Array, *, first_look: int = 0, confident: float = 1.0
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """The most likely label of each text.
 
         Args:
             texts: ``large_string`` without nulls. Line feeds count as spaces, as fastText's callers have it.
+            first_look: bytes after which a text may be decided; again after twice, four times … as many. 0: only
+                at its end.
+            confident: probability of the best label at which it is decided.
 
         Returns:
             Index into `labels` (int32) and probability (float32, 0 to 1) of each text. A text without a known
@@ -83,7 +88,7 @@ class FastText:
         data, offsets = utf8_view(texts)
         best = np.empty(len(texts), np.int32)
         probability = np.empty(len(texts), np.float32)
-        _predict(data, offsets, self._tables, best, probability)
+        _predict(data, offsets, self._tables, first_look, np.log(confident), best, probability)
         return best, probability
 
 
@@ -291,6 +296,8 @@ def _predict(
     data: Bytes,
     offsets: Offsets,
     tables: _Tables,
+    first_look: int,
+    enough: float,
     best: npt.NDArray[np.int32],
     probability: npt.NDArray[np.float32],
 ) -> None:
@@ -304,17 +311,25 @@ def _predict(
     counts = np.empty(_MEMO_SLOTS + 1, np.int64)
     starts = np.zeros(_MEMO_SLOTS + 1, np.int64)
     sizes = np.zeros(_MEMO_SLOTS + 1, np.int64)
+    total = np.empty(dimensions, np.float32)
     hidden = np.empty(dimensions, np.float32)
     stack = np.empty(len(tables.left) + 1, np.int32)
     scores = np.empty(len(tables.left), np.float64)
     for text in range(len(offsets) - 1):
-        hidden[:] = 0
+        total[:] = 0
         added = 0
         at, last = offsets[text], offsets[text + 1]
+        look_at = at + first_look if first_look else last
+        label, score = -1, 0.0
         while at < last:
             if _is_space(data[at]):
                 at += 1
                 continue
+            if at >= look_at:
+                label, score = _label(total, added, tables, hidden, stack, scores)
+                if score >= enough:
+                    break
+                look_at += look_at - offsets[text]
             first = at
             state = uint32(_FNV_BASIS)
             while at < last and not _is_space(data[at]):
@@ -322,22 +337,38 @@ def _predict(
                 at += 1
             size = at - first
             if size == len(_END_OF_SENTENCE) and _equal(data, first, _END_OF_SENTENCE, 0, size):
-                break  # fastText stops reading here
+                at = last  # fastText stops reading here
+                break
             slot = int64(state) & (_MEMO_SLOTS - 1) if size <= _MEMO_LONGEST else _MEMO_SLOTS
             known = slot < _MEMO_SLOTS and sizes[slot] == size and _equal(data, first, data, starts[slot], size)
             if not known:
                 counts[slot] = _sum_word(data, first, at, state, tables, sums[slot])
                 starts[slot] = first
                 sizes[slot] = size
-            _add(sums[slot], hidden)
+            _add(sums[slot], total)
             added += counts[slot]
-        if tables.end_of_sentence >= 0:
-            _add(tables.input[tables.end_of_sentence], hidden)
-            added += 1
-        if added > 0:
-            share = float32(1.0 / added)
-            for column in range(dimensions):
-                hidden[column] *= share
-        label, score = _best_leaf(hidden, tables, stack, scores)
+        if at >= last:
+            label, score = _label(total, added, tables, hidden, stack, scores)
         best[text] = label
         probability[text] = min(1.0, np.exp(score))
+
+
+@njit(nogil=True, cache=True)
+def _label(
+    total: Vector,
+    added: int,
+    tables: _Tables,
+    hidden: Vector,
+    stack: npt.NDArray[np.int32],
+    scores: npt.NDArray[np.float64],
+) -> tuple[int, float]:
+    """Label and log-probability of a text whose ``added`` vectors sum up to ``total``."""
+    hidden[:] = total
+    if tables.end_of_sentence >= 0:
+        _add(tables.input[tables.end_of_sentence], hidden)
+        added += 1
+    if added > 0:
+        share = float32(1.0 / added)
+        for column in range(len(hidden)):
+            hidden[column] *= share
+    return _best_leaf(hidden, tables, stack, scores)  # type: ignore[no-any-return]

@@ -85,23 +85,26 @@ def histogram_chart(histogram: Histogram) -> str:
         }
         for low, high, count in zip(edges, edges[1:], histogram.counts, strict=False)
     ]
-    spec = _histogram_spec(histogram.scale, tuple(_align(line, histogram) for line in lines))
-    given = {"low": edges[0], "high": edges[-1], "ticks": _ticks(histogram)}
-    return _drawn(
-        {
-            **spec,
-            "params": [{"name": name, "value": value} for name, value in given.items()],
-            "datasets": {"bins": bins} | {f"line{i}": [_line(line)] for i, line in enumerate(lines)},
-        }
-    )
+    given: dict[str, Any] = {"low": edges[0], "high": edges[-1], "ticks": _ticks(histogram)}
+    given |= {f"align{i}": _align(line, histogram) for i, line in enumerate(lines)}
+    data = {"bins": bins} | {f"line{i}": [_line(line)] for i, line in enumerate(lines)}
+    vega = _histogram_spec(histogram.scale, len(lines))
+    filled = {
+        **vega,
+        "signals": [{**signal, "value": given.get(signal["name"], signal.get("value"))} for signal in vega["signals"]],
+        "data": [
+            {**entry, "values": data[entry["name"]]} if entry["name"] in data else entry for entry in vega["data"]
+        ],
+    }
+    return _cleaned(vl_convert.vega_to_svg(filled))
 
 
 @functools.cache
-def _histogram_spec(kind: str, aligns: tuple[str, ...]) -> dict[str, Any]:
-    """What all histograms of a scale and number of thresholds share: making it takes longer than drawing one.
+def _histogram_spec(kind: str, lines: int) -> dict[str, Any]:
+    """What all histograms of a scale and number of thresholds share, as Vega: making it takes longer than drawing one.
 
-    A page has two dozen of them; each fills in the data sets ``bins`` and ``line0`` …, and the parameters ``low``,
-    ``high`` and ``ticks``.
+    A page has two dozen of them; each fills in the data sets ``bins`` and ``line0`` …, and the signals ``low``,
+    ``high``, ``ticks`` and ``align0`` ….
     """
     low, high, ticks = map(alt.ExprRef, ("low", "high", "ticks"))
     scale = alt.Scale(type=kind, domainMin=low, domainMax=high, nice=False)
@@ -118,8 +121,11 @@ def _histogram_spec(kind: str, aligns: tuple[str, ...]) -> dict[str, Any]:
             color=_parts("within", "beyond"),
         )
     )
-    marks = [mark for i, align in enumerate(aligns) for mark in _line_marks(f"line{i}", align, scale)]
-    return _spec(alt.layer(bars, *marks).properties(width=_HALF_WIDTH, height=130))
+    marks = [mark for i in range(lines) for mark in _line_marks(f"line{i}", alt.ExprRef(f"align{i}"), scale)]
+    spec = _spec(alt.layer(bars, *marks).properties(width=_HALF_WIDTH, height=130))
+    given = ("low", "high", "ticks", *(f"align{i}" for i in range(lines)))
+    vega: dict[str, Any] = vl_convert.vegalite_to_vega({**spec, "params": [{"name": name} for name in given]})
+    return vega
 
 
 def cluster_chart(duplicates: Duplicates) -> str:
@@ -217,7 +223,7 @@ def _is_beyond(low: float, high: float, lines: Sequence[Threshold]) -> bool:
 
 
 def _svg(chart: Any) -> str:
-    return _drawn(_spec(chart))
+    return _cleaned(vl_convert.vegalite_to_svg(_spec(chart)))
 
 
 def _spec(chart: Any) -> dict[str, Any]:
@@ -235,8 +241,8 @@ def _spec(chart: Any) -> dict[str, Any]:
     return spec
 
 
-def _drawn(spec: dict[str, Any]) -> str:
-    svg: str = vl_convert.vegalite_to_svg(spec)
+def _cleaned(svg: str) -> str:
+    """Without what the page has no use for, coloured by its style sheet."""
     svg = _INVISIBLE.sub("", _NOISE.sub("", svg))
     svg = _LONG_NUMBER.sub(r"\1", svg)
     for stand_in, variable in _VARIABLES.items():

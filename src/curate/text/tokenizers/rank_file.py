@@ -4,7 +4,6 @@ The file does not say how text is split before the merges, nor which control tok
 the published encodings, which are recognised by the SHA-256 of the file.
 """
 
-import base64
 import binascii
 import gzip
 import hashlib
@@ -189,4 +188,4 @@ def _pattern(pattern: str) -> str:
 
 def _ranks(content: bytes) -> dict[bytes, int]:
     pairs = (line.split() for line in content.splitlines() if line)
-    return {base64.b64decode(token, validate=True): int(rank) for token, rank in pairs}
+    return {binascii.a2b_base64(token, strict_mode=True): int(rank) for token, rank in pairs}

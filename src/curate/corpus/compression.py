@@ -6,11 +6,11 @@ any text. Memory stays bounded whatever the compression ratio.
 """
 
 import os
-import zlib
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 import zstandard
+from zlib_ng import zlib_ng
 
 from curate.corpus.input import Compression, InputFile
 from curate.corpus.quarantine import Damaged
@@ -105,18 +105,18 @@ class _Inflater(Protocol):
 
 def _gunzipped(stored: Iterator[Block]) -> Iterator[Block]:
     """Members of a gzip file, one after another; zeros after the last are padding."""
-    member = zlib.decompressobj(31)
+    member = zlib_ng.decompressobj(31)
     begun = False
     for block in stored:
         data, consumed = block.data, block.stored
         while data or consumed:
             if member.eof:
                 data = data.lstrip(b"\0")
-                member, begun = zlib.decompressobj(31), False
+                member, begun = zlib_ng.decompressobj(31), False
             begun = begun or bool(data)
             try:
                 text = member.decompress(data, _GZIP_BURST)
-            except zlib.error as error:
+            except zlib_ng.error as error:  # type: ignore[misc]  (its stubs hide that it is an exception)
                 raise Damaged("corrupt_file", f"gzip: {error}") from error
             yield Block(text, block.at, consumed)
             data, consumed = member.unused_data if member.eof else member.unconsumed_tail, 0

@@ -116,7 +116,7 @@ def _gunzipped(stored: Iterator[Block]) -> Iterator[Block]:
             begun = begun or bool(data)
             try:
                 text = member.decompress(data, _GZIP_BURST)
-            except zlib_ng.error as error:  # type: ignore[misc]  (its stubs hide that it is an exception)
+            except zlib_ng.error as error:  # type: ignore[misc]
                 raise Damaged("corrupt_file", f"gzip: {error}") from error
             yield Block(text, block.at, consumed)
             data, consumed = member.unused_data if member.eof else member.unconsumed_tail, 0

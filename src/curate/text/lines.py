@@ -67,13 +67,13 @@ class Cuts(NamedTuple):
     ends: npt.NDArray[np.int64]
 
 
-_NOTHING, _WHITE, _STOP, _BEYOND_ASCII, _LETTER_J, _LETTER_K, _LETTER_V, _LETTER_F, _LETTER_M, _BRACKET = range(10)
+_NOTHING, _STOP, _FULL_WIDTH, _LETTER_J, _LETTER_K, _LETTER_V, _LETTER_F, _LETTER_M, _BRACKET = range(9)
 """What a byte may mean. Phrases are looked for where a rare letter of theirs stands."""
 
 
 class _Tables(NamedTuple):
     look: npt.NDArray[np.uint8]
-    """By byte: one of the ten above."""
+    """By byte: one of the nine above."""
     classes: npt.NDArray[np.uint8]
     terminal: npt.NDArray[np.uint32]
 
@@ -83,8 +83,8 @@ def _tables() -> _Tables:
     every = "".join(chr(code) for code in range(CODE_POINTS) if not 0xD800 <= code < 0xE000)
     terminal = sorted(map(ord, regex.findall(r"\p{Sentence_Terminal}", every)))
     classes = characters().classes
-    look = np.full(256, _BEYOND_ASCII, np.uint8)
-    look[:128] = np.where(classes[:128] & SPACE, _WHITE, _NOTHING)
+    look = np.full(256, _NOTHING, np.uint8)
+    look[[0xE3, 0xEF]] = _FULL_WIDTH  # first bytes of the full-width stops
     for meaning, signs in {
         _STOP: ".!?",
         _LETTER_J: "jJ",
@@ -360,11 +360,13 @@ def _follows(text: Bytes, at: int, end: int, phrase: bytes) -> bool:
 
 @njit(nogil=True, cache=True)
 def _look(text: Bytes, first: int, behind: int, tables: _Tables) -> _Line:
-    """Everything there is to know of one line: most bytes cost one look into a table of bytes."""
+    """Everything there is to know of one line. What every byte has to say is counted in loops that become wide
+    instructions; the rest hangs on the few bytes that `_Tables.look` names.
+    """
     running, characters = _hashed(text[first:behind])
-    words = sentences = dots = 0
+    words = _words(text, first, behind, characters == behind - first, tables.classes)
+    sentences = 0
     javascript = policy = lorem_ipsum = curly_bracket = False
-    word = first  # where the word begins
     done = first  # up to where sentences have ended
     last = uint32(0)
     i = first
@@ -375,23 +377,15 @@ def _look(text: Bytes, first: int, behind: int, tables: _Tables) -> _Line:
         i += 1
         if look == _NOTHING:
             continue
-        if look == _BEYOND_ASCII:
+        if look == _STOP:
+            if _ends_sentence(text, first, at, behind, tables.classes):
+                sentences += 1
+                done = i
+        elif look == _FULL_WIDTH:
             code_point, i = code_point_at(text, at)
             if code_point in (0x3002, 0xFF01, 0xFF1F):
                 sentences += 1
                 done = i
-            if not tables.classes[code_point] & SPACE:
-                continue
-            look = _WHITE
-        if look == _WHITE:
-            words += at > word
-            word = i
-            dots = 0
-        elif look == _STOP:
-            if _ends_sentence(text, word, at, behind, dots, tables.classes):
-                sentences += 1
-                done = i
-            dots += byte == 0x2E
         elif look == _LETTER_J:
             javascript = javascript or _follows(text, at, behind, b"javascript")
         elif look == _LETTER_K:  # of cookies
@@ -404,7 +398,6 @@ def _look(text: Bytes, first: int, behind: int, tables: _Tables) -> _Line:
             lorem_ipsum = lorem_ipsum or (at - 4 >= first and _follows(text, at - 4, behind, b"lorem ipsum"))
         else:
             curly_bracket = True
-    words += behind > word
     if first < behind:
         at = behind - 1
         while text[at] & 0xC0 == 0x80:
@@ -420,6 +413,32 @@ def _look(text: Bytes, first: int, behind: int, tables: _Tables) -> _Line:
     return _Line(
         characters, words, sentences, running, terminal, ends_well, javascript, policy, lorem_ipsum, curly_bracket
     )
+
+
+@njit(nogil=True, cache=True)
+def _words(text: Bytes, first: int, behind: int, is_ascii: bool, classes: npt.NDArray[np.uint8]) -> int:
+    """Runs of what is not white space."""
+    words = 0
+    space = True
+    if is_ascii:
+        line = text[first:behind]
+        for k in range(1, len(line)):
+            before, here = line[k - 1], line[k]
+            words += _is_white(before) & (not _is_white(here))
+        return words + (len(line) > 0 and not _is_white(line[0]))
+    i = first
+    while i < behind:
+        code_point, i = code_point_at(text, i)
+        now = classes[code_point] & SPACE != 0
+        words += space and not now
+        space = now
+    return words
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _is_white(byte: np.uint8) -> bool:
+    """ASCII white space as Python has it."""
+    return (byte == 0x20) | ((byte >= 0x09) & (byte <= 0x0D)) | ((byte >= 0x1C) & (byte <= 0x1F))  # type: ignore[no-any-return]
 
 
 @njit(nogil=True, cache=True)
@@ -471,14 +490,10 @@ def _speaks_of_cookies(text: Bytes, first: int, k: int, behind: int) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def _ends_sentence(text: Bytes, word: int, at: int, behind: int, dots: int, classes: npt.NDArray[np.uint8]) -> bool:
+def _ends_sentence(text: Bytes, first: int, at: int, behind: int, classes: npt.NDArray[np.uint8]) -> bool:
     """Whether the ``.``, ``!`` or ``?`` at ``at`` ends a sentence."""
-    is_dot = text[at] == 0x2E
-    if is_dot:
-        if dots or at == word:
-            return False
-        if at == word + 1 and 0x41 <= text[word] <= 0x5A:
-            return False
+    if text[at] == 0x2E and not _dot_may_end(text, first, at, classes):
+        return False
     i = at + 1
     while i < behind:
         code_point, after = code_point_at(text, i)
@@ -488,3 +503,19 @@ def _ends_sentence(text: Bytes, word: int, at: int, behind: int, dots: int, clas
             return False
         i = after
     return True
+
+
+@njit(nogil=True, cache=True)
+def _dot_may_end(text: Bytes, first: int, at: int, classes: npt.NDArray[np.uint8]) -> bool:
+    """Whether the word before a dot is one that may end a sentence: no dot in it, more than a capital."""
+    word = at
+    while word > first:
+        begin = word - 1
+        while text[begin] & 0xC0 == 0x80:
+            begin -= 1
+        if text[begin] == 0x2E:
+            return False
+        if classes[code_point_at(text, begin)[0]] & SPACE:
+            break
+        word = begin
+    return bool(word < at and not (word == at - 1 and 0x41 <= text[word] <= 0x5A))

@@ -97,5 +97,12 @@ class Judgments:
 
 
 def ask(queries: Iterable[pl.LazyFrame]) -> list[pl.DataFrame]:
-    """Answers of all queries, from as few readings of the files as possible."""
-    return pl.collect_all(list(queries), engine="streaming")
+    """Answers of all queries, a few at a time: polars keeps threads for every file that any of them reads."""
+    waiting = list(queries)
+    answers: list[pl.DataFrame] = []
+    for start in range(0, len(waiting), _AT_ONCE):
+        answers += pl.collect_all(waiting[start : start + _AT_ONCE], engine="streaming")
+    return answers
+
+
+_AT_ONCE = 4

@@ -29,7 +29,7 @@ from curate.corpus.quarantine import SCHEMA as QUARANTINE_SCHEMA
 from curate.corpus.reader import Chunk, chunks
 from curate.engine.base import Engine
 from curate.engine.profile import PARSE, READ, WRITE, Effort, Profile, Stopwatch
-from curate.engine.step import Mask, Settled, Step, entering_mask, reason_counts, settle, staying, text_key, with_edits
+from curate.engine.step import Mask, Settled, Step, entering_mask, input_key, reason_counts, settle, staying, with_edits
 from curate.events import Advanced, Emit, StageCounts
 from curate.plan import Plan
 from curate.stages.contract import Rewriter
@@ -174,7 +174,7 @@ class PassTask:
     def _stored(self, step: Step, part: Part) -> pa.RecordBatch | None:
         file = step.file(self.directory, part.index)
         keys = keys_of(file)
-        if keys is None or keys.measure != step.measure_key(self._text_key(step, part)):
+        if keys is None or keys.measure != step.measure_key(self._input_key(step, part)):
             return None
         return _one_batch(pq.read_table(file, schema=step.schema))
 
@@ -328,11 +328,11 @@ class PassTask:
         return self.plan.documents_key(part)
 
     def _keys(self, step: Step, part: Part, entering: Mask) -> Keys:
-        key = self._text_key(step, part)
+        key = self._input_key(step, part)
         return Keys(step.measure_key(key), step.verdict_key(key, entering))
 
-    def _text_key(self, step: Step, part: Part) -> str:
-        return text_key(self._documents_key(part), (*self.earlier, *self.steps[: self.steps.index(step)]))
+    def _input_key(self, step: Step, part: Part) -> str:
+        return input_key(self._documents_key(part), (*self.earlier, *self.steps[: self.steps.index(step)]), step)
 
     def _tell_reused(self, part: Part, rows: int, finished: Mapping[str, Mask]) -> None:
         counts, tokens = {}, 0

@@ -6,7 +6,7 @@ document is already out, so one mechanism measures, resumes and writes them all:
 """
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -63,15 +63,15 @@ class Step:
         place = directory.part if self.role == "judge" else directory.cached
         return place(self.stage.name, part)
 
-    def measure_key(self, text_key: str) -> str:
-        """What the measures depend on, for documents whose text has that key (see `text_key`)."""
-        return digest(self.role, measure_key(text_key, self.stage))
+    def measure_key(self, input_key: str) -> str:
+        """What the measures depend on, for an input with that key (see `input_key`)."""
+        return digest(self.role, measure_key(input_key, self.stage))
 
-    def verdict_key(self, text_key: str, entering: Mask) -> str:
+    def verdict_key(self, input_key: str, entering: Mask) -> str:
         """What the whole file depends on: the measures, the thresholds, and which documents came in."""
         thresholds = thresholds_of(self.stage) if self.role == "judge" else {}
         rows = digest(len(entering), np.packbits(entering).tobytes())
-        return digest(self.measure_key(text_key), thresholds, rows)
+        return digest(self.measure_key(input_key), thresholds, rows)
 
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Rows for a batch of documents that are all still in."""
@@ -134,12 +134,14 @@ def settle(
     return settled
 
 
-def text_key(documents_key: str, before: Iterable[Step]) -> str:
-    """What the text that a step sees depends on: the documents, and the edits of the steps before it."""
-    for step in before:
-        if step.edits:
-            documents_key = digest(documents_key, step.measure_key(documents_key))
-    return documents_key
+def input_key(documents_key: str, before: Sequence[Step], reader: Step) -> str:
+    """What a step sees depends on: the documents, the edits of steps before it, and those whose measures it reads."""
+    key = documents_key
+    for at, step in enumerate(before):
+        measures = {f"{step.stage.name}.{name}" for name in step.stage.adds}
+        if step.edits or measures & set(reader.wanted_columns):
+            key = digest(key, step.measure_key(input_key(documents_key, before[:at], step)))
+    return key
 
 
 def with_edits(texts: pa.Array, edits: pa.Array) -> pa.Array:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.engine.base import Engine
-from curate.engine.step import REASONS, Step, entering_mask, scattered, text_key, with_edits
+from curate.engine.step import REASONS, Step, entering_mask, input_key, scattered, with_edits
 from curate.plan import Plan, measure_key, thresholds_of
 from curate.stages.contract import CorpusStage
 from curate.store.fingerprint import digest
@@ -87,7 +87,8 @@ def resolve(plan: Plan, stage: CorpusStage, earlier: tuple[Step, ...], directory
 
 def _keys(plan: Plan, stage: CorpusStage, earlier: tuple[Step, ...], masks: Sequence[str]) -> list[Keys]:
     """Keys of each part's file: a verdict depends on every document of the corpus."""
-    texts = [text_key(plan.documents_key(part), earlier) for part in plan.parts]
-    everything = digest(measure_key("", stage), texts, masks)
+    observed = Step(stage, "observe")
+    inputs = [input_key(plan.documents_key(part), earlier, observed) for part in plan.parts]
+    everything = digest(measure_key("", stage), inputs, masks)
     thresholds = thresholds_of(stage)
     return [Keys(digest(everything, part.index), digest(everything, part.index, thresholds)) for part in plan.parts]

@@ -54,8 +54,6 @@ class Stage(Protocol):
     """Config section, folder in the run directory, prefix of its reasons and columns."""
     version: ClassVar[int]
     """Bump when the same input can get another measure or verdict."""
-    needs: ClassVar[tuple[str, ...]]
-    """Columns read: ``text``, or ``<earlier stage>.<column>``."""
     adds: ClassVar[Mapping[str, pa.DataType]]
     """Measures written, under bare names."""
     reasons: ClassVar[tuple[Reason, ...]]
@@ -65,6 +63,10 @@ class Stage(Protocol):
     settings_type: ClassVar[type[Settings]]
     """Its section of ``curate.toml``; the class is called with an instance of it."""
     settings: Settings
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Columns read: ``text``, or ``<earlier stage>.<column>``; may depend on the settings."""
 
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Measures of every row; the schema is ``adds``."""

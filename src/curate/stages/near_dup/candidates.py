@@ -36,9 +36,7 @@ class Candidates(NamedTuple):
     file."""
 
 
-def find_candidates(
-    corpus: Corpus, numbering: Numbering, leaders: Index, bands: int, longest_first: bool
-) -> Candidates:
+def find_candidates(corpus: Corpus, numbering: Numbering, leaders: Index, bands: int) -> Candidates:
     """Gather the documents that share a bucket, among those that lead their group of exact copies.
 
     Args:
@@ -46,10 +44,8 @@ def find_candidates(
         numbering: numbers of the documents.
         leaders: from `group_exact`.
         bands: number of band columns.
-        longest_first: whether longer documents come first within a component, else the order of the input
-            decides.
     """
-    parents, lengths = _forest(corpus, numbering, leaders, longest_first)
+    parents = _forest(corpus, numbering, leaders)
     buckets = corpus.scratch("buckets", numbering.dtype, bands * numbering.documents).reshape(bands, -1)
     met = np.zeros(numbering.documents, np.bool_)
     for band in range(bands):
@@ -57,8 +53,7 @@ def find_candidates(
         met |= buckets[band] > 0
     flatten(parents)
     order = np.flatnonzero(met).astype(numbering.dtype)
-    if longest_first:
-        order = order[np.argsort(np.uint32(2**32 - 1) - lengths[order], kind="stable")]
+    order = order[np.argsort(~_priorities(corpus, numbering, order), kind="stable")]
     order = order[np.argsort(parents[order], kind="stable")]
     ends = np.flatnonzero(np.diff(parents[order], append=-1)) + 1
     parents[:] = -1
@@ -66,20 +61,26 @@ def find_candidates(
     return Candidates(order, ends, parents, buckets)
 
 
-def _forest(
-    corpus: Corpus, numbering: Numbering, leaders: Index, with_lengths: bool
-) -> tuple[Index, npt.NDArray[np.uint32]]:
-    """Every group leader that has words as a tree of its own (-1: takes no part), and lengths if needed."""
+def _forest(corpus: Corpus, numbering: Numbering, leaders: Index) -> Index:
+    """Every group leader that has words as a tree of its own (-1: takes no part)."""
     parents = np.full(numbering.documents, -1, numbering.dtype)
-    lengths = np.zeros(numbering.documents if with_lengths else 0, np.uint32)
     for part in numbering.parts:
         span = numbering.span(part)
         numbers = np.arange(span.start, span.stop, dtype=numbering.dtype)
-        table = corpus.partial(part, ["shingles", "length"])
-        parents[span] = np.where((leaders[span] == numbers) & (column(table, "shingles") > 0), numbers, -1)
-        if with_lengths:
-            lengths[span] = column(table, "length")
-    return parents, lengths
+        shingles = column(corpus.partial(part, ["shingles"]), "shingles")
+        parents[span] = np.where((leaders[span] == numbers) & (shingles > 0), numbers, -1)
+    return parents
+
+
+def _priorities(corpus: Corpus, numbering: Numbering, documents: Index) -> npt.NDArray[np.uint64]:
+    """Of the given documents, in ascending order."""
+    bounds = np.searchsorted(documents, numbering.firsts)
+    found = np.empty(len(documents), np.uint64)
+    for part in numbering.parts:
+        mine = slice(int(bounds[part]), int(bounds[part + 1]))
+        rows = documents[mine] - numbering.firsts[part]
+        found[mine] = column(corpus.partial(part, ["priority"]), "priority")[rows]
+    return found
 
 
 def _join_band(corpus: Corpus, numbering: Numbering, band: int, buckets: Index, parents: Index) -> None:

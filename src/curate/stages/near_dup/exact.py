@@ -13,6 +13,7 @@ from numba import njit
 
 from curate.stages.contract import Corpus
 from curate.stages.near_dup.numbering import Index, Numbering
+from curate.stages.near_dup.partial import column
 
 OUT = -1
 """Stands for documents that an earlier stage left out."""
@@ -22,31 +23,45 @@ _AT_ONCE = 1 << 21
 
 
 def group_exact(corpus: Corpus, numbering: Numbering) -> Index:
-    """For every document, the first one with the same content hash (itself if it is the first), or `OUT`."""
+    """For every document, the one of its scope with the same content hash that stays (maybe itself), or `OUT`.
+
+    That is the one of the highest priority, the first of equals. Documents without a scope stay, each for itself.
+    """
     leaders = np.full(numbering.documents, OUT, numbering.dtype)
     slices = -(-numbering.documents // _AT_ONCE)
     for slice_of in range(slices):
-        halves, documents = _hashes_in_slice(corpus, numbering, slice_of, slices)
-        order = np.lexsort((documents, halves[:, 0], halves[:, 1]))
+        hashes = _hashes_in_slice(corpus, numbering, slice_of, slices)
+        halves, documents = hashes.halves, hashes.documents
+        order = np.lexsort((documents, ~hashes.priorities, halves[:, 0], halves[:, 1]))
         _lead(halves, documents, order, leaders)
+        leaders[hashes.alone] = hashes.alone
     return leaders
 
 
 class _Hashes(NamedTuple):
     halves: npt.NDArray[np.uint64]
+    priorities: npt.NDArray[np.uint64]
     documents: Index
+    alone: Index
+    """Documents without a scope."""
 
 
 def _hashes_in_slice(corpus: Corpus, numbering: Numbering, slice_of: int, slices: int) -> _Hashes:
-    halves, documents = [np.empty((0, 2), np.uint64)], [np.empty(0, numbering.dtype)]
+    halves, priorities = [np.empty((0, 2), np.uint64)], [np.empty(0, np.uint64)]
+    documents, alone = [np.empty(0, numbering.dtype)], [np.empty(0, numbering.dtype)]
     for part, first in enumerate(numbering.firsts[:-1]):
-        hashes = corpus.partial(part, ["content_hash"]).column("content_hash").combine_chunks()
+        table = corpus.partial(part, ["content_hash", "priority", "scope"])
+        hashes = table.column("content_hash").combine_chunks()
         present = hashes.is_valid().to_numpy(zero_copy_only=False)
-        both = _halves(hashes)
-        mine = np.flatnonzero(present & (both[:, 1] % np.uint64(slices) == slice_of))
+        both = _halves(hashes) ^ column(table, "scope")[:, None]
+        here = present & (both[:, 1] % np.uint64(slices) == slice_of)
+        scoped = table.column("scope").is_valid().to_numpy()
+        mine = np.flatnonzero(here & scoped)
         halves.append(both[mine])
+        priorities.append(column(table, "priority")[mine])
         documents.append((mine + first).astype(numbering.dtype))
-    return _Hashes(np.concatenate(halves), np.concatenate(documents))
+        alone.append((np.flatnonzero(here & ~scoped) + first).astype(numbering.dtype))
+    return _Hashes(*map(np.concatenate, (halves, priorities, documents, alone)))
 
 
 def _halves(hashes: pa.FixedSizeBinaryArray) -> npt.NDArray[np.uint64]:

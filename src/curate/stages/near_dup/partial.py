@@ -5,18 +5,21 @@ Each column lies by itself, so that resolving reads one band of the whole corpus
 
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curate.stages.near_dup.preference import CORPUS, priority, scope
+from curate.stages.near_dup.settings import NearDupSettings
 from curate.text.fingerprint import content_hashes
-from curate.text.lsh import Banding
 from curate.text.minhash import Counts, Signatures, band_keys
 
 _FIXED = (
     pa.field("id", pa.string()),
     pa.field("content_hash", pa.binary(16)),
-    pa.field("length", pa.uint32()),
+    pa.field("priority", pa.uint64()),
+    pa.field("scope", pa.uint64()),
     pa.field("shingles", pa.uint32()),
 )
 
@@ -27,26 +30,28 @@ def band_column(band: int) -> str:
 
 
 def partial_schema(bands: int) -> pa.Schema:
-    """Id, content hash, bytes of text, number of shingles (repeats included), and a key for each band."""
+    """Id, content hash, `priority`, `scope`, number of shingles (repeats included), and a key for each band."""
     return pa.schema([*_FIXED, *(pa.field(band_column(band), pa.uint64()) for band in range(bands))])
 
 
 def observation(
     schema: pa.Schema,
-    ids: pa.Array,
-    texts: pa.Array,
+    batch: pa.RecordBatch,
+    settings: NearDupSettings,
     sketches: Signatures,
     shingles: Counts,
-    banding: Banding,
 ) -> pa.RecordBatch:
     """The partial of one batch, row for row."""
-    lengths = pc.min_element_wise(pc.binary_length(texts), pa.scalar(2**32 - 1, pa.int64())).cast(pa.uint32())
-    keys = band_keys(sketches, banding.bands, banding.rows)
+    scopes = scope(batch, settings)
+    keys = band_keys(sketches, settings.banding.bands, settings.banding.rows)
+    if settings.scope != CORPUS:  # documents of different scopes then share no bucket
+        keys = keys ^ pc.fill_null(scopes, 0).to_numpy()
     columns = [
-        ids.cast(pa.string()),
-        content_hashes(texts),
-        lengths,
-        pa.array(shingles),
+        batch.column("id").cast(pa.string()),
+        content_hashes(batch.column("text")),
+        priority(batch, settings),
+        scopes,
+        pa.array(np.where(scopes.is_valid(), shingles, 0), pa.uint32()),
         *map(pa.array, keys),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)

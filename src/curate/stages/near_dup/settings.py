@@ -6,6 +6,10 @@ from curate.stages.contract import Settings
 from curate.text.lsh import Banding, choose_banding
 
 
+METADATA = "metadata."
+"""Before the name of a metadata field in ``scope``."""
+
+
 class NearDupSettings(Settings, frozen=True):
     """When two documents count as the same, and which of them stays."""
 
@@ -22,8 +26,20 @@ class NearDupSettings(Settings, frozen=True):
     """Bands to use instead of the derived ones (with ``rows``), as in a published recipe; 0 derives them."""
     rows: int = 0
     """Rows in each of ``bands``."""
-    survivor: Literal["longest", "first"] = "longest"
-    """Which of the copies stays: the longest, or the first in the input. Ties stay with the first."""
+    survivor: Literal["longest", "first", "newest", "best", "source_priority"] = "longest"
+    """Which of the copies stays: the longest, the first in the input, the newest by ``newest_by``, the best by
+    ``best_by``, or the one from the foremost source of ``source_priority``. Ties stay with the first."""
+    newest_by: str = "date"
+    """Metadata field with the date or time: ISO 8601, or a number. Documents without one come last."""
+    best_by: str = "language.score"
+    """Measure of an earlier stage, higher is better. Documents without one come last."""
+    source_priority: tuple[str, ...] = ()
+    """Sources in order of preference; those not named come last."""
+    scope: str = "corpus"
+    """Documents are compared within the ``corpus``, each ``source``, each ``language``, or each value of a
+    ``metadata.FIELD``. Those without a value are compared with each other."""
+    exempt_sources: tuple[str, ...] = ()
+    """Sources that take no part: none of their documents is removed, nor stands for another."""
     seed: int = 1
     """Draws the permutations."""
     backend: Literal["fast", "datasketch"] = "fast"
@@ -39,6 +55,16 @@ class NearDupSettings(Settings, frozen=True):
         _require(0 <= self.bands <= 1024, "bands", "between 0 and 1024", self.bands)
         _require(0 <= self.rows <= 1024, "rows", "between 0 and 1024", self.rows)
         _require(0 <= self.seed < 2**32, "seed", "between 0 and 4294967295", self.seed)
+        if not (
+            self.scope in ("corpus", "source", "language") or self.scope.removeprefix(METADATA) not in ("", self.scope)
+        ):
+            raise ValueError(
+                f"`near_dup.scope` must be corpus, source, language or metadata.FIELD, but is {self.scope}"
+            )
+        if self.survivor == "source_priority" and not self.source_priority:
+            raise ValueError("`near_dup.source_priority` must list sources where `survivor` is source_priority")
+        if self.survivor == "best" and "." not in self.best_by:
+            raise ValueError(f"`near_dup.best_by` must be a measure such as quality.score, but is {self.best_by}")
         if bool(self.bands) != bool(self.rows):
             raise ValueError(
                 f"`near_dup.bands` and `near_dup.rows` must be set together, but are {self.bands} and {self.rows}"

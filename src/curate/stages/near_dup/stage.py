@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from curate.stages.contract import Corpus, Reason, Settings, reasons_where
 from curate.stages.near_dup.judgments import JUDGMENTS, judgments
 from curate.stages.near_dup.partial import observation, partial_schema
+from curate.stages.near_dup.preference import columns_read
 from curate.stages.near_dup.settings import NearDupSettings
 from curate.stages.near_dup.survivors import resolve_survivors
 from curate.text.minhash import Counts, Permutations, Signatures, permutations, shingle_hashes32, signatures
@@ -21,10 +22,9 @@ class NearDup:
     """Leave out documents of which another copy, or nearly the same text, is kept."""
 
     name: ClassVar[str] = "near_dup"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     about: ClassVar[str] = "Keep one copy of each document; every removal names a kept one that is nearly the same."
     settings_type: ClassVar[type[Settings]] = NearDupSettings
-    needs: ClassVar[tuple[str, ...]] = ("text", "id")
     adds: ClassVar[Mapping[str, pa.DataType]] = JUDGMENTS
     reasons: ClassVar[tuple[Reason, ...]] = (
         Reason("exact_duplicate", "Another document with exactly the same text is kept."),
@@ -37,6 +37,11 @@ class NearDup:
         self.banding = self.settings.banding
         self.partial_schema = partial_schema(self.banding.bands)
         self._permutations = permutations(self.banding.bands * self.banding.rows, self.settings.seed)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Text and id, and what the settings compare or prefer documents by."""
+        return ("text", "id", *columns_read(self.settings))
 
     def catch_probability(self, similarity: float) -> float:
         """Probability that a pair of this Jaccard similarity is compared at all."""
@@ -74,11 +79,11 @@ class NearDup:
         raise TypeError("near_dup must see the whole corpus: call `observe` on every batch, then `resolve`")
 
     def observe(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Content hash, length, number of shingles and band keys of every document."""
+        """Content hash, priority, scope, number of shingles and band keys of every document."""
         texts = batch.column("text")
         sketch = _BACKENDS[self.settings.backend]
         sketches, shingles = sketch(texts, self.settings.shingle_words, self._permutations)
-        return observation(self.partial_schema, batch.column("id"), texts, sketches, shingles, self.banding)
+        return observation(self.partial_schema, batch, self.settings, sketches, shingles)
 
     def resolve(self, corpus: Corpus) -> Iterator[pa.RecordBatch]:
         """Find a kept survivor for every copy, then judge part by part."""

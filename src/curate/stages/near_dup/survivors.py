@@ -73,9 +73,7 @@ def resolve_survivors(corpus: Corpus, settings: NearDupSettings) -> Survivors:
     """Find a kept survivor for every exact or near copy in the corpus."""
     numbering = Numbering(corpus.rows)
     survivor = group_exact(corpus, numbering)
-    candidates = find_candidates(
-        corpus, numbering, survivor, settings.banding.bands, longest_first=settings.survivor == "longest"
-    )
+    candidates = find_candidates(corpus, numbering, survivor, settings.banding.bands)
     sets = _collect_sets(corpus, numbering, candidates, settings.shingle_words)
     jaccard = corpus.scratch("jaccard", np.float64, numbering.documents)
     exact = np.ones(numbering.documents, np.bool_)

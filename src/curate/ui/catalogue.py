@@ -17,7 +17,8 @@ from curate.ui.settings import toml
 
 def show_stages(*, json: bool) -> int:
     """List all stages."""
-    stages = {name: stage_class(name) for name in stage_names()}
+    kinds = {name: stage_class(name) for name in stage_names()}
+    stages = {name: kind(kind.settings_type()) for name, kind in kinds.items()}  # type: ignore[call-arg]
     if json:
         listed = [
             {

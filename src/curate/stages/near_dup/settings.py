@@ -5,7 +5,6 @@ from typing import Literal
 from curate.stages.contract import Settings
 from curate.text.lsh import Banding, choose_banding
 
-
 METADATA = "metadata."
 """Before the name of a metadata field in ``scope``."""
 

@@ -61,7 +61,7 @@ def _hashes_in_slice(corpus: Corpus, numbering: Numbering, slice_of: int, slices
         priorities.append(column(table, "priority")[mine])
         documents.append((mine + first).astype(numbering.dtype))
         alone.append((np.flatnonzero(here & ~scoped) + first).astype(numbering.dtype))
-    return _Hashes(*(np.concatenate(each) for each in (halves, priorities, documents, alone)))  # type: ignore[arg-type]
+    return _Hashes(*(np.concatenate(each) for each in (halves, priorities, documents, alone)))
 
 
 def _halves(hashes: pa.FixedSizeBinaryArray) -> npt.NDArray[np.uint64]:

@@ -1,7 +1,12 @@
 """The small interface between what is to be done and where it runs."""
 
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Protocol, TypeVar
+
+import pyarrow as pa
+
+from curate.stages.contract import Receive, Rows, Send
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -22,6 +27,14 @@ class Engine(Protocol):
         """``task(item)`` for every item on this machine's cores; results in the order of ``items``.
 
         Takes from ``items`` only a few ahead of what has been asked for, so memory is bounded.
+        """
+
+    def exchange(
+        self, send: Send, senders: int, receive: Receive, receivers: int, schema: pa.Schema, folder: Path
+    ) -> Rows:
+        """Rows sent by key: see `curate.stages.contract.Corpus.exchange`. What does not fit in memory goes to ``folder``.
+
+        Tasks are functions of their arguments alone; an engine may run them anywhere, in any order, and twice.
         """
 
     stopped: str

@@ -7,9 +7,14 @@ A lane that waits for a worker blocks no worker, so one huge file keeps every co
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
 from typing import TypeVar
 
+import pyarrow as pa
+
 from curate.engine.base import Interrupted
+from curate.engine.exchange import Mailboxes, Received
+from curate.stages.contract import Receive, Rows, Send
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -64,6 +69,23 @@ class LocalEngine:
         finally:
             for future in flying:
                 future.cancel()
+
+    def exchange(
+        self, send: Send, senders: int, receive: Receive, receivers: int, schema: pa.Schema, folder: Path
+    ) -> Rows:
+        """See `curate.engine.base.Engine.exchange`."""
+        boxes, received = Mailboxes(schema, folder / "sent"), Received(folder / "received")
+
+        def post(sender: int) -> None:
+            for rows in send(sender):
+                boxes.put(rows)
+
+        for _ in self.spread(post, range(senders)):
+            pass
+        for table in self.spread(lambda receiver: receive(receiver, boxes.take(receiver)), range(receivers)):
+            received.append(table)
+        boxes.remove()
+        return received
 
     def stop(self, why: str = "failed") -> None:
         """See `curate.engine.base.Engine.stop`."""

@@ -1,6 +1,9 @@
 """What a corpus stage sees of a run: partials and texts of all parts, and the verdicts it gives back."""
 
 import functools
+import itertools
+import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -12,7 +15,7 @@ import pyarrow.parquet as pq
 from curate.engine.base import Engine
 from curate.engine.step import REASONS, Step, entering_mask, input_key, scattered, with_edits
 from curate.plan import Plan, measure_key, thresholds_of
-from curate.stages.contract import CorpusStage
+from curate.stages.contract import CorpusStage, Receive, Rows, Send
 from curate.store.fingerprint import digest
 from curate.store.row_file import Keys, keys_of, row_file
 from curate.store.run_directory import DOCUMENTS, RunDirectory
@@ -22,19 +25,27 @@ Result = TypeVar("Result")
 
 
 class WholeCorpus:
-    """The `curate.stages.contract.Corpus` of one corpus stage."""
+    """The `curate.stages.contract.Corpus` of one corpus stage. Pickled, it can be read, but starts no work."""
 
     def __init__(
         self, stage: CorpusStage, earlier: tuple[Step, ...], parts: int, directory: RunDirectory, engine: Engine
     ) -> None:
-        self._observed = Step(stage, "observe")
-        self._editors = [step for step in earlier if step.edits]
-        self._directory, self._engine = directory, engine
+        self._stage, self._directory, self._engine = stage.name, directory, engine
+        self._editors = [step.stage.name for step in earlier if step.edits]
+        self._exchanges = itertools.count()
         self.rows: Sequence[int] = [pq.read_metadata(directory.part(DOCUMENTS, i)).num_rows for i in range(parts)]
+        self.earlier: Sequence[tuple[str, int]] = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_engine": None, "_exchanges": None}
 
     def partial(self, part: int, columns: Sequence[str]) -> pa.Table:
         """See `curate.stages.contract.Corpus.partial`."""
-        return pq.read_table(self._observed.file(self._directory, part), columns=list(columns))
+        return pq.read_table(self._directory.cached(self._stage, part), columns=list(columns))
+
+    def verdicts(self, part: int) -> pa.Table:
+        """See `curate.stages.contract.Corpus.verdicts`."""
+        raise IndexError(part)
 
     def texts(self, part: int, rows: npt.NDArray[np.int64]) -> pa.Array:
         """See `curate.stages.contract.Corpus.texts`. Only row groups that hold a wanted row are read."""
@@ -48,8 +59,8 @@ class WholeCorpus:
                 found += table.column("text").chunks
             start = end
         texts = pa.concat_arrays(found)
-        for step in self._editors:
-            edits = pq.read_table(step.file(self._directory, part), columns=["edits"]).column("edits")
+        for editor in self._editors:
+            edits = pq.read_table(self._directory.part(editor, part), columns=["edits"]).column("edits")
             texts = with_edits(texts, edits.take(pa.array(rows)).combine_chunks())
         return texts
 
@@ -57,13 +68,18 @@ class WholeCorpus:
         """See `curate.stages.contract.Corpus.map`."""
         return self._engine.spread(task, items)
 
-    def scratch(self, name: str, dtype: npt.DTypeLike, size: int) -> npt.NDArray[Any]:
+    def exchange(self, send: Send, senders: int, receive: Receive, receivers: int, schema: pa.Schema) -> Rows:
+        """See `curate.stages.contract.Corpus.exchange`."""
+        folder = self._directory.scratch / f"{self._stage}-{next(self._exchanges)}"
+        return self._engine.exchange(send, senders, receive, receivers, schema, folder)
+
+    def scratch(self, dtype: npt.DTypeLike, size: int) -> npt.NDArray[Any]:
         """See `curate.stages.contract.Corpus.scratch`."""
         if size == 0:
             return np.zeros(0, dtype)
-        path = self._directory.scratch / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return np.memmap(path, dtype, mode="w+", shape=(size,))
+        self._directory.scratch.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self._directory.scratch) as file:  # its name is gone, its mapping stays
+            return np.memmap(file, dtype, "w+", shape=(size,))
 
 
 def resolve(plan: Plan, stage: CorpusStage, earlier: tuple[Step, ...], directory: RunDirectory, engine: Engine) -> bool:
@@ -75,13 +91,19 @@ def resolve(plan: Plan, stage: CorpusStage, earlier: tuple[Step, ...], directory
         return False
     step = Step(stage, "judge")
     corpus = WholeCorpus(stage, earlier, len(parts), directory, engine)
-    for part, measures in zip(parts, stage.resolve(corpus), strict=True):
-        mask = entering(part.index)
+    measure = stage.resolve(corpus)
+
+    def judge(part: int) -> None:
+        measures, mask = measure(part), entering(part)
         reasons = scattered(stage.judge(measures.filter(pa.array(mask))), mask)
         rows = measures.add_column(0, REASONS, reasons)
-        with row_file(directory.part(stage.name, part.index), step.schema, ["reasons.list.element"]) as writer:
+        with row_file(directory.part(stage.name, part), step.schema, ["reasons.list.element"]) as writer:
             writer.write(rows.cast(step.schema))
-            writer.finish(keys[part.index])
+            writer.finish(keys[part])
+
+    for _ in engine.map(judge, [part.index for part in parts]):
+        pass
+    shutil.rmtree(directory.scratch, ignore_errors=True)
     return True
 
 

@@ -91,14 +91,46 @@ class Encoder(Stage, Protocol):
         """``large_list<uint32>`` of ids for each text, end-of-document mark included."""
 
 
+TO = "to"
+"""Column of sent rows: the number of their receiver."""
+
+Send = Callable[[int], Iterable[pa.RecordBatch]]
+"""What sender number *i* sends: batches with a column `TO` before the columns delivered (see `addressed`)."""
+
+Receive = Callable[[int, pa.Table], pa.Table]
+"""What receiver number *i* makes of all rows sent to it, in whatever order they come."""
+
+
+class Rows(Protocol):
+    """What the receivers of an exchange made, one table for each, kept where the engine keeps it."""
+
+    def __len__(self) -> int:
+        """Number of tables."""
+
+    def __getitem__(self, receiver: int) -> pa.Table:
+        """The table of one receiver."""
+
+
 class Corpus(Protocol):
-    """What a corpus stage may ask for: the partials it observed, texts to check, work to spread, room to spill."""
+    """What a corpus stage may ask for: the partials it observed, texts to check, and rows exchanged by key.
+
+    Tasks that are given to `map` and `exchange` may run anywhere, in any order, more than once: they are functions of
+    their arguments alone and can be pickled. A corpus that travels with them can be read there.
+    """
 
     rows: Sequence[int]
-    """Documents in each part, out or not."""
+    """Documents in each part, out or not. Parts of earlier runs come first."""
+
+    earlier: Sequence[tuple[str, int]]
+    """For the parts of earlier runs, whose documents count as already there: the run, and the part in it."""
 
     def partial(self, part: int, columns: Sequence[str]) -> pa.Table:
         """Observed columns of one part, row for row (null where the document is already out)."""
+
+    def verdicts(self, part: int) -> pa.Table:
+        """What an earlier run decided of its part, row for row: ``survivor_part``, ``survivor_row`` (as numbered in
+        this corpus; null where the document was kept or already out), ``jaccard`` and ``exact``.
+        """
 
     def texts(self, part: int, rows: npt.NDArray[np.int64]) -> pa.Array:
         """Texts (``large_string``) of the given rows of a part, in that order; ``rows`` ascend."""
@@ -106,7 +138,18 @@ class Corpus(Protocol):
     def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """``task`` of every item on the engine's workers, results in the order of ``items``."""
 
-    def scratch(self, name: str, dtype: npt.DTypeLike, size: int) -> npt.NDArray[Any]:
+    def exchange(self, send: Send, senders: int, receive: Receive, receivers: int, schema: pa.Schema) -> Rows:
+        """Send rows by key: all rows for one receiver are brought together, wherever they were sent from.
+
+        Args:
+            send: called with 0 … ``senders - 1``.
+            senders: how many there are.
+            receive: called with 0 … ``receivers - 1`` and its rows, none included.
+            receivers: how many there are; enough that the rows of one fit in memory many times.
+            schema: columns delivered.
+        """
+
+    def scratch(self, dtype: npt.DTypeLike, size: int) -> npt.NDArray[Any]:
         """A zeroed array of ``size`` items kept in a file, for what must not stay in memory."""
 
 
@@ -121,8 +164,23 @@ class CorpusStage(Stage, Protocol):
     def observe(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """What one batch contributes, row for row."""
 
-    def resolve(self, corpus: Corpus) -> Iterator[pa.RecordBatch]:
-        """Measures of every part in turn; the schema is ``adds``, all null where the document was already out."""
+    def resolve(self, corpus: Corpus) -> Callable[[int], pa.RecordBatch]:
+        """A task that gives the measures of one part; the schema is ``adds``, all null where the document was out."""
+
+
+def addressed(to: npt.NDArray[np.integer[Any]], **columns: pa.Array | npt.NDArray[Any]) -> pa.RecordBatch:
+    """Rows ready to be sent.
+
+    Args:
+        to: number of the receiver of each row.
+        columns: what is delivered, row for row.
+
+    Example:
+        >>> addressed(np.array([1, 0]), word=pa.array(["a", "b"])).to_pydict()
+        {'to': [1, 0], 'word': ['a', 'b']}
+    """
+    arrays = {name: values if isinstance(values, pa.Array) else pa.array(values) for name, values in columns.items()}
+    return pa.RecordBatch.from_pydict({TO: pa.array(to, pa.int64()), **arrays})
 
 
 def reasons_where(rules: Mapping[str, npt.NDArray[np.bool_]], rows: int) -> pa.Array:

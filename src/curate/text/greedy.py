@@ -8,6 +8,8 @@ of similarity s differ in size by a factor of at most 1/s, so what the bound giv
 match.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -20,23 +22,33 @@ LEADERS = 256
 """Kept members of one bucket that a newcomer is compared with."""
 
 
+class Buckets(NamedTuple):
+    """Which buckets each set lies in."""
+
+    numbers: Positions
+    """Buckets of all sets back to back (int32), numbered from 0; a set names each of its buckets once."""
+    ends: npt.NDArray[np.int64]
+    """Where the buckets of each set begin, with the end of the last (int64, one longer than there are sets)."""
+
+
 def select_survivors(
-    buckets: Positions,
+    buckets: Buckets,
     hashes: npt.NDArray[np.uint64],
     starts: npt.NDArray[np.int64],
     sizes: npt.NDArray[np.uint32],
     similarity: float,
+    fixed: npt.NDArray[np.bool_] | None = None,
     leaders: int = LEADERS,
 ) -> tuple[Positions, npt.NDArray[np.float64]]:
     """For every set, the kept one that it is removed in favour of.
 
     Args:
-        buckets: sets × bands (int32): position of one member of the bucket, the same for all in it; -1
-            without company.
+        buckets: which buckets the sets lie in; sets that share none are never compared.
         hashes: members of all sets (uint64).
         starts: where each set begins in ``hashes`` (int64); may be one longer.
         sizes: members of each set (uint32), at least 1.
         similarity: least Jaccard similarity that removes a set.
+        fixed: sets that are kept whatever they resemble; none by default.
         leaders: kept members of one bucket that a newcomer is compared with.
 
     Returns:
@@ -45,40 +57,48 @@ def select_survivors(
 
     Example:
         >>> sets = np.array([1, 2, 3, 4, 1, 2, 3, 7, 8, 9], np.uint64)
-        >>> one_bucket = np.zeros((3, 1), np.int32)
+        >>> one_bucket = Buckets(np.zeros(3, np.int32), np.arange(4))
         >>> starts, sizes = np.array([0, 4, 7]), np.array([4, 3, 3], np.uint32)
         >>> removed, jaccard = select_survivors(one_bucket, sets, starts, sizes, 0.7)
         >>> removed.tolist(), jaccard.tolist()
         ([-1, 0, -1], [0.0, 0.75, 0.0])
     """
-    survivors = np.full(len(buckets), -1, np.int32)
-    similarities = np.zeros(len(buckets), np.float64)
+    survivors = np.full(len(sizes), -1, np.int32)
+    similarities = np.zeros(len(sizes), np.float64)
+    if fixed is None:
+        fixed = np.zeros(len(sizes), np.bool_)
     table = np.empty(capacity_for(int(sizes.max(initial=0))), np.uint64)
-    _select(buckets.copy(), hashes, starts, sizes, similarity, leaders, table, survivors, similarities)
+    newest = np.full(int(buckets.numbers.max(initial=-1)) + 1, -1, np.int64)
+    _select(
+        buckets.numbers, buckets.ends, hashes, starts, sizes, similarity, fixed, leaders, table, newest, survivors,
+        similarities,
+    )  # fmt: skip
     return survivors, similarities
 
 
 @njit(nogil=True, cache=True)
 def _select(
-    buckets: Positions, hashes: npt.NDArray[np.uint64], starts: npt.NDArray[np.int64], sizes:
-        npt.NDArray[np.uint32],
-    similarity: float, leaders: int, table: npt.NDArray[np.uint64],
+    buckets: Positions, ends: npt.NDArray[np.int64], hashes: npt.NDArray[np.uint64], starts: npt.NDArray[np.int64],
+    sizes: npt.NDArray[np.uint32], similarity: float, fixed: npt.NDArray[np.bool_], leaders: int,
+    table: npt.NDArray[np.uint64], newest: npt.NDArray[np.int64],
     survivors: Positions, similarities: npt.NDArray[np.float64],
 ) -> None:  # fmt: skip
-    # The kept members of a bucket form a chain, newest first. `newest` holds its head; once a set is settled,
-    # its entry in `buckets` is free and holds the member kept before it.
-    newest = np.full(buckets.shape, -1, np.int32)
-    compared = np.full(len(buckets), -1, np.int32)
-    for current in range(len(buckets)):
+    # The kept members of a bucket form a chain, newest first, of places in `buckets`: `newest` holds its head, `before`
+    # what comes after each, `members` the set at each place.
+    before = np.full(len(buckets), -1, np.int64)
+    members = np.empty(len(buckets), np.int32)
+    compared = np.full(len(sizes), -1, np.int32)
+    for current in range(len(sizes)):
         size = np.int64(sizes[current])
         capacity, filled = capacity_for(size), False
         best, best_similarity = -1, similarity
-        for band in range(buckets.shape[1]):
-            if buckets[current, band] < 0:
-                continue
-            kept, walked = newest[buckets[current, band], band], 0
-            while kept >= 0 and walked < leaders:
+        for place in range(ends[current], ends[current + 1]):
+            if fixed[current]:
+                break
+            walking, walked = newest[buckets[place]], 0
+            while walking >= 0 and walked < leaders:
                 walked += 1
+                kept = members[walking]
                 other = np.int64(sizes[kept])
                 if compared[kept] != current and min(size, other) >= best_similarity * max(size, other) - 1e-6:
                     if not filled:
@@ -91,12 +111,11 @@ def _select(
                     if shared >= 0 and nearer:
                         best, best_similarity = kept, found
                 compared[kept] = current
-                kept = buckets[kept, band]
+                walking = before[walking]
         if best >= 0:
             survivors[current], similarities[current] = best, best_similarity
             continue
-        for band in range(buckets.shape[1]):
-            bucket = buckets[current, band]
-            if bucket >= 0:
-                buckets[current, band] = newest[bucket, band]
-                newest[bucket, band] = current
+        for place in range(ends[current], ends[current + 1]):
+            members[place] = current
+            before[place] = newest[buckets[place]]
+            newest[buckets[place]] = place

@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, uint64
 
 Hashes = npt.NDArray[np.uint64]
 Index = npt.NDArray[np.signedinteger]
@@ -64,72 +63,36 @@ def choose_banding(similarity: float, permutations: int, recall: float) -> Bandi
     )
 
 
-def table_for(documents: int, index: npt.DTypeLike) -> tuple[Hashes, Index]:
-    """Empty keys and owners of a hash table for up to ``documents`` different keys, at most half full."""
-    capacity = 1 << max(4, (2 * documents - 1).bit_length())
-    return np.zeros(capacity, np.uint64), np.full(capacity, -1, index)
+class Meetings(NamedTuple):
+    """Documents that share a bucket with another one, a row for each document and bucket."""
+
+    documents: Index
+    buckets: Hashes
+    """The key of the bucket."""
+    owners: Index
+    """The lowest document in it."""
 
 
-@njit(nogil=True, cache=True)
-def join_buckets(
-    keys: Hashes,
-    first: int,
-    slice_of: int,
-    slices: int,
-    table: Hashes,
-    owners: Index,
-    buckets: Index,
-    parents: Index,
-) -> None:
-    """Put documents into the buckets of one band, and join those that meet there.
+def meetings(keys: Hashes, documents: Index, least: int) -> Meetings:
+    """Who meets whom among documents that were put into buckets.
 
     Args:
-        keys: band keys of consecutive documents (uint64).
-        first: number of the first of them in the corpus.
-        slice_of: which of ``slices`` equal ranges of keys to handle; the others are skipped.
-        slices: number of ranges.
-        table: keys seen so far in this range (from `table_for`), kept between calls.
-        owners: the document that first had each key, -1 where free.
-        buckets: for each document of the corpus, receives 1 + the owner of its bucket when it has company.
-        parents: union-find forest over the corpus; -1 for documents that take no part.
+        keys: bucket of each row (uint64).
+        documents: number of the document of each row (int64).
+        least: buckets in which all documents are lower than this are left out.
+
+    Example:
+        >>> met = meetings(np.array([7, 9, 7, 9, 5], np.uint64), np.array([4, 0, 2, 1, 3]), least=2)
+        >>> met.documents.tolist(), met.buckets.tolist(), met.owners.tolist()
+        ([4, 2], [7, 7], [2, 2])
     """
-    mask = uint64(len(table) - 1)
-    for i in range(len(keys)):
-        document = first + i
-        key = keys[i]
-        if parents[document] < 0 or (uint64(key >> uint64(32)) * uint64(slices)) >> uint64(32) != slice_of:
-            continue
-        slot = key & mask
-        while owners[slot] >= 0 and table[slot] != key:
-            slot = (slot + uint64(1)) & mask
-        if owners[slot] < 0:
-            table[slot], owners[slot] = key, document
-            continue
-        owner = owners[slot]
-        buckets[owner] = buckets[document] = owner + 1
-        _unite(parents, owner, document)
-
-
-@njit(nogil=True, cache=True)
-def flatten(parents: Index) -> None:
-    """Let every document point at the root of its component: the lowest-numbered document in it."""
-    for document in range(len(parents)):
-        if parents[document] >= 0:
-            parents[document] = _root(parents, document)
-
-
-@njit(nogil=True, cache=True)
-def _root(parents: Index, document: int) -> int:
-    while parents[document] != document:
-        parents[document] = parents[parents[document]]
-        document = parents[document]
-    return document
-
-
-@njit(nogil=True, cache=True)
-def _unite(parents: Index, first: int, second: int) -> None:
-    first, second = _root(parents, first), _root(parents, second)
-    if first < second:
-        parents[second] = first
-    elif second < first:
-        parents[first] = second
+    if not len(keys):
+        return Meetings(documents, keys, documents)
+    order = np.argsort(keys, kind="stable")
+    keys, documents = keys[order], documents[order]
+    starts = np.concatenate(([0], np.flatnonzero(keys[1:] != keys[:-1]) + 1))
+    sizes = np.diff(starts, append=len(keys))
+    met = (sizes > 1) & (np.maximum.reduceat(documents, starts) >= least)
+    rows = np.repeat(met, sizes)
+    owners = np.repeat(np.minimum.reduceat(documents, starts)[met], sizes[met])
+    return Meetings(documents[rows], keys[rows], owners)

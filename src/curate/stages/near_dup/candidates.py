@@ -1,94 +1,124 @@
 """Which documents must be compared: those that meet in a bucket of some band.
 
-Bands are read one at a time, and of each band one range of keys at a time, through a hash table of fixed
-size. What is kept for each document and band, the bucket, lies in a scratch file; in memory stays a
-union-find forest.
-
-Components are only units of work: documents in different ones share no bucket, so each can be settled by
-itself.
+Band keys are brought together by ranges of their value, whatever the size of the corpus. Components of documents that
+meet, directly or through others, are only units of work: documents in different ones share no bucket, so each can be
+settled by itself.
 """
 
+import functools
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+import pyarrow as pa
 
-from curate.stages.contract import Corpus
-from curate.stages.near_dup.numbering import Index, Numbering
-from curate.stages.near_dup.partial import band_column, column
-from curate.text.lsh import flatten, join_buckets, table_for
+from curate.stages.contract import Corpus, Rows, addressed
+from curate.stages.near_dup.numbering import Numbering
+from curate.stages.near_dup.partial import band_column
+from curate.stages.near_dup.sending import column, in_order, range_of_key, ranges_for, sent_home
+from curate.text.components import Nodes, large_star, small_star
+from curate.text.lsh import meetings
 
-_AT_ONCE = 1 << 21
-"""Documents in the hash table at a time: about 50 MB."""
+BUCKETS = pa.schema([("document", pa.int64()), ("bucket", pa.uint64())])
+COMPONENTS = pa.schema([("document", pa.int64()), ("component", pa.int64())])
+
+_KEYS = pa.schema([("key", pa.uint64()), ("document", pa.int64())])
+_MEETINGS = pa.schema([*BUCKETS, ("owner", pa.int64())])
+_EDGES = pa.schema([("document", pa.int64()), ("root", pa.int64())])
+_ROW_BYTES = 16
+
+Star = Callable[[Nodes, Nodes], tuple[Nodes, Nodes]]
 
 
 class Candidates(NamedTuple):
-    """Documents with company in some bucket, ordered by component and, within one, by priority."""
+    """Documents with company in some bucket, by part."""
 
-    order: Index
-    """Their numbers."""
-    ends: npt.NDArray[np.int64]
-    """Where in ``order`` each component ends."""
-    positions: Index
-    """For every document of the corpus, its place in ``order``; -1 for those without company."""
-    buckets: Index
-    """Bands × documents: 1 + a document that shares the bucket for all in it; 0 without company. In a
-    file."""
+    buckets: Rows
+    """`BUCKETS`: every bucket that a document shares with another."""
+    components: Rows
+    """`COMPONENTS`: the lowest document that each is connected with."""
 
 
-def find_candidates(corpus: Corpus, numbering: Numbering, leaders: Index, bands: int) -> Candidates:
-    """Gather the documents that share a bucket, among those that lead their group of exact copies.
+def find_candidates(corpus: Corpus, numbering: Numbering, copies: Rows, bands: int) -> Candidates:
+    """Gather the documents that share a bucket, copies and documents removed by an earlier run left aside.
 
     Args:
         corpus: what was observed.
         numbering: numbers of the documents.
-        leaders: from `group_exact`.
+        copies: from `curate.stages.near_dup.exact.find_copies`.
         bands: number of band columns.
     """
-    parents = _forest(corpus, numbering, leaders)
-    buckets = corpus.scratch("buckets", numbering.dtype, bands * numbering.documents).reshape(bands, -1)
-    met = np.zeros(numbering.documents, np.bool_)
+    ranges = ranges_for(_ROW_BYTES * bands * numbering.documents)
+    send = functools.partial(_send_keys, corpus, numbering, copies, bands, ranges)
+    met = corpus.exchange(send, numbering.parts, functools.partial(_receive_keys, numbering), ranges, _KEYS)
+    edges = _components(corpus, numbering, met)
+    label = functools.partial(_send_labels, edges, numbering)
+    components = corpus.exchange(label, len(edges), in_order, numbering.parts, COMPONENTS)
+    return Candidates(sent_home(corpus, met, numbering, BUCKETS), components)
+
+
+def _send_keys(
+    corpus: Corpus, numbering: Numbering, copies: Rows, bands: int, ranges: int, part: int
+) -> Iterator[pa.RecordBatch]:
+    takes_part = column(corpus.partial(part, ["shingles"]), "shingles") > 0
+    takes_part[numbering.rows_in(part, column(copies[part], "document"))] = False
+    if part < len(corpus.earlier):
+        takes_part &= corpus.verdicts(part).column("survivor_part").is_null().to_numpy()
+    rows = np.flatnonzero(takes_part)
+    documents = numbering.span(part)[rows]
     for band in range(bands):
-        _join_band(corpus, numbering, band, buckets[band], parents)
-        met |= buckets[band] > 0
-    flatten(parents)
-    order = np.flatnonzero(met).astype(numbering.dtype)
-    order = order[np.argsort(~_priorities(corpus, numbering, order), kind="stable")]
-    order = order[np.argsort(parents[order], kind="stable")]
-    ends = np.flatnonzero(np.diff(parents[order], append=-1)) + 1
-    parents[:] = -1
-    parents[order] = np.arange(len(order), dtype=numbering.dtype)
-    return Candidates(order, ends, parents, buckets)
+        keys = column(corpus.partial(part, [band_column(band)]), band_column(band))[rows]
+        yield addressed(range_of_key(keys, ranges), key=keys, document=documents)
 
 
-def _forest(corpus: Corpus, numbering: Numbering, leaders: Index) -> Index:
-    """Every group leader that has words as a tree of its own (-1: takes no part)."""
-    parents = np.full(numbering.documents, -1, numbering.dtype)
-    for part in numbering.parts:
-        span = numbering.span(part)
-        numbers = np.arange(span.start, span.stop, dtype=numbering.dtype)
-        shingles = column(corpus.partial(part, ["shingles"]), "shingles")
-        parents[span] = np.where((leaders[span] == numbers) & (shingles > 0), numbers, -1)
-    return parents
+def _receive_keys(numbering: Numbering, receiver: int, rows: pa.Table) -> pa.Table:  # noqa: ARG001
+    met = meetings(column(rows, "key"), column(rows, "document"), numbering.first_new)
+    return pa.table([met.documents, met.buckets, met.owners], schema=_MEETINGS)
 
 
-def _priorities(corpus: Corpus, numbering: Numbering, documents: Index) -> npt.NDArray[np.uint64]:
-    """Of the given documents, in ascending order."""
-    bounds = np.searchsorted(documents, numbering.firsts)
-    found = np.empty(len(documents), np.uint64)
-    for part in numbering.parts:
-        mine = slice(int(bounds[part]), int(bounds[part + 1]))
-        rows = documents[mine] - numbering.firsts[part]
-        found[mine] = column(corpus.partial(part, ["priority"]), "priority")[rows]
-    return found
+def _components(corpus: Corpus, numbering: Numbering, met: Rows) -> Rows:
+    """Edges from every document with company to the lowest one it is connected with."""
+    rows = sum(corpus.map(functools.partial(_length, met), range(len(met))))
+    ranges = ranges_for(2 * _ROW_BYTES * rows)
+    edges, end, before, now = met, "owner", -1, 0
+    while now != before:
+        for star, both_ways in ((large_star, True), (small_star, False)):
+            send = functools.partial(_send_edges, edges, end, numbering, ranges, both_ways)
+            edges, end = (
+                corpus.exchange(send, len(edges), functools.partial(_receive_edges, star), ranges, _EDGES),
+                "root",
+            )
+        before, now = now, sum(corpus.map(functools.partial(_digest, edges), range(len(edges))))
+    return edges
 
 
-def _join_band(corpus: Corpus, numbering: Numbering, band: int, buckets: Index, parents: Index) -> None:
-    slices = max(1, -(-numbering.documents // _AT_ONCE))
-    table, owners = table_for(min(numbering.documents, 2 * _AT_ONCE), numbering.dtype)
-    for slice_of in range(slices):
-        owners[:] = -1
-        for part in numbering.parts:
-            keys = column(corpus.partial(part, [band_column(band)]), band_column(band))
-            first = int(numbering.firsts[part])
-            join_buckets(keys, first, slice_of, slices, table, owners, buckets, parents)
+def _send_edges(
+    edges: Rows, end: str, numbering: Numbering, ranges: int, both_ways: bool, sender: int
+) -> Iterator[pa.RecordBatch]:
+    documents, others = column(edges[sender], "document"), column(edges[sender], end)
+    apart = documents != others
+    documents, others = documents[apart], others[apart]
+    yield addressed(numbering.range_of(documents, ranges), document=documents, root=others)
+    if both_ways:
+        yield addressed(numbering.range_of(others, ranges), document=others, root=documents)
+
+
+def _receive_edges(star: Star, receiver: int, rows: pa.Table) -> pa.Table:  # noqa: ARG001
+    return pa.table(list(star(column(rows, "document"), column(rows, "root"))), schema=_EDGES)
+
+
+def _send_labels(edges: Rows, numbering: Numbering, sender: int) -> Iterator[pa.RecordBatch]:
+    documents, roots = column(edges[sender], "document"), column(edges[sender], "root")
+    documents, roots = np.concatenate((documents, np.unique(roots))), np.concatenate((roots, np.unique(roots)))
+    yield addressed(numbering.part_of(documents), document=documents, component=roots)
+
+
+def _length(rows: Rows, sender: int) -> int:
+    return len(rows[sender])
+
+
+def _digest(edges: Rows, sender: int) -> int:
+    """Equal for equal sets of edges, wherever they are."""
+    documents, roots = (column(edges[sender], name).astype(np.uint64) for name in ("document", "root"))
+    mixed = (documents * np.uint64(0x9E3779B97F4A7C15) ^ roots) * np.uint64(0xFF51AFD7ED558CCD)
+    return int((mixed ^ (mixed >> np.uint64(32))).sum(dtype=np.uint64)) + len(documents)

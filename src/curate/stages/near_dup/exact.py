@@ -1,67 +1,84 @@
-"""Groups of documents with exactly the same text.
+"""Documents with exactly the same text as one that stands for them.
 
-Hashes are compared one range of values at a time, so memory is that of a range, whatever the size of the
-corpus.
+Content hashes are brought together by their value, so that equal ones meet; of each group the most preferred document
+leads, and the others are its copies.
 """
 
-from typing import NamedTuple
+import functools
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import njit
 
-from curate.stages.contract import Corpus
-from curate.stages.near_dup.numbering import Index, Numbering
-from curate.stages.near_dup.partial import column
+from curate.stages.contract import Corpus, Rows, addressed
+from curate.stages.near_dup.numbering import Numbering
+from curate.stages.near_dup.preference import preferred_order
+from curate.stages.near_dup.sending import column, range_of_key, ranges_for, sent_home
 
-OUT = -1
-"""Stands for documents that an earlier stage left out."""
+COPIES = pa.schema([("document", pa.int64()), ("leader", pa.int64())])
+"""A document and the one with the same text that leads their group."""
 
-_AT_ONCE = 1 << 21
-"""Documents whose hashes are compared at a time: about 100 MB of work space."""
+_HASHES = pa.schema(
+    [
+        ("high", pa.uint64()),
+        ("low", pa.uint64()),
+        ("priority", pa.uint64()),
+        ("id", pa.string()),
+        ("document", pa.int64()),
+    ]
+)
+_ROW_BYTES = 64
 
 
-def group_exact(corpus: Corpus, numbering: Numbering) -> Index:
-    """For every document, the one of its scope with the same content hash that stays (maybe itself), or `OUT`.
+def find_copies(corpus: Corpus, numbering: Numbering, *, by_id: bool) -> Rows:
+    """`COPIES` of every part. Documents without a scope are nobody's copies and have none.
 
-    That is the one of the highest priority, the first of equals. Documents without a scope stay, each for itself.
+    Args:
+        corpus: what was observed.
+        numbering: numbers of the documents.
+        by_id: whether the id decides between equals, else their order in the input.
     """
-    leaders = np.full(numbering.documents, OUT, numbering.dtype)
-    slices = -(-numbering.documents // _AT_ONCE)
-    for slice_of in range(slices):
-        hashes = _hashes_in_slice(corpus, numbering, slice_of, slices)
-        halves, documents = hashes.halves, hashes.documents
-        order = np.lexsort((documents, ~hashes.priorities, halves[:, 0], halves[:, 1]))
-        _lead(halves, documents, order, leaders)
-        leaders[hashes.alone] = hashes.alone
-    return leaders
+    ranges = ranges_for(_ROW_BYTES * numbering.documents)
+    send = functools.partial(_send_hashes, corpus, numbering, ranges)
+    receive = functools.partial(_receive_hashes, numbering, by_id)
+    groups = corpus.exchange(send, numbering.parts, receive, ranges, _HASHES)
+    return sent_home(corpus, groups, numbering, COPIES)
 
 
-class _Hashes(NamedTuple):
-    halves: npt.NDArray[np.uint64]
-    priorities: npt.NDArray[np.uint64]
-    documents: Index
-    alone: Index
-    """Documents without a scope."""
+def _send_hashes(corpus: Corpus, numbering: Numbering, ranges: int, part: int) -> Iterator[pa.RecordBatch]:
+    table = corpus.partial(part, ["content_hash", "priority", "scope", "id"])
+    rows = np.flatnonzero(table.column("scope").is_valid().to_numpy())
+    halves = _halves(table.column("content_hash").combine_chunks()) ^ column(table, "scope")[:, None]
+    yield addressed(
+        range_of_key(halves[rows, 1], ranges),
+        high=halves[rows, 1],
+        low=halves[rows, 0],
+        priority=column(table, "priority")[rows],
+        id=table.column("id").combine_chunks().take(pa.array(rows)),
+        document=numbering.span(part)[rows],
+    )
 
 
-def _hashes_in_slice(corpus: Corpus, numbering: Numbering, slice_of: int, slices: int) -> _Hashes:
-    halves, priorities = [np.empty((0, 2), np.uint64)], [np.empty(0, np.uint64)]
-    documents, alone = [np.empty(0, numbering.dtype)], [np.empty(0, numbering.dtype)]
-    for part, first in enumerate(numbering.firsts[:-1]):
-        table = corpus.partial(part, ["content_hash", "priority", "scope"])
-        hashes = table.column("content_hash").combine_chunks()
-        present = hashes.is_valid().to_numpy(zero_copy_only=False)
-        both = _halves(hashes) ^ column(table, "scope")[:, None]
-        here = present & (both[:, 1] % np.uint64(slices) == slice_of)
-        scoped = table.column("scope").is_valid().to_numpy()
-        mine = np.flatnonzero(here & scoped)
-        halves.append(both[mine])
-        priorities.append(column(table, "priority")[mine])
-        documents.append((mine + first).astype(numbering.dtype))
-        alone.append((np.flatnonzero(here & ~scoped) + first).astype(numbering.dtype))
-    return _Hashes(*(np.concatenate(each) for each in (halves, priorities, documents, alone)))
+def _receive_hashes(numbering: Numbering, by_id: bool, receiver: int, rows: pa.Table) -> pa.Table:  # noqa: ARG001
+    rows = _repeated(rows)
+    order = preferred_order(rows, numbering, by_id=by_id, within=("high", "low"))
+    high, low, documents = (column(rows, name)[order] for name in ("high", "low", "document"))
+    begins = np.ones(len(order), np.bool_)
+    begins[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
+    leaders = documents[begins][np.cumsum(begins) - 1] if len(documents) else documents
+    return pa.table([documents[~begins], leaders[~begins]], schema=COPIES)
+
+
+def _repeated(rows: pa.Table) -> pa.Table:
+    """Only the rows whose hash occurs twice: few, and only those need sorting by preference."""
+    high, low = column(rows, "high"), column(rows, "low")
+    order = np.lexsort((low, high))
+    same = (high[order][1:] == high[order][:-1]) & (low[order][1:] == low[order][:-1])
+    repeated = np.zeros(len(rows), np.bool_)
+    repeated[order[1:]] = same
+    repeated[order[:-1]] |= same
+    return rows.filter(pa.array(repeated))
 
 
 def _halves(hashes: pa.FixedSizeBinaryArray) -> npt.NDArray[np.uint64]:
@@ -69,14 +86,3 @@ def _halves(hashes: pa.FixedSizeBinaryArray) -> npt.NDArray[np.uint64]:
         return np.empty((0, 2), np.uint64)
     values = np.frombuffer(hashes.buffers()[1], np.dtype("<u8")).reshape(-1, 2)
     return values[hashes.offset : hashes.offset + len(hashes)]
-
-
-@njit(nogil=True, cache=True)
-def _lead(halves: npt.NDArray[np.uint64], documents: Index, order: npt.NDArray[np.int64], leaders: Index) -> None:
-    """Point every document at the first of those that sort next to it with the same hash."""
-    leader = 0
-    for at in range(len(order)):
-        here, before = order[at], order[at - 1] if at else -1
-        if before < 0 or halves[here, 0] != halves[before, 0] or halves[here, 1] != halves[before, 1]:
-            leader = here
-        leaders[documents[here]] = documents[leader]

@@ -1,17 +1,21 @@
-"""The stage's files: for every document its content hash, survivor, exact Jaccard and number of copies."""
+"""The stage's files: for every document its content hash, survivor, exact Jaccard and number of copies.
 
-from collections.abc import Iterator, Mapping
+Copies follow the document that leads them, removed documents learn the id of their survivor, survivors how many they
+stand for; then every part can be judged by itself.
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from curate.stages.contract import Corpus
-from curate.stages.near_dup.exact import OUT
-from curate.stages.near_dup.numbering import Index, Numbering
-from curate.stages.near_dup.survivors import Survivors
-from curate.text.arrow import utf8_array, utf8_view
+from curate.stages.contract import Corpus, Rows, addressed
+from curate.stages.near_dup.numbering import Numbering
+from curate.stages.near_dup.sending import column, sent_home
+from curate.stages.near_dup.survivors import REMOVALS
 
 _PLACE = pa.struct([("part", pa.int32()), ("row", pa.int64())])
 
@@ -19,72 +23,122 @@ JUDGMENTS: Mapping[str, pa.DataType] = {
     "content_hash": pa.binary(16),
     "survivor": pa.string(),
     "survivor_at": _PLACE,
+    "survivor_run": pa.string(),
     "jaccard": pa.float64(),
     "exact": pa.bool_(),
     "copies": pa.int64(),
 }
-"""Measures: ``survivor``, ``survivor_at``, ``jaccard`` and ``exact`` of removed documents, ``copies`` of kept
-ones."""
+"""Measures: ``survivor``, ``survivor_at``, ``jaccard`` and ``exact`` of removed documents, ``copies`` of kept ones;
+``survivor_run`` where the survivor belongs to an earlier run, which ``survivor_at`` is then about."""
+
+_FATES = pa.schema([("leader", pa.int64()), *REMOVALS])
+_FOLLOWED = pa.schema([*REMOVALS, ("exact", pa.bool_())])
+_NAMED = pa.schema([*_FOLLOWED, ("id", pa.string())])
 
 
-def judgments(corpus: Corpus, survivors: Survivors) -> Iterator[pa.RecordBatch]:
-    """One batch for each part, row for row with its documents; all null where a document was already out."""
-    copies = _copies(survivors)
-    ids = _Ids(corpus, survivors.numbering, np.flatnonzero(copies > 1))
-    for part in survivors.numbering.parts:
-        yield _judge_part(corpus, survivors, part, copies, ids)
+def judgments(corpus: Corpus, numbering: Numbering, copies: Rows, removals: Rows) -> Callable[[int], pa.RecordBatch]:
+    """A task that judges one part of this run, row for row; all null where a document was already out."""
+    fates = functools.partial(_send_fates, copies, removals, numbering)
+    receive = functools.partial(_follow, corpus, numbering)
+    followed = corpus.exchange(fates, len(copies) + len(removals), receive, numbering.parts, _FATES)
+    ask = functools.partial(_send_survivors, followed, numbering)
+    named = corpus.exchange(ask, len(followed), functools.partial(_name, corpus, numbering), numbering.parts, _FOLLOWED)
+    return functools.partial(_judge, corpus, numbering, named, sent_home(corpus, named, numbering, _NAMED))
 
 
-def _judge_part(corpus: Corpus, survivors: Survivors, part: int, copies: Index, ids: "_Ids") -> pa.RecordBatch:
-    span = survivors.numbering.span(part)
-    survivor = survivors.survivor[span]
-    kept = survivor == np.arange(span.start, span.stop)
-    removed = (survivor != OUT) & ~kept
-    exact = survivors.exact[span]
-    places, rows = survivors.numbering.locate(np.where(removed, survivor, 0))
+def _send_fates(copies: Rows, removals: Rows, numbering: Numbering, sender: int) -> Iterator[pa.RecordBatch]:
+    """To the part of a leader: its own fate, and the copies that share it (their survivor still unknown)."""
+    if sender < len(copies):
+        rows = copies[sender]
+        documents, leaders = column(rows, "document"), column(rows, "leader")
+        survivors, jaccard = np.full(len(rows), -1), np.zeros(len(rows))
+    else:
+        rows = removals[sender - len(copies)]
+        documents = leaders = column(rows, "document")
+        survivors, jaccard = column(rows, "survivor"), column(rows, "jaccard")
+    yield addressed(numbering.part_of(leaders), leader=leaders, document=documents, survivor=survivors, jaccard=jaccard)
+
+
+def _follow(corpus: Corpus, numbering: Numbering, part: int, rows: pa.Table) -> pa.Table:
+    """Copies of a removed document take over its survivor (the same text has the same Jaccard), others their leader."""
+    survivor, jaccard, exact = _fates_of(corpus, numbering, part, rows)
+    known = column(rows, "survivor") >= 0
+    survivor[numbering.rows_in(part, column(rows, "leader")[known])] = column(rows, "survivor")[known]
+    jaccard[numbering.rows_in(part, column(rows, "leader")[known])] = column(rows, "jaccard")[known]
+    leaders = numbering.rows_in(part, column(rows, "leader"))
+    follows = survivor[leaders] >= 0
     columns = [
-        corpus.partial(part, ["content_hash"]).column("content_hash").combine_chunks(),
-        ids.of(survivor, removed),
+        rows.column("document"),
+        np.where(follows, survivor[leaders], column(rows, "leader")),
+        np.where(follows, jaccard[leaders], 1.0),
+        ~follows | exact[leaders],
+    ]
+    return pa.table(columns, schema=_FOLLOWED)
+
+
+def _fates_of(
+    corpus: Corpus, numbering: Numbering, part: int, rows: pa.Table
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Survivor, Jaccard and exactness of each row of a part as far as an earlier run decided; -1 for all others."""
+    if part >= len(corpus.earlier) or not len(rows):
+        unknown = np.full(corpus.rows[part], -1, np.int64)
+        return unknown, np.zeros(len(unknown)), np.zeros(len(unknown), np.bool_)
+    decided = corpus.verdicts(part)
+    removed = decided.column("survivor_part").is_valid().to_numpy()
+    survivors = numbering.firsts[column(decided, "survivor_part")] + column(decided, "survivor_row")
+    return np.where(removed, survivors, -1), column(decided, "jaccard").copy(), column(decided, "exact").astype(np.bool_)
+
+
+def _send_survivors(followed: Rows, numbering: Numbering, sender: int) -> Iterator[pa.RecordBatch]:
+    rows = followed[sender]
+    columns = {name: rows.column(name).combine_chunks() for name in _FOLLOWED.names}
+    yield addressed(numbering.part_of(column(rows, "survivor")), **columns)
+
+
+def _name(corpus: Corpus, numbering: Numbering, part: int, rows: pa.Table) -> pa.Table:
+    """Give each removed document the id of its survivor, which lies in this part."""
+    if not len(rows):
+        return pa.table([[] for _ in _NAMED], schema=_NAMED)
+    ids = corpus.partial(part, ["id"]).column("id").combine_chunks()
+    return rows.append_column("id", ids.take(pa.array(numbering.rows_in(part, column(rows, "survivor")))))
+
+
+def _judge(corpus: Corpus, numbering: Numbering, named: Rows, removed: Rows, part: int) -> pa.RecordBatch:
+    """Judge a part of this run, counted without those of earlier runs."""
+    part += len(corpus.earlier)
+    rows = removed[part]
+    hashes = corpus.partial(part, ["content_hash"]).column("content_hash").combine_chunks()
+    places = np.full(len(hashes), -1)
+    places[numbering.rows_in(part, column(rows, "document"))] = np.arange(len(rows))
+    out = places < 0
+    take = pa.array(places, mask=out)
+    survivors = column(rows, "survivor")
+    parts = numbering.part_of(survivors)
+    where = _where(corpus, parts, survivors - numbering.firsts[parts])
+    copies = np.ones(len(hashes), np.int64)
+    np.add.at(copies, numbering.rows_in(part, column(named[part], "survivor")), 1)
+    columns = [
+        hashes,
+        rows.column("id").combine_chunks().take(take),
         pa.StructArray.from_arrays(
-            [pa.array(places, pa.int32()), pa.array(rows, pa.int64())],
-            fields=list(_PLACE),
-            mask=pa.array(~removed),
+            [where["part"].take(take), where["row"].take(take)], fields=list(_PLACE), mask=pa.array(out)
         ),
-        pa.array(np.where(exact, 1.0, survivors.jaccard[span]), mask=~removed),
-        pa.array(exact, mask=~removed),
-        pa.array(copies[span].astype(np.int64), mask=~kept),
+        where["run"].take(take),
+        rows.column("jaccard").combine_chunks().take(take),
+        rows.column("exact").combine_chunks().take(take),
+        pa.array(copies, mask=~(out & hashes.is_valid().to_numpy(zero_copy_only=False))),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=pa.schema(list(JUDGMENTS.items())))
 
 
-def _copies(survivors: Survivors) -> Index:
-    """How many documents each kept one stands for, itself included (0 for the others)."""
-    copies = np.zeros(survivors.numbering.documents, survivors.numbering.dtype)
-    np.add.at(copies, survivors.survivor[survivors.survivor != OUT], 1)
-    return copies
-
-
-class _Ids:
-    """Ids of the survivors that somebody names, in a file: they may be more than memory should hold."""
-
-    def __init__(self, corpus: Corpus, numbering: Numbering, named: npt.NDArray[np.int64]) -> None:
-        self._corpus, self._numbering, self._named = corpus, numbering, named
-        self._bounds = np.searchsorted(named, numbering.firsts)
-        lengths = [pc.binary_length(self._read(part)).to_numpy() for part in numbering.parts]
-        offsets = np.concatenate([np.zeros(1, np.int64), *lengths]).cumsum()
-        characters = corpus.scratch("ids", np.uint8, int(offsets[-1]))
-        for part in numbering.parts:
-            data, inside = utf8_view(self._read(part))
-            first = offsets[self._bounds[part]]
-            characters[first : first + inside[-1] - inside[0]] = data[inside[0] : inside[-1]]
-        self._ids = utf8_array(characters, offsets)
-
-    def of(self, survivor: Index, removed: npt.NDArray[np.bool_]) -> pa.Array:
-        """Id of every survivor, null where the document was not removed."""
-        places = np.searchsorted(self._named, survivor)
-        return self._ids.take(pa.array(places, mask=~removed)).cast(pa.string())
-
-    def _read(self, part: int) -> pa.Array:
-        named = self._named[self._bounds[part] : self._bounds[part + 1]]
-        ids = self._corpus.partial(part, ["id"]).column("id").combine_chunks().cast(pa.large_string())
-        return ids.take(pa.array(named - self._numbering.firsts[part]))
+def _where(corpus: Corpus, parts: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> dict[str, Any]:
+    """Run (null: this one), part in it and row, of documents numbered through all runs."""
+    runs = [*(run for run, _ in corpus.earlier), None]
+    own = [*(part for _, part in corpus.earlier), 0]
+    which = np.minimum(parts, len(corpus.earlier))
+    inside = np.where(which < len(corpus.earlier), np.array(own)[which], parts - len(corpus.earlier))
+    return {
+        "part": pa.array(inside, pa.int32()),
+        "row": pa.array(rows, pa.int64()),
+        "run": pa.array(runs, pa.string()).take(pa.array(which)),
+    }

@@ -6,36 +6,42 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Index = npt.NDArray[np.signedinteger[Any]]
+Numbers = npt.NDArray[np.int64]
 
 
 class Numbering:
-    """Part and row ⇄ number in the corpus; numbers take four bytes as long as they fit."""
+    """Part and row ⇄ number in the corpus. The parts of earlier runs come first.
 
-    def __init__(self, rows: Sequence[int]) -> None:
-        """Number the documents of parts with so many ``rows``."""
-        self.firsts: npt.NDArray[np.int64] = np.concatenate(([0], np.cumsum(np.asarray(rows, np.int64)))).astype(
-            np.int64
-        )
+    Args:
+        rows: documents in each part.
+        earlier: how many parts belong to earlier runs.
+    """
+
+    def __init__(self, rows: Sequence[int], earlier: int = 0) -> None:
+        self.firsts: Numbers = np.concatenate(([0], np.cumsum(np.asarray(rows, np.int64)))).astype(np.int64)
         self.documents = int(self.firsts[-1])
-        self.dtype: np.dtype[Any] = np.dtype(np.int32 if self.documents < 2**31 - 1 else np.int64)
+        self.parts = len(rows)
+        self.first_new = int(self.firsts[earlier])
+        """Number of the first document that belongs to no earlier run."""
 
-    @property
-    def parts(self) -> range:
-        """All parts."""
-        return range(len(self.firsts) - 1)
-
-    def span(self, part: int) -> slice:
+    def span(self, part: int) -> Numbers:
         """Numbers of the documents of ``part``."""
-        return slice(int(self.firsts[part]), int(self.firsts[part + 1]))
+        return np.arange(self.firsts[part], self.firsts[part + 1])
 
-    def locate(self, documents: Index) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-        """Part and row of each document.
+    def part_of(self, documents: npt.NDArray[Any]) -> Numbers:
+        """Part of each document.
 
         Example:
-            >>> parts, rows = Numbering([2, 0, 3]).locate(np.array([1, 2, 4]))
-            >>> parts.tolist(), rows.tolist()
-            ([0, 2, 2], [1, 0, 2])
+            >>> Numbering([2, 0, 3]).part_of(np.array([1, 2, 4])).tolist()
+            [0, 2, 2]
         """
-        parts = np.searchsorted(self.firsts, documents, side="right") - 1
-        return parts.astype(np.int32), documents - self.firsts[parts]
+        return np.searchsorted(self.firsts, documents, side="right").astype(np.int64) - 1
+
+    def rows_in(self, part: int, documents: npt.NDArray[Any]) -> Numbers:
+        """Row in ``part`` of each of its documents."""
+        return documents.astype(np.int64) - self.firsts[part]
+
+    def range_of(self, documents: npt.NDArray[Any], ranges: int) -> Numbers:
+        """Which of so many equal ranges of numbers each document lies in."""
+        found: Numbers = documents.astype(np.int64) * ranges // max(self.documents, 1)
+        return found

@@ -3,10 +3,7 @@
 Each column lies by itself, so that resolving reads one band of the whole corpus without the others.
 """
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -55,10 +52,3 @@ def observation(
         *map(pa.array, keys),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
-def column(table: pa.Table, name: str) -> npt.NDArray[Any]:
-    """A numeric column of a partial as numpy, with 0 where the document was already out."""
-    values = table.column(name).combine_chunks()
-    numbers: npt.NDArray[Any] = pc.fill_null(values, 0).to_numpy(zero_copy_only=False)
-    return numbers

@@ -8,6 +8,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.settings import METADATA, NearDupSettings
 from curate.text.fingerprint import content_hashes
 
@@ -57,6 +58,31 @@ def scope(batch: pa.RecordBatch, settings: NearDupSettings) -> pa.Array:
 def priority(batch: pa.RecordBatch, settings: NearDupSettings) -> pa.Array:
     """``uint64``: of documents that are the same, the one with the highest stays, the first of equals."""
     return pa.array(_PRIORITIES[settings.survivor](batch, settings), pa.uint64())
+
+
+def preferred_order(
+    rows: pa.Table, numbering: Numbering, *, by_id: bool, within: tuple[str, ...] = ()
+) -> npt.NDArray[np.uint64]:
+    """Order in which documents are preferred: of earlier runs first, then by priority, then equals by id.
+
+    Documents with the same id, and all equals unless ``by_id``, follow in the order of the input.
+
+    Args:
+        rows: columns ``document``, ``priority``, ``id`` and those named by ``within``.
+        numbering: numbers of the documents.
+        by_id: whether ids decide between equals.
+        within: columns that come before any preference.
+    """
+    documents = rows.column("document")
+    keys = {
+        **{name: rows.column(name) for name in within},
+        "new": pc.greater_equal(documents, numbering.first_new),
+        "rank": pc.bit_wise_not(rows.column("priority")),
+        **({"id": rows.column("id")} if by_id else {}),
+        "document": documents,
+    }
+    order = pc.sort_indices(pa.table(keys), sort_keys=[(name, "ascending") for name in keys])
+    return np.asarray(order.to_numpy())
 
 
 def metadata_field(metadata: pa.Array, field: str) -> pa.Array:

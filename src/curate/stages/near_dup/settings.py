@@ -27,7 +27,7 @@ class NearDupSettings(Settings, frozen=True):
     """Rows in each of ``bands``."""
     survivor: Literal["longest", "first", "newest", "best", "source_priority"] = "longest"
     """Which of the copies stays: the longest, the first in the input, the newest by ``newest_by``, the best by
-    ``best_by``, or the one from the foremost source of ``source_priority``. Ties stay with the first."""
+    ``best_by``, or the one from the foremost source of ``source_priority``. Of equals, the one with the lowest id."""
     newest_by: str = "date"
     """Metadata field with the date or time: ISO 8601, or a number. Documents without one come last."""
     best_by: str = "language.score"
@@ -75,6 +75,11 @@ class NearDupSettings(Settings, frozen=True):
                 f"`near_dup.permutations` must be larger to find {self.recall:.1%} of the pairs "
                 f"at `similarity` {self.similarity}, but is {self.permutations}"
             ) from unreachable
+
+    @property
+    def by_id(self) -> bool:
+        """Whether ids decide between equals; only where the first in the input stays does its order decide."""
+        return self.survivor != "first"
 
     @property
     def banding(self) -> Banding:

@@ -1,6 +1,6 @@
 """The ``near_dup`` stage itself: what it declares, what it observes, how it judges."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,11 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.stages.contract import Corpus, Reason, Settings, reasons_where
+from curate.stages.near_dup.candidates import find_candidates
+from curate.stages.near_dup.exact import find_copies
 from curate.stages.near_dup.judgments import JUDGMENTS, judgments
+from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.partial import observation, partial_schema
 from curate.stages.near_dup.preference import columns_read
 from curate.stages.near_dup.settings import NearDupSettings
-from curate.stages.near_dup.survivors import resolve_survivors
+from curate.stages.near_dup.survivors import find_survivors
 from curate.text.minhash import Counts, Permutations, Signatures, permutations, shingle_hashes32, signatures
 from curate.text.shingles import shingle_sets
 
@@ -85,9 +88,13 @@ class NearDup:
         sketches, shingles = sketch(texts, self.settings.shingle_words, self._permutations)
         return observation(self.partial_schema, batch, self.settings, sketches, shingles)
 
-    def resolve(self, corpus: Corpus) -> Iterator[pa.RecordBatch]:
-        """Find a kept survivor for every copy, then judge part by part."""
-        yield from judgments(corpus, resolve_survivors(corpus, self.settings))
+    def resolve(self, corpus: Corpus) -> Callable[[int], pa.RecordBatch]:
+        """Find a kept survivor for every copy; what is returned judges one part."""
+        numbering = Numbering(corpus.rows, len(corpus.earlier))
+        copies = find_copies(corpus, numbering, by_id=self.settings.by_id)
+        candidates = find_candidates(corpus, numbering, copies, self.banding.bands)
+        removals = find_survivors(corpus, numbering, candidates, self.settings)
+        return judgments(corpus, numbering, copies, removals)
 
     def judge(self, measures: pa.RecordBatch) -> pa.Array:
         """``exact_duplicate`` or ``near_duplicate`` where a survivor is named, else nothing."""

@@ -1,159 +1,152 @@
-"""Which documents stay: greedy selection by priority, every removal proven by exact Jaccard.
+"""Which documents stay: greedy selection in the order of preference, every removal proven by exact Jaccard.
 
-A document is removed if, and only if, one kept before it is a candidate and reaches the similarity. That is
-settled component by component on the workers; texts are read part by part, once, and only those of
-candidates.
+A document is removed if, and only if, one kept before it is a candidate and reaches the similarity. That is settled
+component by component: the shingle sets of its documents are brought together, computed anew from their texts.
 """
 
+import functools
+import itertools
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 from numba import njit
 
-from curate.stages.contract import Corpus
-from curate.stages.near_dup.candidates import Candidates, find_candidates
-from curate.stages.near_dup.exact import OUT, group_exact
-from curate.stages.near_dup.numbering import Index, Numbering
-from curate.stages.near_dup.partial import column
+from curate.stages.contract import Corpus, Rows, addressed
+from curate.stages.near_dup.candidates import Candidates
+from curate.stages.near_dup.numbering import Numbering
+from curate.stages.near_dup.preference import preferred_order
+from curate.stages.near_dup.sending import column, range_of_key, ranges_for
 from curate.stages.near_dup.settings import NearDupSettings
-from curate.text.greedy import select_survivors
-from curate.text.shingles import Hashes, shingle_sets
+from curate.text.greedy import Buckets, select_survivors
+from curate.text.shingles import Hashes, mix64, shingle_sets
 
 Offsets = npt.NDArray[np.int64]
-Similarities = npt.NDArray[np.float64]
 
-_BATCH_SHINGLES = 1 << 23
-"""Shingles (8 bytes each) from which a batch of components is worth a task."""
+REMOVALS = pa.schema([("document", pa.int64()), ("survivor", pa.int64()), ("jaccard", pa.float64())])
+"""A removed document, the kept one that stands for it, and their exact similarity."""
 
+_MEMBERS = pa.schema(
+    [
+        ("priority", pa.uint64()),
+        ("id", pa.string()),
+        ("document", pa.int64()),
+        ("buckets", pa.list_(pa.uint64())),
+        ("shingles", pa.large_list(pa.uint64())),
+    ]
+)
 
-class Survivors(NamedTuple):
-    """For every document of the corpus, what becomes of it."""
-
-    numbering: Numbering
-    survivor: Index
-    """The kept document that stands for it: itself if it is kept, `OUT` if an earlier stage left it out."""
-    jaccard: Similarities
-    """Exact similarity of the two where ``exact`` is false; 0 otherwise. In a file."""
-    exact: npt.NDArray[np.bool_]
-    """Whether their texts are the same byte for byte."""
-
-
-class ShingleSets(NamedTuple):
-    """Sets of shingles of all candidates in the order of `Candidates`, in a file."""
-
-    hashes: Hashes
-    starts: Offsets
-    """Where each set begins, with the end of the last."""
-    sizes: npt.NDArray[np.uint32]
-    """Members of each set."""
+_AT_ONCE = 1 << 21
+"""Shingles (8 bytes each) from which documents of a part are sent on."""
+_IN_MEMORY = 1 << 25
+"""Shingles of one receiver from which they are kept in a file."""
 
 
-class Batch(NamedTuple):
-    """Some components, whole, with all that is needed to settle them."""
-
-    first: int
-    """Position of the first document."""
-    buckets: npt.NDArray[np.int32]
-    """Documents × bands: position in the batch of a document in the same bucket, -1 without company."""
-    sets: ShingleSets
-
-
-class Settled(NamedTuple):
-    """The outcome of a batch."""
-
-    first: int
-    survivor: npt.NDArray[np.int32]
-    """Position in the batch of the survivor, -1 where the document itself is kept."""
-    jaccard: Similarities
+def find_survivors(corpus: Corpus, numbering: Numbering, candidates: Candidates, settings: NearDupSettings) -> Rows:
+    """`REMOVALS` of documents that lead their group of copies, in no particular order."""
+    count = functools.partial(_shingles, corpus, numbering, candidates.components)
+    ranges = ranges_for(8 * sum(corpus.map(count, range(numbering.parts))))
+    send = functools.partial(_send_members, corpus, numbering, candidates, settings.shingle_words, ranges)
+    receive = functools.partial(_settle, corpus, numbering, settings)
+    return corpus.exchange(send, numbering.parts, receive, ranges, _MEMBERS)
 
 
-def resolve_survivors(corpus: Corpus, settings: NearDupSettings) -> Survivors:
-    """Find a kept survivor for every exact or near copy in the corpus."""
-    numbering = Numbering(corpus.rows)
-    survivor = group_exact(corpus, numbering)
-    candidates = find_candidates(corpus, numbering, survivor, settings.banding.bands)
-    sets = _collect_sets(corpus, numbering, candidates, settings.shingle_words)
-    jaccard = corpus.scratch("jaccard", np.float64, numbering.documents)
-    exact = np.ones(numbering.documents, np.bool_)
-
-    def settle(batch: Batch) -> Settled:
-        chosen, similarities = select_survivors(batch.buckets, *batch.sets, settings.similarity)
-        return Settled(batch.first, chosen, similarities)
-
-    for settled in corpus.map(settle, _batches(candidates, sets)):
-        removed = np.flatnonzero(settled.survivor >= 0)
-        documents = candidates.order[settled.first + removed]
-        survivor[documents] = candidates.order[settled.first + settled.survivor[removed]]
-        jaccard[documents] = settled.jaccard[removed]
-        exact[documents] = False
-    survivors = Survivors(numbering, survivor, jaccard, exact)
-    _follow_leaders(survivors)
-    return survivors
+def _shingles(corpus: Corpus, numbering: Numbering, components: Rows, part: int) -> int:
+    rows = numbering.rows_in(part, column(components[part], "document"))
+    return int(column(corpus.partial(part, ["shingles"]), "shingles")[rows].sum(dtype=np.int64)) if len(rows) else 0
 
 
-def _follow_leaders(survivors: Survivors) -> None:
-    """Exact copies of a removed document take over its survivor: the same text has the same Jaccard."""
-    numbering, survivor, jaccard, exact = survivors
-    for part in numbering.parts:
-        span = numbering.span(part)
-        copies = span.start + np.flatnonzero(exact[span] & (survivor[span] != OUT))
-        leaders = survivor[copies]
-        survivor[copies], jaccard[copies], exact[copies] = survivor[leaders], jaccard[leaders], exact[leaders]
+def _send_members(
+    corpus: Corpus, numbering: Numbering, candidates: Candidates, size: int, ranges: int, part: int
+) -> Iterator[pa.RecordBatch]:
+    components, buckets = candidates.components[part], candidates.buckets[part]
+    documents, rows = column(components, "document"), numbering.rows_in(part, column(components, "document"))
+    if not len(documents):
+        return
+    table = corpus.partial(part, ["priority", "id", "shingles"])
+    to = range_of_key(_mixed(column(components, "component")), ranges)
+    ends = np.searchsorted(column(buckets, "document"), documents, side="right")
+    lists = pa.ListArray.from_arrays(
+        pa.array(np.concatenate(([0], ends)), pa.int32()), pa.array(column(buckets, "bucket"))
+    )
+    for some in _slices(column(table, "shingles")[rows]):
+        sets, offsets = shingle_sets(corpus.texts(part, rows[some]), size)
+        yield addressed(
+            to[some],
+            priority=column(table, "priority")[rows[some]],
+            id=table.column("id").combine_chunks().take(pa.array(rows[some])),
+            document=documents[some],
+            buckets=lists.slice(some.start, some.stop - some.start),
+            shingles=pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(sets)),
+        )
 
 
-def _collect_sets(corpus: Corpus, numbering: Numbering, candidates: Candidates, size: int) -> ShingleSets:
-    """Read the candidates' texts part by part; lay their shingle sets out in the order of candidates."""
-    starts = np.zeros(len(candidates.order) + 1, np.int64)
-    busy = []
-    for part in numbering.parts:
-        places = candidates.positions[numbering.span(part)]
-        shingles = column(corpus.partial(part, ["shingles"]), "shingles")
-        starts[1 + places[places >= 0]] = shingles[places >= 0]
-        if (places >= 0).any():
-            busy.append(part)
-    np.cumsum(starts, out=starts)
-    sizes = np.zeros(len(candidates.order), np.uint32)
-    hashes = corpus.scratch("shingles", np.uint64, int(starts[-1]))
+def _settle(corpus: Corpus, numbering: Numbering, settings: NearDupSettings, receiver: int, rows: pa.Table) -> pa.Table:  # noqa: ARG001
+    if not len(rows):
+        return pa.table([[], [], []], schema=REMOVALS)
+    order = preferred_order(rows, numbering, by_id=settings.by_id)
+    documents = column(rows, "document")[order]
+    hashes, starts, sizes = _sets(corpus, rows.column("shingles"), order)
+    survivor, jaccard = select_survivors(
+        _buckets(rows.column("buckets").take(pa.array(order)).combine_chunks()),
+        hashes,
+        starts,
+        sizes,
+        settings.similarity,
+        documents < numbering.first_new,
+    )
+    removed = survivor >= 0
+    return pa.table([documents[removed], documents[survivor[removed]], jaccard[removed]], schema=REMOVALS)
 
-    def collect(part: int) -> tuple[Index, Hashes, Offsets]:
-        places = candidates.positions[numbering.span(part)]
-        rows = np.flatnonzero(places >= 0)
-        return places[rows], *shingle_sets(corpus.texts(part, rows), size)
 
-    for positions, members, offsets in corpus.map(collect, busy):
-        sizes[positions] = np.diff(offsets)
-        _scatter(members, offsets, positions, starts, hashes)
-    return ShingleSets(hashes, starts, sizes)
+def _slices(shingles: npt.NDArray[np.uint32]) -> Iterator[slice]:
+    """Documents in a row with about `_AT_ONCE` shingles together."""
+    reached = np.cumsum(shingles, dtype=np.int64) // _AT_ONCE
+    bounds = np.concatenate(([0], np.flatnonzero(np.diff(reached)) + 1, [len(shingles)]))
+    for start, stop in itertools.pairwise(bounds):
+        yield slice(int(start), int(stop))
+
+
+def _buckets(lists: pa.ListArray) -> Buckets:
+    ends = lists.offsets.to_numpy().astype(np.int64)
+    _, numbers = np.unique(lists.flatten().to_numpy(), return_inverse=True)
+    return Buckets(numbers.astype(np.int32), ends - ends[0])
+
+
+def _sets(
+    corpus: Corpus, lists: pa.ChunkedArray, order: npt.NDArray[np.uint64]
+) -> tuple[Hashes, Offsets, npt.NDArray[np.uint32]]:
+    """Shingle sets laid out in the given order, where each begins, and how many members it has."""
+    lengths = pc.list_value_length(lists).to_numpy().astype(np.int64)
+    starts = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths[order], out=starts[1:])
+    total = int(starts[-1])
+    hashes = np.empty(total, np.uint64) if total <= _IN_MEMORY else corpus.scratch(np.uint64, total)
+    places = np.empty(len(order), np.int64)
+    places[order] = starts[:-1]
+    first = 0
+    for chunk in lists.chunks:
+        offsets = chunk.offsets.to_numpy()
+        members = chunk.values.to_numpy(zero_copy_only=True)
+        _lay_out(members, offsets, places[first : first + len(chunk)], hashes)
+        first += len(chunk)
+    return hashes, starts, lengths[order].astype(np.uint32)
 
 
 @njit(nogil=True, cache=True)
-def _scatter(members: Hashes, offsets: Offsets, positions: Index, starts: Offsets, hashes: Hashes) -> None:
-    """Write set ``i`` of ``members`` to the place of document ``positions[i]``."""
-    for i in range(len(positions)):
-        start = starts[positions[i]]
+def _lay_out(members: Hashes, offsets: Offsets, places: Offsets, hashes: Hashes) -> None:
+    """Write set ``i`` of ``members`` to ``places[i]``."""
+    for i in range(len(places)):
         for at in range(offsets[i], offsets[i + 1]):
-            hashes[start + at - offsets[i]] = members[at]
+            hashes[places[i] + at - offsets[i]] = members[at]
 
 
-def _batches(candidates: Candidates, sets: ShingleSets) -> Iterator[Batch]:
-    """Whole components, as many as make a task worth while."""
-    ends = candidates.ends
-    first = 0
-    while first < len(candidates.order):
-        enough = np.searchsorted(sets.starts, sets.starts[first] + _BATCH_SHINGLES)
-        last = int(ends[min(np.searchsorted(ends, max(enough, first + 1)), len(ends) - 1)])
-        yield _batch(candidates, sets, first, last)
-        first = last
-
-
-def _batch(candidates: Candidates, sets: ShingleSets, first: int, last: int) -> Batch:
-    documents = candidates.order[first:last]
-    buckets = np.empty((last - first, len(candidates.buckets)), np.int32)
-    for band, owners in enumerate(candidates.buckets):
-        owner = owners[documents]
-        buckets[:, band] = np.where(owner > 0, candidates.positions[owner - 1] - first, -1)
-    begin, end = sets.starts[first], sets.starts[last]
-    mine = ShingleSets(sets.hashes[begin:end], sets.starts[first : last + 1] - begin, sets.sizes[first:last])
-    return Batch(first, buckets, mine)
+@njit(nogil=True, cache=True)
+def _mixed(components: Offsets) -> Hashes:
+    """Spread over all 64 bits, so that ranges of them hold about as many components."""
+    mixed = np.empty(len(components), np.uint64)
+    for i in range(len(components)):
+        mixed[i] = mix64(components[i])
+    return mixed

@@ -1,0 +1,126 @@
+"""Rows sent by key on one machine: mailboxes in memory and, beyond a budget, in sorted runs on disk.
+
+Whoever sends, puts rows with a column ``to``; whoever receives, takes all rows meant for it. What waits in memory is
+bounded: when it passes the budget it is sorted by receiver and written as one *run*, an Arrow file with one record
+batch for each receiver, which is mapped into memory when the rows are taken. So the number of files follows from the
+bytes sent, not from senders times receivers.
+"""
+
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from curate.stages.contract import TO
+
+WAITING_BYTES = 64_000_000
+"""Rows of one exchange that wait in memory."""
+KEPT_BYTES = 32_000_000
+"""Rows of one exchange's results that stay in memory."""
+
+
+class Mailboxes:
+    """Rows on their way; `put` may be called from several threads.
+
+    Args:
+        schema: columns delivered.
+        folder: where runs go; made when the first is written.
+    """
+
+    def __init__(self, schema: pa.Schema, folder: Path) -> None:
+        self._schema, self._folder = schema, folder
+        self._waiting: list[_Sorted] = []
+        self._size = 0
+        self._runs: list[tuple[pa.ipc.RecordBatchFileReader, npt.NDArray[np.int64]]] = []
+        self._lock = threading.Lock()
+
+    def put(self, rows: pa.RecordBatch) -> None:
+        """Send rows on their way."""
+        if not len(rows):
+            return
+        one = _Sorted.by_receiver(rows, self._schema)
+        with self._lock:
+            self._waiting.append(one)
+            self._size += one.rows.nbytes
+            if self._size > WAITING_BYTES:
+                self._write_run()
+
+    def take(self, receiver: int) -> pa.Table:
+        """All rows for one receiver, in any order."""
+        batches = []
+        for reader, receivers in self._runs:
+            at = int(np.searchsorted(receivers, receiver))
+            if at < len(receivers) and receivers[at] == receiver:
+                batches.append(reader.get_batch(at))
+        batches += [part for one in self._waiting if len(part := one.of(receiver))]
+        return pa.Table.from_batches(batches, self._schema)
+
+    def remove(self) -> None:
+        """Forget everything."""
+        self._waiting, self._runs = [], []
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _write_run(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"run-{len(self._runs)}.arrow"
+        receivers = np.unique(np.concatenate([one.receivers for one in self._waiting]))
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, self._schema) as writer:
+            for receiver in receivers:
+                parts = [part for one in self._waiting if len(part := one.of(int(receiver)))]
+                writer.write_batch(pa.concat_batches(parts))
+        self._runs.append((pa.ipc.open_file(pa.memory_map(str(path))), receivers))
+        self._waiting, self._size = [], 0
+
+
+class _Sorted:
+    """Rows in the order of their receivers."""
+
+    def __init__(self, rows: pa.RecordBatch, receivers: npt.NDArray[np.int64], bounds: npt.NDArray[np.int64]) -> None:
+        self.rows, self.receivers, self._bounds = rows, receivers, bounds
+
+    @classmethod
+    def by_receiver(cls, rows: pa.RecordBatch, schema: pa.Schema) -> "_Sorted":
+        to = rows.column(TO).to_numpy(zero_copy_only=False).astype(np.int64)
+        rows = rows.select(schema.names)
+        if (np.diff(to) < 0).any():
+            order = np.argsort(to, kind="stable")
+            rows, to = rows.take(pa.array(order)), to[order]
+        receivers, starts = np.unique(to, return_index=True)
+        return cls(rows, receivers, np.append(starts, len(to)).astype(np.int64))
+
+    def of(self, receiver: int) -> pa.RecordBatch:
+        at = int(np.searchsorted(self.receivers, receiver))
+        if at == len(self.receivers) or self.receivers[at] != receiver:
+            return self.rows.slice(0, 0)
+        return self.rows.slice(int(self._bounds[at]), int(self._bounds[at + 1] - self._bounds[at]))
+
+
+class Received:
+    """What each receiver made of its rows: a sequence of tables, on disk beyond a budget."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._tables: list[pa.Table] = []
+        self._size = 0
+
+    def append(self, table: pa.Table) -> None:
+        """Keep the result of the next receiver."""
+        self._size += table.nbytes
+        self._tables.append(table if self._size <= KEPT_BYTES else self._written(table))
+
+    def __len__(self) -> int:
+        return len(self._tables)
+
+    def __getitem__(self, receiver: int) -> pa.Table:
+        return self._tables[receiver]
+
+    def _written(self, table: pa.Table) -> pa.Table:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"kept-{len(self._tables)}.arrow"
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+        self._size -= table.nbytes
+        return pa.ipc.open_file(pa.memory_map(str(path))).read_all()

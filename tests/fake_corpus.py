@@ -1,4 +1,4 @@
-"""A corpus in memory: what a corpus stage may ask of an engine, by the most contrary engine that keeps to the contract."""
+"""A corpus in memory: all that a corpus stage may ask for, by the most contrary engine that keeps to the contract."""
 
 import pickle
 import random

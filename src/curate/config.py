@@ -18,7 +18,8 @@ from curate.corpus.input import InputSettings
 from curate.errors import ConfigError, nearest
 from curate.report.settings import ReportSettings
 from curate.shards.settings import ShardSettings
-from curate.stages import BUILTIN, stage_class, stage_names
+from curate.stages import DEFAULT as DEFAULT_STAGES
+from curate.stages import stage_class, stage_names
 from curate.stages.contract import Settings
 
 S = TypeVar("S", bound=Settings)
@@ -30,7 +31,7 @@ DEFAULT = "default"
 class PipelineSettings(Settings, frozen=True):
     """Which stages run, in which order."""
 
-    stages: tuple[str, ...] = tuple(name for name, _ in BUILTIN)
+    stages: tuple[str, ...] = DEFAULT_STAGES
 
     def __post_init__(self) -> None:
         repeated = [name for name in self.stages if self.stages.count(name) > 1]

@@ -32,7 +32,7 @@ class Engine(Protocol):
     def exchange(
         self, send: Send, senders: int, receive: Receive, receivers: int, schema: pa.Schema, folder: Path
     ) -> Rows:
-        """Rows sent by key: see `curate.stages.contract.Corpus.exchange`. What does not fit in memory goes to ``folder``.
+        """Rows sent by key: see `curate.stages.contract.Corpus.exchange`. What memory cannot hold goes to ``folder``.
 
         Tasks are functions of their arguments alone; an engine may run them anywhere, in any order, and twice.
         """

@@ -17,7 +17,10 @@ BUILTIN: tuple[tuple[str, str], ...] = (
     ("quality", "curate.stages.quality:Quality"),
     ("tokenize", "curate.stages.tokenize:Tokenize"),
 )
-"""Name and class of each stage, in the default order of the pipeline."""
+"""Name and class of each stage, in an order that works."""
+
+DEFAULT: tuple[str, ...] = ("normalize", "language", "near_dup", "quality", "tokenize")
+"""The pipeline where nothing else is asked for; the other stages run when ``pipeline.stages`` names them."""
 
 GROUP = "curate.stages"
 

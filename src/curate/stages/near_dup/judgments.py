@@ -86,7 +86,11 @@ def _fates_of(
     decided = corpus.verdicts(part)
     removed = decided.column("survivor_part").is_valid().to_numpy()
     survivors = numbering.firsts[column(decided, "survivor_part")] + column(decided, "survivor_row")
-    return np.where(removed, survivors, -1), column(decided, "jaccard").copy(), column(decided, "exact").astype(np.bool_)
+    return (
+        np.where(removed, survivors, -1),
+        column(decided, "jaccard").copy(),
+        column(decided, "exact").astype(np.bool_),
+    )
 
 
 def _send_survivors(followed: Rows, numbering: Numbering, sender: int) -> Iterator[pa.RecordBatch]:

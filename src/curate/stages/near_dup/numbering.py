@@ -39,7 +39,8 @@ class Numbering:
 
     def rows_in(self, part: int, documents: npt.NDArray[Any]) -> Numbers:
         """Row in ``part`` of each of its documents."""
-        return documents.astype(np.int64) - self.firsts[part]
+        rows: Numbers = documents.astype(np.int64) - self.firsts[part]
+        return rows
 
     def range_of(self, documents: npt.NDArray[Any], ranges: int) -> Numbers:
         """Which of so many equal ranges of numbers each document lies in."""

@@ -51,11 +51,14 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
     names = {stage.name for stage in plan.stages}
     return {
         "schema_version": SCHEMA_VERSION,
-        "run_id": digest([part.fingerprint for part in plan.parts], config, __version__)[:16],
+        "run_id": digest(
+            [part.fingerprint for part in plan.parts], config, __version__, [run.run_id for run in plan.against]
+        )[:16],
         "curate": __version__,
         "command": command,
         "config": config,
         "inputs": _inputs(plan, directory),
+        "against": [{"path": run.path, "run_id": run.run_id} for run in plan.against],
         "skipped": [{"path": skipped.path, "why": skipped.why} for skipped in plan.skipped],
         "stages": [
             {

@@ -27,6 +27,15 @@ def run(
         list[str] | None,
         typer.Option("--skip", envvar="CURATE_SKIP", metavar="STAGE", help="Leave this stage out; may be given often."),
     ] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--against",
+            envvar="CURATE_AGAINST",
+            metavar="RUN",
+            help="Leave out what this finished run holds already; may be given often.",
+        ),
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option("--workers", envvar="CURATE_WORKERS", min=0, help="Cores to use; 0 means all."),
@@ -79,6 +88,7 @@ def run(
       curate run corpus/ -o curated
       curate run 'corpus/**/*.jsonl.zst' extra.parquet -o curated --set 'language.keep=["en","fr"]'
       curate run corpus/ -o curated --dry-run
+      curate run june/ -o june-curated --against may-curated
 
     Run the same command again to continue after a crash, or with other settings to redo only what they touch.
     """
@@ -89,7 +99,13 @@ def run(
         output=output,
         config_file=config,
         assignments=assignments or [],
-        flags={"run.workers": workers, "run.memory": memory, "run.engine": engine, "run.seed": seed},
+        flags={
+            "run.workers": workers,
+            "run.memory": memory,
+            "run.engine": engine,
+            "run.seed": seed,
+            "input.against": against or None,
+        },
         limit=limit,
         only=only or [],
         skip=skip or [],

@@ -5,17 +5,19 @@ import itertools
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate.engine.base import Engine
 from curate.engine.step import REASONS, Step, entering_mask, input_key, scattered, with_edits
 from curate.plan import Plan, measure_key, thresholds_of
-from curate.stages.contract import CorpusStage, Receive, Rows, Send
+from curate.stages.contract import Comparing, CorpusStage, Receive, Rows, Send
 from curate.store.fingerprint import digest
 from curate.store.row_file import Keys, keys_of, row_file
 from curate.store.run_directory import DOCUMENTS, RunDirectory
@@ -24,32 +26,71 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+class _Place(NamedTuple):
+    """Where a part of this or an earlier run is, and which of its stages changed the text."""
+
+    directory: RunDirectory
+    part: int
+    editors: tuple[str, ...]
+
+    def file(self, folder: str) -> Path:
+        return self.directory.part(folder, self.part)
+
+
 class WholeCorpus:
     """The `curate.stages.contract.Corpus` of one corpus stage. Pickled, it can be read, but starts no work."""
 
     def __init__(
-        self, stage: CorpusStage, earlier: tuple[Step, ...], parts: int, directory: RunDirectory, engine: Engine
+        self, plan: Plan, stage: CorpusStage, before: tuple[Step, ...], directory: RunDirectory, engine: Engine
     ) -> None:
         self._stage, self._directory, self._engine = stage.name, directory, engine
-        self._editors = [step.stage.name for step in earlier if step.edits]
         self._exchanges = itertools.count()
-        self.rows: Sequence[int] = [pq.read_metadata(directory.part(DOCUMENTS, i)).num_rows for i in range(parts)]
-        self.earlier: Sequence[tuple[str, int]] = ()
+        own = tuple(step.stage.name for step in before if step.edits)
+        runs = plan.against if isinstance(stage, Comparing) else ()
+        self.earlier: Sequence[tuple[str, int]] = [(run.run_id, part) for run in runs for part in range(run.parts)]
+        self._places = [
+            *(
+                _Place(run.directory, part, editors)
+                for run in runs
+                for editors in [run.editors_before(stage.name)]
+                for part in range(run.parts)
+            ),
+            *(_Place(directory, part.index, own) for part in plan.parts),
+        ]
+        self.rows: Sequence[int] = [pq.read_metadata(place.file(DOCUMENTS)).num_rows for place in self._places]
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_engine": None, "_exchanges": None}
 
     def partial(self, part: int, columns: Sequence[str]) -> pa.Table:
         """See `curate.stages.contract.Corpus.partial`."""
-        return pq.read_table(self._directory.cached(self._stage, part), columns=list(columns))
+        place = self._places[part]
+        return pq.read_table(place.directory.cached(self._stage, place.part), columns=list(columns))
 
     def verdicts(self, part: int) -> pa.Table:
         """See `curate.stages.contract.Corpus.verdicts`."""
-        raise IndexError(part)
+        run, _ = self.earlier[part]
+        columns = ["survivor_at", "survivor_run", "jaccard", "exact"]
+        table = pq.read_table(self._places[part].file(self._stage), columns=columns)
+        firsts: dict[str, int] = {}
+        for at, (name, _) in enumerate(self.earlier):
+            firsts.setdefault(name, at)
+        first = pc.index_in(pc.fill_null(table.column("survivor_run"), run), value_set=pa.array(list(firsts)))
+        first = pa.array(list(firsts.values()), pa.int64()).take(first.combine_chunks())
+        where = table.column("survivor_at").combine_chunks()
+        return pa.table(
+            {
+                "survivor_part": pc.add(pc.struct_field(where, "part"), first),
+                "survivor_row": pc.struct_field(where, "row"),
+                "jaccard": table.column("jaccard"),
+                "exact": table.column("exact"),
+            }
+        )
 
     def texts(self, part: int, rows: npt.NDArray[np.int64]) -> pa.Array:
         """See `curate.stages.contract.Corpus.texts`. Only row groups that hold a wanted row are read."""
-        file = pq.ParquetFile(self._directory.part(DOCUMENTS, part))
+        place = self._places[part]
+        file = pq.ParquetFile(place.file(DOCUMENTS))
         start, found = 0, [pa.array([], pa.large_string())]
         for group in range(file.num_row_groups):
             end = start + file.metadata.row_group(group).num_rows
@@ -59,8 +100,8 @@ class WholeCorpus:
                 found += table.column("text").chunks
             start = end
         texts = pa.concat_arrays(found)
-        for editor in self._editors:
-            edits = pq.read_table(self._directory.part(editor, part), columns=["edits"]).column("edits")
+        for editor in place.editors:
+            edits = pq.read_table(place.file(editor), columns=["edits"]).column("edits")
             texts = with_edits(texts, edits.take(pa.array(rows)).combine_chunks())
         return texts
 
@@ -90,7 +131,7 @@ def resolve(plan: Plan, stage: CorpusStage, earlier: tuple[Step, ...], directory
     if all(keys_of(directory.part(stage.name, part.index)) == keys[part.index] for part in parts):
         return False
     step = Step(stage, "judge")
-    corpus = WholeCorpus(stage, earlier, len(parts), directory, engine)
+    corpus = WholeCorpus(plan, stage, earlier, directory, engine)
     measure = stage.resolve(corpus)
 
     def judge(part: int) -> None:
@@ -111,6 +152,7 @@ def _keys(plan: Plan, stage: CorpusStage, earlier: tuple[Step, ...], masks: Sequ
     """Keys of each part's file: a verdict depends on every document of the corpus."""
     observed = Step(stage, "observe")
     inputs = [input_key(plan.documents_key(part), earlier, observed) for part in plan.parts]
-    everything = digest(measure_key("", stage), inputs, masks)
+    against = [run.digest(stage.name) for run in plan.against] if isinstance(stage, Comparing) else []
+    everything = digest(measure_key("", stage), inputs, masks, against)
     thresholds = thresholds_of(stage)
     return [Keys(digest(everything, part.index), digest(everything, part.index, thresholds)) for part in plan.parts]

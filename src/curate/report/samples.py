@@ -177,7 +177,8 @@ class _Documents:
         )
 
     def _twin_row(self, row: int) -> int | None:
-        place = self.judged[row].get("near_dup.survivor_at")
+        judged = self.judged[row]
+        place = None if judged.get("near_dup.survivor_run") else judged.get("near_dup.survivor_at")
         return None if place is None or place["part"] is None else self.judgments.row_at(place["part"], place["row"])
 
     def _twin(self, row: int) -> Twin | None:

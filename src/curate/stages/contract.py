@@ -168,6 +168,25 @@ class CorpusStage(Stage, Protocol):
         """A task that gives the measures of one part; the schema is ``adds``, all null where the document was out."""
 
 
+class Incomparable(NamedTuple):
+    """Why what an earlier run observed is of no use to this one, and what to set so that it is."""
+
+    message: str
+    hint: str
+
+
+@runtime_checkable
+class Comparing(CorpusStage, Protocol):
+    """A corpus stage whose documents may be compared with those of earlier runs (`Corpus.earlier`)."""
+
+    def incomparable(self, then: Mapping[str, Any]) -> Incomparable | None:
+        """Why partials observed under other settings cannot be used; None when they can.
+
+        Args:
+            then: the stage's section in the earlier run, and its ``version``.
+        """
+
+
 def addressed(to: npt.NDArray[np.integer[Any]], **columns: pa.Array | npt.NDArray[Any]) -> pa.RecordBatch:
     """Rows ready to be sent.
 

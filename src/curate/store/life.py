@@ -69,12 +69,22 @@ def _life(directory: RunDirectory, manifest: Mapping[str, Any], place: Place) ->
     for stage in manifest["stages"]:
         row = _row(directory, stage["name"], place)
         verdicts.append(Verdict(stage["name"], row.pop("reasons"), row))
-    survivor = None
-    for verdict in verdicts:
-        where = verdict.measures.get("survivor_at")
-        if where:
-            survivor = _row(directory, DOCUMENTS, (where["part"], where["row"]))
-    return Life(place, _row(directory, DOCUMENTS, place), verdicts, survivor)
+    survivors = [_survivor(directory, manifest, verdict.measures) for verdict in verdicts]
+    return Life(place, _row(directory, DOCUMENTS, place), verdicts, next(filter(None, survivors), None))
+
+
+def _survivor(
+    directory: RunDirectory, manifest: Mapping[str, Any], measures: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """The document that stands for this one, in this run or an earlier one; None where that is no longer there."""
+    where, run = measures.get("survivor_at"), measures.get("survivor_run")
+    if where is None:
+        return None
+    if run is not None:
+        paths = {entry["run_id"]: Path(entry["path"]) for entry in manifest["against"]}
+        directory = RunDirectory(paths[run])
+    place = (where["part"], where["row"])
+    return _row(directory, DOCUMENTS, place) if directory.part(DOCUMENTS, place[0]).exists() else None
 
 
 def _row(directory: RunDirectory, folder: str, place: Place) -> dict[str, Any]:

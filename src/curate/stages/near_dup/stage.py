@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.stages.contract import Corpus, Reason, Settings, reasons_where
+from curate.stages.contract import Corpus, Incomparable, Reason, Settings, reasons_where
 from curate.stages.near_dup.candidates import find_candidates
 from curate.stages.near_dup.exact import find_copies
 from curate.stages.near_dup.judgments import JUDGMENTS, judgments
@@ -95,6 +96,35 @@ class NearDup:
         candidates = find_candidates(corpus, numbering, copies, self.banding.bands)
         removals = find_survivors(corpus, numbering, candidates, self.settings)
         return judgments(corpus, numbering, copies, removals)
+
+    def incomparable(self, then: Mapping[str, Any]) -> Incomparable | None:
+        """Keys of an earlier run mean the same only under the same shingles, bands, rows, seed and scope.
+
+        Example:
+            >>> NearDup().incomparable({"version": NearDup.version, "shingle_words": 3}).message
+            '`near_dup.shingle_words` was 3 there and is 5 here'
+        """
+        if then["version"] != self.version:
+            return Incomparable(f"its index is of version {then['version']}, not {self.version}", "make that run again")
+        try:
+            before = msgspec.convert(
+                {name: value for name, value in then.items() if name != "version"}, NearDupSettings
+            )
+        except msgspec.ValidationError as error:
+            return Incomparable(f"its settings of near_dup do not hold any more ({error})", "make that run again")
+        for name in ("shingle_words", "seed", "scope"):
+            there, here = getattr(before, name), getattr(self.settings, name)
+            if there != here:
+                return Incomparable(
+                    f"`near_dup.{name}` was {there} there and is {here} here", f"--set near_dup.{name}={there}"
+                )
+        if before.banding != self.banding:
+            there, here = before.banding, self.banding
+            return Incomparable(
+                f"it has {there.bands} bands × {there.rows} rows, and here it would be {here.bands} × {here.rows}",
+                f"--set near_dup.bands={there.bands} --set near_dup.rows={there.rows}",
+            )
+        return None
 
     def judge(self, measures: pa.RecordBatch) -> pa.Array:
         """``exact_duplicate`` or ``near_duplicate`` where a survivor is named, else nothing."""

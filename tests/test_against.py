@@ -23,12 +23,12 @@ LATER = [
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("against")
-    for name, texts in (("may", EARLIER), ("may-later", LATER)):
+    for name, texts in (("1-may", EARLIER), ("2-june", LATER)):
         (folder / name).mkdir()
-        rows = [json.dumps({"id": f"{name}-{at}", "text": text}) for at, text in enumerate(texts)]
+        rows = [json.dumps({"id": f"{name[2:]}-{at}", "text": text}) for at, text in enumerate(texts)]
         (folder / name / "all.jsonl").write_text("\n".join(rows))
-    assert run([folder / "may"], folder / "may-run") == ExitCode.DONE
-    assert run([folder / "may-later"], folder / "june-run", folder / "may-run") == ExitCode.DONE
+    assert run([folder / "1-may"], folder / "may-run") == ExitCode.DONE
+    assert run([folder / "2-june"], folder / "june-run", folder / "may-run") == ExitCode.DONE
     return folder
 
 
@@ -46,35 +46,35 @@ def judged(out):
 
 
 def test_together_they_decide_as_one_run_over_both(folder, tmp_path):
-    assert run([folder / "may", folder / "may-later"], tmp_path / "both") == ExitCode.DONE
+    assert run([folder / "1-may", folder / "2-june"], tmp_path / "both") == ExitCode.DONE
     one = judged(tmp_path / "both").drop("survivor_run").sort("id")
     two = pl.concat([judged(folder / "may-run"), judged(folder / "june-run")])
     assert one.equals(two.drop("survivor_run").sort("id"))
     may = json.loads((folder / "may-run" / "run.json").read_text())["run_id"]
     from_may = two.filter(pl.col("survivor_run") == may)["id"].to_list()
-    assert sorted(from_may) == sorted(f"may-later-{at}" for at in range(10))
+    assert sorted(from_may) == sorted(f"june-{at}" for at in range(10))
 
 
 def test_a_third_run_sees_through_both(folder, tmp_path):
-    assert run([folder / "may"], tmp_path / "third", folder / "may-run", folder / "june-run") == ExitCode.DONE
+    assert run([folder / "1-may"], tmp_path / "third", folder / "may-run", folder / "june-run") == ExitCode.DONE
     assert (judged(tmp_path / "third")["exact"]).all()
 
 
 def test_the_same_command_again_redoes_nothing(folder):
     files = sorted((folder / "june-run" / "near_dup").iterdir())
     before = [file.stat().st_mtime_ns for file in files]
-    assert run([folder / "may-later"], folder / "june-run", folder / "may-run") == ExitCode.DONE
+    assert run([folder / "2-june"], folder / "june-run", folder / "may-run") == ExitCode.DONE
     assert [file.stat().st_mtime_ns for file in files] == before
 
 
 def test_the_removed_document_shows_its_survivor_of_the_earlier_run(folder, capsys):
-    assert command(["why", str(folder / "june-run"), "may-later-7"]) == ExitCode.DONE
+    assert command(["why", str(folder / "june-run"), "june-7"]) == ExitCode.DONE
     assert "may-7" in capsys.readouterr().out
 
 
 def refusal(folder, *against, settings=(), out=None):
     with pytest.raises(PlanError) as refused:
-        run([folder / "may-later"], out or folder / "new", *against, settings=settings)
+        run([folder / "2-june"], out or folder / "new", *against, settings=settings)
     assert not (folder / "new").exists()
     return refused.value.message.replace(f"{folder}/", ""), refused.value.hint.replace(f"{folder}/", "")
 

@@ -3,6 +3,7 @@
 import resource
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,6 +31,8 @@ class Outcome:
     books: Books
     index: ShardIndex | None
     tokens: RawTokens | None
+    audits: Mapping[str, Mapping[str, float]]
+    """What corpus stages say of their own judgments, by stage."""
     profile: Profile
     reused_parts: int
     started: datetime
@@ -81,6 +84,7 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
         ],
         "passes": [[s.name for s in (*one.stages, *([one.closing] if one.closing else []))] for one in plan.passes],
         "plan": {stage.name: stage.plan() for stage in plan.stages if hasattr(stage, "plan")},
+        "audit": outcome.audits,
         "parts": _parts(plan, directory),
         "counts": books.counts(),
         "flow": [

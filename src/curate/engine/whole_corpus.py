@@ -2,9 +2,10 @@
 
 import functools
 import itertools
+import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -15,15 +16,20 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate.engine.base import Engine
-from curate.engine.step import REASONS, Step, entering_mask, input_key, scattered, with_edits
+from curate.engine.step import REASONS, Mask, Step, entering_mask, input_key, scattered, with_edits
 from curate.plan import Plan, measure_key, thresholds_of
-from curate.stages.contract import Comparing, CorpusStage, Receive, Rows, Send
+from curate.stages.contract import Audited, Comparing, CorpusStage, Receive, Rows, Send
+from curate.store.atomic import write_whole
 from curate.store.fingerprint import digest
 from curate.store.row_file import Keys, keys_of, row_file
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+_THIS_RUN = ""
+"""Id that no earlier run has."""
 
 
 class _Place(NamedTuple):
@@ -69,11 +75,11 @@ class WholeCorpus:
 
     def verdicts(self, part: int) -> pa.Table:
         """See `curate.stages.contract.Corpus.verdicts`."""
-        run, _ = self.earlier[part]
+        run = self.earlier[part][0] if part < len(self.earlier) else _THIS_RUN
         columns = ["survivor_at", "survivor_run", "jaccard", "exact"]
         table = pq.read_table(self._places[part].file(self._stage), columns=columns)
         firsts: dict[str, int] = {}
-        for at, (name, _) in enumerate(self.earlier):
+        for at, (name, _) in enumerate([*self.earlier, (_THIS_RUN, 0)]):
             firsts.setdefault(name, at)
         first = pc.index_in(pc.fill_null(table.column("survivor_run"), run), value_set=pa.array(list(firsts)))
         first = pa.array(list(firsts.values()), pa.int64()).take(first.combine_chunks())
@@ -123,29 +129,54 @@ class WholeCorpus:
             return np.memmap(file, dtype, "w+", shape=(size,))
 
 
-def resolve(plan: Plan, stage: CorpusStage, earlier: tuple[Step, ...], directory: RunDirectory, engine: Engine) -> bool:
-    """Write what a corpus stage says of every document; False when all of it was there already."""
-    parts = plan.parts
+def resolve(
+    plan: Plan, stage: CorpusStage, earlier: tuple[Step, ...], directory: RunDirectory, engine: Engine
+) -> Mapping[str, float] | None:
+    """Write what a corpus stage says of every document, unless it is all there; what its audit says, if it has one."""
     entering = functools.partial(entering_mask, directory, earlier)
-    keys = _keys(plan, stage, earlier, [digest(np.packbits(entering(part.index)).tobytes()) for part in parts])
-    if all(keys_of(directory.part(stage.name, part.index)) == keys[part.index] for part in parts):
-        return False
-    step = Step(stage, "judge")
+    masks = [digest(np.packbits(entering(part.index)).tobytes()) for part in plan.parts]
+    keys = _keys(plan, stage, earlier, masks)
     corpus = WholeCorpus(plan, stage, earlier, directory, engine)
-    measure = stage.resolve(corpus)
-
-    def judge(part: int) -> None:
-        measures, mask = measure(part), entering(part)
-        reasons = scattered(stage.judge(measures.filter(pa.array(mask))), mask)
-        rows = measures.add_column(0, REASONS, reasons)
-        with row_file(directory.part(stage.name, part), step.schema, ["reasons.list.element"]) as writer:
-            writer.write(rows.cast(step.schema))
-            writer.finish(keys[part])
-
-    for _ in engine.map(judge, [part.index for part in parts]):
-        pass
+    if any(keys_of(directory.part(stage.name, part.index)) != keys[part.index] for part in plan.parts):
+        judge = functools.partial(_judge, stage, stage.resolve(corpus), entering, directory, keys)
+        for _ in engine.map(judge, [part.index for part in plan.parts]):
+            pass
+    audited = (
+        _audited(stage, corpus, digest([key.verdict for key in keys]), directory)
+        if isinstance(stage, Audited)
+        else None
+    )
     shutil.rmtree(directory.scratch, ignore_errors=True)
-    return True
+    return audited
+
+
+def _judge(
+    stage: CorpusStage,
+    measure: Callable[[int], pa.RecordBatch],
+    entering: Callable[[int], Mask],
+    directory: RunDirectory,
+    keys: Sequence[Keys],
+    part: int,
+) -> None:
+    measures, mask, schema = measure(part), entering(part), Step(stage, "judge").schema
+    reasons = scattered(stage.judge(measures.filter(pa.array(mask))), mask)
+    with row_file(directory.part(stage.name, part), schema, ["reasons.list.element"]) as writer:
+        writer.write(measures.add_column(0, REASONS, reasons).cast(schema))
+        writer.finish(keys[part])
+
+
+def _audited(stage: Audited, corpus: WholeCorpus, key: str, directory: RunDirectory) -> Mapping[str, float]:
+    """The audit of these judgments, made once and kept."""
+    file = directory.audit(stage.name)
+    try:
+        kept: dict[str, Any] = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        kept = {}
+    if kept.get("key") != key:
+        kept = {"key": key, "figures": dict(stage.audit(corpus))}
+        write_whole(file, json.dumps(kept).encode())
+    figures: dict[str, float] = kept["figures"]
+    return figures
 
 
 def _keys(plan: Plan, stage: CorpusStage, earlier: tuple[Step, ...], masks: Sequence[str]) -> list[Keys]:

@@ -128,8 +128,10 @@ class Corpus(Protocol):
         """Observed columns of one part, row for row (null where the document is already out)."""
 
     def verdicts(self, part: int) -> pa.Table:
-        """What an earlier run decided of its part, row for row: ``survivor_part``, ``survivor_row`` (as numbered in
-        this corpus; null where the document was kept or already out), ``jaccard`` and ``exact``.
+        """What was decided of a part of an earlier run, or in the end of this one, row for row.
+
+        ``survivor_part`` and ``survivor_row`` as numbered in this corpus (null where the document was kept or already
+        out), ``jaccard`` and ``exact``.
         """
 
     def texts(self, part: int, rows: npt.NDArray[np.int64]) -> pa.Array:
@@ -166,6 +168,14 @@ class CorpusStage(Stage, Protocol):
 
     def resolve(self, corpus: Corpus) -> Callable[[int], pa.RecordBatch]:
         """A task that gives the measures of one part; the schema is ``adds``, all null where the document was out."""
+
+
+@runtime_checkable
+class Audited(CorpusStage, Protocol):
+    """A corpus stage that can tell, when all is judged, how good its judgments are."""
+
+    def audit(self, corpus: Corpus) -> Mapping[str, float]:
+        """Figures for the manifest and the report, by name."""
 
 
 class Incomparable(NamedTuple):

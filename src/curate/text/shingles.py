@@ -20,6 +20,7 @@ Kernels work through a text in chunks that fit the first-level cache, so memory 
 
 import unicodedata
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -103,8 +104,17 @@ def mix64(x: int) -> int:
     x *= uint64(0xFF51AFD7ED558CCD)
     x ^= x >> uint64(33)
     x *= uint64(0xC4CEB9FE1A85EC53)
-    mixed: int = uint64(x ^ (x >> uint64(33)))
-    return mixed
+    bits: int = uint64(x ^ (x >> uint64(33)))
+    return bits
+
+
+@njit(nogil=True, cache=True)
+def mixed(values: npt.NDArray[Any]) -> Hashes:
+    """`mix64` of every integer of an array: spread over all 64 bits, so that ranges of them are equally full."""
+    bits = np.empty(len(values), np.uint64)
+    for i in range(len(values)):
+        bits[i] = mix64(values[i])
+    return bits
 
 
 @njit(nogil=True, cache=True)

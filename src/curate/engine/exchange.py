@@ -2,8 +2,8 @@
 
 Whoever sends, puts rows with a column ``to``; whoever receives, takes all rows meant for it. What waits in memory is
 bounded: when it passes the budget it is sorted by receiver and written as one *run*, an Arrow file with one record
-batch for each receiver, which is mapped into memory when the rows are taken. So the number of files follows from the
-bytes sent, not from senders times receivers.
+batch for each receiver, which is read when the rows are taken. So the number of files follows from the bytes sent, not
+from senders times receivers. Files are read, not mapped: what is mapped counts as this process's memory.
 """
 
 import shutil
@@ -71,7 +71,7 @@ class Mailboxes:
             for receiver in receivers:
                 parts = [part for one in self._waiting if len(part := one.of(int(receiver)))]
                 writer.write_batch(pa.concat_batches(parts))
-        self._runs.append((pa.ipc.open_file(pa.memory_map(str(path))), receivers))
+        self._runs.append((pa.ipc.open_file(pa.OSFile(str(path))), receivers))
         self._waiting, self._size = [], 0
 
 
@@ -103,7 +103,7 @@ class Received:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._tables: list[pa.Table] = []
+        self._tables: list[pa.Table | Path] = []
         self._size = 0
 
     def append(self, table: pa.Table) -> None:
@@ -115,12 +115,13 @@ class Received:
         return len(self._tables)
 
     def __getitem__(self, receiver: int) -> pa.Table:
-        return self._tables[receiver]
+        table = self._tables[receiver]
+        return pa.ipc.open_file(pa.OSFile(str(table))).read_all() if isinstance(table, Path) else table
 
-    def _written(self, table: pa.Table) -> pa.Table:
+    def _written(self, table: pa.Table) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"kept-{len(self._tables)}.arrow"
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
         self._size -= table.nbytes
-        return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        return path

@@ -95,7 +95,8 @@ def _components(corpus: Corpus, numbering: Numbering, met: Rows) -> Rows:
 def _send_edges(
     edges: Rows, end: str, numbering: Numbering, ranges: int, both_ways: bool, sender: int
 ) -> Iterator[pa.RecordBatch]:
-    documents, others = column(edges[sender], "document"), column(edges[sender], end)
+    rows = edges[sender]
+    documents, others = column(rows, "document"), column(rows, end)
     apart = documents != others
     documents, others = documents[apart], others[apart]
     yield addressed(numbering.range_of(documents, ranges), document=documents, root=others)
@@ -108,7 +109,8 @@ def _receive_edges(star: Star, receiver: int, rows: pa.Table) -> pa.Table:  # no
 
 
 def _send_labels(edges: Rows, numbering: Numbering, sender: int) -> Iterator[pa.RecordBatch]:
-    documents, roots = column(edges[sender], "document"), column(edges[sender], "root")
+    rows = edges[sender]
+    documents, roots = column(rows, "document"), column(rows, "root")
     documents, roots = np.concatenate((documents, np.unique(roots))), np.concatenate((roots, np.unique(roots)))
     yield addressed(numbering.part_of(documents), document=documents, component=roots)
 
@@ -119,6 +121,7 @@ def _length(rows: Rows, sender: int) -> int:
 
 def _digest(edges: Rows, sender: int) -> int:
     """Equal for equal sets of edges, wherever they are."""
-    documents, roots = (column(edges[sender], name).astype(np.uint64) for name in ("document", "root"))
+    rows = edges[sender]
+    documents, roots = (column(rows, name).astype(np.uint64) for name in ("document", "root"))
     mixed = (documents * np.uint64(0x9E3779B97F4A7C15) ^ roots) * np.uint64(0xFF51AFD7ED558CCD)
     return int((mixed ^ (mixed >> np.uint64(32))).sum(dtype=np.uint64)) + len(documents)

@@ -16,7 +16,7 @@ from curate.stages.contract import Corpus, Rows, addressed
 from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.partial import band_column
 from curate.stages.near_dup.sending import column, in_order, range_of_key, ranges_for, sent_home
-from curate.text.components import Nodes, large_star, small_star
+from curate.text.components import Nodes, large_star, small_star, stars
 from curate.text.lsh import meetings
 
 BUCKETS = pa.schema([("document", pa.int64()), ("bucket", pa.uint64())])
@@ -80,6 +80,9 @@ def _components(corpus: Corpus, numbering: Numbering, met: Rows) -> Rows:
     """Edges from every document with company to the lowest one it is connected with."""
     rows = sum(corpus.map(functools.partial(_length, met), range(len(met))))
     ranges = ranges_for(2 * _ROW_BYTES * rows)
+    if ranges == 1:
+        send = functools.partial(_send_edges, met, "owner", numbering, 1, False)
+        return corpus.exchange(send, len(met), functools.partial(_receive_edges, stars), 1, _EDGES)
     edges, end, before, now = met, "owner", -1, 0
     while now != before:
         for star, both_ways in ((large_star, True), (small_star, False)):

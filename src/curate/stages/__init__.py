@@ -15,6 +15,7 @@ BUILTIN: tuple[tuple[str, str], ...] = (
     ("language", "curate.stages.language:Language"),
     ("near_dup", "curate.stages.near_dup:NearDup"),
     ("quality", "curate.stages.quality:Quality"),
+    ("redact", "curate.stages.redact:Redact"),
     ("tokenize", "curate.stages.tokenize:Tokenize"),
 )
 """Name and class of each stage, in an order that works."""

@@ -82,13 +82,14 @@ def phones(text: bytes, start: int, stop: int, regions: tuple[str, ...]) -> Iter
     Valid numbers only, by the numbering plans of phonenumbers; without ``+`` also grouped as is usual there.
     """
     start = max(0, start - 2)  # "+(" stands before the first digit
-    window = text[start:stop]
     from phonenumbers import Leniency, PhoneNumberMatcher
 
-    readable = window.replace(b"\xc2\xa0", b"  ").decode("latin-1")  # one byte, one character
+    window = text[start : _with_edge(text, stop)].replace("\N{NO-BREAK SPACE}".encode(), b"  ")
+    readable = as_ascii(window)
     if _PLUS_NUMBER.search(window):
         for found in PhoneNumberMatcher(readable, "ZZ", Leniency.VALID):
-            yield start + found.start, start + found.end
+            unclosed = found.raw_string.startswith("(") and ")" not in found.raw_string
+            yield start + found.start + unclosed, start + found.end
     if not regions or not any(map(_may_be_phone, _GROUPS.finditer(text, start, _with_edge(text, stop)))):
         return
     for region in regions:
@@ -132,6 +133,14 @@ _LEAST_GROUPS = 3
 @functools.cache
 def _stdnum(name: str) -> Any:
     return import_module(f"stdnum.{name}")
+
+
+def as_ascii(text: bytes) -> str:
+    """One character for each byte; those beyond ASCII become one that is neither a letter nor a digit."""
+    return text.translate(_PLAIN).decode("ascii")
+
+
+_PLAIN = bytes(range(128)) + b"\x01" * 128
 
 
 def _digits(text: bytes) -> str:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from curate.errors import PlanError
 from curate.stages.contract import Reason, Settings, reasons_where
-from curate.stages.redact.numbers import cards, ibans, ip_address, national_ids, phones
+from curate.stages.redact.numbers import as_ascii, cards, ibans, ip_address, national_ids, phones
 from curate.stages.redact.secrets import key_block, secrets_in
 from curate.stages.redact.settings import KINDS, RedactSettings
 from curate.text.arrow import EDITS, edit_lists
@@ -20,10 +20,7 @@ from curate.text.arrow import EDITS, edit_lists
 if TYPE_CHECKING:
     from curate.text.sensitive import Spans
 
-COUNTS = {"secret": "secrets", "card": "cards", "iban": "ibans", "national_id": "national_ids", "ip": "ips"} | {
-    "phone": "phones",
-    "email": "emails",
-}
+COUNTS = {kind: f"{kind}s" for kind in KINDS}
 """Kind → the measure that counts it."""
 
 _LINE = 300
@@ -73,6 +70,7 @@ class Redact:
 
     def __init__(self, settings: RedactSettings) -> None:
         self.settings = settings
+        self._placeholders = {settings.placeholder(kind).encode() for kind in KINDS}
 
     @property
     def fingerprint(self) -> str:
@@ -159,7 +157,9 @@ class Redact:
         found = {}
         for row, first, last in zip(rows.tolist(), firsts, [*firsts[1:], len(spans.rows)], strict=False):
             text = texts[row].as_py().encode()
-            if of_row := _apart(self._looked_at(text, spans, range(first, last))):
+            seen = self._looked_at(text, spans, range(first, last))
+            # A placeholder where a password was would be taken for a password.
+            if of_row := _apart(one for one in seen if text[one.start : one.stop] not in self._placeholders):
                 found[row] = of_row
         return found
 
@@ -195,10 +195,10 @@ class Redact:
 
 
 def _secrets(text: bytes, start: int, stop: int) -> Iterator[Found]:
-    line = text[start:stop].decode("latin-1")  # one byte, one character
+    line = as_ascii(text[start:stop])
     head = line.find("-----BEGIN")
     if head >= 0 and "PRIVATE KEY" in line:
-        block = key_block(text.decode("latin-1"), start + head)
+        block = key_block(as_ascii(text), start + head)
         yield from _as("secret", iter([block] if block else []))
     yield from (Found(start + first, start + last, "secret") for first, last in secrets_in(line))
 

@@ -83,7 +83,7 @@ def messes(draw) -> str:
     return "".join(draw(st.lists(piece, max_size=12)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(messes(), st.sampled_from([{}, dict.fromkeys(KINDS, ""), {"phone": " "}]))
 def test_edits_are_apart_and_leave_nothing_to_redact(text, placeholders):
     stage = Redact(RedactSettings(placeholders=placeholders))

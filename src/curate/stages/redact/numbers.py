@@ -82,20 +82,23 @@ def phones(text: bytes, start: int, stop: int, regions: tuple[str, ...]) -> Iter
     Valid numbers only, by the numbering plans of phonenumbers; without ``+`` also grouped as is usual there.
     """
     start = max(0, start - 2)  # "+(" stands before the first digit
+    window = text[start : _with_edge(text, stop)].replace("\N{NO-BREAK SPACE}".encode(), b"  ")
+    if _PLUS_NUMBER.search(window):
+        yield from _phones_in(window, start, "ZZ")
+    if any(map(_may_be_phone, _GROUPS.finditer(text, start, _with_edge(text, stop)))):
+        for region in regions:
+            yield from _phones_in(window, start, region)
+
+
+def _phones_in(window: bytes, offset: int, region: str) -> Iterator[Span]:
     from phonenumbers import Leniency, PhoneNumberMatcher
 
-    window = text[start : _with_edge(text, stop)].replace("\N{NO-BREAK SPACE}".encode(), b"  ")
-    readable = as_ascii(window)
-    if _PLUS_NUMBER.search(window):
-        for found in PhoneNumberMatcher(readable, "ZZ", Leniency.VALID):
-            unclosed = found.raw_string.startswith("(") and ")" not in found.raw_string
-            yield start + found.start + unclosed, start + found.end
-    if not regions or not any(map(_may_be_phone, _GROUPS.finditer(text, start, _with_edge(text, stop)))):
-        return
-    for region in regions:
-        for found in PhoneNumberMatcher(readable, region, Leniency.STRICT_GROUPING):
-            if not found.raw_string.isdigit():
-                yield start + found.start, start + found.end
+    leniency = Leniency.VALID if region == "ZZ" else Leniency.STRICT_GROUPING
+    for found in PhoneNumberMatcher(as_ascii(window), region, leniency):
+        number = found.raw_string
+        if not number.isdigit():
+            unclosed = number.startswith("(") and ")" not in number
+            yield offset + found.start + unclosed, offset + found.end
 
 
 def _may_be_phone(match: re.Match[bytes]) -> bool:

@@ -34,7 +34,7 @@ def benchmark_texts(benchmarks: tuple[str, ...], fields: tuple[str, ...]) -> lis
 
     Args:
         benchmarks: paths, folders and globs.
-        fields: fields to read; none: all that hold text. Files without fields (``.txt``) are read whole, line by line.
+        fields: fields to read where an item has them; none: all that hold text. Each line of a ``.txt`` file is an item.
 
     Raises:
         PlanError: a file is not there, cannot be read, has no item, or lacks a field.
@@ -42,15 +42,26 @@ def benchmark_texts(benchmarks: tuple[str, ...], fields: tuple[str, ...]) -> lis
     found: list[ItemText] = []
     for path in named_files(SETTING, benchmarks):
         name, ending = _name_and_ending(path)
+        items = list(_items(path, ending, with_names=bool(fields)))
+        _check_fields(path, fields, items)
         texts = [
             ItemText(name, _id(item, number), text)
-            for number, item in enumerate(_items(path, ending, with_names=bool(fields)), 1)
-            for text in _texts(item, fields, path)
+            for number, item in enumerate(items, 1)
+            for field in (fields if fields and "" not in item else item)
+            for text in _strings(item.get(field))
         ]
         if not texts:
             raise PlanError(f"`{SETTING}` names `{path}`, which has no item with text", hint="check decontaminate.fields")
         found += texts
     return found
+
+
+def _check_fields(path: Path, fields: tuple[str, ...], items: list[Mapping[str, Any]]) -> None:
+    """At least one of ``fields`` must be in the file: test sets that are read together may differ."""
+    names = {name for item in items for name in item}
+    if fields and names and "" not in names and not names & set(fields):
+        listed = ", ".join(fields)
+        raise PlanError(f"`decontaminate.fields` is {listed}, and no item of `{path}` has it", hint=nearest(fields[0], names))
 
 
 def _name_and_ending(path: Path) -> tuple[str, str]:
@@ -107,13 +118,6 @@ def _listed(value: Any) -> list[Any]:
     lists = [inner for inner in value.values() if isinstance(inner, list)] if isinstance(value, dict) else []
     of_objects = [inner for inner in lists if inner and all(isinstance(item, dict) for item in inner)]
     return of_objects[0] if len(of_objects) == 1 else [value]
-
-
-def _texts(item: Mapping[str, Any], fields: tuple[str, ...], path: Path) -> Iterator[str]:
-    for field in fields or item:
-        if field not in item and "" not in item:
-            raise PlanError(f"`decontaminate.fields` has `{field}`, which an item of `{path}` lacks", hint=nearest(field, item))
-        yield from _strings(item.get(field, item.get("")))
 
 
 def _strings(value: Any) -> Iterator[str]:

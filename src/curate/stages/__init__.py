@@ -12,6 +12,7 @@ from curate.stages.contract import Stage
 
 BUILTIN: tuple[tuple[str, str], ...] = (
     ("normalize", "curate.stages.normalize:Normalize"),
+    ("url_filter", "curate.stages.url_filter:UrlFilter"),
     ("language", "curate.stages.language:Language"),
     ("near_dup", "curate.stages.near_dup:NearDup"),
     ("quality", "curate.stages.quality:Quality"),

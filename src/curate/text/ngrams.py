@@ -7,6 +7,7 @@ All words of a text are read once. Sequences of any length are hashed from a pol
 says which of them may be in the collection, and a table which are.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -114,6 +115,22 @@ def find_grams(texts: pa.Array, grams: Grams) -> tuple[Offsets, Hits]:
     data, offsets = utf8_view(texts)
     words = np.zeros(len(texts), np.int64)
     return words, Hits(*_find(data, offsets, letters(), grams, words).T)
+
+
+def hits_by_row(hits: Hits) -> Iterator[tuple[int, Hits]]:
+    """The hits of each text that has any, in order."""
+    rows, firsts = np.unique(hits.rows, return_index=True)
+    for row, first, last in zip(rows.tolist(), firsts, [*firsts[1:], len(hits.rows)], strict=False):
+        yield row, Hits(*(column[first:last] for column in hits))
+
+
+def covered_words(hits: Hits) -> int:
+    """Number of words of one text that lie in any of its hits."""
+    covered, behind = 0, 0
+    for first, last in sorted(zip((hits.words - hits.sizes + 1).tolist(), hits.words.tolist(), strict=True)):
+        covered += max(0, last + 1 - max(first, behind))
+        behind = max(behind, last + 1)
+    return covered
 
 
 @njit(nogil=True, cache=True)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curate.stages.decontaminate.benchmarks import ItemText
-from curate.text.ngrams import Grams, Hits, collection, text_grams
+from curate.text.ngrams import Grams, Hits, collection, covered_words, hits_by_row, text_grams
 
 Numbers = npt.NDArray[np.int64]
 
@@ -68,11 +68,7 @@ def build_index(items: list[ItemText], ngram_words: int, min_words: int, max_ite
 
 def matches(index: Index, words: Numbers, hits: Hits) -> dict[int, Match]:
     """Row → match, for documents with any."""
-    rows, firsts = np.unique(hits.rows, return_index=True)
-    return {
-        int(row): _match(index, int(words[row]), Hits(*(column[first:last] for column in hits)))
-        for row, first, last in zip(rows, firsts, [*firsts[1:], len(hits.rows)], strict=False)
-    }
+    return {row: _match(index, int(words[row]), of_row) for row, of_row in hits_by_row(hits)}
 
 
 def _match(index: Index, words: int, hits: Hits) -> Match:
@@ -82,21 +78,11 @@ def _match(index: Index, words: int, hits: Hits) -> Match:
     best = int(np.lexsort((-held, -shares))[0])
     own = np.isin(hits.places, [place for place in found if best in _texts_of(index, place)])
     start, stop = _longest_run(Hits(*(column[own] for column in hits)))
-    return Match(_covered(hits) / words, float(shares[best]), best, start, stop)
+    return Match(covered_words(hits) / words, float(shares[best]), best, start, stop)
 
 
 def _texts_of(index: Index, place: int) -> Numbers:
     return index.texts[index.firsts[place] : index.firsts[place + 1]]
-
-
-def _covered(hits: Hits) -> int:
-    """Words that lie in any of the n-grams."""
-    covered, behind = 0, 0
-    for last, size in zip(hits.words.tolist(), hits.sizes.tolist(), strict=True):
-        first = max(last - size + 1, behind)
-        covered += max(0, last + 1 - first)
-        behind = max(behind, last + 1)
-    return covered
 
 
 def _longest_run(hits: Hits) -> tuple[int, int]:

@@ -94,7 +94,9 @@ SECRETS = (
     lambda r: "glpat-" + "7" + chars(r, BASE62, 19),
     lambda r: "SG." + "3" + chars(r, BASE62, 21) + "." + chars(r, BASE62, 43),
     lambda r: "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NSJ9." + chars(r, BASE62, 43),
-    lambda r: f"-----BEGIN RSA PRIVATE KEY-----\n{chars(r, BASE62, 64)}\n{chars(r, BASE62, 30)}\n-----END RSA PRIVATE KEY-----",
+    lambda r: (
+        f"-----BEGIN EC PRIVATE KEY-----\n{chars(r, BASE62, 64)}\n{chars(r, BASE62, 30)}\n-----END EC PRIVATE KEY-----"
+    ),
 )
 
 

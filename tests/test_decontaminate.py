@@ -69,7 +69,13 @@ def test_leaks_are_found_with_their_item_and_place(leak, benchmark, item, share)
 def test_other_text_is_no_leak():
     changed = SUMS[0]["question"].replace("nine", "ten").replace("four", "six").replace("July", "May").split()
     changed = " ".join(word for place, word in enumerate(changed) if place % 7)
-    texts = [prose(3), "", SUMS[2]["question"], changed, "from typing import List\n\n\ndef f(heights: List[int]) -> int:"]
+    texts = [
+        prose(3),
+        "",
+        SUMS[2]["question"],
+        changed,
+        "from typing import List\n\n\ndef f(heights: List[int]) -> int:",
+    ]
     for found in measured(stage_of(), *texts):
         assert (found["overlap"], found["benchmark"], found["span"], found["reasons"]) == (0.0, None, None, [])
 
@@ -103,7 +109,9 @@ def test_what_many_items_share_is_their_template(tmp_path):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.sampled_from("ab字"), max_size=60), st.lists(st.sampled_from("ab字"), max_size=60), st.integers(1, 5))
+@given(
+    st.lists(st.sampled_from("ab字"), max_size=60), st.lists(st.sampled_from("ab字"), max_size=60), st.integers(1, 5)
+)
 def test_grams_are_those_of_the_plain_definition(text, known, size):
     text, known = " ".join(text), "-".join(known)
     plain = words_of(known)
@@ -166,7 +174,9 @@ def test_a_run_leaves_the_leak_out_and_why_shows_it(tmp_path, capsys):
     (tmp_path / "in.jsonl").write_text("\n".join(json.dumps({"id": i, "text": t}) for i, t in texts.items()))
     out = tmp_path / "out"
     words = ['pipeline.stages=["normalize","decontaminate","tokenize"]', f'decontaminate.benchmarks=["{CASES}"]']
-    assert command(["run", str(tmp_path / "in.jsonl"), "-o", str(out), "-qq", *(f"--set={word}" for word in words)]) == 0
+    assert (
+        command(["run", str(tmp_path / "in.jsonl"), "-o", str(out), "-qq", *(f"--set={word}" for word in words)]) == 0
+    )
     counts = json.loads((out / "run.json").read_text())["counts"]
     assert counts["removed"]["decontaminate"] == {"documents": 1, "reasons": {"benchmark_overlap": 1}}
     assert counts["kept"] == 2

@@ -23,7 +23,13 @@ from planted import MAKERS, planted
 
 CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"
 STAGE = Redact(RedactSettings())
-AROUND = [("Please write to me: ", " and wait."), ("(", "), he said"), ('"', '"\n'), ("zu 100 % ", ", ja"), ("年", "。")]
+AROUND = [
+    ("Please write to me: ", " and wait."),
+    ("(", "), he said"),
+    ('"', '"\n'),
+    ("zu 100 % ", ", ja"),
+    ("年", "。"),
+]
 
 
 def texts_of(*texts: str) -> pa.Array:
@@ -133,7 +139,9 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("redact")
     secret = "Write to mary.jones@mail.example or call +44 20 7031 3000."
     texts = {"twice": f"{prose(1)}\n{secret}", "again": f"{prose(1)}\n{secret}", "plain": prose(2), "short": secret}
-    (folder / "in.jsonl").write_text("\n".join(json.dumps({"id": i, "text": t, "by": secret}) for i, t in texts.items()))
+    (folder / "in.jsonl").write_text(
+        "\n".join(json.dumps({"id": i, "text": t, "by": secret}) for i, t in texts.items())
+    )
     out = folder / "out"
     stages = '["normalize","near_dup","quality","redact","tokenize"]'
     assert command(["run", str(folder / "in.jsonl"), "-o", str(out), "-qq", "--set", f"pipeline.stages={stages}"]) == 0

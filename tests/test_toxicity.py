@@ -56,7 +56,9 @@ def test_lists_of_a_language_are_for_its_documents(lists):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.sampled_from("ab"), max_size=20), st.sets(st.text("ab", min_size=1, max_size=4), min_size=1, max_size=3))
+@given(
+    st.lists(st.sampled_from("ab"), max_size=20), st.sets(st.text("ab", min_size=1, max_size=4), min_size=1, max_size=3)
+)
 def test_words_are_counted_as_by_the_plain_definition(tmp_path_factory, text, entries):
     folder = tmp_path_factory.mktemp("lists")
     (folder / "all.txt").write_text("\n".join(" ".join(entry) for entry in entries))
@@ -97,7 +99,9 @@ def test_a_run_leaves_them_out(lists, tmp_path, capsys):
     words = ['pipeline.stages=["normalize","language","toxicity","tokenize"]', "language.keep=['en','nl','und','de']"]
     words += [f"toxicity.words=['{lists / 'all.txt'}']", f"toxicity.words_by_language={{fr=['{lists / 'fr.txt'}']}}"]
     words.append("language.min_score=0")
-    assert command(["run", str(tmp_path / "in.jsonl"), "-o", str(out), "-qq", *(f"--set={word}" for word in words)]) == 0
+    assert (
+        command(["run", str(tmp_path / "in.jsonl"), "-o", str(out), "-qq", *(f"--set={word}" for word in words)]) == 0
+    )
     counts = json.loads((out / "run.json").read_text())["counts"]
     assert counts["removed"]["toxicity"] == {"documents": 1, "reasons": {"too_large_share": 1}}
     capsys.readouterr()

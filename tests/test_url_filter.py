@@ -102,7 +102,12 @@ def test_a_hashed_set_is_a_set(members, others):
 
 @pytest.mark.parametrize(
     ("data", "message"),
-    [(b"", "which is empty"), (b"# only\n", "which has no entry"), (b"\x89PNG\r\n\x1a\n\xff", "which is no text"), (b"a\0b", "null bytes")],
+    [
+        (b"", "which is empty"),
+        (b"# only\n", "which has no entry"),
+        (b"\x89PNG\r\n\x1a\n\xff", "which is no text"),
+        (b"a\0b", "null bytes"),
+    ],
 )
 def test_lists_that_cannot_be_used_are_named(tmp_path, data, message):
     (tmp_path / "list.txt").write_bytes(data)

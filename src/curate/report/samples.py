@@ -189,9 +189,7 @@ class _Documents:
         return Twin(id=survivor["id"] or "", text=survivor["text"], jaccard=self.judged[row].get("near_dup.jaccard"))
 
 
-def _read(
-    judgments: Judgments, rows: set[int], shown_as: Callable[[str], str] | None
-) -> dict[int, Mapping[str, Any]]:
+def _read(judgments: Judgments, rows: set[int], shown_as: Callable[[str], str] | None) -> dict[int, Mapping[str, Any]]:
     """Row → id, source, origin, beginning of the text and its bytes; only row groups that are needed are read."""
     found: dict[int, Mapping[str, Any]] = {}
     places = sorted((*judgments.place(row), row) for row in rows)

@@ -1,6 +1,5 @@
-"""Files that a setting names: lists of words or addresses, test sets. What is wrong with them is said before the run."""
+"""Files that a setting names: lists of words or addresses, test sets. What is wrong with them is said beforehand."""
 
-import glob
 import gzip
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -28,7 +27,7 @@ def named_files(setting: str, patterns: Iterable[str]) -> list[Path]:
         elif path.is_file():
             files = [path]
         else:
-            files = sorted(file for file in map(Path, glob.glob(str(path), recursive=True)) if file.is_file())
+            files = sorted(file for file in _globbed(path) if file.is_file())
         if not files:
             raise PlanError(f"`{setting}` names `{pattern}`, which is not there", hint=_hint(path))
         found |= dict.fromkeys(files)
@@ -84,6 +83,11 @@ def content_digest(paths: Iterable[Path]) -> str:
                 running.update(block)
         running.update(b"\0")
     return running.hexdigest()
+
+
+def _globbed(path: Path) -> Iterator[Path]:
+    folder = Path(path.anchor)
+    return folder.glob(str(path.relative_to(folder)))
 
 
 def _hint(path: Path) -> str:

@@ -1,13 +1,14 @@
 """The stage ``toxicity``: documents with too many words of a list, such as the one that C4 was filtered by.
 
-A word list knows no context: it meets medicine, literature and the speech of the people it names. That is why the share of
-such words decides by default, and not, as in C4, a single one (Dodge et al. 2021, arXiv 2104.08758, section 5).
+A word list knows no context: it meets medicine, literature and the speech of the people it names. That is why the share
+of such words decides by default, and not, as in C4, a single one (Dodge et al. 2021, arXiv 2104.08758, section 5).
 """
 
 import functools
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -33,7 +34,7 @@ class ToxicitySettings(Settings, frozen=True):
 
     words: tuple[str, ...] = ()
     """Lists of words and phrases, one on a line, for documents of every language."""
-    words_by_language: dict[str, tuple[str, ...]] = {}
+    words_by_language: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     """More lists, each for documents of one language, by the labels of the language stage."""
     max_words: int | bool = False
     """Most words of a document that may be on a list; ``false``: any number. C4 allowed none."""
@@ -107,7 +108,7 @@ class Toxicity:
         return []
 
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Words on a list, their share of all words, and up to ten entries of the lists that were met, in their order."""
+        """Words on a list, their share of all words, and up to ten entries of the lists that were met, in order."""
         from curate.text.ngrams import covered_words, find_grams, hits_by_row
 
         counts, shares = np.zeros(len(batch), np.int32), np.zeros(len(batch))
@@ -125,7 +126,10 @@ class Toxicity:
 
     def judge(self, measures: pa.RecordBatch) -> pa.Array:
         """A reason for each limit that is passed."""
-        limits = {"too_many_words": ("words", self.settings.max_words), "too_large_share": ("share", self.settings.max_share)}
+        limits = {
+            "too_many_words": ("words", self.settings.max_words),
+            "too_large_share": ("share", self.settings.max_share),
+        }
         rules = {
             code: measures[name].to_numpy(zero_copy_only=False) > limit
             for code, (name, limit) in limits.items()
@@ -170,5 +174,5 @@ def _laid_out(entries: Mapping[str, str]) -> _List:
     of_gram: dict[int, str] = {}
     for (_, grams), place in zip(found, entries.values(), strict=True):
         of_gram.update((gram, of_gram.get(gram, place)) for gram in grams.tolist())
-    grams = collection([words for words, grams in found if len(grams)], np.array(list(of_gram), np.uint64))
-    return _List(grams, tuple(of_gram[gram] for gram in grams.hashes.tolist()))
+    known = collection([words for words, grams in found if len(grams)], np.array(list(of_gram), np.uint64))
+    return _List(known, tuple(of_gram[gram] for gram in known.hashes.tolist()))

@@ -1,7 +1,7 @@
 r"""Which sequences of words of a small collection occur in a text, and where.
 
-Words are those of `curate.text.shingles`: runs of letters, digits, marks and underscores without case, so that white space,
-punctuation and layout make no difference. A *gram* is the 64-bit hash of several consecutive words.
+Words are those of `curate.text.shingles`: runs of letters, digits, marks and underscores without case, so that white
+space, punctuation and layout make no difference. A *gram* is the 64-bit hash of several consecutive words.
 
 All words of a text are read once. Sequences of any length are hashed from a polynomial over the words so far, a bit map
 says which of them may be in the collection, and a table which are.
@@ -108,7 +108,7 @@ def find_grams(texts: pa.Array, grams: Grams) -> tuple[Offsets, Hits]:
 
     Example:
         >>> (size, known), = text_grams(pa.array(["to be or"], pa.large_string()), 3, 3)
-        >>> words, hits = find_grams(pa.array(["Ah: to be,\\nor not"], pa.large_string()), collection([size], known))
+        >>> words, hits = find_grams(pa.array(["Ah: to be, or not"], pa.large_string()), collection([size], known))
         >>> words.tolist(), hits.starts.tolist(), hits.stops.tolist()
         ([5], [4], [13])
     """

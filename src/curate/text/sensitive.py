@@ -60,8 +60,8 @@ def sensitive_spans(texts: pa.Array) -> Spans:
     Example:
         >>> texts = pa.array(["Nothing here.", "Write to ann@mail.example or 192.0.2.17."], pa.large_string())
         >>> spans = sensitive_spans(texts)
-        >>> [(row, start, Hint(hint).name) for row, start, _, hint in zip(*map(list, spans), strict=True)]
-        [(1, 9, 'EMAIL'), (1, 29, 'IPV4')]
+        >>> spans.rows.tolist(), spans.starts.tolist(), [Hint(hint).name for hint in spans.hints]
+        ([1, 1], [9, 29], ['EMAIL', 'IPV4'])
     """
     data, offsets = utf8_view(texts)
     return Spans(*_find(data, offsets, _classes()))
@@ -195,7 +195,7 @@ def _doubled_codes(codes: Codes) -> Codes:
 def _email(data: Bytes, start: int, at: int, end: int, classes: Codes) -> tuple[int, int]:
     """First byte and end of the address around the ``@`` at ``at``; 0, 0 when there is none.
 
-    ``local@label.label``: the last label has two letters or more and no digit. ``git@host:path`` is a place, no address.
+    ``local@label.label``: the last label has two letters or more and no digit. ``git@host:path`` is a place.
     """
     first = at
     while first > start and at - first < 64 and classes[data[first - 1]] & _LOCAL:
@@ -227,7 +227,7 @@ def _email(data: Bytes, start: int, at: int, end: int, classes: Codes) -> tuple[
 
 @njit(nogil=True, cache=True, inline="always")
 def _is_path(data: Bytes, at: int, end: int) -> bool:
-    return at + 1 < end and data[at] == _COLON and data[at + 1] not in (_SPACE, _NEWLINE)
+    return at + 1 < end and bool(data[at] == _COLON and data[at + 1] not in (_SPACE, _NEWLINE))
 
 
 @njit(nogil=True, cache=True)
@@ -270,5 +270,5 @@ def _ipv6_end(data: Bytes, start: int, at: int, end: int, classes: Codes) -> int
 def _is_key_head(data: Bytes, word: int, end: int) -> bool:
     """``-----BEGIN``, or a key id of AWS, which may have no digit."""
     if end - word == 10:
-        return data[word] == _DASH and data[word + 4] == _DASH and data[word + 5] == 66 and data[end - 1] == 78
-    return end - word == 20 and data[word] == 65 and data[word + 2] == 73 and data[word + 3] == 65  # A?IA
+        return bool(data[word] == _DASH and data[word + 4] == _DASH and data[word + 5] == 66 and data[end - 1] == 78)
+    return bool(end - word == 20 and data[word] == 65 and data[word + 2] == 73 and data[word + 3] == 65)  # A?IA

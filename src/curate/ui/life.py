@@ -62,11 +62,11 @@ def _masked(life: Life, masks: Masks) -> Life:
     """With texts and metadata as they may be shown."""
     if not masks.names:
         return life
-    rows = [
-        row and row | {name: row[name] and masks.shown(row[name]) for name in ("text", "metadata")}
-        for row in (life.document, life.survivor)
-    ]
-    return life._replace(document=rows[0], survivor=rows[1])
+
+    def masked(row: dict[str, Any]) -> dict[str, Any]:
+        return row | {name: row[name] and masks.shown(row[name]) for name in ("text", "metadata")}
+
+    return life._replace(document=masked(life.document), survivor=life.survivor and masked(life.survivor))
 
 
 def _show(out: Console, life: Life, sentences: dict[tuple[str, str], str], masks: Masks) -> None:
@@ -102,7 +102,9 @@ def _show_verdict(out: Console, verdict: Verdict, sentences: dict[tuple[str, str
     for code in verdict.reasons:
         out.print(Text(f"      {verdict.stage}.{code}: {sentences.get((verdict.stage, code), '')}"), soft_wrap=True)
     shown = {
-        name: _plain(value) for name, value in verdict.measures.items() if name not in _SHOWN_APART and value not in (None, [])
+        name: _plain(value)
+        for name, value in verdict.measures.items()
+        if name not in _SHOWN_APART and value not in (None, [])
     }
     if shown:
         out.print(Text(printable("      " + "  ".join(f"{k}={v}" for k, v in shown.items())), "dim"), soft_wrap=True)
@@ -112,7 +114,7 @@ def _show_span(out: Console, span: dict[str, int] | None, text: bytes, masks: Ma
     """Print the piece of the text that a measure called ``span`` points to."""
     if span:
         piece = printable(_cut(masks.piece(text, span["start"], span["end"])).replace("\n", "⏎"))
-        out.print(Text.assemble((f"      bytes {span['start']}–{span['end']}  ", "dim"), piece), soft_wrap=True)
+        out.print(Text.assemble((f"      bytes {span['start']} to {span['end']}  ", "dim"), piece), soft_wrap=True)
 
 
 def _show_edits(out: Console, edits: list[dict[str, Any]], text: bytes, masks: Masks | None) -> None:

@@ -34,7 +34,7 @@ def benchmark_texts(benchmarks: tuple[str, ...], fields: tuple[str, ...]) -> lis
 
     Args:
         benchmarks: paths, folders and globs.
-        fields: fields to read where an item has them; none: all that hold text. Each line of a ``.txt`` file is an item.
+        fields: fields to read where an item has them; none: all that hold text. A line of a ``.txt`` file is an item.
 
     Raises:
         PlanError: a file is not there, cannot be read, has no item, or lacks a field.
@@ -51,7 +51,9 @@ def benchmark_texts(benchmarks: tuple[str, ...], fields: tuple[str, ...]) -> lis
             for text in _strings(item.get(field))
         ]
         if not texts:
-            raise PlanError(f"`{SETTING}` names `{path}`, which has no item with text", hint="check decontaminate.fields")
+            raise PlanError(
+                f"`{SETTING}` names `{path}`, which has no item with text", hint="check decontaminate.fields"
+            )
         found += texts
     return found
 
@@ -61,7 +63,9 @@ def _check_fields(path: Path, fields: tuple[str, ...], items: list[Mapping[str, 
     names = {name for item in items for name in item}
     if fields and names and "" not in names and not names & set(fields):
         listed = ", ".join(fields)
-        raise PlanError(f"`decontaminate.fields` is {listed}, and no item of `{path}` has it", hint=nearest(fields[0], names))
+        raise PlanError(
+            f"`decontaminate.fields` is {listed}, and no item of `{path}` has it", hint=nearest(fields[0], names)
+        )
 
 
 def _name_and_ending(path: Path) -> tuple[str, str]:

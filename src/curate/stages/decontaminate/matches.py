@@ -51,7 +51,9 @@ def build_index(items: list[ItemText], ngram_words: int, min_words: int, max_ite
     grams, texts = grams[order], texts[order]
     owners = np.unique([f"{item.benchmark}\0{item.item}" for item in items], return_inverse=True)[1]
     distinct, firsts, counts = np.unique(grams, return_index=True, return_counts=True)
-    shared = np.array([len(set(owners[texts[f : f + c]])) if c > max_items else 1 for f, c in zip(firsts, counts, strict=True)])
+    shared = np.array(
+        [len(set(owners[texts[f : f + c]])) if c > max_items else 1 for f, c in zip(firsts, counts, strict=True)]
+    )
     kept = shared <= max_items
     texts = texts[np.repeat(kept, counts)]
     sizes = [words for words, grams in found if len(grams)]
@@ -89,7 +91,9 @@ def _longest_run(hits: Hits) -> tuple[int, int]:
     """Bytes of the longest stretch of n-grams that overlap or follow each other."""
     best = (0, 0)
     run_start = run_stop = run_behind = -1
-    for last, size, start, stop in zip(*(c.tolist() for c in (hits.words, hits.sizes, hits.starts, hits.stops)), strict=True):
+    for last, size, start, stop in zip(
+        *(c.tolist() for c in (hits.words, hits.sizes, hits.starts, hits.stops)), strict=True
+    ):
         if run_behind < 0 or last - size + 1 > run_behind:
             run_start = start
         run_behind, run_stop = last + 1, stop

@@ -19,8 +19,8 @@ class DecontaminateSettings(Settings, frozen=True):
     ngram_words: int = 13
     """Consecutive words that make a match: 13 as in GPT-3 (Brown et al. 2020, arXiv 2005.14165, appendix C)."""
     min_words: int = 8
-    """Texts of benchmarks with fewer words than ``ngram_words`` are matched whole, down to this many; shorter ones are not
-    looked for, as such words stand anywhere. 8 as in GPT-3."""
+    """Texts of benchmarks with fewer words than ``ngram_words`` are matched whole, down to this many; shorter ones are
+    not looked for, as such words stand anywhere. 8 as in GPT-3."""
     max_items: int = 10
     """Sequences of words that more items than this share are the benchmark's own template, and no match."""
     max_item_overlap: float = 0.1
@@ -30,12 +30,10 @@ class DecontaminateSettings(Settings, frozen=True):
 
     def __post_init__(self) -> None:
         if not 1 <= self.ngram_words <= _LONGEST:
-            raise ValueError(
-                f"`decontaminate.ngram_words` must be between 1 and {_LONGEST}, but is {self.ngram_words}"
-            )
-        if not 1 <= self.min_words:
+            raise ValueError(f"`decontaminate.ngram_words` must be between 1 and {_LONGEST}, but is {self.ngram_words}")
+        if self.min_words < 1:
             raise ValueError(f"`decontaminate.min_words` must be at least 1, but is {self.min_words}")
-        if not 1 <= self.max_items:
+        if self.max_items < 1:
             raise ValueError(f"`decontaminate.max_items` must be at least 1, but is {self.max_items}")
         for key in ("max_item_overlap", "max_overlap"):
             if not 0 <= getattr(self, key) <= 1:

@@ -41,9 +41,7 @@ class Decontaminate:
         "item": pa.string(),
         "span": SPAN,
     }
-    reasons: ClassVar[tuple[Reason, ...]] = (
-        Reason("benchmark_overlap", "It holds a part of an item of a benchmark."),
-    )
+    reasons: ClassVar[tuple[Reason, ...]] = (Reason("benchmark_overlap", "It holds a part of an item of a benchmark."),)
     about: ClassVar[str] = "Leaves out documents that share long word sequences with benchmark test sets."
     settings_type: ClassVar[type[Settings]] = DecontaminateSettings
     settings: DecontaminateSettings
@@ -70,10 +68,13 @@ class Decontaminate:
         unsearched, items = self._index.unsearched, len(set(self._index.names))
         if unsearched == items:
             raise PlanError(
-                f"no item of `{SETTING}` has {self.settings.min_words} words or more", hint="lower decontaminate.min_words"
+                f"no item of `{SETTING}` has {self.settings.min_words} words or more",
+                hint="lower decontaminate.min_words",
             )
         least = self.settings.min_words
-        return [f"{unsearched:,} of {items:,} items have fewer than {least} words and are not looked for"] * bool(unsearched)
+        return [f"{unsearched:,} of {items:,} items have fewer than {least} words and are not looked for"] * bool(
+            unsearched
+        )
 
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Shares of the document and of the item it holds most of, that item, and where its longest part is."""

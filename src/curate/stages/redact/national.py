@@ -44,7 +44,6 @@ NATIONAL_IDS: dict[str, NationalId] = {
 """Module of python-stdnum → what the number looks like."""
 
 
-
 def _whole(shape: bytes) -> re.Pattern[bytes]:
     return re.compile(rb"(?<![\w.,-])(?:" + shape + rb")(?![\w-]|[.,]\d)")
 

@@ -30,7 +30,9 @@ _ISSUERS = re.compile(
 """Prefixes and lengths of ISO/IEC 7812 issuers."""
 
 _IBAN = re.compile(rb"(?<![A-Za-z0-9])[A-Z]{2}\d\d(?: ?[A-Z0-9]){11,30}")
-_VERSION = re.compile(rb"(?:version|ver\.?|\bv|release|build|firmware|section|chapter|\xa7)[\s:=]*$|[^/]/$", re.IGNORECASE)
+_VERSION = re.compile(
+    rb"(?:version|ver\.?|\bv|release|build|firmware|section|chapter|\xa7)[\s:=]*$|[^/]/$", re.IGNORECASE
+)
 _PLUS_NUMBER = re.compile(rb"\+ ?\(?\d")
 _GROUPS = re.compile(rb"(?<![\w.,:/-])\(?\d{1,5}\)?(?:[ .()/-]{1,3}\d{2,8}){1,5}(?![\w.,:/-]?\d)")
 _DATE = re.compile(rb"(?:19|20)\d\d-\d\d-\d\d|\d\d[./]\d\d[./](?:19|20)\d\d")
@@ -58,7 +60,11 @@ def ibans(text: bytes, start: int, stop: int) -> Iterator[Span]:
     for match in _IBAN.finditer(text, start, _with_edge(text, stop)):
         for end in range(match.end(), match.start() + 14, -1):  # words behind it may look like a part of it
             behind = text[end : end + 1]
-            if text[end - 1 : end] != b" " and not behind.isalnum() and iban.is_valid(text[match.start() : end].decode()):
+            if (
+                text[end - 1 : end] != b" "
+                and not behind.isalnum()
+                and iban.is_valid(text[match.start() : end].decode())
+            ):
                 yield match.start(), end
                 break
 
@@ -111,9 +117,9 @@ _FEWEST_DIGITS, _MOST_DIGITS = 8, 15  # of a whole number; E.164
 def ip_address(text: bytes, start: int, stop: int) -> Iterator[Span]:
     """The address at this span, if it is one that the whole Internet can reach.
 
-    Private, loopback, documentation and other reserved ranges lead to nobody. IPv4 addresses of six digits or fewer (one
-    in 700) and what stands behind a word such as *version* are taken for versions, sections or object identifiers; IPv6
-    addresses of fewer than three groups for the names of networks.
+    Private, loopback, documentation and other reserved ranges lead to nobody. IPv4 addresses of six digits or fewer
+    (one in 700) and what stands behind a word such as *version* are taken for versions, sections or object identifiers;
+    IPv6 addresses of fewer than three groups for the names of networks.
     """
     found = text[start:stop].decode()
     if "." in found:

@@ -29,13 +29,15 @@ _DETECTORS = {
     "telegram_token": "TelegramBotTokenDetector",
     "twilio": "TwilioKeyDetector",
 }
-"""Module and class. Left out: those that go by entropy or by a word such as ``password`` alone, or that take common words
-for keys, and keys of services that are no more."""
+"""Module and class. Left out: those that go by entropy or by a word such as ``password`` alone, those that take common
+words for keys, and keys of services that are no more."""
 
 _LEAST_GROUP = 20
 """A group of an expression this long is the secret itself, and what is around it says what it is."""
 
-_KEY_BLOCK = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*-----|\Z)", re.DOTALL)
+_KEY_BLOCK = re.compile(
+    r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*-----|\Z)", re.DOTALL
+)
 _TAIL = re.compile(r"(?:[.:]?[\w\-+/=]+)*", re.ASCII)
 
 

@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+import msgspec
+
 from curate.errors import nearest
 from curate.stages.contract import Settings
 from curate.stages.redact.national import NATIONAL_IDS
@@ -17,7 +19,7 @@ class RedactSettings(Settings, frozen=True):
 
     kinds: tuple[str, ...] = KINDS
     """What to look for."""
-    placeholders: dict[str, str] = {}
+    placeholders: dict[str, str] = msgspec.field(default_factory=dict)
     """What takes the place of a kind, where that is not ``<EMAIL>``, ``<IP>`` and so on."""
     phone_regions: tuple[str, ...] = ("US",)
     """Countries (ISO 3166) whose phone numbers are found without their ``+`` and country code."""

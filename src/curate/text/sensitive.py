@@ -68,10 +68,13 @@ def sensitive_spans(texts: pa.Array) -> Spans:
 
 
 _EMAIL, _IPV4, _IPV6, _NUMBER, _TOKEN = map(int, Hint)  # kernels know no enumerations
-_DIGIT, _LETTER, _WORD, _LOCAL, _HEX = 1, 2, 4, 8, 16
-_AT, _COLON, _DOT, _DASH, _PLUS, _NEWLINE, _SPACE = (ord(sign) for sign in "@:.-+\n ")
+_DIGIT, _LETTER, _WORD, _LOCAL, _HEX, _WAKING = 1, 2, 4, 8, 16, 32
+_AT, _COLON, _DOT, _DASH, _SLASH, _NEWLINE, _SPACE = (ord(sign) for sign in "@:.-/\n ")
+_A, _B, _N, _Z = (ord(letter) for letter in "ABNZ")
 _GAP = 2  # bytes between groups of one number: ") ", " -"
 _IBAN_GAP = 6  # " NWBK "
+_MIXED_DIGITS = 6
+_PART_OF_MORE = 100  # more groups than an address has
 
 
 @functools.cache
@@ -84,6 +87,7 @@ def _classes() -> Codes:
         (_WORD, digits + letters + b"_-"),
         (_LOCAL, digits + letters + b"._%+-"),
         (_HEX, digits + b"abcdefABCDEF"),
+        (_WAKING, digits + b"@:-I"),
     ):
         table[list(members)] |= bit
     return table
@@ -91,104 +95,103 @@ def _classes() -> Codes:
 
 @njit(nogil=True, cache=True)
 def _find(data: Bytes, offsets: Offsets, classes: Codes) -> tuple[Offsets, Offsets, Offsets, Codes]:
-    found, kinds = np.empty((64, 3), np.int64), np.empty(64, np.uint8)
-    count = 0
+    """Stop at bytes that matter, at a digit take the whole word, and put numbers together from words close by."""
+    found, count = np.empty((64, 4), np.int64), 0
     for row in range(len(offsets) - 1):
         start, end = offsets[row], offsets[row + 1]
-        at, word_end = start, start
+        at, behind = start, start  # the end of the last word taken
         # The number being put together: where it begins and ends, its digits, and whether it may be an account's.
         begin, last, digits, account, mixed = start, start - 100, 0, False, False
         chain, chain_begin, chain_end = 0, start, start - 100  # groups of one to three digits between full stops
-        while at < end:
+        while True:
+            while at < end and not classes[data[at]] & _WAKING:
+                at += 1
+            if at == end:
+                break
             if count + 4 > len(found):
-                found, kinds = _doubled(found), _doubled_codes(kinds)
-            byte = data[at]
-            if not classes[byte] & _WORD:
-                if byte == _AT:
-                    first, stop = _email(data, start, at, end, classes)
-                    if stop:
-                        found[count, 0], found[count, 1], found[count, 2] = row, first - start, stop - start
-                        kinds[count] = _EMAIL
-                        count += 1
-                    if _is_login(data, start, at):
-                        found[count, 0], found[count, 1], found[count, 2] = row, at - start, at + 1 - start
-                        kinds[count] = _TOKEN
-                        count += 1
-                elif byte == _COLON:
-                    stop = _ipv6_end(data, start, at, end, classes)
-                    if stop:
-                        found[count, 0], found[count, 1], found[count, 2] = row, at - 4 - start, stop - start
-                        kinds[count] = _IPV6
-                        count += 1
+                found = _doubled(found)
+            if not classes[data[at]] & _DIGIT:
+                count = _at_sign(data, start, at, end, classes, found, count, row)
                 at += 1
                 continue
             word = at
-            seen = 0
-            while at < end and classes[data[at]] & _WORD:
-                seen |= classes[data[at]]
-                at += 1
-            word_end = at
-            length = word_end - word
+            while word > behind and classes[data[word - 1]] & _WORD:
+                word -= 1
             n_digits, n_letters = 0, 0
-            if seen & _DIGIT:
-                for i in range(word, word_end):
-                    n_digits += classes[data[i]] & _DIGIT
-                    n_letters += (classes[data[i]] & _LETTER) >> 1
-            random = length >= LEAST_TOKEN and n_digits > 0 and n_letters > 0
-            if random or _is_key_head(data, word, word_end):
-                found[count, 0], found[count, 1], found[count, 2] = row, word - start, word_end - start
-                kinds[count] = _TOKEN
-                count += 1
-            if not n_digits:
-                continue
-            near = word - last <= (_IBAN_GAP if account else _GAP)
-            if not near:
+            at = word
+            while at < end and classes[data[at]] & _WORD:
+                n_digits += classes[data[at]] & _DIGIT
+                n_letters += (classes[data[at]] & _LETTER) >> 1
+                at += 1
+            behind = at
+            if at - word >= LEAST_TOKEN and n_letters:
+                count = _put(found, count, row, word - start, at - start, _TOKEN)
+            if word - last > (_IBAN_GAP if account else _GAP):
                 if digits >= LEAST_DIGITS or mixed:
-                    found[count, 0], found[count, 1], found[count, 2] = row, begin - start, last - start
-                    kinds[count] = _NUMBER
-                    count += 1
+                    count = _put(found, count, row, begin - start, last - start, _NUMBER)
                 begin, digits, mixed = word, 0, False
-                account = n_letters == 2 and n_digits >= 2 and 64 < data[word] < 91 and 64 < data[word + 1] < 91
+                account = n_letters == 2 and n_digits >= 2 and _is_capital(data[word]) and _is_capital(data[word + 1])
             digits += n_digits
-            mixed = mixed or (n_letters > 0 and n_digits >= 6)
-            last = word_end
-            if n_digits != length or length > 3:
+            mixed = mixed or (n_letters > 0 and n_digits >= _MIXED_DIGITS)
+            last = at
+            if n_digits != at - word or n_digits > 3:
                 chain = 0
                 continue
             if chain and chain_end == word - 1 and data[word - 1] == _DOT:
                 chain += 1
             else:
                 chain, chain_begin = 1, word
-                if word > start and (data[word - 1] == _DOT or classes[data[word - 1]] & _WORD):
-                    chain = 100  # a part of something longer
-            chain_end = word_end
-            more = word_end + 1 < end and data[word_end] == _DOT and classes[data[word_end + 1]] & _WORD
-            if chain == 4 and not more:
-                found[count, 0], found[count, 1], found[count, 2] = row, chain_begin - start, word_end - start
-                kinds[count] = _IPV4
-                count += 1
+                if word > start and data[word - 1] == _DOT:
+                    chain = _PART_OF_MORE
+            chain_end = at
+            if chain == 4 and not (at + 1 < end and data[at] == _DOT and classes[data[at + 1]] & _WORD):
+                count = _put(found, count, row, chain_begin - start, at - start, _IPV4)
         if digits >= LEAST_DIGITS or mixed:
-            if count + 1 > len(found):
-                found, kinds = _doubled(found), _doubled_codes(kinds)
-            found[count, 0], found[count, 1], found[count, 2] = row, begin - start, last - start
-            kinds[count] = _NUMBER
-            count += 1
+            if count == len(found):
+                found = _doubled(found)
+            count = _put(found, count, row, begin - start, last - start, _NUMBER)
     found = found[:count]
-    return found[:, 0].copy(), found[:, 1].copy(), found[:, 2].copy(), kinds[:count]
+    return found[:, 0].copy(), found[:, 1].copy(), found[:, 2].copy(), found[:, 3].astype(np.uint8)
+
+
+@njit(nogil=True, cache=True)
+def _at_sign(data: Bytes, start: int, at: int, end: int, classes: Codes, found: Offsets, count: int, row: int) -> int:
+    """Put what the sign (or letter) at ``at`` is a part of; returns the new count."""
+    byte = data[at]
+    if byte == _AT:
+        first, stop = _email(data, start, at, end, classes)
+        if stop:
+            count = _put(found, count, row, first - start, stop - start, _EMAIL)
+        if _is_login(data, start, at):
+            count = _put(found, count, row, at - start, at + 1 - start, _TOKEN)
+    elif byte == _COLON:
+        stop = _ipv6_end(data, start, at, end, classes)
+        if stop:
+            count = _put(found, count, row, at - 4 - start, stop - start, _IPV6)
+    elif byte == _DASH:
+        if at + 10 <= end and data[at + 4] == _DASH and data[at + 5] == _B and data[at + 9] == _N:  # -----BEGIN
+            count = _put(found, count, row, at - start, at + 10 - start, _TOKEN)
+    elif at >= start + 2 and at + 1 < end and data[at - 2] == _A and data[at + 1] == _A:  # AKIA, ASIA: keys of AWS
+        count = _put(found, count, row, at - 2 - start, at + 2 - start, _TOKEN)
+    return count
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _put(found: Offsets, count: int, row: int, start: int, stop: int, hint: int) -> int:
+    found[count, 0], found[count, 1], found[count, 2], found[count, 3] = row, start, stop, hint
+    return count + 1
 
 
 @njit(nogil=True, cache=True)
 def _doubled(rows: Offsets) -> Offsets:
-    larger = np.empty((2 * len(rows), 3), np.int64)
+    larger = np.empty((2 * len(rows), rows.shape[1]), np.int64)
     larger[: len(rows)] = rows
     return larger
 
 
-@njit(nogil=True, cache=True)
-def _doubled_codes(codes: Codes) -> Codes:
-    larger = np.empty(2 * len(codes), np.uint8)
-    larger[: len(codes)] = codes
-    return larger
+@njit(nogil=True, cache=True, inline="always")
+def _is_capital(byte: int) -> bool:
+    return bool(_A <= byte <= _Z)
 
 
 @njit(nogil=True, cache=True)
@@ -238,8 +241,8 @@ def _is_login(data: Bytes, start: int, at: int) -> bool:
         byte = data[i]
         if byte <= _SPACE or byte == _AT:
             return False
-        if byte == 47:  # "/"
-            return colons and data[i - 1] == 47 and data[i - 2] == _COLON
+        if byte == _SLASH:
+            return bool(colons and data[i - 1] == _SLASH and data[i - 2] == _COLON)
         colons = colons or byte == _COLON
     return False
 
@@ -264,11 +267,3 @@ def _ipv6_end(data: Bytes, start: int, at: int, end: int, classes: Codes) -> int
     if colons < 2 or (stop < end and classes[data[stop]] & _WORD):
         return 0
     return stop if data[stop - 1] != _COLON or data[stop - 2] == _COLON else stop - 1
-
-
-@njit(nogil=True, cache=True, inline="always")
-def _is_key_head(data: Bytes, word: int, end: int) -> bool:
-    """``-----BEGIN``, or a key id of AWS, which may have no digit."""
-    if end - word == 10:
-        return bool(data[word] == _DASH and data[word + 4] == _DASH and data[word + 5] == 66 and data[end - 1] == 78)
-    return bool(end - word == 20 and data[word] == 65 and data[word + 2] == 73 and data[word + 3] == 65)  # A?IA

@@ -69,6 +69,7 @@ def test_everything_planted_is_found_exactly(kind):
         "ISBN 978-3-16-148410-0, DE89 3704 0044 0532 0130 01, 000-12-3456, 666-45-6789, 12345678A",
         "1,234,567,890 people; 100-200-3000; 123456789; 0x7fffffffffffffff; 1 2 3 4 5 6 7 8 9 10 11 12",
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 2fd4e1c67a2d28fced849ee1bb76e7391b93eb12",
+        "postgres://user:{{password}}@host/db, http://<user>:<pw>@host, -----BEGIN RSA PRIVATE KEY-----\n\nand so on",
         "CREATE_2D_TEXTURE_ARRAY_V2 get_element_by_id_2 the-old-man-and-the-sea-1952-first-edition",
     ],
 )

@@ -36,7 +36,9 @@ _LEAST_GROUP = 20
 """A group of an expression this long is the secret itself, and what is around it says what it is."""
 
 _KEY_BLOCK = re.compile(
-    r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*-----|\Z)", re.DOTALL
+    r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
+    r"(?:(?:\s|\\[rn])+(?:[A-Za-z][\w-]*: [^\n]*|(?!n?-)[A-Za-z0-9+/=]{16,}))+"  # headers, lines of base64
+    r"(?:(?:\s|\\[rn])*[A-Za-z0-9+/=]{1,15})?(?:(?:\s|\\[rn])*-----END [A-Z0-9 ]*-----)?"
 )
 _TAIL = re.compile(r"(?:[.:]?[\w\-+/=]+)*", re.ASCII)
 
@@ -62,12 +64,12 @@ def secrets_in(text: str) -> Iterator[Span]:
         for match in expression.finditer(text):
             start, stop = match.span(1) if first_group else _secret(match)
             token = text[start:stop]
-            if first_group or (not _inside_word(text, start) and _has_both(token)):
+            if _is_chosen(token) if first_group else not _inside_word(text, start) and _has_both(token):
                 yield start, stop
 
 
 def key_block(text: str, start: int) -> Span | None:
-    """The private key whose head begins at ``start``, to its foot or, where that is missing, to the end."""
+    """The private key whose head begins at ``start``, with its foot if that is there; None for a head without a key."""
     match = _KEY_BLOCK.match(text, start)
     return match.span() if match else None
 
@@ -79,6 +81,11 @@ def _secret(match: re.Match[str]) -> Span:
         return longest
     tail = _TAIL.match(match.string, match.end())  # the signature of a JWT, which its expression leaves out
     return match.start(), tail.end() if tail else match.end()
+
+
+def _is_chosen(password: str) -> bool:
+    """A password and not the name of one, as in ``{{password}}``."""
+    return not any(sign in password for sign in "{}<>")
 
 
 def _inside_word(text: str, start: int) -> bool:

@@ -111,6 +111,12 @@ def test_only_chosen_kinds_regions_and_numbers_are_looked_for():
     assert redacted(text, german) == "[mail], <PHONE>, (201) 555-0123, 12345678Z, 8.8.4.4"
 
 
+def test_numbers_in_a_row_are_found_one_by_one():
+    assert redacted("(206) 987-1234 " * 9) == "<PHONE> " * 9
+    assert redacted("415-555-2671 415-555-2672\t415.555.2673") == "<PHONE> <PHONE>\t<PHONE>"
+    assert redacted("4111111111111111 4111111111111111") == "<CARD> <CARD>"
+
+
 def test_mistakes_are_named():
     with pytest.raises(ValueError, match=r"`redact.kinds` has no `emails`; did you mean `email`"):
         RedactSettings(kinds=("emails",))

@@ -1,7 +1,7 @@
-"""Numbers that lead to a person: payment cards, bank accounts, national numbers, phones, addresses of machines.
+"""Numbers that lead to a person: payment cards, bank accounts, national numbers, addresses of machines.
 
 Each finder takes the bytes of a text and a span to look into, and gives spans of bytes. Check digits, formats and
-reserved ranges are those of python-stdnum, phonenumbers and ipaddress.
+reserved ranges are those of python-stdnum and ipaddress.
 """
 
 import functools
@@ -33,9 +33,6 @@ _IBAN = re.compile(rb"(?<![A-Za-z0-9])[A-Z]{2}\d\d(?: ?[A-Z0-9]){11,30}")
 _VERSION = re.compile(
     rb"(?:version|ver\.?|\bv|release|build|firmware|section|chapter|\xa7)[\s:=]*$|[^/]/$", re.IGNORECASE
 )
-_PLUS_NUMBER = re.compile(rb"\+ ?\(?\d")
-_GROUPS = re.compile(rb"(?<![\w.,:/-])\(?\d{1,5}\)?(?:[ .()/-]{1,3}\d{2,8}){1,5}(?![\w.,:/-]?\d)")
-_DATE = re.compile(rb"(?:19|20)\d\d-\d\d-\d\d|\d\d[./]\d\d[./](?:19|20)\d\d")
 
 
 def cards(text: bytes, start: int, stop: int) -> Iterator[Span]:
@@ -47,8 +44,8 @@ def cards(text: bytes, start: int, stop: int) -> Iterator[Span]:
     """
     from stdnum import luhn
 
-    for match in _CARD.finditer(text, start, _with_edge(text, stop)):
-        digits = _digits(match.group())
+    for match in _CARD.finditer(text, start, with_edge(text, stop)):
+        digits = digits_of(match.group())
         if _ISSUERS.fullmatch(digits) and luhn.is_valid(digits):
             yield match.span()
 
@@ -57,7 +54,7 @@ def ibans(text: bytes, start: int, stop: int) -> Iterator[Span]:
     """International bank account numbers with the length of their country and right check digits (ISO 13616)."""
     from stdnum import iban
 
-    for match in _IBAN.finditer(text, start, _with_edge(text, stop)):
+    for match in _IBAN.finditer(text, start, with_edge(text, stop)):
         for end in range(match.end(), match.start() + 14, -1):  # words behind it may look like a part of it
             behind = text[end : end + 1]
             if (
@@ -71,47 +68,15 @@ def ibans(text: bytes, start: int, stop: int) -> Iterator[Span]:
 
 def national_ids(text: bytes, start: int, stop: int, names: tuple[str, ...]) -> Iterator[Span]:
     """National numbers of the kinds ``names`` (see `curate.stages.redact.national`)."""
-    around = text[max(0, start - CONTEXT_BYTES) : _with_edge(text, stop)]
+    around = text[max(0, start - CONTEXT_BYTES) : with_edge(text, stop)]
     if not ANY_SHAPE.search(around) and not ANY_CONTEXT.search(around):
         return
     for name in names:
         context = CONTEXTS.get(name)
-        for match in SHAPES[name].finditer(text, start, _with_edge(text, stop)):
+        for match in SHAPES[name].finditer(text, start, with_edge(text, stop)):
             near = text[max(0, match.start() - CONTEXT_BYTES) : match.start()]
             if (not context or context.search(near)) and _stdnum(name).is_valid(match.group().decode()):
                 yield match.span()
-
-
-def phones(text: bytes, start: int, stop: int, regions: tuple[str, ...]) -> Iterator[Span]:
-    """Phone numbers: with ``+`` and country code, or in groups as ``regions`` write them.
-
-    Valid numbers only, by the numbering plans of phonenumbers; without ``+`` also grouped as is usual there.
-    """
-    start = max(0, start - 2)  # "+(" stands before the first digit
-    window = text[start : _with_edge(text, stop)].replace("\N{NO-BREAK SPACE}".encode(), b"  ")
-    if _PLUS_NUMBER.search(window):
-        yield from _phones_in(window, start, "ZZ")
-    if any(map(_may_be_phone, _GROUPS.finditer(text, start, _with_edge(text, stop)))):
-        for region in regions:
-            yield from _phones_in(window, start, region)
-
-
-def _phones_in(window: bytes, offset: int, region: str) -> Iterator[Span]:
-    from phonenumbers import Leniency, PhoneNumberMatcher
-
-    leniency = Leniency.VALID if region == "ZZ" else Leniency.STRICT_GROUPING
-    for found in PhoneNumberMatcher(as_ascii(window), region, leniency):
-        number = found.raw_string
-        if not number.isdigit():
-            unclosed = number.startswith("(") and ")" not in number
-            yield offset + found.start + unclosed, offset + found.end
-
-
-def _may_be_phone(match: re.Match[bytes]) -> bool:
-    return _FEWEST_DIGITS <= len(_digits(match.group())) <= _MOST_DIGITS and not _DATE.match(match.group())
-
-
-_FEWEST_DIGITS, _MOST_DIGITS = 8, 15  # of a whole number; E.164
 
 
 def ip_address(text: bytes, start: int, stop: int) -> Iterator[Span]:
@@ -152,10 +117,11 @@ def as_ascii(text: bytes) -> str:
 _PLAIN = bytes(range(128)) + b"\x01" * 128
 
 
-def _digits(text: bytes) -> str:
+def digits_of(text: bytes) -> str:
+    """The digits of a text."""
     return re.sub(rb"\D", b"", text).decode()
 
 
-def _with_edge(text: bytes, stop: int) -> int:
+def with_edge(text: bytes, stop: int) -> int:
     """A little beyond ``stop``: what follows decides whether a number ends there."""
     return min(len(text), stop + 2)

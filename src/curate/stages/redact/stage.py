@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 
 from curate.errors import PlanError
 from curate.stages.contract import Reason, Settings, reasons_where
-from curate.stages.redact.numbers import as_ascii, cards, ibans, ip_address, national_ids, phones
+from curate.stages.redact.numbers import as_ascii, cards, ibans, ip_address, national_ids
+from curate.stages.redact.phones import phones
 from curate.stages.redact.secrets import key_block, secrets_in
 from curate.stages.redact.settings import KINDS, RedactSettings
 from curate.text.arrow import EDITS, edit_lists
@@ -25,6 +26,9 @@ COUNTS = {kind: f"{kind}s" for kind in KINDS}
 
 _LINE = 300
 """Bytes looked at on either side of a possible key, within its line."""
+
+_LONGEST_LINE = 8_192
+"""Longer words are data. It bounds expressions whose time grows with the square."""
 
 _MAX_ROUNDS = 8
 """Text is at rest by the second round, but for texts made to go on."""
@@ -206,7 +210,7 @@ def _secrets(text: bytes, start: int, stop: int) -> Iterator[Found]:
 def _line_around(text: bytes, start: int, stop: int) -> tuple[int, int]:
     first = max(text.rfind(b"\n", 0, start) + 1, start - _LINE)
     last = text.find(b"\n", stop)
-    return first, min(len(text) if last < 0 else last, stop + _LINE)
+    return first, min(len(text) if last < 0 else last, stop + _LINE, start + _LONGEST_LINE)
 
 
 def _as(kind: str, spans: Iterator[tuple[int, int]]) -> Iterator[Found]:

@@ -114,6 +114,7 @@ def test_only_chosen_kinds_regions_and_numbers_are_looked_for():
 def test_numbers_in_a_row_are_found_one_by_one():
     assert redacted("(206) 987-1234 " * 9) == "<PHONE> " * 9
     assert redacted("415-555-2671 415-555-2672\t415.555.2673") == "<PHONE> <PHONE>\t<PHONE>"
+    assert redacted("{phone:(206) 987-1234}") == "{phone:<PHONE>}"
     assert redacted("4111111111111111 4111111111111111") == "<CARD> <CARD>"
 
 

@@ -96,9 +96,9 @@ def _show(out: Console, life: Life, sentences: dict[tuple[str, str], str], masks
 
 def _show_verdict(out: Console, verdict: Verdict, sentences: dict[tuple[str, str], str]) -> None:
     if verdict.reasons is None:
-        out.print(Text(f"  {verdict.stage:<10}  not asked, already out", "dim"))
+        out.print(Text(f"  {verdict.stage:<13}  not asked, already out", "dim"))
         return
-    out.print(Text.assemble(f"  {verdict.stage:<10}  ", ("removed", "red") if verdict.reasons else ("kept", "green")))
+    out.print(Text.assemble(f"  {verdict.stage:<13}  ", ("removed", "red") if verdict.reasons else ("kept", "green")))
     for code in verdict.reasons:
         out.print(Text(f"      {verdict.stage}.{code}: {sentences.get((verdict.stage, code), '')}"), soft_wrap=True)
     shown = {

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from curate.stages.redact.numbers import Span, as_ascii, with_edge
 
 _INTERNATIONAL = re.compile(rb"\+ ?\(?\d(?:[ .()/-]{0,3}\d){6,16}")
-_GROUPS = re.compile(rb"(?<![\w.,:/-])(?=(\(?\d{1,5}\)?(?:[ .()/-]{1,3}\d{2,8}){1,5}))")
+_GROUPS = re.compile(rb"(?:(?<![\w.,:/-])|(?=\())(?=(\(?\d{1,5}\)?(?:[ .()/-]{1,3}\d{2,8}){1,5}))")
 """At every group of digits: it and up to five that follow."""
 _FEWEST_DIGITS, _MOST_DIGITS = 8, 15  # of a whole number; E.164
 _ANYWHERE = "ZZ"

@@ -2,7 +2,6 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
@@ -89,15 +88,14 @@ class Redact:
         Raises:
             PlanError: a region has no phone numbers.
         """
-        if find_spec("phonenumbers") and self.settings.phone_regions:
-            from phonenumbers import SUPPORTED_REGIONS
+        from phonenumbers import SUPPORTED_REGIONS
 
-            for region in self.settings.phone_regions:
-                if region not in SUPPORTED_REGIONS:
-                    raise PlanError(
-                        f"`redact.phone_regions` has `{region}`, which is no country code",
-                        hint='codes of ISO 3166, such as redact.phone_regions = ["US", "DE"]',
-                    )
+        for region in self.settings.phone_regions:
+            if region not in SUPPORTED_REGIONS:
+                raise PlanError(
+                    f"`redact.phone_regions` has `{region}`, which is no country code",
+                    hint='codes of ISO 3166, such as redact.phone_regions = ["US", "DE"]',
+                )
         return []
 
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:

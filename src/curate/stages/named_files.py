@@ -9,12 +9,13 @@ import xxhash
 from curate.errors import PlanError, nearest
 
 
-def named_files(setting: str, patterns: Iterable[str]) -> list[Path]:
+def named_files(setting: str, patterns: Iterable[str], endings: tuple[str, ...] = ("",)) -> list[Path]:
     """The files that paths, folders and globs stand for, each once, in order.
 
     Args:
         setting: ``section.key`` that holds them.
         patterns: paths; a folder stands for the files in it.
+        endings: of the files that count in a folder.
 
     Raises:
         PlanError: nothing is there.
@@ -23,7 +24,9 @@ def named_files(setting: str, patterns: Iterable[str]) -> list[Path]:
     for pattern in patterns:
         path = Path(pattern).expanduser()
         if path.is_dir():
-            files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+            files = sorted(file for file in path.iterdir() if file.is_file() and file.name.endswith(endings))
+            if not files:
+                raise PlanError(f"`{setting}` names the folder `{pattern}`, which holds no such file")
         elif path.is_file():
             files = [path]
         else:

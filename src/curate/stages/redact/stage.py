@@ -29,9 +29,6 @@ _LINE = 300
 _LONGEST_LINE = 8_192
 """Longer words are data. It bounds expressions whose time grows with the square."""
 
-_MAX_ROUNDS = 8
-"""Text is at rest by the second round, but for texts made to go on."""
-
 
 class Found(NamedTuple):
     """Something to replace: bytes of the text, and what they are."""
@@ -133,15 +130,17 @@ class Redact:
         """What to replace in each text that has anything, until the text with its placeholders has nothing."""
         settled: dict[int, list[Found]] = {}
         for row, spans in self._found(texts).items():
-            text, edits = texts[row].as_py().encode(), spans
-            for _ in range(_MAX_ROUNDS):
-                edited = self._applied(text, edits)
-                more = self._found(pa.array([edited.decode()], pa.large_string())).get(0)
-                if not more:
-                    break
-                edits = _composed(edits, more, [len(self.settings.placeholder(one.kind).encode()) for one in edits])
+            text, edits, before = texts[row].as_py().encode(), spans, list[Found]()
+            while edits != before:  # each round takes more of the text
+                before, edits = edits, self._with_more(text, edits)
             settled[row] = edits
         return settled
+
+    def _with_more(self, text: bytes, edits: list[Found]) -> list[Found]:
+        """The edits, and what is found in the text with their placeholders."""
+        edited = self._applied(text, edits).decode()
+        more = self._found(pa.array([edited], pa.large_string())).get(0, [])
+        return _composed(edits, more, [len(self.settings.placeholder(one.kind).encode()) for one in edits])
 
     def _applied(self, text: bytes, edits: Sequence[Found]) -> bytes:
         pieces, at = [], 0

@@ -1,8 +1,7 @@
 """The stage ``redact``: edits that put a placeholder where personal data or a secret stands."""
 
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +14,7 @@ from curate.stages.redact.numbers import as_ascii, cards, ibans, ip_address, nat
 from curate.stages.redact.phones import phones
 from curate.stages.redact.secrets import key_block, secrets_in
 from curate.stages.redact.settings import KINDS, RedactSettings
+from curate.stages.redact.spans import Found, apart, applied, composed
 from curate.text.arrow import EDITS, edit_lists
 
 if TYPE_CHECKING:
@@ -29,13 +29,7 @@ _LINE = 300
 _LONGEST_LINE = 8_192
 """Longer words are data. It bounds expressions whose time grows with the square."""
 
-
-class Found(NamedTuple):
-    """Something to replace: bytes of the text, and what they are."""
-
-    start: int
-    stop: int
-    kind: str
+_LONGEST_KEY = 16_384
 
 
 class Redact:
@@ -138,16 +132,10 @@ class Redact:
 
     def _with_more(self, text: bytes, edits: list[Found]) -> list[Found]:
         """The edits, and what is found in the text with their placeholders."""
-        edited = self._applied(text, edits).decode()
+        placeholders = [self.settings.placeholder(one.kind).encode() for one in edits]
+        edited = applied(text, edits, placeholders).decode()
         more = self._found(pa.array([edited], pa.large_string())).get(0, [])
-        return _composed(edits, more, [len(self.settings.placeholder(one.kind).encode()) for one in edits])
-
-    def _applied(self, text: bytes, edits: Sequence[Found]) -> bytes:
-        pieces, at = [], 0
-        for edit in edits:
-            pieces += [text[at : edit.start], self.settings.placeholder(edit.kind).encode()]
-            at = edit.stop
-        return b"".join([*pieces, text[at:]])
+        return composed(edits, more, [len(placeholder) for placeholder in placeholders])
 
     def _found(self, texts: pa.Array) -> dict[int, list[Found]]:
         """Row → what one look finds, in order and without overlap."""
@@ -160,7 +148,7 @@ class Redact:
             text = texts[row].as_py().encode()
             seen = self._looked_at(text, spans, range(first, last))
             # A placeholder where a password was would be taken for a password.
-            if of_row := _apart(one for one in seen if text[one.start : one.stop] not in self._placeholders):
+            if of_row := apart(one for one in seen if text[one.start : one.stop] not in self._placeholders):
                 found[row] = of_row
         return found
 
@@ -199,8 +187,9 @@ def _secrets(text: bytes, start: int, stop: int) -> Iterator[Found]:
     line = as_ascii(text[start:stop])
     head = line.find("-----BEGIN")
     if head >= 0 and "PRIVATE KEY" in line:
-        block = key_block(as_ascii(text), start + head)
-        yield from _as("secret", iter([block] if block else []))
+        size = key_block(as_ascii(text[start + head : start + head + _LONGEST_KEY]))
+        if size:
+            yield Found(start + head, start + head + size, "secret")
     yield from (Found(start + first, start + last, "secret") for first, last in secrets_in(line))
 
 
@@ -212,38 +201,6 @@ def _line_around(text: bytes, start: int, stop: int) -> tuple[int, int]:
 
 def _as(kind: str, spans: Iterator[tuple[int, int]]) -> Iterator[Found]:
     return (Found(start, stop, kind) for start, stop in spans)
-
-
-def _apart(found: Iterator[Found]) -> list[Found]:
-    """Those that hold where some overlap: the kind first in `KINDS`, then the longest, then the first."""
-    chosen: list[Found] = []
-    for one in sorted(set(found), key=lambda one: (KINDS.index(one.kind), one.start - one.stop, one.start)):
-        place = bisect_right(chosen, one)
-        before_ends = place == 0 or chosen[place - 1].stop <= one.start
-        if before_ends and (place == len(chosen) or one.stop <= chosen[place].start):
-            chosen.insert(place, one)
-    return chosen
-
-
-def _composed(edits: Sequence[Found], more: Sequence[Found], sizes: Sequence[int]) -> list[Found]:
-    """Edits of the first text, from its edits and those of the text that they led to.
-
-    An edit that touches a placeholder takes the place of what that stood for.
-    """
-    result, waiting, shift = list[Found](), list(zip(edits, sizes, strict=True)), 0
-    for late in more:
-        while waiting and waiting[0][0].start + shift + waiting[0][1] <= late.start:
-            edit, size = waiting.pop(0)
-            result.append(edit)
-            shift += size - (edit.stop - edit.start)
-        start, stop = late.start - shift, late.stop - shift
-        while waiting and waiting[0][0].start + shift < late.stop:
-            edit, size = waiting.pop(0)
-            start = min(start, edit.start)
-            shift += size - (edit.stop - edit.start)
-            stop = max(late.stop - shift, edit.stop)
-        result.append(Found(start, stop, late.kind))
-    return [*result, *(edit for edit, _ in waiting)]
 
 
 def _numbers(values: Iterator[object]) -> npt.NDArray[np.int64]:

@@ -155,7 +155,7 @@ def test_other_mistakes_are_named(tmp_path):
         Decontaminate(DecontaminateSettings()).warnings()
     with pytest.raises(PlanError, match="`decontaminate.benchmarks` names .*sum.jsonl") as caught:
         stage_of(CASES / "sum.jsonl").warnings()
-    assert caught.value.hint == "did you mean `sums.jsonl`?"
+    assert caught.value.hint == f"did you mean `{CASES / 'sums.jsonl'}`?"
     with pytest.raises(PlanError, match="`decontaminate.fields` is questions, and no item"):
         stage_of(CASES / "sums.jsonl", fields=("questions",)).warnings()
     with pytest.raises(ValueError, match="`decontaminate.ngram_words` must be between 1 and 63"):

@@ -32,8 +32,8 @@ def show_life(run: str, document: str, *, json: bool) -> int:
     folder = Path(run)
     manifest = read_manifest(folder)
     lives = list(islice(lives_of(folder, manifest, document), 20))
-    bad = quarantined(folder, document)
     masks = Masks(manifest)
+    bad = [_masked_entry(entry, masks) for entry in quarantined(folder, document)]
     if not lives and not bad:
         near = similar_ids(folder, document)
         hint = f"ids like it: {', '.join(near)}" if near else "ids are in the column `id` of documents/*.parquet"
@@ -76,6 +76,14 @@ def masked_life(life: Life, masks: Masks) -> Life:
         return row | {name: row[name] and masks.shown(row[name]) for name in ("text", "metadata")}
 
     return life._replace(document=masked(life.document), survivor=life.survivor and masked(life.survivor))
+
+
+def _masked_entry(entry: dict[str, Any], masks: Masks) -> dict[str, Any]:
+    """A quarantine entry with what it quotes as it may be shown."""
+    if not masks.names:
+        return entry
+    kept = masks.shown(entry["bytes"].decode(errors="replace")).encode()
+    return entry | {"detail": masks.shown(entry["detail"]), "bytes": kept}
 
 
 def _show(out: Console, life: Life, sentences: dict[tuple[str, str], str], masks: Masks) -> None:

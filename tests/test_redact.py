@@ -179,7 +179,8 @@ def test_shards_hold_placeholders_and_the_books_balance(run):
 def test_why_never_shows_what_was_redacted(run, capsys, id_, flags):
     assert command(["why", str(run), id_, *flags]) == 0
     shown = capsys.readouterr().out
-    assert re.search(f"<EMAIL>|<PHONE>|{b'<EMAIL>'.hex()}|quarantined", shown)
+    if id_ != "twice":  # whose text is that of its survivor, and only the beginning is shown
+        assert re.search(f"<EMAIL>|<PHONE>|{b'<EMAIL>'.hex()}|quarantined", shown)
     assert not re.search(f"mary|7031|{b'mary'.hex()}", shown)
 
 

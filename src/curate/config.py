@@ -1,22 +1,23 @@
 """Settings: which there are, where each value came from, and what is wrong with them.
 
-Values come in layers: built-in default, then ``curate.toml`` (or ``[tool.curate]`` in ``pyproject.toml``), then
-``CURATE_*`` variables, then flags; the last one wins. A section is a frozen struct; a stage's
+Values come in layers: built-in default, then the recipe (`curate.recipes`), then ``curate.toml`` (or ``[tool.curate]`` in
+``pyproject.toml``), then ``CURATE_*`` variables, then flags; the last one wins. A section is a frozen struct; a stage's
 section is the stage's own. All problems are reported together, each with its line.
 """
 
 import re
-import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
+from curate import recipes
 from curate.corpus.input import InputSettings
 from curate.errors import ConfigError, nearest
 from curate.report.settings import ReportSettings
+from curate.settings_file import Layer, leaves, merged, nested, read_layer, toml_value
 from curate.shards.settings import ShardSettings
 from curate.stages import DEFAULT as DEFAULT_STAGES
 from curate.stages import stage_class, stage_names
@@ -29,8 +30,10 @@ DEFAULT = "default"
 
 
 class PipelineSettings(Settings, frozen=True):
-    """Which stages run, in which order."""
+    """Which stages run, in which order, and which recipe all other settings start from."""
 
+    recipe: str = DEFAULT
+    """Name of a shipped recipe, or the path of a recipe file."""
     stages: tuple[str, ...] = DEFAULT_STAGES
 
     def __post_init__(self) -> None:
@@ -143,13 +146,13 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None, assig
     Raises:
         ConfigError: any unknown section or key, value of a wrong type or out of range; all of them in one message.
     """
-    layers: list[_Layer] = []
+    layers: list[Layer] = []
     found = file or _config_in_folder()
     if found is not None:
-        layers.append(_file_layer(found))
+        layers.append(read_layer(found, "tool.curate." if found.name == "pyproject.toml" else ""))
     layers.append(_assignment_layer(assignments))
-    layers.append(_Layer({key: value for key, value in (flags or {}).items() if value is not None}, "flag"))
-    return _build(layers)
+    layers.append(Layer(nested({key: value for key, value in (flags or {}).items() if value is not None}), "flag"))
+    return _build([*_recipe_layers(layers), *layers])
 
 
 def memory_bytes(text: str, total: int) -> int:
@@ -169,16 +172,6 @@ def memory_bytes(text: str, total: int) -> int:
     return int(number * base ** (" kmgt".index(unit[0]) if unit and unit[0] in "kmgt" else 0))
 
 
-@dataclass(frozen=True)
-class _Layer:
-    values: Mapping[str, Any]
-    name: str
-    lines: Mapping[str, str] = field(default_factory=dict)
-
-    def where(self, key: str) -> str:
-        return self.lines.get(key, f"--set {key}" if self.name == "--set" else self.name)
-
-
 def _config_in_folder() -> Path | None:
     if Path(FILE_NAME).is_file():
         return Path(FILE_NAME)
@@ -186,83 +179,50 @@ def _config_in_folder() -> Path | None:
     return project if project.is_file() and "[tool.curate" in project.read_text("utf-8", "replace") else None
 
 
-def _file_layer(file: Path) -> _Layer:
-    try:
-        source = file.read_text("utf-8")
-        data = tomllib.loads(source)
-    except FileNotFoundError:
-        raise ConfigError(f"there is no config file `{file}`", hint="curate init writes one") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"`{file}` cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"`{file}` is not valid TOML: {error}", where=str(file)) from error
-    prefix = "tool.curate." if file.name == "pyproject.toml" else ""
-    if prefix:
-        data = data.get("tool", {}).get("curate", {})
-    values: dict[str, Any] = {}
-    for section, content in data.items():
-        if isinstance(content, dict):
-            values |= {f"{section}.{key}": value for key, value in content.items()} or {f"{section}.": None}
-        else:
-            values[section] = content
-    return _Layer(values, str(file), _lines(source, str(file), prefix))
-
-
-def _lines(source: str, file: str, prefix: str) -> dict[str, str]:
-    """``section.key`` → ``file:line   the line itself``."""
-    section = ""
-    lines: dict[str, str] = {}
-    for number, line in enumerate(source.splitlines(), 1):
-        if header := re.match(r"\s*\[\s*([\w.\"-]+)\s*\]", line):
-            section = header[1].replace('"', "").removeprefix(prefix)
-            lines.setdefault(f"{section}.", f"{file}:{number}   {line.strip()}")
-        elif assignment := re.match(r"\s*([\w\"-]+)\s*=", line):
-            key = assignment[1].strip('"')
-            lines[f"{section}.{key}" if section else key] = f"{file}:{number}   {line.strip()}"
-    return lines
-
-
-def _assignment_layer(assignments: Sequence[str]) -> _Layer:
+def _assignment_layer(assignments: Sequence[str]) -> Layer:
     values: dict[str, Any] = {}
     for text in assignments:
         key, equals, value = text.partition("=")
         if not equals or "." not in key:
             raise ConfigError(f"`--set {text}` must have the form section.key=value", hint="--set quality.min_words=40")
-        values[key.strip()] = _toml_value(value.strip())
-    return _Layer(values, "--set")
+        values[key.strip()] = toml_value(value.strip())
+    return Layer(nested(values), "--set")
 
 
-def _toml_value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
+def _recipe_layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """The layers of the recipe that the others name last; a recipe says all its rules, so it starts from none."""
+    chosen, where = DEFAULT, ""
+    for layer in layers:
+        pipeline = layer.tree.get("pipeline")
+        if isinstance(pipeline, Mapping) and "recipe" in pipeline:
+            chosen, where = pipeline["recipe"], layer.where("pipeline.recipe")
+    if chosen == DEFAULT:
+        return ()
+    if not isinstance(chosen, str):
+        raise ConfigError(f"`pipeline.recipe` must be the name or file of a recipe, but is {chosen!r}", where=where)
+    recipe = recipes.recipe(chosen, where)
+    blank = {name: stage_class(name).settings_type.blank for name in stage_names()}
+    return Layer({name: tree for name, tree in blank.items() if tree}, f"recipe {recipe.name}"), *recipe.layers
 
 
-def _build(layers: Iterable[_Layer]) -> Config:
-    merged: dict[str, Any] = {}
+def _build(layers: Iterable[Layer]) -> Config:
+    tree: dict[str, Any] = {}
     origins: dict[str, str] = {}
     problems: list[ConfigError] = []
     known = {*FIXED, *stage_names()}
     for layer in layers:
-        for key, value in layer.values.items():
-            section, _, name = key.partition(".")
-            if section not in known:
-                problems.append(
-                    ConfigError(
-                        f"there is no section `{section}`",
-                        where=layer.where(key),
-                        hint=nearest(section, known),
-                    )
-                )
-            elif name:
-                merged[key], origins[key] = value, layer.where(key)
+        for section, content in layer.tree.items():
+            if section in known and isinstance(content, Mapping):
+                tree = merged(tree, {section: content})
+            else:
+                problems.append(_no_section(section, layer, content, known))
+        origins |= {key: layer.where(key) for key, _ in leaves(layer.tree)}
     sections: dict[str, Settings] = {}
     for section in (*FIXED, *stage_names()):
-        given = {key.partition(".")[2]: value for key, value in merged.items() if key.partition(".")[0] == section}
-        kind = FIXED.get(section) or stage_class(section).settings_type
-        problems += _unknown_keys(section, kind, given, origins)
-        usable = {key: value for key, value in given.items() if key in kind.__struct_fields__}
+        given, kind = tree.get(section, {}), settings_class(section)
+        unknown = list(_unknown_keys(section, kind, given, origins))
+        problems += [problem for _, problem in unknown]
+        usable = _without(given, [key.removeprefix(f"{section}.").split(".") for key, _ in unknown])
         try:
             sections[section] = msgspec.convert(usable, kind)
         except msgspec.ValidationError as error:
@@ -273,19 +233,53 @@ def _build(layers: Iterable[_Layer]) -> Config:
     return Config(sections, short)
 
 
+def settings_class(section: str) -> type[Settings]:
+    """The struct that a section of the settings is."""
+    return FIXED.get(section) or stage_class(section).settings_type
+
+
+def _no_section(name: str, layer: Layer, content: object, known: Iterable[str]) -> ConfigError:
+    """An unknown name at the top: a table that is no section, or a setting outside its section."""
+    if isinstance(content, Mapping):
+        return ConfigError(f"there is no section `{name}`", where=layer.where(name), hint=nearest(name, known))
+    homes = [section for section in known if name in settings_class(section).__struct_fields__]
+    hint = f"did you mean `{homes[0]}.{name}`?" if homes else nearest(name, known)
+    return ConfigError(f"`{name}` stands outside any section", where=layer.where(name), hint=hint)
+
+
 def _unknown_keys(
     section: str, kind: type[Settings], given: Mapping[str, Any], origins: Mapping[str, str]
-) -> list[ConfigError]:
-    fields = kind.__struct_fields__
-    return [
-        ConfigError(
-            f"`{section}` has no setting `{key}`",
-            where=origins[f"{section}.{key}"],
-            hint=nearest(key, fields),
-        )
-        for key in given
-        if key not in fields
-    ]
+) -> Iterator[tuple[str, ConfigError]]:
+    """Keys that no setting has, in tables of settings too, each with what is to be said of it."""
+    known = {one.name: one.type for one in msgspec.structs.fields(kind)}
+    for key, value in given.items():
+        full = f"{section}.{key}"
+        inner = known.get(key)
+        if key not in known:
+            where = next((line for name, line in origins.items() if f"{name}.".startswith(f"{full}.")), "")
+            yield full, ConfigError(f"`{section}` has no setting `{key}`", where=where, hint=nearest(key, known))
+        elif isinstance(value, Mapping) and isinstance(inner, type) and issubclass(inner, Settings):
+            yield from _unknown_keys(full, inner, value, origins)
+        elif isinstance(value, Mapping) and get_origin(inner) in {dict, Mapping}:
+            kind_of_values = get_args(inner)[1]
+            for name, table in value.items() if _is_settings(kind_of_values) else ():
+                if isinstance(table, Mapping):
+                    yield from _unknown_keys(f"{full}.{name}", kind_of_values, table, origins)
+
+
+def _is_settings(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Settings)
+
+
+def _without(tree: Mapping[str, Any], paths: Iterable[Sequence[str]]) -> dict[str, Any]:
+    """The tree without the values at some paths."""
+    result = dict(tree)
+    for key, *rest in paths:
+        if rest:
+            result[key] = _without(result[key], [rest])
+        else:
+            del result[key]
+    return result
 
 
 def _explained(
@@ -294,10 +288,13 @@ def _explained(
     """The message of msgspec in the user's words: which setting, which value, which line."""
     message, _, path = str(error).partition(" - at `$")
     key = re.match(r"\.?(\w+)", path)
-    named = key[1] if key else next((name for name in given if f"{section}.{name}`" in message), "")
     if key:
-        message = f"`{section}.{named}` is {given.get(named)!r}: {message[0].lower()}{message[1:]}"
-    return ConfigError(message, where=origins.get(f"{section}.{named}", ""), hint=f"curate config {section}")
+        named = f"{section}.{key[1]}"
+        message = f"`{named}` is {given.get(key[1])!r}: {message[0].lower()}{message[1:]}"
+    else:  # a check of the section itself, which names the setting
+        named = next((name for name, _ in leaves({section: given}) if f"`{name}`" in message), "")
+    where = next((line for name, line in origins.items() if f"{name}.".startswith(f"{named}.")), "") if named else ""
+    return ConfigError(message, where=where, hint=f"curate config {section}")
 
 
 def _together(problems: Sequence[ConfigError]) -> ConfigError:

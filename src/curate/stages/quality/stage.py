@@ -12,16 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.stages.contract import Reason, Settings, reasons_where
-from curate.stages.quality.rules import failures, recipe, recipe_names, score
-from curate.stages.quality.settings import QualitySettings
+from curate.stages.quality.rules import failures, rule, score
+from curate.stages.quality.settings import SIGNAL_OF, QualitySettings
 from curate.stages.quality.signals import SIGNALS
 from curate.text.arrow import EDITS, edit_lists, utf8_view
 
 if TYPE_CHECKING:
     from curate.text.signals import StopWords
 
-SCORED_BY = "gopher"
-"""The recipe behind ``score``. Fixed, so that the scores of two runs compare and no setting moves them."""
+SCORED_BY = QualitySettings().rules()
+"""The rules behind ``score``: Gopher's. Fixed, so that the scores of two runs compare and no setting moves them."""
 
 LANGUAGE = "language.label"
 
@@ -53,9 +53,7 @@ class Quality:
         "edits": EDITS,
     }
     reasons: ClassVar[tuple[Reason, ...]] = tuple(
-        {
-            rule.reason: Reason(rule.reason, rule.sentence) for name in recipe_names() for rule in recipe(name).rules
-        }.values()
+        Reason(one.reason, one.sentence) for one in (rule(signal.name, side, 0) for signal, side in SIGNAL_OF.values())
     )
     about: ClassVar[str] = "Scores documents by the rules of a recipe: length, words, symbols, lines and repetition."
     settings_type: ClassVar[type[Settings]] = QualitySettings
@@ -63,11 +61,12 @@ class Quality:
 
     def __init__(self, settings: QualitySettings) -> None:
         self.settings = settings
+        self._rules = settings.rules()
 
     @property
     def fingerprint(self) -> str:
-        """What measures depend on besides the settings: the recipe's rules for lines, which decide the edits."""
-        return str(recipe(self.settings.recipe).lines or "")
+        """What measures depend on besides the settings: the rules for lines, which decide the edits."""
+        return str(self.settings.line_rules() or "")
 
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Signals of each document, and ``score``: how far inside Gopher's limits it lies (`rules.score`)."""
@@ -79,7 +78,7 @@ class Quality:
         stop_words = _stop_words()
         found = document_signals(data, offsets, _language_numbers(batch, stop_words.languages), stop_words)
         values = dict(zip(COLUMNS, found.T, strict=True))
-        rules = recipe(self.settings.recipe).lines
+        rules = self.settings.line_rules()
         if rules is None:
             values |= dict.fromkeys(lines.COLUMNS, np.full(batch.num_rows, np.nan))
             edits = pa.array([[]] * batch.num_rows, EDITS)
@@ -89,14 +88,13 @@ class Quality:
             replacements = pa.array(["", "\n"]).take(pa.array(cuts.newlines.astype(np.int8)))
             edits = edit_lists(cuts.starts, cuts.stops, replacements, cuts.ends)
         columns = [_column(values[signal.name], signal.dtype) for signal in SIGNALS]
-        columns.append(_column(score(recipe(SCORED_BY).rules, values), pa.float64()))
+        columns.append(_column(score(SCORED_BY, values), pa.float64()))
         return pa.RecordBatch.from_arrays([*columns, edits], schema=pa.schema(list(self.adds.items())))
 
     def judge(self, measures: pa.RecordBatch) -> pa.Array:
         """Reasons of each document, in the order of the recipe."""
-        rules = self.settings.rules()
-        values = {rule.signal: _values(measures[rule.signal]) for rule in rules}
-        return reasons_where(failures(rules, values), measures.num_rows)
+        values = {one.signal: _values(measures[one.signal]) for one in self._rules}
+        return reasons_where(failures(self._rules, values), measures.num_rows)
 
 
 @functools.cache

@@ -1,8 +1,8 @@
 """Settings: which there are, where each value came from, and what is wrong with them.
 
-Values come in layers: built-in default, then the recipe (`curate.recipes`), then ``curate.toml`` (or ``[tool.curate]`` in
-``pyproject.toml``), then ``CURATE_*`` variables, then flags; the last one wins. A section is a frozen struct; a stage's
-section is the stage's own. All problems are reported together, each with its line.
+Values come in layers: built-in default, then the recipe (`curate.recipes`), then ``curate.toml`` (or ``[tool.curate]``
+in ``pyproject.toml``), then ``CURATE_*`` variables, then flags; the last one wins. A section is a frozen struct; a
+stage's section is the stage's own. All problems are reported together, each with its line.
 """
 
 import re
@@ -305,5 +305,6 @@ def _together(problems: Sequence[ConfigError]) -> ConfigError:
 
 
 def default_file() -> str:
-    """The commented ``curate.toml`` with every default: what ``curate init`` writes."""
-    return (Path(__file__).parent / FILE_NAME).read_text("utf-8")
+    """The ``curate.toml`` that ``curate init`` writes: every setting, commented out, so that a recipe still holds."""
+    source = (Path(__file__).parent / FILE_NAME).read_text("utf-8")
+    return re.sub(r"^(?=\w+ =)", "# ", source, flags=re.MULTILINE)

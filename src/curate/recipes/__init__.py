@@ -11,8 +11,8 @@ A recipe is a TOML file with the sections of ``curate.toml`` below a header::
     [sources]                        # a section or a setting → where its numbers come from
     [accepted]                       # a setting → why a finding of `curate recipes lint` on it is right as it is
 
-Those that ship lie beside this file; anybody's own is named by its path. A recipe says all its rules of quality: one that
-it does not name is off, whatever the defaults.
+Those that ship lie beside this file; anybody's own is named by its path. A recipe says all its rules of quality: one
+that it does not name is off, whatever the defaults.
 """
 
 import functools

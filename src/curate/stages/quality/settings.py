@@ -22,7 +22,9 @@ GOPHER: Mapping[str, Limit] = recipe("gopher").tree["quality"]
 """The rules that hold where neither a recipe nor a file says another."""
 
 if TYPE_CHECKING:
-    _Limits = _LanguageLimits = _Lines = Settings
+    _Limits = Settings
+    _LanguageLimits = Settings
+    _Lines = Settings
 else:
 
     def _struct(name: str, fields: list[tuple[str, Any, Any]]) -> type[Settings]:
@@ -59,7 +61,7 @@ class QualitySettings(_Limits, frozen=True):
     lines: LineSettings = LineSettings()
     cut_lines: bool = True
     """Whether lines are cut where ``lines`` has rules; their signals are measured either way."""
-    languages: dict[str, LanguageLimits] = {}
+    languages: dict[str, LanguageLimits] = msgspec.field(default_factory=dict)
     """BCP 47 primary subtag → the limits of that language, where it has others."""
 
     thresholds: ClassVar[frozenset[str]] = frozenset({*SIGNAL_OF, "languages"})

@@ -5,6 +5,7 @@ in ``pyproject.toml``), then ``CURATE_*`` variables, then flags; the last one wi
 stage's section is the stage's own. All problems are reported together, each with its line.
 """
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -128,13 +129,24 @@ class Config:
         """Every value of every section as plain data."""
         return {name: section.effective() for name, section in self.sections.items()}
 
+    def value(self, key: str) -> Any:
+        """The value of ``section.key``, of a table in a section too, as plain data."""
+        section, *path = key.split(".")
+        return functools.reduce(lambda table, name: table[name], path, msgspec.to_builtins(self.sections[section]))
+
     def _section(self, name: str, kind: type[S]) -> S:
         section = self.sections[name]
         assert isinstance(section, kind)
         return section
 
 
-def load(file: Path | None = None, flags: Mapping[str, Any] | None = None, assignments: Sequence[str] = ()) -> Config:
+def load(
+    file: Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+    assignments: Sequence[str] = (),
+    *,
+    in_folder: bool = True,
+) -> Config:
     """The settings of a run.
 
     Args:
@@ -142,12 +154,13 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None, assig
             folder is used if there is one.
         flags: ``section.key`` → value given by a flag or its variable; None means not given.
         assignments: ``section.key=value`` texts of ``--set``; values are TOML, bare words are strings.
+        in_folder: whether a file of the current folder is used.
 
     Raises:
         ConfigError: any unknown section or key, value of a wrong type or out of range; all of them in one message.
     """
     layers: list[Layer] = []
-    found = file or _config_in_folder()
+    found = file or (_config_in_folder() if in_folder else None)
     if found is not None:
         layers.append(read_layer(found, "tool.curate." if found.name == "pyproject.toml" else ""))
     layers.append(_assignment_layer(assignments))
@@ -301,7 +314,7 @@ def _together(problems: Sequence[ConfigError]) -> ConfigError:
     if len(problems) == 1:
         return problems[0]
     lines = [f"{p.message}\n  {p.where}" + (f"\n  hint: {p.hint}" if p.hint else "") for p in problems]
-    return ConfigError(f"{len(problems)} settings are wrong\n\n" + "\n\n".join(lines))
+    return ConfigError(f"{len(problems)} settings are wrong\n\n" + "\n\n".join(lines), problems=problems)
 
 
 def default_file() -> str:

@@ -15,7 +15,7 @@ something to type.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 
 
@@ -49,7 +49,13 @@ class UserError(CurateError):
 
 
 class ConfigError(UserError):
-    """A setting is unknown, misspelt or out of range."""
+    """A setting is unknown, misspelt or out of range; where several are, ``problems`` are the single ones."""
+
+    def __init__(
+        self, message: str, *, where: str = "", hint: str = "", problems: Sequence["ConfigError"] = ()
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.problems = tuple(problems)
 
 
 class InputError(UserError):

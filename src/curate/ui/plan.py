@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from curate import __version__
+from curate.config import DEFAULT
 from curate.estimate import Estimate
 from curate.plan import Plan
 from curate.ui.format import counted, duration, size
@@ -32,6 +33,12 @@ def show_header(console: Console, plan: Plan, workers: int) -> None:
         "Plan",
         f"{stages}   {counted(len(plan.passes), 'pass', 'passes')}, {counted(len(plan.parts), 'part')}",
     )
+    if plan.config.pipeline.recipe != DEFAULT:
+        _line(
+            console,
+            "Recipe",
+            f"{plan.config.pipeline.recipe}   see `curate config --recipe {plan.config.pipeline.recipe}`",
+        )
     for stage in plan.stages:
         if hasattr(stage, "describe"):
             _line(console, "", f"{stage.name}: {stage.describe()}")
@@ -43,8 +50,8 @@ def show_plan(console: Console, plan: Plan, guess: Estimate) -> None:
     for number, one in enumerate(plan.passes, 1):
         _line(console, f"Pass {number}", one.name or "read")
     for key, origin in sorted(plan.config.origins.items()):
-        section, _, name = key.partition(".")
-        _line(console, "Setting", f"{key} = {getattr(plan.config.sections[section], name)!r}   ({origin})")
+        if not origin.startswith("recipe "):
+            _line(console, "Setting", f"{key} = {plan.config.value(key)!r}   ({origin})")
     _line(
         console,
         "Estimate",

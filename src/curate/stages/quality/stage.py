@@ -68,6 +68,11 @@ class Quality:
         """What measures depend on besides the settings: the rules for lines, which decide the edits."""
         return str(self.settings.line_rules() or "")
 
+    @property
+    def judged_by(self) -> tuple[str, ...]:
+        """The measures that verdicts hang on."""
+        return tuple(dict.fromkeys(one.signal for one in self._rules))
+
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Signals of each document, and ``score``: how far inside Gopher's limits it lies (`rules.score`)."""
         # numba takes 0.2 s to import: only a process that measures pays for it.
@@ -92,9 +97,13 @@ class Quality:
         return pa.RecordBatch.from_arrays([*columns, edits], schema=pa.schema(list(self.adds.items())))
 
     def judge(self, measures: pa.RecordBatch) -> pa.Array:
-        """Reasons of each document, in the order of the recipe."""
-        values = {one.signal: _values(measures[one.signal]) for one in self._rules}
-        return reasons_where(failures(self._rules, values), measures.num_rows)
+        """Reasons of each document, in the order of the signals."""
+        return reasons_where(self.failures(measures), measures.num_rows)
+
+    def failures(self, measures: pa.RecordBatch) -> dict[str, npt.NDArray[np.bool_]]:
+        """Reason → mask of the documents that get it; of ``measures`` the columns ``judged_by`` are read."""
+        values = {name: numbers(measures[name]) for name in self.judged_by}
+        return failures(self._rules, values)
 
 
 @functools.cache
@@ -119,6 +128,11 @@ def _column(values: npt.NDArray[np.float64], dtype: pa.DataType) -> pa.Array:
     return pa.array(values, pa.float64(), from_pandas=True).cast(dtype)
 
 
-def _values(column: pa.Array) -> npt.NDArray[np.float64]:
-    """A NumPy column with NaN for null."""
+def numbers(column: pa.Array) -> npt.NDArray[np.float64]:
+    """A measure as float64, NaN for null.
+
+    Example:
+        >>> numbers(pa.array([3, None]))
+        array([ 3., nan])
+    """
     return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from curate.cli import config, doctor, explain, init, report, run, shards, stages, why
+from curate.cli import config, doctor, explain, init, recipes, report, run, shards, stages, why
 from curate.cli.options import version_option
 from curate.errors import CurateError, ExitCode
 from curate.ui.console import console
@@ -35,6 +35,7 @@ app.callback()(version_option)
 app.command("run")(run.run)
 app.command("init")(init.init)
 app.command("config")(config.config)
+app.add_typer(recipes.app, name="recipes")
 app.command("stages")(stages.stages)
 app.command("explain")(explain.explain)
 app.command("why")(why.why)

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from curate.config import Config, load
 from curate.errors import ConfigError
 from curate.recipes import Recipe
+from curate.settings_file import leaves
 from curate.stages import stage_names
 from curate.stages.near_dup import NearDupSettings
 from curate.stages.quality import QualitySettings
 from curate.stages.quality.idle import idle_rules
+from curate.store.manifest import read_manifest
 
 LEAST_RECALL = 0.9
 """Share of the pairs exactly at `near_dup.similarity` below which bands and rows are reported."""
@@ -44,7 +47,7 @@ def lint(recipe: Recipe) -> tuple[Finding, ...]:
         problems = error.problems or (error,)
         return tuple(Finding("invalid", "", one.message, one.where, one.hint) for one in problems)
     found = (*_strangers(recipe), *_unused(recipe, config), *_idle(config), *_misses(config))
-    return tuple(_accepted(one, recipe, config) for one in found)
+    return tuple(accepted(one, recipe, config) for one in found)
 
 
 def load_recipe(name: str) -> Config:
@@ -56,7 +59,17 @@ def load_recipe(name: str) -> Config:
     return load(flags={"pipeline.recipe": name}, in_folder=False)
 
 
-def _accepted(finding: Finding, recipe: Recipe, config: Config) -> Finding:
+def run_settings(run: Path) -> Config:
+    """The settings that a finished run had.
+
+    Raises:
+        InputError: the folder holds no finished run.
+    """
+    return load(flags=dict(leaves(read_manifest(run)["config"])), in_folder=False)
+
+
+def accepted(finding: Finding, recipe: Recipe, config: Config) -> Finding:
+    """The finding with its place, and with what the recipe says of it."""
     reason = next((text for key, text in recipe.accepted.items() if f"{finding.key}.".startswith(f"{key}.")), "")
     where = finding.where or config.origin(finding.key)
     return Finding(finding.code, finding.key, finding.message, where, finding.hint, reason)

@@ -51,9 +51,11 @@ def toml(value: object) -> str:
     """A value as TOML writes it.
 
     Example:
-        >>> toml(True), toml(["en", "fr"]), toml(1e9), toml(None)
-        ('true', '["en", "fr"]', '1000000000.0', '""')
+        >>> toml(True), toml(["en", "fr"]), toml(1e9), toml(None), toml({"min_words": 3})
+        ('true', '["en", "fr"]', '1000000000.0', '""', '{ min_words = 3 }')
     """
     if value is None:
         return '""'
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {toml(inner)}" for key, inner in value.items()) + " }" if value else "{}"
     return jsonlib.dumps(value, ensure_ascii=False)

@@ -1,7 +1,7 @@
 """The section ``[quality]``: a recipe, and what the user changes in it."""
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from curate.errors import nearest
 from curate.stages.contract import Settings
@@ -27,6 +27,10 @@ class QualitySettings(Settings, frozen=True):
     recipe: str = "gopher"
     cut_lines: bool = True
     """Whether lines are cut where the recipe has rules for them; their signals are measured either way."""
+    signals: Literal["recipe", "all"] = "recipe"
+    """Whether only those groups of signals are measured that a rule asks for."""
+    words: Literal["unicode", "spaces"] = "unicode"
+    """``spaces``: words between white space even in scripts without spaces, as Dolma and NeMo Curator have them."""
 
     min_words: Limit = None
     max_words: Limit = None
@@ -82,6 +86,8 @@ class QualitySettings(Settings, frozen=True):
         return {name: limits.get(name, False) for name in self.__struct_fields__} | {
             "recipe": self.recipe,
             "cut_lines": self.cut_lines,
+            "signals": self.signals,
+            "words": self.words,
         }
 
     def _rules(self) -> Iterator[Rule]:

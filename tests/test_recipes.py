@@ -107,7 +107,9 @@ def test_papers_and_their_codes_differ_where_we_say_so(capsys):
 
 def test_flag_over_set_over_file_over_recipe_over_default(tmp_path):
     file = tmp_path / "curate.toml"
-    file.write_text('[pipeline]\nrecipe = "fineweb-paper"\n[quality]\nmin_words = 30\nmax_words = 900\n[run]\nseed = 1\n')
+    file.write_text(
+        '[pipeline]\nrecipe = "fineweb-paper"\n[quality]\nmin_words = 30\nmax_words = 900\n[run]\nseed = 1\n'
+    )
     loaded = load(file, {"run.seed": 7}, ["quality.max_words=800"])
     expected = {
         "run.seed": (7, "flag"),
@@ -149,12 +151,22 @@ def test_an_own_recipe_extends_others_beside_it(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message", "where", "hint"),
     [
-        ('extends = "finweb-paper"', "there is no recipe `finweb-paper`", "mine.toml:1", "did you mean `fineweb-paper`?"),
+        (
+            'extends = "finweb-paper"',
+            "there is no recipe `finweb-paper`",
+            "mine.toml:1",
+            "did you mean `fineweb-paper`?",
+        ),
         ('extend = "gopher"', "a recipe has no `extend`", "mine.toml:1", "did you mean `extends`?"),
         ('extends = "other.toml"', "there is no recipe file `other.toml`", "mine.toml:1", "curate recipes list"),
         ('extends = "mine.toml"', "recipe `mine.toml` extends itself: mine.toml → mine.toml", "mine.toml:1", ""),
         ('version = "2"', "`version` of a recipe must be a whole number, but is '2'", "mine.toml:1", ""),
-        ("[quality]\nmin_wrods = 3", "`quality` has no setting `min_wrods`", "mine.toml:2", "did you mean `min_words`?"),
+        (
+            "[quality]\nmin_wrods = 3",
+            "`quality` has no setting `min_wrods`",
+            "mine.toml:2",
+            "did you mean `min_words`?",
+        ),
         ("[qualty]\n", "there is no section `qualty`", "mine.toml:1", "did you mean `quality`?"),
         (
             "[quality.languages]\nde = { max_duplicate_lines = 3 }",
@@ -181,11 +193,14 @@ def test_a_name_nearly_right_is_told_the_right_one(capsys):
 
 def test_limits_of_single_languages():
     rules = QualitySettings(
-        min_words=50, languages={"zh": LanguageLimits(min_words=20, max_words=False), "de": LanguageLimits(min_words=60)}
+        min_words=50,
+        languages={"zh": LanguageLimits(min_words=20, max_words=False), "de": LanguageLimits(min_words=60)},
     ).rules()
     words = {"words": np.array([30.0, 30, 55, 55, 200_000, 200_000])}
     codes = ("de", "zh")
-    of = Languages(codes, np.array([codes.index(code) if code in codes else -1 for code in "en zh en de en zh".split()]))
+    of = Languages(
+        codes, np.array([codes.index(code) if code in codes else -1 for code in ["en", "zh", "en", "de", "en", "zh"]])
+    )
     found = failures([rule for rule in rules if rule.signal == "words"], words, of)
     assert found["too_few_words"].tolist() == [True, False, False, True, False, False]
     assert found["too_many_words"].tolist() == [False, False, False, False, True, False]
@@ -208,7 +223,10 @@ PLANTED = {
     "[quality]\nmin_words = 0": ("idle", "quality.min_words"),
     "[quality]\nmax_duplicate_5gram = 0.1\nmax_duplicate_6gram = 0.1": ("idle", "quality.max_duplicate_6gram"),
     "[quality]\nmin_characters = 40\nmin_words = 50": ("idle", "quality.min_characters"),
-    "[quality]\nmin_characters = 150\nmin_words = 50\nmin_mean_word_length = 3": ("idle", "quality.min_characters"),
+    "[quality]\nmin_characters = 150\nmin_words = 50\nmin_mean_length_of_all_words = 3": (
+        "idle",
+        "quality.min_characters",
+    ),
     'extends = "gopher"\n[quality.languages]\nen = { max_top_2gram = 0.3, max_duplicate_10gram = 0.2 }': (
         "idle",
         "quality.languages.en.max_duplicate_10gram",
@@ -270,12 +288,14 @@ def test_signals_keep_the_order_that_lint_builds_on(found):
     for row in measures:
         for lesser, greater in NEVER_ABOVE:
             assert row[lesser] is None or row[greater] is None or row[lesser] <= row[greater], (lesser, greater)
-        if row["mean_word_length"] is not None:
-            assert row["characters"] >= row["words"] * row["mean_word_length"] - 1e-9
+        if row["mean_length_of_all_words"] is not None:
+            assert row["characters"] >= row["all_words"] * row["mean_length_of_all_words"] - 1e-9
 
 
 limits = st.dictionaries(
-    st.sampled_from([key for key, (signal, _) in SIGNAL_OF.items() if any(signal.name in pair for pair in NEVER_ABOVE)]),
+    st.sampled_from(
+        [key for key, (signal, _) in SIGNAL_OF.items() if any(signal.name in pair for pair in NEVER_ABOVE)]
+    ),
     st.one_of(st.integers(0, 40), st.floats(0, 1)),
     max_size=8,
 )
@@ -293,7 +313,9 @@ def test_a_rule_called_idle_never_decides(found, chosen):
     stage = Quality(judging)
     labels = pa.array(["en"] * len(found), pa.string())
     batch = pa.record_batch({"text": pa.array(found, pa.large_string()), "language.label": labels})
-    masks = dict(zip((rule.key for rule in judging.rules()), stage.failures(stage.measure(batch)).values(), strict=True))
+    masks = dict(
+        zip((rule.key for rule in judging.rules()), stage.failures(stage.measure(batch)).values(), strict=True)
+    )
     for idle in idle_rules(judging):
         others = [mask for key, mask in masks.items() if key != idle.key]
         assert not (masks[idle.key] & ~np.logical_or.reduce(others or [np.zeros(len(found), bool)])).any(), idle

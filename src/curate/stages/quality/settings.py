@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
 
@@ -61,6 +61,10 @@ class QualitySettings(_Limits, frozen=True):
     lines: LineSettings = LineSettings()
     cut_lines: bool = True
     """Whether lines are cut where ``lines`` has rules; their signals are measured either way."""
+    signals: Literal["recipe", "all"] = "recipe"
+    """Whether only those groups of signals are measured that a rule asks for."""
+    words: Literal["unicode", "spaces"] = "unicode"
+    """``spaces``: words between white space even in scripts without spaces, as Dolma and NeMo Curator have them."""
     languages: dict[str, LanguageLimits] = msgspec.field(default_factory=dict)
     """BCP 47 primary subtag → the limits of that language, where it has others."""
 
@@ -79,9 +83,9 @@ class QualitySettings(_Limits, frozen=True):
         return tuple(self._rules())
 
     def line_rules(self) -> LineRules | None:
-        """Which lines are cut; None where no rule looks at lines, so that their signals need not be measured."""
+        """Which lines are cut; None: none."""
         rules = LineRules(**{name: getattr(self.lines, name) for name in LineRules._fields})
-        return rules if rules != LineRules() or any(one.signal in LINE_SIGNALS for one in self.rules()) else None
+        return None if rules == LineRules() else rules
 
     def effective(self) -> dict[str, Any]:
         """The limits that hold, and the rules on lines."""
@@ -95,20 +99,6 @@ class QualitySettings(_Limits, frozen=True):
             by_language = {language: _number(value) for language, value in own.items() if value is not None}
             if not math.isnan(limit) or not all(map(math.isnan, by_language.values())):
                 yield rule(signal.name, side, limit, by_language)
-
-
-LINE_SIGNALS = frozenset(
-    (
-        "sentences",
-        "lorem_ipsum_lines",
-        "curly_bracket_lines",
-        "terminal_lines",
-        "short_lines",
-        "repeated_line_characters",
-        "newlines_per_word",
-    )
-)
-"""Signals of the lines that stay."""
 
 
 def _number(limit: Limit) -> float:

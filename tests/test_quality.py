@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from curate.config import load
 from curate.stages.contract import Stage
 from curate.stages.quality import Quality, QualitySettings
-from curate.stages.quality.rules import failures, is_written, score
-from curate.stages.quality.settings import SIGNAL_OF
+from curate.stages.quality.rules import failures, score
 from curate.stages.quality.signals import SIGNALS
 from curate.text.lines import COLUMNS as LINE_COLUMNS
 from curate.text.signals import DETAILS, GOPHER
@@ -174,12 +173,8 @@ def test_prose_stays_and_each_reason_can_be_reached():
         "repeated_line_characters": "\n".join(["This line stands here more often than once."] * 9),
         "too_many_newlines": "\n".join(f"A {word} is." for word in words),
     }
-    written = {
-        reason.code
-        for reason, (signal, side) in zip(Quality.reasons, SIGNAL_OF.values(), strict=True)
-        if is_written(signal.name, side)
-    }
-    assert {**triggers, **line_triggers}.keys() == written
+    rules = load(flags={"pipeline.recipe": "fineweb-code"}).stage("quality").rules()
+    assert {**triggers, **line_triggers}.keys() == {rule.reason for rule in rules}
     for code, text in triggers.items():
         assert code in judged([text])[0]
     for code, text in line_triggers.items():

@@ -97,9 +97,26 @@ def test_gopher_is_the_default():
 def test_papers_and_their_codes_differ_where_we_say_so(capsys):
     code, out = said(capsys, "recipes", "diff", "fineweb-code", "fineweb-paper")
     assert code == 1
-    assert out == snapshot()
+    assert out == snapshot("""\
+quality.max_repeated_line_characters  0.01 → 0.1
+quality.max_newlines_per_word         0.3 → —
+""")
     code, out = said(capsys, "recipes", "diff", "c4", "c4-datatrove", "--json")
-    assert json.loads(out) == snapshot()
+    assert json.loads(out) == snapshot(
+        {
+            "pipeline.stages": [
+                ["normalize", "quality", "language", "tokenize"],
+                ["normalize", "language", "quality", "near_dup", "tokenize"],
+            ],
+            "language.min_score": [0.99, 0.65],
+            "language.backend": ["langdetect", "lid176"],
+            "language.max_bytes": [0, 4000],
+            "quality.lines.min_words": [5, 3],
+            "quality.lines.end_marks": ['.?!"', ".?!\"'"],
+            "quality.max_characters": [190000, None],
+            "quality.min_sentences": [3, 5],
+        }
+    )
 
 
 # Layers
@@ -191,6 +208,19 @@ def test_a_name_nearly_right_is_told_the_right_one(capsys):
 # Rules
 
 
+@pytest.mark.parametrize("key", SIGNAL_OF)
+def test_every_signal_can_have_a_limit_on_both_sides(key):
+    signal, side = SIGNAL_OF[key]
+    limit = 0.5 if signal.highest else 40.0
+    stage = Quality(QualitySettings(**{**QualitySettings.blank, key: limit}))
+    beyond = limit - 0.25 if side == "min" else limit + 0.25
+    values = pa.array([limit, beyond, None], pa.float64())
+    (verdict, other, none) = stage.judge(pa.record_batch({signal.name: values})).to_pylist()
+    assert (verdict, none) == ([], [])
+    assert other == [code for code in (reason.code for reason in Quality.reasons) if code in other]
+    assert len(other) == 1
+
+
 def test_limits_of_single_languages():
     rules = QualitySettings(
         min_words=50,
@@ -253,7 +283,12 @@ def test_what_a_recipe_accounts_for_is_no_fault(capsys):
     own('[near_dup]\nbands = 20\nrows = 450\n[accepted]\n"near_dup.bands" = "as in the paper"')
     code, out = said(capsys, "recipes", "lint", "mine.toml")
     assert code == 0
-    assert out == snapshot()
+    assert out == snapshot("""\
+mine.toml  clean, 1 accounted for
+  misses      near_dup.bands: 20 bands of 450 rows find fewer than 0.1% of the pairs at 0.8
+              recipe mine.toml:2
+              accounted for: as in the paper
+""")
 
 
 def test_after_a_run_rules_that_never_fired_are_named(capsys, measured):

@@ -122,8 +122,8 @@ class Config:
         return self.sections[name]
 
     def origin(self, key: str) -> str:
-        """Where ``section.key`` came from: ``default``, ``curate.toml:14``, ``--set`` …"""
-        return self.origins.get(key, DEFAULT)
+        """Where ``section.key``, or the first value of such a table, came from: ``default``, ``curate.toml:14`` …"""
+        return next((origin for name, origin in self.origins.items() if f"{name}.".startswith(f"{key}.")), DEFAULT)
 
     def resolved(self) -> dict[str, dict[str, Any]]:
         """Every value of every section as plain data."""

@@ -1,5 +1,6 @@
 """What a finished run has to say for itself, and the manifest made of it."""
 
+import math
 import resource
 import sys
 from collections import Counter
@@ -74,7 +75,8 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
                         "reason": rule.reason,
                         "measure": rule.signal,
                         "side": rule.side,
-                        "limit": rule.limit,
+                        "limit": _limit(rule.limit),
+                        "languages": {code: _limit(limit) for code, limit in rule.by_language.items()},
                         "setting": f"{stage.name}.{rule.key}",
                     }
                     for rule in getattr(stage.settings, "rules", tuple)()
@@ -210,6 +212,11 @@ def _shards(outcome: Outcome, directory: RunDirectory) -> dict[str, Any] | None:
         "documents": index.documents,
         "bytes": size,
     }
+
+
+def _limit(value: float) -> float | None:
+    """A limit as JSON has it: none is null."""
+    return None if math.isnan(value) else value
 
 
 def _counted(column: Any) -> dict[str, int]:

@@ -132,10 +132,11 @@ def _misses(config: Config) -> Iterator[Finding]:
         return
     banding = settings.banding
     found = banding.catch_probability(settings.similarity)
+    share = f"{found:.1%}" if found >= 0.001 else "fewer than 0.1%"
     if found < LEAST_RECALL:
         yield Finding(
             "misses",
             "near_dup.bands",
-            f"{banding.bands} bands of {banding.rows} rows find {found:.1%} of the pairs at {settings.similarity:g}",
+            f"{banding.bands} bands of {banding.rows} rows find {share} of the pairs at {settings.similarity:g}",
             hint="leave bands and rows out, so that they follow from near_dup.recall",
         )

@@ -89,14 +89,10 @@ def _judged(run: str, config: Config) -> Rejudged | None:
 
 def _show_finding(out: Console, one: Finding) -> None:
     style = "dim" if one.accepted else "yellow"
-    out.print(
-        Text.assemble((f"  {one.code:<11}", style), f" {one.key}: {one.message}" if one.key else f" {one.message}")
-    )
-    for label, text in (
-        ("", one.where),
-        ("hint: ", one.hint if not one.accepted else ""),
-        ("so be it: ", one.accepted),
-    ):
+    said = f" {one.key}: {one.message}" if one.key else f" {one.message}"
+    out.print(Text.assemble((f"  {one.code:<11}", style), said), soft_wrap=True)
+    hint = "" if one.accepted else one.hint
+    for label, text in (("", one.where), ("hint: ", hint), ("accounted for: ", one.accepted)):
         if text:
             out.print(Text(f"              {label}{text}", "dim"), soft_wrap=True)
 

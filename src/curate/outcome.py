@@ -4,7 +4,7 @@ import math
 import resource
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,7 @@ from curate.engine.profile import Profile
 from curate.engine.raw_tokens import RawTokens
 from curate.plan import Plan
 from curate.shards.index import ShardIndex
+from curate.stages.contract import Reason, Stage
 from curate.store.books import Books
 from curate.store.fingerprint import digest
 from curate.store.manifest import SCHEMA_VERSION, machine, versions
@@ -69,7 +70,7 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
                 "name": stage.name,
                 "version": stage.version,
                 "about": stage.about,
-                "reasons": [{"code": reason.code, "sentence": reason.sentence} for reason in stage.reasons],
+                "reasons": [{"code": reason.code, "sentence": reason.sentence} for reason in _possible(stage)],
                 "rules": [
                     {
                         "reason": rule.reason,
@@ -212,6 +213,13 @@ def _shards(outcome: Outcome, directory: RunDirectory) -> dict[str, Any] | None:
         "documents": index.documents,
         "bytes": size,
     }
+
+
+def _possible(stage: Stage) -> Iterable[Reason]:
+    """The reasons that a stage can give with its settings: where those are rules, the ones of the rules that hold."""
+    rules = getattr(stage.settings, "rules", None)
+    held = {rule.reason for rule in rules()} if rules else set()
+    return [reason for reason in stage.reasons if rules is None or reason.code in held]
 
 
 def _limit(value: float) -> float | None:

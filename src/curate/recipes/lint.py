@@ -9,6 +9,7 @@ from curate.errors import ConfigError
 from curate.recipes import Recipe
 from curate.settings_file import leaves
 from curate.stages import stage_names
+from curate.stages.language import ALL
 from curate.stages.near_dup import NearDupSettings
 from curate.stages.quality import QualitySettings
 from curate.stages.quality.idle import idle_rules
@@ -109,7 +110,7 @@ def _unused(recipe: Recipe, config: Config) -> Iterator[Finding]:
         )
     kept = getattr(config.stage("language"), "keep", ())
     for language in settings.languages if labelled else ():
-        if language not in kept:
+        if language not in kept and ALL not in kept:
             yield Finding(
                 "unused",
                 f"quality.languages.{language}",

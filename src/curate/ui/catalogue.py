@@ -14,6 +14,9 @@ from curate.stages.contract import Reason, Settings
 from curate.ui.console import console
 from curate.ui.settings import toml
 
+_SHOWN = 12
+"""Reasons that are listed of a stage that can give very many."""
+
 
 def show_stages(*, json: bool) -> int:
     """List all stages."""
@@ -40,7 +43,9 @@ def show_stages(*, json: bool) -> int:
         out.print(Text(f"  {stage.about}"), soft_wrap=True)
         out.print(Text(f"  needs    {', '.join(stage.needs)}"), soft_wrap=True)
         out.print(Text(f"  adds     {', '.join(stage.adds)}"), soft_wrap=True)
-        out.print(Text(f"  reasons  {', '.join(reason.code for reason in stage.reasons) or '—'}"), soft_wrap=True)
+        codes = [reason.code for reason in stage.reasons]
+        more = f" … and {len(codes) - _SHOWN} more: curate explain {name}" if len(codes) > 2 * _SHOWN else ""
+        out.print(Text(f"  reasons  {', '.join(codes[: _SHOWN if more else None]) or '—'}{more}"), soft_wrap=True)
         out.print()
     return ExitCode.DONE
 

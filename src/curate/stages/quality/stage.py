@@ -148,7 +148,7 @@ def _language_numbers(batch: pa.RecordBatch, languages: tuple[str, ...]) -> npt.
 
 def _places(labels: pa.Array, codes: tuple[str, ...]) -> npt.NDArray[np.int64]:
     """For each label its place in ``codes``, -1 where it is not there."""
-    found = pc.index_in(labels, value_set=pa.array(codes, pa.string())).fill_null(-1)
+    found = pc.index_in(labels.cast(pa.string()), value_set=pa.array(codes, pa.string())).fill_null(-1)
     return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
 
 

@@ -8,6 +8,8 @@ Markdown: documents kept, and for each stage the share it removed of what came t
 """
 
 import argparse
+import contextlib
+import io
 import json
 import sys
 import tempfile
@@ -61,7 +63,8 @@ def sampled(file: Path, size: int, folder: Path) -> Path:
 
 
 def funnel(corpus: Path, recipe: str, out: Path) -> dict:
-    Session([str(corpus)], str(out), flags={"pipeline.recipe": recipe}, skip=["tokenize"]).work(quiet=2)
+    with contextlib.redirect_stdout(io.StringIO()):
+        Session([str(corpus)], str(out), flags={"pipeline.recipe": recipe}, skip=["tokenize"]).work(quiet=2)
     manifest = json.loads((out / "run.json").read_text())
     flow = {step["stage"]: (step["in"], step["removed"]) for step in manifest["flow"]}
     return {"read": manifest["counts"]["read"], "kept": manifest["counts"]["kept"], "flow": flow}

@@ -19,6 +19,7 @@ EXAMPLES = """From a folder of raw text to token shards, with a reason for every
 Examples:
   curate run corpus/ -o curated             clean, deduplicate, score, tokenize; ends with a report
   curate run corpus/ -o curated --dry-run   show the plan, derived settings and an estimate; write nothing
+  curate run corpus/ --recipe fineweb-paper a published pipeline; see `curate recipes`
   curate why curated ID                     what happened to one document, stage by stage
   curate init                               write a commented curate.toml to change
 """

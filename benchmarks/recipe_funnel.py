@@ -54,7 +54,8 @@ def main() -> None:
 def sampled(file: Path, size: int, folder: Path) -> Path:
     """A folder with one Parquet file of about ``size`` documents."""
     documents = pl.read_parquet(file) if file.suffix == ".parquet" else pl.read_ndjson(file)
-    group = pl.coalesce(pl.col("dup_group").cast(pl.String), pl.col("id").cast(pl.String))
+    names = [name for name in ("dup_group", "id") if name in documents.columns]
+    group = pl.coalesce(pl.col(names).cast(pl.String))
     share = min(1.0, size / len(documents))
     drawn = documents.filter(group.hash(seed=1) < int(share * 2**64) if share < 1 else pl.lit(True))
     folder.mkdir()

@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate import __version__
-from curate.config import GateSettings
+from curate.config import DEFAULT, GateSettings
 from curate.engine.profile import Profile
 from curate.engine.raw_tokens import RawTokens
 from curate.plan import Plan
+from curate.recipes import recipe
 from curate.shards.index import ShardIndex
 from curate.stages.contract import Reason, Stage
 from curate.store.books import Books
@@ -61,6 +62,7 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
         )[:16],
         "curate": __version__,
         "command": command,
+        "recipe": _recipe(plan.config.pipeline.recipe),
         "config": config,
         "inputs": _inputs(plan, directory),
         "against": [{"path": run.path, "run_id": run.run_id} for run in plan.against],
@@ -213,6 +215,14 @@ def _shards(outcome: Outcome, directory: RunDirectory) -> dict[str, Any] | None:
         "documents": index.documents,
         "bytes": size,
     }
+
+
+def _recipe(name: str) -> dict[str, Any] | None:
+    """The recipe of the run; None where there was none."""
+    if name == DEFAULT:
+        return None
+    found = recipe(name)
+    return {"name": found.name, "version": found.version, "title": found.title, "source": found.source}
 
 
 def _possible(stage: Stage) -> Iterable[Reason]:

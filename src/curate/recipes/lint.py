@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from curate.config import Config, load
+from curate.config import Config, load, settings_class
 from curate.errors import ConfigError
 from curate.recipes import Recipe
-from curate.settings_file import leaves
+from curate.settings_file import leaves, merged
 from curate.stages import stage_names
 from curate.stages.language import ALL
 from curate.stages.near_dup import NearDupSettings
@@ -66,7 +66,9 @@ def run_settings(run: Path) -> Config:
     Raises:
         InputError: the folder holds no finished run.
     """
-    return load(flags=dict(leaves(read_manifest(run)["config"])), in_folder=False)
+    config = read_manifest(run)["config"]
+    off = {name: settings_class(name).blank for name in config if name in stage_names()}  # it names only what holds
+    return load(flags=dict(leaves(merged(off, config))), in_folder=False)
 
 
 def accepted(finding: Finding, recipe: Recipe, config: Config) -> Finding:

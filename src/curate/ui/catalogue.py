@@ -90,7 +90,10 @@ def all_reasons() -> dict[str, Reason]:
 def _show_settings(section: str, kind: type[Settings]) -> None:
     out, defaults = console(stderr=False), kind()
     out.print(Text.assemble((f"[{section}]", "bold"), f"  {inspect.cleandoc(kind.__doc__ or '').splitlines()[0]}"))
-    for name in kind.__struct_fields__:
+    off = {name for name, value in kind.blank.items() if getattr(defaults, name) is value}
+    for name in (name for name in kind.__struct_fields__ if name not in off):
         effect = "verdicts only" if name in kind.thresholds else ""
         value = toml(getattr(defaults, name)) if not hasattr(getattr(defaults, name), "__struct_fields__") else "…"
         out.print(Text.assemble(f"  {name} = {value}", (f"   {effect}", "dim")), soft_wrap=True)
+    if off:
+        out.print(Text(f"  and {len(off)} that are off: {', '.join(sorted(off))}"), soft_wrap=True)

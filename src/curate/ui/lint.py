@@ -92,7 +92,8 @@ def _show_finding(out: Console, one: Finding) -> None:
     said = f" {one.key}: {one.message}" if one.key else f" {one.message}"
     out.print(Text.assemble((f"  {one.code:<11}", style), said), soft_wrap=True)
     hint = "" if one.accepted else one.hint
-    for label, text in (("", one.where), ("hint: ", hint), ("accounted for: ", one.accepted)):
+    place = one.where if ":" in one.where else ""  # a shipped recipe has no line to look at
+    for label, text in (("", place), ("hint: ", hint), ("accounted for: ", one.accepted)):
         if text:
             out.print(Text(f"              {label}{text}", "dim"), soft_wrap=True)
 

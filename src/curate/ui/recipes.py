@@ -72,7 +72,7 @@ def _effective(config: Config) -> dict[str, Any]:
     for section, settings in config.resolved().items():
         languages = settings.pop("languages", {})
         values |= dict(leaves({section: settings}))
-        values |= {f"{section}.languages.{language}": _given(limits) for language, limits in languages.items()}
+        values |= {f"{section}.languages.{language}": limits for language, limits in languages.items()}
     return values
 
 
@@ -85,15 +85,10 @@ def _settings(found: Recipe, config: Config) -> dict[str, dict[str, Any]]:
         for key in sorted((key for key in found.tree[section] if key in tables), key=tables.__getitem__):
             value = resolved[section][key]
             if tables[key]:
-                tree[f"{section}.{key}"] = {name: _given(inner) for name, inner in value.items()}
+                tree[f"{section}.{key}"] = value
             else:
                 tree.setdefault(section, {})[key] = value
     return tree
-
-
-def _given(value: Any) -> Any:
-    """A table without what is not given in it."""
-    return {key: one for key, one in value.items() if one is not None} if isinstance(value, dict) else value
 
 
 def _show_header(out: Console, found: Recipe) -> None:

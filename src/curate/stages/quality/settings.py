@@ -90,6 +90,10 @@ class QualitySettings(_Limits, frozen=True):
     def effective(self) -> dict[str, Any]:
         """The limits that hold, and the rules on lines."""
         everything = super().effective()
+        everything["languages"] = {
+            language: {key: limit for key, limit in limits.items() if limit is not None}
+            for language, limits in everything["languages"].items()
+        }
         return {name: value for name, value in everything.items() if name not in SIGNAL_OF or value is not False}
 
     def _rules(self) -> Iterator[Rule]:

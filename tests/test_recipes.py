@@ -200,6 +200,18 @@ def test_a_wrong_recipe_is_told_where_and_what_to_type(text, message, where, hin
     assert where in caught.value.where
 
 
+def test_the_plan_says_what_the_recipe_lacks_and_what_was_changed(capsys):
+    corpus = make_corpus(Path("in"), 20)
+    words = ["--recipe", "fineweb-paper", "--set", "near_dup.similarity=0.7", "--set", "tokenize.tokenizer=bytes"]
+    assert command(["run", str(corpus), "--dry-run", *words]) == 0
+    said_of_it = [line for line in capsys.readouterr().err.splitlines() if "ecipe" in line or "changed" in line]
+    assert "\n".join(said_of_it) == snapshot("""\
+Recipe       fineweb-paper v1   without 3 steps of the original: curate recipes show fineweb-paper
+             1 setting of it changed: near_dup.similarity
+Setting      pipeline.recipe = 'fineweb-paper'   (flag)\
+""")
+
+
 def test_a_name_nearly_right_is_told_the_right_one(capsys):
     assert command(["run", ".", "--recipe", "fineweb-papr"]) == 2
     assert "did you mean `fineweb-paper`?" in capsys.readouterr().err

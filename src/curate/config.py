@@ -7,10 +7,10 @@ stage's section is the stage's own. All problems are reported together, each wit
 
 import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -18,6 +18,7 @@ from curate import recipes
 from curate.corpus.input import InputSettings
 from curate.errors import ConfigError, nearest
 from curate.report.settings import ReportSettings
+from curate.settings_check import checked, origin_of, together
 from curate.settings_file import Layer, leaves, merged, nested, read_layer, toml_value
 from curate.shards.settings import ShardSettings
 from curate.stages import DEFAULT as DEFAULT_STAGES
@@ -123,7 +124,7 @@ class Config:
 
     def origin(self, key: str) -> str:
         """Where ``section.key``, or the first value of such a table, came from: ``default``, ``curate.toml:14`` …"""
-        return next((origin for name, origin in self.origins.items() if f"{name}.".startswith(f"{key}.")), DEFAULT)
+        return origin_of(key, self.origins) or DEFAULT
 
     def resolved(self) -> dict[str, dict[str, Any]]:
         """Every value of every section as plain data."""
@@ -222,26 +223,22 @@ def _build(layers: Iterable[Layer]) -> Config:
     tree: dict[str, Any] = {}
     origins: dict[str, str] = {}
     problems: list[ConfigError] = []
-    known = {*FIXED, *stage_names()}
+    known = (*FIXED, *stage_names())
     for layer in layers:
         for section, content in layer.tree.items():
             if section in known and isinstance(content, Mapping):
                 tree = merged(tree, {section: content})
             else:
-                problems.append(_no_section(section, layer, content, known))
+                problems.append(_no_section(section, layer, content))
         origins |= {key: layer.where(key) for key, _ in leaves(layer.tree)}
     sections: dict[str, Settings] = {}
-    for section in (*FIXED, *stage_names()):
-        given, kind = tree.get(section, {}), settings_class(section)
-        unknown = list(_unknown_keys(section, kind, given, origins))
-        problems += [problem for _, problem in unknown]
-        usable = _without(given, [key.removeprefix(f"{section}.").split(".") for key, _ in unknown])
-        try:
-            sections[section] = msgspec.convert(usable, kind)
-        except msgspec.ValidationError as error:
-            problems.append(_explained(section, error, usable, origins))
+    for section in known:
+        made, wrong = checked(section, settings_class(section), tree.get(section, {}), origins)
+        problems += wrong
+        if made is not None:
+            sections[section] = made
     if problems:
-        raise _together(problems)
+        raise together(problems)
     short = {key: origin.split("   ")[0] for key, origin in origins.items()}
     return Config(sections, short)
 
@@ -251,70 +248,14 @@ def settings_class(section: str) -> type[Settings]:
     return FIXED.get(section) or stage_class(section).settings_type
 
 
-def _no_section(name: str, layer: Layer, content: object, known: Iterable[str]) -> ConfigError:
+def _no_section(name: str, layer: Layer, content: object) -> ConfigError:
     """An unknown name at the top: a table that is no section, or a setting outside its section."""
+    known = (*FIXED, *stage_names())
     if isinstance(content, Mapping):
         return ConfigError(f"there is no section `{name}`", where=layer.where(name), hint=nearest(name, known))
     homes = [section for section in known if name in settings_class(section).__struct_fields__]
     hint = f"did you mean `{homes[0]}.{name}`?" if homes else nearest(name, known)
     return ConfigError(f"`{name}` stands outside any section", where=layer.where(name), hint=hint)
-
-
-def _unknown_keys(
-    section: str, kind: type[Settings], given: Mapping[str, Any], origins: Mapping[str, str]
-) -> Iterator[tuple[str, ConfigError]]:
-    """Keys that no setting has, in tables of settings too, each with what is to be said of it."""
-    known = {one.name: one.type for one in msgspec.structs.fields(kind)}
-    for key, value in given.items():
-        full = f"{section}.{key}"
-        inner = known.get(key)
-        if key not in known:
-            where = next((line for name, line in origins.items() if f"{name}.".startswith(f"{full}.")), "")
-            yield full, ConfigError(f"`{section}` has no setting `{key}`", where=where, hint=nearest(key, known))
-        elif isinstance(value, Mapping) and isinstance(inner, type) and issubclass(inner, Settings):
-            yield from _unknown_keys(full, inner, value, origins)
-        elif isinstance(value, Mapping) and get_origin(inner) in {dict, Mapping}:
-            kind_of_values = get_args(inner)[1]
-            for name, table in value.items() if _is_settings(kind_of_values) else ():
-                if isinstance(table, Mapping):
-                    yield from _unknown_keys(f"{full}.{name}", kind_of_values, table, origins)
-
-
-def _is_settings(kind: object) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Settings)
-
-
-def _without(tree: Mapping[str, Any], paths: Iterable[Sequence[str]]) -> dict[str, Any]:
-    """The tree without the values at some paths."""
-    result = dict(tree)
-    for key, *rest in paths:
-        if rest:
-            result[key] = _without(result[key], [rest])
-        else:
-            del result[key]
-    return result
-
-
-def _explained(
-    section: str, error: msgspec.ValidationError, given: Mapping[str, Any], origins: Mapping[str, str]
-) -> ConfigError:
-    """The message of msgspec in the user's words: which setting, which value, which line."""
-    message, _, path = str(error).partition(" - at `$")
-    key = re.match(r"\.?(\w+)", path)
-    if key:
-        named = f"{section}.{key[1]}"
-        message = f"`{named}` is {given.get(key[1])!r}: {message[0].lower()}{message[1:]}"
-    else:  # a check of the section itself, which names the setting
-        named = next((name for name, _ in leaves({section: given}) if f"`{name}`" in message), "")
-    where = next((line for name, line in origins.items() if f"{name}.".startswith(f"{named}.")), "") if named else ""
-    return ConfigError(message, where=where, hint=f"curate config {section}")
-
-
-def _together(problems: Sequence[ConfigError]) -> ConfigError:
-    if len(problems) == 1:
-        return problems[0]
-    lines = [f"{p.message}\n  {p.where}" + (f"\n  hint: {p.hint}" if p.hint else "") for p in problems]
-    return ConfigError(f"{len(problems)} settings are wrong\n\n" + "\n\n".join(lines), problems=problems)
 
 
 def default_file() -> str:

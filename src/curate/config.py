@@ -127,8 +127,13 @@ class Config:
         return origin_of(key, self.origins) or DEFAULT
 
     def resolved(self) -> dict[str, dict[str, Any]]:
-        """Every value of every section as plain data."""
-        return {name: section.effective() for name, section in self.sections.items()}
+        """Every value that holds as plain data, and what a file or a flag switched off."""
+        values = {name: section.effective() for name, section in self.sections.items()}
+        for key, origin in self.origins.items():
+            section, _, name = key.partition(".")
+            if "." not in name and name not in values[section] and not origin.startswith("recipe "):
+                values[section][name] = self.value(key)
+        return values
 
     def value(self, key: str) -> Any:
         """The value of ``section.key``, of a table in a section too, as plain data."""

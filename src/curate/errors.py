@@ -76,6 +76,10 @@ class Stopped(CurateError):  # noqa: N818
     exit_code = ExitCode.STOPPED
 
 
+LISTED = 16
+"""Names that a hint lists where there are very many."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """``did you mean `x`?`` for a misspelt name, else the list of known ones.
 
@@ -87,4 +91,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    return f"did you mean `{close[0]}`?" if close else f"known: {', '.join(names)}"
+    if close:
+        return f"did you mean `{close[0]}`?"
+    more = f" and {len(names) - LISTED} more" if len(names) > 2 * LISTED else ""
+    return f"known: {', '.join(names[: LISTED if more else None])}{more}"

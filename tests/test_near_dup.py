@@ -268,20 +268,20 @@ def test_the_audit_finds_what_the_bands_miss(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not TRUTH.exists(), reason="needs the corpus with known pairs")
-def test_recall_and_precision_on_known_pairs():
-    docs = pl.read_parquet(TRUTH / "docs.parquet", columns=["id", "text"])
-    pairs = pl.read_parquet(TRUTH / "pairs.parquet").filter(pl.col("jaccard") >= 0.8)
-    halves = [docs[: len(docs) // 2], docs[len(docs) // 2 :]]
-    corpus = FakeCorpus(STAGE, [half["text"].to_list() for half in halves], [half["id"].to_list() for half in halves])
-    judged = pl.from_arrow(pa.Table.from_batches(STAGE.resolve(corpus))).with_columns(id=docs["id"])
+def test_recall_and_precision_on_known_pairs(tmp_path):
+    session = Session([str(TRUTH / "docs.parquet")], str(tmp_path / "out"), only=["near_dup"])
+    assert session.work(quiet=2) == ExitCode.DONE
+    documents = pl.read_parquet(tmp_path / "out" / "documents" / "*.parquet", columns=["id", "text"])
+    judged = pl.read_parquet(tmp_path / "out" / "near_dup" / "*.parquet").with_columns(documents["id"])
     removed = judged.filter(pl.col("survivor").is_not_null())
     kept = judged.filter(pl.col("survivor").is_null())["id"].implode()
+    pairs = pl.read_parquet(TRUTH / "pairs.parquet").filter(pl.col("jaccard") >= 0.8)
     twins = pl.concat([pairs.select(id="id_a", twin="id_b"), pairs.select(id="id_b", twin="id_a")])
     with_kept_twin = twins.filter(pl.col("twin").is_in(kept))["id"].unique()
     assert with_kept_twin.is_in(removed["id"].implode()).mean() >= 0.98
 
     assert removed["survivor"].is_in(kept).all()
-    texts = dict(docs.iter_rows())
+    texts = dict(documents.iter_rows())
     for name, survivor, stated in removed.select("id", "survivor", "jaccard").iter_rows():
         if texts[name] != texts[survivor]:
             assert jaccard(shingle_set(texts[name]), shingle_set(texts[survivor])) == stated >= 0.8

@@ -18,7 +18,6 @@ from curate.recipes import recipe, recipe_names
 from curate.recipes.lint import lint, load_recipe
 from curate.recipes.rejudging import rejudged
 from curate.session import Session
-from curate.settings_file import leaves
 from curate.stages.quality import Quality, QualitySettings
 from curate.stages.quality.idle import NEVER_ABOVE, idle_rules
 from curate.stages.quality.rules import Languages, failures, is_written
@@ -145,7 +144,7 @@ def test_flag_over_set_over_file_over_recipe_over_default(tmp_path):
 
 def test_what_is_resolved_makes_the_same_settings_again():
     before = load(flags={"pipeline.recipe": "c4"}, assignments=["quality.min_sentences=false", "quality.min_words=5"])
-    again = load(flags=dict(leaves(before.resolved())))
+    again = load(flags=before.resolved())
     assert again.sections == before.sections
     assert before.resolved()["quality"]["min_sentences"] is False
 

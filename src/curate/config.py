@@ -158,7 +158,7 @@ def load(
     Args:
         file: a config file; when None, ``curate.toml`` (else ``[tool.curate]`` in ``pyproject.toml``) of the current
             folder is used if there is one.
-        flags: ``section.key`` → value given by a flag or its variable; None means not given.
+        flags: ``section.key`` (or ``section`` → table) → value given by a flag or its variable; None means not given.
         assignments: ``section.key=value`` texts of ``--set``; values are TOML, bare words are strings.
         in_folder: whether a file of the current folder is used.
 
@@ -266,4 +266,5 @@ def _no_section(name: str, layer: Layer, content: object) -> ConfigError:
 def default_file() -> str:
     """The ``curate.toml`` that ``curate init`` writes: every setting, commented out, so that a recipe still holds."""
     source = (Path(__file__).parent / FILE_NAME).read_text("utf-8")
-    return re.sub(r"^(?=\w+ =)", "# ", source, flags=re.MULTILINE)
+    says_nothing = r"\s*(#|$)|\[[\w.]+\]"  # comments, blank lines and names of sections
+    return "".join(line if re.match(says_nothing, line) else f"# {line}" for line in source.splitlines(keepends=True))

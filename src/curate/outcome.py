@@ -72,6 +72,7 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
                 "name": stage.name,
                 "version": stage.version,
                 "about": stage.about,
+                "hides": getattr(stage, "hides", False),
                 "reasons": [{"code": reason.code, "sentence": reason.sentence} for reason in _possible(stage)],
                 "rules": [
                     {

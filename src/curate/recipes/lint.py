@@ -7,7 +7,7 @@ from pathlib import Path
 from curate.config import Config, load, settings_class
 from curate.errors import ConfigError
 from curate.recipes import Recipe
-from curate.settings_file import leaves, merged
+from curate.settings_file import merged
 from curate.stages import stage_names
 from curate.stages.language import ALL
 from curate.stages.near_dup import NearDupSettings
@@ -68,7 +68,7 @@ def run_settings(run: Path) -> Config:
     """
     config = read_manifest(run)["config"]
     off = {name: settings_class(name).blank for name in config if name in stage_names()}  # it names only what holds
-    return load(flags=dict(leaves(merged(off, config))), in_folder=False)
+    return load(flags=merged(off, config), in_folder=False)
 
 
 def accepted(finding: Finding, recipe: Recipe, config: Config) -> Finding:

@@ -4,7 +4,7 @@ Rows are chosen from judgments alone; then only the row groups that hold them ar
 over the whole corpus that depends on row numbers only, so the same run always shows the same documents.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import groupby
 from typing import Any
@@ -65,6 +65,7 @@ def choose_samples(
     thresholds: Sequence[Threshold],
     clusters: Sequence[int],
     number: int,
+    shown_as: Callable[[str], str] | None = None,
 ) -> Samples:
     """Up to ``number`` documents of each kind; none at all when ``number`` is 0.
 
@@ -74,6 +75,7 @@ def choose_samples(
         thresholds: lines to look near.
         clusters: rows of the survivors of the largest clusters.
         number: documents for each reason, and for each threshold.
+        shown_as: what may be shown of a text, where a stage hides something.
     """
     if not number or not judgments.rows:
         return Samples()
@@ -85,7 +87,7 @@ def choose_samples(
     }
     rows = {key: sorted(answer[ROW].to_list()) for key, answer in zip(queries, ask(queries.values()), strict=True)}
     rows["clusters", ""] = list(clusters)
-    documents = _Documents(judgments, {row for chosen in rows.values() for row in chosen})
+    documents = _Documents(judgments, {row for chosen in rows.values() for row in chosen}, shown_as)
 
     def shown(kind: str, name: str = "") -> tuple[Sample, ...]:
         return tuple(documents.sample(row, name if kind == "nearest" else "") for row in rows[kind, name])
@@ -151,12 +153,12 @@ def _by_value(samples: Iterable[Sample]) -> tuple[Sample, ...]:
 class _Documents:
     """Chosen documents with their judgments, and the survivors they point to."""
 
-    def __init__(self, judgments: Judgments, rows: set[int]) -> None:
+    def __init__(self, judgments: Judgments, rows: set[int], shown_as: Callable[[str], str] | None) -> None:
         self.judgments = judgments
         (judged,) = ask([judgments.frame.filter(pl.col(ROW).is_in(sorted(rows)))])
         self.judged = {row[ROW]: row for row in judged.to_dicts()}
         self.twins = {row: twin for row in rows if (twin := self._twin_row(row)) is not None}
-        self.texts = _read(judgments, rows | set(self.twins.values()))
+        self.texts = _read(judgments, rows | set(self.twins.values()), shown_as)
 
     def sample(self, row: int, measure: str) -> Sample:
         document, judged = self.texts[row], self.judged[row]
@@ -188,7 +190,7 @@ class _Documents:
         return Twin(id=survivor["id"] or "", text=survivor["text"], jaccard=self.judged[row].get("near_dup.jaccard"))
 
 
-def _read(judgments: Judgments, rows: set[int]) -> dict[int, Mapping[str, Any]]:
+def _read(judgments: Judgments, rows: set[int], shown_as: Callable[[str], str] | None) -> dict[int, Mapping[str, Any]]:
     """Row → id, source, origin, beginning of the text and its bytes; only row groups that are needed are read."""
     found: dict[int, Mapping[str, Any]] = {}
     places = sorted((*judgments.place(row), row) for row in rows)
@@ -200,16 +202,19 @@ def _read(judgments: Judgments, rows: set[int]) -> dict[int, Mapping[str, Any]]:
                 end = start + file.metadata.row_group(number).num_rows
                 inside = [index for index in wanted if start <= index < end]
                 if inside:
-                    documents = _beginnings(file, number, [index - start for index in inside])
+                    documents = _beginnings(file, number, [index - start for index in inside], shown_as)
                     found.update(zip((wanted[index] for index in inside), documents, strict=True))
                 start = end
     return found
 
 
-def _beginnings(file: pq.ParquetFile, group: int, rows: list[int]) -> list[dict[str, Any]]:
+def _beginnings(
+    file: pq.ParquetFile, group: int, rows: list[int], shown_as: Callable[[str], str] | None
+) -> list[dict[str, Any]]:
     table = file.read_row_group(group, columns=["id", "source", "origin", "text"]).take(pa.array(rows))
     texts = table["text"]
-    shown = pc.utf8_slice_codeunits(texts, 0, MAX_CHARACTERS)
+    whole = pa.array(map(shown_as, texts.to_pylist()), texts.type) if shown_as else texts
+    shown = pc.utf8_slice_codeunits(whole, 0, MAX_CHARACTERS)
     cut = table.drop_columns(["text"]).append_column("text", shown).append_column("bytes", pc.binary_length(texts))
     documents: list[dict[str, Any]] = cut.to_pylist()
     return documents

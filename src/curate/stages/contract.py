@@ -12,6 +12,9 @@ Three kinds, told apart by what they can do::
       │              resolve(corpus) → judgments per part
       └─ Encoder     encode(batch) → token ids              tokenize: feeds the shards
 
+A stage whose edits take out what nobody should see says ``hides = True`` (redact): ``why`` and the report then show
+texts with its edits only, of whichever document, and never what they replace.
+
 A *batch* is a ``pyarrow.RecordBatch`` holding the columns that the stage ``needs``; the column ``text`` is a
 ``large_string`` without nulls. Measures are a ``RecordBatch`` whose schema is exactly ``adds``, row for row.
 """

@@ -63,7 +63,7 @@ def _totals(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str
         lines[0] += f" · {count(tokens['kept'])} tokens · {counted(shards['files'], 'shard')}"
     removed = sum(stage["documents"] for stage in counts["removed"].values())
     lines.append(f"Removed {removed:,}, each with its reason · quarantined {counts['quarantined']:,}")
-    if audit := manifest["audit"].get("near_dup"):
+    if (audit := manifest["audit"].get("near_dup")) and audit["twins"]:
         lines.append(
             f"Near-duplicates missed: about {audit['share']:.1%} of them, at most {audit['upper']:.1%} "
             f"(sample of {audit['documents']:,} documents)"

@@ -7,6 +7,7 @@ component by component: the shingle sets of its documents are brought together, 
 import functools
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -115,7 +116,7 @@ def settle(corpus: Corpus, numbering: Numbering, settings: NearDupSettings, rece
     documents = column(rows, "document")[order]
     hashes, starts, sizes = _sets(corpus, rows.column("shingles"), order)
     survivor, jaccard = select_survivors(
-        _buckets(rows.column("buckets").take(pa.array(order)).combine_chunks()),
+        _buckets(rows.column("buckets"), order),
         hashes,
         starts,
         sizes,
@@ -134,10 +135,17 @@ def _slices(shingles: npt.NDArray[np.uint32]) -> Iterator[slice]:
         yield slice(int(start), int(stop))
 
 
-def _buckets(lists: pa.ListArray) -> Buckets:
-    ends = lists.offsets.to_numpy().astype(np.int64)
-    _, numbers = np.unique(lists.flatten().to_numpy(), return_inverse=True)
-    return Buckets(numbers.astype(np.int32), ends - ends[0])
+def _buckets(lists: pa.ChunkedArray, order: npt.NDArray[np.uint64]) -> Buckets:
+    numbered = pc.dictionary_encode(pc.list_flatten(lists)).unify_dictionaries()
+    numbers = np.concatenate([chunk.indices.to_numpy() for chunk in numbered.chunks])
+    lengths = pc.list_value_length(lists).to_numpy().astype(np.int64)
+    starts = np.concatenate(([0], np.cumsum(lengths)))
+    ends = np.concatenate(([0], np.cumsum(lengths[order])))
+    places = np.empty(len(order), np.int64)
+    places[order] = ends[:-1]
+    ordered = np.empty(len(numbers), np.int32)
+    _lay_out(numbers, starts, places, ordered)
+    return Buckets(ordered, ends)
 
 
 def _sets(
@@ -161,8 +169,8 @@ def _sets(
 
 
 @njit(nogil=True, cache=True)
-def _lay_out(members: Hashes, offsets: Offsets, places: Offsets, hashes: Hashes) -> None:
+def _lay_out(members: npt.NDArray[Any], offsets: Offsets, places: Offsets, ordered: npt.NDArray[Any]) -> None:
     """Write set ``i`` of ``members`` to ``places[i]``."""
     for i in range(len(places)):
         for at in range(offsets[i], offsets[i + 1]):
-            hashes[places[i] + at - offsets[i]] = members[at]
+            ordered[places[i] + at - offsets[i]] = members[at]

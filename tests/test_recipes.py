@@ -90,6 +90,83 @@ def test_what_show_prints_is_the_same_recipe(name, capsys):
     assert said(capsys, "recipes", "diff", name, own(out)) == (0, "")
 
 
+def test_the_list_and_the_head_of_a_recipe_as_people_see_them(capsys):
+    assert said(capsys, "recipes") == said(capsys, "recipes", "list")
+    assert said(capsys, "recipes")[1] == snapshot("""\
+c4             v1  C4 as its own code runs
+c4-datatrove   v2  C4 as datatrove applies it
+dclm           v1  DCLM-Baseline
+dolma          v1  Dolma 1.6, Common Crawl, as its configuration runs
+fineweb-code   v2  FineWeb as its code runs
+fineweb-paper  v1  FineWeb as its paper says
+fineweb2       v1  FineWeb2: limits of their own for 70 languages
+gopher         v2  Gopher: quality and repetition rules of MassiveText
+nemotron       v1  Nemotron-CC, with the English rules of NeMo Curator
+none           v1  No rules: everything is measured, nothing is left out
+olmo3          v1  OLMo 3: web part of Dolma 3
+redpajama2     v1  RedPajama-V2: the rules of its card, on its signals
+refinedweb     v1  RefinedWeb, with the rules of DCLM's reproduction
+""")
+    assert said(capsys, "recipes", "show", "fineweb-paper")[1].split("[quality]")[0] == snapshot("""\
+# all of fineweb-code, and what this recipe changes
+title = "FineWeb as its paper says"
+version = 1
+source = "FineWeb, arXiv:2406.17557, section 3.6"
+notes = [
+  "Repeated line characters: 0.1 here, 0.01 in the code (recipe `fineweb-code`). FineWeb2's README says that it changed the one into the other.",
+  "The paper names three rules; the code's fourth, on line feeds, is off.",
+  "FineWeb compares within one crawl: near_dup.scope = \\"metadata.dump\\", or however your field is called, does the same.",
+  "E-mail addresses and public IP addresses become <EMAIL> and <IP>; FineWeb puts made-up ones in their place.",
+]
+left_out = [
+  "URL block lists (section 3.3): the stage url_filter, by the path of your lists",
+  "text from HTML by trafilatura (section 3.2)",
+]
+
+[accepted]
+"near_dup.bands" = "FineWeb's own choice: 77 % of the pairs at 0.75, 92 % at 0.8, 99 % at 0.85"
+
+[pipeline]
+# datatrove 0.10.1, examples/fineweb.py
+stages = ["normalize", "language", "quality", "near_dup", "redact", "tokenize"]
+
+[language]
+# datatrove 0.10.1, LanguageFilter
+keep      = ["en"]
+min_score = 0.65
+
+[near_dup]
+# 14 bands of 8 rows: of the pairs 5.3 % at 0.5, 21.1 % at 0.6, 56.5 % at 0.7, 77.2 % at 0.75, 92.4 % at 0.8, 98.8 % at 0.85, > 99.9 % at 0.9 are found
+# datatrove 0.10.1, examples/fineweb.py
+shingle_words = 5
+# FineWeb, arXiv:2406.17557, section 3.4: documents at least 75 % similar
+similarity    = 0.75
+# datatrove 0.10.1, examples/fineweb.py
+bands         = 14
+rows          = 8
+
+""")
+    (shown,) = (one for one in json.loads(said(capsys, "recipes", "--json")[1]) if one["name"] == "dclm")
+    assert shown == snapshot(
+        {
+            "name": "dclm",
+            "version": 1,
+            "title": "DCLM-Baseline",
+            "source": "DCLM, baselines_configs/dclm_baseline_refinedweb.yaml",
+            "extends": ["refinedweb"],
+        }
+    )
+    code, out = said(capsys, "recipes", "show", "gopher", "--json")
+    assert json.loads(out)["settings"][-1] == snapshot(
+        {
+            "key": "quality.max_duplicate_10gram",
+            "value": 0.1,
+            "source": "Gopher, arXiv:2112.11446, Table A1",
+            "reason": "duplicate_10grams",
+        }
+    )
+
+
 def test_gopher_is_the_default():
     assert QualitySettings().rules() == load_recipe("gopher").stage("quality").rules()
 

@@ -6,10 +6,7 @@ import typer
 
 from curate.cli.options import JsonOption
 
-app = typer.Typer(
-    help="List, show, compare and check recipes: whole pipelines with the source of each number.",
-    rich_markup_mode=None,
-)
+app = typer.Typer(rich_markup_mode=None)
 
 Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help="Name of a recipe, or the path of a recipe file.")]
 

@@ -16,7 +16,7 @@ from curate.settings_file import leaves
 from curate.stages.near_dup import NearDupSettings
 from curate.stages.quality import QualitySettings
 from curate.ui.console import console
-from curate.ui.format import share
+from curate.ui.format import counted, share
 from curate.ui.settings import toml
 
 SIMILARITIES = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9)
@@ -82,10 +82,11 @@ def _settings(found: Recipe, config: Config) -> dict[str, dict[str, Any]]:
     resolved = config.resolved()
     for section in sorted(found.tree, key=list(resolved).index):
         tables = {key: isinstance(value, dict) and bool(value) for key, value in resolved[section].items()}
-        for key in sorted((key for key in found.tree[section] if key in tables), key=tables.__getitem__):
+        given = found.tree[section]
+        for key in sorted((key for key in given if key in tables), key=tables.__getitem__):
             value = resolved[section][key]
             if tables[key]:
-                tree[f"{section}.{key}"] = value
+                tree[f"{section}.{key}"] = {name: inner for name, inner in value.items() if name in given[key]}
             else:
                 tree.setdefault(section, {})[key] = value
     return tree
@@ -140,7 +141,8 @@ def _curve(settings: NearDupSettings) -> str:
     """What bands and rows find."""
     banding = settings.banding
     found = ", ".join(f"{share(banding.catch_probability(at), 1)} at {at:g}" for at in SIMILARITIES)
-    return f"{banding.bands} bands of {banding.rows} rows find of the pairs: {found}"
+    bands, rows = counted(banding.bands, "band"), counted(banding.rows, "row")
+    return f"{bands} of {rows}: of the pairs {found} are found"
 
 
 def _as_data(found: Recipe, config: Config) -> dict[str, Any]:

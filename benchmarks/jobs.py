@@ -67,7 +67,8 @@ def _curate(name: str, corpus: Path, tokenizer: Path, out: Path, recipe: str) ->
     workers = 2 if name == "curate-2" else 1
     settings = {
         "language.keep": '["en"]',
-        "quality.recipe": recipe,
+        "pipeline.recipe": recipe,
+        "pipeline.stages": '["normalize", "language", "near_dup", "quality", "tokenize"]',
         "tokenize.tokenizer": str(tokenizer),
         "near_dup.bands": "14",
         "near_dup.rows": "8",

@@ -52,7 +52,7 @@ def test_help_begins_with_examples(capsys):
     code, out, _ = said(capsys, "--help")
     assert code == 0
     assert out.index("curate run corpus/ -o curated") < out.index("Options")
-    for verb in ("run", "init", "config", "stages", "explain", "why", "report", "shards", "doctor"):
+    for verb in ("run", "init", "config", "stages", "explain", "why", "report", "recipes", "shards", "doctor"):
         assert re.search(rf"^  {verb} ", out, re.MULTILINE)
 
 

@@ -1,9 +1,10 @@
 """What a finished run has to say for itself, and the manifest made of it."""
 
+import math
 import resource
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,11 +13,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate import __version__
-from curate.config import GateSettings
+from curate.config import DEFAULT, GateSettings
 from curate.engine.profile import Profile
 from curate.engine.raw_tokens import RawTokens
 from curate.plan import Plan
+from curate.recipes import recipe
 from curate.shards.index import ShardIndex
+from curate.stages.contract import Reason, Stage
 from curate.store.books import Books, removed_by_source
 from curate.store.fingerprint import digest
 from curate.store.manifest import SCHEMA_VERSION, machine, versions
@@ -63,6 +66,7 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
         )[:16],
         "curate": __version__,
         "command": command,
+        "recipe": _recipe(plan.config.pipeline.recipe),
         "config": config,
         "inputs": _inputs(plan, directory),
         "against": [{"path": run.path, "run_id": run.run_id} for run in plan.against],
@@ -73,13 +77,14 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
                 "version": stage.version,
                 "about": stage.about,
                 "hides": getattr(stage, "hides", False),
-                "reasons": [{"code": reason.code, "sentence": reason.sentence} for reason in stage.reasons],
+                "reasons": [{"code": reason.code, "sentence": reason.sentence} for reason in _possible(stage)],
                 "rules": [
                     {
                         "reason": rule.reason,
                         "measure": rule.signal,
                         "side": rule.side,
-                        "limit": rule.limit,
+                        "limit": _limit(rule.limit),
+                        "languages": {code: _limit(limit) for code, limit in rule.by_language.items()},
                         "setting": f"{stage.name}.{rule.key}",
                     }
                     for rule in getattr(stage.settings, "rules", tuple)()
@@ -227,6 +232,26 @@ def _shards(outcome: Outcome, directory: RunDirectory) -> dict[str, Any] | None:
         "documents": index.documents,
         "bytes": size,
     }
+
+
+def _recipe(name: str) -> dict[str, Any] | None:
+    """The recipe of the run; None where there was none."""
+    if name == DEFAULT:
+        return None
+    found = recipe(name)
+    return {"name": found.name, "version": found.version, "title": found.title, "source": found.source}
+
+
+def _possible(stage: Stage) -> Iterable[Reason]:
+    """The reasons that a stage can give with its settings: where those are rules, the ones of the rules that hold."""
+    rules = getattr(stage.settings, "rules", None)
+    held = {rule.reason for rule in rules()} if rules else set()
+    return [reason for reason in stage.reasons if rules is None or reason.code in held]
+
+
+def _limit(value: float) -> float | None:
+    """A limit as JSON has it: none is null."""
+    return None if math.isnan(value) else value
 
 
 def _counted(column: Any) -> dict[str, int]:

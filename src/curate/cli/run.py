@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from curate.cli.options import ColorOption, ConfigOption, JsonOption, SetOption
+from curate.cli.options import ColorOption, ConfigOption, JsonOption, RecipeOption, SetOption
 
 
 def run(
@@ -13,6 +13,7 @@ def run(
         str,
         typer.Option("--output", "-o", envvar="CURATE_OUTPUT", metavar="DIR", help="Run directory."),
     ] = "curated",
+    recipe: RecipeOption = None,
     config: ConfigOption = None,
     assignments: SetOption = None,
     limit: Annotated[
@@ -87,6 +88,7 @@ def run(
     Examples:
       curate run corpus/ -o curated
       curate run 'corpus/**/*.jsonl.zst' extra.parquet -o curated --set 'language.keep=["en","fr"]'
+      curate run corpus/ -o curated --recipe fineweb-paper
       curate run corpus/ -o curated --dry-run
       curate run june/ -o june-curated --against may-curated
 
@@ -100,6 +102,7 @@ def run(
         config_file=config,
         assignments=assignments or [],
         flags={
+            "pipeline.recipe": recipe,
             "run.workers": workers,
             "run.memory": memory,
             "run.engine": engine,

@@ -11,6 +11,7 @@ from curate.report import quantities
 from curate.report.duplicates import Duplicates
 from curate.report.measures import Histogram
 from curate.report.sources import UNMEASURED, Group
+from curate.stages.language import ALL
 
 Level = Literal["problem", "warning", "note"]
 
@@ -96,7 +97,7 @@ def _other_languages(manifest: Mapping[str, Any], languages: Sequence[Group]) ->
     total = sum(group.documents for group in measured)
     others = [group for group in measured if group.name not in keep]
     share = sum(group.documents for group in others) / total if total else 0.0
-    if share <= OTHER_LANGUAGES:
+    if share <= OTHER_LANGUAGES or ALL in keep:
         return
     named = [group for group in others if group.name.isalpha()]  # not the rest that is counted together
     large = [group for group in named if group.documents >= 0.05 * total] or named[:1]

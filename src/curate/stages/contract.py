@@ -43,6 +43,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     thresholds: ClassVar[frozenset[str]] = frozenset()
     """Fields that only ``judge`` reads. Changing one recomputes verdicts and leaves measures alone."""
+    blank: ClassVar[Mapping[str, Any]] = {}
+    """What a recipe starts from where that is not the defaults: rules that a recipe does not name are off."""
 
     def effective(self) -> dict[str, Any]:
         """Every value that holds, as plain data; a section whose values come from elsewhere too says so here."""

@@ -1,10 +1,13 @@
-r"""Lines cut by rule, as C4 does it, and the signals of the lines that stay.
+r"""Lines cut by rule, and the signals of the lines that stay.
 
 Definitions: C4 (Raffel et al. 2020, arXiv:1910.10683, section 2.2) and FineWeb (Penedo et al. 2024,
-arXiv:2406.17557) in the sense of datatrove's ``C4QualityFilter`` and ``FineWebQualityFilter``.
+arXiv:2406.17557) in the sense of datatrove's ``C4QualityFilter`` and ``FineWebQualityFilter``; RefinedWeb (Penedo et al.
+2023, arXiv:2306.01116, appendix G.2) in the sense of DCLM's line modifiers.
 
-A line is what stands between ``\n``, without the white space around it. With rules, a line stays when it passes all of
-them; blank lines do not. What stays is joined by single line feeds. The signals are those of the text that is left:
+A line is what stands between ``\n``. C4 takes it without the white space around it; a line stays when it passes all
+rules, a blank one does not, and what stays is joined by single line feeds. With ``whole_lines`` it is taken as it
+stands and blank lines stay, except at both ends of the text. The signals are those of the text that is left, blank lines
+apart:
 
 - *sentences*: a sentence ends at ``.``, ``!`` or ``?`` before white space or the end of its line, closing quotes and
   brackets between allowed; and at their full-width forms. A dot ends none in a word that holds a dot already
@@ -14,23 +17,39 @@ them; blank lines do not. What stays is joined by single line feeds. The signals
 - *short_lines*: lines of at most `SHORT` code points, of all.
 - *repeated_line_characters*: code points in lines seen before, of all but line feeds.
 - *newlines_per_word*: line feeds per word between white space.
-
-Phrases are sought without regard to the case of ASCII letters.
+- *words_left*, *removed_words*: words between white space that stay, and those that do not, of all.
+- *long_lines*: lines of at least `LONG` code points.
+- *unpunctuated_lines*: lines that do not end with ``. ? ! " '``, of all.
+- *javascript_lines*: lines that speak of JavaScript and would stay otherwise, of all of these.
+- *policy_paragraphs*: paragraphs that speak of cookies, privacy policies or terms of use, of all (before those lines go).
+- *words_per_line*, *line_uppercase*, *line_digits*: means over lines of words, of the share of upper-case letters, of ASCII digits.
+- *verbatim_lines*: lines of code, mathematics and verse, of all; only with ``keep_code``. No other signal counts them then, and
+  where they are more than half *sentences* is not defined.
 """
 
-import functools
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import regex  # type: ignore[import-untyped]
-from numba import njit, uint8, uint32, uint64
+from numba import njit
 
 from curate.text.arrow import Bytes, Offsets
-from curate.text.codepoints import CODE_POINTS
+from curate.text.line_look import (
+    LineTables,
+    cases,
+    follows,
+    has_longer_word,
+    hints,
+    is_counter,
+    line_tables,
+    look_at,
+    stands,
+    stripped,
+    words_between_spaces,
+)
 from curate.text.line_rules import LineRules
-from curate.text.repetition import Elements, copies, mixed, scratch
-from curate.text.words import FNV_BASIS, FNV_PRIME, SPACE, characters, code_point_at
+from curate.text.repetition import Elements, copies, scratch
+from curate.text.verbatim import verbatim_lines, verbatim_tables
 
 COLUMNS = (
     "sentences",
@@ -40,8 +59,18 @@ COLUMNS = (
     "short_lines",
     "repeated_line_characters",
     "newlines_per_word",
+    "words_left",
+    "removed_words",
+    "long_lines",
+    "unpunctuated_lines",
+    "javascript_lines",
+    "policy_paragraphs",
+    "words_per_line",
+    "line_uppercase",
+    "line_digits",
+    "verbatim_lines",
 )
-"""Columns of the signals of `line_signals`."""
+"""Signals of `line_signals`."""
 (
     _SENTENCES,
     _LOREM_IPSUM,
@@ -50,10 +79,23 @@ COLUMNS = (
     _SHORT_LINES,
     _REPEATED,
     _NEWLINES,
+    _WORDS_LEFT,
+    _REMOVED,
+    _LONG_LINES,
+    _UNPUNCTUATED,
+    _JAVASCRIPT,
+    _POLICY,
+    _WORDS_PER_LINE,
+    _UPPERCASE,
+    _DIGITS,
+    _VERBATIM,
 ) = range(len(COLUMNS))
 
 SHORT = 30
 """Code points of a short line (FineWeb)."""
+LONG = 200
+"""Code points of a long line (mC4)."""
+_BANNER_WORDS = 10  # longer lines keep theirs (RefinedWeb)
 
 
 class Cuts(NamedTuple):
@@ -62,43 +104,33 @@ class Cuts(NamedTuple):
     starts: npt.NDArray[np.int64]
     """First byte cut, counted from the document's first."""
     stops: npt.NDArray[np.int64]
-    newlines: npt.NDArray[np.bool_]
-    """Whether a line feed takes the place of what is cut."""
+    newlines: npt.NDArray[np.int64]
+    """How many line feeds take the place of what is cut."""
     ends: npt.NDArray[np.int64]
 
 
-_NOTHING, _STOP, _FULL_WIDTH, _LETTER_J, _LETTER_K, _LETTER_V, _LETTER_F, _LETTER_M, _BRACKET = range(9)
-"""What a byte may mean. Phrases are looked for where a rare letter of theirs stands."""
+class _Rules(NamedTuple):
+    """`LineRules` without the string, for the kernel."""
+
+    min_words: int
+    max_word_length: int
+    terminal_punctuation: bool
+    javascript: bool
+    policy: bool
+    citations: bool
+    max_uppercase: float
+    max_digits: float
+    counters: bool
+    banners: bool
+    whole_lines: bool
+    max_line_feeds: int
+    keep_code: bool
+    cut: bool
 
 
-class _Tables(NamedTuple):
-    look: npt.NDArray[np.uint8]
-    """By byte: one of the nine above."""
-    classes: npt.NDArray[np.uint8]
-    terminal: npt.NDArray[np.uint32]
-
-
-@functools.cache
-def _tables() -> _Tables:
-    every = "".join(chr(code) for code in range(CODE_POINTS) if not 0xD800 <= code < 0xE000)
-    terminal = sorted(map(ord, regex.findall(r"\p{Sentence_Terminal}", every)))
-    classes = characters().classes
-    look = np.full(256, _NOTHING, np.uint8)
-    look[[0xE3, 0xEF]] = _FULL_WIDTH  # first bytes of the full-width stops
-    for meaning, signs in {
-        _STOP: ".!?",
-        _LETTER_J: "jJ",
-        _LETTER_K: "kK",
-        _LETTER_V: "vV",
-        _LETTER_F: "fF",
-        _LETTER_M: "mM",
-        _BRACKET: "{",
-    }.items():
-        look[[ord(sign) for sign in signs]] = meaning
-    return _Tables(look, classes, np.array(terminal, np.uint32))
-
-
-def line_signals(data: Bytes, offsets: Offsets, rules: LineRules | None) -> tuple[npt.NDArray[np.float64], Cuts]:
+def line_signals(
+    data: Bytes, offsets: Offsets, rules: LineRules | None
+) -> tuple[dict[str, npt.NDArray[np.float64]], Cuts]:
     r"""Signals of what the rules leave of each document, and what they cut.
 
     Args:
@@ -107,49 +139,39 @@ def line_signals(data: Bytes, offsets: Offsets, rules: LineRules | None) -> tupl
         rules: None keeps every line as it is, blank ones too.
 
     Returns:
-        float64 of shape (documents, ``len(COLUMNS)``), shares NaN where no line is left; and the `Cuts`.
+        For each of `COLUMNS` float64 of one value a document, shares NaN where no line is left; and the `Cuts`.
 
     Example:
         >>> text = np.frombuffer(b"Home\nA first line. And more[1].\n\nAccept our use of cookies", np.uint8)
         >>> signals, cuts = line_signals(text, np.array([0, len(text)]), LineRules(3, policy=True, citations=True))
-        >>> int(signals[0, 0]), list(zip(cuts.starts.tolist(), cuts.stops.tolist(), strict=True))
+        >>> int(signals["sentences"][0]), list(zip(cuts.starts.tolist(), cuts.stops.tolist(), strict=True))
         (2, [(0, 5), (27, 30), (31, 58)])
     """
     documents = len(offsets) - 1
-    signals = np.full((documents, len(COLUMNS)), np.nan)
+    signals = np.full((len(COLUMNS), documents), np.nan)
     longest = int(np.diff(offsets).max(initial=0))
-    room = (
-        int(offsets[-1] - offsets[0]) // 2 + 2 * documents + 2
-    )  # two bytes at least for each cut, two cuts at the ends
+    room = int(offsets[-1] - offsets[0]) + 2 * documents + 2
     cuts = Cuts(
-        np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.bool_), np.zeros(documents, np.int64)
+        np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64), np.zeros(documents, np.int64)
     )
-    used = _measure(data, offsets, _tables(), rules or LineRules(), rules is not None, longest, signals, cuts)
-    return signals, Cuts(cuts.starts[:used], cuts.stops[:used], cuts.newlines[:used], cuts.ends)
-
-
-class _Line(NamedTuple):
-    """What one cleaned line holds."""
-
-    characters: int
-    words: int
-    sentences: int
-    hash: np.uint64
-    terminal: bool
-    ends_well: bool
-    javascript: bool
-    policy: bool
-    lorem_ipsum: bool
-    curly_bracket: bool
+    fields = (rules or LineRules())._asdict()
+    end_marks = np.zeros(128, np.bool_)
+    end_marks[list(fields.pop("end_marks").encode())] = True
+    kernel_rules = _Rules(**fields, cut=rules is not None)
+    used = _measure(data, offsets, line_tables(), verbatim_tables(), kernel_rules, end_marks, longest, signals, cuts)
+    return dict(zip(COLUMNS, signals, strict=True)), Cuts(
+        cuts.starts[:used], cuts.stops[:used], cuts.newlines[:used], cuts.ends
+    )
 
 
 @njit(nogil=True, cache=True)
 def _measure(
     data: Bytes,
     offsets: Offsets,
-    tables: _Tables,
-    rules: LineRules,
-    cutting: bool,
+    tables: LineTables,
+    code_tables: tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_], npt.NDArray[np.uint8]],
+    rules: _Rules,
+    end_marks: npt.NDArray[np.bool_],
     longest: int,
     signals: npt.NDArray[np.float64],
     cuts: Cuts,
@@ -157,139 +179,154 @@ def _measure(
     lines = Elements(np.empty(longest // 2 + 2, np.uint64), np.empty(longest // 2 + 2, np.int64))
     cleaned = np.empty(longest + 1, np.uint8)
     marks = np.empty(longest + 2, np.int64)
+    verbatim = np.zeros(longest + 2 if rules.keep_code else 1, np.uint8)
     room = scratch(1024)
+    classes = tables.classes
     used = 0
     for document in range(len(offsets) - 1):
         text = data[offsets[document] : offsets[document + 1]]
-        row = signals[document]
+        row = signals[:, document]
+        look = tables.look[hints(text)]
+        if rules.keep_code:
+            verbatim_lines(text, classes, code_tables[0], code_tables[1], code_tables[2], verbatim)
         end = len(text)
-        last, start = 0, 0  # end of what stays so far; begin of the line
-        kept = filled = newlines = words = sentences = 0
-        lorem_ipsum = curly_bracket = terminal = short = characters = 0
+        last, start, number = 0, 0, -1  # end of what stays so far; begin of the line and which it is
+        kept = filled = code = newlines = newlines_left = sentences = all_words = words = prose_words = blank = 0
+        lorem_ipsum = curly_bracket = terminal = short = long = characters = unpunctuated = javascript = 0
+        paragraphs = policy_paragraphs = 0
+        paragraph_begun = paragraph_policy = False
+        uppercase = digits = 0.0
         while start < end:
             stop = start
             while stop < end and text[stop] != 0x0A:
                 stop += 1
-            first, behind = _stripped(text, start, stop, tables.classes)
-            start = stop + 1
+            number += 1
+            first, behind = stripped(text, start, stop, classes)
+            line_start, start = start, stop + 1
             newlines += stop < end
-            if first == behind or not _fits(text, first, behind, rules, tables.classes):
+            if first == behind:
+                paragraph_begun = paragraph_policy = False
+                if rules.whole_lines and kept and (line_start == stop or rules.min_words == 0):
+                    blank += 1
                 continue
+            line_words = words_between_spaces(text, first, behind, classes)
+            all_words += line_words
+            is_code = rules.keep_code and verbatim[number]
+            if not is_code:
+                if line_words < rules.min_words:
+                    continue
+                if rules.max_word_length and has_longer_word(text, first, behind, rules.max_word_length, classes):
+                    continue
+            whole = rules.whole_lines
+            length, upper, digit = cases(text, line_start if whole else first, stop if whole else behind, classes)
+            if not is_code:
+                if rules.max_uppercase > 0 and upper > rules.max_uppercase * length:
+                    continue
+                if rules.max_digits > 0 and digit > rules.max_digits * length:
+                    continue
+                if rules.counters and is_counter(text, first, behind, tables):
+                    continue
             source, n_marks, content_first, content_end = text, 0, first, behind
-            if rules.citations:
+            if not is_code and rules.citations:
                 n_marks = _citations(text, first, behind, marks)
+            if not is_code and rules.banners and line_words <= _BANNER_WORDS:
+                n_marks = _banners(text, first, behind, marks)
             if n_marks:
                 content_first, content_end = 0, _without(text, first, behind, marks, n_marks, cleaned)
                 source = cleaned
-            line = _look(source, content_first, content_end, tables)
-            if line.words == 0 or (rules.terminal_punctuation and not line.ends_well):
+                if rules.banners:
+                    content_first, content_end = stripped(cleaned, 0, content_end, classes)
+                    if content_first == content_end:
+                        continue
+            line = look_at(source, content_first, content_end, -1 if n_marks else line_words, look, tables)
+            if line.words == 0:
                 continue
-            lorem_ipsum += line.lorem_ipsum
-            if rules.javascript and line.javascript:
+            ends_well = line.last < 0x80 and end_marks[line.last] and not line.dots
+            if rules.terminal_punctuation and not is_code and not ends_well:
                 continue
-            curly_bracket += line.curly_bracket
-            if rules.policy and line.policy:
-                continue
+            if not is_code:
+                lorem_ipsum += line.lorem_ipsum
+                javascript += line.javascript
+                if rules.javascript and line.javascript:
+                    continue
+                curly_bracket += line.curly_bracket
+                paragraphs += not paragraph_begun
+                paragraph_begun = True
+                policy_paragraphs += line.policy and not paragraph_policy
+                paragraph_policy = paragraph_policy or line.policy
+                if rules.policy and line.policy:
+                    continue
+            if rules.cut:
+                begin = line_start if is_code or (rules.whole_lines and kept) else first
+                # A first line of code keeps what it is set in by.
+                between = min(blank + 1, rules.max_line_feeds) if rules.max_line_feeds else blank + 1
+                used = _keep(text, last, begin, kept == 0, between, cuts, used)
+                newlines_left += between if kept else 0
+                for i in range(n_marks):
+                    used = _cut(cuts, used, marks[2 * i], marks[2 * i + 1], 0)
+                last = stop if rules.whole_lines else behind
             kept += 1
+            blank = 0
             words += line.words
+            if is_code:
+                code += 1
+                continue
+            prose_words += line.words
             sentences += line.sentences
             terminal += line.terminal
             short += line.characters <= SHORT
+            long += line.characters >= LONG
+            unpunctuated += line.last not in (0x2E, 0x3F, 0x21, 0x22, 0x27)
             characters += line.characters
+            uppercase += upper / length
+            digits += digit / length
             lines.hashes[filled] = line.hash
             lines.lengths[filled] = line.characters
             filled += 1
-            if cutting:
-                used = _keep(text, last, first, kept == 1, marks, n_marks, cuts, used)
-                last = behind
-        if cutting:
-            newlines = max(kept - 1, 0)
+        if rules.cut:
+            newlines = newlines_left
+            _, last = stripped(text, 0, last, classes)
             if last < end:
-                used = _cut(cuts, used, last, end, False)
+                used = _cut(cuts, used, last, end, 0)
         cuts.ends[document] = used
         row[_SENTENCES], row[_LOREM_IPSUM], row[_CURLY_BRACKET] = sentences, lorem_ipsum, curly_bracket
-        if kept:
+        row[_WORDS_LEFT], row[_LONG_LINES] = words, long
+        if all_words:
+            row[_REMOVED] = 1 - words / all_words
+        if rules.keep_code and kept:
+            row[_VERBATIM] = code / kept
+            if 2 * code > kept:
+                row[_SENTENCES] = np.nan
+        if paragraphs:
+            row[_POLICY] = policy_paragraphs / paragraphs
+        if filled + (javascript if rules.javascript else 0):
+            row[_JAVASCRIPT] = javascript / (filled + (javascript if rules.javascript else 0))
+        if filled:
             if filled > len(room.grams):
                 room = scratch(filled)
-            row[_TERMINAL], row[_SHORT_LINES] = terminal / kept, short / kept
-            row[_REPEATED] = copies(lines, filled, room)[1] / characters
-            row[_NEWLINES] = newlines / words
+            row[_TERMINAL], row[_SHORT_LINES] = terminal / filled, short / filled
+            row[_REPEATED] = copies(lines, filled, room).duplicate_characters / characters
+            row[_NEWLINES] = max(newlines - code, 0) / prose_words
+            row[_UNPUNCTUATED], row[_WORDS_PER_LINE] = unpunctuated / filled, prose_words / filled
+            row[_UPPERCASE], row[_DIGITS] = uppercase / filled, digits / filled
     return used
 
 
 @njit(nogil=True, cache=True)
-def _cut(cuts: Cuts, used: int, start: int, stop: int, newline: bool) -> int:
-    cuts.starts[used], cuts.stops[used], cuts.newlines[used] = start, stop, newline
+def _cut(cuts: Cuts, used: int, start: int, stop: int, newlines: int) -> int:
+    cuts.starts[used], cuts.stops[used], cuts.newlines[used] = start, stop, newlines
     return used + 1
 
 
 @njit(nogil=True, cache=True)
-def _keep(
-    text: Bytes,
-    last: int,
-    first: int,
-    is_first: bool,
-    marks: npt.NDArray[np.int64],
-    n_marks: int,
-    cuts: Cuts,
-    used: int,
-) -> int:
-    """Cut what lies between the line before and this one, and the citation marks in it."""
+def _keep(text: Bytes, last: int, begin: int, is_first: bool, newlines: int, cuts: Cuts, used: int) -> int:
+    """Cut what lies between the line before, which ends at ``last``, and this one, down to ``newlines``."""
     if is_first:
-        if first > 0:
-            used = _cut(cuts, used, 0, first, False)
-    elif not (first == last + 1 and text[last] == 0x0A):
-        used = _cut(cuts, used, last, first, True)
-    for i in range(n_marks):
-        used = _cut(cuts, used, marks[2 * i], marks[2 * i + 1], False)
-    return used
-
-
-@njit(nogil=True, cache=True)
-def _stripped(text: Bytes, start: int, stop: int, classes: npt.NDArray[np.uint8]) -> tuple[int, int]:
-    """Bounds of a line without the white space around it; equal when it is blank."""
-    while start < stop:
-        code_point, after = code_point_at(text, start)
-        if not classes[code_point] & SPACE:
-            break
-        start = after
-    while stop > start:
-        at = stop - 1
-        while text[at] & 0xC0 == 0x80:
-            at -= 1
-        if not classes[code_point_at(text, at)[0]] & SPACE:
-            break
-        stop = at
-    return start, stop
-
-
-@njit(nogil=True, cache=True)
-def _fits(text: Bytes, first: int, behind: int, rules: LineRules, classes: npt.NDArray[np.uint8]) -> bool:
-    """Whether it has enough words, none of them too long."""
-    if rules.min_words == 0 and rules.max_word_length == 0:
-        return True
-    if rules.max_word_length == 0 or behind - first <= rules.max_word_length:
-        enough = 1  # words so far; stop as soon as there are enough
-        i = first
-        space = False
-        while i < behind and enough < rules.min_words:
-            code_point, i = code_point_at(text, i)
-            now = classes[code_point] & SPACE != 0
-            enough += space and not now
-            space = now
-        return bool(enough >= rules.min_words)
-    words = length = 0
-    i = first
-    while i < behind:
-        code_point, i = code_point_at(text, i)
-        if classes[code_point] & SPACE:
-            length = 0
-            continue
-        words += length == 0
-        length += 1
-        if length > rules.max_word_length:
-            return False
-    return bool(words >= rules.min_words)
+        return _cut(cuts, used, 0, begin, 0) if begin > 0 else used
+    same = begin - last == newlines
+    for i in range(last, begin):
+        same = same and text[i] == 0x0A
+    return used if same else _cut(cuts, used, last, begin, newlines)
 
 
 @njit(nogil=True, cache=True)
@@ -305,15 +342,40 @@ def _citations(text: Bytes, first: int, behind: int, marks: npt.NDArray[np.int64
         while k < behind and 0x30 <= text[k] <= 0x39:
             k += 1
         if k == i + 1 and k < behind:
-            if _stands(text, k, behind, b"edit"):
+            if stands(text, k, behind, b"edit"):
                 k += 4
-            elif _stands(text, k, behind, b"citation needed"):
+            elif stands(text, k, behind, b"citation needed"):
                 k += 15
         if k < behind and text[k] == 0x5D:
             marks[2 * n_marks], marks[2 * n_marks + 1] = i, k + 1
             n_marks += 1
             i = k
         i += 1
+    return n_marks
+
+
+@njit(nogil=True, cache=True)
+def _banners(text: Bytes, start: int, stop: int, marks: npt.NDArray[np.int64]) -> int:
+    """Write begin and end of RefinedWeb's banners, with one white space before or behind; how many there are."""
+    n_marks = 0
+    i = start
+    if follows(text, start, stop, b"sign-in"):
+        i = start + 7 + (start + 7 < stop and text[start + 7] in (0x20, 0x09))
+        marks[0], marks[1] = start, i
+        n_marks = 1
+    tail = stop
+    if stop - 12 >= i and follows(text, stop - 12, stop, b"read more..."):
+        tail = stop - 12 - (stop - 12 > i and text[stop - 13] in (0x20, 0x09))
+    while i < tail:
+        if text[i] | 0x20 == 0x69 and follows(text, i, tail, b"items in cart"):
+            begin = i - (i > start and text[i - 1] in (0x20, 0x09) and (n_marks == 0 or i > marks[2 * n_marks - 1]))
+            marks[2 * n_marks], marks[2 * n_marks + 1] = begin, i + 13
+            n_marks += 1
+            i += 12
+        i += 1
+    if tail < stop:
+        marks[2 * n_marks], marks[2 * n_marks + 1] = tail, stop
+        n_marks += 1
     return n_marks
 
 
@@ -331,191 +393,3 @@ def _without(text: Bytes, first: int, behind: int, marks: npt.NDArray[np.int64],
         if mark < n_marks:
             i = marks[2 * mark + 1]
     return o
-
-
-@njit(nogil=True, cache=True)
-def _stands(text: Bytes, at: int, end: int, phrase: bytes) -> bool:
-    """Whether exactly ``phrase`` stands at ``at``."""
-    if at + len(phrase) > end:
-        return False
-    for k in range(len(phrase)):  # noqa: SIM110  (numba has no generator expressions)
-        if text[at + k] != phrase[k]:
-            return False
-    return True
-
-
-@njit(nogil=True, cache=True)
-def _follows(text: Bytes, at: int, end: int, phrase: bytes) -> bool:
-    """Whether ``phrase`` (lower case) stands at ``at``, whatever the case of ASCII letters."""
-    if at < 0 or at + len(phrase) > end:
-        return False
-    for k in range(len(phrase)):
-        byte = text[at + k]
-        if 0x41 <= byte <= 0x5A:
-            byte |= uint8(0x20)
-        if byte != phrase[k]:
-            return False
-    return True
-
-
-@njit(nogil=True, cache=True)
-def _look(text: Bytes, first: int, behind: int, tables: _Tables) -> _Line:
-    """Everything there is to know of one line. What every byte has to say is counted in loops that become wide
-    instructions; the rest hangs on the few bytes that `_Tables.look` names.
-    """
-    running, characters = _hashed(text[first:behind])
-    words = _words(text, first, behind, characters == behind - first, tables.classes)
-    sentences = 0
-    javascript = policy = lorem_ipsum = curly_bracket = False
-    done = first  # up to where sentences have ended
-    last = uint32(0)
-    i = first
-    while i < behind:
-        at = i
-        byte = text[i]
-        look = tables.look[byte]
-        i += 1
-        if look == _NOTHING:
-            continue
-        if look == _STOP:
-            if _ends_sentence(text, first, at, behind, tables.classes):
-                sentences += 1
-                done = i
-        elif look == _FULL_WIDTH:
-            code_point, i = code_point_at(text, at)
-            if code_point in (0x3002, 0xFF01, 0xFF1F):
-                sentences += 1
-                done = i
-        elif look == _LETTER_J:
-            javascript = javascript or _follows(text, at, behind, b"javascript")
-        elif look == _LETTER_K:  # of cookies
-            policy = policy or _speaks_of_cookies(text, first, at, behind)
-        elif look == _LETTER_V:
-            policy = policy or (at - 3 >= first and _follows(text, at - 3, behind, b"privacy policy"))
-        elif look == _LETTER_F:
-            policy = policy or (at - 7 >= first and _follows(text, at - 7, behind, b"terms of use"))
-        elif look == _LETTER_M:
-            lorem_ipsum = lorem_ipsum or (at - 4 >= first and _follows(text, at - 4, behind, b"lorem ipsum"))
-        else:
-            curly_bracket = True
-    if first < behind:
-        at = behind - 1
-        while text[at] & 0xC0 == 0x80:
-            at -= 1
-        last, _ = code_point_at(text, at)
-    _, trimmed = _stripped(text, first, behind, tables.classes)
-    sentences += _says_more(text, done, trimmed)
-    ends_well = last in (0x2E, 0x3F, 0x21, 0x22, 0x27)
-    if last == 0x2E and behind - first >= 3 and text[behind - 2] == 0x2E and text[behind - 3] == 0x2E:
-        ends_well = False
-    place = np.searchsorted(tables.terminal, last)
-    terminal = place < len(tables.terminal) and tables.terminal[place] == last
-    return _Line(
-        characters, words, sentences, running, terminal, ends_well, javascript, policy, lorem_ipsum, curly_bracket
-    )
-
-
-@njit(nogil=True, cache=True)
-def _words(text: Bytes, first: int, behind: int, is_ascii: bool, classes: npt.NDArray[np.uint8]) -> int:
-    """Runs of what is not white space."""
-    words = 0
-    space = True
-    if is_ascii:
-        line = text[first:behind]
-        for k in range(1, len(line)):
-            before, here = line[k - 1], line[k]
-            words += _is_white(before) & (not _is_white(here))
-        return words + (len(line) > 0 and not _is_white(line[0]))
-    i = first
-    while i < behind:
-        code_point, i = code_point_at(text, i)
-        now = classes[code_point] & SPACE != 0
-        words += space and not now
-        space = now
-    return words
-
-
-@njit(nogil=True, cache=True, inline="always")
-def _is_white(byte: np.uint8) -> bool:
-    """ASCII white space as Python has it."""
-    return (byte == 0x20) | ((byte >= 0x09) & (byte <= 0x0D)) | ((byte >= 0x1C) & (byte <= 0x1F))  # type: ignore[no-any-return]
-
-
-@njit(nogil=True, cache=True)
-def _says_more(text: Bytes, done: int, end: int) -> bool:
-    """Whether anything but closing quotes and brackets is left after the last sentence."""
-    i = done
-    while i < end:
-        code_point, i = code_point_at(text, i)
-        if code_point not in (0x22, 0x27, 0x29, 0x5D, 0x2019, 0x201D, 0xBB):
-            return True
-    return False
-
-
-@njit(nogil=True, cache=True)
-def _hashed(line: Bytes) -> tuple[np.uint64, int]:
-    """A hash and the code points of a line; four lanes, since each multiplication waits for the one before."""
-    prime = uint64(FNV_PRIME)
-    a = b = c = d = uint64(FNV_BASIS)
-    characters = 0
-    i = 0
-    while i + 4 <= len(line):
-        four = line[i : i + 4]
-        a = (a ^ uint64(four[0])) * prime
-        b = (b ^ uint64(four[1])) * prime
-        c = (c ^ uint64(four[2])) * prime
-        d = (d ^ uint64(four[3])) * prime
-        i += 4
-    for byte in line[i:]:
-        a = (a ^ uint64(byte)) * prime
-    for byte in line:
-        characters += byte & 0xC0 != 0x80
-    return mixed(a ^ mixed(b ^ mixed(c ^ mixed(d ^ uint64(len(line)))))), characters
-
-
-@njit(nogil=True, cache=True)
-def _speaks_of_cookies(text: Bytes, first: int, k: int, behind: int) -> bool:
-    """Whether a ``k`` is that of ``cookie policy``, ``uses cookies``, ``use of cookies`` or ``use cookies``."""
-    if k - 3 < first:
-        return False
-    if _follows(text, k - 3, behind, b"cookie policy"):
-        return True
-    if not _follows(text, k - 3, behind, b"cookies"):
-        return False
-    return bool(
-        (k - 8 >= first and _follows(text, k - 8, behind, b"uses "))
-        or (k - 7 >= first and _follows(text, k - 7, behind, b"use "))
-        or (k - 10 >= first and _follows(text, k - 10, behind, b"use of "))
-    )
-
-
-@njit(nogil=True, cache=True)
-def _ends_sentence(text: Bytes, first: int, at: int, behind: int, classes: npt.NDArray[np.uint8]) -> bool:
-    """Whether the ``.``, ``!`` or ``?`` at ``at`` ends a sentence."""
-    if text[at] == 0x2E and not _dot_may_end(text, first, at, classes):
-        return False
-    i = at + 1
-    while i < behind:
-        code_point, after = code_point_at(text, i)
-        if classes[code_point] & SPACE:
-            return True
-        if code_point not in (0x22, 0x27, 0x29, 0x5D, 0x2019, 0x201D, 0xBB):
-            return False
-        i = after
-    return True
-
-
-@njit(nogil=True, cache=True)
-def _dot_may_end(text: Bytes, first: int, at: int, classes: npt.NDArray[np.uint8]) -> bool:
-    """Whether the word before a dot is one that may end a sentence: no dot in it, more than a capital."""
-    word = at
-    while word > first:
-        begin = word - 1
-        while text[begin] & 0xC0 == 0x80:
-            begin -= 1
-        if text[begin] == 0x2E:
-            return False
-        if classes[code_point_at(text, begin)[0]] & SPACE:
-            break
-        word = begin
-    return bool(word < at and not (word == at - 1 and 0x41 <= text[word] <= 0x5A))

@@ -19,6 +19,12 @@ ODD = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: the base of the polynomial hash
 SHORTEST, LONGEST_TOP, LONGEST = 2, 4, 10
 """Sizes of n-grams: the most frequent one is sought up to ``LONGEST_TOP``, repeated ones above."""
 
+_TOP_WORDS, _LONGEST_TOP, _COVERED, _WEIGHT = 9, 12, 15, 21  # places in what `ngram_characters` finds
+_STEPS = 4096
+_COUNTS = np.arange(1, _STEPS + 1)
+_LOG_STEPS = np.concatenate([[0.0], np.diff(_COUNTS * np.log(_COUNTS))])
+"""By count: what one more adds to count × log(count)."""
+
 
 class Elements(NamedTuple):
     """Words, lines or paragraphs of a document, as hashes; arrays are longer than what is used."""
@@ -71,23 +77,63 @@ def slots_for(elements: int) -> int:
     return slots
 
 
+class Copies(NamedTuple):
+    """Copies among lines, paragraphs or the like."""
+
+    duplicates: int
+    """Elements that repeat an earlier one."""
+    duplicate_characters: int
+    recurring: int
+    """Elements that occur more than once, the first of them counted too."""
+    recurring_characters: int
+
+
 @njit(nogil=True, cache=True)
-def copies(elements: Elements, n: int, scratch: Scratch) -> tuple[int, int]:
-    """How many of the first ``n`` elements repeat an earlier one, and the code points of those copies."""
+def copies(elements: Elements, n: int, scratch: Scratch) -> Copies:
+    """Copies among the first ``n`` elements, and their code points."""
     mask = _fresh(scratch, n)
-    count = 0
-    characters = 0
+    count = characters = firsts = first_characters = 0
     for i in range(n):
-        _, seen = _enter(scratch, mask, elements.hashes[i])
-        if seen:
-            count += 1
-            characters += elements.lengths[i]
-    return count, characters
+        slot, seen = _enter(scratch, mask, elements.hashes[i])
+        if not seen:
+            scratch.counts[slot] = 1
+            continue
+        length = elements.lengths[i]
+        count += 1
+        characters += length
+        if scratch.counts[slot] == 1:
+            scratch.counts[slot] = 2
+            firsts += 1
+            first_characters += length
+    return Copies(count, characters, count + firsts, characters + first_characters)
+
+
+@njit(nogil=True, cache=True)
+def vocabulary(cores: npt.NDArray[np.uint64], n: int, scratch: Scratch) -> tuple[int, float]:
+    """How many of the first ``n`` are different, and the entropy of their distribution in nats."""
+    mask = _fresh(scratch, n)
+    different = 0
+    total = 0.0  # of count × log(count)
+    for i in range(n):
+        slot, seen = _enter(scratch, mask, cores[i])
+        if not seen:
+            scratch.counts[slot] = 1
+            different += 1
+            continue
+        count = scratch.counts[slot]
+        scratch.counts[slot] = count + uint32(1)
+        total += _LOG_STEPS[count] if count < _STEPS else (count + 1) * np.log(count + 1) - count * np.log(count)
+    return different, np.log(n) - total / n if n else 0.0
 
 
 @njit(nogil=True, cache=True)
 def ngram_characters(
-    words: Elements, glued: npt.NDArray[np.bool_], n: int, scratch: Scratch, found: npt.NDArray[np.int64]
+    words: Elements,
+    glued: npt.NDArray[np.bool_],
+    n: int,
+    scratch: Scratch,
+    details: bool,
+    found: npt.NDArray[np.int64],
 ) -> None:
     """Code points in the most frequent 2- to 4-gram and in repeated 5- to 10-grams.
 
@@ -95,6 +141,9 @@ def ngram_characters(
     occurrences; 0 when none occurs twice; of equally frequent ones the first. Repeated n-grams: from left
     to right, an n-gram that was seen before counts the length of its words and the search goes on behind
     it, so that no word counts twice.
+
+    In detail also the most frequent n-gram without spaces, the same for the longest of equally frequent ones, the words
+    that lie in any n-gram that occurs more than once, and those n-grams with all their words each.
 
     An n-gram can repeat only where the shorter ones at its start and one word later repeat too. Each size
     therefore looks only at the places that the size before left over: exact, and few in ordinary text.
@@ -104,7 +153,9 @@ def ngram_characters(
         glued: whether a word follows the one before it without white space.
         n: words used.
         scratch: room for ``n`` elements.
-        found: out, 9 values: most frequent 2-, 3-, 4-gram, repeated 5- to 10-gram.
+        details: whether to fill more than the first nine values.
+        found: out, 27 values: most frequent 2-, 3-, 4-gram, repeated 5- to 10-gram; most frequent one without
+            spaces (3), the longest such (3), words in recurring 5- to 10-grams (6), recurring n-grams (6).
     """
     found[:] = 0
     candidates = n
@@ -113,13 +164,39 @@ def ngram_characters(
         scratch.begins[i] = i
     for size in range(SHORTEST, LONGEST + 1):
         candidates = _grow(words, n, size, scratch, candidates)
-        if size <= LONGEST_TOP:
-            characters, candidates = _most_frequent(words, glued, size, scratch, candidates)
-        else:
-            characters = _repeated(words, size, scratch, candidates)
-        if characters == 0:
+        most, first = _count(scratch, candidates)
+        if most < 2:
             return  # nothing of this size occurs twice, so nothing longer does
-        found[size - SHORTEST] = characters
+        place = size - SHORTEST
+        if size <= LONGEST_TOP:
+            length = _length(words, first, size)
+            spaces = 0
+            for word in range(first + 1, first + size):
+                spaces += not glued[word]
+            found[place] = (length + spaces) * most
+            if details:
+                found[_TOP_WORDS + place] = length * most
+                found[_LONGEST_TOP + place] = _longest(words, size, scratch, candidates, most) * most
+        candidates = _recurring(scratch, candidates)
+        if size > LONGEST_TOP:
+            found[place] = _repeated(words, size, scratch, candidates)
+            if details:
+                place -= LONGEST_TOP - SHORTEST + 1
+                found[_COVERED + place], found[_WEIGHT + place] = _covered(words, size, scratch, candidates)
+
+
+@njit(nogil=True, cache=True)
+def window_characters(words: Elements, n: int, size: int) -> int:
+    """Code points of all n-grams of ``size`` words, each with all its words."""
+    window = 0
+    total = 0
+    for i in range(n):
+        window += words.lengths[i]
+        if i >= size:
+            window -= words.lengths[i - size]
+        if i >= size - 1:
+            total += window
+    return total
 
 
 @njit(inline="always", cache=True)
@@ -170,33 +247,64 @@ def _grow(words: Elements, n: int, size: int, scratch: Scratch, candidates: int)
 
 
 @njit(nogil=True, cache=True)
-def _most_frequent(
-    words: Elements, glued: npt.NDArray[np.bool_], size: int, scratch: Scratch, candidates: int
-) -> tuple[int, int]:
-    """Code points of the most frequent n-gram, and how many candidates are left: those that occur twice."""
+def _count(scratch: Scratch, candidates: int) -> tuple[int, int]:
+    """Count every candidate in its slot; how often the most frequent one occurs, and where it begins first."""
     mask = _fresh(scratch, candidates)
+    most = uint32(1)
     for i in range(candidates):
         slot, seen = _enter(scratch, mask, scratch.grams[i])
-        scratch.counts[slot] = scratch.counts[slot] + uint32(1) if seen else uint32(1)
+        count = scratch.counts[slot] + uint32(1) if seen else uint32(1)
+        scratch.counts[slot] = count
         scratch.slots[i] = slot
-    most = uint32(1)
-    first = 0
+        most = max(most, count)
+    if most > 1:
+        for i in range(candidates):
+            if scratch.counts[scratch.slots[i]] == most:
+                return np.int64(most), np.int64(scratch.begins[i])
+    return np.int64(candidates > 0), 0
+
+
+@njit(nogil=True, cache=True)
+def _recurring(scratch: Scratch, candidates: int) -> int:
+    """Keep the candidates that occur more than once, in place; how many they are."""
     kept = 0
     for i in range(candidates):
-        count = scratch.counts[scratch.slots[i]]
-        if count > most:
-            most = count
-            first = scratch.begins[i]
-        if count > 1:
+        if scratch.counts[scratch.slots[i]] > 1:
             scratch.grams[kept] = scratch.grams[i]
             scratch.begins[kept] = scratch.begins[i]
             kept += 1
-    if kept == 0:
-        return 0, 0
-    length = words.lengths[first]
-    for word in range(first + 1, first + size):
-        length += words.lengths[word] + (0 if glued[word] else 1)
-    return length * np.int64(most), kept
+    return kept
+
+
+@njit(nogil=True, cache=True)
+def _length(words: Elements, begin: int, size: int) -> int:
+    length = 0
+    for word in range(begin, begin + size):
+        length += words.lengths[word]
+    return length
+
+
+@njit(nogil=True, cache=True)
+def _longest(words: Elements, size: int, scratch: Scratch, candidates: int, most: int) -> int:
+    """Code points of the longest of the candidates that occur ``most`` times."""
+    longest = 0
+    for i in range(candidates):
+        if scratch.counts[scratch.slots[i]] == most:
+            longest = max(longest, _length(words, scratch.begins[i], size))
+    return longest
+
+
+@njit(nogil=True, cache=True)
+def _covered(words: Elements, size: int, scratch: Scratch, candidates: int) -> tuple[int, int]:
+    """Code points of the words that lie in a candidate, and those of the candidates."""
+    covered = weight = free = 0
+    for i in range(candidates):
+        begin = scratch.begins[i]
+        weight += _length(words, begin, size)
+        fresh = max(begin, free)
+        covered += _length(words, fresh, begin + size - fresh)
+        free = begin + size
+    return covered, weight
 
 
 @njit(nogil=True, cache=True)

@@ -26,6 +26,8 @@ SYMBOL = 4  # general categories P, S and C
 UNSPACED = 8  # a letter of a script written without spaces
 MARK = 16  # combining: belongs to the letter before it
 BULLET = 32
+UPPER = 64  # an upper-case or title-case letter
+LOWER = 128
 
 BULLETS = "•‣▶◀◦■□▪▫\N{EN DASH}-*"
 """Signs that open a list item. Source: datatrove (``•``, ``-``), dolma (``*``), RedPajama-V2 (the others)."""
@@ -71,7 +73,7 @@ def characters() -> Characters:
         >>> bool(classes[ord("語")] & UNSPACED), bool(classes[ord("é")] & LETTER), chr(lowercase[ord("É")])
         (True, True, 'é')
     """
-    tables = derived("characters", f"{unicodedata.unidata_version} {BULLETS} {_UNSPACED_NAMES} 1", _build)
+    tables = derived("characters", f"{unicodedata.unidata_version} {BULLETS} {_UNSPACED_NAMES} 2", _build)
     return Characters(tables["classes"], tables["lowercase"])
 
 
@@ -93,6 +95,7 @@ def _class_of(character: str) -> int:
         return SPACE
     category = unicodedata.category(character)[0]
     bits = BULLET if character in BULLETS else 0
+    bits |= UPPER if character.isupper() or character.istitle() else LOWER if character.islower() else 0
     if category in "PSC":
         return bits | SYMBOL
     if category == "M":

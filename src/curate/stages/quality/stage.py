@@ -12,25 +12,28 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.stages.contract import Reason, Settings, reasons_where
-from curate.stages.quality.rules import failures, recipe, recipe_names, score
-from curate.stages.quality.settings import QualitySettings
-from curate.stages.quality.signals import SIGNALS
+from curate.stages.quality.rules import Languages, failures, rule, score
+from curate.stages.quality.settings import SIGNAL_OF, QualitySettings
+from curate.stages.quality.signals import SIGNALS, Group
 from curate.text.arrow import EDITS, edit_lists, utf8_view
 
 if TYPE_CHECKING:
-    from curate.text.signals import StopWords
+    from curate.text.stop_words import StopWords
 
-SCORED_BY = "gopher"
-"""The recipe behind ``score``. Fixed, so that the scores of two runs compare and no setting moves them."""
+SCORED_BY = QualitySettings().rules()
+"""The rules behind ``score``: Gopher's. Fixed, so that the scores of two runs compare and no setting moves them."""
 
 LANGUAGE = "language.label"
+LABEL = "language"
+"""The measure that repeats it."""
 
 
 class Quality:
     """Leave out documents that break a rule of the recipe; every broken rule is a reason.
 
-    The stop-word rule applies where the language stage ran and there is a list for the document's language
-    (English so far); elsewhere ``stop_words`` is null and the rule does not apply.
+    The stop-word rule applies where the language stage ran and there is a list for the document's language;
+    elsewhere ``stop_words`` is null and the rule does not apply. Signals of a group that no rule asks for are null
+    too, unless ``signals = "all"``.
 
     Example:
         >>> batch = pa.record_batch({"text": pa.array(["Buy now!"], pa.large_string())})
@@ -43,19 +46,18 @@ class Quality:
     """
 
     name: ClassVar[str] = "quality"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     needs: ClassVar[tuple[str, ...]] = ("text",)
     wants: ClassVar[tuple[str, ...]] = (LANGUAGE,)
     """Columns used when an earlier stage provides them."""
     adds: ClassVar[Mapping[str, pa.DataType]] = {
         **{signal.name: signal.dtype for signal in SIGNALS},
         "score": pa.float64(),
+        LABEL: pa.string(),
         "edits": EDITS,
     }
     reasons: ClassVar[tuple[Reason, ...]] = tuple(
-        {
-            rule.reason: Reason(rule.reason, rule.sentence) for name in recipe_names() for rule in recipe(name).rules
-        }.values()
+        Reason(one.reason, one.sentence) for one in (rule(signal.name, side, 0) for signal, side in SIGNAL_OF.values())
     )
     about: ClassVar[str] = "Scores documents by the rules of a recipe: length, words, symbols, lines and repetition."
     settings_type: ClassVar[type[Settings]] = QualitySettings
@@ -63,45 +65,75 @@ class Quality:
 
     def __init__(self, settings: QualitySettings) -> None:
         self.settings = settings
+        self._rules = settings.rules()
 
     @property
     def fingerprint(self) -> str:
-        """What measures depend on besides the settings: the recipe's rules for lines, which decide the edits."""
-        return str(recipe(self.settings.recipe).lines or "")
+        """What measures depend on besides the settings: which groups of signals are measured."""
+        return " ".join(sorted(self.groups))
+
+    @property
+    def groups(self) -> frozenset[Group]:
+        """The groups of signals that are measured: those that a rule asks for, or all."""
+        asked = {one.signal for one in (*self._rules, *SCORED_BY)}
+        everything = self.settings.signals == "all"
+        found = {signal.group for signal in SIGNALS if everything or signal.name in asked}
+        return frozenset(found | ({"lines"} if self.settings.line_rules() else set()))
+
+    @property
+    def judged_by(self) -> tuple[str, ...]:
+        """The measures that verdicts hang on."""
+        languages = (LABEL,) if self.settings.languages else ()
+        return (*dict.fromkeys(one.signal for one in self._rules), *languages)
 
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Signals of each document, and ``score``: how far inside Gopher's limits it lies (`rules.score`)."""
+        """Signals of each document, ``score``: how far inside Gopher's limits it lies (`rules.score`), its language."""
         # numba takes 0.2 s to import: only a process that measures pays for it.
-        from curate.text import lines
-        from curate.text.signals import COLUMNS, document_signals
+        from curate.text.lines import line_signals
+        from curate.text.signals import DETAILS, GOPHER, document_signals
+        from curate.text.tallies import character_signals
 
         data, offsets = utf8_view(batch["text"])
         stop_words = _stop_words()
-        found = document_signals(data, offsets, _language_numbers(batch, stop_words.languages), stop_words)
-        values = dict(zip(COLUMNS, found.T, strict=True))
-        rules = recipe(self.settings.recipe).lines
-        if rules is None:
-            values |= dict.fromkeys(lines.COLUMNS, np.full(batch.num_rows, np.nan))
-            edits = pa.array([[]] * batch.num_rows, EDITS)
-        else:
-            found, cuts = lines.line_signals(data, offsets, rules if self.settings.cut_lines else None)
-            values |= dict(zip(lines.COLUMNS, found.T, strict=True))
-            replacements = pa.array(["", "\n"]).take(pa.array(cuts.newlines.astype(np.int8)))
-            edits = edit_lists(cuts.starts, cuts.stops, replacements, cuts.ends)
-        columns = [_column(values[signal.name], signal.dtype) for signal in SIGNALS]
-        columns.append(_column(score(recipe(SCORED_BY).rules, values), pa.float64()))
-        return pa.RecordBatch.from_arrays([*columns, edits], schema=pa.schema(list(self.adds.items())))
+        values = document_signals(
+            data,
+            offsets,
+            _language_numbers(batch, stop_words.languages),
+            stop_words,
+            DETAILS if "details" in self.groups else GOPHER,
+            np.zeros(len(data) if self.settings.words == "spaces" else 0, np.uint8),
+        )
+        if "characters" in self.groups:
+            values |= character_signals(data, offsets)
+        edits = pa.array([[]] * batch.num_rows, EDITS)
+        if "lines" in self.groups:
+            rules = self.settings.line_rules()
+            found, cuts = line_signals(data, offsets, rules if self.settings.cut_lines else None)
+            values |= found
+            edits = edit_lists(cuts.starts, cuts.stops, _line_feeds(cuts.newlines), cuts.ends)
+        nothing = np.full(batch.num_rows, np.nan)
+        columns = [_column(values.get(signal.name, nothing), signal.dtype) for signal in SIGNALS]
+        columns += [_column(score(SCORED_BY, values), pa.float64()), _languages(batch), edits]
+        return pa.RecordBatch.from_arrays(columns, schema=pa.schema(list(self.adds.items())))
 
     def judge(self, measures: pa.RecordBatch) -> pa.Array:
-        """Reasons of each document, in the order of the recipe."""
-        rules = self.settings.rules()
-        values = {rule.signal: _values(measures[rule.signal]) for rule in rules}
-        return reasons_where(failures(rules, values), measures.num_rows)
+        """Reasons of each document, in the order of the signals."""
+        return reasons_where(self.failures(measures), measures.num_rows)
+
+    def failures(self, measures: pa.RecordBatch) -> dict[str, npt.NDArray[np.bool_]]:
+        """Reason → mask of the documents that get it; of ``measures`` the columns ``judged_by`` are read."""
+        values = {one.signal: numbers(measures[one.signal]) for one in self._rules}
+        return failures(self._rules, values, self._languages(measures))
+
+    def _languages(self, measures: pa.RecordBatch) -> Languages | None:
+        """The language of each document, where one has limits of its own."""
+        codes = tuple(self.settings.languages)
+        return Languages(codes, _places(measures[LABEL], codes)) if codes else None
 
 
 @functools.cache
 def _stop_words() -> "StopWords":
-    from curate.text.signals import StopWords
+    from curate.text.stop_words import StopWords
 
     lists = tomllib.loads(files(__package__).joinpath("stop_words.toml").read_text("utf-8"))
     return StopWords({language: tuple(entry["words"]) for language, entry in lists.items()})
@@ -111,9 +143,26 @@ def _language_numbers(batch: pa.RecordBatch, languages: tuple[str, ...]) -> npt.
     """For each document the place of its language in ``languages``; -1 where it is another, or not known."""
     if LANGUAGE not in batch.schema.names:
         return np.full(batch.num_rows, -1, np.int64)
-    labels = batch[LANGUAGE].cast(pa.string())
-    numbers = pc.index_in(labels, value_set=pa.array(languages, pa.string())).fill_null(-1)
-    return np.asarray(numbers.to_numpy(zero_copy_only=False), np.int64)
+    return _places(_languages(batch), languages)
+
+
+def _places(labels: pa.Array, codes: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    """For each label its place in ``codes``, -1 where it is not there."""
+    found = pc.index_in(labels.cast(pa.string()), value_set=pa.array(codes, pa.string())).fill_null(-1)
+    return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
+
+
+def _languages(batch: pa.RecordBatch) -> pa.Array:
+    """The label of each document's language; null where the language stage did not run."""
+    if LANGUAGE not in batch.schema.names:
+        return pa.nulls(batch.num_rows, pa.string())
+    return batch[LANGUAGE].cast(pa.string())
+
+
+def _line_feeds(counts: npt.NDArray[np.int64]) -> pa.Array:
+    """As many line feeds as each count says."""
+    most = int(counts.max(initial=0))
+    return pa.array(["\n" * count for count in range(most + 1)]).take(pa.array(counts))
 
 
 def _column(values: npt.NDArray[np.float64], dtype: pa.DataType) -> pa.Array:
@@ -121,6 +170,11 @@ def _column(values: npt.NDArray[np.float64], dtype: pa.DataType) -> pa.Array:
     return pa.array(values, pa.float64(), from_pandas=True).cast(dtype)
 
 
-def _values(column: pa.Array) -> npt.NDArray[np.float64]:
-    """A NumPy column with NaN for null."""
+def numbers(column: pa.Array) -> npt.NDArray[np.float64]:
+    """A measure as float64, NaN for null.
+
+    Example:
+        >>> numbers(pa.array([3, None]))
+        array([ 3., nan])
+    """
     return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)

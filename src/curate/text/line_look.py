@@ -1,0 +1,396 @@
+"""Everything there is to know of one line: words, sentences, phrases, and how it ends.
+
+What every byte has to say is counted in loops that become wide instructions; the rest hangs on the few bytes that
+`LineTables.look` names. Phrases are sought without regard to the case of ASCII letters, and only in documents that hold a
+few of their letters in a row (`hints`).
+"""
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import regex  # type: ignore[import-untyped]
+from numba import njit, uint8, uint32, uint64
+
+from curate.text.arrow import Bytes
+from curate.text.codepoints import CODE_POINTS
+from curate.text.repetition import mixed
+from curate.text.words import FNV_BASIS, FNV_PRIME, SPACE, SYMBOL, UPPER, characters, code_point_at
+
+_NOTHING, _STOP, _FULL_WIDTH, _LETTER_J, _LETTER_K, _LETTER_V, _LETTER_F, _LETTER_P, _BRACKET = range(9)
+"""What a byte may mean. Phrases are looked for where a rare letter of theirs stands."""
+_JAVASCRIPT, _COOKIES, _PRIVACY, _TERMS, _LOREM = range(5)
+"""Kinds of phrases; each is one bit of a document's hints."""
+_COUNTED = (
+    b"likes",
+    b"shares",
+    b"comments",
+    b"retweets",
+    b"reposts",
+    b"quotes",
+    b"bookmarks",
+    b"upvotes",
+    b"downvotes",
+    b"downloads",
+    b"views",
+    b"followers",
+)
+
+
+class LineTables(NamedTuple):
+    """Tables that kernels over lines ask."""
+
+    look: npt.NDArray[np.uint8]
+    """By hints and byte: what the byte may mean in a document with these hints."""
+    classes: npt.NDArray[np.uint8]
+    terminal: npt.NDArray[np.uint32]
+    """Sentence terminals, ascending."""
+    counted: npt.NDArray[np.uint8]
+    """What counters count, one word a row, filled up with zeros."""
+
+
+class Line(NamedTuple):
+    """What one cleaned line holds."""
+
+    characters: int
+    words: int
+    sentences: int
+    hash: np.uint64
+    terminal: bool
+    """Whether it ends with a sentence terminal."""
+    last: np.uint32
+    """Its last code point."""
+    dots: bool
+    """Whether it ends with three full stops."""
+    javascript: bool
+    policy: bool
+    lorem_ipsum: bool
+    curly_bracket: bool
+
+
+@functools.cache
+def line_tables() -> LineTables:
+    """The tables, by the Unicode of the running Python and of ``regex``."""
+    every = "".join(chr(code) for code in range(CODE_POINTS) if not 0xD800 <= code < 0xE000)
+    terminal = sorted(map(ord, regex.findall(r"\p{Sentence_Terminal}", every)))
+    look = np.full((1 << 5, 256), _NOTHING, np.uint8)
+    look[:, [0xE3, 0xEF]] = _FULL_WIDTH  # first bytes of the full-width stops
+    look[:, list(b".!?")] = _STOP
+    look[:, ord("{")] = _BRACKET
+    anchors = {
+        _JAVASCRIPT: ("jJ", _LETTER_J),
+        _COOKIES: ("kK", _LETTER_K),
+        _PRIVACY: ("vV", _LETTER_V),
+        _TERMS: ("fF", _LETTER_F),
+        _LOREM: ("pP", _LETTER_P),
+    }
+    for hints in range(1 << 5):
+        for kind, (letters, meaning) in anchors.items():
+            if hints >> kind & 1:
+                look[hints, [ord(letter) for letter in letters]] = meaning
+    counted = np.zeros((len(_COUNTED), max(map(len, _COUNTED))), np.uint8)
+    for row, word in zip(counted, _COUNTED, strict=True):
+        row[: len(word)] = list(word)
+    return LineTables(look, characters().classes, np.array(terminal, np.uint32), counted)
+
+
+@njit(nogil=True, cache=True)
+def hints(text: Bytes) -> int:
+    """Which phrases a document may hold, as bits: it has three of their letters in a row."""
+    javascript = cookies = privacy = terms = lorem = False
+    for i in range(2, len(text)):
+        a, b, c = text[i - 2] | uint8(0x20), text[i - 1] | uint8(0x20), text[i] | uint8(0x20)
+        javascript |= (a == 0x6A) & (b == 0x61) & (c == 0x76)  # jav
+        cookies |= (a == 0x6F) & (b == 0x6B) & (c == 0x69)  # oki
+        privacy |= (a == 0x69) & (b == 0x76) & (c == 0x61)  # iva
+        terms |= (a == 0x66) & (b == 0x20) & (c == 0x75)  # f u
+        lorem |= (a == 0x70) & (b == 0x73) & (c == 0x75)  # psu
+    return int(javascript) | int(cookies) << 1 | int(privacy) << 2 | int(terms) << 3 | int(lorem) << 4
+
+
+@njit(nogil=True, cache=True)
+def look_at(text: Bytes, first: int, behind: int, words: int, look: Bytes, tables: LineTables) -> Line:
+    """Look at the line in bytes ``first`` to ``behind``.
+
+    Args:
+        text: UTF-8 bytes.
+        first: first byte.
+        behind: byte behind the last.
+        words: words in it if they are known, else -1.
+        look: row of `LineTables.look` of the document's hints.
+        tables: the tables.
+    """
+    running, characters = _hashed(text[first:behind])
+    if words < 0:
+        words = words_between_spaces(text, first, behind, tables.classes)
+    sentences = 0
+    javascript = policy = lorem_ipsum = curly_bracket = False
+    done = first  # up to where sentences have ended
+    last = uint32(0)
+    i = first
+    while i < behind:
+        at = i
+        meaning = look[text[i]]
+        i += 1
+        if meaning == _NOTHING:
+            continue
+        if meaning == _STOP:
+            if _ends_sentence(text, first, at, behind, tables.classes):
+                sentences += 1
+                done = i
+        elif meaning == _FULL_WIDTH:
+            code_point, i = code_point_at(text, at)
+            if code_point in (0x3002, 0xFF01, 0xFF1F):
+                sentences += 1
+                done = i
+        elif meaning == _BRACKET:
+            curly_bracket = True
+        elif meaning == _LETTER_J:
+            javascript = javascript or follows(text, at, behind, b"javascript")
+        elif meaning == _LETTER_K:  # of cookies
+            policy = policy or _speaks_of_cookies(text, first, at, behind)
+        elif meaning == _LETTER_V:
+            policy = policy or (at - 3 >= first and follows(text, at - 3, behind, b"privacy policy"))
+        elif meaning == _LETTER_F:
+            policy = policy or (at - 7 >= first and follows(text, at - 7, behind, b"terms of use"))
+        else:
+            lorem_ipsum = lorem_ipsum or (at - 7 >= first and follows(text, at - 7, behind, b"lorem ipsum"))
+    if first < behind:
+        at = behind - 1
+        while text[at] & 0xC0 == 0x80:
+            at -= 1
+        last, _ = code_point_at(text, at)
+    if done < behind:
+        _, trimmed = stripped(text, first, behind, tables.classes)
+        sentences += _says_more(text, done, trimmed)
+    dots = behind - first >= 3 and text[behind - 1] == 0x2E and text[behind - 2] == 0x2E and text[behind - 3] == 0x2E
+    place = np.searchsorted(tables.terminal, last)
+    terminal = place < len(tables.terminal) and tables.terminal[place] == last
+    return Line(
+        characters, words, sentences, running, terminal, last, dots, javascript, policy, lorem_ipsum, curly_bracket
+    )
+
+
+@njit(nogil=True, cache=True)
+def stripped(text: Bytes, start: int, stop: int, classes: npt.NDArray[np.uint8]) -> tuple[int, int]:
+    """Bounds of a line without the white space around it; equal when it is blank."""
+    while start < stop:
+        code_point, after = code_point_at(text, start)
+        if not classes[code_point] & SPACE:
+            break
+        start = after
+    while stop > start:
+        at = stop - 1
+        while text[at] & 0xC0 == 0x80:
+            at -= 1
+        if not classes[code_point_at(text, at)[0]] & SPACE:
+            break
+        stop = at
+    return start, stop
+
+
+@njit(nogil=True, cache=True)
+def words_between_spaces(text: Bytes, first: int, behind: int, classes: npt.NDArray[np.uint8]) -> int:
+    """Runs of what is not white space."""
+    line = text[first:behind]
+    if len(line) == 0:
+        return 0
+    others = line[0]
+    words = int(not _is_white(line[0]))
+    for k in range(1, len(line)):
+        before, here = line[k - 1], line[k]
+        words += _is_white(before) & (not _is_white(here))
+        others |= here
+    if others < 0x80:
+        return words
+    words = 0
+    space = True
+    i = first
+    while i < behind:
+        code_point, i = code_point_at(text, i)
+        now = classes[code_point] & SPACE != 0
+        words += space and not now
+        space = now
+    return words
+
+
+@njit(nogil=True, cache=True)
+def has_longer_word(text: Bytes, first: int, behind: int, most: int, classes: npt.NDArray[np.uint8]) -> bool:
+    """Whether one of its words has more than ``most`` code points."""
+    if behind - first <= most:
+        return False
+    length = 0
+    i = first
+    while i < behind:
+        code_point, i = code_point_at(text, i)
+        length = 0 if classes[code_point] & SPACE else length + 1
+        if length > most:
+            return True
+    return False
+
+
+@njit(nogil=True, cache=True)
+def cases(text: Bytes, first: int, behind: int, classes: npt.NDArray[np.uint8]) -> tuple[int, int, int]:
+    """Code points, upper-case letters and ASCII digits of a line."""
+    line = text[first:behind]
+    length = upper = digits = others = 0
+    for byte in line:
+        length += byte & 0xC0 != 0x80
+        upper += (byte >= 0x41) & (byte <= 0x5A)
+        digits += (byte >= 0x30) & (byte <= 0x39)
+        others += byte >= 0xC0
+    if others:
+        i = first
+        while i < behind:
+            code_point, i = code_point_at(text, i)
+            upper += code_point >= 0x80 and classes[code_point] & UPPER != 0
+    return length, upper, digits
+
+
+@njit(nogil=True, cache=True)
+def is_counter(text: Bytes, first: int, behind: int, tables: LineTables) -> bool:
+    """Whether the line is a number of likes, shares and the like, with no other letter."""
+    i = _symbols_end(text, first, behind, tables.classes)
+    begin = i
+    while i < behind and (0x30 <= text[i] <= 0x39 or (i > begin and text[i] in (0x2C, 0x2E))):
+        i += 1
+    if i == begin:
+        return False
+    if i < behind and text[i] | 0x20 in (0x6B, 0x6D, 0x62):  # k, m, b
+        i += 1
+    spaces = i
+    while i < behind:
+        code_point, after = code_point_at(text, i)
+        if not tables.classes[code_point] & SPACE:
+            break
+        i = after
+    if i == spaces:
+        return False
+    for word in tables.counted:
+        k = 0
+        while k < len(word) and word[k] and i + k < behind and text[i + k] | uint8(0x20) == word[k]:
+            k += 1
+        if k == len(word) or word[k] == 0:
+            return _symbols_end(text, i + k, behind, tables.classes) == behind
+    return False
+
+
+@njit(nogil=True, cache=True)
+def _symbols_end(text: Bytes, i: int, behind: int, classes: npt.NDArray[np.uint8]) -> int:
+    """Where what is neither letter, number nor underscore ends."""
+    while i < behind:
+        code_point, after = code_point_at(text, i)
+        if not classes[code_point] & (SPACE | SYMBOL) or code_point == 0x5F:
+            break
+        i = after
+    return i
+
+
+@njit(nogil=True, cache=True)
+def stands(text: Bytes, at: int, end: int, phrase: bytes) -> bool:
+    """Whether exactly ``phrase`` stands at ``at``."""
+    if at + len(phrase) > end:
+        return False
+    for k in range(len(phrase)):  # noqa: SIM110  (numba has no generator expressions)
+        if text[at + k] != phrase[k]:
+            return False
+    return True
+
+
+@njit(nogil=True, cache=True)
+def follows(text: Bytes, at: int, end: int, phrase: bytes) -> bool:
+    """Whether ``phrase`` (lower case) stands at ``at``, whatever the case of ASCII letters."""
+    if at < 0 or at + len(phrase) > end:
+        return False
+    for k in range(len(phrase)):
+        byte = text[at + k]
+        if 0x41 <= byte <= 0x5A:
+            byte |= uint8(0x20)
+        if byte != phrase[k]:
+            return False
+    return True
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _is_white(byte: np.uint8) -> bool:
+    """ASCII white space as Python has it."""
+    return (byte == 0x20) | ((byte >= 0x09) & (byte <= 0x0D)) | ((byte >= 0x1C) & (byte <= 0x1F))  # type: ignore[no-any-return]
+
+
+@njit(nogil=True, cache=True)
+def _says_more(text: Bytes, done: int, end: int) -> bool:
+    """Whether anything but closing quotes and brackets is left after the last sentence."""
+    i = done
+    while i < end:
+        code_point, i = code_point_at(text, i)
+        if code_point not in (0x22, 0x27, 0x29, 0x5D, 0x2019, 0x201D, 0xBB):
+            return True
+    return False
+
+
+@njit(nogil=True, cache=True)
+def _hashed(line: Bytes) -> tuple[np.uint64, int]:
+    """A hash and the code points of a line; four lanes, since each multiplication waits for the one before."""
+    prime = uint64(FNV_PRIME)
+    a = b = c = d = uint64(FNV_BASIS)
+    characters = 0
+    i = 0
+    while i + 4 <= len(line):
+        four = line[i : i + 4]
+        a = (a ^ uint64(four[0])) * prime
+        b = (b ^ uint64(four[1])) * prime
+        c = (c ^ uint64(four[2])) * prime
+        d = (d ^ uint64(four[3])) * prime
+        i += 4
+    for byte in line[i:]:
+        a = (a ^ uint64(byte)) * prime
+    for byte in line:
+        characters += byte & 0xC0 != 0x80
+    return mixed(a ^ mixed(b ^ mixed(c ^ mixed(d ^ uint64(len(line)))))), characters
+
+
+@njit(nogil=True, cache=True)
+def _speaks_of_cookies(text: Bytes, first: int, k: int, behind: int) -> bool:
+    """Whether a ``k`` is that of ``cookie policy``, ``uses cookies``, ``use of cookies`` or ``use cookies``."""
+    if k - 3 < first:
+        return False
+    if follows(text, k - 3, behind, b"cookie policy"):
+        return True
+    if not follows(text, k - 3, behind, b"cookies"):
+        return False
+    return bool(
+        (k - 8 >= first and follows(text, k - 8, behind, b"uses "))
+        or (k - 7 >= first and follows(text, k - 7, behind, b"use "))
+        or (k - 10 >= first and follows(text, k - 10, behind, b"use of "))
+    )
+
+
+@njit(nogil=True, cache=True)
+def _ends_sentence(text: Bytes, first: int, at: int, behind: int, classes: npt.NDArray[np.uint8]) -> bool:
+    """Whether the ``.``, ``!`` or ``?`` at ``at`` ends a sentence."""
+    i = at + 1
+    while i < behind:
+        code_point, after = code_point_at(text, i)
+        if classes[code_point] & SPACE:
+            break
+        if code_point not in (0x22, 0x27, 0x29, 0x5D, 0x2019, 0x201D, 0xBB):
+            return False
+        i = after
+    return text[at] != 0x2E or _dot_may_end(text, first, at, classes)
+
+
+@njit(nogil=True, cache=True)
+def _dot_may_end(text: Bytes, first: int, at: int, classes: npt.NDArray[np.uint8]) -> bool:
+    """Whether the word before a dot is one that may end a sentence: no dot in it, more than a capital."""
+    word = at
+    while word > first:
+        begin = word - 1
+        while text[begin] & 0xC0 == 0x80:
+            begin -= 1
+        if text[begin] == 0x2E:
+            return False
+        if classes[code_point_at(text, begin)[0]] & SPACE:
+            break
+        word = begin
+    return bool(word < at and not (word == at - 1 and 0x41 <= text[word] <= 0x5A))

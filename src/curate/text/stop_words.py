@@ -1,0 +1,80 @@
+"""Stop words of many languages, looked up by hash."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit, uint64
+
+from curate.text.words import FNV_BASIS, characters, core_hash
+
+MOST = 64
+"""Stop words a language may have: those seen are bits of one integer."""
+
+_SLOTS = 256  # of a language's table: at most a quarter full, so a look-up is one comparison
+_SHIFT = 64 - 8
+_ODD = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: its product spreads a hash over the top bits
+
+
+class StopWordTable(NamedTuple):
+    """Hash tables of all languages, one row each; the last row is empty: what language -1 finds."""
+
+    keys: npt.NDArray[np.uint64]
+    """uint64 of shape (languages + 1, slots): the hash of a core, 0 for a free slot."""
+    places: npt.NDArray[np.uint8]
+    """uint8 of the same shape: the place of the word in its list."""
+    longest: npt.NDArray[np.int64]
+    """For each language the code points of its longest word."""
+
+
+class StopWords:
+    """Stop words of several languages, ready for the kernel.
+
+    Args:
+        lists: for each language its words in lower case, at most `MOST`.
+
+    Attributes:
+        languages: the languages; the place of each is its number in `curate.text.signals.document_signals`.
+        table: what the kernel looks words up in.
+
+    Raises:
+        ValueError: a list is too long.
+
+    Example:
+        >>> StopWords({"en": ("the", "of"), "fr": ("le", "de")}).languages
+        ('en', 'fr')
+    """
+
+    def __init__(self, lists: dict[str, tuple[str, ...]]) -> None:
+        self.languages = tuple(lists)
+        shape = (len(lists) + 1, _SLOTS)
+        self.table = StopWordTable(
+            np.zeros(shape, np.uint64), np.zeros(shape, np.uint8), np.zeros(len(lists) + 1, np.int64)
+        )
+        tables = characters()
+        for row, (language, words) in enumerate(lists.items()):
+            if len(words) > MOST:
+                raise ValueError(f"a list holds at most {MOST} stop words, but that of `{language}` has {len(words)}")
+            self.table.longest[row] = max(map(len, words), default=0)
+            for place, word in enumerate(words):
+                data = np.frombuffer(word.encode(), np.uint8)
+                core = core_hash(data, 0, len(data), tables)
+                slot = int(core) * _ODD % 2**64 >> _SHIFT
+                while self.table.keys[row, slot] not in {0, core}:
+                    slot = (slot + 1) % _SLOTS
+                self.table.keys[row, slot], self.table.places[row, slot] = core, place
+
+
+@njit(inline="always", cache=True)
+def stop_word_at(keys: npt.NDArray[np.uint64], core: np.uint64) -> int:
+    """The slot of a stop word in the row of its language; -1 where ``core`` is none."""
+    slot: int = np.int64((core * uint64(_ODD)) >> uint64(_SHIFT))  # type: ignore[assignment]
+    while keys[slot] != uint64(0):
+        if keys[slot] == core:
+            return slot
+        slot = (slot + 1) & (_SLOTS - 1)
+    return -1
+
+
+NO_CORE = uint64(FNV_BASIS)
+"""Hash of the core of a symbol word."""

@@ -100,8 +100,12 @@ SECRETS = (
 )
 
 
+AUTH_TOKEN = "//registry.npmjs.example/:_authToken="
+
+
 def secret(rng):
-    return rng.choice(SECRETS)(rng)
+    number = rng.randrange(len(SECRETS) + 1)
+    return SECRETS[number](rng) if number < len(SECRETS) else (AUTH_TOKEN, "npm_3" + chars(rng, BASE62, 35))
 
 
 MAKERS = {

@@ -1,5 +1,6 @@
 """Decontamination: whole, re-laid and partial leaks are found with their item and place; ordinary text is not."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -154,12 +155,20 @@ def test_other_mistakes_are_named(tmp_path):
         Decontaminate(DecontaminateSettings()).warnings()
     with pytest.raises(PlanError, match="`decontaminate.benchmarks` names .*sum.jsonl") as caught:
         stage_of(CASES / "sum.jsonl").warnings()
-    assert caught.value.hint == "did you mean `sums.jsonl`?"
+    assert caught.value.hint == f"did you mean `{CASES / 'sums.jsonl'}`?"
     with pytest.raises(PlanError, match="`decontaminate.fields` is questions, and no item"):
         stage_of(CASES / "sums.jsonl", fields=("questions",)).warnings()
     with pytest.raises(ValueError, match="`decontaminate.ngram_words` must be between 1 and 63"):
         DecontaminateSettings(ngram_words=64)
     assert stage_of(CASES / "sums.jsonl").warnings() == ["1 of 3 items have fewer than 8 words and are not looked for"]
+
+
+def test_a_folder_may_hold_other_files(tmp_path):
+    with pytest.raises(PlanError, match="which holds no such file"):
+        stage_of(tmp_path).warnings()
+    write(tmp_path / "LICENSE", b"MIT")
+    write(tmp_path / "b.jsonl.gz", gzip.compress(json.dumps(SUMS[0]).encode()))
+    assert measured(stage_of(tmp_path), around(SUMS[0]["question"]))[0]["benchmark"] == "b"
 
 
 def test_a_changed_test_set_is_measured_again(tmp_path):

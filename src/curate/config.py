@@ -63,9 +63,11 @@ class GateSettings(Settings, frozen=True):
 
     max_quarantined: float = 0.01
     min_kept: float = 0.0
+    max_source_near_dup: float = 1.0
+    """Share of the documents of any one source that near_dup may remove; 1 looks at no source."""
 
     def __post_init__(self) -> None:
-        for name in ("max_quarantined", "min_kept"):
+        for name in self.__struct_fields__:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"`gates.{name}` is a share between 0 and 1, but is {getattr(self, name)}")
 

@@ -20,10 +20,14 @@ from curate.plan import Plan
 from curate.recipes import recipe
 from curate.shards.index import ShardIndex
 from curate.stages.contract import Reason, Stage
-from curate.store.books import Books
+from curate.store.books import Books, removed_by_source
 from curate.store.fingerprint import digest
 from curate.store.manifest import SCHEMA_VERSION, machine, versions
 from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
+
+NEAR_DUP = "near_dup"
+FEW_DOCUMENTS = 30
+"""Sources with fewer documents break no gate."""
 
 
 @dataclass
@@ -126,7 +130,7 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
         "machine": machine(),
         "versions": versions(),
         "warnings": warnings,
-        "gates": gates(plan.config.gates, books),
+        "gates": [*gates(plan.config.gates, books), *_source_gates(outcome, directory)],
     }
 
 
@@ -143,6 +147,18 @@ def gates(settings: GateSettings, books: Books) -> list[dict[str, Any]]:
         }
         for name, value in values.items()
     ]
+
+
+def _source_gates(outcome: Outcome, directory: RunDirectory) -> list[dict[str, Any]]:
+    """The gate on what near_dup removes of one source, about the source that lost most."""
+    limit = outcome.plan.config.gates.max_source_near_dup
+    if limit >= 1 or NEAR_DUP not in {stage.stage for stage in outcome.books.stages}:
+        return []
+    found = removed_by_source(directory, NEAR_DUP, len(outcome.plan.parts))
+    shares = {source: removed / came for source, (came, removed) in found.items() if came >= FEW_DOCUMENTS}
+    worst = min(shares, key=lambda source: (-shares[source], source), default="")
+    value = shares.get(worst, 0.0)
+    return [{"name": "max_source_near_dup", "limit": limit, "value": value, "passed": value <= limit, "source": worst}]
 
 
 def peak_rss_bytes() -> int:

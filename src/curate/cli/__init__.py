@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from curate.cli import config, doctor, explain, init, recipes, report, run, shards, stages, why
+from curate.cli import config, doctor, explain, init, recipes, report, run, sample, shards, stages, why
 from curate.cli.options import version_option
 from curate.errors import CurateError, ExitCode
 from curate.ui.console import console
@@ -40,6 +40,7 @@ app.add_typer(recipes.app, name="recipes")
 app.command("stages")(stages.stages)
 app.command("explain")(explain.explain)
 app.command("why")(why.why)
+app.command("sample")(sample.sample)
 app.command("report")(report.report)
 app.add_typer(shards.app, name="shards")
 app.command("doctor")(doctor.doctor)

@@ -1,6 +1,7 @@
 """What deserves a second look, most pressing first: each with what to do about it."""
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -67,12 +68,21 @@ def find_alerts(
 def _gates(manifest: Mapping[str, Any]) -> Iterator[Alert]:
     for gate in manifest.get("gates", ()):
         if not gate["passed"]:
+            of = f" of source `{gate['source']}`" if "source" in gate else ""
             yield Alert(
                 level="problem",
-                title=f"The gate `{gate['name']}` failed: {gate['value']:g}, limit {gate['limit']:g}",
+                title=f"The gate `{gate['name']}` failed: {gate['value']:.4g}{of}, limit {gate['limit']:g}",
                 detail="The command ended with exit code 1.",
-                section="verdict",
+                command=_look_at(manifest, gate["source"]) if "source" in gate else "",
+                section="sources" if "source" in gate else "verdict",
             )
+
+
+def _look_at(manifest: Mapping[str, Any], source: str) -> str:
+    """Shows near-duplicates of one source."""
+    words = shlex.split(manifest.get("command", ""))
+    run = words[words.index("-o") + 1] if "-o" in words else "RUN"
+    return f"curate sample {shlex.quote(run)} --reason near_dup.near_duplicate --source {shlex.quote(source)}"
 
 
 def _nothing_kept(manifest: Mapping[str, Any]) -> Iterator[Alert]:

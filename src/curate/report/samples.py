@@ -17,8 +17,11 @@ import pyarrow.parquet as pq
 
 from curate.report.judgments import REASONS, ROW, Judgments, ask
 from curate.report.measures import Threshold
+from curate.store.life import edited_text
 
 MAX_CHARACTERS = 1200
+READ_CHARACTERS = 20 * MAX_CHARACTERS
+"""Read of a text before edits are made and the rest is cut off."""
 
 _GOLDEN = 0x9E3779B97F4A7C15
 """2⁶⁴ / φ: multiplying row numbers by it spreads any few of them evenly (Knuth, TAOCP 6.4)."""
@@ -122,9 +125,13 @@ def _words(text: str) -> list[str]:
     return ["".join(run) for _, run in groupby(text, key=str.isspace)]
 
 
+def spread_key(seed: int = 0) -> pl.Expr:
+    """Sorting by it puts rows in an order whose first few are spread over the whole corpus."""
+    return (pl.col(ROW).cast(pl.UInt64) + pl.lit(seed, dtype=pl.UInt64)) * pl.lit(_GOLDEN, dtype=pl.UInt64)
+
+
 def _spread(frame: pl.LazyFrame, number: int) -> pl.LazyFrame:
-    key = pl.col(ROW).cast(pl.UInt64) * pl.lit(_GOLDEN, dtype=pl.UInt64)
-    return frame.select(ROW, key=key).bottom_k(number, by="key").select(ROW)
+    return frame.select(ROW, key=spread_key()).bottom_k(number, by="key").select(ROW)
 
 
 def _removed(judgments: Judgments, code: str, number: int) -> pl.LazyFrame:
@@ -154,21 +161,21 @@ class _Documents:
     """Chosen documents with their judgments, and the survivors they point to."""
 
     def __init__(self, judgments: Judgments, rows: set[int], shown_as: Callable[[str], str] | None) -> None:
-        self.judgments = judgments
-        (judged,) = ask([judgments.frame.filter(pl.col(ROW).is_in(sorted(rows)))])
-        self.judged = {row[ROW]: row for row in judged.to_dicts()}
+        self.judgments, self.shown_as = judgments, shown_as
+        self.judged = self._judged(rows)
         self.twins = {row: twin for row in rows if (twin := self._twin_row(row)) is not None}
-        self.texts = _read(judgments, rows | set(self.twins.values()), shown_as)
+        self.judged |= self._judged(set(self.twins.values()) - rows)
+        self.documents = _read(judgments, rows | set(self.twins.values()))
 
     def sample(self, row: int, measure: str) -> Sample:
-        document, judged = self.texts[row], self.judged[row]
+        document, judged = self.documents[row], self.judged[row]
         origin = document.get("origin") or {}
         return Sample(
             id=document["id"] or "",
             source=document["source"] or "",
             file=str(origin.get("file") or ""),
             position=int(origin.get("position") or 0),
-            text=document["text"],
+            text=self._text(row, self.judgments.stages),
             bytes=document["bytes"],
             reasons=tuple(
                 f"{stage}.{reason}" for stage in self.judgments.stages for reason in judged[f"{stage}.{REASONS}"] or ()
@@ -178,6 +185,17 @@ class _Documents:
             twin=self._twin(row),
         )
 
+    def _judged(self, rows: set[int]) -> dict[int, dict[str, Any]]:
+        (judged,) = ask([self.judgments.frame.filter(pl.col(ROW).is_in(sorted(rows)))])
+        return {row[ROW]: row for row in judged.to_dicts()}
+
+    def _text(self, row: int, stages: Sequence[str]) -> str:
+        """The beginning of the text with the edits of the given stages, as it may be shown."""
+        text = self.documents[row]["text"]
+        for stage in stages:
+            text = edited_text(text, self.judged[row].get(f"{stage}.edits"))
+        return (self.shown_as(text) if self.shown_as else text)[:MAX_CHARACTERS]
+
     def _twin_row(self, row: int) -> int | None:
         judged = self.judged[row]
         place = None if judged.get("near_dup.survivor_run") else judged.get("near_dup.survivor_at")
@@ -186,11 +204,13 @@ class _Documents:
     def _twin(self, row: int) -> Twin | None:
         if row not in self.twins or self.twins[row] == row:
             return None
-        survivor = self.texts[self.twins[row]]
-        return Twin(id=survivor["id"] or "", text=survivor["text"], jaccard=self.judged[row].get("near_dup.jaccard"))
+        twin, stages = self.twins[row], self.judgments.stages
+        compared = self._text(twin, stages[: stages.index("near_dup")])
+        jaccard = self.judged[row].get("near_dup.jaccard")
+        return Twin(id=self.documents[twin]["id"] or "", text=compared, jaccard=jaccard)
 
 
-def _read(judgments: Judgments, rows: set[int], shown_as: Callable[[str], str] | None) -> dict[int, Mapping[str, Any]]:
+def _read(judgments: Judgments, rows: set[int]) -> dict[int, Mapping[str, Any]]:
     """Row → id, source, origin, beginning of the text and its bytes; only row groups that are needed are read."""
     found: dict[int, Mapping[str, Any]] = {}
     places = sorted((*judgments.place(row), row) for row in rows)
@@ -202,19 +222,16 @@ def _read(judgments: Judgments, rows: set[int], shown_as: Callable[[str], str] |
                 end = start + file.metadata.row_group(number).num_rows
                 inside = [index for index in wanted if start <= index < end]
                 if inside:
-                    documents = _beginnings(file, number, [index - start for index in inside], shown_as)
+                    documents = _beginnings(file, number, [index - start for index in inside])
                     found.update(zip((wanted[index] for index in inside), documents, strict=True))
                 start = end
     return found
 
 
-def _beginnings(
-    file: pq.ParquetFile, group: int, rows: list[int], shown_as: Callable[[str], str] | None
-) -> list[dict[str, Any]]:
+def _beginnings(file: pq.ParquetFile, group: int, rows: list[int]) -> list[dict[str, Any]]:
     table = file.read_row_group(group, columns=["id", "source", "origin", "text"]).take(pa.array(rows))
     texts = table["text"]
-    whole = pa.array(map(shown_as, texts.to_pylist()), texts.type) if shown_as else texts
-    shown = pc.utf8_slice_codeunits(whole, 0, MAX_CHARACTERS)
+    shown = pc.utf8_slice_codeunits(texts, 0, READ_CHARACTERS)
     cut = table.drop_columns(["text"]).append_column("text", shown).append_column("bytes", pc.binary_length(texts))
     documents: list[dict[str, Any]] = cut.to_pylist()
     return documents

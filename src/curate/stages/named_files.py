@@ -1,20 +1,22 @@
 """Files that a setting names: lists of words or addresses, test sets. What is wrong with them is said beforehand."""
 
+import difflib
 import gzip
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import xxhash
 
-from curate.errors import PlanError, nearest
+from curate.errors import PlanError
 
 
-def named_files(setting: str, patterns: Iterable[str]) -> list[Path]:
+def named_files(setting: str, patterns: Iterable[str], endings: tuple[str, ...] = ("",)) -> list[Path]:
     """The files that paths, folders and globs stand for, each once, in order.
 
     Args:
         setting: ``section.key`` that holds them.
         patterns: paths; a folder stands for the files in it.
+        endings: of the files that count in a folder.
 
     Raises:
         PlanError: nothing is there.
@@ -23,7 +25,9 @@ def named_files(setting: str, patterns: Iterable[str]) -> list[Path]:
     for pattern in patterns:
         path = Path(pattern).expanduser()
         if path.is_dir():
-            files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+            files = sorted(file for file in path.iterdir() if file.is_file() and file.name.endswith(endings))
+            if not files:
+                raise PlanError(f"`{setting}` names the folder `{pattern}`, which holds no such file")
         elif path.is_file():
             files = [path]
         else:
@@ -91,7 +95,7 @@ def _globbed(path: Path) -> Iterator[Path]:
 
 
 def _hint(path: Path) -> str:
-    folder = path.parent
-    if not folder.is_dir():
-        return f"ls {folder}"
-    return nearest(path.name, (file.name for file in folder.iterdir())) if any(folder.iterdir()) else f"ls {folder}"
+    """A name like it, else how to see which there are: a folder may hold thousands."""
+    names = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
+    close = difflib.get_close_matches(path.name, names, n=1)
+    return f"did you mean `{path.parent / close[0]}`?" if close else f"ls {path.parent}"

@@ -1,8 +1,6 @@
 """``curate why`` on the terminal: one document, stage by stage, with a word diff against its twin."""
 
-import difflib
 import json as jsonlib
-import re
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,15 +11,15 @@ from rich.text import Text
 
 from curate.errors import ExitCode, InputError
 from curate.masking import Masks
-from curate.store.life import Life, Verdict, lives_of, quarantined, similar_ids
+from curate.store.life import Life, Verdict, edited_text, lives_of, quarantined, similar_ids
 from curate.store.manifest import read_manifest
+from curate.text.difference import difference
 from curate.ui.console import console
+from curate.ui.difference import shown_difference
 from curate.ui.notes import printable
 
 SHOWN_CHARACTERS = 600
-DIFF_WORDS = 4000
 SHOWN_EDITS = 20
-_CONTEXT = 6
 _SHOWN_APART = ("edits", "span")
 
 
@@ -34,14 +32,14 @@ def show_life(run: str, document: str, *, json: bool) -> int:
     folder = Path(run)
     manifest = read_manifest(folder)
     lives = list(islice(lives_of(folder, manifest, document), 20))
-    bad = quarantined(folder, document)
     masks = Masks(manifest)
+    bad = [_masked_entry(entry, masks) for entry in quarantined(folder, document)]
     if not lives and not bad:
         near = similar_ids(folder, document)
         hint = f"ids like it: {', '.join(near)}" if near else "ids are in the column `id` of documents/*.parquet"
         raise InputError(f"no document of `{run}` has the id `{document}`", hint=hint)
     if json:
-        found = [_masked(life, masks)._asdict() | {"verdicts": [v._asdict() for v in life.verdicts]} for life in lives]
+        found = [_as_data(life, masks) for life in lives]
         typer.echo(jsonlib.dumps({"documents": found, "quarantined": bad}, ensure_ascii=False, default=_plain))
         return ExitCode.DONE
     out = console(stderr=False)
@@ -58,8 +56,19 @@ def show_life(run: str, document: str, *, json: bool) -> int:
     return ExitCode.DONE
 
 
-def _masked(life: Life, masks: Masks) -> Life:
-    """With texts and metadata as they may be shown."""
+def _as_data(life: Life, masks: Masks) -> dict[str, Any]:
+    """Text and edits apart; the difference is that of the texts that were compared."""
+    life = masked_life(life, masks) if masks.names else life
+    data = life._asdict() | {"verdicts": [verdict._asdict() for verdict in life.verdicts]}
+    if life.survivor:
+        text = life.document["text"] if masks.names else life.text
+        data["difference"] = [piece._asdict() for piece in difference(life.survivor["text"], text)]
+    return data
+
+
+def masked_life(life: Life, masks: Masks) -> Life:
+    """With edits made, and texts and metadata as they may be shown."""
+    life = life._replace(document=life.document | {"text": life.text})
     if not masks.names:
         return life
 
@@ -67,6 +76,14 @@ def _masked(life: Life, masks: Masks) -> Life:
         return row | {name: row[name] and masks.shown(row[name]) for name in ("text", "metadata")}
 
     return life._replace(document=masked(life.document), survivor=life.survivor and masked(life.survivor))
+
+
+def _masked_entry(entry: dict[str, Any], masks: Masks) -> dict[str, Any]:
+    """A quarantine entry with what it quotes as it may be shown."""
+    if not masks.names:
+        return entry
+    kept = masks.shown(entry["bytes"].decode(errors="replace")).encode()
+    return entry | {"detail": masks.shown(entry["detail"]), "bytes": kept}
 
 
 def _show(out: Console, life: Life, sentences: dict[tuple[str, str], str], masks: Masks) -> None:
@@ -85,12 +102,12 @@ def _show(out: Console, life: Life, sentences: dict[tuple[str, str], str], masks
         _show_span(out, verdict.measures.get("span"), text, masks)
         edits = verdict.measures.get("edits") or []
         _show_edits(out, edits, text, None if verdict.stage in masks.names else masks)
-        text = _edited(text, edits)
-    life = _masked(life, masks)
+        text = edited_text(text.decode(), edits).encode()
+    life = masked_life(life, masks)
     if life.survivor:
-        _show_twin(out, life)
+        show_twin(out, life)
     else:
-        out.print(Text(printable(_cut(life.document["text"])), "dim"))
+        show_text(out, life)
     out.print()
 
 
@@ -134,33 +151,32 @@ def _show_edits(out: Console, edits: list[dict[str, Any]], text: bytes, masks: M
         out.print(shown, soft_wrap=True)
 
 
-def _edited(text: bytes, edits: list[dict[str, Any]]) -> bytes:
-    pieces, at = [], 0
-    for edit in edits:
-        pieces += [text[at : edit["start"]], edit["replacement"].encode()]
-        at = edit["end"]
-    return b"".join([*pieces, text[at:]])
-
-
-def _show_twin(out: Console, life: Life) -> None:
+def show_twin(out: Console, life: Life) -> None:
+    """Print which document stands for this one, and how their texts differ."""
     assert life.survivor
-    out.print(Text.assemble("  its twin that was kept: ", (printable(life.survivor["id"]), "cyan")), soft_wrap=True)
-    out.print(_difference(life.survivor["text"], life.document["text"]))
+    measures = next(verdict.measures for verdict in life.verdicts if verdict.measures.get("survivor_at"))
+    origin = life.survivor["origin"]
+    place = f"source {life.survivor['source']}, {origin['file']}, position {origin['position']}"
+    if measures.get("survivor_run"):
+        place += f", of the earlier run {measures['survivor_run']}"
+    out.print(
+        Text.assemble("  kept instead  ", (printable(life.survivor["id"]), "cyan"), (f"  {printable(place)}", "dim")),
+        soft_wrap=True,
+    )
+    pieces = difference(life.survivor["text"], life.document["text"])
+    if [piece.kind for piece in pieces] in (["same"], []):
+        out.print(Text("  The texts are the same:", "dim"))
+        show_text(out, life)
+        return
+    out.print(
+        Text(f"  Jaccard {measures['jaccard']:.3f}; what only the kept one has, then what only this one has:", "dim")
+    )
+    out.print(shown_difference(out, pieces), soft_wrap=True)
 
 
-def _difference(kept: str, removed: str) -> Text:
-    """Words that the removed document lacks (red, struck) or has besides (green), with a little of what they share."""
-    a, b = (re.findall(r"\s+|\S+", text)[:DIFF_WORDS] for text in (kept, removed))
-    shown = Text("  ")
-    for tag, a0, a1, b0, b1 in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
-        if tag == "equal":
-            same = a[a0:a1]
-            short = same if len(same) <= 2 * _CONTEXT else [*same[:_CONTEXT], " … ", *same[-_CONTEXT:]]
-            shown.append(printable("".join(short)), "dim")
-        else:
-            shown.append(printable("".join(a[a0:a1])), "red strike")
-            shown.append(printable("".join(b[b0:b1])), "green")
-    return shown
+def show_text(out: Console, life: Life) -> None:
+    """Print the beginning of the text."""
+    out.print(Text(printable(_cut(life.document["text"])), "dim"), soft_wrap=True)
 
 
 def _cut(text: str) -> str:

@@ -65,7 +65,7 @@ def _totals(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str
     lines.append(f"Removed {removed:,}, each with its reason · quarantined {counts['quarantined']:,}")
     if (audit := manifest["audit"].get("near_dup")) and audit["twins"]:
         lines.append(
-            f"Near-duplicates missed: about {audit['share']:.1%} of them, at most {audit['upper']:.1%} "
+            f"Near-duplicates missed: about {100 * audit['share']:.1f} % of them, at most {100 * audit['upper']:.1f} % "
             f"(sample of {audit['documents']:,} documents)"
         )
     if tokens and summary.get("one_pass_costs_less") is not None:

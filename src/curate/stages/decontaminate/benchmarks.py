@@ -40,7 +40,7 @@ def benchmark_texts(benchmarks: tuple[str, ...], fields: tuple[str, ...]) -> lis
         PlanError: a file is not there, cannot be read, has no item, or lacks a field.
     """
     found: list[ItemText] = []
-    for path in named_files(SETTING, benchmarks):
+    for path in benchmark_files(benchmarks):
         name, ending = _name_and_ending(path)
         items = list(_items(path, ending, with_names=bool(fields)))
         _check_fields(path, fields, items)
@@ -56,6 +56,15 @@ def benchmark_texts(benchmarks: tuple[str, ...], fields: tuple[str, ...]) -> lis
             )
         found += texts
     return found
+
+
+def benchmark_files(benchmarks: tuple[str, ...]) -> list[Path]:
+    """The files that the setting stands for; in a folder those of known formats.
+
+    Raises:
+        PlanError: nothing is there.
+    """
+    return named_files(SETTING, benchmarks, (*FORMATS, *(f"{ending}.gz" for ending in FORMATS)))
 
 
 def _check_fields(path: Path, fields: tuple[str, ...], items: list[Mapping[str, Any]]) -> None:

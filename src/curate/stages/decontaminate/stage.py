@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from curate.errors import PlanError
 from curate.stages.contract import Reason, Settings, reasons_where
-from curate.stages.decontaminate.benchmarks import SETTING, benchmark_texts
+from curate.stages.decontaminate.benchmarks import SETTING, benchmark_files, benchmark_texts
 from curate.stages.decontaminate.settings import DecontaminateSettings
-from curate.stages.named_files import content_digest, named_files
+from curate.stages.named_files import content_digest
 
 if TYPE_CHECKING:
     from curate.stages.decontaminate.matches import Index
@@ -52,7 +52,7 @@ class Decontaminate:
     @functools.cached_property
     def fingerprint(self) -> str:
         """The content of the test sets."""
-        return content_digest(named_files(SETTING, self.settings.benchmarks))
+        return content_digest(benchmark_files(self.settings.benchmarks))
 
     def warnings(self) -> list[str]:
         """How many items are too short to be looked for.

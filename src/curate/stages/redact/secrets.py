@@ -40,6 +40,7 @@ _KEY_BLOCK = re.compile(
     r"(?:(?:\s|\\[rn])+(?:[A-Za-z][\w-]*: [^\n]*|(?!n?-)[A-Za-z0-9+/=]{16,}))+"  # headers, lines of base64
     r"(?:(?:\s|\\[rn])*[A-Za-z0-9+/=]{1,15})?(?:(?:\s|\\[rn])*-----END [A-Z0-9 ]*-----)?"
 )
+_WORD = re.compile(r"[\w\-+/=]+", re.ASCII)
 _TAIL = re.compile(r"(?:[.:]?[\w\-+/=]+)*", re.ASCII)
 
 
@@ -68,17 +69,18 @@ def secrets_in(text: str) -> Iterator[Span]:
                 yield start, stop
 
 
-def key_block(text: str, start: int) -> Span | None:
-    """The private key whose head begins at ``start``, with its foot if that is there; None for a head without a key."""
-    match = _KEY_BLOCK.match(text, start)
-    return match.span() if match else None
+def key_block(text: str) -> int:
+    """Length of the private key that ``text`` begins with, its foot included; 0 for a head without a key."""
+    match = _KEY_BLOCK.match(text)
+    return match.end() if match else 0
 
 
 def _secret(match: re.Match[str]) -> Span:
     groups = [match.span(group) for group in range(1, match.re.groups + 1) if match.group(group)]
     longest = max(groups, key=lambda span: span[1] - span[0], default=(0, 0))
     if longest[1] - longest[0] >= _LEAST_GROUP:
-        return longest
+        word = _WORD.match(match.string, *longest)
+        return word.span() if word else longest
     tail = _TAIL.match(match.string, match.end())  # the signature of a JWT, which its expression leaves out
     return match.start(), tail.end() if tail else match.end()
 

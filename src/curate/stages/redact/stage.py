@@ -1,9 +1,7 @@
 """The stage ``redact``: edits that put a placeholder where personal data or a secret stands."""
 
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +14,7 @@ from curate.stages.redact.numbers import as_ascii, cards, ibans, ip_address, nat
 from curate.stages.redact.phones import phones
 from curate.stages.redact.secrets import key_block, secrets_in
 from curate.stages.redact.settings import KINDS, RedactSettings
+from curate.stages.redact.spans import Found, apart, applied, composed
 from curate.text.arrow import EDITS, edit_lists
 
 if TYPE_CHECKING:
@@ -30,16 +29,7 @@ _LINE = 300
 _LONGEST_LINE = 8_192
 """Longer words are data. It bounds expressions whose time grows with the square."""
 
-_MAX_ROUNDS = 8
-"""Text is at rest by the second round, but for texts made to go on."""
-
-
-class Found(NamedTuple):
-    """Something to replace: bytes of the text, and what they are."""
-
-    start: int
-    stop: int
-    kind: str
+_LONGEST_KEY = 16_384
 
 
 class Redact:
@@ -89,15 +79,14 @@ class Redact:
         Raises:
             PlanError: a region has no phone numbers.
         """
-        if find_spec("phonenumbers") and self.settings.phone_regions:
-            from phonenumbers import SUPPORTED_REGIONS
+        from phonenumbers import SUPPORTED_REGIONS
 
-            for region in self.settings.phone_regions:
-                if region not in SUPPORTED_REGIONS:
-                    raise PlanError(
-                        f"`redact.phone_regions` has `{region}`, which is no country code",
-                        hint='codes of ISO 3166, such as redact.phone_regions = ["US", "DE"]',
-                    )
+        for region in self.settings.phone_regions:
+            if region not in SUPPORTED_REGIONS:
+                raise PlanError(
+                    f"`redact.phone_regions` has `{region}`, which is no country code",
+                    hint='codes of ISO 3166, such as redact.phone_regions = ["US", "DE"]',
+                )
         return []
 
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -135,22 +124,18 @@ class Redact:
         """What to replace in each text that has anything, until the text with its placeholders has nothing."""
         settled: dict[int, list[Found]] = {}
         for row, spans in self._found(texts).items():
-            text, edits = texts[row].as_py().encode(), spans
-            for _ in range(_MAX_ROUNDS):
-                edited = self._applied(text, edits)
-                more = self._found(pa.array([edited.decode()], pa.large_string())).get(0)
-                if not more:
-                    break
-                edits = _composed(edits, more, [len(self.settings.placeholder(one.kind).encode()) for one in edits])
+            text, edits, before = texts[row].as_py().encode(), spans, list[Found]()
+            while edits != before:  # each round takes more of the text
+                before, edits = edits, self._with_more(text, edits)
             settled[row] = edits
         return settled
 
-    def _applied(self, text: bytes, edits: Sequence[Found]) -> bytes:
-        pieces, at = [], 0
-        for edit in edits:
-            pieces += [text[at : edit.start], self.settings.placeholder(edit.kind).encode()]
-            at = edit.stop
-        return b"".join([*pieces, text[at:]])
+    def _with_more(self, text: bytes, edits: list[Found]) -> list[Found]:
+        """The edits, and what is found in the text with their placeholders."""
+        placeholders = [self.settings.placeholder(one.kind).encode() for one in edits]
+        edited = applied(text, edits, placeholders).decode()
+        more = self._found(pa.array([edited], pa.large_string())).get(0, [])
+        return composed(edits, more, [len(placeholder) for placeholder in placeholders])
 
     def _found(self, texts: pa.Array) -> dict[int, list[Found]]:
         """Row → what one look finds, in order and without overlap."""
@@ -163,7 +148,7 @@ class Redact:
             text = texts[row].as_py().encode()
             seen = self._looked_at(text, spans, range(first, last))
             # A placeholder where a password was would be taken for a password.
-            if of_row := _apart(one for one in seen if text[one.start : one.stop] not in self._placeholders):
+            if of_row := apart(one for one in seen if text[one.start : one.stop] not in self._placeholders):
                 found[row] = of_row
         return found
 
@@ -202,8 +187,9 @@ def _secrets(text: bytes, start: int, stop: int) -> Iterator[Found]:
     line = as_ascii(text[start:stop])
     head = line.find("-----BEGIN")
     if head >= 0 and "PRIVATE KEY" in line:
-        block = key_block(as_ascii(text), start + head)
-        yield from _as("secret", iter([block] if block else []))
+        size = key_block(as_ascii(text[start + head : start + head + _LONGEST_KEY]))
+        if size:
+            yield Found(start + head, start + head + size, "secret")
     yield from (Found(start + first, start + last, "secret") for first, last in secrets_in(line))
 
 
@@ -215,38 +201,6 @@ def _line_around(text: bytes, start: int, stop: int) -> tuple[int, int]:
 
 def _as(kind: str, spans: Iterator[tuple[int, int]]) -> Iterator[Found]:
     return (Found(start, stop, kind) for start, stop in spans)
-
-
-def _apart(found: Iterator[Found]) -> list[Found]:
-    """Those that hold where some overlap: the kind first in `KINDS`, then the longest, then the first."""
-    chosen: list[Found] = []
-    for one in sorted(set(found), key=lambda one: (KINDS.index(one.kind), one.start - one.stop, one.start)):
-        place = bisect_right(chosen, one)
-        before_ends = place == 0 or chosen[place - 1].stop <= one.start
-        if before_ends and (place == len(chosen) or one.stop <= chosen[place].start):
-            chosen.insert(place, one)
-    return chosen
-
-
-def _composed(edits: Sequence[Found], more: Sequence[Found], sizes: Sequence[int]) -> list[Found]:
-    """Edits of the first text, from its edits and those of the text that they led to.
-
-    An edit that touches a placeholder takes the place of what that stood for.
-    """
-    result, waiting, shift = list[Found](), list(zip(edits, sizes, strict=True)), 0
-    for late in more:
-        while waiting and waiting[0][0].start + shift + waiting[0][1] <= late.start:
-            edit, size = waiting.pop(0)
-            result.append(edit)
-            shift += size - (edit.stop - edit.start)
-        start, stop = late.start - shift, late.stop - shift
-        while waiting and waiting[0][0].start + shift < late.stop:
-            edit, size = waiting.pop(0)
-            start = min(start, edit.start)
-            shift += size - (edit.stop - edit.start)
-            stop = max(late.stop - shift, edit.stop)
-        result.append(Found(start, stop, late.kind))
-    return [*result, *(edit for edit, _ in waiting)]
 
 
 def _numbers(values: Iterator[object]) -> npt.NDArray[np.int64]:

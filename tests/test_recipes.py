@@ -221,6 +221,13 @@ def test_an_own_recipe_extends_others_beside_it(tmp_path):
     assert recipe(name).sources["quality.min_stop_words"].startswith("Gopher")
 
 
+def test_the_recipe_in_the_documentation_is_one():
+    page = (Path(__file__).parent.parent / "docs" / "recipes.md").read_text()
+    found = recipe(own(page.split("```toml")[1].split("```")[0]))
+    assert [finding.key for finding in lint(found) if not finding.accepted] == []
+    assert {rule.key for rule in load_recipe("mine.toml").stage("quality").rules()} >= {"min_words", "max_top_3gram"}
+
+
 @pytest.mark.parametrize(
     ("text", "message", "where", "hint"),
     [

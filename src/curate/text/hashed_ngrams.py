@@ -3,7 +3,8 @@
 A *token* is a longest run of letters, digits and their marks, in lower case; a single symbol or punctuation mark; or,
 in scripts written without spaces, a single letter. An n-gram is ``n`` consecutive tokens joined by spaces. Its bucket
 is the absolute value of MurmurHash3 (32 bits, signed, seed 0) over its UTF-8, modulo the number of buckets: what
-``HashingVectorizer(alternate_sign=False)`` makes of the same tokens.
+``HashingVectorizer(alternate_sign=False)`` makes of the same tokens. What counts is whether a text has an n-gram, not
+how often.
 
 Source: Weinberger et al. 2009, "Feature Hashing for Large Scale Multitask Learning"; Appleby, MurmurHash3_x86_32.
 """
@@ -11,17 +12,27 @@ Source: Weinberger et al. 2009, "Feature Hashing for Large Scale Multitask Learn
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import int32, njit, uint32
+from numba import int32, njit, uint32, uint64
 
 from curate.text.arrow import Bytes, Offsets, utf8_view
-from curate.text.words import MARK, SPACE, SYMBOL, UNSPACED, Characters, characters, code_point_at
+from curate.text.words import (
+    FNV_BASIS,
+    FNV_PRIME,
+    MARK,
+    SPACE,
+    SYMBOL,
+    UNSPACED,
+    Characters,
+    characters,
+    code_point_at,
+)
 
 Weights = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.int64]
 
 
 def hashed_ngrams(texts: pa.Array, longest: int, buckets: int) -> tuple[npt.NDArray[np.int32], Offsets]:
-    """Buckets of all n-grams of every text, repeats included.
+    """The set of buckets that the n-grams of every text fall into.
 
     Args:
         texts: ``large_string`` without nulls.
@@ -29,26 +40,24 @@ def hashed_ngrams(texts: pa.Array, longest: int, buckets: int) -> tuple[npt.NDAr
         buckets: how many there are, a power of two.
 
     Returns:
-        ``found`` (int32) and ``offsets`` (int64, one longer than ``texts``): text ``i`` has
-        ``found[offsets[i]:offsets[i + 1]]``.
+        ``found`` (int32, in the order of first appearance) and ``offsets`` (int64, one longer than ``texts``): text ``i``
+        has ``found[offsets[i]:offsets[i + 1]]``.
 
     Example:
-        >>> texts = pa.array(["So it goes.", "so it GOES ."], pa.large_string())
+        >>> texts = pa.array(["So it goes.", "so it GOES . So it"], pa.large_string())
         >>> found, offsets = hashed_ngrams(texts, longest=2, buckets=1 << 18)
-        >>> offsets.tolist(), bool((found[:7] == found[7:]).all())  # four tokens, three pairs
-        ([0, 7, 14], True)
+        >>> offsets.tolist(), set(found[:7].tolist()) < set(found[7:].tolist())  # and ". so"
+        ([0, 7, 15], True)
     """
     data, offsets = utf8_view(texts)
     ends = np.zeros(len(texts) + 1, np.int64)
-    nothing = np.empty(0, np.int32)
-    _hash(data, offsets, characters(), longest, buckets, ends, nothing)
-    found = np.empty(ends[-1], np.int32)
+    found = np.empty(_count(data, offsets, characters(), longest), np.int32)
     _hash(data, offsets, characters(), longest, buckets, ends, found)
-    return found, ends
+    return found[: ends[-1]].copy(), ends
 
 
 def summed_weights(texts: pa.Array, weights: Weights, longest: int) -> tuple[npt.NDArray[np.float64], Positions]:
-    """Sum of the weights of all n-grams of every text (float64), and how many n-grams it has (int64).
+    """Sum of the weights of every text's set of buckets (float64), and the size of that set (int64).
 
     Args:
         texts: ``large_string`` without nulls.
@@ -61,6 +70,20 @@ def summed_weights(texts: pa.Array, weights: Weights, longest: int) -> tuple[npt
     return sums, counts
 
 
+def token_fingerprints(texts: pa.Array) -> npt.NDArray[np.uint64]:
+    """A 64-bit hash of the tokens of every text: equal texts but for case and white space have equal ones; 0: no token.
+
+    Example:
+        >>> found = token_fingerprints(pa.array(["So it goes.", "so  IT goes .", " "], pa.large_string()))
+        >>> found[0] == found[1], int(found[2])
+        (np.True_, 0)
+    """
+    data, offsets = utf8_view(texts)
+    found = np.empty(len(texts), np.uint64)
+    _fingerprint(data, offsets, characters(), found)
+    return found
+
+
 def ngrams(text: str, longest: int) -> list[str]:
     """All n-grams of a text as strings, in order, shorter ones first.
 
@@ -70,7 +93,7 @@ def ngrams(text: str, longest: int) -> list[str]:
     """
     encoded = np.frombuffer(text.encode() or b" ", np.uint8)
     line, starts, ends = _room(len(encoded))
-    tokens, _ = _tokens(encoded, 0, len(encoded), characters(), line, starts, ends)
+    tokens = _tokens(encoded, 0, len(encoded), characters(), line, starts, ends)
     return [
         bytes(line[starts[first] : ends[first + size]]).decode()
         for size in range(longest)
@@ -112,8 +135,8 @@ def _append(line: Bytes, at: int, code_point: int) -> int:
 @njit(nogil=True, cache=True)
 def _tokens(
     data: Bytes, start: int, end: int, characters: Characters, line: Bytes, starts: Positions, ends: Positions
-) -> tuple[int, int]:
-    """Write the tokens of a text into ``line``, one space between; how many, and where the last one ends."""
+) -> int:
+    """Write the tokens of a text into ``line``, one space between; how many there are."""
     count, at = 0, 0
     inside = False  # a token that letters and marks go on with
     while start < end:
@@ -141,7 +164,7 @@ def _tokens(
                 ends[count - 1] = at
                 start = after
             inside = False
-    return count, at
+    return count
 
 
 @njit(nogil=True, cache=True)
@@ -180,6 +203,33 @@ def _bucket(line: Bytes, start: int, end: int, buckets: int) -> int:
 
 
 @njit(nogil=True, cache=True)
+def _fingerprint(data: Bytes, offsets: Offsets, characters: Characters, found: npt.NDArray[np.uint64]) -> None:
+    """FNV-1a over the line of tokens, finalised as in SplitMix64."""
+    line, starts, ends = _room(np.max(np.diff(offsets)) if len(offsets) > 1 else 0)
+    for text in range(len(offsets) - 1):
+        tokens = _tokens(data, offsets[text], offsets[text + 1], characters, line, starts, ends)
+        state = uint64(FNV_BASIS)
+        for at in range(ends[tokens - 1] if tokens else 0):
+            state = (state ^ uint64(line[at])) * uint64(FNV_PRIME)
+        state = (state ^ (state >> uint64(30))) * uint64(0xBF58476D1CE4E5B9)
+        state = (state ^ (state >> uint64(27))) * uint64(0x94D049BB133111EB)
+        state ^= state >> uint64(31)
+        found[text] = max(state, uint64(1)) if tokens else uint64(0)
+
+
+@njit(nogil=True, cache=True)
+def _count(data: Bytes, offsets: Offsets, characters: Characters, longest: int) -> int:
+    """Number of n-grams of all texts, repeats included."""
+    line, starts, ends = _room(np.max(np.diff(offsets)) if len(offsets) > 1 else 0)
+    total = 0
+    for text in range(len(offsets) - 1):
+        tokens = _tokens(data, offsets[text], offsets[text + 1], characters, line, starts, ends)
+        for size in range(min(longest, tokens)):
+            total += tokens - size
+    return total
+
+
+@njit(nogil=True, cache=True)
 def _hash(
     data: Bytes,
     offsets: Offsets,
@@ -189,16 +239,18 @@ def _hash(
     counted: Offsets,
     found: npt.NDArray[np.int32],
 ) -> None:
-    """Count the n-grams where there is no room in ``found`` yet; else hash them."""
     line, starts, ends = _room(np.max(np.diff(offsets)) if len(offsets) > 1 else 0)
+    seen_in = np.full(buckets, -1, np.int32)
     at = 0
     for text in range(len(offsets) - 1):
-        tokens, _ = _tokens(data, offsets[text], offsets[text + 1], characters, line, starts, ends)
+        tokens = _tokens(data, offsets[text], offsets[text + 1], characters, line, starts, ends)
         for size in range(min(longest, tokens)):
-            if len(found):
-                for first in range(tokens - size):
-                    found[at + first] = _bucket(line, starts[first], ends[first + size], buckets)
-            at += tokens - size
+            for first in range(tokens - size):
+                bucket = _bucket(line, starts[first], ends[first + size], buckets)
+                if seen_in[bucket] != text:
+                    seen_in[bucket] = text
+                    found[at] = bucket
+                    at += 1
         counted[text + 1] = at
 
 
@@ -213,11 +265,15 @@ def _sum(
     counts: Positions,
 ) -> None:
     line, starts, ends = _room(np.max(np.diff(offsets)) if len(offsets) > 1 else 0)
+    seen_in = np.full(len(weights), -1, np.int32)
     for text in range(len(offsets) - 1):
-        tokens, _ = _tokens(data, offsets[text], offsets[text + 1], characters, line, starts, ends)
+        tokens = _tokens(data, offsets[text], offsets[text + 1], characters, line, starts, ends)
         total, count = 0.0, 0
         for size in range(min(longest, tokens)):
-            count += tokens - size
             for first in range(tokens - size):
-                total += weights[_bucket(line, starts[first], ends[first + size], len(weights))]
+                bucket = _bucket(line, starts[first], ends[first + size], len(weights))
+                if seen_in[bucket] != text:
+                    seen_in[bucket] = text
+                    total += weights[bucket]
+                    count += 1
         sums[text], counts[text] = total, count

@@ -1,13 +1,14 @@
 """The model that `curate quality train` makes: one weight for each bucket of hashed n-grams, and a calibrated score.
 
-The score of a text is ``1 / (1 + exp(-(slope × m + intercept)))``, where ``m`` is the mean weight of its n-grams. Slope and
+The score of a text is ``1 / (1 + exp(-(slope × m + intercept)))``. Its *margin* ``m`` is the sum of the weights of its set
+of n-grams, divided by the square root of the size of that set: a logistic regression over vectors of length 1. Slope and
 intercept were fitted on documents that the weights never saw, for a stated share of good documents (the *prior*).
 
 The file is an Arrow IPC file with one column, ``weight``, and everything else as JSON in the metadata of its schema: any
 Arrow library reads it, and reading it runs no code.
 
-Source: Platt 1999, "Probabilistic Outputs for Support Vector Machines"; the mean of n-gram weights is the classifier of
-Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification", with one dimension.
+Source: Platt 1999, "Probabilistic Outputs for Support Vector Machines"; Weinberger et al. 2009, "Feature Hashing for Large
+Scale Multitask Learning".
 """
 
 import io
@@ -93,10 +94,10 @@ class NgramModel:
         return sink.getvalue()
 
     def margins(self, texts: pa.Array) -> npt.NDArray[np.float64]:
-        """Mean weight of the n-grams of each text, before calibration; NaN for a text without a token."""
+        """Score of each text before calibration (float64); NaN for a text without a token."""
         sums, counts = summed_weights(texts, self.weights, self.facts.longest)
         with np.errstate(invalid="ignore"):
-            return np.asarray(sums / counts)
+            return np.asarray(sums / np.sqrt(counts))
 
     def classify(self, texts: pa.Array, label: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """Likelier class of each text, and the calibrated probability of one class.

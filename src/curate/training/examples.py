@@ -1,0 +1,114 @@
+"""The documents of one side, read as a run reads them: any format, cleaned, each text once."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from curate.config import Config
+from curate.corpus.input import discover
+from curate.corpus.inspect import inspect
+from curate.corpus.parts import cut
+from curate.corpus.reader import chunks
+from curate.errors import InputError
+from curate.stages import stage_class
+from curate.stages.contract import Rewriter
+from curate.text.hashed_ngrams import token_fingerprints
+
+Fingerprints = npt.NDArray[np.uint64]
+
+_CHUNK_BYTES = 8_000_000
+_SPREAD = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: makes another order of every seed
+
+
+class Examples(NamedTuple):
+    """What one side holds."""
+
+    files: frozenset[str]
+    """Files read, made canonical."""
+    read: int
+    """Documents."""
+    quarantined: int
+    """Records that could not be read."""
+    empty: int
+    """Documents without a token."""
+    repeated: int
+    """Documents that another one equals but for case and white space."""
+    fingerprints: Fingerprints
+    """Of all different documents, ascending."""
+    texts: dict[int, str]
+    """Different documents by fingerprint, in a random order; at most as many as were asked for."""
+
+
+def read_examples(paths: Sequence[str], config: Config, *, seed: int, limit: int) -> Examples:
+    """The different documents under ``paths``.
+
+    Args:
+        paths: folders, files or globs.
+        config: its sections ``[input]`` and ``[normalize]`` hold as they do in a run.
+        seed: of the order, and with it of the choice where there are more than ``limit``.
+        limit: most documents kept; which ones depends on their content and the seed alone.
+
+    Raises:
+        InputError: a path does not exist, or no document in it has text.
+    """
+    found = discover(list(paths), config.input)
+    files = inspect(found.files, config.input, config.run.workers or os.cpu_count() or 1)
+    kept: dict[int, tuple[int, str]] = {}
+    seen: list[Fingerprints] = []
+    read = quarantined = 0
+    for strand in cut(files, config.input.part_bytes):
+        wanted = frozenset(part.index for part in strand.parts)
+        for chunk in chunks(strand, wanted, _CHUNK_BYTES):
+            documents, damaged = chunk.parse()
+            read, quarantined = read + len(documents), quarantined + len(damaged)
+            for texts in _cleaned(documents, config):
+                fingerprints = token_fingerprints(texts)
+                seen.append(fingerprints)
+                _keep(kept, fingerprints, texts, seed)
+        if len(kept) > 2 * limit:
+            kept = _first(kept, limit)
+    everything = np.concatenate(seen) if seen else np.empty(0, np.uint64)
+    different = np.unique(everything)
+    different = different[different > 0]
+    if not len(different):
+        where = ", ".join(f"`{path}`" for path in paths)
+        raise InputError(f"no document in {where} has text ({read:,} read)", hint="--set input.text=FIELD")
+    empty = int((everything == 0).sum())
+    texts_in_order = {fingerprint: text for fingerprint, (_, text) in _first(kept, limit).items()}
+    return Examples(
+        files=frozenset(str(Path(file.path).resolve()) for file in files),
+        read=read,
+        quarantined=quarantined,
+        empty=empty,
+        repeated=len(everything) - empty - len(different),
+        fingerprints=different,
+        texts=texts_in_order,
+    )
+
+
+def _cleaned(documents: pa.RecordBatch, config: Config) -> Iterator[pa.Array]:
+    """Texts as `normalize` leaves them, which is how the model will meet them."""
+    if not len(documents):
+        return
+    kind = stage_class("normalize")
+    stage = kind(config.stage("normalize"))  # type: ignore[call-arg]
+    assert isinstance(stage, Rewriter)
+    text, _ = stage.rewrite(documents)
+    yield text
+
+
+def _keep(kept: dict[int, tuple[int, str]], fingerprints: Fingerprints, texts: pa.Array, seed: int) -> None:
+    places = fingerprints ^ np.uint64((seed + 1) * _SPREAD % 2**64)
+    places *= np.uint64(_SPREAD)
+    for row, (fingerprint, place) in enumerate(zip(fingerprints.tolist(), places.tolist(), strict=True)):
+        if fingerprint and fingerprint not in kept:
+            kept[fingerprint] = (place, texts[row].as_py())
+
+
+def _first(kept: dict[int, tuple[int, str]], limit: int) -> dict[int, tuple[int, str]]:
+    return dict(sorted(kept.items(), key=lambda item: item[1][0])[:limit])

@@ -1,8 +1,8 @@
 """The ``classify`` stage: keep documents that a model takes for good ones.
 
-Why this exists: a classifier trained on examples of good text selects better than any single rule (DCLM, Li et al. 2024,
-arXiv:2406.11794, section 4.4), and a language model of good text tells the garbled from the fluent (CCNet, Wenzek et al.
-2020, arXiv:1911.00359).
+Why this exists: a classifier trained on examples of good text selects better than any single rule (DCLM, Li et al.
+2024, arXiv:2406.11794, section 4.4), and a language model of good text tells the garbled from the fluent (CCNet, Wenzek
+et al. 2020, arXiv:1911.00359).
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ClassifySettings(Settings, frozen=True):
-    """Section ``[classify]``: a classifier with the least score, a language model with the highest perplexity, or both."""
+    """Section ``[classify]``: a classifier and its least score, a language model and its highest perplexity."""
 
     thresholds: ClassVar[frozenset[str]] = frozenset({"min_score", "max_perplexity"})
 

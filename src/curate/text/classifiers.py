@@ -24,7 +24,7 @@ class Classifier(Protocol):
     labels: tuple[str, ...]
 
     def classify(self, texts: pa.Array, label: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-        """Index of the likeliest class of each text (-1: nothing to judge by), and the probability of class ``label``."""
+        """Index of the likeliest class of each text (-1: none can be told), and the probability of class ``label``."""
 
 
 def load_classifier(path: str) -> Classifier:
@@ -107,9 +107,8 @@ def _classifier(path: str, _stamp: tuple[int, int]) -> Classifier:
 
     with Path(path).open("rb") as file:
         own = file.read(len(MAGIC)) == MAGIC
-    kind: Callable[[Path], Classifier] = NgramModel.load if own else FastTextClassifier.load
     hint = "give a fastText classifier (.bin, .ftz) or a model made by `curate quality train`"
-    return _opened(kind, path, hint)
+    return _opened(NgramModel.load, path, hint) if own else _opened(FastTextClassifier.load, path, hint)
 
 
 @functools.cache

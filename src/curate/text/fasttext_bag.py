@@ -194,11 +194,9 @@ def add_ngrams(data: Bytes, first: int, last: int, dictionary: Dictionary, matri
 def add_word_ngrams(
     hashes: npt.NDArray[np.int32], count: int, dictionary: Dictionary, matrix: Matrix, total: Vector
 ) -> int:
-    """Add the vectors of all n-grams of two or more words; returns how many there were.
+    """Add the vectors of all n-grams of two or more words to ``total``; returns how many there were.
 
-    Args:
-        hashes: of the words in order, as *signed* numbers, which is how fastText keeps them.
-        count: how many there are.
+    ``hashes[:count]`` are those of the words in order, as *signed* numbers, which is how fastText keeps them.
     """
     added = 0
     for first in range(count):

@@ -1,11 +1,11 @@
-"""Any fastText classifier over whole Arrow columns: the probability of one class, and the likeliest class, of each text.
+"""Any fastText classifier over whole Arrow columns: the likeliest class of each text, the probability of one.
 
 Vectors are added up one by one in the order in which fastText does it, and numbers are rounded where it rounds them, so
 that a document lies on the same side of a threshold here and there. (`curate.text.fasttext` adds word by word instead,
 which is faster for the language model, and agrees to 1e-4.)
 
-Source: Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification"; ``Model::computeHidden`` and the classes in
-``loss.cc`` of fastText 0.9.2.
+Source: Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification"; ``Model::computeHidden`` and the classes
+in ``loss.cc`` of fastText 0.9.2.
 """
 
 from pathlib import Path
@@ -166,7 +166,7 @@ def _add_text(data: Bytes, at: int, last: int, tables: _Tables, hashes: npt.NDAr
     hashes[words] = int32(state)
     if tables.dictionary.word_ngrams > 1:
         added += add_word_ngrams(hashes, words + 1, tables.dictionary, tables.input, total)
-    return added  # type: ignore[no-any-return]
+    return added
 
 
 @njit(nogil=True, cache=True)
@@ -189,7 +189,7 @@ def _add_word(data: Bytes, first: int, last: int, state: np.uint32, tables: _Tab
 
 @njit(nogil=True, cache=True, inline="always")
 def _log(x: float) -> np.float32:
-    return float32(np.log(np.float64(x) + _LEAST))
+    return float32(np.log(np.float64(x) + _LEAST))  # type: ignore[no-any-return]
 
 
 @njit(nogil=True, cache=True)
@@ -197,7 +197,7 @@ def _activation(tables: _Tables, row: int, hidden: Vector) -> np.float32:
     total = float32(0.0)
     for column in range(len(hidden)):
         total += tables.output[row, column] * hidden[column]
-    return total
+    return total  # type: ignore[no-any-return]
 
 
 @njit(nogil=True, cache=True)

@@ -118,7 +118,7 @@ class _Cursor:
         self.at = 0
 
     def values(self, layout: str) -> tuple[int, ...]:
-        found = struct.unpack_from(f"<{layout}", self.data, self.at)
+        found = struct.unpack_from(f"<{layout}", self.data.data, self.at)
         self.at += struct.calcsize(f"<{layout}")
         return found
 

@@ -40,8 +40,8 @@ def hashed_ngrams(texts: pa.Array, longest: int, buckets: int) -> tuple[npt.NDAr
         buckets: how many there are, a power of two.
 
     Returns:
-        ``found`` (int32, in the order of first appearance) and ``offsets`` (int64, one longer than ``texts``): text ``i``
-        has ``found[offsets[i]:offsets[i + 1]]``.
+        ``found`` (int32, in the order of first appearance) and ``offsets`` (int64, one longer than ``texts``): text
+        ``i`` has ``found[offsets[i]:offsets[i + 1]]``.
 
     Example:
         >>> texts = pa.array(["So it goes.", "so it GOES . So it"], pa.large_string())
@@ -199,7 +199,7 @@ def _mixed_in(state: np.uint32, block: np.uint32) -> np.uint32:
 
 @njit(nogil=True, cache=True, inline="always")
 def _bucket(line: Bytes, start: int, end: int, buckets: int) -> int:
-    return abs(np.int64(_murmur3(line, start, end))) & (buckets - 1)
+    return abs(np.int64(_murmur3(line, start, end))) & (buckets - 1)  # type: ignore[return-value]
 
 
 @njit(nogil=True, cache=True)

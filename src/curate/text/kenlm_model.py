@@ -38,6 +38,7 @@ class KenlmModel:
 
         config = kenlm.Config()
         config.show_progress = False
+        config.arpa_complain = kenlm.ARPALoadComplain.NONE
         try:
             self._model = kenlm.Model(str(path), config)
         except (OSError, RuntimeError) as error:

@@ -1,14 +1,15 @@
 """The model that `curate quality train` makes: one weight for each bucket of hashed n-grams, and a calibrated score.
 
-The score of a text is ``1 / (1 + exp(-(slope × m + intercept)))``. Its *margin* ``m`` is the sum of the weights of its set
-of n-grams, divided by the square root of the size of that set: a logistic regression over vectors of length 1. Slope and
-intercept were fitted on documents that the weights never saw, for a stated share of good documents (the *prior*).
+The score of a text is ``1 / (1 + exp(-(slope × m + intercept)))``. Its *margin* ``m`` is the sum of the weights of its
+set of n-grams, divided by the square root of the size of that set: a logistic regression over vectors of length 1.
+Slope and intercept were fitted on documents that the weights never saw, for a stated share of good documents (the
+*prior*).
 
-The file is an Arrow IPC file with one column, ``weight``, and everything else as JSON in the metadata of its schema: any
-Arrow library reads it, and reading it runs no code.
+The file is an Arrow IPC file with one column, ``weight``, and everything else as JSON in the metadata of its schema:
+any Arrow library reads it, and reading it runs no code.
 
-Source: Platt 1999, "Probabilistic Outputs for Support Vector Machines"; Weinberger et al. 2009, "Feature Hashing for Large
-Scale Multitask Learning".
+Source: Platt 1999, "Probabilistic Outputs for Support Vector Machines"; Weinberger et al. 2009, "Feature Hashing for
+Large Scale Multitask Learning".
 """
 
 import io

@@ -21,7 +21,9 @@ def card(model: NgramModel, training: Training, *, name: str, command: str, date
         command: that trains it again.
         date: day of the training, ``2026-01-31``.
     """
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
     template = environment.from_string(files(__package__).joinpath("card.html.j2").read_text("utf-8"))
     speaks_for = [[word for word in training.telling if (word.weight > 0) is good] for good in (True, False)]
     return template.render(
@@ -31,7 +33,7 @@ def card(model: NgramModel, training: Training, *, name: str, command: str, date
         speaks_for=zip(("good", "bad"), speaks_for, strict=True),
         facts=model.facts,
         buckets=len(model.weights),
-        chart=Markup(calibration_chart(training.figures.bins)),  # our own drawing
+        chart=Markup(calibration_chart(training.figures.bins)),  # noqa: S704  (our own drawing)
         name=name,
         command=command,
         date=date,

@@ -114,7 +114,7 @@ def calibration_error(scores: Values, good: Sides, *, prior: float) -> float:
 
 
 def _weights(good: Sides, prior: float) -> Values:
-    return np.where(good, prior / max(good.sum(), 1), (1 - prior) / max((~good).sum(), 1))
+    return np.asarray(np.where(good, prior / max(good.sum(), 1), (1 - prior) / max((~good).sum(), 1)), np.float64)
 
 
 def _bin(place: int, scores: Values, good: Sides, weights: Values) -> Bin:

@@ -1,7 +1,7 @@
 """From labelled documents to a calibrated model, by scikit-learn's logistic regression.
 
-Source: Platt 1999, "Probabilistic Outputs for Support Vector Machines and Comparisons to Regularized Likelihood Methods",
-section 2.2, for the targets of the calibration.
+Source: Platt 1999, "Probabilistic Outputs for Support Vector Machines and Comparisons to Regularized Likelihood
+Methods", section 2.2, for the targets of the calibration.
 """
 
 from typing import TYPE_CHECKING, NamedTuple

@@ -95,5 +95,7 @@ def _buckets(text: str, model: NgramModel) -> list[tuple[str, int]]:
     # An n-gram of n tokens is its own longest n-gram: the last bucket that its text falls into.
     found, offsets = hashed_ngrams(pa.array(different, pa.large_string()), model.facts.longest, len(model.weights))
     return [
-        (ngram, int(found[offsets[row + 1] - 1])) for row, ngram in enumerate(different) if offsets[row] < offsets[row + 1]
+        (ngram, int(found[offsets[row + 1] - 1]))
+        for row, ngram in enumerate(different)
+        if offsets[row] < offsets[row + 1]
     ]

@@ -116,16 +116,14 @@ def _kept(training: Training) -> dict[str, Any]:
     return {key: facts[key] for key in ("good", "bad", "seed", "figures")}
 
 
-def _warnings(
-    sides: Sequence[Examples], shares: Split, found: Figures, words: Sequence[Telling]
-) -> Iterator[str]:
+def _warnings(sides: Sequence[Examples], shares: Split, found: Figures, words: Sequence[Telling]) -> Iterator[str]:
     for name, side in zip(("--good", "--bad"), sides, strict=True):
         if side.quarantined:
-            yield f"{side.quarantined:,} records of `{name}` could not be read and are left out"
+            yield f"records of `{name}` that could not be read: {side.quarantined:,}"
         if len(side.texts) < FEW:
             yield f"`{name}` has {len(side.texts):,} different documents: figures are rough below {FEW:,}"
     if shares.shared:
-        yield f"{shares.shared:,} documents are on both sides and are left out"
+        yield f"documents on both sides, left out: {shares.shared:,}"
     giveaways = [word for word in words if word.giveaway]
     if giveaways:
         first = giveaways[0]

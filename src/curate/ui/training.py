@@ -1,6 +1,6 @@
 """``curate quality train``: the model and its card written, what was found shown."""
 
-import datetime
+import datetime as dt
 import json as jsonlib
 import shlex
 from collections.abc import Sequence
@@ -44,13 +44,15 @@ def show_training(
     config = load(Path(config_file) if config_file else None, {}, assignments)
     model, training = train(good, bad, config, prior=prior, seed=seed, limit=limit)
     command = _command(good, bad, output, prior, limit, seed, config_file, assignments)
-    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    today = dt.datetime.now(dt.UTC).date().isoformat()
     write_whole(target, model.to_bytes())
     write_whole(page, card(model, training, name=target.name, command=command, date=today).encode())
     for warning in training.warnings:
         note(console(), "warning", warning)
     if json:
-        typer.echo(jsonlib.dumps({"model": output, "card": str(page), **msgspec.to_builtins(training)}, ensure_ascii=False))
+        typer.echo(
+            jsonlib.dumps({"model": output, "card": str(page), **msgspec.to_builtins(training)}, ensure_ascii=False)
+        )
     else:
         _show(training, str(page))
         typer.echo(output)
@@ -61,8 +63,8 @@ def _show(training: Training, page: str) -> None:
     found = training.figures
     err = console()
     lines = (
-        f"AUC {found.auc:.3f} ({found.auc_least:.3f} to {found.auc_most:.3f}) on {found.good:,} good and "
-        f"{found.bad:,} bad documents it never saw; length alone {found.length_auc:.3f}",
+        f"AUC {found.auc:.3f} ({found.auc_least:.3f} to {found.auc_most:.3f}); length alone {found.length_auc:.3f}",
+        f"Measured on {found.good:,} good and {found.bad:,} bad documents that it never saw",
         f"Calibration error {found.calibration_error:.3f} where {training.prior:.3g} of all documents are good",
         f"Fitted on {training.good.fit:,} good and {training.bad.fit:,} bad documents",
         f"Card {page}",

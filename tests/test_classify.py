@@ -295,7 +295,7 @@ def arpa(tmp_path) -> Path:
 
 def test_perplexity_is_that_of_ccnet(arpa):
     pytest.importorskip("kenlm")
-    stage = Classify(ClassifySettings(language_model=str(arpa), max_perplexity=7.0))
+    stage = Classify(ClassifySettings(language_model=str(arpa), max_perplexity=8.0))
     measures = stage.measure(batch(["the cat sat", "the cat\n\nzebra", "", " \n"]))
     found = measures["perplexity"].to_pylist()
     # p(the|<s>) p(cat|the) p(sat|cat) p(</s>): the last backs off from sat

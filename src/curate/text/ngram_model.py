@@ -56,7 +56,7 @@ class NgramModel:
         weights: float32, one for each bucket.
     """
 
-    labels = LABELS
+    labels: tuple[str, ...] = LABELS
 
     def __init__(self, weights: Weights, facts: Facts) -> None:
         """Raises ValueError when the number of weights is no power of two."""

@@ -21,17 +21,18 @@ from curate.text.fasttext_bag import (
     END_OF_SENTENCE,
     FNV_BASIS,
     LABEL_PREFIX,
+    ROOM,
     Dictionary,
+    Rows,
     Vector,
-    add,
-    add_ngrams,
     dictionary,
     equal,
     find,
     fnv,
     is_space,
+    list_ngrams,
 )
-from curate.text.fasttext_file import FastTextFile, Matrix, read_fasttext
+from curate.text.fasttext_file import FastTextFile, read_fasttext
 
 _UNSEEN = 10**15  # fastText's count of a tree node that is not built yet
 _MEMO_SLOTS = 8192  # 512 KB of sums of 16 dimensions: stays in a core's cache
@@ -41,7 +42,7 @@ _MEMO_LONGEST = 32  # longer words hardly come back
 class _Tables(NamedTuple):
     """A model laid out for the kernel."""
 
-    input: Matrix
+    input: npt.NDArray[np.float32]
     output: npt.NDArray[np.float32]
     left: npt.NDArray[np.int32]
     right: npt.NDArray[np.int32]
@@ -102,7 +103,7 @@ def _layout(model: FastTextFile) -> _Tables:
     for byte in END_OF_SENTENCE:
         state = fnv(state, byte)
     return _Tables(
-        input=model.input._replace(dense=model.input.expanded(), codes=model.input.codes[:0]),
+        input=model.input.expanded(),
         output=model.output.expanded(),
         left=left,
         right=right,
@@ -136,16 +137,27 @@ def huffman_tree(counts: list[int]) -> tuple[npt.NDArray[np.int32], npt.NDArray[
 
 
 @njit(nogil=True, cache=True)
-def _sum_word(data: Bytes, first: int, last: int, state: np.uint32, tables: _Tables, total: Vector) -> int:
+def _add(vector: Vector, total: Vector) -> None:
+    for column in range(len(total)):
+        total[column] += vector[column]
+
+
+@njit(nogil=True, cache=True)
+def _sum_word(data: Bytes, first: int, last: int, state: np.uint32, tables: _Tables, rows: Rows, total: Vector) -> int:
     """Sum of the vectors of a word and its n-grams, into ``total``; returns how many there were."""
     total[:] = 0
     size = last - first
     if size >= len(LABEL_PREFIX) and equal(data, first, LABEL_PREFIX, 0, len(LABEL_PREFIX)):
         return 0  # fastText takes it for an annotation, not for text
-    added: int = add_ngrams(data, first, last, tables.dictionary, tables.input, total)
+    added, start = 0, first - 1
+    while start < last:
+        count, start = list_ngrams(data, first, last, start, tables.dictionary, rows, 0)
+        for i in range(count):
+            _add(tables.input[rows[i]], total)
+        added += count
     word = find(data, first, last, state, tables.dictionary)
     if word >= 0:
-        add(tables.input.dense[word], total)
+        _add(tables.input[word], total)
         added += 1
     return added
 
@@ -199,7 +211,8 @@ def _predict(
     Words come back, so sums of words are kept in a small direct-mapped memo. A text's vector is the sum of
     its words' sums whether they come from the memo or not: results do not depend on what was seen before.
     """
-    dimensions = tables.input.dense.shape[1]
+    dimensions = tables.input.shape[1]
+    rows = np.empty(ROOM + tables.dictionary.max_ngram, np.int64)
     sums = np.empty((_MEMO_SLOTS + 1, dimensions), np.float32)
     counts = np.empty(_MEMO_SLOTS + 1, np.int64)
     starts = np.zeros(_MEMO_SLOTS + 1, np.int64)
@@ -235,10 +248,10 @@ def _predict(
             slot = int64(state) & (_MEMO_SLOTS - 1) if size <= _MEMO_LONGEST else _MEMO_SLOTS
             known = slot < _MEMO_SLOTS and sizes[slot] == size and equal(data, first, data, starts[slot], size)
             if not known:
-                counts[slot] = _sum_word(data, first, at, state, tables, sums[slot])
+                counts[slot] = _sum_word(data, first, at, state, tables, rows, sums[slot])
                 starts[slot] = first
                 sizes[slot] = size
-            add(sums[slot], total)
+            _add(sums[slot], total)
             added += counts[slot]
         if at >= last:
             label, score = _label(total, added, tables, hidden, stack, scores)
@@ -258,7 +271,7 @@ def _label(
     """Label and log-probability of a text whose ``added`` vectors sum up to ``total``."""
     hidden[:] = total
     if tables.end_of_sentence >= 0:
-        add(tables.input.dense[tables.end_of_sentence], hidden)
+        _add(tables.input[tables.end_of_sentence], hidden)
         added += 1
     if added > 0:
         share = float32(1.0 / added)

@@ -1,7 +1,7 @@
 """The bag of vectors that a text is to fastText: its words, their character n-grams, and n-grams of words.
 
-Source: ``Dictionary::getLine``, ``addSubwords``, ``computeSubwords``, ``addWordNgrams`` and ``Matrix::addRowToVector``
-of fastText 0.9.2.
+Source: ``Dictionary::getLine``, ``addSubwords``, ``computeSubwords``, ``addWordNgrams`` and
+``DenseMatrix::addRowToVector`` of fastText 0.9.2.
 """
 
 from typing import NamedTuple
@@ -14,6 +14,11 @@ from curate.text.arrow import Bytes
 from curate.text.fasttext_file import FastTextFile, Matrix
 
 Vector = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.int64]
+"""Numbers of rows of the input matrix, to be added up."""
+
+ROOM = 1024
+"""Rows gathered before they are added up; a list of rows has room for so many and the n-grams at one place."""
 
 FNV_BASIS = 2166136261
 _FNV_PRIME = 16777619
@@ -126,19 +131,31 @@ def find(data: Bytes, first: int, last: int, state: np.uint32, dictionary: Dicti
 
 
 @njit(nogil=True, cache=True)
-def add(vector: Vector, total: Vector) -> None:
-    """Add ``vector`` to ``total``, in place."""
-    for column in range(len(total)):
-        total[column] += vector[column]
+def add_rows(matrix: Matrix, rows: Rows, count: int, total: Vector) -> None:
+    """Add the rows ``rows[:count]`` of a matrix to ``total``, one after the other, in place.
+
+    Several rows are read at a time, because fetching one from memory takes longer than adding it up; each column is
+    added up in the order of the rows nevertheless.
+    """
+    if len(matrix.codes) > 0:
+        for i in range(count):
+            _add_quantised(matrix, rows[i], total)
+        return
+    dense, i = matrix.dense, 0
+    while i + 4 <= count:
+        first, second, third, fourth = rows[i], rows[i + 1], rows[i + 2], rows[i + 3]
+        for column in range(len(total)):
+            total[column] = (
+                ((total[column] + dense[first, column]) + dense[second, column]) + dense[third, column]
+            ) + dense[fourth, column]
+        i += 4
+    for rest in range(i, count):
+        for column in range(len(total)):
+            total[column] += dense[rows[rest], column]
 
 
 @njit(nogil=True, cache=True)
-def add_row(matrix: Matrix, row: int, total: Vector) -> None:
-    """Add one row of a matrix to ``total``, in place."""
-    if len(matrix.codes) == 0:
-        for column in range(len(total)):
-            total[column] += matrix.dense[row, column]
-        return
+def _add_quantised(matrix: Matrix, row: int, total: Vector) -> None:
     norm = matrix.norms[row] if len(matrix.norms) else float32(1.0)
     width = matrix.centroids.shape[2]
     for part in range(matrix.codes.shape[1]):
@@ -158,13 +175,28 @@ def _bucket_row(bucket: int, dictionary: Dictionary) -> int:
 
 
 @njit(nogil=True, cache=True)
-def add_ngrams(data: Bytes, first: int, last: int, dictionary: Dictionary, matrix: Matrix, total: Vector) -> int:
-    """Add the vectors of all character n-grams of ``<word>`` to ``total``; returns how many there were."""
+def list_ngrams(
+    data: Bytes, first: int, last: int, start: int, dictionary: Dictionary, rows: Rows, count: int
+) -> tuple[int, int]:
+    """Append the rows of all character n-grams of ``<word>`` to ``rows[:count]``, as far as there is room.
+
+    Args:
+        data: bytes that hold the word.
+        first: where it begins.
+        last: where it ends.
+        start: ``first - 1``, then what was returned, until that is ``last``.
+        dictionary: from n-grams to rows.
+        rows: receives them; with `ROOM` and more.
+        count: rows there already.
+
+    Returns:
+        Number of rows now, and where to go on.
+    """
     buckets = uint32(dictionary.buckets)
-    added = 0
     # The brackets are not in the text: they stand at first - 1 and at last.
-    for start in range(first - 1, last):
+    while start < last and count + dictionary.max_ngram <= len(rows):
         if start >= first and _continues(data[start]):
+            start += 1
             continue
         state = uint32(FNV_BASIS)
         at = start
@@ -185,26 +217,24 @@ def add_ngrams(data: Bytes, first: int, last: int, dictionary: Dictionary, matri
                 continue
             row = _bucket_row(state % buckets, dictionary)
             if row >= 0:
-                add_row(matrix, row, total)
-                added += 1
-    return added
+                rows[count] = row
+                count += 1
+        start += 1
+    return count, start
 
 
 @njit(nogil=True, cache=True)
-def add_word_ngrams(
-    hashes: npt.NDArray[np.int32], count: int, dictionary: Dictionary, matrix: Matrix, total: Vector
-) -> int:
-    """Add the vectors of all n-grams of two or more words to ``total``; returns how many there were.
+def list_word_ngrams(hashes: npt.NDArray[np.int32], first: int, words: int, dictionary: Dictionary, rows: Rows) -> int:
+    """Put the rows of the n-grams of two or more words that begin with word ``first`` into ``rows``; how many.
 
-    ``hashes[:count]`` are those of the words in order, as *signed* numbers, which is how fastText keeps them.
+    ``hashes[:words]`` are those of all words in order, as *signed* numbers, which is how fastText keeps them.
     """
-    added = 0
-    for first in range(count):
-        state = uint64(int64(hashes[first]))
-        for last in range(first + 1, min(count, first + dictionary.word_ngrams)):
-            state = state * uint64(_WORD_NGRAM_FACTOR) + uint64(int64(hashes[last]))
-            row = _bucket_row(int64(state % uint64(dictionary.buckets)), dictionary)
-            if row >= 0:
-                add_row(matrix, row, total)
-                added += 1
-    return added
+    count = 0
+    state = uint64(int64(hashes[first]))
+    for last in range(first + 1, min(words, first + dictionary.word_ngrams)):
+        state = state * uint64(_WORD_NGRAM_FACTOR) + uint64(int64(hashes[last]))
+        row = _bucket_row(int64(state % uint64(dictionary.buckets)), dictionary)
+        if row >= 0:
+            rows[count] = row
+            count += 1
+    return count

@@ -186,7 +186,7 @@ def language_model(texts: list[str]) -> object | None:
 def for_kenlm(arpa: str) -> str:
     """Tabs where KenLM wants them, no comment before, and a probability of unseen words, which arpabo leaves out."""
     lines, size = [], 0
-    for line in arpa[arpa.index("\\data\\") :].splitlines():
+    for line in arpa[arpa.index("\\data\\") :].split("\n"):
         fields = line.split(" ")
         if line.startswith("\\") or not size or not line:
             size = int(line[1]) if line.endswith("-grams:") else size

@@ -220,6 +220,8 @@ def test_the_content_of_the_model_is_part_of_what_measures_depend_on(tmp_path):
         (["classify.model={cases}/softmax_bigrams.bin"], "must name the class", "known: sham, sspam, o2, o"),
         (["classify.model={cases}/softmax_bigrams.bin", "classify.label=ham"], "no class `ham`", "did you mean `sham`"),
         (["classify.max_perplexity=9.0"], "needs `classify.language_model`", "classify"),
+        (["classify.max_perplexity=0"], "at least 1, but is 0", "classify"),
+        (["classify.max_perplexity=true"], "number, or `false` for any", "classify"),
         (["classify.min_score=1.5"], "between 0 and 1", "classify"),
     ],
 )

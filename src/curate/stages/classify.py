@@ -34,15 +34,17 @@ class ClassifySettings(Settings, frozen=True):
     """Least score of a document that stays."""
     language_model: str = ""
     """Path of a KenLM model (``.arpa`` or binary)."""
-    max_perplexity: float = 0.0
-    """Highest perplexity of a document that stays; 0: any."""
+    max_perplexity: float | bool = False
+    """Highest perplexity of a document that stays; ``false``: any."""
 
     def __post_init__(self) -> None:
         """Check what types cannot say."""
         if not 0 <= self.min_score <= 1:
             raise ValueError(f"`classify.min_score` must be between 0 and 1, but is {self.min_score:g}")
-        if not (self.max_perplexity == 0 or self.max_perplexity >= 1):
-            raise ValueError(f"`classify.max_perplexity` must be 0 or at least 1, but is {self.max_perplexity:g}")
+        if self.max_perplexity is True:
+            raise ValueError("`classify.max_perplexity` must be a number, or `false` for any, but is `true`")
+        if self.max_perplexity is not False and not self.max_perplexity >= 1:
+            raise ValueError(f"`classify.max_perplexity` must be at least 1, but is {self.max_perplexity:g}")
         if self.max_perplexity and not self.language_model:
             raise ValueError("`classify.max_perplexity` needs `classify.language_model`, the path of a KenLM model")
 
@@ -125,7 +127,8 @@ class Classify:
     def judge(self, measures: pa.RecordBatch) -> pa.Array:
         """Codes of `reasons` for each row; rows without measures get none."""
         low = pc.less(measures["score"].cast(pa.float64()), self.settings.min_score)
-        high = pc.greater(measures["perplexity"], self.settings.max_perplexity or float("inf"))
+        highest = float("inf") if self.settings.max_perplexity is False else self.settings.max_perplexity
+        high = pc.greater(measures["perplexity"], float(highest))
         return reasons_where({"low_score": _mask(low), "high_perplexity": _mask(high)}, measures.num_rows)
 
     def _classifier(self) -> "tuple[Classifier, int]":

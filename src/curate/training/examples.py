@@ -1,7 +1,7 @@
 """The documents of one side, read as a run reads them: any format, cleaned, each text once."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,28 +58,21 @@ def read_examples(paths: Sequence[str], config: Config, *, seed: int, limit: int
     """
     found = discover(list(paths), config.input)
     files = inspect(found.files, config.input, config.run.workers or os.cpu_count() or 1)
-    kept: dict[int, tuple[int, str]] = {}
-    seen: list[Fingerprints] = []
+    sample, seen = _Sample(seed, limit), [np.empty(0, np.uint64)]
     read = quarantined = 0
     for strand in cut(files, config.input.part_bytes):
-        wanted = frozenset(part.index for part in strand.parts)
-        for chunk in chunks(strand, wanted, _CHUNK_BYTES):
+        for chunk in chunks(strand, frozenset(part.index for part in strand.parts), _CHUNK_BYTES):
             documents, damaged = chunk.parse()
             read, quarantined = read + len(documents), quarantined + len(damaged)
-            for texts in _cleaned(documents, config):
-                fingerprints = token_fingerprints(texts)
-                seen.append(fingerprints)
-                _keep(kept, fingerprints, texts, seed)
-        if len(kept) > 2 * limit:
-            kept = _first(kept, limit)
-    everything = np.concatenate(seen) if seen else np.empty(0, np.uint64)
-    different = np.unique(everything)
-    different = different[different > 0]
+            texts = _cleaned(documents, config)
+            seen.append(token_fingerprints(texts))
+            sample.add(seen[-1], texts)
+    everything = np.concatenate(seen)
+    different = np.unique(everything[everything > 0])
     if not len(different):
         where = ", ".join(f"`{path}`" for path in paths)
         raise InputError(f"no document in {where} has text ({read:,} read)", hint="--set input.text=FIELD")
     empty = int((everything == 0).sum())
-    texts_in_order = {fingerprint: text for fingerprint, (_, text) in _first(kept, limit).items()}
     return Examples(
         files=frozenset(str(Path(file.path).resolve()) for file in files),
         read=read,
@@ -87,28 +80,43 @@ def read_examples(paths: Sequence[str], config: Config, *, seed: int, limit: int
         empty=empty,
         repeated=len(everything) - empty - len(different),
         fingerprints=different,
-        texts=texts_in_order,
+        texts=sample.texts(),
     )
 
 
-def _cleaned(documents: pa.RecordBatch, config: Config) -> Iterator[pa.Array]:
+def _cleaned(documents: pa.RecordBatch, config: Config) -> pa.Array:
     """Texts as `normalize` leaves them, which is how the model will meet them."""
-    if not len(documents):
-        return
     kind = stage_class("normalize")
     stage = kind(config.stage("normalize"))  # type: ignore[call-arg]
     assert isinstance(stage, Rewriter)
     text, _ = stage.rewrite(documents)
-    yield text
+    return text
 
 
-def _keep(kept: dict[int, tuple[int, str]], fingerprints: Fingerprints, texts: pa.Array, seed: int) -> None:
-    places = fingerprints ^ np.uint64((seed + 1) * _SPREAD % 2**64)
-    places *= np.uint64(_SPREAD)
-    for row, (fingerprint, place) in enumerate(zip(fingerprints.tolist(), places.tolist(), strict=True)):
-        if fingerprint and fingerprint not in kept:
-            kept[fingerprint] = (place, texts[row].as_py())
+class _Sample:
+    """The documents whose place in a random order is among the first; the order depends on content and seed alone."""
 
+    def __init__(self, seed: int, limit: int) -> None:
+        self._salt = np.uint64((seed + 1) * _SPREAD % 2**64)
+        self._limit = limit
+        self._kept: dict[int, tuple[int, str]] = {}
+        self._last = 2**64
 
-def _first(kept: dict[int, tuple[int, str]], limit: int) -> dict[int, tuple[int, str]]:
-    return dict(sorted(kept.items(), key=lambda item: item[1][0])[:limit])
+    def add(self, fingerprints: Fingerprints, texts: pa.Array) -> None:
+        places = (fingerprints ^ self._salt) * np.uint64(_SPREAD)
+        for row, (fingerprint, place) in enumerate(zip(fingerprints.tolist(), places.tolist(), strict=True)):
+            if fingerprint and place <= self._last and fingerprint not in self._kept:
+                self._kept[fingerprint] = (place, texts[row].as_py())
+        if len(self._kept) > 2 * self._limit:
+            self._shorten()
+
+    def texts(self) -> dict[int, str]:
+        """Texts by fingerprint, in order."""
+        self._shorten()
+        return {fingerprint: text for fingerprint, (_, text) in self._kept.items()}
+
+    def _shorten(self) -> None:
+        first = sorted(self._kept.items(), key=lambda item: item[1][0])[: self._limit]
+        self._kept = dict(first)
+        if len(first) == self._limit:
+            self._last = first[-1][1][0]

@@ -31,7 +31,7 @@ from curate.stages.quality.stage import Quality
 from curate.text.hashed_ngrams import token_fingerprints
 from curate.text.ngram_model import NgramModel
 from curate.training.figures import auc, calibration_error
-from curate.training.fit import fit_model
+from curate.training.fit import FOLDS, fit_model
 from curate.training.split import Labelled
 
 Mask = npt.NDArray[np.bool_]
@@ -63,9 +63,8 @@ def main() -> None:
     print("\ntransfer: trained on the row, measured on the column\n")
     print("| | " + " | ".join(names) + " |\n| --- |" + " ---: |" * len(names))
     for one in whole:
-        model = trained(one, np.ones(len(one.good), np.bool_))
-        cells = ["–" if other is one else f"{auc(scores(model, other.texts), other.good):.3f}" for other in whole]
-        print(f"| {one.name} | " + " | ".join(cells) + " |")
+        cells = ["–" if other is one else f"{transferred(one, other, options.folds):.3f}" for other in whole]
+        print(f"| {one.name} | " + " | ".join(cells) + " |", flush=True)
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n")
 
@@ -115,12 +114,19 @@ def judged(one: Contrast, number: int, novels: object) -> dict[str, str]:
 
 
 def trained(one: Contrast, training: Mask) -> NgramModel:
-    calibrates = (one.groups // np.uint64(64)) % np.uint64(5) == 0
-    fit, calibrate = (
-        Labelled(one.texts.filter(pa.array(mask)), one.good[mask])
-        for mask in (training & ~calibrates, training & calibrates)
+    inner = ((one.groups // np.uint64(64)) % np.uint64(FOLDS)).astype(np.int64)
+    return fit_model(
+        Labelled(one.texts.filter(pa.array(training)), one.good[training]), prior=0.5, folds=inner[training]
     )
-    return fit_model(fit, calibrate, prior=0.5)
+
+
+def transferred(one: Contrast, other: Contrast, number: int) -> float:
+    """AUC on ``other``; no article is on both sides of a fold."""
+    found = []
+    for (training, _), (_, held_out) in zip(folds(one, number), folds(other, number), strict=True):
+        texts = other.texts.filter(pa.array(held_out))
+        found.append(auc(scores(trained(one, training), texts), other.good[held_out]))
+    return float(np.mean(found))
 
 
 def scores(model: NgramModel, texts: pa.Array) -> npt.NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Three shares of both sides that have no document in common: to fit, to calibrate, to measure."""
+"""Two shares of both sides that have no document in common: to fit and to measure."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,10 +11,10 @@ from curate.errors import InputError, UserError
 from curate.training.examples import Examples
 
 FEWEST = 50
-"""Different documents that each side must have: 7 of them calibrate and 7 measure."""
+"""Different documents that each side must have: 7 of them measure."""
 FEW = 500
 """Below this many on a side the figures of a card are rough."""
-_MEASURED = _CALIBRATED = 0.15
+_MEASURED = 0.15
 _MOST_SHARED = 0.2
 
 
@@ -30,14 +30,13 @@ class Split(NamedTuple):
     """What a model is made from and measured on."""
 
     fit: Labelled
-    calibrate: Labelled
     measure: Labelled
     shared: int
     """Documents that are on both sides: left out of all shares."""
 
 
 def split(good: Examples, bad: Examples) -> Split:
-    """Shares of 70, 15 and 15 % of each side, by hash of the document.
+    """Shares of 85 and 15 % of each side, by hash of the document.
 
     Raises:
         UserError: the sides share a file or too many documents.
@@ -62,8 +61,8 @@ def split(good: Examples, bad: Examples) -> Split:
                 hint="give more examples; a few thousand are better",
             )
     shares = [_shares(texts) for texts in sides]
-    fit, calibrate, measure = (labelled(*pair) for pair in zip(*shares, strict=True))
-    return Split(fit, calibrate, measure, len(shared))
+    fit, measure = (labelled(*pair) for pair in zip(*shares, strict=True))
+    return Split(fit, measure, len(shared))
 
 
 def labelled(good: Sequence[str], bad: Sequence[str]) -> Labelled:
@@ -73,7 +72,7 @@ def labelled(good: Sequence[str], bad: Sequence[str]) -> Labelled:
     )
 
 
-def _shares(texts: Sequence[str]) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+def _shares(texts: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
     """``texts`` are in random order already."""
-    measured, calibrated = round(len(texts) * _MEASURED), round(len(texts) * _CALIBRATED)
-    return texts[measured + calibrated :], texts[measured : measured + calibrated], texts[:measured]
+    measured = round(len(texts) * _MEASURED)
+    return texts[measured:], texts[:measured]

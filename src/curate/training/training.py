@@ -31,7 +31,6 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
     repeated: int
     shared: int
     fit: int
-    calibrate: int
     measure: int
 
 
@@ -73,7 +72,7 @@ def train(
         raise UserError(f"`--prior` is the share of good documents, between 0 and 1, but is {prior:g}")
     sides = [read_examples(paths, config, seed=seed, limit=limit) for paths in (good, bad)]
     shares = split(*sides)
-    model = fit_model(shares.fit, shares.calibrate, prior=prior)
+    model = fit_model(shares.fit, prior=prior)
     held_out = shares.measure
     scores = probability(margins(model.weights, held_out.texts), model.facts.slope, model.facts.intercept)
     lengths = np.asarray(pc.binary_length(held_out.texts).to_numpy(zero_copy_only=False), np.int64)
@@ -93,7 +92,7 @@ def train(
 
 
 def _side(paths: Sequence[str], examples: Examples, shares: Split, *, good: bool) -> Side:
-    sizes = [int((share.good == good).sum()) for share in (shares.fit, shares.calibrate, shares.measure)]
+    sizes = [int((share.good == good).sum()) for share in (shares.fit, shares.measure)]
     return Side(
         paths=tuple(paths),
         read=examples.read,
@@ -102,8 +101,7 @@ def _side(paths: Sequence[str], examples: Examples, shares: Split, *, good: bool
         repeated=examples.repeated,
         shared=shares.shared,
         fit=sizes[0],
-        calibrate=sizes[1],
-        measure=sizes[2],
+        measure=sizes[1],
     )
 
 

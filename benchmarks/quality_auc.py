@@ -31,8 +31,8 @@ from curate.stages.quality.stage import Quality
 from curate.text.hashed_ngrams import token_fingerprints
 from curate.text.ngram_model import NgramModel
 from curate.training.figures import auc, calibration_error
-from curate.training.fit import FOLDS, fit_model
-from curate.training.split import Labelled
+from curate.training.fit import fit_model
+from curate.training.split import FOLDS, Labelled
 
 Mask = npt.NDArray[np.bool_]
 NOVEL_BYTES = 2_000_000
@@ -115,9 +115,7 @@ def judged(one: Contrast, number: int, novels: object) -> dict[str, str]:
 
 def trained(one: Contrast, training: Mask) -> NgramModel:
     inner = ((one.groups // np.uint64(64)) % np.uint64(FOLDS)).astype(np.int64)
-    return fit_model(
-        Labelled(one.texts.filter(pa.array(training)), one.good[training]), prior=0.5, folds=inner[training]
-    )
+    return fit_model(Labelled(one.texts.filter(pa.array(training)), one.good[training], inner[training]), prior=0.5)
 
 
 def transferred(one: Contrast, other: Contrast, number: int) -> float:

@@ -193,6 +193,30 @@ def test_the_file_is_plain_arrow_and_refused_when_damaged(trained, tmp_path):
             NgramModel.load(file)
 
 
+def test_versions_of_one_text_stay_together_on_request(tmp_path, capsys):
+    """Each text is on both sides with one word that tells: without groups a model learns its twin's subject instead."""
+    draw = random.Random(3)
+    sides: dict[str, list[dict]] = {"good": [], "bad": []}
+    for number in range(120):
+        subject = [f"subject{draw.randint(0, 10**6)}" for _ in range(60)]
+        for name, word in (("good", "theorem"), ("bad", "click")):
+            told = [word] if draw.random() < 0.9 else []
+            sides[name].append({"text": " ".join([*subject, *told, name]), "article": number})
+    for name, rows in sides.items():
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = ["quality", "train", "--good", str(tmp_path / "good.jsonl"), "--bad", str(tmp_path / "bad.jsonl"), "--json"]
+    figures = []
+    for i, flags in enumerate(([], ["--group", "article"])):
+        assert command([*words, "-o", str(tmp_path / f"{i}.model"), *flags]) == 0
+        figures.append(json.loads(capsys.readouterr().out))
+    alone, together = (one["figures"]["auc"] for one in figures)
+    assert together > 0.95
+    assert alone < together
+    assert figures[1]["good"]["measure"] == figures[1]["bad"]["measure"]
+    assert command([*words, "-o", str(tmp_path / "x.model"), "--group", "artikel"]) == 2
+    assert "did you mean `article`?" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("good", "bad", "message"),
     [

@@ -32,6 +32,12 @@ def train(
     ] = 0.5,
     limit: Annotated[int, typer.Option("--limit", min=100, help="Use no more documents of a side than this.")] = 20_000,
     seed: Annotated[int, typer.Option("--seed", envvar="CURATE_SEED", min=0, help="Seed of every random draw.")] = 42,
+    group: Annotated[
+        str,
+        typer.Option(
+            "--group", metavar="FIELD", help="Field whose equal values belong together, as versions of a text."
+        ),
+    ] = "",
     config: ConfigOption = None,
     assignments: SetOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a model that is there.")] = False,
@@ -49,6 +55,6 @@ def train(
     from curate.ui.training import show_training
 
     return show_training(
-        good, bad, output, prior=prior, limit=limit, seed=seed, config_file=config, assignments=assignments or [],
-        force=force, json=json,
+        good, bad, output, prior=prior, limit=limit, seed=seed, group=group, config_file=config,
+        assignments=assignments or [], force=force, json=json,
     )  # fmt: skip

@@ -12,14 +12,13 @@ import pyarrow as pa
 
 from curate.text.hashed_ngrams import Weights, hashed_ngrams
 from curate.text.ngram_model import Facts, NgramModel
-from curate.training.split import Labelled
+from curate.training.split import FOLDS, Labelled
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 BUCKETS = 1 << 18
 LONGEST = 2
-FOLDS = 5
 _STRENGTHS = (1.0, 10.0, 100.0)
 """Inverse regularisation strengths tried; the one with the best AUC on left-out documents is taken."""
 _ENOUGH = 1_000
@@ -33,7 +32,7 @@ class Calibration(NamedTuple):
     intercept: float
 
 
-def fit_model(examples: Labelled, *, prior: float, folds: npt.NDArray[np.int64] | None = None) -> NgramModel:
+def fit_model(examples: Labelled, *, prior: float) -> NgramModel:
     """A model whose weights come from all documents, and whose calibration from documents left out.
 
     Documents are scored by weights fitted without their fold; on these scores the strength of regularisation is chosen
@@ -42,11 +41,10 @@ def fit_model(examples: Labelled, *, prior: float, folds: npt.NDArray[np.int64] 
     Args:
         examples: documents of both sides.
         prior: share of good documents for which scores are probabilities, between 0 and 1.
-        folds: of each document, 0 to ``FOLDS - 1``; None: by turns.
     """
     from sklearn.metrics import roc_auc_score
 
-    places = np.arange(len(examples.good)) % FOLDS if folds is None else folds
+    places = examples.folds
     inputs = vectors(examples.texts)
     used = np.unique(inputs.indices)  # most buckets are empty: the fewer columns, the faster
     inputs = inputs[:, used]

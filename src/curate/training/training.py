@@ -19,6 +19,7 @@ from curate.training.telling import Telling, telling
 LIMIT = 20_000
 """Documents of a side used unless more are asked for."""
 PRIOR = 0.5
+_COIN = 0.5
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +55,7 @@ def train(
     prior: float = PRIOR,
     seed: int = 42,
     limit: int = LIMIT,
+    group: str = "",
 ) -> tuple[NgramModel, Training]:
     """A model that tells the documents under ``good`` from those under ``bad``; equal input gives equal models.
 
@@ -64,13 +66,14 @@ def train(
         prior: share of good documents where the model will be used: what its scores assume.
         seed: of the split, and of the choice where a side has more than ``limit`` documents.
         limit: most documents of a side that are used.
+        group: metadata field; documents with equal values are fitted on or measured on together, on both sides.
 
     Raises:
         UserError: the sides share a file or too many documents, have too few, or the prior is no share.
     """
     if not 0 < prior < 1:
         raise UserError(f"`--prior` is the share of good documents, between 0 and 1, but is {prior:g}")
-    sides = [read_examples(paths, config, seed=seed, limit=limit) for paths in (good, bad)]
+    sides = [read_examples(paths, config, seed=seed, limit=limit, group=group) for paths in (good, bad)]
     shares = split(*sides)
     model = fit_model(shares.fit, prior=prior)
     held_out = shares.measure
@@ -122,6 +125,8 @@ def _warnings(sides: Sequence[Examples], shares: Split, found: Figures, words: S
             yield f"`{name}` has {len(side.texts):,} different documents: figures are rough below {FEW:,}"
     if shares.shared:
         yield f"documents on both sides, left out: {shares.shared:,}"
+    if found.auc < _COIN:
+        yield "worse than a coin: where versions of one text are on both sides, keep them together with `--group FIELD`"
     giveaways = [word for word in words if word.giveaway]
     if giveaways:
         first = giveaways[0]

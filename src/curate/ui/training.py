@@ -27,6 +27,7 @@ def show_training(
     prior: float,
     limit: int,
     seed: int,
+    group: str,
     config_file: str | None,
     assignments: Sequence[str],
     force: bool,
@@ -42,8 +43,8 @@ def show_training(
     if target.exists() and not force:
         raise UserError(f"`{output}` is there already", hint="replace it with --force, or name another with -o")
     config = load(Path(config_file) if config_file else None, {}, assignments)
-    model, training = train(good, bad, config, prior=prior, seed=seed, limit=limit)
-    command = _command(good, bad, output, prior, limit, seed, config_file, assignments)
+    model, training = train(good, bad, config, prior=prior, seed=seed, limit=limit, group=group)
+    command = _command(good, bad, output, prior, limit, seed, group, config_file, assignments)
     today = dt.datetime.now(dt.UTC).date().isoformat()
     write_whole(target, model.to_bytes())
     write_whole(page, card(model, training, name=target.name, command=command, date=today).encode())
@@ -80,6 +81,7 @@ def _command(
     prior: float,
     limit: int,
     seed: int,
+    group: str,
     config_file: str | None,
     assignments: Sequence[str],
 ) -> str:
@@ -91,5 +93,6 @@ def _command(
     words += ["--prior", f"{prior:g}"] if prior != PRIOR else []
     words += ["--limit", str(limit)] if limit != LIMIT else []
     words += ["--seed", str(seed)]
+    words += ["--group", group] if group else []
     words += ["-c", config_file] if config_file else []
     return shlex.join(words)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from curate.cli import config, doctor, explain, init, recipes, report, run, sample, shards, stages, why
+from curate.cli import config, doctor, explain, init, quality, recipes, report, run, sample, shards, stages, why
 from curate.cli.options import version_option
 from curate.errors import CurateError, ExitCode
 from curate.ui.console import console
@@ -43,6 +43,7 @@ app.command("why")(why.why)
 app.command("sample")(sample.sample)
 app.command("report")(report.report)
 app.add_typer(shards.app, name="shards")
+app.add_typer(quality.app, name="quality")
 app.command("doctor")(doctor.doctor)
 
 

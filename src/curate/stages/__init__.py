@@ -16,6 +16,7 @@ BUILTIN: tuple[tuple[str, str], ...] = (
     ("language", "curate.stages.language:Language"),
     ("near_dup", "curate.stages.near_dup:NearDup"),
     ("quality", "curate.stages.quality:Quality"),
+    ("classify", "curate.stages.classify:Classify"),
     ("toxicity", "curate.stages.toxicity:Toxicity"),
     ("decontaminate", "curate.stages.decontaminate:Decontaminate"),
     ("redact", "curate.stages.redact:Redact"),

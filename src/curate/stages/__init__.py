@@ -14,6 +14,7 @@ BUILTIN: tuple[tuple[str, str], ...] = (
     ("normalize", "curate.stages.normalize:Normalize"),
     ("language", "curate.stages.language:Language"),
     ("near_dup", "curate.stages.near_dup:NearDup"),
+    ("line_dup", "curate.stages.line_dup:LineDup"),
     ("quality", "curate.stages.quality:Quality"),
     ("tokenize", "curate.stages.tokenize:Tokenize"),
 )

@@ -255,8 +255,7 @@ def _cut_all(
 @njit(nogil=True, cache=True, inline="always")
 def _is_cut(key: int, document: int, repeated: Repeated) -> bool:
     at = np.searchsorted(repeated.keys, key)
-    cut: bool = at < len(repeated.keys) and repeated.keys[at] == key and repeated.keeper[at] != document
-    return cut
+    return bool(at < len(repeated.keys) and repeated.keys[at] == key and repeated.keeper[at] != document)
 
 
 @njit(nogil=True, cache=True)

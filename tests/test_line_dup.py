@@ -116,7 +116,7 @@ def test_texts_are_those_of_the_definition_whatever_the_parts(documents, unit, s
     assert isinstance(stage, CorpusStage)
     ids, sources, texts = (list(column) for column in zip(*documents, strict=True)) if documents else ([], [], [])
     parts = [*in_parts(texts, rows), []]
-    corpus = FakeCorpus(stage, parts, [*in_parts(ids, rows), []], rows, [*in_parts(sources, rows), []])
+    corpus = FakeCorpus(stage, parts, [*in_parts(ids, rows), []], rows, source=[*in_parts(sources, rows), []])
     batches = list(map(stage.resolve(corpus), range(len(parts))))
     for batch, part in zip(batches, parts, strict=True):
         assert batch.schema == pa.schema(list(stage.adds.items()))
@@ -156,13 +156,13 @@ def test_only_cutting_can_make_a_document_too_short():
     stage = LineDup(LineDupSettings(min_documents=2, min_characters=5, min_words_left=3))
     notice = "all rights reserved by nobody"
     texts = [f"one two\n{notice}", "one two", notice, f"three words stay\n{notice}", f"a b\n{notice}"]
-    corpus = FakeCorpus(stage, [texts])
+    corpus = FakeCorpus(stage, [texts], source=[["s"] * len(texts)])
     verdicts = stage.judge(stage.resolve(corpus)(0)).to_pylist()
     assert verdicts == [[], [], ["too_short_after_cutting"], [], ["too_short_after_cutting"]]
 
 
 def test_a_line_of_many_documents_is_sent_once_by_each_part():
-    corpus = FakeCorpus(LineDup(), [["the same long line everywhere"] * 500] * 3)
+    corpus = FakeCorpus(LineDup(), [["the same long line everywhere"] * 500] * 3, source=[["s"] * 500] * 3)
     sent = [batch for part in range(3) for batch in _send_counts(corpus, 1, part)]
     assert [batch.column("documents").to_pylist() for batch in sent] == [[500]] * 3
 

@@ -24,13 +24,12 @@ MEASURES: Mapping[str, pa.DataType] = {
 
 
 def cut_part(corpus: Corpus, repeated: Rows, settings: LineDupSettings, part: int) -> pa.RecordBatch:
-    """`MEASURES` of one part of this run, row for row; only texts that lose a passage are read."""
-    here = part + len(corpus.earlier)
-    partial = corpus.partial(here, PARTIAL.names)
+    """`MEASURES` of one part, row for row; only texts that lose a passage are read."""
+    partial = corpus.partial(part, PARTIAL.names)
     found = Repeated(column(repeated[part], "key"), column(repeated[part], "keeper"))
     rows = _rows_cut(partial, found)
     cuts = cut_passages(
-        corpus.texts(here, rows),
+        corpus.texts(part, rows),
         rows,
         column(partial, "scope")[rows],
         found,

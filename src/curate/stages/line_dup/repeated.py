@@ -48,12 +48,12 @@ def passages_of(partial: pa.Table) -> Passages:
 
 
 def find_repeated(corpus: Corpus, min_documents: int) -> Rows:
-    """`REPEATED` of every part of this run, by key. Earlier runs are not counted.
+    """`REPEATED` of every part, by key.
 
     The document with the least id keeps a passage; of equal ids the first in the input.
     """
-    earlier, parts = len(corpus.earlier), len(corpus.rows) - len(corpus.earlier)
-    passages = sum(corpus.map(functools.partial(_count, corpus), range(earlier, len(corpus.rows))))
+    parts = len(corpus.rows)
+    passages = sum(corpus.map(functools.partial(_count, corpus), range(parts)))
     ranges = ranges_for(_ROW_BYTES * passages)
     send = functools.partial(_send_counts, corpus, ranges)
     keepers = corpus.exchange(send, parts, functools.partial(_choose, min_documents), ranges, _COUNTS)
@@ -65,9 +65,9 @@ def _count(corpus: Corpus, part: int) -> int:
     return int(pc.sum(pc.list_value_length(lists)).as_py() or 0)
 
 
-def _send_counts(corpus: Corpus, ranges: int, sender: int) -> Iterator[pa.RecordBatch]:
+def _send_counts(corpus: Corpus, ranges: int, part: int) -> Iterator[pa.RecordBatch]:
     """Each distinct passage of a part: how many documents of the part hold it, and the first of them by id."""
-    partial = corpus.partial(sender + len(corpus.earlier), PARTIAL.names)
+    partial = corpus.partial(part, PARTIAL.names)
     passages = passages_of(partial)
     if not len(passages.keys):
         return
@@ -84,7 +84,7 @@ def _send_counts(corpus: Corpus, ranges: int, sender: int) -> Iterator[pa.Record
         key=keys[starts],
         documents=np.diff(starts, append=len(keys)),
         id=ids.take(pa.array(first)),
-        part=np.full(len(starts), sender),
+        part=np.full(len(starts), part),
         row=first,
     )
 

@@ -135,10 +135,13 @@ def resolve(
     """Write what a corpus stage says of every document, unless it is all there; what its audit says, if it has one."""
     entering = functools.partial(entering_mask, directory, earlier)
     masks = [digest(np.packbits(entering(part.index)).tobytes()) for part in plan.parts]
-    keys = _keys(plan, stage, earlier, masks)
+    keys = _keys(plan, stage, earlier, directory, masks)
     corpus = WholeCorpus(plan, stage, earlier, directory, engine)
-    if any(keys_of(directory.part(stage.name, part.index)) != keys[part.index] for part in plan.parts):
-        judge = functools.partial(_judge, stage, stage.resolve(corpus), entering, directory, keys)
+    stored = [keys_of(directory.part(stage.name, part.index)) for part in plan.parts]
+    if stored != keys:
+        measured = [each and each.measure for each in stored] == [each.measure for each in keys]
+        measure = functools.partial(_measured, stage, directory) if measured else stage.resolve(corpus)
+        judge = functools.partial(_judge, stage, measure, entering, directory, keys)
         for _ in engine.map(judge, [part.index for part in plan.parts]):
             pass
     audited = (
@@ -179,10 +182,18 @@ def _audited(stage: Audited, corpus: WholeCorpus, key: str, directory: RunDirect
     return figures
 
 
-def _keys(plan: Plan, stage: CorpusStage, earlier: tuple[Step, ...], masks: Sequence[str]) -> list[Keys]:
+def _measured(stage: CorpusStage, directory: RunDirectory, part: int) -> pa.RecordBatch:
+    """Measures that are there already."""
+    rows = pq.read_table(directory.part(stage.name, part), columns=list(stage.adds)).combine_chunks()
+    return pa.RecordBatch.from_arrays([column.combine_chunks() for column in rows.columns], schema=rows.schema)
+
+
+def _keys(
+    plan: Plan, stage: CorpusStage, earlier: tuple[Step, ...], directory: RunDirectory, masks: Sequence[str]
+) -> list[Keys]:
     """Keys of each part's file: a verdict depends on every document of the corpus."""
     observed = Step(stage, "observe")
-    inputs = [input_key(plan.documents_key(part), earlier, observed) for part in plan.parts]
+    inputs = [input_key(plan.documents_key(part), earlier, observed, directory, part.index) for part in plan.parts]
     against = [run.digest(stage.name) for run in plan.against] if isinstance(stage, Comparing) else []
     everything = digest(measure_key("", stage), inputs, masks, against)
     thresholds = thresholds_of(stage)

@@ -15,6 +15,7 @@ BUILTIN: tuple[tuple[str, str], ...] = (
     ("url_filter", "curate.stages.url_filter:UrlFilter"),
     ("language", "curate.stages.language:Language"),
     ("near_dup", "curate.stages.near_dup:NearDup"),
+    ("line_dup", "curate.stages.line_dup:LineDup"),
     ("quality", "curate.stages.quality:Quality"),
     ("classify", "curate.stages.classify:Classify"),
     ("toxicity", "curate.stages.toxicity:Toxicity"),

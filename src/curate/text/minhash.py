@@ -15,7 +15,7 @@ import pyarrow as pa
 from numba import njit, uint32, uint64
 
 from curate.text.arrow import Bytes, Offsets, utf8_view
-from curate.text.shingles import CHUNK_WORDS, Hashes, Letters, letters, mix64, next_shingles
+from curate.text.shingles import Hashes, Letters, letters, mix64, next_shingles, work_space
 
 Signatures = npt.NDArray[np.uint32]
 Counts = npt.NDArray[np.uint32]
@@ -132,15 +132,15 @@ def _sketch_all(
     data: Bytes, offsets: Offsets, letters: Letters, size: int,
     factors: Counts, shifts: Counts, sketches: Signatures, counts: Counts, lowest: Counts,
 ) -> None:  # fmt: skip
-    words, shingles = np.empty(CHUNK_WORDS + size, np.uint64), np.empty(CHUNK_WORDS + size, np.uint64)
+    work = work_space(size)
     for text in range(len(offsets) - 1):
-        start, end, carried = offsets[text], offsets[text + 1], 0
+        start, end, carried = offsets[text], offsets[text + 1], -1
         total = 0
         while start < end:
-            made, carried, start = next_shingles(data, start, end, letters, size, words, carried, shingles)
-            _sketch(shingles, made, factors, shifts, sketches[text])
+            made, carried, start = next_shingles(data, start, end, letters, size, work, carried)
+            _sketch(work.shingles, made, factors, shifts, sketches[text])
             for i in range(made):
-                lowest[text] = min(lowest[text], uint32(shingles[i] & uint64(NO_SHINGLE)))
+                lowest[text] = min(lowest[text], uint32(work.shingles[i] & uint64(NO_SHINGLE)))
             total += made
         counts[text] = min(total, 0xFFFFFFFF)
 

@@ -27,7 +27,7 @@ class NearDup:
     """Leave out documents of which another copy, or nearly the same text, is kept."""
 
     name: ClassVar[str] = "near_dup"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     about: ClassVar[str] = "Keep one copy of each document; every removal names a kept one that is nearly the same."
     settings_type: ClassVar[type[Settings]] = NearDupSettings
     adds: ClassVar[Mapping[str, pa.DataType]] = JUDGMENTS

@@ -318,6 +318,15 @@ def test_a_limit_for_one_language_alone():
     assert stage.judge(stage.measure(batch)).to_pylist() == [["too_few_stop_words"], []]
 
 
+def test_a_run_with_limits_for_one_language_alone_can_be_asked_about(capsys, tmp_path):
+    name = own("[pipeline]\nstages = ['language', 'quality']\n[quality.languages]\nen = { min_words = 100000 }")
+    assert Session([str(make_corpus(tmp_path / "in", 20))], "out", **asked(name)).work(quiet=2) == 0
+    capsys.readouterr()
+    code, out = said(capsys, "sample", "out", "--reason", "quality.too_few_words", "-n", "2", "--json")
+    assert code == 0
+    assert len(json.loads(out)) == 2
+
+
 # Lint
 
 PLANTED = {

@@ -117,7 +117,7 @@ def _limit(manifest: Mapping[str, Any], reason: str) -> Limit | None:
         return Limit("near_dup.jaccard", manifest["config"]["near_dup"]["similarity"], "near_dup.similarity")
     rules = next(one.get("rules", ()) for one in manifest["stages"] if one["name"] == stage)
     for rule in rules:
-        if rule["reason"] == code:
+        if rule["reason"] == code and rule["limit"] is not None:  # null where only single languages have one
             return Limit(f"{stage}.{rule['measure']}", float(rule["limit"]), rule["setting"])
     return None
 

@@ -79,7 +79,7 @@ def kept_table(counts: dict) -> str:
 
 
 def stage_table(counts: dict) -> str:
-    stages = ("language", "near_dup", "quality")
+    stages = ("language", "near_dup", "line_dup", "quality")
     sets = list(dict.fromkeys(title for _, title in counts))
     rows = []
     for recipe in dict.fromkeys(name for name, _ in counts):

@@ -150,16 +150,9 @@ def test_papers_and_their_codes_differ_where_we_say_so(capsys):
 quality.max_repeated_line_characters  0.01 → 0.1
 quality.max_newlines_per_word         0.3 → —
 """)
-    code, out = said(capsys, "recipes", "diff", "c4", "c4-datatrove", "--json")
-    assert json.loads(out) == snapshot(
+    found = json.loads(said(capsys, "recipes", "diff", "c4", "c4-datatrove", "--json")[1])
+    assert {key: values for key, values in found.items() if key.startswith("quality.")} == snapshot(
         {
-            "pipeline.stages": [
-                ["normalize", "quality", "language", "tokenize"],
-                ["normalize", "language", "quality", "near_dup", "tokenize"],
-            ],
-            "language.min_score": [0.99, 0.65],
-            "language.backend": ["langdetect", "lid176"],
-            "language.max_bytes": [0, 4000],
             "quality.lines.min_words": [5, 3],
             "quality.lines.end_marks": ['.?!"', ".?!\"'"],
             "quality.max_characters": [190000, None],

@@ -2,12 +2,16 @@
 
 import hashlib
 import json
+import re
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from curate.cli import command
 from curate.shards.reader import read_shards
+from curate.store.life import edited_text
 from curate.text.tokenizers.tokenizer import load_tokenizer
 
 PROSE = "\n".join(
@@ -101,3 +105,18 @@ def test_bytes_do_not_depend_on_workers_or_on_being_done_again(corpus, tmp_path,
 def test_cutting_can_be_switched_off(corpus, tmp_path):
     run(corpus, tmp_path / "out", settings=("quality.cut_lines=false",))
     assert NOTICE in tokens_of(tmp_path / "out")["with-notice"]
+
+
+def cuts(text):
+    """Edits at every second word of a text, each taking it away or marking it."""
+    spans = [match.span() for match in re.finditer(r"\S+", text)][::2]
+    at = [(len(text[:start].encode()), len(text[:stop].encode())) for start, stop in spans]
+    return [{"start": a, "end": b, "replacement": "" if a % 2 else "<…>"} for a, b in at]
+
+
+@given(st.text(alphabet="aé語 \n", max_size=80), st.integers(0, 80))
+def test_edits_of_two_stages_on_the_beginning_of_a_text_make_the_beginning(text, length):
+    once = cuts(text)
+    twice = cuts(edited_text(text, once))
+    whole = edited_text(edited_text(text, once), twice)
+    assert whole.startswith(edited_text(edited_text(text[:length], once), twice))

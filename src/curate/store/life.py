@@ -55,17 +55,21 @@ def lives_of(run: Path, manifest: Mapping[str, Any], document: str) -> Iterator[
 
 
 def edited_text(text: str, edits: Sequence[Mapping[str, Any]] | None) -> str:
-    """A text with edits applied; those that lie beyond its end are left aside.
+    """A text with edits applied; of the beginning of a text, the beginning of what they make of it.
 
     Example:
         >>> edited_text("call 555-0100 now", [{"start": 5, "end": 13, "replacement": "<PHONE>"}])
         'call <PHONE> now'
+        >>> edited_text("call 555-01", [{"start": 5, "end": 13, "replacement": "<PHONE>"}])
+        'call '
     """
     data, pieces, at = text.encode(), list[bytes](), 0
     for edit in edits or ():
-        if edit["end"] <= len(data):
-            pieces += [data[at : edit["start"]], edit["replacement"].encode()]
-            at = edit["end"]
+        if edit["end"] > len(data):  # edits of the next stage count from what is left by all of these
+            data = data[: edit["start"]]
+            break
+        pieces += [data[at : edit["start"]], edit["replacement"].encode()]
+        at = edit["end"]
     return b"".join([*pieces, data[at:]]).decode()
 
 

@@ -4,8 +4,8 @@
 
 ``CORPORA`` holds ``quality/*.jsonl.gz`` with the columns ``text``, ``label`` and perhaps ``dup_group``. Each contrast
 is cross-validated: versions of one article, and equal texts, are in one fold. AUC of a heuristic is that of the better
-direction, which it is told (``-``: lower is better); AUC of a recipe is that of kept or removed. *transfer* is a
-classifier trained on one contrast, measured on another.
+direction, which it is told (``-``: lower is better); AUC of a recipe is that of kept or removed by its quality rules.
+*transfer* is a classifier trained on one contrast, measured on another.
 
 Perplexity needs ``pip install 'curate[kenlm]' arpabo``: lmplz is not on PyPI, so trigram models (Kneser-Ney) come from
 arpabo and are read by KenLM. One is trained on the good documents of the other folds, one on novels (``prose/``).
@@ -25,7 +25,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.stages.quality.rules import recipe_names
+from curate.config import load
+from curate.recipes import recipe_names
 from curate.stages.quality.settings import QualitySettings
 from curate.stages.quality.stage import Quality
 from curate.text.hashed_ngrams import token_fingerprints
@@ -132,23 +133,27 @@ def scores(model: NgramModel, texts: pa.Array) -> npt.NDArray[np.float64]:
 
 
 def heuristics(one: Contrast) -> dict[str, str]:
-    english = pa.array(["en"] * len(one.texts))
-    batch = pa.record_batch({"text": one.texts, "language.label": english})
-    cells: dict[str, str] = {
-        "`quality.score`": signed(pc.fill_null(Quality(QualitySettings()).measure(batch)["score"], 0), one.good)
-    }
-    cells["bytes of text"] = signed(pc.binary_length(one.texts), one.good)
-    for name in recipe_names():
-        stage = Quality(QualitySettings(recipe=name))
+    """AUC of the size, of every signal, and of what the quality rules of every recipe keep."""
+    batch = pa.record_batch({"text": one.texts, "language.label": pa.array(["en"] * len(one.texts))})
+    cells = {"bytes of text": signed(pc.binary_length(one.texts), one.good)}
+    for stage in (Quality(QualitySettings(signals="all")), *map(rules_of, recipe_names())):
         measures = stage.measure(batch)
-        kept = np.array([not reasons for reasons in stage.judge(measures).to_pylist()])
-        cells[f"recipe `{name}`, kept"] = f"{auc(kept.astype(np.float64), one.good):.3f}"
         for signal, kind in stage.adds.items():
             values = measures[signal]
-            if signal == "score" or not pa.types.is_primitive(kind) or values.null_count == len(values):
-                continue
-            cells[f"`{signal}`"] = signed(pc.fill_null(values, pc.mean(values).cast(kind, safe=False)), one.good)
+            if pa.types.is_primitive(kind) and values.null_count < len(values):
+                mean = pc.mean(values).cast(kind, safe=False)
+                cells.setdefault(f"`quality.{signal}`", signed(pc.fill_null(values, mean), one.good))
+    for name in recipe_names():
+        stage = rules_of(name)
+        kept = np.array([not reasons for reasons in stage.judge(stage.measure(batch)).to_pylist()])
+        cells[f"recipe `{name}`, kept"] = f"{auc(kept.astype(np.float64), one.good):.3f}"
     return cells
+
+
+def rules_of(recipe: str) -> Quality:
+    settings = load(flags={"pipeline.recipe": recipe}).stage("quality")
+    assert isinstance(settings, QualitySettings)
+    return Quality(settings)
 
 
 def signed(values: pa.Array, good: Mask) -> str:

@@ -1,15 +1,17 @@
-"""How two texts differ, word by word."""
+"""How two texts differ, word by word; in scripts written without spaces, letter by letter."""
 
+import functools
 import re
 from difflib import SequenceMatcher
 from itertools import takewhile
 from typing import Literal, NamedTuple
 
+import numpy as np
+
+from curate.text.words import MARK, UNSPACED, characters
+
 MOST_WORDS = 3000
 """Words compared between the first and the last difference: the cost grows with their square."""
-
-_WORD = re.compile(r"\S+\s*|^\s+")
-
 
 class Piece(NamedTuple):
     """Words that both texts have, or only one of them."""
@@ -31,7 +33,7 @@ def difference(old: str, new: str, most: int = MOST_WORDS) -> list[Piece]:
         >>> [tuple(piece) for piece in difference("the red house", "the blue house")]
         [('same', 'the '), ('old', 'red '), ('new', 'blue '), ('same', 'house')]
     """
-    a, b = _WORD.findall(old), _WORD.findall(new)
+    a, b = words_of(old), words_of(new)
     head = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
     rest = zip(reversed(a[head:]), reversed(b[head:]), strict=False)
     tail = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], rest))
@@ -47,3 +49,26 @@ def difference(old: str, new: str, most: int = MOST_WORDS) -> list[Piece]:
         pieces.append(Piece("unread", f"{unread:,} more words"))
     pieces.append(Piece("same", "".join(a[len(a) - tail :])))
     return [piece for piece in pieces if piece.text]
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text, each with the white space behind it; white space at the start is a word too.
+
+    Example:
+        >>> words_of("so it is 東京 now")
+        ['so ', 'it ', 'is ', '東', '京 ', 'now']
+    """
+    return _word().findall(text)
+
+
+@functools.cache
+def _word() -> re.Pattern[str]:
+    letter, mark = _one_of(UNSPACED), _one_of(MARK)
+    return re.compile(rf"[{letter}][{mark}]*\s*|[^\s{letter}]+\s*|^\s+")
+
+
+def _one_of(character_class: int) -> str:
+    """Ranges of the code points of a class, for use inside ``[…]``."""
+    members = np.flatnonzero(characters().classes & character_class)
+    runs = np.split(members, np.flatnonzero(np.diff(members) > 1) + 1)
+    return "".join(f"\\U{run[0]:08x}-\\U{run[-1]:08x}" for run in runs)

@@ -121,3 +121,19 @@ def test_a_shown_difference_is_bounded_whatever_the_texts_are():
     one_word, many_changes = "x" * 10**6, " ".join(f"w{at} same" for at in range(5000))
     for old, new in ((one_word, "y" * 10**6), (many_changes, many_changes.replace("w", "v"))):
         assert len(shown_difference(Console(), difference(old, new)).plain) < 10_000
+
+
+def test_a_reason_is_asked_of_the_stage_that_is_named(capsys, run):
+    asked = ("--reason", "too_few_words", "--stage")
+    assert said(capsys, run, *asked, "quality", "--json")[1] == said(
+        capsys, run, "--reason", "quality.too_few_words", "--json"
+    )[1]
+    code, _, err = said(capsys, run, *asked, "near_dup")
+    assert code == ExitCode.USER_ERROR
+    assert "the stage `near_dup` does not give the reason `too_few_words`" in err
+
+
+def test_survivors_say_what_they_stand_for(capsys, run):
+    capsys.readouterr()
+    assert command(["why", str(run), "near", "--color", "never"]) == ExitCode.DONE
+    assert "near_dup kept it instead of 1 other\n" in capsys.readouterr().out

@@ -2,16 +2,16 @@
 
 import functools
 import re
-from difflib import SequenceMatcher
 from itertools import takewhile
 from typing import Literal, NamedTuple
 
 import numpy as np
+from rapidfuzz.distance import Indel
 
 from curate.text.words import MARK, UNSPACED, characters
 
-MOST_WORDS = 3000
-"""Words compared between the first and the last difference: the cost grows with their square."""
+MOST_WORDS = 10_000
+"""Words compared between the first and the last difference: time and memory grow with their square."""
 
 class Piece(NamedTuple):
     """Words that both texts have, or only one of them."""
@@ -39,11 +39,11 @@ def difference(old: str, new: str, most: int = MOST_WORDS) -> list[Piece]:
     tail = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], rest))
     first, last = a[head : len(a) - tail], b[head : len(b) - tail]
     pieces = [Piece("same", "".join(a[:head]))]
-    for kind, a0, a1, b0, b1 in SequenceMatcher(None, first[:most], last[:most], autojunk=False).get_opcodes():
-        if kind == "equal":
-            pieces.append(Piece("same", "".join(first[a0:a1])))
-        else:
-            pieces += [Piece("old", "".join(first[a0:a1])), Piece("new", "".join(last[b0:b1]))]
+    a0 = b0 = 0
+    for block in Indel.opcodes(first[:most], last[:most]).as_matching_blocks():
+        pieces += [Piece("old", "".join(first[a0 : block.a])), Piece("new", "".join(last[b0 : block.b]))]
+        a0, b0 = block.a + block.size, block.b + block.size
+        pieces.append(Piece("same", "".join(first[block.a : a0])))
     unread = max(len(first), len(last)) - most
     if unread > 0:
         pieces.append(Piece("unread", f"{unread:,} more words"))

@@ -125,9 +125,10 @@ def test_a_shown_difference_is_bounded_whatever_the_texts_are():
 
 def test_a_reason_is_asked_of_the_stage_that_is_named(capsys, run):
     asked = ("--reason", "too_few_words", "--stage")
-    assert said(capsys, run, *asked, "quality", "--json")[1] == said(
-        capsys, run, "--reason", "quality.too_few_words", "--json"
-    )[1]
+    assert (
+        said(capsys, run, *asked, "quality", "--json")[1]
+        == said(capsys, run, "--reason", "quality.too_few_words", "--json")[1]
+    )
     code, _, err = said(capsys, run, *asked, "near_dup")
     assert code == ExitCode.USER_ERROR
     assert "the stage `near_dup` does not give the reason `too_few_words`" in err

@@ -168,8 +168,10 @@ def _removed(judgments: Judgments) -> pl.LazyFrame:
 def _matrix(judgments: Judgments) -> Matrix | None:
     """Removed documents by their source and that of their survivor."""
     names = judgments.frame.select(row=pl.col(ROW).cast(pl.Int64), survivor="source")
-    pairs = _removed(judgments).join(names, on="row", how="left").with_columns(
-        survivor=pl.when(pl.col("row").is_null()).then(pl.lit(EARLIER_RUN)).otherwise(pl.col("survivor"))
+    pairs = (
+        _removed(judgments)
+        .join(names, on="row", how="left")
+        .with_columns(survivor=pl.when(pl.col("row").is_null()).then(pl.lit(EARLIER_RUN)).otherwise(pl.col("survivor")))
     )
     (counted,) = ask([pairs.group_by("source", "survivor").agg(documents=pl.len())])
     counts = {(row["source"], row["survivor"]): row["documents"] for row in counted.to_dicts()}

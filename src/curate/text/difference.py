@@ -13,6 +13,7 @@ from curate.text.words import MARK, UNSPACED, characters
 MOST_WORDS = 10_000
 """Words compared between the first and the last difference: time and memory grow with their square."""
 
+
 class Piece(NamedTuple):
     """Words that both texts have, or only one of them."""
 

@@ -138,3 +138,9 @@ def test_survivors_say_what_they_stand_for(capsys, run):
     capsys.readouterr()
     assert command(["why", str(run), "near", "--color", "never"]) == ExitCode.DONE
     assert "near_dup kept it instead of 1 other\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("no_color", "shown"), [(True, "the [-red-] {+blue+} house"), (False, "the red blue house")])
+def test_without_colour_a_terminal_shows_marks(no_color, shown):
+    terminal = Console(force_terminal=True, color_system="standard", no_color=no_color)
+    assert shown_difference(terminal, difference("the red house", "the blue house")).plain.strip() == shown

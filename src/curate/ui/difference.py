@@ -29,7 +29,7 @@ def shown_difference(out: Console, pieces: list[Piece]) -> Text:
             shown.append(f" … ({piece.text}) … ", "dim")
             continue
         style, opening, closing = _STYLES[piece.kind]
-        if out.color_system is not None:
+        if out.color_system is not None and not out.no_color:
             opening = closing = ""
         around = (CONTEXT * (number > 0), CONTEXT * (number < len(pieces) - 1))
         text = _shortened(piece.text, *(around if piece.kind == "same" else (LONGEST, 0)))

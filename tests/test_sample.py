@@ -144,3 +144,10 @@ def test_survivors_say_what_they_stand_for(capsys, run):
 def test_without_colour_a_terminal_shows_marks(no_color, shown):
     terminal = Console(force_terminal=True, color_system="standard", no_color=no_color)
     assert shown_difference(terminal, difference("the red house", "the blue house")).plain.strip() == shown
+
+
+def test_a_pair_in_json_carries_its_proof_however_it_was_chosen(capsys, run):
+    (pair,) = json.loads(said(capsys, run, "--reason", "near_duplicate", "--random", "--json")[1])["documents"]
+    assert pair["jaccard"] == pytest.approx(0.9412, abs=1e-4)
+    assert (pair["survivor"], pair["survivor_source"], pair["survivor_run"]) == ("near", "s0", None)
+    assert {piece["kind"] for piece in pair["difference"]} == {"same", "old", "new"}

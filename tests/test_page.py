@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import html
 import re
 import shutil
 import subprocess
@@ -36,10 +37,10 @@ def page(report):
 class Elements(HTMLParser):
     """Collects tags and attributes, and checks that every tag that opens closes in order."""
 
-    def __init__(self, html):
+    def __init__(self, page):
         super().__init__()
         self.open, self.tags, self.attributes = [], [], []
-        self.feed(html)
+        self.feed(page)
         assert not self.open
 
     def handle_starttag(self, tag, attrs):
@@ -112,6 +113,32 @@ def test_every_chart_has_a_name_a_description_and_a_finding(page):
         assert re.search(r"<figcaption>[^<]*\w\.", figure)
 
 
+def test_the_matrix_of_sources_is_on_the_page(report, page):
+    matrix = report.duplicates.matrix
+    assert sum(map(sum, matrix.documents)) == report.duplicates.removed
+    table = re.search(r"<h3>Between sources</h3>.*?</table>", page, re.DOTALL)[0]
+    cells = re.findall(r'<td class="number">([^<]*)</td>', table)
+    assert cells == [count(number) if number else "–" for row in matrix.documents for number in row]
+    named = re.findall(r'<th scope="row"><bdi>(.*?)</bdi>', table)
+    assert named == [html.escape(visible(name)) for name in matrix.sources]
+
+
+def test_clusters_say_whose_documents_were_left_out(report, page):
+    largest = report.duplicates.largest
+    assert all(sum(n for _, n in cluster.sources) == cluster.documents - 1 for cluster in largest)
+    assert [sample.id for sample in report.samples.clusters] == [cluster.survivor for cluster in largest]
+    assert page.count("Left out: ") == len(largest)
+
+
+def test_the_audit_is_a_sentence_and_absent_without_twins(report, page):
+    assert "near-duplicates about" not in page
+    audit = {"documents": 9000, "twins": 400, "missed": 1, "share": 0.0025, "upper": 0.0118}
+    audited = msgspec.structs.replace(report, duplicates=msgspec.structs.replace(report.duplicates, audit=audit))
+    sentence = re.search(r'<p class="audit">(.*?)<span', render_page(audited))[1]
+    assert "in a sample of 9,000 documents" in sentence
+    assert "400 had a twin and 1 of them was still there" in sentence
+
+
 def test_without_a_measurement_nothing_is_called_saved(page):
     text = re.sub(r"<script.*?</script>|<style.*?</style>|<pre.*?</pre>", "", page, flags=re.DOTALL)
     assert "compute saved" not in text.lower()
@@ -139,9 +166,9 @@ def test_pages_of_every_shape_render(tmp_path):
         report = build_report(folder, ReportSettings(samples=0))
         json_path, html_path = write_report(folder, report)
         assert json_path.stat().st_size
-        html = html_path.read_text()
-        Elements(html)
-        assert "The harbour was quiet" not in html
+        rendered = html_path.read_text()
+        Elements(rendered)
+        assert "The harbour was quiet" not in rendered
 
 
 def test_visible_leaves_ordinary_text_of_every_script_alone():

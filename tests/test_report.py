@@ -109,7 +109,7 @@ def test_clusters_are_those_of_the_survivors(report, whole):
     counted = {size: (sizes == size).sum() for size in sizes.unique()}
     assert {size.documents: size.clusters for size in report.duplicates.sizes} == counted
     assert report.duplicates.removed == removed.height == report.summary.removed_by["near_dup"]
-    assert report.duplicates.largest[0][1] == sizes.max()
+    assert report.duplicates.largest[0].documents == sizes.max()
     bracket = report.duplicates.redundancy
     assert 0 < bracket.redundant.low < bracket.redundant.high == pytest.approx(bracket.removed_tokens)
 

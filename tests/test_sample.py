@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
+from rich.console import Console
 
 from corpus_maker import prose
 from curate.cli import command
 from curate.errors import ExitCode
 from curate.session import Session
 from curate.text.difference import difference
+from curate.ui.difference import shown_difference
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "[bold]", "<i>"]), max_size=12).map(" ".join)
 
@@ -105,3 +107,47 @@ def test_a_source_that_loses_too_much_fails_the_gate(tmp_path):
     assert session.work(quiet=2) == ExitCode.GATE_FAILED
     (gate,) = [one for one in json.loads((tmp_path / "out" / "run.json").read_text())["gates"] if not one["passed"]]
     assert gate == {"name": "max_source_near_dup", "limit": 0.5, "value": 0.75, "passed": False, "source": "copied"}
+
+
+def test_scripts_without_spaces_are_compared_letter_by_letter():
+    old = "東京は日本の首都である。" * 2000
+    new = old[:9000] + "変" + old[9001:]
+    pieces = difference(old, new)
+    assert [(piece.kind, piece.text) for piece in pieces if piece.kind != "same"] == [("old", old[9000]), ("new", "変")]
+    assert len(shown_difference(Console(), pieces).plain) < 200
+
+
+def test_a_shown_difference_is_bounded_whatever_the_texts_are():
+    one_word, many_changes = "x" * 10**6, " ".join(f"w{at} same" for at in range(5000))
+    for old, new in ((one_word, "y" * 10**6), (many_changes, many_changes.replace("w", "v"))):
+        assert len(shown_difference(Console(), difference(old, new)).plain) < 10_000
+
+
+def test_a_reason_is_asked_of_the_stage_that_is_named(capsys, run):
+    asked = ("--reason", "too_few_words", "--stage")
+    assert (
+        said(capsys, run, *asked, "quality", "--json")[1]
+        == said(capsys, run, "--reason", "quality.too_few_words", "--json")[1]
+    )
+    code, _, err = said(capsys, run, *asked, "near_dup")
+    assert code == ExitCode.USER_ERROR
+    assert "the stage `near_dup` does not give the reason `too_few_words`" in err
+
+
+def test_survivors_say_what_they_stand_for(capsys, run):
+    capsys.readouterr()
+    assert command(["why", str(run), "near", "--color", "never"]) == ExitCode.DONE
+    assert "near_dup kept it instead of 1 other\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("no_color", "shown"), [(True, "the [-red-] {+blue+} house"), (False, "the red blue house")])
+def test_without_colour_a_terminal_shows_marks(no_color, shown):
+    terminal = Console(force_terminal=True, color_system="standard", no_color=no_color)
+    assert shown_difference(terminal, difference("the red house", "the blue house")).plain.strip() == shown
+
+
+def test_a_pair_in_json_carries_its_proof_however_it_was_chosen(capsys, run):
+    (pair,) = json.loads(said(capsys, run, "--reason", "near_duplicate", "--random", "--json")[1])["documents"]
+    assert pair["jaccard"] == pytest.approx(0.9412, abs=1e-4)
+    assert (pair["survivor"], pair["survivor_source"], pair["survivor_run"]) == ("near", "s0", None)
+    assert {piece["kind"] for piece in pair["difference"]} == {"same", "old", "new"}

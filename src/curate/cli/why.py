@@ -4,13 +4,14 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.options import JsonOption, RunArgument
+from curate.cli.options import ColorOption, JsonOption, RunArgument
 
 
 def why(
     run: RunArgument,
     document: Annotated[str, typer.Argument(metavar="ID", help="Id of the document, as in the run.")],
     json: JsonOption = False,
+    color: ColorOption = "auto",
 ) -> int:
     """Show what happened to one document, stage by stage.
 
@@ -21,4 +22,4 @@ def why(
     """
     from curate.ui.life import show_life
 
-    return show_life(run, document, json=json)
+    return show_life(run, document, json=json, color=color)

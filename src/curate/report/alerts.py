@@ -10,7 +10,7 @@ import msgspec
 from curate.report import quantities
 from curate.report.duplicates import Duplicates
 from curate.report.measures import Histogram
-from curate.report.sources import UNMEASURED, Group
+from curate.report.sources import UNMEASURED, UNNAMED_SOURCE, Group
 from curate.stages.language import ALL
 
 Level = Literal["problem", "warning", "note"]
@@ -50,7 +50,7 @@ def find_alerts(
         *_gates(manifest),
         *_nothing_kept(manifest),
         *_other_languages(manifest, languages),
-        *_skewed_sources(sources),
+        *_skewed_sources(manifest, sources),
         *_quarantine(manifest),
         *_inputs(manifest),
         *_cliffs(histograms),
@@ -80,9 +80,16 @@ def _gates(manifest: Mapping[str, Any]) -> Iterator[Alert]:
 
 def _look_at(manifest: Mapping[str, Any], source: str) -> str:
     """Shows near-duplicates of one source."""
+    return _sample_command(manifest, "near_dup.near_duplicate", source)
+
+
+def _sample_command(manifest: Mapping[str, Any], reason: str, source: str) -> str:
+    """Shows documents of one source that were left out for a reason."""
     words = shlex.split(manifest.get("command", ""))
-    run = words[words.index("-o") + 1] if "-o" in words else "RUN"
-    return f"curate sample {shlex.quote(run)} --reason near_dup.near_duplicate --source {shlex.quote(source)}"
+    named = [words[at + 1] for at in range(len(words) - 1) if words[at] in ("-o", "--output")]
+    named += [word.removeprefix("--output=") for word in words if word.startswith("--output=")]
+    run = named[0] if named else "RUN"
+    return f"curate sample {shlex.quote(run)} --reason {shlex.quote(reason)} --source {shlex.quote(source)}"
 
 
 def _nothing_kept(manifest: Mapping[str, Any]) -> Iterator[Alert]:
@@ -112,7 +119,7 @@ def _other_languages(manifest: Mapping[str, Any], languages: Sequence[Group]) ->
     )
 
 
-def _skewed_sources(sources: Sequence[Group]) -> Iterator[Alert]:
+def _skewed_sources(manifest: Mapping[str, Any], sources: Sequence[Group]) -> Iterator[Alert]:
     documents = sum(group.documents for group in sources)
     lost = 1 - sum(group.kept for group in sources) / documents if documents else 0.0
     for group in sources:
@@ -122,6 +129,9 @@ def _skewed_sources(sources: Sequence[Group]) -> Iterator[Alert]:
                 title=f"Source `{group.name}` lost {quantities.share(1 - group.kept_share)}"
                 f" (all sources: {quantities.share(lost)})",
                 detail=f"Most of it to `{group.top_reason}`." if group.top_reason else "",
+                command=_sample_command(manifest, group.top_reason, group.name)
+                if group.top_reason and group.name != UNNAMED_SOURCE
+                else "",
                 section="sources",
             )
 
@@ -178,7 +188,7 @@ def _cliffs(histograms: Sequence[Histogram]) -> Iterator[Alert]:
 def _giant_clusters(manifest: Mapping[str, Any], duplicates: Duplicates | None) -> Iterator[Alert]:
     read = manifest["counts"]["read"]
     if duplicates and duplicates.largest and read:
-        documents = duplicates.largest[0][1]
+        documents = duplicates.largest[0].documents
         if documents > 10 and documents / read > GIANT:
             yield Alert(
                 level="note",

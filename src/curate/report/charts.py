@@ -141,7 +141,7 @@ def cluster_chart(duplicates: Duplicates) -> str:
                 title="documents in a cluster",
                 axis=_log_axis(),
             ),
-            y=alt.Y("clusters:Q", scale=alt.Scale(type="log", domainMin=0.8), title="clusters", axis=_log_axis()),
+            y=alt.Y("clusters:Q", scale=alt.Scale(type="log", domainMin=1), title="clusters", axis=_log_axis()),
         )
     )
     return _svg(points.properties(width=_HALF_WIDTH, height=200))

@@ -60,7 +60,7 @@ def choose_rows(judgments: Judgments, manifest: Mapping[str, Any], question: Que
     Raises:
         InputError: the run has no such stage, reason or source.
     """
-    reason = _reason(manifest, question.reason) if question.reason else ""
+    reason = _reason(manifest, question) if question.reason else ""
     limit = None if question.random or not reason else _limit(manifest, reason)
     frame = judgments.frame.filter(_wanted(judgments, question, reason))
     if question.source:
@@ -99,15 +99,25 @@ def _wanted(judgments: Judgments, question: Question, reason: str) -> pl.Expr:
     return ~judgments.kept()
 
 
-def _reason(manifest: Mapping[str, Any], name: str) -> str:
+def _reason(manifest: Mapping[str, Any], question: Question) -> str:
     """The full code of a reason given with or without its stage."""
-    known = [f"{stage['name']}.{reason['code']}" for stage in manifest["stages"] for reason in stage["reasons"]]
+    name, stages = question.reason, [stage["name"] for stage in manifest["stages"]]
+    if question.stage and question.stage not in stages:
+        raise InputError(f"the run has no stage `{question.stage}`", hint=nearest(question.stage, stages))
+    known = [
+        f"{stage['name']}.{reason['code']}"
+        for stage in manifest["stages"]
+        if question.stage in ("", stage["name"])
+        for reason in stage["reasons"]
+    ]
     found = [code for code in known if name in (code, code.partition(".")[2])]
     if not found:
-        raise InputError(
-            f"no stage of the run gives the reason `{name}`",
-            hint=nearest(name, {code.partition(".")[2] for code in known}),
-        )
+        asked = f"the stage `{question.stage}`" if question.stage else "no stage of the run"
+        gives = f"{asked} does not give" if question.stage else f"{asked} gives"
+        hint = nearest(name, known if "." in name else {code.partition(".")[2] for code in known})
+        raise InputError(f"{gives} the reason `{name}`", hint=hint)
+    if len(found) > 1:
+        raise InputError(f"{len(found)} stages give the reason `{name}`", hint=f"name one: {', '.join(found)}")
     return found[0]
 
 

@@ -107,7 +107,7 @@ def _finding_of_histogram(histogram: Histogram) -> str:
 def _finding_of_clusters(duplicates: Duplicates) -> str:
     if not duplicates.clusters:
         return "No document had a duplicate."
-    largest = duplicates.largest[0][1] if duplicates.largest else 0
+    largest = duplicates.largest[0].documents if duplicates.largest else 0
     return (
         f"{duplicates.removed:,} documents were duplicates of {duplicates.clusters:,} survivors;"
         f" the largest cluster has {largest:,} documents."

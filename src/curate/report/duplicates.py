@@ -8,9 +8,12 @@ import polars as pl
 
 from curate.report.compute import Redundancy, redundancy
 from curate.report.judgments import REASONS, ROW, Judgments, ask
+from curate.report.sources import UNNAMED_SOURCE
 
 LARGEST = 8
 """Clusters shown one by one."""
+CLUSTER_SOURCES = 5
+"""Sources named for each of them."""
 MATRIX = 8
 """Sources shown in the matrix, those with the most duplicates; the others are one row and one column."""
 EARLIER_RUN = "an earlier run"
@@ -35,13 +38,28 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
     """Documents removed, a row for each of ``sources``."""
 
 
+class Cluster(msgspec.Struct, frozen=True, kw_only=True):
+    """One survivor and what it stands for."""
+
+    row: int
+    """Row of the survivor in the run."""
+    survivor: str
+    """Its id."""
+    documents: int
+    """Itself and its copies."""
+    sources: tuple[tuple[str, int], ...] = ()
+    """Sources of the copies in this run and how many each has, most first; no more than `CLUSTER_SOURCES`."""
+    other_sources: int = 0
+    """Sources beyond these."""
+
+
 class Duplicates(msgspec.Struct, frozen=True, kw_only=True):
     """What near_dup found and how it looked for it."""
 
     sizes: tuple[ClusterSize, ...]
     removed: int
-    largest: tuple[tuple[int, int], ...]
-    """Row of the survivor and documents in the cluster, largest first."""
+    largest: tuple[Cluster, ...]
+    """Largest first."""
     bands: int = 0
     rows: int = 0
     similarity: float = 0.0
@@ -71,8 +89,8 @@ def find_duplicates(manifest: Mapping[str, Any], judgments: Judgments, epochs: f
         [
             weights.group_by("documents").agg(clusters=pl.len(), bytes=pl.col("bytes").sum()).sort("documents"),
             judgments.frame.filter(stays & (documents > 1))
-            .select(ROW, documents=documents)
-            .top_k(LARGEST, by=[pl.col("documents"), -pl.col(ROW).cast(pl.Int64)]),
+            .select(pl.col(ROW).cast(pl.Int64), documents=documents)
+            .top_k(LARGEST, by=[pl.col("documents"), -pl.col(ROW)]),
             judgments.frame.select(
                 removed=removed.sum(),
                 bytes=pl.col("raw_bytes").cast(pl.Int64).filter(judgments.kept()).sum(),
@@ -89,7 +107,7 @@ def find_duplicates(manifest: Mapping[str, Any], judgments: Judgments, epochs: f
             if row["documents"] > 1
         ),
         removed=found["removed"],
-        largest=tuple(largest.sort("documents", ROW, descending=[True, False]).select(ROW, "documents").iter_rows()),
+        largest=_clusters(judgments, dict(largest.sort("documents", ROW, descending=[True, False]).iter_rows())),
         bands=settings.get("bands", 0),
         rows=settings.get("rows", 0),
         similarity=settings.get("similarity", 0.0),
@@ -100,8 +118,37 @@ def find_duplicates(manifest: Mapping[str, Any], judgments: Judgments, epochs: f
     )  # fmt: skip
 
 
-def _matrix(judgments: Judgments) -> Matrix | None:
-    """Removed documents by their source and that of their survivor."""
+def _clusters(judgments: Judgments, largest: Mapping[int, int]) -> tuple[Cluster, ...]:
+    """The clusters of these survivors: row → documents."""
+    if not largest:
+        return ()
+    counted = (
+        _removed(judgments)
+        .filter(pl.col("row").is_in(list(largest)))
+        .group_by("row", pl.col("source").fill_null(UNNAMED_SOURCE))
+        .len()
+        .sort("len", "source", descending=[True, False])
+        .group_by("row", maintain_order=True)
+        .agg(pl.col("source", "len").head(CLUSTER_SOURCES), named=pl.len())
+    )
+    (answer,) = ask([counted])
+    found = {row["row"]: row for row in answer.to_dicts()}
+    none = {"source": [], "len": [], "named": 0}
+    return tuple(
+        Cluster(
+            row=row,
+            survivor=judgments.id_of(row),
+            documents=documents,
+            sources=tuple(zip(of["source"], of["len"], strict=True)),
+            other_sources=of["named"] - len(of["source"]),
+        )
+        for row, documents in largest.items()
+        for of in [found.get(row, none)]
+    )
+
+
+def _removed(judgments: Judgments) -> pl.LazyFrame:
+    """Source of every removed document, and the row of its survivor; null where an earlier run holds that."""
     survivor = pl.col("near_dup.survivor_at")
     firsts = pl.LazyFrame(
         {"part": [judgments.part_at(place) for place in range(len(judgments.files))], "first": judgments.offsets[:-1]},
@@ -113,12 +160,18 @@ def _matrix(judgments: Judgments) -> Matrix | None:
         part=survivor.struct.field("part").cast(pl.Int32),
         row=survivor.struct.field("row").cast(pl.Int64),
     )
-    placed = removed.join(firsts, on="part", how="left").select(
+    return removed.join(firsts, on="part", how="left").select(
         "source", row=pl.when(pl.col("run").is_null()).then(pl.col("first") + pl.col("row"))
     )
+
+
+def _matrix(judgments: Judgments) -> Matrix | None:
+    """Removed documents by their source and that of their survivor."""
     names = judgments.frame.select(row=pl.col(ROW).cast(pl.Int64), survivor="source")
-    pairs = placed.join(names, on="row", how="left").with_columns(
-        survivor=pl.when(pl.col("row").is_null()).then(pl.lit(EARLIER_RUN)).otherwise(pl.col("survivor"))
+    pairs = (
+        _removed(judgments)
+        .join(names, on="row", how="left")
+        .with_columns(survivor=pl.when(pl.col("row").is_null()).then(pl.lit(EARLIER_RUN)).otherwise(pl.col("survivor")))
     )
     (counted,) = ask([pairs.group_by("source", "survivor").agg(documents=pl.len())])
     counts = {(row["source"], row["survivor"]): row["documents"] for row in counted.to_dicts()}

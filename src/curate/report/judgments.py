@@ -80,6 +80,11 @@ class Judgments:
         part = int(np.searchsorted(self.offsets, row, side="right")) - 1
         return part, row - int(self.offsets[part])
 
+    def id_of(self, row: int) -> str:
+        """Id of the document in that row of the run."""
+        part, inside = self.place(row)
+        return str(pl.scan_parquet(self.files[part]).select("id").slice(inside, 1).collect().item())
+
     def row_at(self, part: int, row: int) -> int | None:
         """Row in the run of row ``row`` of the part numbered ``part``; None when there is no such part."""
         place = self._place_of_part.get(part)

@@ -130,7 +130,7 @@ def build_report(run_dir: Path, settings: ReportSettings) -> Report:
     alerts = find_alerts(manifest, sources=sources, languages=languages, histograms=measured, duplicates=duplicates)
     saving = _saving(manifest, settings)
     given = [f"{reason.stage}.{reason.code}" for reason in reasons if reason.documents]
-    clusters = [row for row, _ in duplicates.largest] if duplicates else []
+    clusters = [cluster.row for cluster in duplicates.largest] if duplicates else []
     return Report(
         schema_version=SCHEMA_VERSION,
         curate=manifest["curate"],

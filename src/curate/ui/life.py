@@ -14,7 +14,7 @@ from curate.masking import Masks
 from curate.store.life import Life, Verdict, edited_text, lives_of, quarantined, similar_ids
 from curate.store.manifest import read_manifest
 from curate.text.difference import difference
-from curate.ui.console import console
+from curate.ui.console import Color, console
 from curate.ui.difference import shown_difference
 from curate.ui.notes import printable
 
@@ -23,7 +23,7 @@ SHOWN_EDITS = 20
 _SHOWN_APART = ("edits", "span")
 
 
-def show_life(run: str, document: str, *, json: bool) -> int:
+def show_life(run: str, document: str, *, json: bool, color: Color = "auto") -> int:
     """Print what happened to a document.
 
     Raises:
@@ -42,7 +42,7 @@ def show_life(run: str, document: str, *, json: bool) -> int:
         found = [_as_data(life, masks) for life in lives]
         typer.echo(jsonlib.dumps({"documents": found, "quarantined": bad}, ensure_ascii=False, default=_plain))
         return ExitCode.DONE
-    out = console(stderr=False)
+    out = console(color, stderr=False)
     sentences = {(s["name"], r["code"]): r["sentence"] for s in manifest["stages"] for r in s["reasons"]}
     for life in lives:
         _show(out, life, sentences, masks)
@@ -107,8 +107,17 @@ def _show(out: Console, life: Life, sentences: dict[tuple[str, str], str], masks
     if life.survivor:
         show_twin(out, life)
     else:
+        _show_copies(out, life)
         show_text(out, life)
     out.print()
+
+
+def _show_copies(out: Console, life: Life) -> None:
+    """Print how many documents this one stands for."""
+    copies = max((verdict.measures.get("copies") or 1 for verdict in life.verdicts), default=1) - 1
+    if copies:
+        said = f"  near_dup kept it instead of {copies:,} {'other' if copies == 1 else 'others'}"
+        out.print(Text(said, "cyan"), soft_wrap=True)
 
 
 def _show_verdict(out: Console, verdict: Verdict, sentences: dict[tuple[str, str], str]) -> None:

@@ -98,5 +98,12 @@ def _as_data(life: Life, limit: Limit | None) -> dict[str, Any]:
         data |= {"measure": limit.measure, "value": _value(life, limit), "limit": limit.value, "setting": limit.setting}
     if life.survivor:
         pieces = difference(life.survivor["text"], document["text"])
-        data |= {"survivor": life.survivor["id"], "difference": [piece._asdict() for piece in pieces]}
+        proof = next(verdict.measures for verdict in life.verdicts if verdict.measures.get("survivor_at"))
+        data |= {
+            "survivor": life.survivor["id"],
+            "survivor_source": life.survivor["source"],
+            "survivor_run": proof.get("survivor_run"),
+            "jaccard": proof["jaccard"],
+            "difference": [piece._asdict() for piece in pieces],
+        }
     return data

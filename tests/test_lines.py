@@ -3,7 +3,6 @@
 import itertools
 import math
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings

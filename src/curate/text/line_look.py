@@ -272,7 +272,7 @@ def is_counter(text: Bytes, first: int, behind: int, tables: LineTables) -> bool
         while k < len(word) and word[k] and i + k < behind and text[i + k] | uint8(0x20) == word[k]:
             k += 1
         if k == len(word) or word[k] == 0:
-            return _symbols_end(text, i + k, behind, tables.classes) == behind
+            return bool(_symbols_end(text, i + k, behind, tables.classes) == behind)
     return False
 
 
@@ -377,7 +377,7 @@ def _ends_sentence(text: Bytes, first: int, at: int, behind: int, classes: npt.N
         if code_point not in (0x22, 0x27, 0x29, 0x5D, 0x2019, 0x201D, 0xBB):
             return False
         i = after
-    return text[at] != 0x2E or _dot_may_end(text, first, at, classes)
+    return bool(text[at] != 0x2E or _dot_may_end(text, first, at, classes))
 
 
 @njit(nogil=True, cache=True)

@@ -260,8 +260,8 @@ def _count(scratch: Scratch, candidates: int) -> tuple[int, int]:
     if most > 1:
         for i in range(candidates):
             if scratch.counts[scratch.slots[i]] == most:
-                return np.int64(most), np.int64(scratch.begins[i])
-    return np.int64(candidates > 0), 0
+                return np.int64(most), np.int64(scratch.begins[i])  # type: ignore[return-value]
+    return int(candidates > 0), 0
 
 
 @njit(nogil=True, cache=True)

@@ -339,13 +339,13 @@ def _begins_with_capital(text: Bytes, start: int, end: int, classes: npt.NDArray
 @njit(inline="always", cache=True)
 def _ends_with_ellipsis(text: Bytes, first: int, end: int) -> bool:
     """Whether ``…`` stands before byte ``end``."""
-    return end - first >= 3 and text[end - 3] == 0xE2 and text[end - 2] == 0x80 and text[end - 1] == 0xA6  # type: ignore[no-any-return]
+    return end - first >= 3 and text[end - 3] == 0xE2 and text[end - 2] == 0x80 and text[end - 1] == 0xA6
 
 
 @njit(inline="always", cache=True)
 def _ends_with_dots(text: Bytes, end: int) -> bool:
     """Whether three full stops stand before byte ``end``."""
-    return end >= 3 and text[end - 3] == _DOT and text[end - 2] == _DOT and text[end - 1] == _DOT  # type: ignore[no-any-return]
+    return end >= 3 and text[end - 3] == _DOT and text[end - 2] == _DOT and text[end - 1] == _DOT
 
 
 @njit(inline="always", cache=True)

@@ -138,10 +138,10 @@ def _histogram(
     while i < len(text):
         byte = text[i]
         histogram[i & 3, byte] += 1
-        meaning = np.int64(sentence[byte])
+        meaning: int = np.int64(sentence[byte])  # type: ignore[assignment]
         if byte >= 0xC0:
             code_point, _ = code_point_at(text, i)
-            meaning = np.int64(classes[code_point] >> _ALPHANUMERIC & 1)
+            meaning = np.int64(classes[code_point] >> _ALPHANUMERIC & 1)  # type: ignore[assignment]
         sentences += meaning & _WORDY & (1 - begun)
         begun = (begun | (meaning & _WORDY)) & (1 - (meaning >> 1))
         i += 1

@@ -2,14 +2,19 @@ r"""Which lines are code, mathematics or verse: text that rules for prose would 
 
 Judged line by line from signs that prose does not have, then with a look at the neighbours:
 
-- *fenced*: between two lines that begin with three backticks or tildes, or with ``$$``; or between ``\begin{…}`` and ``\end{…}``.
-- *code*: it is signs for the most part (more than three in ten code points that are not white space); or it holds two of the
-  pairs ``() {} [] => -> :: == != <= >= += && || </ /> // /* */ ;`` at its end …, or one of them and signs for one in eight;
+- *fenced*: between two lines that begin with three backticks or tildes, or with ``$$``; or between
+  ``\begin{…}`` and ``\end{…}``.
+- *code*: it is signs for the most part (more than three in ten code points that are not white space); or it
+  holds two of the
+  pairs ``() {} [] => -> :: == != <= >= += && || </ /> // /* */ ;`` at its end …, or one of them and signs for
+  one in eight;
   or it begins as a statement or prompt does (``def``, ``import``, ``>>>``, ``$``, ``#include`` …) and ends as one.
-- *mathematics*: a backslash before a letter together with one of ``{ } ^ _ $``; or two mathematical operators of Unicode.
+- *mathematics*: a backslash before a letter together with one of ``{ } ^ _ $``; or two mathematical operators
+  of Unicode.
 - *carried on*: a line between two of these, or set in by four columns behind one, that does not end as a sentence does.
 - *verse*: a stanza (lines without a blank one between) of three lines or more, each of 2 to 12 words and at most 60
-  code points, three in four beginning with a capital, with lower-case words for the most part, no digits or bullets, and
+  code points, three in four beginning with a capital, with lower-case words for the most part, no digits or
+  bullets, and
   punctuation at the end of at least one line in three. Lists of titles and menus have none of the last.
 
 Source: our own; the figures are in ``docs/quality_parity.md``.
@@ -245,7 +250,7 @@ def _may_be_verse(text: Bytes, first: int, behind: int, classes: npt.NDArray[np.
             inside = True
             words += 1
             lower += kind & LOWER != 0
-    return characters <= 60 and 2 <= words <= 12 and 2 * lower >= words
+    return characters <= 60 and 2 <= words <= 12 and (words <= 3 or 2 * lower >= words)
 
 
 @njit(nogil=True, cache=True)

@@ -7,7 +7,8 @@ by one. Links and sentences are found in the bytes.
 - *uppercase_characters*, *digit_characters* (general category Nd), *whitespace_characters* (``str.isspace``),
   *parenthesis_characters* (``()[]{}⟨⟩``), *curly_bracket_characters* (``{}``): shares of the code points.
 - *unusual_characters*: all but ``a-z A-Z 0-9 ? ! , .`` and the line feed, of all (NeMo Curator).
-- *url_characters*: in ``http://…`` and ``https://…`` up to the first byte outside NeMo Curator's expression (a slash ends it), of all.
+- *url_characters*: in ``http://…`` and ``https://…`` up to the first byte outside NeMo Curator's
+  expression (a slash ends it), of all.
 - *regex_sentences*: runs of anything but ``.``, ``!`` and ``?`` that hold a letter or number (RedPajama-V2).
 """
 

@@ -21,8 +21,13 @@ KINDS = {
     "data-juicer": "language, filters, near-duplicates; no tokens",
     "daft": "near-duplicates alone, from Parquet",
     "rensa": "near-duplicates alone",
+    "datasketch": "near-duplicates alone",
+    "text-dedup": "near-duplicates alone, from Parquet",
+    "datatrove-near-dup": "near-duplicates alone",
 }
 RIVALS = ("datatrove", "dolma", "data-juicer", "daft", "rensa")
+NEAR_DUP_RIVALS = ("datasketch", "rensa", "daft", "text-dedup", "datatrove-near-dup")
+"""Compared by what they remove as well: see `benchmarks.near_dup_rivals`."""
 OURS = ("curate", "curate-2", "curate-near-dup", "floor", "floor-read")
 RIVAL_OF = dict.fromkeys(("datatrove", "dolma", "data-juicer"), "curate") | dict.fromkeys(
     ("daft", "rensa"), "curate-near-dup"
@@ -43,11 +48,11 @@ def job(name: str, corpus: Path, tokenizer: Path, out: Path, recipe: str) -> Job
     """The job over one size of the corpus; None where its environment is not installed."""
     if name.startswith("curate"):
         return _curate(name, corpus, tokenizer, out, recipe)
-    environment = "floor" if name.startswith("floor") else name
+    environment = {"floor-read": "floor", "datatrove-near-dup": "datatrove"}.get(name, name)
     python = environments.python(environment)
     if python is None:
         return None
-    form = "parquet" if name == "daft" else "jsonl"
+    form = "parquet" if name in ("daft", "text-dedup") else "jsonl"
     rest = [str(corpus / form), str(out), str(tokenizer)]
     if environment == "floor":
         words = [str(HERE / "floor.py"), "read" if name == "floor-read" else "encode", *rest]
@@ -62,7 +67,8 @@ def _curate(name: str, corpus: Path, tokenizer: Path, out: Path, recipe: str) ->
     workers = 2 if name == "curate-2" else 1
     settings = {
         "language.keep": '["en"]',
-        "quality.recipe": recipe,
+        "pipeline.recipe": recipe,
+        "pipeline.stages": '["normalize", "language", "near_dup", "quality", "tokenize"]',
         "tokenize.tokenizer": str(tokenizer),
         "near_dup.bands": "14",
         "near_dup.rows": "8",

@@ -2,8 +2,8 @@
 
     python scripts/stop_words.py CORPORA/langid/lingua_sentences.parquet > src/curate/stages/quality/stop_words.toml
 
-A stop word makes up 0.8 % or more of the words of its language, as in FineWeb2 (arXiv:2506.20920, appendix);
-where fewer than
+A stop word makes up 0.8 % or more of the words of its language, as in FineWeb2 (arXiv:2506.20920, appendix); where
+fewer than
 12 do, the 12 most frequent are taken. Words are the cores of `curate.text.words`, symbol words and numbers left
 out; scripts without spaces have letters with their marks. English keeps the list of Gopher.
 """
@@ -22,10 +22,10 @@ CODES = {"nb": "no"}  # as the language stage has them
 ENGLISH = ["the", "be", "to", "of", "and", "that", "have", "with"]
 GOPHER = "Gopher, arXiv:2112.11446, A1.1"
 HEAD = """\
-# Stop words by language (BCP 47 primary subtag), at most 64 each, in lower case, most frequent first. For
-# other languages the
-# signal `stop_words` is null and no rule on it applies. Made by scripts/stop_words.py: words that make up 0.8
-# % or more of
+# Stop words by language (BCP 47 primary subtag), at most 64 each, in lower case, most frequent first. For other
+# languages the
+# signal `stop_words` is null and no rule on it applies. Made by scripts/stop_words.py: words that make up 0.8 % or
+# more of
 # the sentences of the Leipzig Corpora Collection (CC BY) in lingua-py's test data, at least 12; one letter in scripts
 # without spaces. English is Gopher's list.
 """

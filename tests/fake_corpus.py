@@ -1,14 +1,17 @@
-"""A corpus in memory: all that a corpus stage may ask for, by the most contrary engine that keeps to the contract."""
+"""A corpus in memory: all that a corpus stage may ask for."""
 
-import pickle
-import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from tempfile import TemporaryFile
+from weakref import WeakValueDictionary
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from curate.stages.contract import TO, CorpusStage, Receive, Send
+from contrary_engine import ContraryEngine, travelled
+from curate.stages.contract import CorpusStage, Receive, Send
+
+_CORPORA: "WeakValueDictionary[int, FakeCorpus]" = WeakValueDictionary()
 
 
 class FakeCorpus:
@@ -20,18 +23,39 @@ class FakeCorpus:
         parts: Sequence[Sequence[str | None]],
         ids: Sequence[Sequence[str]] | None = None,
         batch_rows: int = 1000,
+        against: "FakeCorpus | None" = None,
+        **columns: Sequence[Sequence[object]],
     ) -> None:
-        """`None` in ``parts`` is a document that an earlier stage left out."""
-        self.rows = [len(part) for part in parts]
-        self._texts = [pa.array(part, pa.large_string()) for part in parts]
-        self.ids = ids or [[f"doc-{part}-{row}" for row in range(rows)] for part, rows in enumerate(self.rows)]
-        self.partials = [self._observe(stage, part, batch_rows) for part in range(len(parts))]
-        self.earlier: list[tuple[str, int]] = []
-        self._random = random.Random(len(parts))
+        """`None` in ``parts`` is a document that an earlier stage left out; ``against`` is a corpus resolved before."""
+        rows = [len(part) for part in parts]
+        ids = ids or [[f"doc-{part}-{row}" for row in range(count)] for part, count in enumerate(rows)]
+        tables = [
+            pa.table(
+                {"id": pa.array(ids[part], pa.string()), "text": pa.array(texts, pa.large_string())}
+                | {name: pa.array(values[part]) for name, values in columns.items()}
+            )
+            for part, texts in enumerate(parts)
+        ]
+        self.rows = [*(against.rows if against else ()), *rows]
+        self._texts = [
+            *(against._texts if against else ()),
+            *(table.column("text").combine_chunks() for table in tables),
+        ]
+        self.partials = [
+            *(against.partials if against else ()),
+            *(self._observe(stage, table, batch_rows) for table in tables),
+        ]
+        self.earlier = [("before", part) for part in range(len(against.rows))] if against else []
+        self._verdicts = list(map(stage.resolve(against), range(len(against.rows)))) if against else []
+        self._engine = ContraryEngine(len(parts))
+        _CORPORA[id(self)] = self
 
-    def _observe(self, stage: CorpusStage, part: int, batch_rows: int) -> pa.Table:
-        whole = pa.table({"id": pa.array(self.ids[part], pa.string()), "text": self._texts[part]})
-        present = self._texts[part].is_valid()
+    def __reduce__(self) -> tuple:
+        """What travels is the place where it is found, as with files."""
+        return _found, (id(self),)
+
+    def _observe(self, stage: CorpusStage, whole: pa.Table, batch_rows: int) -> pa.Table:
+        present = whole.column("text").is_valid()
         batches = whole.filter(present).combine_chunks().to_batches(max_chunksize=batch_rows)
         partials = pa.Table.from_batches([stage.observe(batch) for batch in batches], stage.partial_schema)
         places = np.cumsum(present.to_numpy(zero_copy_only=False)) - 1
@@ -45,47 +69,27 @@ class FakeCorpus:
         return self._texts[part].take(pa.array(rows))
 
     def verdicts(self, part: int) -> pa.Table:
-        raise IndexError(part)
+        decided = self._verdicts[part]
+        where = decided.column("survivor_at")
+        return pa.table(
+            {
+                "survivor_part": pc.struct_field(where, "part").cast(pa.int64()),
+                "survivor_row": pc.struct_field(where, "row"),
+                "jaccard": decided.column("jaccard"),
+                "exact": decided.column("exact"),
+            }
+        )
 
     def map(self, task: Callable, items: Iterable) -> Iterator:
         return map(travelled(task), items)
 
     def exchange(self, send: Send, senders: int, receive: Receive, receivers: int, schema: pa.Schema) -> list[pa.Table]:
-        """In random order, every task and message serialised, every task run twice."""
-        boxes: list[list[pa.Table]] = [[] for _ in range(receivers)]
-        for sender in self._shuffled(range(senders)):
-            for _ in range(2):
-                sent = [row for batch in travelled(send)(sender) for row in self._shuffled(_rows(batch))]
-            for row in self._shuffled(sent):
-                boxes[row.column(TO)[0].as_py()].append(row.select(schema.names))
-        received: dict[int, pa.Table] = {}
-        for receiver in self._shuffled(range(receivers)):
-            for _ in range(2):
-                rows = pa.concat_tables([schema.empty_table(), *self._shuffled(boxes[receiver])])
-                made = travelled(receive)(receiver, travelled(rows))
-                assert receiver not in received or self._same(received[receiver], made)
-                received[receiver] = made
-        return [travelled(received[receiver]) for receiver in range(receivers)]
-
-    def _shuffled(self, items: Iterable) -> list:
-        items = list(items)
-        self._random.shuffle(items)
-        return items
-
-    @staticmethod
-    def _same(one: pa.Table, other: pa.Table) -> bool:
-        return sorted(map(repr, one.to_pylist())) == sorted(map(repr, other.to_pylist()))
+        return self._engine.exchange(send, senders, receive, receivers, schema)
 
     def scratch(self, dtype: np.dtype, size: int) -> np.ndarray:
         with TemporaryFile() as file:  # the mapping outlives the open file
             return np.memmap(file, dtype, "w+", shape=(max(size, 1),))[:size]
 
 
-def travelled(thing: object) -> object:
-    """What arrives when it is sent to another machine."""
-    return pickle.loads(pickle.dumps(thing))
-
-
-def _rows(batch: pa.RecordBatch) -> list[pa.Table]:
-    table = pa.Table.from_batches([batch])
-    return [table.slice(at, 1) for at in range(len(table))]
+def _found(number: int) -> FakeCorpus:
+    return _CORPORA[number]

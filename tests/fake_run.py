@@ -215,6 +215,7 @@ def _near_dup(random, corpus, alive, bounds):
         "content_hash": pl.Series([bytes(16)] * number),
         "survivor": pl.Series([f"doc-{copies_of[row]}" if row in copies_of else None for row in range(number)]),
         "survivor_at": pl.Series(survivor_at, dtype=pl.Struct({"part": pl.Int32, "row": pl.Int64})),
+        "survivor_run": pl.Series([None] * number, dtype=pl.String),
         "jaccard": pl.Series(np.where(is_copy, jaccard, np.nan)).fill_nan(None),
         "copies": pl.Series([None if row in copies_of else 1 + counts[row] for row in range(number)], dtype=pl.Int64),
     }

@@ -95,7 +95,7 @@ def _details(
 
 
 def characters(text: str) -> dict[str, float]:
-    links = re.findall(r"https?://[a-zA-Z0-9$\-_@.&+!*\\(),%]+", text)
+    links = re.findall(r"https?://[a-zA-Z0-9$-_!]+", text)
     return {
         "alphanumeric_characters": sum(map(str.isalnum, text)),
         "uppercase_characters": _ratio(sum(map(str.isupper, text)), len(text)),

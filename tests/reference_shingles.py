@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from fractions import Fraction
 
 UNSPACED = (
     "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
@@ -21,11 +22,24 @@ def words(text: str) -> list[str]:
     return spaced.lower().replace(*"\u03c2\u03c3").split()
 
 
+def weight(word: str) -> Fraction:
+    """How much of a word it is."""
+    if not re.fullmatch(f"[{UNSPACED}]", word):
+        return Fraction(1)
+    return Fraction(1, 4) if "\u0e00" <= word < "\u1800" else Fraction(5, 8)
+
+
 def shingle_set(text: str, size: int = 5) -> frozenset[tuple[str, ...]]:
     found = words(text)
-    if not found:
-        return frozenset()
-    return frozenset(tuple(found[at : at + size]) for at in range(max(1, len(found) - size + 1)))
+    shingles = set()
+    for first in range(len(found)):
+        behind, total = first, Fraction(0)
+        while behind < len(found) and total < size:
+            total += weight(found[behind])
+            behind += 1
+        if total >= size:
+            shingles.add(tuple(found[first:behind]))
+    return frozenset(shingles or {tuple(found)} if found else ())
 
 
 def jaccard(one: frozenset, other: frozenset) -> float:

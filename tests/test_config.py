@@ -2,6 +2,7 @@
 
 import tomllib
 
+import msgspec
 import pytest
 
 from curate import config
@@ -18,13 +19,12 @@ def empty_folder(tmp_path, monkeypatch):
 def test_the_written_file_holds_every_default(tmp_path):
     (tmp_path / "curate.toml").write_text(default_file())
     assert load().resolved() == load(tmp_path / "curate.toml").resolved()
-    named = tomllib.loads(default_file().split("\n", 3)[3].replace("\n# ", "\n"))  # limits of the recipe are comments
+    named = tomllib.loads(default_file().split("\n", 3)[3].replace("\n# ", "\n"))  # what it writes is commented out
     for section in (*FIXED, *stage_names()):
         kind = FIXED.get(section) or stage_class(section).settings_type
-        assert set(named[section]) == set(kind.__struct_fields__), section
-        assert kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in named[section].items()}).effective() == (
-            kind().effective()
-        )
+        limits = {key for key in kind.blank if getattr(kind(), key) is False}  # any signal can have one
+        assert set(named[section]) == set(kind.__struct_fields__) - limits, section
+        assert msgspec.convert(named[section], kind).effective() == kind().effective()
 
 
 def test_later_layers_win_and_say_where_they_are(tmp_path):
@@ -42,8 +42,21 @@ def test_later_layers_win_and_say_where_they_are(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message", "line", "hint"),
     [
-        ("[quallity]\nmin_words = 3", "there is no section `quallity`", ":2", "did you mean `quality`?"),
+        ("[quallity]\nmin_words = 3", "there is no section `quallity`", ":1", "did you mean `quality`?"),
         ("[quality]\nmin_word = 3", "`quality` has no setting `min_word`", ":2", "did you mean `min_words`?"),
+        ("min_words = 3", "`min_words` stands outside any section", ":1", "did you mean `quality.min_words`?"),
+        (
+            "[quality.lines]\nmin_word = 3",
+            "`quality.lines` has no setting `min_word`",
+            ":2",
+            "did you mean `min_words`?",
+        ),
+        (
+            "[quality.languages.de]\nmax_duplicate_lines = 3",
+            "`quality.languages.de.max_duplicate_lines` must be between 0 and 1",
+            ":2",
+            "curate config quality",
+        ),
         ("[language]\nmin_score = 65", "`language.min_score` must be between 0 and 1", ":2", "curate config language"),
         ("[language]\nmin_score = 'high'", "`language.min_score` is 'high'", ":2", "curate config language"),
         ("[run]\nmemory = 'lots'", "`run.memory` must be like", ":2", "curate config run"),

@@ -16,7 +16,12 @@ PROSE = "\n".join(
 )
 NOTICE = "You need JavaScript to see the rest of this page."
 LATER_FIRST = 'pipeline.stages=["normalize","quality","language","near_dup","tokenize"]'
-GIVEN = ["quality.recipe=c4-datatrove", "language.min_score=0", "near_dup.similarity=0.99"]
+GIVEN = [
+    "pipeline.recipe=c4-datatrove",
+    'pipeline.stages=["normalize","language","near_dup","quality","tokenize"]',
+    "language.min_score=0",
+    "near_dup.similarity=0.99",
+]
 
 
 @pytest.fixture

@@ -141,17 +141,17 @@ def test_refuses_files_it_cannot_evaluate(tmp_path):
     file = tmp_path / "model.ftz"
     cases = {
         b"not a model at all": "not a fastText model",
-        b"": "ends in the middle",
+        b"": "is empty",
         whole[: len(whole) // 2]: "ends in the middle",
-        whole[:4] + struct.pack("<i", 11) + whole[8:]: "format 11",
-        whole[: 8 + 4 * 6] + struct.pack("<i", 3) + whole[8 + 4 * 7 :]: "hierarchical softmax",
+        whole[:4] + struct.pack("<i", 10) + whole[8:]: "format 10",
+        whole[: 8 + 4 * 6] + struct.pack("<i", 9) + whole[8 + 4 * 7 :]: "loss is 9",
         whole[: 8 + 4 * 7] + struct.pack("<i", 1) + whole[8 + 4 * 8 :]: "not a classifier",
-        whole[: 8 + 4 * 5] + struct.pack("<i", 2) + whole[8 + 4 * 6 :]: "word 2-grams",
+        whole[: 8 + 4 * 5] + struct.pack("<i", 2) + whole[8 + 4 * 6 :]: "over single words",
     }
     for content, message in cases.items():
         file.write_bytes(content)
         with pytest.raises(ValueError, match=message):
-            read_fasttext(file)
+            FastText.load(file)
 
 
 def test_code_tables_are_those_of_the_installed_packages():

@@ -14,6 +14,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from contrary_engine import ContraryEngine
 from corpus_maker import make_corpus, prose
 from curate.engine import part as part_module
 from curate.errors import BooksDoNotBalance, ExitCode, UserError
@@ -107,6 +108,12 @@ def test_too_much_quarantine_fails_the_gate(corpus, tmp_path):
 def test_bytes_do_not_depend_on_workers_or_chunks(corpus, finished, tmp_path, monkeypatch, workers, chunk):
     monkeypatch.setattr(part_module.PassTask.__init__, "__defaults__", (chunk,))
     assert run(corpus, tmp_path / "out", workers=workers) == ExitCode.DONE
+    assert contents(tmp_path / "out") == contents(finished)
+
+
+def test_bytes_do_not_depend_on_the_engine(corpus, finished, tmp_path, monkeypatch):
+    monkeypatch.setattr("curate.session.local_engine", lambda config: ContraryEngine(config.run.seed))
+    assert run(corpus, tmp_path / "out") == ExitCode.DONE
     assert contents(tmp_path / "out") == contents(finished)
 
 

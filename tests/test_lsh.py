@@ -1,12 +1,10 @@
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from datasketch import lsh as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.text.lsh import Banding, choose_banding, flatten, join_buckets, table_for
+from curate.text.lsh import Banding, choose_banding, meetings
 
 
 @settings(deadline=None)  # the first example compiles
@@ -32,42 +30,17 @@ def test_the_curve_is_that_of_datasketch(banding):
     assert area == pytest.approx(reference._false_negative_probability(0.8, *banding), abs=1e-8)
 
 
-@settings(deadline=None)  # the first example compiles
-@given(
-    st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.booleans()), max_size=30),
-    st.integers(1, 4),
-    st.integers(1, 3),
-    st.sampled_from([np.int32, np.int64]),
-)
-def test_buckets_and_components_are_those_of_a_dictionary(documents, slices, parts, index):
-    spread = np.uint64(0x9E3779B97F4A7C15)
-    keys = np.array([document[:2] for document in documents], np.uint64).reshape(-1, 2).T * spread
-    takes_part = np.array([document[2] for document in documents], bool)
-    parents = np.where(takes_part, np.arange(len(documents)), -1).astype(index)
-    buckets = np.zeros((2, len(documents)), index)
-    bounds = np.linspace(0, len(documents), parts + 1).astype(int)
-    for band in range(2):
-        table, owners = table_for(len(documents), index)
-        for slice_of in range(slices):
-            owners[:] = -1
-            for first, last in pairwise(bounds):
-                mine = np.ascontiguousarray(keys[band, first:last])
-                join_buckets(mine, first, slice_of, slices, table, owners, buckets[band], parents)
-    flatten(parents)
-
-    def meet(one: int, other: int, band: int) -> bool:
-        return bool(takes_part[one] and takes_part[other] and keys[band, one] == keys[band, other])
-
-    everyone = range(len(documents))
-    reached = {one: {one} for one in everyone if takes_part[one]}
-    for _ in everyone:
-        for one, known in reached.items():
-            reached[one] = known | {b for a in known for b in everyone if meet(a, b, 0) or meet(a, b, 1)}
-    assert {one: min(known) for one, known in reached.items()} == {
-        one: int(parents[one]) for one in everyone if parents[one] >= 0
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 9)), max_size=30), st.integers(0, 10))
+def test_documents_meet_in_buckets_that_hold_a_new_one_and_another(rows, least):
+    rows = list(dict.fromkeys(rows))
+    met = meetings(*(np.array(column) for column in ([row[0] for row in rows], [row[1] for row in rows])), least)
+    buckets = {key: sorted(document for other, document in rows if other == key) for key, _ in rows}
+    expected = {
+        (document, key, members[0])
+        for key, members in buckets.items()
+        for document in members
+        if len(members) > 1 and members[-1] >= least
     }
-    for band in range(2):
-        for one in everyone:
-            company = [other for other in everyone if other != one and meet(one, other, band)]
-            assert (buckets[band, one] > 0) == bool(company)
-            assert all(buckets[band, other] == buckets[band, one] for other in company)
+    found = list(zip(met.documents.tolist(), met.buckets.tolist(), met.owners.tolist(), strict=True))
+    assert len(found) == len(expected)
+    assert set(found) == expected

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.stages.near_dup import NearDup, NearDupSettings
-from curate.text.minhash import NO_SHINGLE, band_keys, permutations, shingle_hashes32, signatures
+from curate.text.minhash import NO_SHINGLE, band_keys, lowest_halves, permutations, shingle_hashes32, signatures
 from curate.text.shingles import shingle_sets
 
 
@@ -26,8 +26,9 @@ def test_permutations_are_those_of_datasketch(seed):
     st.integers(1, 6),
 )
 def test_signatures_are_those_of_datasketch(texts, size):
-    sketches, _ = signatures(strings(texts), size, permutations(64, seed=7))
+    sketches, _, lowest = signatures(strings(texts), size, permutations(64, seed=7))
     hashes, offsets = shingle_sets(strings(texts), size)
+    assert (lowest == lowest_halves(hashes, offsets)).all()
     for text in range(len(texts)):
         reference = MinHash(num_perm=64, seed=7, hashfunc=int, scheme="affine32")
         if offsets[text] < offsets[text + 1]:
@@ -37,13 +38,13 @@ def test_signatures_are_those_of_datasketch(texts, size):
 
 def test_signatures_load_into_datasketch():
     texts = ["the quick brown fox jumps over the lazy dog", "the quick brown fox jumps over the lazy cat"]
-    sketches, _ = signatures(strings(texts), 2, permutations(1024, seed=1))
+    sketches = signatures(strings(texts), 2, permutations(1024, seed=1)).signatures
     one, other = (MinHash(hashvalues=sketch, scheme="affine32") for sketch in sketches)
     assert one.jaccard(other) == pytest.approx(7 / 9, abs=0.05)
 
 
 def test_a_text_without_words_has_no_signature_to_match():
-    sketches, counts = signatures(strings(["?!", "word"]), 5, permutations(8, seed=1))
+    sketches, counts, _ = signatures(strings(["?!", "word"]), 5, permutations(8, seed=1))
     assert counts.tolist() == [0, 1]
     assert (sketches[0] == NO_SHINGLE).all()
 

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curate.config import load
 from curate.stages.contract import Stage
 from curate.stages.quality import Quality, QualitySettings
-from curate.stages.quality.rules import failures, recipe, recipe_names, score
+from curate.stages.quality.rules import failures, score
 from curate.stages.quality.signals import SIGNALS
 from curate.text.lines import COLUMNS as LINE_COLUMNS
 from curate.text.signals import DETAILS, GOPHER
@@ -44,8 +45,9 @@ def measured(texts, label="en", **settings):
     return Quality(QualitySettings(signals="all", **settings)).measure(batch(texts, label)).to_pylist()
 
 
-def judged(texts, label="en", **limits):
-    stage = Quality(QualitySettings(**limits))
+def judged(texts, label="en", recipe="default", **limits):
+    flags = {"pipeline.recipe": recipe, **{f"quality.{key}": limit for key, limit in limits.items()}}
+    stage = Quality(load(flags=flags).stage("quality"))
     return stage.judge(stage.measure(batch(texts, label))).to_pylist()
 
 
@@ -171,7 +173,8 @@ def test_prose_stays_and_each_reason_can_be_reached():
         "repeated_line_characters": "\n".join(["This line stands here more often than once."] * 9),
         "too_many_newlines": "\n".join(f"A {word} is." for word in words),
     }
-    assert {**triggers, **line_triggers}.keys() == {reason.code for reason in Quality.reasons}
+    rules = load(flags={"pipeline.recipe": "fineweb-code"}).stage("quality").rules()
+    assert {**triggers, **line_triggers}.keys() == {rule.reason for rule in rules}
     for code, text in triggers.items():
         assert code in judged([text])[0]
     for code, text in line_triggers.items():
@@ -204,10 +207,6 @@ def test_limits_move_and_rules_switch_off():
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        (
-            {"recipe": "gofer"},
-            "`quality.recipe` must be the name of a recipe, but is `gofer`; did you mean `gopher`?",
-        ),
         ({"min_words": -1}, "`quality.min_words` must be 0 or more, but is -1"),
         ({"max_duplicate_lines": 30}, "`quality.max_duplicate_lines` must be between 0 and 1, but is 30"),
         (
@@ -231,23 +230,21 @@ def test_tables_agree():
     groups = {"base": GOPHER, "details": DETAILS, "characters": CHARACTER_COLUMNS, "lines": LINE_COLUMNS}
     for group, columns in groups.items():
         assert tuple(signal.name for signal in SIGNALS if signal.group == group) == columns
-    assert QualitySettings.thresholds == set(QualitySettings.__struct_fields__) - {"cut_lines", "signals", "words"}
-    for name in recipe_names():
-        rules = recipe(name).rules
-        assert len({rule.reason for rule in rules}) == len({rule.key for rule in rules}) == len(rules)
-        assert {rule.signal for rule in rules} <= {signal.name for signal in SIGNALS}
+    measuring = {"lines", "cut_lines", "signals", "words"}
+    assert QualitySettings.thresholds == set(QualitySettings.__struct_fields__) - measuring
+    assert len({reason.code for reason in Quality.reasons}) == len(Quality.reasons) == 2 * len(SIGNALS)
 
 
 signal_values = st.dictionaries(st.sampled_from([signal.name for signal in SIGNALS]), st.floats(0, 200_000))
 
 
 @settings(max_examples=100, deadline=None)
-@given(signal_values, st.sampled_from(recipe("gopher").rules), st.floats(0, 10))
+@given(signal_values, st.sampled_from(QualitySettings().rules()), st.floats(0, 10))
 def test_score_grows_as_any_rule_is_met_better(values, rule, step):
-    rules = recipe("gopher").rules
+    rules = QualitySettings().rules()
     row = {signal.name: np.array([values.get(signal.name, np.nan)] * 2) for signal in SIGNALS}
     row[rule.signal] = np.array([rule.limit, rule.limit + (step if rule.side == "min" else -step)])
-    alone = [other for other in rules if other.signal != rule.signal or other is rule]
+    alone = [other for other in rules if other.signal != rule.signal or other == rule]
     worse, better = score(alone, row)
     assert 0 <= worse <= better <= 1
     assert not any(mask.any() for code, mask in failures(alone, row).items() if code == rule.reason)

@@ -1,12 +1,12 @@
 """Settings: which there are, where each value came from, and what is wrong with them.
 
-Values come in layers: built-in default, then ``curate.toml`` (or ``[tool.curate]`` in ``pyproject.toml``), then
-``CURATE_*`` variables, then flags; the last one wins. A section is a frozen struct; a stage's
-section is the stage's own. All problems are reported together, each with its line.
+Values come in layers: built-in default, then the recipe (`curate.recipes`), then ``curate.toml`` (or ``[tool.curate]``
+in ``pyproject.toml``), then ``CURATE_*`` variables, then flags; the last one wins. A section is a frozen struct; a
+stage's section is the stage's own. All problems are reported together, each with its line.
 """
 
+import functools
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +14,12 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from curate import recipes
 from curate.corpus.input import InputSettings
 from curate.errors import ConfigError, nearest
 from curate.report.settings import ReportSettings
+from curate.settings_check import checked, origin_of, together
+from curate.settings_file import Layer, leaves, merged, nested, read_layer, toml_value
 from curate.shards.settings import ShardSettings
 from curate.stages import DEFAULT as DEFAULT_STAGES
 from curate.stages import stage_class, stage_names
@@ -29,8 +32,10 @@ DEFAULT = "default"
 
 
 class PipelineSettings(Settings, frozen=True):
-    """Which stages run, in which order."""
+    """Which stages run, in which order, and which recipe all other settings start from."""
 
+    recipe: str = DEFAULT
+    """Name of a shipped recipe, or the path of a recipe file."""
     stages: tuple[str, ...] = DEFAULT_STAGES
 
     def __post_init__(self) -> None:
@@ -58,9 +63,11 @@ class GateSettings(Settings, frozen=True):
 
     max_quarantined: float = 0.01
     min_kept: float = 0.0
+    max_source_near_dup: float = 1.0
+    """Share of the documents of any one source that near_dup may remove; 1 looks at no source."""
 
     def __post_init__(self) -> None:
-        for name in ("max_quarantined", "min_kept"):
+        for name in self.__struct_fields__:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"`gates.{name}` is a share between 0 and 1, but is {getattr(self, name)}")
 
@@ -118,12 +125,22 @@ class Config:
         return self.sections[name]
 
     def origin(self, key: str) -> str:
-        """Where ``section.key`` came from: ``default``, ``curate.toml:14``, ``--set`` …"""
-        return self.origins.get(key, DEFAULT)
+        """Where ``section.key``, or the first value of such a table, came from: ``default``, ``curate.toml:14`` …"""
+        return origin_of(key, self.origins) or DEFAULT
 
     def resolved(self) -> dict[str, dict[str, Any]]:
-        """Every value of every section as plain data."""
-        return {name: section.effective() for name, section in self.sections.items()}
+        """Every value that holds as plain data, and what a file or a flag switched off."""
+        values = {name: section.effective() for name, section in self.sections.items()}
+        for key, origin in self.origins.items():
+            section, _, name = key.partition(".")
+            if "." not in name and name not in values[section] and not origin.startswith("recipe "):
+                values[section][name] = self.value(key)
+        return values
+
+    def value(self, key: str) -> Any:
+        """The value of ``section.key``, of a table in a section too, as plain data."""
+        section, *path = key.split(".")
+        return functools.reduce(lambda table, name: table[name], path, msgspec.to_builtins(self.sections[section]))
 
     def _section(self, name: str, kind: type[S]) -> S:
         section = self.sections[name]
@@ -131,25 +148,32 @@ class Config:
         return section
 
 
-def load(file: Path | None = None, flags: Mapping[str, Any] | None = None, assignments: Sequence[str] = ()) -> Config:
+def load(
+    file: Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+    assignments: Sequence[str] = (),
+    *,
+    in_folder: bool = True,
+) -> Config:
     """The settings of a run.
 
     Args:
         file: a config file; when None, ``curate.toml`` (else ``[tool.curate]`` in ``pyproject.toml``) of the current
             folder is used if there is one.
-        flags: ``section.key`` → value given by a flag or its variable; None means not given.
+        flags: ``section.key`` (or ``section`` → table) → value given by a flag or its variable; None means not given.
         assignments: ``section.key=value`` texts of ``--set``; values are TOML, bare words are strings.
+        in_folder: whether a file of the current folder is used.
 
     Raises:
         ConfigError: any unknown section or key, value of a wrong type or out of range; all of them in one message.
     """
-    layers: list[_Layer] = []
-    found = file or _config_in_folder()
+    layers: list[Layer] = []
+    found = file or (_config_in_folder() if in_folder else None)
     if found is not None:
-        layers.append(_file_layer(found))
+        layers.append(read_layer(found, "tool.curate." if found.name == "pyproject.toml" else ""))
     layers.append(_assignment_layer(assignments))
-    layers.append(_Layer({key: value for key, value in (flags or {}).items() if value is not None}, "flag"))
-    return _build(layers)
+    layers.append(Layer(nested({key: value for key, value in (flags or {}).items() if value is not None}), "flag"))
+    return _build([*_recipe_layers(layers), *layers])
 
 
 def memory_bytes(text: str, total: int) -> int:
@@ -169,16 +193,6 @@ def memory_bytes(text: str, total: int) -> int:
     return int(number * base ** (" kmgt".index(unit[0]) if unit and unit[0] in "kmgt" else 0))
 
 
-@dataclass(frozen=True)
-class _Layer:
-    values: Mapping[str, Any]
-    name: str
-    lines: Mapping[str, str] = field(default_factory=dict)
-
-    def where(self, key: str) -> str:
-        return self.lines.get(key, f"--set {key}" if self.name == "--set" else self.name)
-
-
 def _config_in_folder() -> Path | None:
     if Path(FILE_NAME).is_file():
         return Path(FILE_NAME)
@@ -186,127 +200,73 @@ def _config_in_folder() -> Path | None:
     return project if project.is_file() and "[tool.curate" in project.read_text("utf-8", "replace") else None
 
 
-def _file_layer(file: Path) -> _Layer:
-    try:
-        source = file.read_text("utf-8")
-        data = tomllib.loads(source)
-    except FileNotFoundError:
-        raise ConfigError(f"there is no config file `{file}`", hint="curate init writes one") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"`{file}` cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"`{file}` is not valid TOML: {error}", where=str(file)) from error
-    prefix = "tool.curate." if file.name == "pyproject.toml" else ""
-    if prefix:
-        data = data.get("tool", {}).get("curate", {})
-    values: dict[str, Any] = {}
-    for section, content in data.items():
-        if isinstance(content, dict):
-            values |= {f"{section}.{key}": value for key, value in content.items()} or {f"{section}.": None}
-        else:
-            values[section] = content
-    return _Layer(values, str(file), _lines(source, str(file), prefix))
-
-
-def _lines(source: str, file: str, prefix: str) -> dict[str, str]:
-    """``section.key`` → ``file:line   the line itself``."""
-    section = ""
-    lines: dict[str, str] = {}
-    for number, line in enumerate(source.splitlines(), 1):
-        if header := re.match(r"\s*\[\s*([\w.\"-]+)\s*\]", line):
-            section = header[1].replace('"', "").removeprefix(prefix)
-            lines.setdefault(f"{section}.", f"{file}:{number}   {line.strip()}")
-        elif assignment := re.match(r"\s*([\w\"-]+)\s*=", line):
-            key = assignment[1].strip('"')
-            lines[f"{section}.{key}" if section else key] = f"{file}:{number}   {line.strip()}"
-    return lines
-
-
-def _assignment_layer(assignments: Sequence[str]) -> _Layer:
+def _assignment_layer(assignments: Sequence[str]) -> Layer:
     values: dict[str, Any] = {}
     for text in assignments:
         key, equals, value = text.partition("=")
         if not equals or "." not in key:
             raise ConfigError(f"`--set {text}` must have the form section.key=value", hint="--set quality.min_words=40")
-        values[key.strip()] = _toml_value(value.strip())
-    return _Layer(values, "--set")
+        values[key.strip()] = toml_value(value.strip())
+    return Layer(nested(values), "--set")
 
 
-def _toml_value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
+def _recipe_layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """The layers of the recipe that the others name last; a recipe says all its rules, so it starts from none."""
+    chosen, where = DEFAULT, ""
+    for layer in layers:
+        pipeline = layer.tree.get("pipeline")
+        if isinstance(pipeline, Mapping) and "recipe" in pipeline:
+            chosen, where = pipeline["recipe"], layer.where("pipeline.recipe")
+    if chosen == DEFAULT:
+        return ()
+    if not isinstance(chosen, str):
+        raise ConfigError(f"`pipeline.recipe` must be the name or file of a recipe, but is {chosen!r}", where=where)
+    recipe = recipes.recipe(chosen, where)
+    blank = {name: stage_class(name).settings_type.blank for name in stage_names()}
+    return Layer({name: tree for name, tree in blank.items() if tree}, f"recipe {recipe.name}"), *recipe.layers
 
 
-def _build(layers: Iterable[_Layer]) -> Config:
-    merged: dict[str, Any] = {}
+def _build(layers: Iterable[Layer]) -> Config:
+    tree: dict[str, Any] = {}
     origins: dict[str, str] = {}
     problems: list[ConfigError] = []
-    known = {*FIXED, *stage_names()}
+    known = (*FIXED, *stage_names())
     for layer in layers:
-        for key, value in layer.values.items():
-            section, _, name = key.partition(".")
-            if section not in known:
-                problems.append(
-                    ConfigError(
-                        f"there is no section `{section}`",
-                        where=layer.where(key),
-                        hint=nearest(section, known),
-                    )
-                )
-            elif name:
-                merged[key], origins[key] = value, layer.where(key)
+        for section, content in layer.tree.items():
+            if section in known and isinstance(content, Mapping):
+                tree = merged(tree, {section: content})
+            else:
+                problems.append(_no_section(section, layer, content))
+        origins |= {key: layer.where(key) for key, _ in leaves(layer.tree)}
     sections: dict[str, Settings] = {}
-    for section in (*FIXED, *stage_names()):
-        given = {key.partition(".")[2]: value for key, value in merged.items() if key.partition(".")[0] == section}
-        kind = FIXED.get(section) or stage_class(section).settings_type
-        problems += _unknown_keys(section, kind, given, origins)
-        usable = {key: value for key, value in given.items() if key in kind.__struct_fields__}
-        try:
-            sections[section] = msgspec.convert(usable, kind)
-        except msgspec.ValidationError as error:
-            problems.append(_explained(section, error, usable, origins))
+    for section in known:
+        made, wrong = checked(section, settings_class(section), tree.get(section, {}), origins)
+        problems += wrong
+        if made is not None:
+            sections[section] = made
     if problems:
-        raise _together(problems)
+        raise together(problems)
     short = {key: origin.split("   ")[0] for key, origin in origins.items()}
     return Config(sections, short)
 
 
-def _unknown_keys(
-    section: str, kind: type[Settings], given: Mapping[str, Any], origins: Mapping[str, str]
-) -> list[ConfigError]:
-    fields = kind.__struct_fields__
-    return [
-        ConfigError(
-            f"`{section}` has no setting `{key}`",
-            where=origins[f"{section}.{key}"],
-            hint=nearest(key, fields),
-        )
-        for key in given
-        if key not in fields
-    ]
+def settings_class(section: str) -> type[Settings]:
+    """The struct that a section of the settings is."""
+    return FIXED.get(section) or stage_class(section).settings_type
 
 
-def _explained(
-    section: str, error: msgspec.ValidationError, given: Mapping[str, Any], origins: Mapping[str, str]
-) -> ConfigError:
-    """The message of msgspec in the user's words: which setting, which value, which line."""
-    message, _, path = str(error).partition(" - at `$")
-    key = re.match(r"\.?(\w+)", path)
-    named = key[1] if key else next((name for name in given if f"{section}.{name}`" in message), "")
-    if key:
-        message = f"`{section}.{named}` is {given.get(named)!r}: {message[0].lower()}{message[1:]}"
-    return ConfigError(message, where=origins.get(f"{section}.{named}", ""), hint=f"curate config {section}")
-
-
-def _together(problems: Sequence[ConfigError]) -> ConfigError:
-    if len(problems) == 1:
-        return problems[0]
-    lines = [f"{p.message}\n  {p.where}" + (f"\n  hint: {p.hint}" if p.hint else "") for p in problems]
-    return ConfigError(f"{len(problems)} settings are wrong\n\n" + "\n\n".join(lines))
+def _no_section(name: str, layer: Layer, content: object) -> ConfigError:
+    """An unknown name at the top: a table that is no section, or a setting outside its section."""
+    known = (*FIXED, *stage_names())
+    if isinstance(content, Mapping):
+        return ConfigError(f"there is no section `{name}`", where=layer.where(name), hint=nearest(name, known))
+    homes = [section for section in known if name in settings_class(section).__struct_fields__]
+    hint = f"did you mean `{homes[0]}.{name}`?" if homes else nearest(name, known)
+    return ConfigError(f"`{name}` stands outside any section", where=layer.where(name), hint=hint)
 
 
 def default_file() -> str:
-    """The commented ``curate.toml`` with every default: what ``curate init`` writes."""
-    return (Path(__file__).parent / FILE_NAME).read_text("utf-8")
+    """The ``curate.toml`` that ``curate init`` writes: every setting, commented out, so that a recipe still holds."""
+    source = (Path(__file__).parent / FILE_NAME).read_text("utf-8")
+    says_nothing = r"\s*(#|$)|\[[\w.]+\]"  # comments, blank lines and names of sections
+    return "".join(line if re.match(says_nothing, line) else f"# {line}" for line in source.splitlines(keepends=True))

@@ -15,7 +15,7 @@ something to type.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 
 
@@ -49,7 +49,13 @@ class UserError(CurateError):
 
 
 class ConfigError(UserError):
-    """A setting is unknown, misspelt or out of range."""
+    """A setting is unknown, misspelt or out of range; where several are, ``problems`` are the single ones."""
+
+    def __init__(
+        self, message: str, *, where: str = "", hint: str = "", problems: Sequence["ConfigError"] = ()
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.problems = tuple(problems)
 
 
 class InputError(UserError):
@@ -70,6 +76,10 @@ class Stopped(CurateError):  # noqa: N818
     exit_code = ExitCode.STOPPED
 
 
+LISTED = 16
+"""Names that a hint lists where there are very many."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """``did you mean `x`?`` for a misspelt name, else the list of known ones.
 
@@ -81,4 +91,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    return f"did you mean `{close[0]}`?" if close else f"known: {', '.join(names)}"
+    if close:
+        return f"did you mean `{close[0]}`?"
+    more = f" and {len(names) - LISTED} more" if len(names) > 2 * LISTED else ""
+    return f"known: {', '.join(names[: LISTED if more else None])}{more}"

@@ -1,8 +1,10 @@
 """What a finished run has to say for itself, and the manifest made of it."""
 
+import math
 import resource
 import sys
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,15 +13,21 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate import __version__
-from curate.config import GateSettings
+from curate.config import DEFAULT, GateSettings
 from curate.engine.profile import Profile
 from curate.engine.raw_tokens import RawTokens
 from curate.plan import Plan
+from curate.recipes import recipe
 from curate.shards.index import ShardIndex
-from curate.store.books import Books
+from curate.stages.contract import Reason, Stage
+from curate.store.books import Books, removed_by_source
 from curate.store.fingerprint import digest
 from curate.store.manifest import SCHEMA_VERSION, machine, versions
 from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
+
+NEAR_DUP = "near_dup"
+FEW_DOCUMENTS = 30
+"""Sources with fewer documents break no gate."""
 
 
 @dataclass
@@ -30,6 +38,8 @@ class Outcome:
     books: Books
     index: ShardIndex | None
     tokens: RawTokens | None
+    audits: Mapping[str, Mapping[str, float]]
+    """What corpus stages say of their own judgments, by stage."""
     profile: Profile
     reused_parts: int
     started: datetime
@@ -51,24 +61,30 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
     names = {stage.name for stage in plan.stages}
     return {
         "schema_version": SCHEMA_VERSION,
-        "run_id": digest([part.fingerprint for part in plan.parts], config, __version__)[:16],
+        "run_id": digest(
+            [part.fingerprint for part in plan.parts], config, __version__, [run.run_id for run in plan.against]
+        )[:16],
         "curate": __version__,
         "command": command,
+        "recipe": _recipe(plan.config.pipeline.recipe),
         "config": config,
         "inputs": _inputs(plan, directory),
+        "against": [{"path": run.path, "run_id": run.run_id} for run in plan.against],
         "skipped": [{"path": skipped.path, "why": skipped.why} for skipped in plan.skipped],
         "stages": [
             {
                 "name": stage.name,
                 "version": stage.version,
                 "about": stage.about,
-                "reasons": [{"code": reason.code, "sentence": reason.sentence} for reason in stage.reasons],
+                "hides": getattr(stage, "hides", False),
+                "reasons": [{"code": reason.code, "sentence": reason.sentence} for reason in _possible(stage)],
                 "rules": [
                     {
                         "reason": rule.reason,
                         "measure": rule.signal,
                         "side": rule.side,
-                        "limit": rule.limit,
+                        "limit": _limit(rule.limit),
+                        "languages": {code: _limit(limit) for code, limit in rule.by_language.items()},
                         "setting": f"{stage.name}.{rule.key}",
                     }
                     for rule in getattr(stage.settings, "rules", tuple)()
@@ -78,6 +94,7 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
         ],
         "passes": [[s.name for s in (*one.stages, *([one.closing] if one.closing else []))] for one in plan.passes],
         "plan": {stage.name: stage.plan() for stage in plan.stages if hasattr(stage, "plan")},
+        "audit": outcome.audits,
         "parts": _parts(plan, directory),
         "counts": books.counts(),
         "flow": [
@@ -113,7 +130,7 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
         "machine": machine(),
         "versions": versions(),
         "warnings": warnings,
-        "gates": gates(plan.config.gates, books),
+        "gates": [*gates(plan.config.gates, books), *_source_gates(outcome, directory)],
     }
 
 
@@ -130,6 +147,18 @@ def gates(settings: GateSettings, books: Books) -> list[dict[str, Any]]:
         }
         for name, value in values.items()
     ]
+
+
+def _source_gates(outcome: Outcome, directory: RunDirectory) -> list[dict[str, Any]]:
+    """The gate on what near_dup removes of one source, about the source that lost most."""
+    limit = outcome.plan.config.gates.max_source_near_dup
+    if limit >= 1 or NEAR_DUP not in {stage.stage for stage in outcome.books.stages}:
+        return []
+    found = removed_by_source(directory, NEAR_DUP, len(outcome.plan.parts))
+    shares = {source: removed / came for source, (came, removed) in found.items() if came >= FEW_DOCUMENTS}
+    worst = min(shares, key=lambda source: (-shares[source], source), default="")
+    value = shares.get(worst, 0.0)
+    return [{"name": "max_source_near_dup", "limit": limit, "value": value, "passed": value <= limit, "source": worst}]
 
 
 def peak_rss_bytes() -> int:
@@ -203,6 +232,26 @@ def _shards(outcome: Outcome, directory: RunDirectory) -> dict[str, Any] | None:
         "documents": index.documents,
         "bytes": size,
     }
+
+
+def _recipe(name: str) -> dict[str, Any] | None:
+    """The recipe of the run; None where there was none."""
+    if name == DEFAULT:
+        return None
+    found = recipe(name)
+    return {"name": found.name, "version": found.version, "title": found.title, "source": found.source}
+
+
+def _possible(stage: Stage) -> Iterable[Reason]:
+    """The reasons that a stage can give with its settings: where those are rules, the ones of the rules that hold."""
+    rules = getattr(stage.settings, "rules", None)
+    held = {rule.reason for rule in rules()} if rules else set()
+    return [reason for reason in stage.reasons if rules is None or reason.code in held]
+
+
+def _limit(value: float) -> float | None:
+    """A limit as JSON has it: none is null."""
+    return None if math.isnan(value) else value
 
 
 def _counted(column: Any) -> dict[str, int]:

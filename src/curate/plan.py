@@ -15,7 +15,8 @@ from curate.corpus.input import InputFile, Skipped
 from curate.corpus.parts import Part, Strand
 from curate.errors import PlanError, nearest
 from curate.stages import stage_class, stage_names
-from curate.stages.contract import CorpusStage, Encoder, Rewriter, Stage
+from curate.stages.contract import Comparing, CorpusStage, Encoder, Rewriter, Stage
+from curate.store.earlier_run import EarlierRun
 from curate.store.fingerprint import digest
 
 DOCUMENT_COLUMNS = ("text", "id", "source", "metadata", "raw_bytes")
@@ -49,6 +50,7 @@ class Plan:
     stages: tuple[Stage, ...]
     passes: tuple[Pass, ...]
     limit: int | None = None
+    against: tuple[EarlierRun, ...] = ()
 
     @property
     def parts(self) -> list[Part]:
@@ -88,6 +90,7 @@ def make_plan(
     only: Sequence[str] = (),
     skip: Sequence[str] = (),
     limit: int | None = None,
+    against: tuple[EarlierRun, ...] = (),
 ) -> Plan:
     """A checked plan.
 
@@ -99,16 +102,19 @@ def make_plan(
         only: run just these stages of the pipeline (in its order).
         skip: leave these out.
         limit: read no more than this many documents.
+        against: earlier runs whose documents count as already there.
 
     Raises:
-        PlanError: stages in an impossible order, or one that needs what no earlier stage gives.
+        PlanError: stages in an impossible order, one that needs what no earlier stage gives, or an earlier run that
+            cannot be compared with.
         ConfigError: an unknown stage.
     """
     names = _chosen(config.pipeline.stages, only, skip)
     stages = tuple(stage_class(name)(config.stage(name)) for name in names)  # type: ignore[call-arg]
     _check_order(stages)
     _check_needs(stages)
-    return Plan(config, files, skipped, strands, stages, _fused(stages), limit)
+    _check_against(stages, against)
+    return Plan(config, files, skipped, strands, stages, _fused(stages), limit, against)
 
 
 def measure_key(documents_key: str, stage: Stage) -> str:
@@ -163,6 +169,26 @@ def _check_needs(stages: Sequence[Stage]) -> None:
                     hint=f"add `{column.partition('.')[0]}` before it in pipeline.stages",
                 )
         given |= {f"{stage.name}.{column}" for column in stage.adds}
+
+
+def _check_against(stages: Sequence[Stage], against: Sequence[EarlierRun]) -> None:
+    comparing = [stage for stage in stages if isinstance(stage, Comparing)]
+    if against and not comparing:
+        raise PlanError(
+            f"`--against {against[0].path}` needs `near_dup`, which does not run",
+            hint="add `near_dup` to pipeline.stages",
+        )
+    for stage in comparing:
+        for run in against:
+            then = run.settings(stage.name)
+            if then is None:
+                raise PlanError(
+                    f"`{run.path}` cannot be compared with: it ran without `{stage.name}`",
+                    hint=f"run it with `{stage.name}` in pipeline.stages",
+                )
+            if why := stage.incomparable(then):
+                raise PlanError(f"`{run.path}` cannot be compared with: {why.message}", hint=why.hint)
+            run.require_index(stage.name)
 
 
 def _fused(stages: Sequence[Stage]) -> tuple[Pass, ...]:

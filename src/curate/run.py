@@ -7,6 +7,7 @@ running a changed plan redoes only what the change touches.
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -80,6 +81,7 @@ class _Run:
         self.plan, self.directory, self.engine, self.emit = plan, directory, engine, emit
         self.profile = Profile(engine.workers)
         self.judges: tuple[Step, ...] = ()
+        self.audits: dict[str, Mapping[str, float]] = {}
         self.reused: int | None = None
 
     def execute(self) -> Outcome:
@@ -100,6 +102,7 @@ class _Run:
             books,
             index,
             tokens,
+            self.audits,
             self.profile,
             self.reused or 0,
             started,
@@ -140,7 +143,9 @@ class _Run:
         return done
 
     def _resolve(self, stage: CorpusStage) -> None:
-        resolve(self.plan, stage, self.judges, self.directory, self.engine)
+        audit = resolve(self.plan, stage, self.judges, self.directory, self.engine)
+        if audit is not None:
+            self.audits[stage.name] = audit
         self.judges += (Step(stage, "judge"),)
 
     def _shards(self) -> ShardIndex | None:

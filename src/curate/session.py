@@ -37,6 +37,7 @@ from curate.events import Warned, Working
 from curate.outcome import manifest_of
 from curate.plan import Plan, make_plan
 from curate.run import execute, local_engine
+from curate.store.earlier_run import earlier_runs
 from curate.store.manifest import read_manifest, write_manifest
 from curate.store.run_directory import RunDirectory
 from curate.ui.console import Color, console
@@ -91,7 +92,16 @@ class Session:
         outside = [file for file in found.files if not Path(file.path).resolve().is_relative_to(output)]
         files = inspect(outside, config.input, config.run.workers or os.cpu_count() or 1)
         strands = cut(files, config.input.part_bytes)
-        return make_plan(config, files, found.skipped, strands, only=self.only, skip=self.skip, limit=self.limit)
+        return make_plan(
+            config,
+            files,
+            found.skipped,
+            strands,
+            only=self.only,
+            skip=self.skip,
+            limit=self.limit,
+            against=earlier_runs(config.input.against, self.output),
+        )
 
     def show_plan(self, *, json: bool = False, color: Color = "auto") -> int:
         """Print the plan with an estimate of time and disk; writes nothing."""
@@ -198,8 +208,8 @@ class Session:
         for assignment in self.assignments:
             words += ["--set", assignment]
         for key, value in self.flags.items():
-            if value is not None:
-                words += ["--" + key.partition(".")[2], str(value)]
+            for one in value if isinstance(value, list) else [value]:
+                words += ["--" + key.partition(".")[2], str(one)] if one is not None else []
         if self.limit:
             words += ["--limit", str(self.limit)]
         for flag, names in (("--only", self.only), ("--skip", self.skip)):

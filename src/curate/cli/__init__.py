@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from curate.cli import config, doctor, explain, init, report, run, shards, stages, why
+from curate.cli import config, doctor, explain, init, quality, recipes, report, run, sample, shards, stages, why
 from curate.cli.options import version_option
 from curate.errors import CurateError, ExitCode
 from curate.ui.console import console
@@ -19,6 +19,7 @@ EXAMPLES = """From a folder of raw text to token shards, with a reason for every
 Examples:
   curate run corpus/ -o curated             clean, deduplicate, score, tokenize; ends with a report
   curate run corpus/ -o curated --dry-run   show the plan, derived settings and an estimate; write nothing
+  curate run corpus/ --recipe fineweb-paper a published pipeline; see `curate recipes`
   curate why curated ID                     what happened to one document, stage by stage
   curate init                               write a commented curate.toml to change
 """
@@ -35,11 +36,14 @@ app.callback()(version_option)
 app.command("run")(run.run)
 app.command("init")(init.init)
 app.command("config")(config.config)
+app.add_typer(recipes.app, name="recipes")
 app.command("stages")(stages.stages)
 app.command("explain")(explain.explain)
 app.command("why")(why.why)
+app.command("sample")(sample.sample)
 app.command("report")(report.report)
 app.add_typer(shards.app, name="shards")
+app.add_typer(quality.app, name="quality")
 app.command("doctor")(doctor.doctor)
 
 

@@ -4,11 +4,12 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.options import ConfigOption, JsonOption, SetOption
+from curate.cli.options import ConfigOption, JsonOption, RecipeOption, SetOption
 
 
 def config(
     section: Annotated[str | None, typer.Argument(help="Only this section.")] = None,
+    recipe: RecipeOption = None,
     config: ConfigOption = None,
     assignments: SetOption = None,
     json: JsonOption = False,
@@ -18,8 +19,9 @@ def config(
     \b
     Examples:
       curate config
+      curate config near_dup --recipe fineweb-paper
       curate config quality --set quality.min_words=20
     """
     from curate.ui.settings import show_settings
 
-    return show_settings(section, config, assignments or [], json=json)
+    return show_settings(section, config, assignments or [], recipe=recipe, json=json)

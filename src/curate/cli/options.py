@@ -17,6 +17,12 @@ ConfigOption = Annotated[
     str | None,
     typer.Option("--config", "-c", envvar="CURATE_CONFIG", metavar="FILE", help="Settings file; see `curate init`."),
 ]
+RecipeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--recipe", envvar="CURATE_RECIPE", metavar="NAME", help="Published recipe or file; see `curate recipes`."
+    ),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", envvar="CURATE_SET", metavar="SECTION.KEY=VALUE", help="One setting; may be given often."),

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from curate.cli.options import ColorOption, ConfigOption, JsonOption, SetOption
+from curate.cli.options import ColorOption, ConfigOption, JsonOption, RecipeOption, SetOption
 
 
 def run(
@@ -13,6 +13,7 @@ def run(
         str,
         typer.Option("--output", "-o", envvar="CURATE_OUTPUT", metavar="DIR", help="Run directory."),
     ] = "curated",
+    recipe: RecipeOption = None,
     config: ConfigOption = None,
     assignments: SetOption = None,
     limit: Annotated[
@@ -26,6 +27,15 @@ def run(
     skip: Annotated[
         list[str] | None,
         typer.Option("--skip", envvar="CURATE_SKIP", metavar="STAGE", help="Leave this stage out; may be given often."),
+    ] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--against",
+            envvar="CURATE_AGAINST",
+            metavar="RUN",
+            help="Leave out what this finished run holds already; may be given often.",
+        ),
     ] = None,
     workers: Annotated[
         int | None,
@@ -78,7 +88,9 @@ def run(
     Examples:
       curate run corpus/ -o curated
       curate run 'corpus/**/*.jsonl.zst' extra.parquet -o curated --set 'language.keep=["en","fr"]'
+      curate run corpus/ -o curated --recipe fineweb-paper
       curate run corpus/ -o curated --dry-run
+      curate run june/ -o june-curated --against may-curated
 
     Run the same command again to continue after a crash, or with other settings to redo only what they touch.
     """
@@ -89,7 +101,14 @@ def run(
         output=output,
         config_file=config,
         assignments=assignments or [],
-        flags={"run.workers": workers, "run.memory": memory, "run.engine": engine, "run.seed": seed},
+        flags={
+            "pipeline.recipe": recipe,
+            "run.workers": workers,
+            "run.memory": memory,
+            "run.engine": engine,
+            "run.seed": seed,
+            "input.against": against or None,
+        },
         limit=limit,
         only=only or [],
         skip=skip or [],

@@ -50,6 +50,8 @@ class InputSettings(Settings, frozen=True):
     """Longer lines, values and text files go to quarantine: one document must fit in memory several times."""
     part_bytes: int = 64_000_000
     """Size of a part, the unit of work and of resume."""
+    against: tuple[str, ...] = ()
+    """Folders of finished runs whose documents count as already there: near_dup removes what they hold."""
 
     def __post_init__(self) -> None:
         for key in ("max_document_bytes", "part_bytes"):

@@ -2,8 +2,8 @@
 
 Whoever sends, puts rows with a column ``to``; whoever receives, takes all rows meant for it. What waits in memory is
 bounded: when it passes the budget it is sorted by receiver and written as one *run*, an Arrow file with one record
-batch for each receiver, which is mapped into memory when the rows are taken. So the number of files follows from the
-bytes sent, not from senders times receivers.
+batch for each receiver, which is read when the rows are taken. So the number of files follows from the bytes sent, not
+from senders times receivers. Only batches too large to be read at once are mapped.
 """
 
 import shutil
@@ -18,6 +18,8 @@ from curate.stages.contract import TO
 
 WAITING_BYTES = 64_000_000
 """Rows of one exchange that wait in memory."""
+MAPPED_BYTES = 32_000_000
+"""Rows of one run for one receiver from which they are mapped into memory rather than read."""
 KEPT_BYTES = 32_000_000
 """Rows of one exchange's results that stay in memory."""
 
@@ -34,7 +36,7 @@ class Mailboxes:
         self._schema, self._folder = schema, folder
         self._waiting: list[_Sorted] = []
         self._size = 0
-        self._runs: list[tuple[pa.ipc.RecordBatchFileReader, npt.NDArray[np.int64]]] = []
+        self._runs: list[tuple[Path, npt.NDArray[np.int64], list[int]]] = []
         self._lock = threading.Lock()
 
     def put(self, rows: pa.RecordBatch) -> None:
@@ -51,10 +53,11 @@ class Mailboxes:
     def take(self, receiver: int) -> pa.Table:
         """All rows for one receiver, in any order."""
         batches = []
-        for reader, receivers in self._runs:
+        for path, receivers, sizes in self._runs:
             at = int(np.searchsorted(receivers, receiver))
             if at < len(receivers) and receivers[at] == receiver:
-                batches.append(reader.get_batch(at))
+                source = pa.memory_map(str(path)) if sizes[at] > MAPPED_BYTES else pa.OSFile(str(path))
+                batches.append(pa.ipc.open_file(source).get_batch(at))
         batches += [part for one in self._waiting if len(part := one.of(receiver))]
         return pa.Table.from_batches(batches, self._schema)
 
@@ -68,10 +71,12 @@ class Mailboxes:
         path = self._folder / f"run-{len(self._runs)}.arrow"
         receivers = np.unique(np.concatenate([one.receivers for one in self._waiting]))
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, self._schema) as writer:
+            sizes = []
             for receiver in receivers:
-                parts = [part for one in self._waiting if len(part := one.of(int(receiver)))]
-                writer.write_batch(pa.concat_batches(parts))
-        self._runs.append((pa.ipc.open_file(pa.memory_map(str(path))), receivers))
+                rows = pa.concat_batches([part for one in self._waiting if len(part := one.of(int(receiver)))])
+                sizes.append(rows.nbytes)
+                writer.write_batch(rows)
+        self._runs.append((path, receivers, sizes))
         self._waiting, self._size = [], 0
 
 
@@ -86,10 +91,11 @@ class _Sorted:
         to = rows.column(TO).to_numpy(zero_copy_only=False).astype(np.int64)
         rows = rows.select(schema.names)
         if (np.diff(to) < 0).any():
-            order = np.argsort(to, kind="stable")
+            # numpy sorts 16-bit integers by counting, eight times as fast
+            order = np.argsort(to.astype(np.uint16) if to.max() < 1 << 16 else to, kind="stable")
             rows, to = rows.take(pa.array(order)), to[order]
-        receivers, starts = np.unique(to, return_index=True)
-        return cls(rows, receivers, np.append(starts, len(to)).astype(np.int64))
+        starts = np.flatnonzero(np.diff(to, prepend=-1))
+        return cls(rows, to[starts], np.append(starts, len(to)).astype(np.int64))
 
     def of(self, receiver: int) -> pa.RecordBatch:
         at = int(np.searchsorted(self.receivers, receiver))
@@ -103,7 +109,7 @@ class Received:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._tables: list[pa.Table] = []
+        self._tables: list[pa.Table | Path] = []
         self._size = 0
 
     def append(self, table: pa.Table) -> None:
@@ -115,12 +121,13 @@ class Received:
         return len(self._tables)
 
     def __getitem__(self, receiver: int) -> pa.Table:
-        return self._tables[receiver]
+        table = self._tables[receiver]
+        return pa.ipc.open_file(pa.OSFile(str(table))).read_all() if isinstance(table, Path) else table
 
-    def _written(self, table: pa.Table) -> pa.Table:
+    def _written(self, table: pa.Table) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"kept-{len(self._tables)}.arrow"
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
         self._size -= table.nbytes
-        return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        return path

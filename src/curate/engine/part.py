@@ -332,7 +332,8 @@ class PassTask:
         return Keys(step.measure_key(key), step.verdict_key(key, entering))
 
     def _input_key(self, step: Step, part: Part) -> str:
-        return input_key(self._documents_key(part), (*self.earlier, *self.steps[: self.steps.index(step)]), step)
+        before = (*self.earlier, *self.steps[: self.steps.index(step)])
+        return input_key(self._documents_key(part), before, step, self.directory, part.index)
 
     def _tell_reused(self, part: Part, rows: int, finished: Mapping[str, Mask]) -> None:
         counts, tokens = {}, 0

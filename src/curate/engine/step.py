@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from curate.engine.profile import Effort, Stopwatch
 from curate.plan import measure_key, thresholds_of
-from curate.stages.contract import Stage
+from curate.stages.contract import CorpusStage, Stage
 from curate.store.fingerprint import digest
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 
@@ -134,14 +134,30 @@ def settle(
     return settled
 
 
-def input_key(documents_key: str, before: Sequence[Step], reader: Step) -> str:
-    """What a step sees depends on: the documents, the edits of steps before it, and those whose measures it reads."""
+def input_key(documents_key: str, before: Sequence[Step], reader: Step, directory: RunDirectory, part: int) -> str:
+    """What a step sees depends on: the documents, the edits of steps before it, and those whose measures it reads.
+
+    What a corpus stage made of a part follows from all others, so it is known by its columns alone.
+    """
     key = documents_key
     for at, step in enumerate(before):
-        measures = {f"{step.stage.name}.{name}" for name in step.stage.adds}
-        if step.edits or measures & set(reader.wanted_columns):
-            key = digest(key, step.measure_key(input_key(documents_key, before[:at], step)))
+        wanted = (f"{step.stage.name}.edits", *reader.wanted_columns)
+        read = tuple(column for column in step.stage.adds if f"{step.stage.name}.{column}" in wanted)
+        if read and isinstance(step.stage, CorpusStage):
+            file = step.file(directory, part)
+            key = digest(key, _made(file, read, file.stat().st_mtime_ns))
+        elif read:
+            key = digest(key, step.measure_key(input_key(documents_key, before[:at], step, directory, part)))
     return key
+
+
+@functools.lru_cache(maxsize=256)
+def _made(file: Path, columns: tuple[str, ...], changed: int) -> str:  # noqa: ARG001
+    """Digest of columns of a row file as it was at the time ``changed``."""
+    table, sink = pq.read_table(file, columns=list(columns)), pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return digest(sink.getvalue().to_pybytes())
 
 
 def with_edits(texts: pa.Array, edits: pa.Array) -> pa.Array:

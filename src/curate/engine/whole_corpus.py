@@ -2,20 +2,24 @@
 
 import functools
 import itertools
+import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate.engine.base import Engine
-from curate.engine.step import REASONS, Step, entering_mask, input_key, scattered, with_edits
+from curate.engine.step import REASONS, Mask, Step, entering_mask, input_key, scattered, with_edits
 from curate.plan import Plan, measure_key, thresholds_of
-from curate.stages.contract import CorpusStage, Receive, Rows, Send
+from curate.stages.contract import Audited, Comparing, CorpusStage, Receive, Rows, Send
+from curate.store.atomic import write_whole
 from curate.store.fingerprint import digest
 from curate.store.row_file import Keys, keys_of, row_file
 from curate.store.run_directory import DOCUMENTS, RunDirectory
@@ -24,32 +28,75 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+_THIS_RUN = ""
+"""Id that no earlier run has."""
+
+
+class _Place(NamedTuple):
+    """Where a part of this or an earlier run is, and which of its stages changed the text."""
+
+    directory: RunDirectory
+    part: int
+    editors: tuple[str, ...]
+
+    def file(self, folder: str) -> Path:
+        return self.directory.part(folder, self.part)
+
+
 class WholeCorpus:
     """The `curate.stages.contract.Corpus` of one corpus stage. Pickled, it can be read, but starts no work."""
 
     def __init__(
-        self, stage: CorpusStage, earlier: tuple[Step, ...], parts: int, directory: RunDirectory, engine: Engine
+        self, plan: Plan, stage: CorpusStage, before: tuple[Step, ...], directory: RunDirectory, engine: Engine
     ) -> None:
         self._stage, self._directory, self._engine = stage.name, directory, engine
-        self._editors = [step.stage.name for step in earlier if step.edits]
         self._exchanges = itertools.count()
-        self.rows: Sequence[int] = [pq.read_metadata(directory.part(DOCUMENTS, i)).num_rows for i in range(parts)]
-        self.earlier: Sequence[tuple[str, int]] = ()
+        own = tuple(step.stage.name for step in before if step.edits)
+        runs = plan.against if isinstance(stage, Comparing) else ()
+        self.earlier: Sequence[tuple[str, int]] = [(run.run_id, part) for run in runs for part in range(run.parts)]
+        self._places = [
+            *(
+                _Place(run.directory, part, editors)
+                for run in runs
+                for editors in [run.editors_before(stage.name)]
+                for part in range(run.parts)
+            ),
+            *(_Place(directory, part.index, own) for part in plan.parts),
+        ]
+        self.rows: Sequence[int] = [pq.read_metadata(place.file(DOCUMENTS)).num_rows for place in self._places]
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_engine": None, "_exchanges": None}
 
     def partial(self, part: int, columns: Sequence[str]) -> pa.Table:
         """See `curate.stages.contract.Corpus.partial`."""
-        return pq.read_table(self._directory.cached(self._stage, part), columns=list(columns))
+        place = self._places[part]
+        return pq.read_table(place.directory.cached(self._stage, place.part), columns=list(columns))
 
     def verdicts(self, part: int) -> pa.Table:
         """See `curate.stages.contract.Corpus.verdicts`."""
-        raise IndexError(part)
+        run = self.earlier[part][0] if part < len(self.earlier) else _THIS_RUN
+        columns = ["survivor_at", "survivor_run", "jaccard", "exact"]
+        table = pq.read_table(self._places[part].file(self._stage), columns=columns)
+        firsts: dict[str, int] = {}
+        for at, (name, _) in enumerate([*self.earlier, (_THIS_RUN, 0)]):
+            firsts.setdefault(name, at)
+        first = pc.index_in(pc.fill_null(table.column("survivor_run"), run), value_set=pa.array(list(firsts)))
+        first = pa.array(list(firsts.values()), pa.int64()).take(first.combine_chunks())
+        where = table.column("survivor_at").combine_chunks()
+        return pa.table(
+            {
+                "survivor_part": pc.add(pc.struct_field(where, "part"), first),
+                "survivor_row": pc.struct_field(where, "row"),
+                "jaccard": table.column("jaccard"),
+                "exact": table.column("exact"),
+            }
+        )
 
     def texts(self, part: int, rows: npt.NDArray[np.int64]) -> pa.Array:
         """See `curate.stages.contract.Corpus.texts`. Only row groups that hold a wanted row are read."""
-        file = pq.ParquetFile(self._directory.part(DOCUMENTS, part))
+        place = self._places[part]
+        file = pq.ParquetFile(place.file(DOCUMENTS))
         start, found = 0, [pa.array([], pa.large_string())]
         for group in range(file.num_row_groups):
             end = start + file.metadata.row_group(group).num_rows
@@ -59,8 +106,8 @@ class WholeCorpus:
                 found += table.column("text").chunks
             start = end
         texts = pa.concat_arrays(found)
-        for editor in self._editors:
-            edits = pq.read_table(self._directory.part(editor, part), columns=["edits"]).column("edits")
+        for editor in place.editors:
+            edits = pq.read_table(place.file(editor), columns=["edits"]).column("edits")
             texts = with_edits(texts, edits.take(pa.array(rows)).combine_chunks())
         return texts
 
@@ -82,35 +129,72 @@ class WholeCorpus:
             return np.memmap(file, dtype, "w+", shape=(size,))
 
 
-def resolve(plan: Plan, stage: CorpusStage, earlier: tuple[Step, ...], directory: RunDirectory, engine: Engine) -> bool:
-    """Write what a corpus stage says of every document; False when all of it was there already."""
-    parts = plan.parts
+def resolve(
+    plan: Plan, stage: CorpusStage, earlier: tuple[Step, ...], directory: RunDirectory, engine: Engine
+) -> Mapping[str, float] | None:
+    """Write what a corpus stage says of every document, unless it is all there; what its audit says, if it has one."""
     entering = functools.partial(entering_mask, directory, earlier)
-    keys = _keys(plan, stage, earlier, [digest(np.packbits(entering(part.index)).tobytes()) for part in parts])
-    if all(keys_of(directory.part(stage.name, part.index)) == keys[part.index] for part in parts):
-        return False
-    step = Step(stage, "judge")
-    corpus = WholeCorpus(stage, earlier, len(parts), directory, engine)
-    measure = stage.resolve(corpus)
-
-    def judge(part: int) -> None:
-        measures, mask = measure(part), entering(part)
-        reasons = scattered(stage.judge(measures.filter(pa.array(mask))), mask)
-        rows = measures.add_column(0, REASONS, reasons)
-        with row_file(directory.part(stage.name, part), step.schema, ["reasons.list.element"]) as writer:
-            writer.write(rows.cast(step.schema))
-            writer.finish(keys[part])
-
-    for _ in engine.map(judge, [part.index for part in parts]):
-        pass
+    masks = [digest(np.packbits(entering(part.index)).tobytes()) for part in plan.parts]
+    keys = _keys(plan, stage, earlier, directory, masks)
+    corpus = WholeCorpus(plan, stage, earlier, directory, engine)
+    stored = [keys_of(directory.part(stage.name, part.index)) for part in plan.parts]
+    if stored != keys:
+        measured = [each and each.measure for each in stored] == [each.measure for each in keys]
+        measure = functools.partial(_measured, stage, directory) if measured else stage.resolve(corpus)
+        judge = functools.partial(_judge, stage, measure, entering, directory, keys)
+        for _ in engine.map(judge, [part.index for part in plan.parts]):
+            pass
+    audited = (
+        _audited(stage, corpus, digest([key.verdict for key in keys]), directory)
+        if isinstance(stage, Audited)
+        else None
+    )
     shutil.rmtree(directory.scratch, ignore_errors=True)
-    return True
+    return audited
 
 
-def _keys(plan: Plan, stage: CorpusStage, earlier: tuple[Step, ...], masks: Sequence[str]) -> list[Keys]:
+def _judge(
+    stage: CorpusStage,
+    measure: Callable[[int], pa.RecordBatch],
+    entering: Callable[[int], Mask],
+    directory: RunDirectory,
+    keys: Sequence[Keys],
+    part: int,
+) -> None:
+    measures, mask, schema = measure(part), entering(part), Step(stage, "judge").schema
+    reasons = scattered(stage.judge(measures.filter(pa.array(mask))), mask)
+    with row_file(directory.part(stage.name, part), schema, ["reasons.list.element"]) as writer:
+        writer.write(measures.add_column(0, REASONS, reasons).cast(schema))
+        writer.finish(keys[part])
+
+
+def _audited(stage: Audited, corpus: WholeCorpus, key: str, directory: RunDirectory) -> Mapping[str, float]:
+    """The audit of these judgments, made once and kept."""
+    file = directory.audit(stage.name)
+    try:
+        kept: dict[str, Any] = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        kept = {}
+    if kept.get("key") != key:
+        kept = {"key": key, "figures": dict(stage.audit(corpus))}
+        write_whole(file, json.dumps(kept).encode())
+    figures: dict[str, float] = kept["figures"]
+    return figures
+
+
+def _measured(stage: CorpusStage, directory: RunDirectory, part: int) -> pa.RecordBatch:
+    """Measures that are there already."""
+    rows = pq.read_table(directory.part(stage.name, part), columns=list(stage.adds)).combine_chunks()
+    return pa.RecordBatch.from_arrays([column.combine_chunks() for column in rows.columns], schema=rows.schema)
+
+
+def _keys(
+    plan: Plan, stage: CorpusStage, earlier: tuple[Step, ...], directory: RunDirectory, masks: Sequence[str]
+) -> list[Keys]:
     """Keys of each part's file: a verdict depends on every document of the corpus."""
     observed = Step(stage, "observe")
-    inputs = [input_key(plan.documents_key(part), earlier, observed) for part in plan.parts]
-    everything = digest(measure_key("", stage), inputs, masks)
+    inputs = [input_key(plan.documents_key(part), earlier, observed, directory, part.index) for part in plan.parts]
+    against = [run.digest(stage.name) for run in plan.against] if isinstance(stage, Comparing) else []
+    everything = digest(measure_key("", stage), inputs, masks, against)
     thresholds = thresholds_of(stage)
     return [Keys(digest(everything, part.index), digest(everything, part.index, thresholds)) for part in plan.parts]

@@ -1,6 +1,7 @@
 """What deserves a second look, most pressing first: each with what to do about it."""
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from curate.report import quantities
 from curate.report.duplicates import Duplicates
 from curate.report.measures import Histogram
 from curate.report.sources import UNMEASURED, Group
+from curate.stages.language import ALL
 
 Level = Literal["problem", "warning", "note"]
 
@@ -66,12 +68,21 @@ def find_alerts(
 def _gates(manifest: Mapping[str, Any]) -> Iterator[Alert]:
     for gate in manifest.get("gates", ()):
         if not gate["passed"]:
+            of = f" of source `{gate['source']}`" if "source" in gate else ""
             yield Alert(
                 level="problem",
-                title=f"The gate `{gate['name']}` failed: {gate['value']:g}, limit {gate['limit']:g}",
+                title=f"The gate `{gate['name']}` failed: {gate['value']:.4g}{of}, limit {gate['limit']:g}",
                 detail="The command ended with exit code 1.",
-                section="verdict",
+                command=_look_at(manifest, gate["source"]) if "source" in gate else "",
+                section="sources" if "source" in gate else "verdict",
             )
+
+
+def _look_at(manifest: Mapping[str, Any], source: str) -> str:
+    """Shows near-duplicates of one source."""
+    words = shlex.split(manifest.get("command", ""))
+    run = words[words.index("-o") + 1] if "-o" in words else "RUN"
+    return f"curate sample {shlex.quote(run)} --reason near_dup.near_duplicate --source {shlex.quote(source)}"
 
 
 def _nothing_kept(manifest: Mapping[str, Any]) -> Iterator[Alert]:
@@ -86,7 +97,7 @@ def _other_languages(manifest: Mapping[str, Any], languages: Sequence[Group]) ->
     total = sum(group.documents for group in measured)
     others = [group for group in measured if group.name not in keep]
     share = sum(group.documents for group in others) / total if total else 0.0
-    if share <= OTHER_LANGUAGES:
+    if share <= OTHER_LANGUAGES or ALL in keep:
         return
     named = [group for group in others if group.name.isalpha()]  # not the rest that is counted together
     large = [group for group in named if group.documents >= 0.05 * total] or named[:1]

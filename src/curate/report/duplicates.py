@@ -11,6 +11,10 @@ from curate.report.judgments import REASONS, ROW, Judgments, ask
 
 LARGEST = 8
 """Clusters shown one by one."""
+MATRIX = 8
+"""Sources shown in the matrix, those with the most duplicates; the others are one row and one column."""
+EARLIER_RUN = "an earlier run"
+OTHERS = "other sources"
 
 
 class ClusterSize(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +22,17 @@ class ClusterSize(msgspec.Struct, frozen=True, kw_only=True):
 
     documents: int
     clusters: int
+
+
+class Matrix(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose documents were removed in favour of whose."""
+
+    sources: tuple[str, ...]
+    """Of the removed documents: the rows."""
+    survivors: tuple[str, ...]
+    """Of the kept ones: the columns."""
+    documents: tuple[tuple[int, ...], ...]
+    """Documents removed, a row for each of ``sources``."""
 
 
 class Duplicates(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +48,10 @@ class Duplicates(msgspec.Struct, frozen=True, kw_only=True):
     curve: tuple[tuple[float, float], ...] = ()
     """Similarity → probability that a pair is compared."""
     redundancy: Redundancy | None = None
+    matrix: Matrix | None = None
+    """None where one source duplicates only itself."""
+    audit: Mapping[str, float] | None = None
+    """What a sample says of duplicates that were missed; None where it holds none."""
 
     @property
     def clusters(self) -> int:
@@ -76,7 +95,54 @@ def find_duplicates(manifest: Mapping[str, Any], judgments: Judgments, epochs: f
         similarity=settings.get("similarity", 0.0),
         curve=tuple((float(at), float(chance)) for at, chance in settings.get("curve", ())),
         redundancy=_redundancy(by_size, found, epochs),
+        matrix=_matrix(judgments),
+        audit=audit if (audit := manifest.get("audit", {}).get("near_dup")) and audit["twins"] else None,
     )  # fmt: skip
+
+
+def _matrix(judgments: Judgments) -> Matrix | None:
+    """Removed documents by their source and that of their survivor."""
+    survivor = pl.col("near_dup.survivor_at")
+    firsts = pl.LazyFrame(
+        {"part": [judgments.part_at(place) for place in range(len(judgments.files))], "first": judgments.offsets[:-1]},
+        schema={"part": pl.Int32, "first": pl.Int64},
+    )
+    removed = judgments.frame.filter(survivor.is_not_null()).select(
+        "source",
+        run=pl.col("near_dup.survivor_run"),
+        part=survivor.struct.field("part").cast(pl.Int32),
+        row=survivor.struct.field("row").cast(pl.Int64),
+    )
+    placed = removed.join(firsts, on="part", how="left").select(
+        "source", row=pl.when(pl.col("run").is_null()).then(pl.col("first") + pl.col("row"))
+    )
+    names = judgments.frame.select(row=pl.col(ROW).cast(pl.Int64), survivor="source")
+    pairs = placed.join(names, on="row", how="left").with_columns(
+        survivor=pl.when(pl.col("row").is_null()).then(pl.lit(EARLIER_RUN)).otherwise(pl.col("survivor"))
+    )
+    (counted,) = ask([pairs.group_by("source", "survivor").agg(documents=pl.len())])
+    counts = {(row["source"], row["survivor"]): row["documents"] for row in counted.to_dicts()}
+    if len({name for pair in counts for name in pair}) < 2:
+        return None
+    rows, columns = (_foremost(counts, side) for side in (0, 1))
+    shown: dict[tuple[str, str], int] = {}
+    for (source, kept), documents in counts.items():
+        place = (source if source in rows else OTHERS, kept if kept in columns else OTHERS)
+        shown[place] = shown.get(place, 0) + documents
+    return Matrix(
+        sources=rows,
+        survivors=columns,
+        documents=tuple(tuple(shown.get((row, column), 0) for column in columns) for row in rows),
+    )
+
+
+def _foremost(counts: Mapping[tuple[str, str], int], side: int) -> tuple[str, ...]:
+    """Names on one side of the pairs, those with the most documents first; the rest as one."""
+    totals: dict[str, int] = {}
+    for pair, documents in counts.items():
+        totals[pair[side]] = totals.get(pair[side], 0) + documents
+    names = sorted(totals, key=lambda name: (-totals[name], name))
+    return tuple(names) if len(names) <= MATRIX + 1 else (*names[:MATRIX], OTHERS)
 
 
 def _redundancy(by_size: pl.DataFrame, totals: Mapping[str, int], epochs: float) -> Redundancy | None:

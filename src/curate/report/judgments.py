@@ -85,9 +85,13 @@ class Judgments:
         place = self._place_of_part.get(part)
         return None if place is None else int(self.offsets[place]) + row
 
+    def part_at(self, place: int) -> int:
+        """Number of the part whose file is at ``place`` in `files`."""
+        return int(self.files[place].stem.removeprefix("part-"))
+
     @cached_property
     def _place_of_part(self) -> dict[int, int]:
-        return {int(file.stem.removeprefix("part-")): place for place, file in enumerate(self.files)}
+        return {self.part_at(place): place for place in range(len(self.files))}
 
     def _files_of(self, stage: str) -> list[Path]:
         return [self.directory.path / stage / file.name for file in self.files]

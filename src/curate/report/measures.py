@@ -183,6 +183,7 @@ def _declared(stage: str, entry: Mapping[str, Any]) -> list[Threshold]:
             reason=rule.get("reason", ""),
         )
         for rule in entry.get("rules", ())
+        if rule["limit"] is not None  # a rule for single languages alone
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from curate.masking import Masks
 from curate.report import quantities
 from curate.report.alerts import Alert, find_alerts
 from curate.report.compute import PassSaving, RawTokens, pass_saving
@@ -121,6 +122,7 @@ def build_report(run_dir: Path, settings: ReportSettings) -> Report:
     manifest = read_manifest(run_dir)
     judgments = Judgments(run_dir, [stage["name"] for stage in manifest["stages"]])
     thresholds = thresholds_in(manifest, judgments)
+    masks = Masks(manifest)
     sources, languages = by_source(judgments), by_language(judgments)
     measured = histograms(judgments, thresholds)
     duplicates = find_duplicates(manifest, judgments, settings.epochs)
@@ -142,7 +144,9 @@ def build_report(run_dir: Path, settings: ReportSettings) -> Report:
         histograms=measured,
         duplicates=duplicates,
         compute=saving,
-        samples=choose_samples(judgments, given, thresholds, clusters, settings.samples),
+        samples=choose_samples(
+            judgments, given, thresholds, clusters, settings.samples, masks.shown if masks.names else None
+        ),
         manifest=manifest,
     )
 

@@ -4,7 +4,7 @@ Rows are chosen from judgments alone; then only the row groups that hold them ar
 over the whole corpus that depends on row numbers only, so the same run always shows the same documents.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import groupby
 from typing import Any
@@ -17,8 +17,11 @@ import pyarrow.parquet as pq
 
 from curate.report.judgments import REASONS, ROW, Judgments, ask
 from curate.report.measures import Threshold
+from curate.store.life import edited_text
 
 MAX_CHARACTERS = 1200
+READ_CHARACTERS = 20 * MAX_CHARACTERS
+"""Read of a text before edits are made and the rest is cut off."""
 
 _GOLDEN = 0x9E3779B97F4A7C15
 """2⁶⁴ / φ: multiplying row numbers by it spreads any few of them evenly (Knuth, TAOCP 6.4)."""
@@ -65,6 +68,7 @@ def choose_samples(
     thresholds: Sequence[Threshold],
     clusters: Sequence[int],
     number: int,
+    shown_as: Callable[[str], str] | None = None,
 ) -> Samples:
     """Up to ``number`` documents of each kind; none at all when ``number`` is 0.
 
@@ -74,6 +78,7 @@ def choose_samples(
         thresholds: lines to look near.
         clusters: rows of the survivors of the largest clusters.
         number: documents for each reason, and for each threshold.
+        shown_as: what may be shown of a text, where a stage hides something.
     """
     if not number or not judgments.rows:
         return Samples()
@@ -85,7 +90,7 @@ def choose_samples(
     }
     rows = {key: sorted(answer[ROW].to_list()) for key, answer in zip(queries, ask(queries.values()), strict=True)}
     rows["clusters", ""] = list(clusters)
-    documents = _Documents(judgments, {row for chosen in rows.values() for row in chosen})
+    documents = _Documents(judgments, {row for chosen in rows.values() for row in chosen}, shown_as)
 
     def shown(kind: str, name: str = "") -> tuple[Sample, ...]:
         return tuple(documents.sample(row, name if kind == "nearest" else "") for row in rows[kind, name])
@@ -120,9 +125,13 @@ def _words(text: str) -> list[str]:
     return ["".join(run) for _, run in groupby(text, key=str.isspace)]
 
 
+def spread_key(seed: int = 0) -> pl.Expr:
+    """Sorting by it puts rows in an order whose first few are spread over the whole corpus."""
+    return (pl.col(ROW).cast(pl.UInt64) + pl.lit(seed, dtype=pl.UInt64)) * pl.lit(_GOLDEN, dtype=pl.UInt64)
+
+
 def _spread(frame: pl.LazyFrame, number: int) -> pl.LazyFrame:
-    key = pl.col(ROW).cast(pl.UInt64) * pl.lit(_GOLDEN, dtype=pl.UInt64)
-    return frame.select(ROW, key=key).bottom_k(number, by="key").select(ROW)
+    return frame.select(ROW, key=spread_key()).bottom_k(number, by="key").select(ROW)
 
 
 def _removed(judgments: Judgments, code: str, number: int) -> pl.LazyFrame:
@@ -151,22 +160,22 @@ def _by_value(samples: Iterable[Sample]) -> tuple[Sample, ...]:
 class _Documents:
     """Chosen documents with their judgments, and the survivors they point to."""
 
-    def __init__(self, judgments: Judgments, rows: set[int]) -> None:
-        self.judgments = judgments
-        (judged,) = ask([judgments.frame.filter(pl.col(ROW).is_in(sorted(rows)))])
-        self.judged = {row[ROW]: row for row in judged.to_dicts()}
+    def __init__(self, judgments: Judgments, rows: set[int], shown_as: Callable[[str], str] | None) -> None:
+        self.judgments, self.shown_as = judgments, shown_as
+        self.judged = self._judged(rows)
         self.twins = {row: twin for row in rows if (twin := self._twin_row(row)) is not None}
-        self.texts = _read(judgments, rows | set(self.twins.values()))
+        self.judged |= self._judged(set(self.twins.values()) - rows)
+        self.documents = _read(judgments, rows | set(self.twins.values()))
 
     def sample(self, row: int, measure: str) -> Sample:
-        document, judged = self.texts[row], self.judged[row]
+        document, judged = self.documents[row], self.judged[row]
         origin = document.get("origin") or {}
         return Sample(
             id=document["id"] or "",
             source=document["source"] or "",
             file=str(origin.get("file") or ""),
             position=int(origin.get("position") or 0),
-            text=document["text"],
+            text=self._text(row, self.judgments.stages),
             bytes=document["bytes"],
             reasons=tuple(
                 f"{stage}.{reason}" for stage in self.judgments.stages for reason in judged[f"{stage}.{REASONS}"] or ()
@@ -176,15 +185,29 @@ class _Documents:
             twin=self._twin(row),
         )
 
+    def _judged(self, rows: set[int]) -> dict[int, dict[str, Any]]:
+        (judged,) = ask([self.judgments.frame.filter(pl.col(ROW).is_in(sorted(rows)))])
+        return {row[ROW]: row for row in judged.to_dicts()}
+
+    def _text(self, row: int, stages: Sequence[str]) -> str:
+        """The beginning of the text with the edits of the given stages, as it may be shown."""
+        text = self.documents[row]["text"]
+        for stage in stages:
+            text = edited_text(text, self.judged[row].get(f"{stage}.edits"))
+        return (self.shown_as(text) if self.shown_as else text)[:MAX_CHARACTERS]
+
     def _twin_row(self, row: int) -> int | None:
-        place = self.judged[row].get("near_dup.survivor_at")
+        judged = self.judged[row]
+        place = None if judged.get("near_dup.survivor_run") else judged.get("near_dup.survivor_at")
         return None if place is None or place["part"] is None else self.judgments.row_at(place["part"], place["row"])
 
     def _twin(self, row: int) -> Twin | None:
         if row not in self.twins or self.twins[row] == row:
             return None
-        survivor = self.texts[self.twins[row]]
-        return Twin(id=survivor["id"] or "", text=survivor["text"], jaccard=self.judged[row].get("near_dup.jaccard"))
+        twin, stages = self.twins[row], self.judgments.stages
+        compared = self._text(twin, stages[: stages.index("near_dup")])
+        jaccard = self.judged[row].get("near_dup.jaccard")
+        return Twin(id=self.documents[twin]["id"] or "", text=compared, jaccard=jaccard)
 
 
 def _read(judgments: Judgments, rows: set[int]) -> dict[int, Mapping[str, Any]]:
@@ -208,7 +231,7 @@ def _read(judgments: Judgments, rows: set[int]) -> dict[int, Mapping[str, Any]]:
 def _beginnings(file: pq.ParquetFile, group: int, rows: list[int]) -> list[dict[str, Any]]:
     table = file.read_row_group(group, columns=["id", "source", "origin", "text"]).take(pa.array(rows))
     texts = table["text"]
-    shown = pc.utf8_slice_codeunits(texts, 0, MAX_CHARACTERS)
+    shown = pc.utf8_slice_codeunits(texts, 0, READ_CHARACTERS)
     cut = table.drop_columns(["text"]).append_column("text", shown).append_column("bytes", pc.binary_length(texts))
     documents: list[dict[str, Any]] = cut.to_pylist()
     return documents

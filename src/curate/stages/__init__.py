@@ -12,9 +12,15 @@ from curate.stages.contract import Stage
 
 BUILTIN: tuple[tuple[str, str], ...] = (
     ("normalize", "curate.stages.normalize:Normalize"),
+    ("url_filter", "curate.stages.url_filter:UrlFilter"),
     ("language", "curate.stages.language:Language"),
     ("near_dup", "curate.stages.near_dup:NearDup"),
+    ("line_dup", "curate.stages.line_dup:LineDup"),
     ("quality", "curate.stages.quality:Quality"),
+    ("classify", "curate.stages.classify:Classify"),
+    ("toxicity", "curate.stages.toxicity:Toxicity"),
+    ("decontaminate", "curate.stages.decontaminate:Decontaminate"),
+    ("redact", "curate.stages.redact:Redact"),
     ("tokenize", "curate.stages.tokenize:Tokenize"),
 )
 """Name and class of each stage, in an order that works."""

@@ -12,6 +12,9 @@ Three kinds, told apart by what they can do::
       │              resolve(corpus) → judgments per part
       └─ Encoder     encode(batch) → token ids              tokenize: feeds the shards
 
+A stage whose edits take out what nobody should see says ``hides = True`` (redact): ``why`` and the report then show
+texts with its edits only, of whichever document, and never what they replace.
+
 A *batch* is a ``pyarrow.RecordBatch`` holding the columns that the stage ``needs``; the column ``text`` is a
 ``large_string`` without nulls. Measures are a ``RecordBatch`` whose schema is exactly ``adds``, row for row.
 """
@@ -40,6 +43,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     thresholds: ClassVar[frozenset[str]] = frozenset()
     """Fields that only ``judge`` reads. Changing one recomputes verdicts and leaves measures alone."""
+    blank: ClassVar[Mapping[str, Any]] = {}
+    """What a recipe starts from where that is not the defaults: rules that a recipe does not name are off."""
 
     def effective(self) -> dict[str, Any]:
         """Every value that holds, as plain data; a section whose values come from elsewhere too says so here."""
@@ -128,8 +133,10 @@ class Corpus(Protocol):
         """Observed columns of one part, row for row (null where the document is already out)."""
 
     def verdicts(self, part: int) -> pa.Table:
-        """What an earlier run decided of its part, row for row: ``survivor_part``, ``survivor_row`` (as numbered in
-        this corpus; null where the document was kept or already out), ``jaccard`` and ``exact``.
+        """What was decided of a part of an earlier run, or in the end of this one, row for row.
+
+        ``survivor_part`` and ``survivor_row`` as numbered in this corpus (null where the document was kept or already
+        out), ``jaccard`` and ``exact``.
         """
 
     def texts(self, part: int, rows: npt.NDArray[np.int64]) -> pa.Array:
@@ -166,6 +173,33 @@ class CorpusStage(Stage, Protocol):
 
     def resolve(self, corpus: Corpus) -> Callable[[int], pa.RecordBatch]:
         """A task that gives the measures of one part; the schema is ``adds``, all null where the document was out."""
+
+
+@runtime_checkable
+class Audited(CorpusStage, Protocol):
+    """A corpus stage that can tell, when all is judged, how good its judgments are."""
+
+    def audit(self, corpus: Corpus) -> Mapping[str, float]:
+        """Figures for the manifest and the report, by name."""
+
+
+class Incomparable(NamedTuple):
+    """Why what an earlier run observed is of no use to this one, and what to set so that it is."""
+
+    message: str
+    hint: str
+
+
+@runtime_checkable
+class Comparing(CorpusStage, Protocol):
+    """A corpus stage whose documents may be compared with those of earlier runs (`Corpus.earlier`)."""
+
+    def incomparable(self, then: Mapping[str, Any]) -> Incomparable | None:
+        """Why partials observed under other settings cannot be used; None when they can.
+
+        Args:
+            then: the stage's section in the earlier run, and its ``version``.
+        """
 
 
 def addressed(to: npt.NDArray[np.integer[Any]], **columns: pa.Array | npt.NDArray[Any]) -> pa.RecordBatch:

@@ -29,6 +29,9 @@ _IDENTIFIERS: dict[str, type[Lid176] | type[LangDetect]] = {"lid176": Lid176, "l
 _LABELLED_AS = {"nb": "no", "cmn": "zh", "fil": "tl", "als": "gsw", "iw": "he", "in": "id"}
 _SHORTEST_EXCERPT = 200
 
+ALL = "*"
+"""In ``keep``: every language, and documents in none."""
+
 
 class LanguageSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Section ``[language]``."""
@@ -36,8 +39,8 @@ class LanguageSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
     thresholds: ClassVar[frozenset[str]] = frozenset({"keep", "min_score"})
 
     keep: tuple[str, ...] = ("en",)
-    """Languages to keep: BCP 47 primary subtags (``en``, ``zh``), or ``und`` for documents without any
-    letter."""
+    """Languages to keep: BCP 47 primary subtags (``en``, ``zh``), ``und`` for documents without any letter, or ``*``
+    for all."""
     min_score: float = 0.65
     """Least probability of the label; FineWeb's 0.65 (Penedo et al. 2024, arXiv 2406.17557, section 3.3)."""
     backend: Literal["lid176", "langdetect"] = "lid176"
@@ -112,7 +115,8 @@ class Language:
     def judge(self, measures: pa.RecordBatch) -> pa.Array:
         """Codes of `reasons` for each row, from its label and score; rows without measures get none."""
         label = measures["label"]
-        unwanted = pc.invert(pc.is_in(label, pa.array(self.settings.keep, pa.string())))
+        kept = label if ALL in self.settings.keep else pa.array(self.settings.keep, pa.string())
+        unwanted = pc.invert(pc.is_in(label, kept))
         determined = pc.not_equal(label, UNDETERMINED)
         below = pc.less(measures["score"], pa.scalar(self.settings.min_score, pa.float32()))
         rules = {
@@ -127,7 +131,7 @@ def _mask(holds: pa.Array) -> npt.NDArray[np.bool_]:
 
 
 def _check_code(code: str, backend: str) -> None:
-    known = _CODES[backend] | {UNDETERMINED}
+    known = _CODES[backend] | {UNDETERMINED, ALL}
     if code in known:
         return
     primary = code.replace("_", "-").split("-")[0].lower()

@@ -92,6 +92,17 @@ def balance(directory: RunDirectory, stages: Sequence[str], parts: int) -> Books
     return Books(documents, quarantined, in_the_end, raw_bytes, each)
 
 
+def removed_by_source(directory: RunDirectory, stage: str, parts: int) -> dict[str, tuple[int, int]]:
+    """For every source, how many of its documents came to a stage, and how many of those it removed."""
+    came, removed = Counter[str](), Counter[str]()
+    for part in range(parts):
+        sources, verdicts = _column(directory, DOCUMENTS, part, "source"), _column(directory, stage, part, "reasons")
+        for counter, mask in ((came, verdicts.is_valid()), (removed, pc.greater(pc.list_value_length(verdicts), 0))):
+            for entry in pc.value_counts(sources.filter(mask)).to_pylist():
+                counter[entry["values"]] += entry["counts"]
+    return {source: (documents, removed[source]) for source, documents in came.items()}
+
+
 def _check_rows(directory: RunDirectory, stage: str, part: int, verdicts: pa.Array, entering: np.ndarray) -> None:
     if len(verdicts) != len(entering):
         raise BooksDoNotBalance(

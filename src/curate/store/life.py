@@ -1,6 +1,7 @@
 """The life of one document, read from judgments: where it came from, what each stage measured and said."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,6 +9,7 @@ import polars as pl
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from curate.store.manifest import read_manifest
 from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
 
 Place = tuple[int, int]
@@ -30,6 +32,14 @@ class Life(NamedTuple):
     survivor: dict[str, Any] | None
 
     @property
+    def text(self) -> str:
+        """The text with all edits."""
+        text: str = self.document["text"]
+        for verdict in self.verdicts:
+            text = edited_text(text, verdict.measures.get("edits"))
+        return text
+
+    @property
     def removed_by(self) -> Verdict | None:
         """The verdict that left the document out, if one did."""
         return next((verdict for verdict in self.verdicts if verdict.reasons), None)
@@ -41,7 +51,22 @@ def lives_of(run: Path, manifest: Mapping[str, Any], document: str) -> Iterator[
     for number, file in enumerate(directory.parts(DOCUMENTS)):
         ids = pq.read_table(file, columns=["id"]).column("id")
         for row in pc.indices_nonzero(pc.equal(ids, document)).to_pylist():
-            yield _life(directory, manifest, (number, row))
+            yield life_at(directory, manifest, (number, row))
+
+
+def edited_text(text: str, edits: Sequence[Mapping[str, Any]] | None) -> str:
+    """A text with edits applied; those that lie beyond its end are left aside.
+
+    Example:
+        >>> edited_text("call 555-0100 now", [{"start": 5, "end": 13, "replacement": "<PHONE>"}])
+        'call <PHONE> now'
+    """
+    data, pieces, at = text.encode(), list[bytes](), 0
+    for edit in edits or ():
+        if edit["end"] <= len(data):
+            pieces += [data[at : edit["start"]], edit["replacement"].encode()]
+            at = edit["end"]
+    return b"".join([*pieces, data[at:]]).decode()
 
 
 def quarantined(run: Path, document: str) -> list[dict[str, Any]]:
@@ -64,17 +89,32 @@ def similar_ids(run: Path, document: str, n: int = 5) -> list[str]:
     return hits.collect().get_column("id").to_list()
 
 
-def _life(directory: RunDirectory, manifest: Mapping[str, Any], place: Place) -> Life:
+def life_at(directory: RunDirectory, manifest: Mapping[str, Any], place: Place) -> Life:
+    """The life of the document at a place: number of the part, row in it."""
     verdicts = []
     for stage in manifest["stages"]:
         row = _row(directory, stage["name"], place)
         verdicts.append(Verdict(stage["name"], row.pop("reasons"), row))
-    survivor = None
-    for verdict in verdicts:
-        where = verdict.measures.get("survivor_at")
-        if where:
-            survivor = _row(directory, DOCUMENTS, (where["part"], where["row"]))
-    return Life(place, _row(directory, DOCUMENTS, place), verdicts, survivor)
+    survivors = [_survivor(directory, manifest, verdict) for verdict in verdicts]
+    return Life(place, _row(directory, DOCUMENTS, place), verdicts, next(filter(None, survivors), None))
+
+
+def _survivor(directory: RunDirectory, manifest: Mapping[str, Any], verdict: Verdict) -> dict[str, Any] | None:
+    """The document that stands for this one, its text as the stage saw it; None where its run is no longer there."""
+    where, run = verdict.measures.get("survivor_at"), verdict.measures.get("survivor_run")
+    if where is None:
+        return None
+    if run is not None:
+        paths = {entry["run_id"]: Path(entry["path"]) for entry in manifest["against"]}
+        directory = RunDirectory(paths[run])
+        if not directory.manifest.exists():
+            return None
+        manifest = read_manifest(paths[run])
+    place = (where["part"], where["row"])
+    found = _row(directory, DOCUMENTS, place)
+    for stage in takewhile(lambda name: name != verdict.stage, (stage["name"] for stage in manifest["stages"])):
+        found["text"] = edited_text(found["text"], _row(directory, stage, place).get("edits"))
+    return found
 
 
 def _row(directory: RunDirectory, folder: str, place: Place) -> dict[str, Any]:

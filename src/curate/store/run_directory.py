@@ -56,6 +56,10 @@ class RunDirectory:
         """What a stage keeps for later steps (signatures, token ids); may be deleted, is then made again."""
         return self.path / CACHE / stage / f"part-{part:05d}.parquet"
 
+    def audit(self, stage: str) -> Path:
+        """What the audit of a corpus stage found; may be deleted, is then made again."""
+        return self.path / CACHE / stage / "audit.json"
+
     def parts(self, folder: str) -> list[Path]:
         """Files of all parts in a folder, in order."""
         return sorted(file for file in (self.path / folder).glob("part-*.parquet") if _PART.fullmatch(file.name))

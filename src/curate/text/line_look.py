@@ -1,9 +1,8 @@
 """Everything there is to know of one line: words, sentences, phrases, and how it ends.
 
 What every byte has to say is counted in loops that become wide instructions; the rest hangs on the few bytes that
-`LineTables.look` names. Phrases are sought without regard to the case of ASCII letters, and only in documents
-that hold a
-few of their letters in a row (`hints`).
+`LineTables.look` names. Phrases are sought without regard to the case of ASCII letters, and only in documents that
+hold a few of their letters in a row (`hints`).
 """
 
 import functools

@@ -1,15 +1,13 @@
 r"""Lines cut by rule, and the signals of the lines that stay.
 
 Definitions: C4 (Raffel et al. 2020, arXiv:1910.10683, section 2.2) and FineWeb (Penedo et al. 2024,
-arXiv:2406.17557) in the sense of datatrove's ``C4QualityFilter`` and ``FineWebQualityFilter``; RefinedWeb
-(Penedo et al.
-2023, arXiv:2306.01116, appendix G.2) in the sense of DCLM's line modifiers.
+arXiv:2406.17557) in the sense of datatrove's ``C4QualityFilter`` and ``FineWebQualityFilter``; RefinedWeb (Penedo et
+al. 2023, arXiv:2306.01116, appendix G.2) in the sense of DCLM's line modifiers.
 
 A line is what stands between ``\n``. C4 takes it without the white space around it; a line stays when it passes all
 rules, a blank one does not, and what stays is joined by single line feeds. With ``whole_lines`` it is taken as it
-stands and blank lines stay, except at both ends of the text. The signals are those of the text that is left,
-blank lines
-apart:
+stands and blank lines stay, except at both ends of the text. The signals are those of the text that is left, blank
+lines apart:
 
 - *sentences*: a sentence ends at ``.``, ``!`` or ``?`` before white space or the end of its line, closing quotes and
   brackets between allowed; and at their full-width forms. A dot ends none in a word that holds a dot already
@@ -23,13 +21,12 @@ apart:
 - *long_lines*: lines of at least `LONG` code points.
 - *unpunctuated_lines*: lines that do not end with ``. ? ! " '``, of all.
 - *javascript_lines*: lines that speak of JavaScript and would stay otherwise, of all of these.
-- *policy_paragraphs*: paragraphs that speak of cookies, privacy policies or terms of use, of all (before those
-  lines go).
-- *words_per_line*, *line_uppercase*, *line_digits*: means over lines of words, of the share of upper-case
-  letters, of ASCII digits.
-- *verbatim_lines*: lines of code, mathematics and verse, of all; only with ``keep_code``. No other signal
-  counts them then, and
-  where they are more than half *sentences* is not defined.
+- *policy_paragraphs*: paragraphs that speak of cookies, privacy policies or terms of use, of all (before those lines
+  go).
+- *words_per_line*, *line_uppercase*, *line_digits*: means over lines of words, of the share of upper-case letters, of
+  ASCII digits.
+- *verbatim_lines*: lines of code, mathematics and verse, of all; only with ``keep_code``. No other signal counts them
+  then, and where they are more than half *sentences* is not defined.
 """
 
 from typing import NamedTuple

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 Hashes = npt.NDArray[np.uint64]
 Index = npt.NDArray[np.signedinteger]
@@ -88,7 +89,7 @@ def meetings(keys: Hashes, documents: Index, least: int) -> Meetings:
     """
     if not len(keys):
         return Meetings(documents, keys, documents)
-    order = np.argsort(keys, kind="stable")
+    order = pl.Series(keys).arg_sort().to_numpy()
     keys, documents = keys[order], documents[order]
     starts = np.concatenate(([0], np.flatnonzero(keys[1:] != keys[:-1]) + 1))
     sizes = np.diff(starts, append=len(keys))

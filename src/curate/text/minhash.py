@@ -15,13 +15,25 @@ import pyarrow as pa
 from numba import njit, uint32, uint64
 
 from curate.text.arrow import Bytes, Offsets, utf8_view
-from curate.text.shingles import CHUNK_WORDS, Hashes, Letters, letters, mix64, next_shingles
+from curate.text.shingles import Hashes, Letters, letters, mix64, next_shingles, work_space
 
 Signatures = npt.NDArray[np.uint32]
 Counts = npt.NDArray[np.uint32]
 
 NO_SHINGLE = 0xFFFFFFFF
 """Every entry of the signature of a text without words."""
+
+
+class Sketches(NamedTuple):
+    """What is kept of the shingles of every text."""
+
+    signatures: Signatures
+    """uint32, texts × permutations."""
+    shingles: Counts
+    """Shingles of each text, repeats included (uint32)."""
+    lowest: Counts
+    """The lowest of the lower halves of each text's shingle hashes (uint32): one more MinHash entry, independent of
+    the signature, which is made from the upper halves."""
 
 
 class Permutations(NamedTuple):
@@ -47,34 +59,42 @@ def permutations(count: int, seed: int) -> Permutations:
     return Permutations(factors, random.randint(0, 1 << 32, count, dtype=np.uint32))
 
 
-def signatures(texts: pa.Array, size: int, permuted: Permutations) -> tuple[Signatures, Counts]:
-    """MinHash signature of the word shingles of every text.
+def signatures(texts: pa.Array, size: int, permuted: Permutations) -> Sketches:
+    """MinHash signatures of the word shingles of every text, and what else is known of them.
 
     Args:
         texts: ``large_string`` array without nulls.
         size: words in a shingle.
         permuted: what `permutations` returned.
 
-    Returns:
-        Signatures (uint32, texts × permutations) and the number of shingles in each text, repeats included
-        (uint32).
-
     Example:
         >>> texts = pa.array(["one two three", "One, two; three!", "..."], pa.large_string())
-        >>> sketch, counts = signatures(texts, 2, permutations(64, seed=1))
-        >>> bool((sketch[0] == sketch[1]).all()), counts.tolist()
+        >>> found = signatures(texts, 2, permutations(64, seed=1))
+        >>> bool((found.signatures[0] == found.signatures[1]).all()), found.shingles.tolist()
         (True, [2, 2, 0])
     """
     data, offsets = utf8_view(texts)
     sketches = np.full((len(texts), len(permuted.factors)), NO_SHINGLE, np.uint32)
-    counts = np.zeros(len(texts), np.uint32)
-    _sketch_all(data, offsets, letters(), size, permuted.factors, permuted.shifts, sketches, counts)
-    return sketches, counts
+    counts, lowest = np.zeros(len(texts), np.uint32), np.full(len(texts), NO_SHINGLE, np.uint32)
+    _sketch_all(data, offsets, letters(), size, permuted.factors, permuted.shifts, sketches, counts, lowest)
+    return Sketches(sketches, counts, lowest)
 
 
 def shingle_hashes32(hashes: Hashes) -> Counts:
     """The 32-bit hashes (upper halves) from which a signature is made: what the reference is given."""
     return (hashes >> np.uint64(32)).astype(np.uint32)
+
+
+def lowest_halves(hashes: Hashes, offsets: Offsets) -> Counts:
+    """`Sketches.lowest` of shingle sets laid out back to back.
+
+    Args:
+        hashes: members of all sets (uint64).
+        offsets: where each begins, with the end of the last (int64).
+    """
+    halves = np.append((hashes & np.uint64(NO_SHINGLE)).astype(np.uint32), np.uint32(NO_SHINGLE))
+    found = np.minimum.reduceat(halves, offsets[:-1]) if len(offsets) > 1 else halves[:0]
+    return np.where(np.diff(offsets) > 0, found, np.uint32(NO_SHINGLE)).astype(np.uint32)
 
 
 def band_keys(sketches: Signatures, bands: int, rows: int) -> Hashes:
@@ -110,15 +130,17 @@ def _finalise32(h: int) -> int:
 @njit(nogil=True, cache=True)
 def _sketch_all(
     data: Bytes, offsets: Offsets, letters: Letters, size: int,
-    factors: Counts, shifts: Counts, sketches: Signatures, counts: Counts,
+    factors: Counts, shifts: Counts, sketches: Signatures, counts: Counts, lowest: Counts,
 ) -> None:  # fmt: skip
-    words, shingles = np.empty(CHUNK_WORDS + size, np.uint64), np.empty(CHUNK_WORDS + size, np.uint64)
+    work = work_space(size)
     for text in range(len(offsets) - 1):
-        start, end, carried = offsets[text], offsets[text + 1], 0
+        start, end, carried = offsets[text], offsets[text + 1], -1
         total = 0
         while start < end:
-            made, carried, start = next_shingles(data, start, end, letters, size, words, carried, shingles)
-            _sketch(shingles, made, factors, shifts, sketches[text])
+            made, carried, start = next_shingles(data, start, end, letters, size, work, carried)
+            _sketch(work.shingles, made, factors, shifts, sketches[text])
+            for i in range(made):
+                lowest[text] = min(lowest[text], uint32(work.shingles[i] & uint64(NO_SHINGLE)))
             total += made
         counts[text] = min(total, 0xFFFFFFFF)
 

@@ -260,7 +260,7 @@ def _count(scratch: Scratch, candidates: int) -> tuple[int, int]:
     if most > 1:
         for i in range(candidates):
             if scratch.counts[scratch.slots[i]] == most:
-                return np.int64(most), np.int64(scratch.begins[i])  # type: ignore[return-value]
+                return int(most), int(scratch.begins[i])
     return int(candidates > 0), 0
 
 

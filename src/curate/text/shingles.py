@@ -7,19 +7,24 @@ put spaces between words this is ``re.findall(r"\w+", text.lower())`` with three
   every Devanagari, Bengali or Tamil word at each vowel sign.
 - Case folding is one code point to one code point. A final sigma counts as a sigma, since which of the two
   ``lower`` yields depends on the neighbours; ``İ`` counts as ``i``.
-- In scripts written without spaces (Han, kana, Thai, Lao, Khmer, Myanmar and their relatives) each code point
-  is a word of its own; a run of them would make one word of a whole sentence, and two sentences differing in
-  one character would have nothing in common.
+- In scripts written without spaces each code point stands alone, as a part of a word: 5/8 of one in Han, kana
+  and their relatives, 1/4 in Thai, Lao, Khmer, Myanmar and theirs. A run of them would make one word of a whole
+  sentence, and two sentences differing in one character would have nothing in common.
 
-A *shingle* is ``size`` consecutive words. A text with fewer words has one shingle, all of its words; a text
-without words has none. Two different shingles share a 64-bit hash with probability 2⁻⁶⁴, so that a pair of
-sets of 10⁴ shingles each is miscounted by one with probability below 10⁻¹¹.
+A *shingle* is the fewest consecutive words from some word on that come to ``size``: 5 words, or 8 Chinese or 20
+Thai characters, or a mixture. A text that does not come to so much has one shingle, all of its words; a text
+without words has none. With these parts of a word, editing a share of the words lowers the similarity of a
+Chinese, Japanese or Thai text as much as that of an English or German one (``docs/near_dup.md``).
+
+Two different shingles share a 64-bit hash with probability 2⁻⁶⁴, so that a pair of sets of 10⁴ shingles each is
+miscounted by one with probability below 10⁻¹¹.
 
 Kernels work through a text in chunks that fit the first-level cache, so memory does not depend on its length.
 """
 
 import unicodedata
 from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -36,17 +41,27 @@ Letters = npt.NDArray[np.uint32]
 CHUNK_WORDS = 1024
 """Words hashed before they are turned into shingles."""
 
+_BASE = 0x9E3779B97F4A7C15
+"""Of the polynomial that hashes a shingle."""
+
 _WORTH_COUNTING = 1 << 20
 """Possible shingles of a text from which they are counted first, so that its table is no larger than it must
 be."""
 
 _STANDS_ALONE = 1 << 31
-"""Flag in the table of letters: this code point is a word of its own."""
+"""Flag in the table of letters: this code point stands alone."""
+_ALPHABETIC = 1 << 30
+"""Flag beside it: so many of them make a word that each counts less."""
 
-_UNSPACED = (
-    "AHOM", "BOPOMOFO", "CJK", "HALFWIDTH KATAKANA", "HENTAIGANA", "HIRAGANA", "IDEOGRAPHIC", "KATAKANA",
-    "KHMER", "LAO", "MYANMAR", "NEW TAI LUE", "NUSHU", "TAI LE", "TAI THAM", "TAI VIET", "TANGUT", "THAI",
+WORD, CHARACTER, LETTER = 8, 5, 2
+"""What counts how much, in eighths of a word: a word, a code point of `_CHARACTERS`, one of `_LETTERS`."""
+
+_CHARACTERS = (
+    "BOPOMOFO", "CJK", "HALFWIDTH KATAKANA", "HENTAIGANA", "HIRAGANA", "IDEOGRAPHIC", "KATAKANA", "NUSHU", "TANGUT",
     "YI SYLLABLE",
+)  # fmt: skip
+_LETTERS = (
+    "AHOM", "KHMER", "LAO", "MYANMAR", "NEW TAI LUE", "TAI LE", "TAI THAM", "TAI VIET", "THAI",
 )  # fmt: skip
 """How the Unicode names of letters begin in scripts that leave no space between words."""
 
@@ -59,13 +74,14 @@ def letters() -> Letters:
     """What each code point is to a word (uint32, 1,114,112 entries): 0 a separator, else its folded code
     point.
 
-    Bit 31 is set where the code point stands alone. Derived from the installed ``unicodedata``.
+    Bit 31 is set where the code point stands alone, bit 30 too where it counts as a `LETTER`. Derived from the
+    installed ``unicodedata``.
 
     Example:
         >>> chr(letters()[ord("É")]), letters()[ord(",")] == 0, letters()[ord("字")] == ord("字") | 1 << 31
         ('é', np.True_, np.True_)
     """
-    return derived("letters", f"1 unicode {unicodedata.unidata_version}", _build_letters)["letters"]
+    return derived("letters", f"2 unicode {unicodedata.unidata_version}", _build_letters)["letters"]
 
 
 def shingle_sets(texts: pa.Array, size: int) -> tuple[Hashes, Offsets]:
@@ -103,24 +119,48 @@ def mix64(x: int) -> int:
     x *= uint64(0xFF51AFD7ED558CCD)
     x ^= x >> uint64(33)
     x *= uint64(0xC4CEB9FE1A85EC53)
-    mixed: int = uint64(x ^ (x >> uint64(33)))
-    return mixed
+    bits: int = uint64(x ^ (x >> uint64(33)))
+    return bits
+
+
+@njit(nogil=True, cache=True)
+def mixed(values: npt.NDArray[Any]) -> Hashes:
+    """`mix64` of every integer of an array: spread over all 64 bits, so that ranges of them are equally full."""
+    bits = np.empty(len(values), np.uint64)
+    for i in range(len(values)):
+        bits[i] = mix64(values[i])
+    return bits
+
+
+class Work(NamedTuple):
+    """Work space of `next_shingles`, kept between the calls for one text."""
+
+    words: Hashes
+    weights: npt.NDArray[np.uint8]
+    """What each word counts, in eighths; `WORD` where there is none yet."""
+    shingles: Hashes
+    powers: Hashes
+    """Of `_BASE`."""
+
+
+@njit(nogil=True, cache=True)
+def work_space(size: int) -> Work:
+    """Room for shingles of so many words."""
+    longest = size * (WORD // LETTER)
+    room = CHUNK_WORDS + longest
+    powers = np.ones(longest + 1, np.uint64)
+    for i in range(longest):
+        powers[i + 1] = powers[i] * uint64(_BASE)
+    return Work(np.empty(room, np.uint64), np.full(room, WORD, np.uint8), np.empty(room, np.uint64), powers)
 
 
 @njit(nogil=True, cache=True)
 def next_shingles(
-    data: Bytes,
-    start: int,
-    end: int,
-    letters: Letters,
-    size: int,
-    words: Hashes,
-    carried: int,
-    shingles: Hashes,
+    data: Bytes, start: int, end: int, letters: Letters, size: int, work: Work, carried: int
 ) -> tuple[int, int, int]:
-    """Hash the next chunk of a text's shingles.
+    """Hash the next chunk of a text's shingles into ``work.shingles``.
 
-    Call with ``start`` at the text's first byte and ``carried`` 0, then with what was returned, until
+    Call with ``start`` at the text's first byte and ``carried`` -1, then with what was returned, until
     ``start`` reaches ``end``.
 
     Args:
@@ -129,29 +169,44 @@ def next_shingles(
         end: end of the text.
         letters: table of `letters`.
         size: words in a shingle.
-        words: work space (uint64, ``CHUNK_WORDS + size``), kept between the calls for one text.
-        carried: words that the previous chunk left at the front of ``words``.
-        shingles: receives the hashes (uint64, as long as ``words``).
+        work: from `work_space` for that size.
+        carried: words that the previous chunk left at the front of ``work.words``.
 
     Returns:
-        Number of hashes in ``shingles``, words carried over, and where to go on.
+        Number of hashes in ``work.shingles``, words carried over, and where to go on.
     """
-    count, position = _hash_words(data, start, end, letters, words, carried)
-    if count < size:
-        made = 1 if carried == 0 and count > 0 else 0
+    if carried < 0:
+        work.weights[: len(work.powers)] = WORD  # of what the text before left
+    count, parts, position = _hash_words(data, start, end, letters, work, max(carried, 0))
+    if parts == 0:
+        made = max(count - size + 1, 0)
         if made:
-            shingles[0] = _hash_sequence(words, count)
-        return made, count, position
-    made = count - size + 1
-    _roll(words, count, size, shingles)
-    for i in range(size - 1):
-        words[i] = words[made + i]
-    return made, size - 1, position
+            _roll(work.words, count, size, work.powers, work.shingles)
+    else:
+        made = _roll_weighed(work, count, size)
+    left = count - made
+    if made == 0 and carried < 0 and count > 0:
+        work.shingles[0] = _hash_sequence(work.words, count)
+        made = 1
+        left = count
+    for i in range(left):
+        work.words[i] = work.words[count - left + i]
+        work.weights[i] = work.weights[count - left + i]
+    if parts:
+        work.weights[left:count] = WORD
+    return made, left, position
 
 
 @njit(nogil=True, cache=True)
-def _hash_words(data: Bytes, position: int, end: int, letters: Letters, words: Hashes, count: int) -> tuple[int, int]:
-    """Append hashes of words (FNV-1a over folded code points, finalised) until ``words`` is full."""
+def _hash_words(data: Bytes, position: int, end: int, letters: Letters, work: Work, count: int) -> tuple[int, int, int]:
+    """Append hashes of words (FNV-1a over folded code points, finalised) until ``work.words`` is full.
+
+    Returns how many there are then, how many of them are parts of words, and where to go on.
+    """
+    words, weights = work.words, work.weights
+    parts = 0
+    for i in range(count):
+        parts += weights[i] != WORD
     basis, prime = uint64(0xCBF29CE484222325), uint64(0x100000001B3)
     full = len(words) - 2  # one step can end a word and add one that stands alone
     word, inside = basis, False
@@ -172,13 +227,15 @@ def _hash_words(data: Bytes, position: int, end: int, letters: Letters, words: H
             word, inside = basis, False
         if letter:
             words[count] = mix64((basis ^ uint64(letter)) * prime)
+            weights[count] = LETTER if letter & uint32(_ALPHABETIC) else CHARACTER
+            parts += 1
             count += 1
         if count > full:
-            return count, position
+            return count, parts, position
     if inside:
         words[count] = mix64(word)
         count += 1
-    return count, position
+    return count, parts, position
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -199,20 +256,19 @@ def _decode(data: Bytes, position: int, lead: int, letters: Letters) -> tuple[in
 @njit(nogil=True, cache=True, inline="always")
 def _hash_sequence(words: Hashes, count: int) -> int:
     """Hash of ``words[:count]``: a polynomial modulo 2⁶⁴, finalised, never 0 (which marks a free slot)."""
-    base, total = uint64(0x9E3779B97F4A7C15), uint64(0)
+    total = uint64(0)
     for i in range(count):
-        total = total * base + words[i]
+        total = total * uint64(_BASE) + words[i]
     hashed: int = max(mix64(total), uint64(1))
     return hashed
 
 
 @njit(nogil=True, cache=True)
-def _roll(words: Hashes, count: int, size: int, shingles: Hashes) -> None:
+def _roll(words: Hashes, count: int, size: int, powers: Hashes, shingles: Hashes) -> None:
     """`_hash_sequence` of every ``size`` consecutive words, each derived from the one before it."""
-    base, total, leaving = uint64(0x9E3779B97F4A7C15), uint64(0), uint64(1)
+    base, total, leaving = uint64(_BASE), uint64(0), powers[size]
     for i in range(size):
         total = total * base + words[i]
-        leaving *= base
     shingles[0] = max(mix64(total), uint64(1))
     for i in range(size, count):
         total = total * base + words[i] - words[i - size] * leaving
@@ -220,35 +276,51 @@ def _roll(words: Hashes, count: int, size: int, shingles: Hashes) -> None:
 
 
 @njit(nogil=True, cache=True)
+def _roll_weighed(work: Work, count: int, size: int) -> int:
+    """The same of the fewest words from each on that count ``size``; how many there are."""
+    words, weights, powers = work.words, work.weights, work.powers
+    total, weight, behind = uint64(0), 0, 0
+    for first in range(count):
+        while weight < WORD * size and behind < count:
+            total = total * uint64(_BASE) + words[behind]
+            weight += weights[behind]
+            behind += 1
+        if weight < WORD * size:
+            return first
+        work.shingles[first] = max(mix64(total), uint64(1))
+        total -= words[first] * powers[behind - first - 1]
+        weight -= weights[first]
+    return count
+
+
+@njit(nogil=True, cache=True)
 def _shingle_sets(
     data: Bytes, offsets: Offsets, letters: Letters, size: int, table: Hashes, hashes: Hashes, ends: Offsets
 ) -> None:
-    words, shingles = np.empty(CHUNK_WORDS + size, np.uint64), np.empty(CHUNK_WORDS + size, np.uint64)
+    work = work_space(size)
     filled = 0
     for text in range(len(offsets) - 1):
-        start, end, carried = offsets[text], offsets[text + 1], 0
+        start, end, carried = offsets[text], offsets[text + 1], -1
         most = (end - start + 1) // 2
         if most > _WORTH_COUNTING:
-            most = _count_shingles(data, start, end, letters, size, words, shingles)
+            most = _count_shingles(data, start, end, letters, size, work)
         capacity = capacity_for(most)
         table[:capacity] = 0
         while start < end:
-            made, carried, start = next_shingles(data, start, end, letters, size, words, carried, shingles)
+            made, carried, start = next_shingles(data, start, end, letters, size, work, carried)
             for i in range(made):
-                if insert(table, capacity, shingles[i]):
-                    hashes[filled] = shingles[i]
+                if insert(table, capacity, work.shingles[i]):
+                    hashes[filled] = work.shingles[i]
                     filled += 1
         ends[text + 1] = filled
 
 
 @njit(nogil=True, cache=True)
-def _count_shingles(
-    data: Bytes, start: int, end: int, letters: Letters, size: int, words: Hashes, shingles: Hashes
-) -> int:
+def _count_shingles(data: Bytes, start: int, end: int, letters: Letters, size: int, work: Work) -> int:
     """Number of shingles of one text, repeats included."""
-    total, carried = 0, 0
+    total, carried = 0, -1
     while start < end:
-        made, carried, start = next_shingles(data, start, end, letters, size, words, carried, shingles)
+        made, carried, start = next_shingles(data, start, end, letters, size, work, carried)
         total += made
     return total
 
@@ -259,8 +331,10 @@ def _build_letters() -> Tables:
         character = chr(point)
         if unicodedata.category(character)[0] not in "LNM" and character != "_":
             continue
-        alone = unicodedata.name(character, "").startswith(_UNSPACED)
-        table[point] = _fold(character) | (_STANDS_ALONE if alone else 0)
+        name, flags = unicodedata.name(character, ""), 0
+        if name.startswith(_CHARACTERS + _LETTERS):
+            flags = _STANDS_ALONE | (_ALPHABETIC if name.startswith(_LETTERS) else 0)
+        table[point] = _fold(character) | flags
     return {"letters": table}
 
 

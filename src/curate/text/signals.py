@@ -1,7 +1,7 @@
 """The quality signals of whole documents, in one pass over their UTF-8 bytes.
 
-`curate.text.scan` cuts the text into words (`curate.text.words`), lines and paragraphs and counts; it keeps
-one hash and
+`curate.text.scan` cuts the text into words (`curate.text.words`), lines and paragraphs and counts; it keeps one hash
+and
 one length for each of them, among which `curate.text.repetition` looks for copies. Signals come in groups, so that what
 no rule asks for costs nothing; those of characters are in `curate.text.tallies`, those of lines that a rule
 leaves in `curate.text.lines`.

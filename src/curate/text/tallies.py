@@ -39,7 +39,7 @@ COLUMNS = (
 _ALPHANUMERIC, _UPPERCASE, _DIGIT, _WHITESPACE, _PARENTHESIS, _CURLY, _UNUSUAL, _URL, _SENTENCES = range(len(COLUMNS))
 _CLASSES = 7  # the first seven are classes of code points: bits of one byte
 
-_URL_SIGNS = b"$-_@.&+!*\\(),%"  # besides letters and digits, as in NeMo Curator's expression
+_URL_SIGNS = bytes(range(0x24, 0x60)) + b"!"  # `[$-_@.&+]|[!*\\(),]`, as in NeMo Curator's expression
 _WORDY, _STOP = 1, 2
 
 
@@ -139,10 +139,10 @@ def _histogram(
     while i < len(text):
         byte = text[i]
         histogram[i & 3, byte] += 1
-        meaning: int = np.int64(sentence[byte])  # type: ignore[assignment]
+        meaning = int(sentence[byte])
         if byte >= 0xC0:
             code_point, _ = code_point_at(text, i)
-            meaning = np.int64(classes[code_point] >> _ALPHANUMERIC & 1)  # type: ignore[assignment]
+            meaning = int(classes[code_point] >> _ALPHANUMERIC & 1)
         sentences += meaning & _WORDY & (1 - begun)
         begun = (begun | (meaning & _WORDY)) & (1 - (meaning >> 1))
         i += 1

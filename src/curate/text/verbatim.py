@@ -2,19 +2,18 @@ r"""Which lines are code, mathematics or verse: text that rules for prose would 
 
 Judged line by line from signs that prose does not have, then with a look at the neighbours:
 
-- *fenced*: between two lines that begin with three backticks or tildes, or with ``$$``; or between
-  ``\begin{…}`` and ``\end{…}``.
-- *code*: it is signs for the most part (more than three in ten code points that are not white space); or it
-  holds two of the
-  pairs ``() {} [] => -> :: == != <= >= += && || </ /> // /* */ ;`` at its end …, or one of them and signs for
-  one in eight;
-  or it begins as a statement or prompt does (``def``, ``import``, ``>>>``, ``$``, ``#include`` …) and ends as one.
-- *mathematics*: a backslash before a letter together with one of ``{ } ^ _ $``; or two mathematical operators
-  of Unicode.
+- *fenced*: between two lines that begin with three backticks or tildes, or with ``$$``; or between ``\begin{…}`` and
+  ``\end{…}``.
+- *code*: it is signs for the most part (more than three in ten code points that are not white space); or it holds two
+  of the pairs ``() {} [] => -> :: == != <= >= += && || </ /> // /* */ ;`` at its end …, or one of them and signs for
+  one in eight; or it begins as a statement or prompt does (``def``, ``import``, ``>>>``, ``$``, ``#include`` …) and
+  ends as one.
+- *mathematics*: a backslash before a letter together with one of ``{ } ^ _ $``; or two mathematical operators of
+  Unicode.
 - *carried on*: a line between two of these, or set in by four columns behind one, that does not end as a sentence does.
 - *verse*: a stanza (lines without a blank one between) of three lines or more, each of 2 to 12 words and at most 60
-  code points, three in four beginning with a capital, with lower-case words for the most part, no digits or
-  bullets, and
+  code
+  points, three in four beginning with a capital, with lower-case words for the most part, no digits or bullets, and
   punctuation at the end of at least one line in three. Lists of titles and menus have none of the last.
 
 Source: our own; the figures are in ``docs/quality_parity.md``.
@@ -90,9 +89,9 @@ def verbatim_tables() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_], npt
     kinds[list(b"{}^_$")] |= _MATH_SIGN
     pairs = np.zeros(128 * 128, np.bool_)
     for pair in _PAIRS:
-        first, second = pair[0], pair[1]
-        kinds[ord(first)] |= _PAIR_BEGIN
-        pairs[128 * ord(first) + ord(second)] = True
+        first, second = pair.encode()
+        kinds[first] |= _PAIR_BEGIN
+        pairs[128 * first + second] = True
     statements = np.zeros((len(_STATEMENTS), max(map(len, _STATEMENTS)) + 1), np.uint8)
     for row, begin in zip(statements, _STATEMENTS, strict=True):
         row[: len(begin)] = list(begin.encode())
@@ -164,7 +163,7 @@ def _fence(text: Bytes, first: int, behind: int) -> int:
     r"""The sign of a line that opens or closes a fence, negative for ``\end``; 0 for no fence."""
     if behind - first < 2:
         return 0
-    sign: int = np.int64(text[first])  # type: ignore[assignment]
+    sign = int(text[first])
     if sign in (0x60, 0x7E) and behind - first >= 3 and text[first + 1] == sign and text[first + 2] == sign:
         return sign
     if sign == 0x24 and text[first + 1] == sign:
@@ -268,7 +267,7 @@ def _judge_stanza(found: npt.NDArray[np.uint8], first: int, behind: int) -> None
 
 @njit(nogil=True, cache=True)
 def _carry_on(text: Bytes, found: npt.NDArray[np.uint8], lines: int) -> None:
-    """Turn kinds into marks: neighbours of code are code, stanzas are verse when their letters say so."""
+    """Turn kinds into marks: neighbours of code are code, stanzas are verse when first and last letters say so."""
     start = 0
     stanza = capitals = marks = 0
     begin = 0

@@ -14,6 +14,9 @@ from curate.stages.contract import Reason, Settings
 from curate.ui.console import console
 from curate.ui.settings import toml
 
+_SHOWN = 12
+"""Reasons that are listed of a stage that can give very many."""
+
 
 def show_stages(*, json: bool) -> int:
     """List all stages."""
@@ -40,7 +43,9 @@ def show_stages(*, json: bool) -> int:
         out.print(Text(f"  {stage.about}"), soft_wrap=True)
         out.print(Text(f"  needs    {', '.join(stage.needs)}"), soft_wrap=True)
         out.print(Text(f"  adds     {', '.join(stage.adds)}"), soft_wrap=True)
-        out.print(Text(f"  reasons  {', '.join(reason.code for reason in stage.reasons) or '—'}"), soft_wrap=True)
+        codes = [reason.code for reason in stage.reasons]
+        more = f" … and {len(codes) - _SHOWN} more: curate explain {name}" if len(codes) > 2 * _SHOWN else ""
+        out.print(Text(f"  reasons  {', '.join(codes[: _SHOWN if more else None]) or '—'}{more}"), soft_wrap=True)
         out.print()
     return ExitCode.DONE
 
@@ -85,7 +90,10 @@ def all_reasons() -> dict[str, Reason]:
 def _show_settings(section: str, kind: type[Settings]) -> None:
     out, defaults = console(stderr=False), kind()
     out.print(Text.assemble((f"[{section}]", "bold"), f"  {inspect.cleandoc(kind.__doc__ or '').splitlines()[0]}"))
-    for name in kind.__struct_fields__:
+    off = {name for name, value in kind.blank.items() if getattr(defaults, name) is value}
+    for name in (name for name in kind.__struct_fields__ if name not in off):
         effect = "verdicts only" if name in kind.thresholds else ""
         value = toml(getattr(defaults, name)) if not hasattr(getattr(defaults, name), "__struct_fields__") else "…"
         out.print(Text.assemble(f"  {name} = {value}", (f"   {effect}", "dim")), soft_wrap=True)
+    if off:
+        out.print(Text(f"  and {len(off)} that are off: {', '.join(sorted(off))}"), soft_wrap=True)

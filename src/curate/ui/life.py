@@ -1,8 +1,6 @@
 """``curate why`` on the terminal: one document, stage by stage, with a word diff against its twin."""
 
-import difflib
 import json as jsonlib
-import re
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,15 +10,17 @@ from rich.console import Console
 from rich.text import Text
 
 from curate.errors import ExitCode, InputError
-from curate.store.life import Life, Verdict, lives_of, quarantined, similar_ids
+from curate.masking import Masks
+from curate.store.life import Life, Verdict, edited_text, lives_of, quarantined, similar_ids
 from curate.store.manifest import read_manifest
+from curate.text.difference import difference
 from curate.ui.console import console
+from curate.ui.difference import shown_difference
 from curate.ui.notes import printable
 
 SHOWN_CHARACTERS = 600
-DIFF_WORDS = 4000
 SHOWN_EDITS = 20
-_CONTEXT = 6
+_SHOWN_APART = ("edits", "span")
 
 
 def show_life(run: str, document: str, *, json: bool) -> int:
@@ -32,19 +32,20 @@ def show_life(run: str, document: str, *, json: bool) -> int:
     folder = Path(run)
     manifest = read_manifest(folder)
     lives = list(islice(lives_of(folder, manifest, document), 20))
-    bad = quarantined(folder, document)
+    masks = Masks(manifest)
+    bad = [_masked_entry(entry, masks) for entry in quarantined(folder, document)]
     if not lives and not bad:
         near = similar_ids(folder, document)
         hint = f"ids like it: {', '.join(near)}" if near else "ids are in the column `id` of documents/*.parquet"
         raise InputError(f"no document of `{run}` has the id `{document}`", hint=hint)
     if json:
-        found = [life._asdict() | {"verdicts": [v._asdict() for v in life.verdicts]} for life in lives]
+        found = [_as_data(life, masks) for life in lives]
         typer.echo(jsonlib.dumps({"documents": found, "quarantined": bad}, ensure_ascii=False, default=_plain))
         return ExitCode.DONE
     out = console(stderr=False)
     sentences = {(s["name"], r["code"]): r["sentence"] for s in manifest["stages"] for r in s["reasons"]}
     for life in lives:
-        _show(out, life, sentences)
+        _show(out, life, sentences, masks)
     for entry in bad:
         out.print(
             Text(f"{document} was quarantined: {entry['reason']}. {printable(entry['detail'])}"),
@@ -55,7 +56,37 @@ def show_life(run: str, document: str, *, json: bool) -> int:
     return ExitCode.DONE
 
 
-def _show(out: Console, life: Life, sentences: dict[tuple[str, str], str]) -> None:
+def _as_data(life: Life, masks: Masks) -> dict[str, Any]:
+    """Text and edits apart; the difference is that of the texts that were compared."""
+    life = masked_life(life, masks) if masks.names else life
+    data = life._asdict() | {"verdicts": [verdict._asdict() for verdict in life.verdicts]}
+    if life.survivor:
+        text = life.document["text"] if masks.names else life.text
+        data["difference"] = [piece._asdict() for piece in difference(life.survivor["text"], text)]
+    return data
+
+
+def masked_life(life: Life, masks: Masks) -> Life:
+    """With edits made, and texts and metadata as they may be shown."""
+    life = life._replace(document=life.document | {"text": life.text})
+    if not masks.names:
+        return life
+
+    def masked(row: dict[str, Any]) -> dict[str, Any]:
+        return row | {name: row[name] and masks.shown(row[name]) for name in ("text", "metadata")}
+
+    return life._replace(document=masked(life.document), survivor=life.survivor and masked(life.survivor))
+
+
+def _masked_entry(entry: dict[str, Any], masks: Masks) -> dict[str, Any]:
+    """A quarantine entry with what it quotes as it may be shown."""
+    if not masks.names:
+        return entry
+    kept = masks.shown(entry["bytes"].decode(errors="replace")).encode()
+    return entry | {"detail": masks.shown(entry["detail"]), "bytes": kept}
+
+
+def _show(out: Console, life: Life, sentences: dict[tuple[str, str], str], masks: Masks) -> None:
     origin, gone = life.document["origin"], life.removed_by
     fate = Text(f"removed by {gone.stage}", "bold red") if gone else Text("kept", "bold green")
     out.print(Text.assemble((printable(life.document["id"]), "bold"), "  ", fate), soft_wrap=True)
@@ -68,66 +99,84 @@ def _show(out: Console, life: Life, sentences: dict[tuple[str, str], str]) -> No
     text: bytes = life.document["text"].encode()
     for verdict in life.verdicts:
         _show_verdict(out, verdict, sentences)
-        text = _show_edits(out, verdict.measures.get("edits") or [], text)
+        _show_span(out, verdict.measures.get("span"), text, masks)
+        edits = verdict.measures.get("edits") or []
+        _show_edits(out, edits, text, None if verdict.stage in masks.names else masks)
+        text = edited_text(text.decode(), edits).encode()
+    life = masked_life(life, masks)
     if life.survivor:
-        _show_twin(out, life)
+        show_twin(out, life)
     else:
-        out.print(Text(printable(_cut(life.document["text"])), "dim"))
+        show_text(out, life)
     out.print()
 
 
 def _show_verdict(out: Console, verdict: Verdict, sentences: dict[tuple[str, str], str]) -> None:
     if verdict.reasons is None:
-        out.print(Text(f"  {verdict.stage:<10}  not asked, already out", "dim"))
+        out.print(Text(f"  {verdict.stage:<13}  not asked, already out", "dim"))
         return
-    out.print(Text.assemble(f"  {verdict.stage:<10}  ", ("removed", "red") if verdict.reasons else ("kept", "green")))
+    out.print(Text.assemble(f"  {verdict.stage:<13}  ", ("removed", "red") if verdict.reasons else ("kept", "green")))
     for code in verdict.reasons:
         out.print(Text(f"      {verdict.stage}.{code}: {sentences.get((verdict.stage, code), '')}"), soft_wrap=True)
     shown = {
-        name: _plain(value) for name, value in verdict.measures.items() if name != "edits" and value not in (None, [])
+        name: _plain(value)
+        for name, value in verdict.measures.items()
+        if name not in _SHOWN_APART and value not in (None, [])
     }
     if shown:
         out.print(Text(printable("      " + "  ".join(f"{k}={v}" for k, v in shown.items())), "dim"), soft_wrap=True)
 
 
-def _show_edits(out: Console, edits: list[dict[str, Any]], text: bytes) -> bytes:
-    """Print what was cut or replaced in the text; returns the text with the edits."""
+def _show_span(out: Console, span: dict[str, int] | None, text: bytes, masks: Masks) -> None:
+    """Print the piece of the text that a measure called ``span`` points to."""
+    if span:
+        piece = printable(_cut(masks.piece(text, span["start"], span["end"])).replace("\n", "⏎"))
+        out.print(Text.assemble((f"      bytes {span['start']} to {span['end']}  ", "dim"), piece), soft_wrap=True)
+
+
+def _show_edits(out: Console, edits: list[dict[str, Any]], text: bytes, masks: Masks | None) -> None:
+    """Print what was cut or replaced in the text, as it may be shown; nothing of it without ``masks``."""
     for number, edit in enumerate(edits):
         if number == SHOWN_EDITS:
             out.print(Text(f"      … and {len(edits) - number:,} more edits", "dim"))
             break
-        before = text[edit["start"] : edit["end"]].decode()
-        shown = Text("      cut  ", "dim")
-        shown.append(printable(_cut(before).replace("\n", "⏎")), "red strike")
+        start, end = edit["start"], edit["end"]
+        if masks is None:
+            shown = Text(f"      hidden  {end - start} bytes at {start}", "dim")
+        else:
+            shown = Text("      cut  ", "dim")
+            shown.append(printable(_cut(masks.piece(text, start, end)).replace("\n", "⏎")), "red strike")
         if edit["replacement"].strip():
             shown.append(f" → {printable(edit['replacement'])}", "green")
         out.print(shown, soft_wrap=True)
-    pieces, at = [], 0
-    for edit in edits:
-        pieces += [text[at : edit["start"]], edit["replacement"].encode()]
-        at = edit["end"]
-    return b"".join([*pieces, text[at:]])
 
 
-def _show_twin(out: Console, life: Life) -> None:
+def show_twin(out: Console, life: Life) -> None:
+    """Print which document stands for this one, and how their texts differ."""
     assert life.survivor
-    out.print(Text.assemble("  its twin that was kept: ", (printable(life.survivor["id"]), "cyan")), soft_wrap=True)
-    out.print(_difference(life.survivor["text"], life.document["text"]))
+    measures = next(verdict.measures for verdict in life.verdicts if verdict.measures.get("survivor_at"))
+    origin = life.survivor["origin"]
+    place = f"source {life.survivor['source']}, {origin['file']}, position {origin['position']}"
+    if measures.get("survivor_run"):
+        place += f", of the earlier run {measures['survivor_run']}"
+    out.print(
+        Text.assemble("  kept instead  ", (printable(life.survivor["id"]), "cyan"), (f"  {printable(place)}", "dim")),
+        soft_wrap=True,
+    )
+    pieces = difference(life.survivor["text"], life.document["text"])
+    if [piece.kind for piece in pieces] in (["same"], []):
+        out.print(Text("  The texts are the same:", "dim"))
+        show_text(out, life)
+        return
+    out.print(
+        Text(f"  Jaccard {measures['jaccard']:.3f}; what only the kept one has, then what only this one has:", "dim")
+    )
+    out.print(shown_difference(out, pieces), soft_wrap=True)
 
 
-def _difference(kept: str, removed: str) -> Text:
-    """Words that the removed document lacks (red, struck) or has besides (green), with a little of what they share."""
-    a, b = (re.findall(r"\s+|\S+", text)[:DIFF_WORDS] for text in (kept, removed))
-    shown = Text("  ")
-    for tag, a0, a1, b0, b1 in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
-        if tag == "equal":
-            same = a[a0:a1]
-            short = same if len(same) <= 2 * _CONTEXT else [*same[:_CONTEXT], " … ", *same[-_CONTEXT:]]
-            shown.append(printable("".join(short)), "dim")
-        else:
-            shown.append(printable("".join(a[a0:a1])), "red strike")
-            shown.append(printable("".join(b[b0:b1])), "green")
-    return shown
+def show_text(out: Console, life: Life) -> None:
+    """Print the beginning of the text."""
+    out.print(Text(printable(_cut(life.document["text"])), "dim"), soft_wrap=True)
 
 
 def _cut(text: str) -> str:

@@ -1,14 +1,18 @@
 """The plan as people and programs read it."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from curate import __version__
+from curate.config import DEFAULT, Config
 from curate.estimate import Estimate
 from curate.plan import Plan
+from curate.recipes import recipe
+from curate.settings_file import leaves
 from curate.ui.format import counted, duration, size
 from curate.ui.notes import printable
 
@@ -32,10 +36,26 @@ def show_header(console: Console, plan: Plan, workers: int) -> None:
         "Plan",
         f"{stages}   {counted(len(plan.passes), 'pass', 'passes')}, {counted(len(plan.parts), 'part')}",
     )
+    for line in _recipe_lines(plan.config):
+        _line(console, *line)
     for stage in plan.stages:
         if hasattr(stage, "describe"):
             _line(console, "", f"{stage.name}: {stage.describe()}")
     console.print()
+
+
+def _recipe_lines(config: Config) -> Iterator[tuple[str, str]]:
+    """The recipe, what it leaves out of the original, and which of its settings others took the place of."""
+    name = config.pipeline.recipe
+    if name == DEFAULT:
+        return
+    found = recipe(name)
+    lacking = f"   without {counted(len(found.left_out), 'step')} of the original" if found.left_out else ""
+    yield "Recipe", f"{name} v{found.version}{lacking}: curate recipes show {name}"
+    own = {key for key, _ in leaves(found.tree)}
+    changed = [key for key, origin in config.origins.items() if key in own and not origin.startswith("recipe ")]
+    if changed:
+        yield "", f"{counted(len(changed), 'setting')} of it changed: {', '.join(changed)}"
 
 
 def show_plan(console: Console, plan: Plan, guess: Estimate) -> None:
@@ -43,8 +63,8 @@ def show_plan(console: Console, plan: Plan, guess: Estimate) -> None:
     for number, one in enumerate(plan.passes, 1):
         _line(console, f"Pass {number}", one.name or "read")
     for key, origin in sorted(plan.config.origins.items()):
-        section, _, name = key.partition(".")
-        _line(console, "Setting", f"{key} = {getattr(plan.config.sections[section], name)!r}   ({origin})")
+        if not origin.startswith("recipe "):
+            _line(console, "Setting", f"{key} = {plan.config.value(key)!r}   ({origin})")
     _line(
         console,
         "Estimate",

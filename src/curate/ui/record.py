@@ -63,6 +63,11 @@ def _totals(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str
         lines[0] += f" · {count(tokens['kept'])} tokens · {counted(shards['files'], 'shard')}"
     removed = sum(stage["documents"] for stage in counts["removed"].values())
     lines.append(f"Removed {removed:,}, each with its reason · quarantined {counts['quarantined']:,}")
+    if (audit := manifest["audit"].get("near_dup")) and audit["twins"]:
+        lines.append(
+            f"Near-duplicates missed: about {100 * audit['share']:.1f} % of them, at most {100 * audit['upper']:.1f} % "
+            f"(sample of {audit['documents']:,} documents)"
+        )
     if tokens and summary.get("one_pass_costs_less") is not None:
         raw = tokens["raw"]
         bound = "" if raw["method"] == "counted" else f" (± {share((raw['high'] - raw['low']) / 2, raw['value'])})"

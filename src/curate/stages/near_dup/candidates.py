@@ -16,7 +16,7 @@ from curate.stages.contract import Corpus, Rows, addressed
 from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.partial import band_column
 from curate.stages.near_dup.sending import column, in_order, range_of_key, ranges_for, sent_home
-from curate.text.components import Nodes, large_star, small_star
+from curate.text.components import Nodes, large_star, small_star, stars
 from curate.text.lsh import meetings
 
 BUCKETS = pa.schema([("document", pa.int64()), ("bucket", pa.uint64())])
@@ -80,6 +80,9 @@ def _components(corpus: Corpus, numbering: Numbering, met: Rows) -> Rows:
     """Edges from every document with company to the lowest one it is connected with."""
     rows = sum(corpus.map(functools.partial(_length, met), range(len(met))))
     ranges = ranges_for(2 * _ROW_BYTES * rows)
+    if ranges == 1:
+        send = functools.partial(_send_edges, met, "owner", numbering, 1, False)
+        return corpus.exchange(send, len(met), functools.partial(_receive_edges, stars), 1, _EDGES)
     edges, end, before, now = met, "owner", -1, 0
     while now != before:
         for star, both_ways in ((large_star, True), (small_star, False)):
@@ -95,7 +98,8 @@ def _components(corpus: Corpus, numbering: Numbering, met: Rows) -> Rows:
 def _send_edges(
     edges: Rows, end: str, numbering: Numbering, ranges: int, both_ways: bool, sender: int
 ) -> Iterator[pa.RecordBatch]:
-    documents, others = column(edges[sender], "document"), column(edges[sender], end)
+    rows = edges[sender]
+    documents, others = column(rows, "document"), column(rows, end)
     apart = documents != others
     documents, others = documents[apart], others[apart]
     yield addressed(numbering.range_of(documents, ranges), document=documents, root=others)
@@ -108,7 +112,8 @@ def _receive_edges(star: Star, receiver: int, rows: pa.Table) -> pa.Table:  # no
 
 
 def _send_labels(edges: Rows, numbering: Numbering, sender: int) -> Iterator[pa.RecordBatch]:
-    documents, roots = column(edges[sender], "document"), column(edges[sender], "root")
+    rows = edges[sender]
+    documents, roots = column(rows, "document"), column(rows, "root")
     documents, roots = np.concatenate((documents, np.unique(roots))), np.concatenate((roots, np.unique(roots)))
     yield addressed(numbering.part_of(documents), document=documents, component=roots)
 
@@ -119,6 +124,7 @@ def _length(rows: Rows, sender: int) -> int:
 
 def _digest(edges: Rows, sender: int) -> int:
     """Equal for equal sets of edges, wherever they are."""
-    documents, roots = (column(edges[sender], name).astype(np.uint64) for name in ("document", "root"))
+    rows = edges[sender]
+    documents, roots = (column(rows, name).astype(np.uint64) for name in ("document", "root"))
     mixed = (documents * np.uint64(0x9E3779B97F4A7C15) ^ roots) * np.uint64(0xFF51AFD7ED558CCD)
     return int((mixed ^ (mixed >> np.uint64(32))).sum(dtype=np.uint64)) + len(documents)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from curate.stages.near_dup.preference import CORPUS, priority, scope
 from curate.stages.near_dup.settings import NearDupSettings
 from curate.text.fingerprint import content_hashes
-from curate.text.minhash import Counts, Signatures, band_keys
+from curate.text.minhash import Sketches, band_keys
 
 _FIXED = (
     pa.field("id", pa.string()),
@@ -18,6 +18,7 @@ _FIXED = (
     pa.field("priority", pa.uint64()),
     pa.field("scope", pa.uint64()),
     pa.field("shingles", pa.uint32()),
+    pa.field("cohort", pa.uint32()),
 )
 
 
@@ -27,7 +28,7 @@ def band_column(band: int) -> str:
 
 
 def partial_schema(bands: int) -> pa.Schema:
-    """Id, content hash, `priority`, `scope`, number of shingles (repeats included), and a key for each band."""
+    """Id, content hash, `priority`, `scope`, number of shingles, what the audit samples by, a key for each band."""
     return pa.schema([*_FIXED, *(pa.field(band_column(band), pa.uint64()) for band in range(bands))])
 
 
@@ -35,20 +36,22 @@ def observation(
     schema: pa.Schema,
     batch: pa.RecordBatch,
     settings: NearDupSettings,
-    sketches: Signatures,
-    shingles: Counts,
+    sketches: Sketches,
 ) -> pa.RecordBatch:
     """The partial of one batch, row for row."""
     scopes = scope(batch, settings)
-    keys = band_keys(sketches, settings.banding.bands, settings.banding.rows)
+    keys = band_keys(sketches.signatures, settings.banding.bands, settings.banding.rows)
+    cohorts = sketches.lowest
     if settings.scope != CORPUS:  # documents of different scopes then share no bucket
         keys = keys ^ pc.fill_null(scopes, 0).to_numpy()
+        cohorts = cohorts ^ pc.fill_null(scopes, 0).to_numpy().astype(np.uint32)
     columns = [
         batch.column("id").cast(pa.string()),
         content_hashes(batch.column("text")),
         priority(batch, settings),
         scopes,
-        pa.array(np.where(scopes.is_valid(), shingles, 0), pa.uint32()),
+        pa.array(np.where(scopes.is_valid(), sketches.shingles, 0), pa.uint32()),
+        pa.array(cohorts),
         *map(pa.array, keys),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -35,7 +35,9 @@ def column(table: pa.Table | pa.RecordBatch, name: str) -> npt.NDArray[Any]:
     values = table.column(name)
     if isinstance(values, pa.ChunkedArray):
         values = values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
-    array: npt.NDArray[Any] = (values.fill_null(0) if values.null_count else values).to_numpy(zero_copy_only=False)
+    if values.null_count:
+        values = values.fill_null(pa.scalar(0).cast(values.type))
+    array: npt.NDArray[Any] = values.to_numpy(zero_copy_only=False)
     return array
 
 

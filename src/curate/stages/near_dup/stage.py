@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.stages.contract import Corpus, Reason, Settings, reasons_where
+from curate.stages.contract import Corpus, Incomparable, Reason, Settings, reasons_where
+from curate.stages.near_dup.audit import audit
 from curate.stages.near_dup.candidates import find_candidates
 from curate.stages.near_dup.exact import find_copies
 from curate.stages.near_dup.judgments import JUDGMENTS, judgments
@@ -17,7 +19,7 @@ from curate.stages.near_dup.partial import observation, partial_schema
 from curate.stages.near_dup.preference import columns_read
 from curate.stages.near_dup.settings import NearDupSettings
 from curate.stages.near_dup.survivors import find_survivors
-from curate.text.minhash import Counts, Permutations, Signatures, permutations, shingle_hashes32, signatures
+from curate.text.minhash import Permutations, Sketches, lowest_halves, permutations, shingle_hashes32, signatures
 from curate.text.shingles import shingle_sets
 
 
@@ -25,7 +27,7 @@ class NearDup:
     """Leave out documents of which another copy, or nearly the same text, is kept."""
 
     name: ClassVar[str] = "near_dup"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     about: ClassVar[str] = "Keep one copy of each document; every removal names a kept one that is nearly the same."
     settings_type: ClassVar[type[Settings]] = NearDupSettings
     adds: ClassVar[Mapping[str, pa.DataType]] = JUDGMENTS
@@ -85,8 +87,8 @@ class NearDup:
         """Content hash, priority, scope, number of shingles and band keys of every document."""
         texts = batch.column("text")
         sketch = _BACKENDS[self.settings.backend]
-        sketches, shingles = sketch(texts, self.settings.shingle_words, self._permutations)
-        return observation(self.partial_schema, batch, self.settings, sketches, shingles)
+        sketches = sketch(texts, self.settings.shingle_words, self._permutations)
+        return observation(self.partial_schema, batch, self.settings, sketches)
 
     def resolve(self, corpus: Corpus) -> Callable[[int], pa.RecordBatch]:
         """Find a kept survivor for every copy; what is returned judges one part."""
@@ -96,6 +98,39 @@ class NearDup:
         removals = find_survivors(corpus, numbering, candidates, self.settings)
         return judgments(corpus, numbering, copies, removals)
 
+    def audit(self, corpus: Corpus) -> Mapping[str, float]:
+        """What a random sample says of near-duplicates that were missed: `curate.stages.near_dup.audit.Audit`."""
+        return audit(corpus, Numbering(corpus.rows, len(corpus.earlier)), self.settings)._asdict()
+
+    def incomparable(self, then: Mapping[str, Any]) -> Incomparable | None:
+        """Keys of an earlier run mean the same only under the same shingles, bands, rows, seed and scope.
+
+        Example:
+            >>> NearDup().incomparable({"version": NearDup.version, "shingle_words": 3}).message
+            '`near_dup.shingle_words` was 3 there and is 5 here'
+        """
+        if then["version"] != self.version:
+            return Incomparable(f"its index is of version {then['version']}, not {self.version}", "make that run again")
+        try:
+            before = msgspec.convert(
+                {name: value for name, value in then.items() if name != "version"}, NearDupSettings
+            )
+        except msgspec.ValidationError as error:
+            return Incomparable(f"its settings of near_dup do not hold any more ({error})", "make that run again")
+        for name in ("shingle_words", "seed", "scope"):
+            there, here = getattr(before, name), getattr(self.settings, name)
+            if there != here:
+                return Incomparable(
+                    f"`near_dup.{name}` was {there} there and is {here} here", f"--set near_dup.{name}={there}"
+                )
+        if before.banding != self.banding:
+            there, here = before.banding, self.banding
+            return Incomparable(
+                f"it has {there.bands} bands × {there.rows} rows, and here it would be {here.bands} × {here.rows}",
+                f"--set near_dup.bands={there.bands} --set near_dup.rows={there.rows}",
+            )
+        return None
+
     def judge(self, measures: pa.RecordBatch) -> pa.Array:
         """``exact_duplicate`` or ``near_duplicate`` where a survivor is named, else nothing."""
         named: npt.NDArray[np.bool_] = pc.is_valid(measures.column("survivor_at")).to_numpy(zero_copy_only=False)
@@ -104,22 +139,22 @@ class NearDup:
         return reasons_where(rules, measures.num_rows)
 
 
-def _reference_signatures(texts: pa.Array, size: int, permuted: Permutations) -> tuple[Signatures, Counts]:
+def _reference_signatures(texts: pa.Array, size: int, permuted: Permutations) -> Sketches:
     """`signatures` by ``datasketch.MinHash``, from the same shingle hashes."""
     from datasketch import MinHash
 
     hashes, offsets = shingle_sets(texts, size)
-    _, counts = signatures(texts, size, Permutations(permuted.factors[:0], permuted.shifts[:0]))
+    counts = signatures(texts, size, Permutations(permuted.factors[:0], permuted.shifts[:0])).shingles
     sketches = np.empty((len(texts), len(permuted.factors)), np.uint32)
     for text in range(len(texts)):
         sketch = MinHash(len(permuted.factors), hashfunc=int, permutations=permuted, scheme="affine32")
         if offsets[text] < offsets[text + 1]:
             sketch.update_batch(shingle_hashes32(hashes[offsets[text] : offsets[text + 1]]))
         sketches[text] = sketch.hashvalues
-    return sketches, counts
+    return Sketches(sketches, counts, lowest_halves(hashes, offsets))
 
 
-_BACKENDS: Mapping[str, Callable[[pa.Array, int, Permutations], tuple[Signatures, Counts]]] = {
+_BACKENDS: Mapping[str, Callable[[pa.Array, int, Permutations], Sketches]] = {
     "fast": signatures,
     "datasketch": _reference_signatures,
 }

@@ -7,6 +7,7 @@ component by component: the shingle sets of its documents are brought together, 
 import functools
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,14 +22,14 @@ from curate.stages.near_dup.preference import preferred_order
 from curate.stages.near_dup.sending import column, range_of_key, ranges_for
 from curate.stages.near_dup.settings import NearDupSettings
 from curate.text.greedy import Buckets, select_survivors
-from curate.text.shingles import Hashes, mix64, shingle_sets
+from curate.text.shingles import Hashes, mixed, shingle_sets
 
 Offsets = npt.NDArray[np.int64]
 
 REMOVALS = pa.schema([("document", pa.int64()), ("survivor", pa.int64()), ("jaccard", pa.float64())])
 """A removed document, the kept one that stands for it, and their exact similarity."""
 
-_MEMBERS = pa.schema(
+MEMBERS = pa.schema(
     [
         ("priority", pa.uint64()),
         ("id", pa.string()),
@@ -37,6 +38,7 @@ _MEMBERS = pa.schema(
         ("shingles", pa.large_list(pa.uint64())),
     ]
 )
+"""What the choice between documents needs: `preferred_order`, buckets and shingle set of each."""
 
 _AT_ONCE = 1 << 21
 """Shingles (8 bytes each) from which documents of a part are sent on."""
@@ -49,8 +51,8 @@ def find_survivors(corpus: Corpus, numbering: Numbering, candidates: Candidates,
     count = functools.partial(_shingles, corpus, numbering, candidates.components)
     ranges = ranges_for(8 * sum(corpus.map(count, range(numbering.parts))))
     send = functools.partial(_send_members, corpus, numbering, candidates, settings.shingle_words, ranges)
-    receive = functools.partial(_settle, corpus, numbering, settings)
-    return corpus.exchange(send, numbering.parts, receive, ranges, _MEMBERS)
+    receive = functools.partial(settle, corpus, numbering, settings)
+    return corpus.exchange(send, numbering.parts, receive, ranges, MEMBERS)
 
 
 def _shingles(corpus: Corpus, numbering: Numbering, components: Rows, part: int) -> int:
@@ -63,34 +65,58 @@ def _send_members(
 ) -> Iterator[pa.RecordBatch]:
     components, buckets = candidates.components[part], candidates.buckets[part]
     documents, rows = column(components, "document"), numbering.rows_in(part, column(components, "document"))
-    if not len(documents):
-        return
-    table = corpus.partial(part, ["priority", "id", "shingles"])
-    to = range_of_key(_mixed(column(components, "component")), ranges)
+    to = range_of_key(mixed(column(components, "component")), ranges)
     ends = np.searchsorted(column(buckets, "document"), documents, side="right")
     lists = pa.ListArray.from_arrays(
         pa.array(np.concatenate(([0], ends)), pa.int32()), pa.array(column(buckets, "bucket"))
     )
+    yield from members(corpus, numbering, part, rows, lists, to, size)
+
+
+def members(
+    corpus: Corpus,
+    numbering: Numbering,
+    part: int,
+    rows: npt.NDArray[np.int64],
+    buckets: pa.ListArray,
+    to: npt.NDArray[np.int64],
+    size: int,
+) -> Iterator[pa.RecordBatch]:
+    """`MEMBERS` about documents of a part, their shingle sets computed anew from the texts.
+
+    Args:
+        corpus: what was observed.
+        numbering: numbers of the documents.
+        part: where they are.
+        rows: which they are (int64), ascending.
+        buckets: of each row.
+        to: receiver of each row.
+        size: words in a shingle.
+    """
+    if not len(rows):
+        return
+    table = corpus.partial(part, ["priority", "id", "shingles"])
     for some in _slices(column(table, "shingles")[rows]):
         sets, offsets = shingle_sets(corpus.texts(part, rows[some]), size)
         yield addressed(
             to[some],
             priority=column(table, "priority")[rows[some]],
             id=table.column("id").combine_chunks().take(pa.array(rows[some])),
-            document=documents[some],
-            buckets=lists.slice(some.start, some.stop - some.start),
+            document=numbering.firsts[part] + rows[some],
+            buckets=buckets.slice(some.start, some.stop - some.start),
             shingles=pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(sets)),
         )
 
 
-def _settle(corpus: Corpus, numbering: Numbering, settings: NearDupSettings, receiver: int, rows: pa.Table) -> pa.Table:  # noqa: ARG001
+def settle(corpus: Corpus, numbering: Numbering, settings: NearDupSettings, receiver: int, rows: pa.Table) -> pa.Table:  # noqa: ARG001
+    """`REMOVALS` among `MEMBERS`, of which all that share a bucket are here."""
     if not len(rows):
         return pa.table([[], [], []], schema=REMOVALS)
     order = preferred_order(rows, numbering, by_id=settings.by_id)
     documents = column(rows, "document")[order]
     hashes, starts, sizes = _sets(corpus, rows.column("shingles"), order)
     survivor, jaccard = select_survivors(
-        _buckets(rows.column("buckets").take(pa.array(order)).combine_chunks()),
+        _buckets(rows.column("buckets"), order),
         hashes,
         starts,
         sizes,
@@ -109,10 +135,17 @@ def _slices(shingles: npt.NDArray[np.uint32]) -> Iterator[slice]:
         yield slice(int(start), int(stop))
 
 
-def _buckets(lists: pa.ListArray) -> Buckets:
-    ends = lists.offsets.to_numpy().astype(np.int64)
-    _, numbers = np.unique(lists.flatten().to_numpy(), return_inverse=True)
-    return Buckets(numbers.astype(np.int32), ends - ends[0])
+def _buckets(lists: pa.ChunkedArray, order: npt.NDArray[np.uint64]) -> Buckets:
+    numbered = pc.dictionary_encode(pc.list_flatten(lists)).unify_dictionaries()
+    numbers = np.concatenate([chunk.indices.to_numpy() for chunk in numbered.chunks])
+    lengths = pc.list_value_length(lists).to_numpy().astype(np.int64)
+    starts = np.concatenate(([0], np.cumsum(lengths)))
+    ends = np.concatenate(([0], np.cumsum(lengths[order])))
+    places = np.empty(len(order), np.int64)
+    places[order] = ends[:-1]
+    ordered = np.empty(len(numbers), np.int32)
+    _lay_out(numbers, starts, places, ordered)
+    return Buckets(ordered, ends)
 
 
 def _sets(
@@ -136,17 +169,8 @@ def _sets(
 
 
 @njit(nogil=True, cache=True)
-def _lay_out(members: Hashes, offsets: Offsets, places: Offsets, hashes: Hashes) -> None:
+def _lay_out(members: npt.NDArray[Any], offsets: Offsets, places: Offsets, ordered: npt.NDArray[Any]) -> None:
     """Write set ``i`` of ``members`` to ``places[i]``."""
     for i in range(len(places)):
         for at in range(offsets[i], offsets[i + 1]):
-            hashes[places[i] + at - offsets[i]] = members[at]
-
-
-@njit(nogil=True, cache=True)
-def _mixed(components: Offsets) -> Hashes:
-    """Spread over all 64 bits, so that ranges of them hold about as many components."""
-    mixed = np.empty(len(components), np.uint64)
-    for i in range(len(components)):
-        mixed[i] = mix64(components[i])
-    return mixed
+            ordered[places[i] + at - offsets[i]] = members[at]

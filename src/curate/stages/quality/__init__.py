@@ -1,7 +1,7 @@
 """Heuristic quality: signals measured in one pass, rules kept as data.
 
-``signals.py`` lists what is measured, ``recipes/*.toml`` which rules a recipe has, ``rules.py`` applies them,
-``settings.py`` is what users change and ``stage.py`` the stage.
+``signals.py`` lists what is measured, ``rules.toml`` what its rules are called, ``rules.py`` applies them, ``idle.py``
+knows which can never decide, ``settings.py`` is what users and recipes (`curate.recipes`) set, ``stage.py`` the stage.
 """
 
 from curate.stages.quality.settings import QualitySettings

@@ -1,91 +1,109 @@
-"""Rules as data: a limit on a signal, the reason it gives, and recipes made of them."""
+"""Rules: a limit on one side of a signal, and the reason of those beyond it."""
 
 import functools
 import tomllib
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from curate.stages.quality.signals import SIGNALS
-from curate.text.line_rules import LineRules
+
+Side = Literal["min", "max"]
+
+SIDES: tuple[Side, Side] = ("min", "max")
 
 Values = Mapping[str, npt.NDArray[np.float64]]
 """Signal → values of each document, NaN where the signal is not defined."""
 
 
+class Languages(NamedTuple):
+    """The languages of documents."""
+
+    codes: tuple[str, ...]
+    numbers: npt.NDArray[np.int64]
+    """For each document the place of its language in ``codes``; -1 where it is another, or not known."""
+
+
 class Rule(NamedTuple):
-    """Leave a document out when ``signal`` is beyond ``limit``; a value equal to the limit passes."""
+    """Leave a document out when ``signal`` is beyond its limit; a value equal to the limit passes."""
 
     reason: str
     signal: str
-    side: Literal["min", "max"]
+    side: Side
     limit: float
+    """For documents in other languages than the following; NaN: none."""
     sentence: str
-    source: str
+    by_language: Mapping[str, float] = {}
+    """Language → the limit that holds there instead; NaN: none."""
 
     @property
     def key(self) -> str:
-        """The setting that changes its limit.
+        """The setting that holds its limit.
 
         Example:
-            >>> recipe("gopher").rules[0].key
+            >>> rule("words", "min", 50).key
             'min_words'
         """
         return f"{self.side}_{self.signal}"
 
-
-class Recipe(NamedTuple):
-    """A named, versioned set of rules."""
-
-    name: str
-    title: str
-    version: int
-    source: str
-    rules: tuple[Rule, ...]
-    lines: LineRules | None
-    """Which lines are cut; None: the signals of lines are not measured."""
+    def limits(self, languages: Languages | None) -> float | npt.NDArray[np.float64]:
+        """The limit for each document, or the one for all."""
+        if languages is None or not self.by_language:
+            return self.limit
+        table = np.array([self.by_language.get(code, self.limit) for code in languages.codes] + [self.limit])
+        return table[languages.numbers]
 
 
-def recipe_names() -> tuple[str, ...]:
-    """Names of the recipes that ship."""
-    entries = (entry.name for entry in files(__package__).joinpath("recipes").iterdir())
-    return tuple(sorted(name.removesuffix(".toml") for name in entries if name.endswith(".toml")))
-
-
-@functools.cache
-def recipe(name: str) -> Recipe:
-    """The recipe called ``name``.
-
-    Raises:
-        FileNotFoundError: none is called that.
+def rule(signal: str, side: Side, limit: float, by_language: Mapping[str, float] | None = None) -> Rule:
+    """The rule on one side of a signal.
 
     Example:
-        >>> [(rule.reason, rule.limit) for rule in recipe("gopher").rules[:2]]
-        [('too_few_words', 50.0), ('too_many_words', 100000.0)]
+        >>> rule("words", "min", 50).reason, rule("paragraphs", "max", 9).reason
+        ('too_few_words', 'high_paragraphs')
     """
-    table = tomllib.loads(files(__package__).joinpath("recipes", f"{name}.toml").read_text("utf-8"))
-    rules = {rule.key: rule for other in table.get("extends", ()) for rule in recipe(other).rules}
-    rules |= {rule.key: rule for rule in map(_rule, table["rules"])}
-    lines = LineRules(**table["lines"]) if "lines" in table else None
-    return Recipe(name, table["title"], table["version"], table["source"], tuple(rules.values()), lines)
+    written = _written().get(signal, {}).get(side, {})
+    word = {"min": "low", "max": "high"}[side]
+    reason = written.get("reason", f"{word}_{signal}")
+    beyond = {"min": "below", "max": "above"}[side]
+    sentence = written.get("sentence", f"Its `{signal}` ({_definitions()[signal]}) is {beyond} `{side}_{signal}`.")
+    return Rule(reason, signal, side, limit, sentence, by_language or {})
 
 
-def failures(rules: Iterable[Rule], values: Values) -> dict[str, npt.NDArray[np.bool_]]:
+def is_written(signal: str, side: Side) -> bool:
+    """Whether the reason of a rule has words of its own.
+
+    Example:
+        >>> is_written("words", "min"), is_written("paragraphs", "max")
+        (True, False)
+    """
+    return side in _written().get(signal, {})
+
+
+def failures(
+    rules: Iterable[Rule], values: Values, languages: Languages | None = None
+) -> dict[str, npt.NDArray[np.bool_]]:
     """Reason → mask of the documents that fail its rule; NaN never fails.
 
+    Args:
+        rules: to judge by.
+        values: of every signal that a rule is on.
+        languages: of the documents; None: every document is held to the limits for all languages.
+
     Example:
-        >>> {code: mask.tolist() for code, mask in failures(
-        ...     recipe("gopher").rules[:2], {"words": np.array([49, 50, np.nan])}
-        ... ).items()}
-        {'too_few_words': [True, False, False], 'too_many_words': [False, False, False]}
+        >>> rules = [rule("words", "min", 50, {"zh": 20})]
+        >>> words = {"words": np.array([49, 50, np.nan, 30])}
+        >>> failures(rules, words)["too_few_words"].tolist()
+        [True, False, False, True]
+        >>> failures(rules, words, Languages(("zh",), np.array([-1, -1, -1, 0])))["too_few_words"].tolist()
+        [True, False, False, False]
     """
     masks: dict[str, npt.NDArray[np.bool_]] = {}
-    for rule in rules:
-        found = values[rule.signal]
-        masks[rule.reason] = found < rule.limit if rule.side == "min" else found > rule.limit
+    for one in rules:
+        found, limits = values[one.signal], one.limits(languages)
+        masks[one.reason] = found < limits if one.side == "min" else found > limits
     return masks
 
 
@@ -101,22 +119,27 @@ def score(rules: Iterable[Rule], values: Values) -> npt.NDArray[np.float64]:
     good**: a document that one rule removes may score higher than one that all rules keep.
 
     Example:
-        >>> score(recipe("gopher").rules[:1], {"words": np.array([0, 50, 75, 1000])}).tolist()
+        >>> score([rule("words", "min", 50)], {"words": np.array([0, 50, 75, 1000])}).tolist()
         [0.0, 0.5, 0.75, 1.0]
     """
     highest = {signal.name: signal.highest for signal in SIGNALS}
     total: npt.NDArray[np.float64] | float = 0.0
     defined: npt.NDArray[np.int64] | int = 0
-    for rule in rules:
-        found = values[rule.signal]
-        best = 0.0 if rule.side == "max" else (highest[rule.signal] or 2 * rule.limit)
-        credit = np.clip(0.5 + 0.5 * (found - rule.limit) / (best - rule.limit), 0.0, 1.0)
+    for one in rules:
+        found = values[one.signal]
+        best = 0.0 if one.side == "max" else (highest[one.signal] or 2 * one.limit)
+        credit = np.clip(0.5 + 0.5 * (found - one.limit) / (best - one.limit), 0.0, 1.0)
         total = total + np.nan_to_num(credit, nan=0.0)
         defined = defined + ~np.isnan(credit)
     with np.errstate(invalid="ignore"):
         return np.divide(total, defined)
 
 
-def _rule(row: Mapping[str, Any]) -> Rule:
-    side: Literal["min", "max"] = "min" if "min" in row else "max"
-    return Rule(row["reason"], row["signal"], side, float(row[side]), row["sentence"], row["source"])
+@functools.cache
+def _written() -> dict[str, dict[str, dict[str, str]]]:
+    return tomllib.loads(files(__package__).joinpath("rules.toml").read_text("utf-8"))
+
+
+@functools.cache
+def _definitions() -> dict[str, str]:
+    return {signal.name: signal.definition for signal in SIGNALS}

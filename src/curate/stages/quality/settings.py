@@ -1,119 +1,139 @@
-"""The section ``[quality]``: a recipe, and what the user changes in it."""
+"""The section ``[quality]``: limits on signals, for all languages and for single ones, and which lines are cut."""
 
-from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from curate.errors import nearest
+import msgspec
+
+from curate.recipes import recipe
 from curate.stages.contract import Settings
-from curate.stages.quality.rules import Rule, recipe, recipe_names
+from curate.stages.quality.rules import SIDES, Rule, rule
 from curate.stages.quality.signals import SIGNALS
+from curate.text.line_rules import LineRules
 
-Limit = float | bool | None
-"""A number, ``false`` to switch the rule off, or None for the limit of the recipe."""
+Limit = int | float | bool
+"""A number, or ``false`` for no such rule."""
+
+SIGNAL_OF = {f"{side}_{signal.name}": (signal, side) for signal in SIGNALS for side in SIDES}
+"""Setting → signal and side: every signal can have a limit on both."""
+
+GOPHER: Mapping[str, Limit] = recipe("gopher").tree["quality"]
+"""The rules that hold where neither a recipe nor a file says another."""
+
+if TYPE_CHECKING:
+    _Limits = Settings
+    _LanguageLimits = Settings
+    _Lines = Settings
+else:
+
+    def _struct(name: str, fields: list[tuple[str, Any, Any]]) -> type[Settings]:
+        return msgspec.defstruct(name, fields, bases=(Settings,), module=__name__, frozen=True, kw_only=True)
+
+    _Limits = _struct("_Limits", [(key, Limit, GOPHER.get(key, False)) for key in SIGNAL_OF])
+    _LanguageLimits = _struct("_LanguageLimits", [(key, Limit | None, None) for key in SIGNAL_OF])
+    _Lines = _struct(
+        "_Lines", [(key, LineRules.__annotations__[key], LineRules._field_defaults[key]) for key in LineRules._fields]
+    )
 
 
-class QualitySettings(Settings, frozen=True):
-    """Which documents count as good enough: the rules of ``recipe``, with own limits where given.
+class LanguageLimits(_LanguageLimits, frozen=True):
+    """Limits for the documents of one language; those not given are the ones of all languages."""
 
-    Each key is a side and a signal: ``min_words = 30`` moves a limit, ``min_words = false`` switches the
-    rule off, a key not given has the recipe's limit. All of them only judge: changing one measures nothing
-    again. Which lines are cut (``cut_lines`` and the recipe) is part of measuring.
+
+class LineSettings(_Lines, frozen=True):
+    """Which lines are cut: the fields of `LineRules`; a number of 0 or ``false`` cuts none."""
+
+
+class QualitySettings(_Limits, frozen=True):
+    """Which documents count as good enough: for each signal the least and the highest value that stays.
+
+    Each key is a side and a signal: ``min_words = 30`` sets a limit, ``min_words = false`` switches the rule
+    off. The defaults are Gopher's; another recipe is chosen by ``pipeline.recipe``. All limits only judge: changing
+    one measures nothing again. Which lines are cut (``lines``, ``cut_lines``) is part of measuring.
 
     Example:
-        >>> [rule.limit for rule in QualitySettings(min_words=30, max_words=False).rules()][:2]
-        [30.0, 3.0]
+        >>> settings = QualitySettings(min_words=30, max_words=False, languages={"zh": LanguageLimits(min_words=10)})
+        >>> [(rule.key, rule.limit, rule.by_language) for rule in settings.rules()][:2]
+        [('min_words', 30.0, {'zh': 10.0}), ('min_mean_word_length', 3.0, {})]
     """
 
-    recipe: str = "gopher"
+    lines: LineSettings = LineSettings()
     cut_lines: bool = True
-    """Whether lines are cut where the recipe has rules for them; their signals are measured either way."""
+    """Whether lines are cut where ``lines`` has rules; their signals are measured either way."""
     signals: Literal["recipe", "all"] = "recipe"
     """Whether only those groups of signals are measured that a rule asks for."""
     words: Literal["unicode", "spaces"] = "unicode"
     """``spaces``: words between white space even in scripts without spaces, as Dolma and NeMo Curator have them."""
+    languages: dict[str, LanguageLimits] = msgspec.field(default_factory=dict)
+    """BCP 47 primary subtag → the limits of that language, where it has others."""
 
-    min_words: Limit = None
-    max_words: Limit = None
-    min_mean_word_length: Limit = None
-    max_mean_word_length: Limit = None
-    max_symbol_ratio: Limit = None
-    max_ellipsis_ratio: Limit = None
-    max_bullet_lines: Limit = None
-    max_ellipsis_lines: Limit = None
-    min_alphabetic_words: Limit = None
-    min_stop_words: Limit = None
-    max_duplicate_lines: Limit = None
-    max_duplicate_paragraphs: Limit = None
-    max_duplicate_line_characters: Limit = None
-    max_duplicate_paragraph_characters: Limit = None
-    max_top_2gram: Limit = None
-    max_top_3gram: Limit = None
-    max_top_4gram: Limit = None
-    max_duplicate_5gram: Limit = None
-    max_duplicate_6gram: Limit = None
-    max_duplicate_7gram: Limit = None
-    max_duplicate_8gram: Limit = None
-    max_duplicate_9gram: Limit = None
-    max_duplicate_10gram: Limit = None
-    min_sentences: Limit = None
-    max_lorem_ipsum_lines: Limit = None
-    max_curly_bracket_lines: Limit = None
-    min_terminal_lines: Limit = None
-    max_short_lines: Limit = None
-    max_repeated_line_characters: Limit = None
-    max_newlines_per_word: Limit = None
-
-    thresholds: ClassVar[frozenset[str]] = frozenset(
-        {"recipe", *(rule.key for name in recipe_names() for rule in recipe(name).rules)}
-    )
+    thresholds: ClassVar[frozenset[str]] = frozenset({*SIGNAL_OF, "languages"})
+    blank: ClassVar[Mapping[str, Any]] = dict.fromkeys(SIGNAL_OF, False)
 
     def __post_init__(self) -> None:
-        if self.recipe not in recipe_names():
-            hint = nearest(self.recipe, recipe_names())
-            raise ValueError(f"`quality.recipe` must be the name of a recipe, but is `{self.recipe}`; {hint}")
-        for signal in SIGNALS:
-            for side in ("min", "max"):
-                self._check(f"{side}_{signal.name}", signal.highest)
-        self._check_sides()
+        """Check every limit against what its signal can be."""
+        _check_limits(self, "quality")
+        for language, limits in self.languages.items():
+            _check_limits(limits, f"quality.languages.{language}")
+        _check_sides(self.rules())
 
     def rules(self) -> tuple[Rule, ...]:
-        """The rules that judge: those of the recipe, with own limits, without those switched off."""
+        """The rules that judge, in the order of the signals."""
         return tuple(self._rules())
 
+    def line_rules(self) -> LineRules | None:
+        """Which lines are cut; None: none."""
+        rules = LineRules(**{name: getattr(self.lines, name) for name in LineRules._fields})
+        return None if rules == LineRules() else rules
+
     def effective(self) -> dict[str, Any]:
-        """Every limit that holds, whether it is the user's or the recipe's; ``False`` where no rule looks."""
-        limits = {rule.key: rule.limit for rule in self.rules()}
-        return {name: limits.get(name, False) for name in self.__struct_fields__} | {
-            "recipe": self.recipe,
-            "cut_lines": self.cut_lines,
-            "signals": self.signals,
-            "words": self.words,
+        """The limits that hold, and the rules on lines."""
+        everything = super().effective()
+        everything["languages"] = {
+            language: {key: limit for key, limit in limits.items() if limit is not None}
+            for language, limits in everything["languages"].items()
         }
+        return {name: value for name, value in everything.items() if name not in SIGNAL_OF or value is not False}
 
     def _rules(self) -> Iterator[Rule]:
-        for rule in recipe(self.recipe).rules:
-            own: Limit = getattr(self, rule.key)
-            if own is None:
-                yield rule
-            elif own is not False:
-                yield rule._replace(limit=float(own))
+        for key, (signal, side) in SIGNAL_OF.items():
+            limit = _number(getattr(self, key))
+            own = {language: getattr(limits, key) for language, limits in self.languages.items()}
+            by_language = {language: _number(value) for language, value in own.items() if value is not None}
+            if not math.isnan(limit) or not all(map(math.isnan, by_language.values())):
+                yield rule(signal.name, side, limit, by_language)
 
-    def _check(self, key: str, highest: float | None) -> None:
-        limit: Limit = getattr(self, key, None)
+
+def _number(limit: Limit) -> float:
+    """The limit as a number, NaN for none."""
+    return math.nan if limit is False else float(limit)
+
+
+def _check_limits(limits: Settings, place: str) -> None:
+    """Raise ValueError for a limit that its signal can never reach."""
+    for key, (signal, _) in SIGNAL_OF.items():
+        limit: Limit | None = getattr(limits, key)
         if limit is None or limit is False:
-            return
+            continue
         if limit is True:
-            raise ValueError(f"`quality.{key}` must be a number, or `false` for no such rule, but is `true`")
-        if not limit >= 0 or (highest is not None and limit > highest):
-            allowed = "0 or more" if highest is None else f"between 0 and {highest:g}"
-            raise ValueError(f"`quality.{key}` must be {allowed}, but is {limit:g}")
+            raise ValueError(f"`{place}.{key}` must be a number, or `false` for no such rule, but is `true`")
+        if not limit >= 0 or (signal.highest is not None and limit > signal.highest):
+            allowed = "0 or more" if signal.highest is None else f"between 0 and {signal.highest:g}"
+            raise ValueError(f"`{place}.{key}` must be {allowed}, but is {limit:g}")
 
-    def _check_sides(self) -> None:
-        limits = {(rule.signal, rule.side): rule.limit for rule in self.rules()}
-        for (signal, side), limit in limits.items():
-            above = limits.get((signal, "max"))
-            if side == "min" and above is not None and limit > above:
+
+def _check_sides(rules: Iterable[Rule]) -> None:
+    """Raise ValueError for a signal whose least value is above its highest: every document would go."""
+    by_side = {(one.signal, one.side): one for one in rules}
+    for (signal, side), low in by_side.items():
+        high = by_side.get((signal, "max"))
+        if side == "max" or high is None:
+            continue
+        for language in ("", *{**low.by_language, **high.by_language}):
+            least, most = (one.by_language.get(language, one.limit) for one in (low, high))
+            if least > most:
+                place = f"quality.languages.{language}" if language else "quality"
                 raise ValueError(
-                    f"`quality.min_{signal}` must be at most `quality.max_{signal}`, "
-                    f"which is {above:g}, but is {limit:g}"
+                    f"`{place}.{low.key}` must be at most `{place}.{high.key}`, which is {most:g}, but is {least:g}"
                 )

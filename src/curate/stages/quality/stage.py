@@ -12,18 +12,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.stages.contract import Reason, Settings, reasons_where
-from curate.stages.quality.rules import failures, recipe, recipe_names, score
-from curate.stages.quality.settings import QualitySettings
+from curate.stages.quality.rules import Languages, failures, rule, score
+from curate.stages.quality.settings import SIGNAL_OF, QualitySettings
 from curate.stages.quality.signals import SIGNALS, Group
 from curate.text.arrow import EDITS, edit_lists, utf8_view
 
 if TYPE_CHECKING:
     from curate.text.stop_words import StopWords
 
-SCORED_BY = "gopher"
-"""The recipe behind ``score``. Fixed, so that the scores of two runs compare and no setting moves them."""
+SCORED_BY = QualitySettings().rules()
+"""The rules behind ``score``: Gopher's. Fixed, so that the scores of two runs compare and no setting moves them."""
 
 LANGUAGE = "language.label"
+LABEL = "language"
+"""The measure that repeats it."""
 
 
 class Quality:
@@ -51,13 +53,11 @@ class Quality:
     adds: ClassVar[Mapping[str, pa.DataType]] = {
         **{signal.name: signal.dtype for signal in SIGNALS},
         "score": pa.float64(),
-        "language": pa.string(),
+        LABEL: pa.string(),
         "edits": EDITS,
     }
     reasons: ClassVar[tuple[Reason, ...]] = tuple(
-        {
-            rule.reason: Reason(rule.reason, rule.sentence) for name in recipe_names() for rule in recipe(name).rules
-        }.values()
+        Reason(one.reason, one.sentence) for one in (rule(signal.name, side, 0) for signal, side in SIGNAL_OF.values())
     )
     about: ClassVar[str] = "Scores documents by the rules of a recipe: length, words, symbols, lines and repetition."
     settings_type: ClassVar[type[Settings]] = QualitySettings
@@ -65,19 +65,26 @@ class Quality:
 
     def __init__(self, settings: QualitySettings) -> None:
         self.settings = settings
+        self._rules = settings.rules()
 
     @property
     def fingerprint(self) -> str:
-        """What measures depend on besides the settings: the rules for lines, and which groups are measured."""
-        return f"{recipe(self.settings.recipe).lines or ''} {' '.join(sorted(self.groups))}"
+        """What measures depend on besides the settings: which groups of signals are measured."""
+        return " ".join(sorted(self.groups))
 
     @property
     def groups(self) -> frozenset[Group]:
         """The groups of signals that are measured: those that a rule asks for, or all."""
-        asked = {rule.signal for rule in (*self.settings.rules(), *recipe(SCORED_BY).rules)}
+        asked = {one.signal for one in (*self._rules, *SCORED_BY)}
         everything = self.settings.signals == "all"
         found = {signal.group for signal in SIGNALS if everything or signal.name in asked}
-        return frozenset(found | ({"lines"} if recipe(self.settings.recipe).lines else set()))
+        return frozenset(found | ({"lines"} if self.settings.line_rules() else set()))
+
+    @property
+    def judged_by(self) -> tuple[str, ...]:
+        """The measures that verdicts hang on."""
+        languages = (LABEL,) if self.settings.languages else ()
+        return (*dict.fromkeys(one.signal for one in self._rules), *languages)
 
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Signals of each document, ``score``: how far inside Gopher's limits it lies (`rules.score`), its language."""
@@ -100,20 +107,28 @@ class Quality:
             values |= character_signals(data, offsets)
         edits = pa.array([[]] * batch.num_rows, EDITS)
         if "lines" in self.groups:
-            rules = recipe(self.settings.recipe).lines
+            rules = self.settings.line_rules()
             found, cuts = line_signals(data, offsets, rules if self.settings.cut_lines else None)
             values |= found
             edits = edit_lists(cuts.starts, cuts.stops, _line_feeds(cuts.newlines), cuts.ends)
         nothing = np.full(batch.num_rows, np.nan)
         columns = [_column(values.get(signal.name, nothing), signal.dtype) for signal in SIGNALS]
-        columns += [_column(score(recipe(SCORED_BY).rules, values), pa.float64()), _languages(batch), edits]
+        columns += [_column(score(SCORED_BY, values), pa.float64()), _languages(batch), edits]
         return pa.RecordBatch.from_arrays(columns, schema=pa.schema(list(self.adds.items())))
 
     def judge(self, measures: pa.RecordBatch) -> pa.Array:
-        """Reasons of each document, in the order of the recipe."""
-        rules = self.settings.rules()
-        values = {rule.signal: _values(measures[rule.signal]) for rule in rules}
-        return reasons_where(failures(rules, values), measures.num_rows)
+        """Reasons of each document, in the order of the signals."""
+        return reasons_where(self.failures(measures), measures.num_rows)
+
+    def failures(self, measures: pa.RecordBatch) -> dict[str, npt.NDArray[np.bool_]]:
+        """Reason → mask of the documents that get it; of ``measures`` the columns ``judged_by`` are read."""
+        values = {one.signal: numbers(measures[one.signal]) for one in self._rules}
+        return failures(self._rules, values, self._languages(measures))
+
+    def _languages(self, measures: pa.RecordBatch) -> Languages | None:
+        """The language of each document, where one has limits of its own."""
+        codes = tuple(self.settings.languages)
+        return Languages(codes, _places(measures[LABEL], codes)) if codes else None
 
 
 @functools.cache
@@ -128,8 +143,13 @@ def _language_numbers(batch: pa.RecordBatch, languages: tuple[str, ...]) -> npt.
     """For each document the place of its language in ``languages``; -1 where it is another, or not known."""
     if LANGUAGE not in batch.schema.names:
         return np.full(batch.num_rows, -1, np.int64)
-    numbers = pc.index_in(_languages(batch), value_set=pa.array(languages, pa.string())).fill_null(-1)
-    return np.asarray(numbers.to_numpy(zero_copy_only=False), np.int64)
+    return _places(_languages(batch), languages)
+
+
+def _places(labels: pa.Array, codes: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    """For each label its place in ``codes``, -1 where it is not there."""
+    found = pc.index_in(labels.cast(pa.string()), value_set=pa.array(codes, pa.string())).fill_null(-1)
+    return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
 
 
 def _languages(batch: pa.RecordBatch) -> pa.Array:
@@ -150,6 +170,11 @@ def _column(values: npt.NDArray[np.float64], dtype: pa.DataType) -> pa.Array:
     return pa.array(values, pa.float64(), from_pandas=True).cast(dtype)
 
 
-def _values(column: pa.Array) -> npt.NDArray[np.float64]:
-    """A NumPy column with NaN for null."""
+def numbers(column: pa.Array) -> npt.NDArray[np.float64]:
+    """A measure as float64, NaN for null.
+
+    Example:
+        >>> numbers(pa.array([3, None]))
+        array([ 3., nan])
+    """
     return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)

@@ -1,0 +1,93 @@
+"""What finding near-duplicates costs, and what is removed wrongly or left, beside the tools people use for it.
+
+Usage: python -m benchmarks.near_dup_rivals CORPUS [--mb 40] [--runs 1]
+
+All get the same documents and 14 bands × 8 rows on shingles of 5 words. A removal is *wrong* when no document that was
+kept has an exact Jaccard similarity of 0.8 or more with it; a document is *missed* when it was kept beside a kept one
+at 0.8 or more. Rivals are those that `make bench-rivals` installed.
+"""
+
+import argparse
+import os
+import shutil
+import statistics
+from pathlib import Path
+
+import polars as pl
+
+from benchmarks import corpus
+from benchmarks.jobs import NEAR_DUP_RIVALS, job
+from benchmarks.measuring import Measured, measure
+from benchmarks.near_dup_recall import true_pairs
+
+HERE = Path(__file__).parent
+SIMILARITY = 0.8
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("--mb", type=int, default=40)
+    parser.add_argument("--runs", type=int, default=1)
+    options = parser.parse_args()
+    folder = Path(os.environ.get("CURATE_BENCH_DATA", HERE / ".corpora")) / "near-dup"
+    corpus.make(options.corpus, folder, [options.mb])
+    documents = pl.concat([pl.read_parquet(file) for file in sorted((folder / f"s{options.mb}" / "parquet").iterdir())])
+    documents = documents.select("id", "text").with_row_index("row")
+    pairs = true_pairs(folder / "none", documents, SIMILARITY)
+    print(f"{len(documents):,} documents, {len(pairs):,} pairs at {SIMILARITY} or more\n")
+    print("| tool | removed | wrong | missed | CPU s | MB/CPU-s | CPU beside ours | peak MB |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    ours = 0.0
+    for name in ("curate-near-dup", *NEAR_DUP_RIVALS):
+        found = [once(name, folder, options.mb) for _ in range(options.runs)]
+        if any(one is None for one in found):
+            print(f"| {name} | not installed |")
+            continue
+        costs, kept = [one[0] for one in found], found[0][1]
+        cpu = statistics.median(cost.cpu_seconds for cost in costs)
+        ours = ours or cpu
+        removed, wrong, missed = judged(documents, pairs, kept)
+        peak = max(cost.peak_mb for cost in costs)
+        print(
+            f"| {name} | {removed:,} | {wrong:,} | {missed:,} | {cpu:.1f} | {options.mb / cpu:.2f} | {cpu / ours:.1f}× "
+            f"| {peak:,.0f} |",
+            flush=True,
+        )
+
+
+def once(name: str, folder: Path, megabytes: int) -> tuple[Measured, set[str]] | None:
+    out = folder / f"out-{name}"
+    shutil.rmtree(out, ignore_errors=True)
+    one = job(name, folder / f"s{megabytes}", folder / "tokenizer.json", out, "gopher")
+    if one is None:
+        return None
+    cost = measure(one.command, log=folder / f"{name}.log", cores=one.cores, env=one.env)
+    if cost.status != "done":
+        raise SystemExit(f"{name} {cost.status}: see {folder / name}.log")
+    return cost, kept_by(out)
+
+
+def kept_by(out: Path) -> set[str]:
+    if (out / "kept.txt").exists():
+        return set((out / "kept.txt").read_text().split("\n"))
+    ids = pl.read_parquet(out / "documents" / "*.parquet", columns=["id"])["id"]
+    survivors = pl.read_parquet(out / "near_dup" / "*.parquet", columns=["survivor"])["survivor"]
+    return set(ids.filter(survivors.is_null()))
+
+
+def judged(documents: pl.DataFrame, pairs: pl.DataFrame, kept: set[str]) -> tuple[int, int, int]:
+    """Documents removed, removed without a kept twin, and kept beside a kept twin."""
+    stays = documents.select("row", kept=pl.col("id").is_in(kept))
+    both = pl.concat([pairs.select(row="a", twin="b"), pairs.select(row="b", twin="a")])
+    kept_rows = stays.filter("kept")["row"].implode()
+    with_kept_twin = both.filter(pl.col("twin").is_in(kept_rows))["row"].unique()
+    removed = stays.filter(~pl.col("kept"))["row"]
+    wrong = len(removed) - removed.is_in(with_kept_twin.implode()).sum()
+    later = pairs.select(row=pl.max_horizontal("a", "b"), twin=pl.min_horizontal("a", "b"))
+    missed = later.filter(pl.col("row").is_in(kept_rows) & pl.col("twin").is_in(kept_rows))["row"].n_unique()
+    return len(removed), wrong, missed
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""``curate quality``: make a quality model of examples."""
+
+from typing import Annotated
+
+import typer
+
+from curate.cli.options import ConfigOption, JsonOption, SetOption
+
+app = typer.Typer(no_args_is_help=True, help="Make a quality model of examples.", rich_markup_mode=None)
+
+
+@app.callback()
+def quality() -> None:
+    """Make a quality model of examples."""
+
+
+@app.command()
+def train(
+    good: Annotated[
+        list[str],
+        typer.Option("--good", metavar="PATH", help="Examples of good text; may be given often.", show_default=False),
+    ],
+    bad: Annotated[
+        list[str],
+        typer.Option("--bad", metavar="PATH", help="Examples of bad text; may be given often.", show_default=False),
+    ],
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="Model file; its card lies beside it as .html.")
+    ] = "good.curate-model",
+    prior: Annotated[
+        float, typer.Option("--prior", help="Share of good documents where the model will be used.")
+    ] = 0.5,
+    limit: Annotated[int, typer.Option("--limit", min=100, help="Use no more documents of a side than this.")] = 20_000,
+    seed: Annotated[int, typer.Option("--seed", envvar="CURATE_SEED", min=0, help="Seed of every random draw.")] = 42,
+    group: Annotated[
+        str,
+        typer.Option(
+            "--group", metavar="FIELD", help="Field whose equal values belong together, as versions of a text."
+        ),
+    ] = "",
+    config: ConfigOption = None,
+    assignments: SetOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a model that is there.")] = False,
+    json: JsonOption = False,
+) -> int:
+    """Train a small classifier that tells good text from bad, and say how well it does on documents it never saw.
+
+    Reads whatever `curate run` reads. Needs at least 50 different documents a side; a few thousand are better.
+
+    \b
+    Examples:
+      curate quality train --good books/ --bad crawl.jsonl.gz -o good.curate-model
+      curate run corpus/ -c curate.toml --set classify.model=good.curate-model
+    """
+    from curate.ui.training import show_training
+
+    return show_training(
+        good, bad, output, prior=prior, limit=limit, seed=seed, group=group, config_file=config,
+        assignments=assignments or [], force=force, json=json,
+    )  # fmt: skip

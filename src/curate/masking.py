@@ -1,0 +1,71 @@
+"""What people are shown of a text when a stage of the run hides something: the text with that stage's edits.
+
+The stage is asked again, since a document may have been out before it came to the stage, and the text shown may not be
+the one that the stage saw.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+import pyarrow as pa
+
+from curate.stages import stage_class
+from curate.stages.contract import Stage
+
+
+class Hidden(NamedTuple):
+    """Bytes of a text that are not shown, and what is shown for them."""
+
+    start: int
+    stop: int
+    placeholder: str
+
+
+class Masks:
+    """Everything that the hiding stages of a run hide.
+
+    Args:
+        manifest: ``run.json``; names the stages, and holds their settings.
+
+    Example:
+        >>> Masks({"stages": [{"name": "redact", "hides": True}], "config": {"redact": {}}}).shown("ann@mail.example!")
+        '<EMAIL>!'
+    """
+
+    def __init__(self, manifest: Mapping[str, Any]) -> None:
+        self.names = tuple(stage["name"] for stage in manifest["stages"] if stage.get("hides"))
+        self._stages = [_stage(name, manifest["config"].get(name, {})) for name in self.names]
+
+    def shown(self, text: str) -> str:
+        """The text as it may be shown; ``text`` itself when nothing hides."""
+        return self.piece(text.encode(), 0, len(text.encode())) if self._stages else text
+
+    def piece(self, text: bytes, start: int, stop: int) -> str:
+        """Bytes ``start`` to ``stop`` of a text as they may be shown; a placeholder stands for all that it touches."""
+        pieces, at = [], start
+        for hidden in self._hidden(text):
+            if hidden.stop <= start or hidden.start >= stop:
+                continue
+            pieces += [text[at : hidden.start], hidden.placeholder.encode()]
+            at = hidden.stop
+        return b"".join([*pieces, text[at:stop]]).decode(errors="replace")
+
+    def _hidden(self, text: bytes) -> list[Hidden]:
+        """In order, without overlap."""
+        found: list[Hidden] = []
+        if self._stages:
+            batch = pa.record_batch({"text": pa.array([text.decode()], pa.large_string())})
+            edits = [edit for stage in self._stages for edit in stage.measure(batch)["edits"][0].as_py()]
+            for hidden in sorted(Hidden(edit["start"], edit["end"], edit["replacement"]) for edit in edits):
+                if not found or found[-1].stop <= hidden.start:
+                    found.append(hidden)
+                else:
+                    found[-1] = found[-1]._replace(stop=max(found[-1].stop, hidden.stop))
+        return found
+
+
+def _stage(name: str, settings: Mapping[str, Any]) -> Stage:
+    kind = stage_class(name)
+    own = {key: value for key, value in settings.items() if key in kind.settings_type.__struct_fields__}
+    return kind(msgspec.convert(own, kind.settings_type))  # type: ignore[call-arg]

@@ -1,0 +1,125 @@
+"""A TOML file of settings: its values, and the line on which each stands."""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from curate.errors import ConfigError
+
+Tree = Mapping[str, Any]
+"""Section → setting → value; a value may be a table of settings again."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Settings from one place, and how that place is called."""
+
+    tree: Tree
+    name: str
+    lines: Mapping[str, str] = field(default_factory=dict)
+    """``section.key`` → ``file:line   the line itself``."""
+
+    def where(self, key: str) -> str:
+        """Where ``section.key`` was given; of a table written in one line, that line."""
+        path = key.split(".")
+        found = (self.lines.get(".".join(path[:end])) for end in range(len(path), 0, -1))
+        return next((line for line in found if line), f"--set {key}" if self.name == "--set" else self.name)
+
+
+def leaves(tree: Tree, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """``section.key`` and value of everything that is not a table; of an empty table, the table.
+
+    Example:
+        >>> list(leaves({"quality": {"min_words": 50, "languages": {"de": {"min_words": 40}}}}))
+        [('quality.min_words', 50), ('quality.languages.de.min_words', 40)]
+    """
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The tree of ``section.key`` → value.
+
+    Example:
+        >>> nested({"quality.min_words": 50, "quality.lines.min_words": 3})
+        {'quality': {'min_words': 50, 'lines': {'min_words': 3}}}
+    """
+    tree: dict[str, Any] = {}
+    for key, value in values.items():
+        *tables, name = key.split(".")
+        inner = tree
+        for table in tables:
+            inner = inner.setdefault(table, {})
+        inner[name] = value
+    return tree
+
+
+def merged(below: Tree, above: Tree) -> dict[str, Any]:
+    """Both trees, table by table; where both give a value, the one ``above``.
+
+    Example:
+        >>> merged({"quality": {"min_words": 50, "max_words": 900}}, {"quality": {"min_words": 20}})
+        {'quality': {'min_words': 20, 'max_words': 900}}
+    """
+    result = dict(below)
+    for key, value in above.items():
+        lower = result.get(key)
+        result[key] = merged(lower, value) if isinstance(lower, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def read_layer(file: Path, prefix: str = "", name: str = "") -> Layer:
+    """The settings in a file.
+
+    Args:
+        file: a TOML file.
+        prefix: of the tables that are meant, such as ``tool.curate.``.
+        name: how the place is called; the file's name by default.
+
+    Raises:
+        ConfigError: the file is not there, cannot be read, or is not TOML.
+    """
+    try:
+        source = file.read_text("utf-8")
+        tree = tomllib.loads(source)
+    except FileNotFoundError:
+        raise ConfigError(f"there is no file `{file}`", hint="curate init writes one") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"`{file}` cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"`{file}` is not valid TOML: {error}", where=str(file)) from error
+    for table in prefix.split(".")[:-1]:
+        tree = tree.get(table, {})
+    return Layer(tree, name or str(file), _lines(source, str(file), prefix))
+
+
+def toml_value(text: str) -> Any:
+    """A value as typed after ``--set``: TOML, or else the text itself.
+
+    Example:
+        >>> toml_value("0.7"), toml_value("['en', 'fr']"), toml_value("gopher")
+        (0.7, ['en', 'fr'], 'gopher')
+    """
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _lines(source: str, file: str, prefix: str) -> dict[str, str]:
+    section = ""
+    lines: dict[str, str] = {}
+    for number, line in enumerate(source.splitlines(), 1):
+        if header := re.match(r"\s*\[\s*([\w.\"-]+)\s*\]", line):
+            section = header[1].replace('"', "").removeprefix(prefix)
+            lines.setdefault(section, f"{file}:{number}   {line.strip()}")
+        elif assignment := re.match(r"\s*([\w.\"-]+)\s*=", line):
+            key = assignment[1].replace('"', "")
+            lines[f"{section}.{key}" if section else key] = f"{file}:{number}   {line.strip()}"
+    return lines

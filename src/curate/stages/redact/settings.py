@@ -1,0 +1,56 @@
+"""What users can set about redaction: the ``[redact]`` section."""
+
+from typing import ClassVar
+
+import msgspec
+
+from curate.errors import nearest
+from curate.stages.contract import Settings
+from curate.stages.redact.national import NATIONAL_IDS
+
+KINDS = ("secret", "iban", "card", "national_id", "ip", "phone", "email")
+"""What can be found. Where two overlap, the earlier one holds."""
+
+
+class RedactSettings(Settings, frozen=True):
+    """What is replaced in texts, and by what."""
+
+    thresholds: ClassVar[frozenset[str]] = frozenset({"max_per_1000_characters"})
+
+    kinds: tuple[str, ...] = KINDS
+    """What to look for."""
+    placeholders: dict[str, str] = msgspec.field(default_factory=dict)
+    """What takes the place of a kind, where that is not ``<EMAIL>``, ``<IP>`` and so on."""
+    phone_regions: tuple[str, ...] = ("US",)
+    """Countries (ISO 3166) whose phone numbers are found without their ``+`` and country code."""
+    national_ids: tuple[str, ...] = tuple(NATIONAL_IDS)
+    """National numbers to look for, by country and name."""
+    max_per_1000_characters: float | bool = False
+    """Documents with more replacements than this for every 1,000 characters are left out; ``false`` keeps them."""
+
+    def __post_init__(self) -> None:
+        _check_names("kinds", self.kinds, KINDS)
+        _check_names("placeholders", tuple(self.placeholders), KINDS)
+        _check_names("national_ids", self.national_ids, tuple(NATIONAL_IDS))
+        for kind, text in self.placeholders.items():
+            if any(sign.isdigit() or sign in "@:" for sign in text) or len(text) > _LONGEST:
+                raise ValueError(
+                    f"`redact.placeholders` must have up to {_LONGEST} characters and no digit, `@` or `:`, "
+                    f"but `{kind}` is `{text}`"
+                )
+        limit = self.max_per_1000_characters
+        if limit is True or limit < 0:
+            raise ValueError("`redact.max_per_1000_characters` must be a number of 0 or more, or `false`")
+
+    def placeholder(self, kind: str) -> str:
+        """What takes the place of ``kind``."""
+        return self.placeholders.get(kind, f"<{kind.upper()}>")
+
+
+_LONGEST = 32
+
+
+def _check_names(key: str, given: tuple[str, ...], known: tuple[str, ...]) -> None:
+    for name in given:
+        if name not in known:
+            raise ValueError(f"`redact.{key}` has no `{name}`; {nearest(name, known)}")

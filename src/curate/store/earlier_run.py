@@ -1,0 +1,108 @@
+"""A finished run that a new one is compared with: what it observed, what it decided, and its texts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from curate.errors import PlanError
+from curate.store.fingerprint import digest
+from curate.store.manifest import read_manifest
+from curate.store.row_file import keys_of
+from curate.store.run_directory import RunDirectory
+
+
+@dataclass(frozen=True)
+class EarlierRun:
+    """One run given with ``--against``."""
+
+    path: str
+    manifest: Mapping[str, Any]
+
+    @property
+    def run_id(self) -> str:
+        """The id in its manifest."""
+        return str(self.manifest["run_id"])
+
+    @property
+    def directory(self) -> RunDirectory:
+        """Where its files are."""
+        return RunDirectory(Path(self.path))
+
+    @property
+    def parts(self) -> int:
+        """How many parts it has."""
+        return len(self.manifest["parts"])
+
+    def settings(self, stage: str) -> Mapping[str, Any] | None:
+        """Section and version of a stage, as it ran then; None when it did not."""
+        versions = {entry["name"]: entry["version"] for entry in self.manifest["stages"]}
+        return {**self.manifest["config"][stage], "version": versions[stage]} if stage in versions else None
+
+    def editors_before(self, stage: str) -> tuple[str, ...]:
+        """Stages that changed the text before this one saw it."""
+        names = [entry["name"] for entry in self.manifest["stages"]]
+        return tuple(
+            name
+            for name in names[: names.index(stage)]
+            if "edits" in pq.read_schema(self.directory.part(name, 0)).names
+        )
+
+    def require_index(self, stage: str) -> None:
+        """See that all that the stage observed is still there.
+
+        Raises:
+            PlanError: a file of its index, or of its verdicts, is missing.
+        """
+        for part in range(self.parts):
+            for file in (self.directory.cached(stage, part), self.directory.part(stage, part)):
+                if keys_of(file) is None:
+                    raise PlanError(
+                        f"`{self.path}` cannot be compared with: `{file}` of its {stage} index is missing",
+                        hint=f"make it again: {self.manifest['command']}",
+                    )
+
+    def digest(self, stage: str) -> str:
+        """What the index and the verdicts of a stage were made from."""
+        files = [(self.directory.cached(stage, part), self.directory.part(stage, part)) for part in range(self.parts)]
+        return digest(self.run_id, [[(keys := keys_of(file)) and keys.verdict for file in pair] for pair in files])
+
+
+def earlier_runs(paths: Sequence[str], output: str) -> tuple[EarlierRun, ...]:
+    """The runs at ``paths``, in that order.
+
+    Args:
+        paths: folders of finished runs.
+        output: folder of the new run.
+
+    Raises:
+        InputError: a folder is not a finished run.
+        PlanError: one is given twice, is the new run itself, or was itself run against one that is not given.
+    """
+    runs: list[EarlierRun] = []
+    for path in paths:
+        if Path(path).resolve() == Path(output).resolve():
+            raise PlanError(f"`{path}` cannot be compared with itself", hint="choose another folder with -o")
+        run = EarlierRun(path, read_manifest(Path(path)))
+        if run.run_id in {other.run_id for other in runs}:
+            raise PlanError(f"`--against {path}` is given twice", hint="name each earlier run once")
+        runs.append(run)
+    _require_predecessors(runs)
+    return tuple(runs)
+
+
+def _require_predecessors(runs: Sequence[EarlierRun]) -> None:
+    given = {run.run_id: run.path for run in runs}
+    for run in runs:
+        for before in run.manifest.get("against", ()):
+            if before["run_id"] not in given:
+                changed = before["path"] in given.values()
+                raise PlanError(
+                    f"`{run.path}` was itself run against `{before['path']}`, "
+                    + ("which has changed since" if changed else "which is not given"),
+                    hint=f"make it again: {run.manifest['command']}"
+                    if changed
+                    else f"--against {before['path']} --against {run.path}",
+                )

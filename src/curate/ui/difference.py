@@ -1,0 +1,43 @@
+"""A word difference on the terminal: coloured, or with the marks of ``git diff --word-diff`` without colour."""
+
+import re
+
+from rich.console import Console
+from rich.text import Text
+
+from curate.text.difference import Piece
+from curate.ui.notes import printable
+
+CONTEXT = 8
+"""Words shown on either side of a difference."""
+LONGEST = 120
+"""Words shown of what only one text has."""
+
+_STYLES = {"old": ("red strike", "[-", "-]"), "new": ("green", "{+", "+}"), "same": ("dim", "", "")}
+
+
+def shown_difference(out: Console, pieces: list[Piece]) -> Text:
+    """What differs, with a little of what is the same around it."""
+    shown = Text("  ")
+    for number, piece in enumerate(pieces):
+        if piece.kind == "unread":
+            shown.append(f" … ({piece.text}) … ", "dim")
+            continue
+        style, opening, closing = _STYLES[piece.kind]
+        if out.color_system is not None:
+            opening = closing = ""
+        around = (CONTEXT * (number > 0), CONTEXT * (number < len(pieces) - 1))
+        text = _shortened(piece.text, *(around if piece.kind == "same" else (LONGEST, 0)))
+        end = len(text.rstrip())
+        shown.append(f"{opening}{printable(text[:end])}{closing}", style)
+        shown.append(printable(text[end:]))
+    return shown
+
+
+def _shortened(text: str, first: int, last: int) -> str:
+    """The first and last words of a text, and how many lie between."""
+    words = re.findall(r"\S+\s*|^\s+", text)
+    if len(words) <= first + last + 3:
+        return text
+    left_out = f"… ({len(words) - first - last:,} words) … "
+    return "".join([*words[:first], left_out, *words[len(words) - last :]])

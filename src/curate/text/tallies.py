@@ -7,8 +7,7 @@ by one. Links and sentences are found in the bytes.
 - *uppercase_characters*, *digit_characters* (general category Nd), *whitespace_characters* (``str.isspace``),
   *parenthesis_characters* (``()[]{}⟨⟩``), *curly_bracket_characters* (``{}``): shares of the code points.
 - *unusual_characters*: all but ``a-z A-Z 0-9 ? ! , .`` and the line feed, of all (NeMo Curator).
-- *url_characters*: in ``http://…`` and ``https://…`` up to the first byte outside NeMo Curator's
-  expression (a slash ends it), of all.
+- *url_characters*: in ``http://…`` and ``https://…`` up to the first byte that cannot be part of a link, of all.
 - *regex_sentences*: runs of anything but ``.``, ``!`` and ``?`` that hold a letter or number (RedPajama-V2).
 """
 
@@ -57,7 +56,7 @@ def character_signals(data: Bytes, offsets: Offsets) -> dict[str, npt.NDArray[np
         >>> text = np.frombuffer(b"See https://example.org/a (in 2024).", np.uint8)
         >>> found = character_signals(text, np.array([0, len(text)]))
         >>> [round(float(found[name][0]) * len(text)) for name in ("url_characters", "parenthesis_characters")]
-        [19, 2]
+        [21, 2]
     """
     found = np.full((len(COLUMNS), len(offsets) - 1), np.nan)
     _measure(data, offsets, _classes(), *_byte_tables(), found)

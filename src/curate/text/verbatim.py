@@ -249,7 +249,7 @@ def _may_be_verse(text: Bytes, first: int, behind: int, classes: npt.NDArray[np.
             inside = True
             words += 1
             lower += kind & LOWER != 0
-    return characters <= 60 and 2 <= words <= 12 and 2 * lower >= words
+    return characters <= 60 and 2 <= words <= 12 and (words <= 3 or 2 * lower >= words)
 
 
 @njit(nogil=True, cache=True)

@@ -22,13 +22,14 @@ TRAINING_MB = 10
 _NOTHING = pl.DataFrame(schema={"id": pl.String, "text": pl.String})
 
 
-def make(source: Path, folder: Path, sizes: list[int]) -> str:
+def make(documents: pl.DataFrame, folder: Path, sizes: list[int]) -> None:
     """Write ``folder/s<MB>/{jsonl,parquet}`` for each size that is missing, and the tokenizer.
 
-    Returns:
-        The fingerprint of the input's documents.
+    Args:
+        documents: as `read` gives them.
+        folder: of this input alone.
+        sizes: in 10^6 bytes of text.
     """
-    documents = read(source)
     print_of = fingerprint(documents)
     mark = folder / "source.txt"
     if mark.exists() and mark.read_text() != print_of:
@@ -40,7 +41,6 @@ def make(source: Path, folder: Path, sizes: list[int]) -> str:
             write(documents, folder / f"s{size}", size)
     if not (folder / "tokenizer.json").exists():
         train(taken(documents, TRAINING_MB), folder / "tokenizer.json")
-    return print_of
 
 
 def read(source: Path) -> pl.DataFrame:

@@ -156,7 +156,7 @@ def run(tmp_path_factory):
     lines = [json.dumps({"id": i, "text": t, "by": secret}) for i, t in texts.items()]
     (folder / "in.jsonl").write_text("\n".join([*lines, f'{{"text": "{secret}']))
     out = folder / "out"
-    cut = ["--set", "quality.recipe=c4-datatrove", "--set", "gates.max_quarantined=1"]
+    cut = ["--set", "pipeline.recipe=c4-datatrove", "--set", "gates.max_quarantined=1"]
     stages = '["normalize","near_dup","quality","redact","tokenize"]'
     words = ["--set", f"pipeline.stages={stages}", *cut]
     assert command(["run", str(folder / "in.jsonl"), "-o", str(out), "-qq", *words]) == 0

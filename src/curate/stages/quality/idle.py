@@ -29,7 +29,7 @@ NEVER_ABOVE: tuple[tuple[str, str], ...] = (
     ("duplicate_paragraph_characters", "recurring_paragraph_characters"),
     *((f"top_{n}gram_words", f"longest_top_{n}gram") for n in range(2, 5)),
     *((f"duplicate_{n}gram", f"recurring_{n}gram") for n in range(5, 11)),
-    *((f"{kind}_{n + 1}gram", f"{kind}_{n}gram") for kind in ("duplicate", "recurring") for n in range(5, 10)),
+    *((f"recurring_{n + 1}gram", f"recurring_{n}gram") for n in range(5, 10)),
 )
 """Pairs of signals of which the first is never above the second, by their definitions."""
 

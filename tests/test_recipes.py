@@ -328,15 +328,15 @@ PLANTED = {
     "[quality]\nmin_words = 30\nmax_words = 20": ("invalid", ""),
     "[quality]\nmax_duplicate_lines = 1.0": ("idle", "quality.max_duplicate_lines"),
     "[quality]\nmin_words = 0": ("idle", "quality.min_words"),
-    "[quality]\nmax_duplicate_5gram = 0.1\nmax_duplicate_6gram = 0.1": ("idle", "quality.max_duplicate_6gram"),
+    "[quality]\nmax_recurring_5gram = 0.1\nmax_recurring_6gram = 0.1": ("idle", "quality.max_recurring_6gram"),
     "[quality]\nmin_characters = 40\nmin_words = 50": ("idle", "quality.min_characters"),
     "[quality]\nmin_characters = 150\nmin_words = 50\nmin_mean_length_of_all_words = 3": (
         "idle",
         "quality.min_characters",
     ),
-    'extends = "gopher"\n[quality.languages]\nen = { max_top_2gram = 0.3, max_duplicate_10gram = 0.2 }': (
+    'extends = "gopher"\n[quality.languages]\nen = { max_lines = 9, max_paragraphs = 20 }': (
         "idle",
-        "quality.languages.en.max_duplicate_10gram",
+        "quality.languages.en.max_paragraphs",
     ),
     'extends = "gopher"\n[quality.languages]\nde = { min_words = 3 }': ("unused", "quality.languages.de"),
     '[pipeline]\nstages = ["quality", "language"]\n[quality]\nmin_stop_words = 2': ("unused", "quality.min_stop_words"),

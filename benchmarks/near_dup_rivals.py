@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1)
     options = parser.parse_args()
     folder = Path(os.environ.get("CURATE_BENCH_DATA", HERE / ".corpora")) / "near-dup"
-    corpus.make(options.corpus, folder, [options.mb])
+    corpus.make(corpus.read(options.corpus), folder, [options.mb])
     documents = pl.concat([pl.read_parquet(file) for file in sorted((folder / f"s{options.mb}" / "parquet").iterdir())])
     documents = documents.select("id", "text").with_row_index("row")
     pairs = true_pairs(folder / "none", documents, SIMILARITY)

@@ -237,6 +237,13 @@ def test_fields_are_guessed_and_said(first: dict[str, Any], guess: tuple[str, ..
         assert file.guessed == {key for key, name in zip(("text", "id", "source"), guess, strict=True) if name}
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_long_first_record_tells_its_fields_too(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    lines = [json.dumps({"content": "word " * (50_000 if at == 0 else 5), "doc_id": f"own-{at}"}) for at in range(3)]
+    (tmp_path / "in.jsonl").write_bytes(pack("\n".join(lines).encode()))
+    assert [document["id"] for document in read(tmp_path).documents] == ["own-0", "own-1", "own-2"]
+
+
 def test_text_files_are_documents_or_lines(tmp_path: Path) -> None:
     (tmp_path / "web").mkdir()
     (tmp_path / "web" / "page.md").write_bytes(b"\xef\xbb\xbf# Title\n\nBody\n")

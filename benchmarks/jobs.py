@@ -70,6 +70,8 @@ def _curate(name: str, corpus: Path, tokenizer: Path, out: Path, recipe: str) ->
         "pipeline.recipe": recipe,
         "pipeline.stages": '["normalize", "language", "near_dup", "quality", "tokenize"]',
         "tokenize.tokenizer": str(tokenizer),
+        "near_dup.similarity": "0.8",
+        "near_dup.shingle_words": "5",
         "near_dup.bands": "14",
         "near_dup.rows": "8",
         "gates.max_quarantined": "1",

@@ -26,6 +26,7 @@ from reference_shingles import jaccard, shingle_set
 CHECKED = 500
 SHINGLE_WORDS = 5
 BATCH = 2000
+SLACK = 1e-9  # 0.8 * 15 is a little more than 12
 
 
 def main() -> None:
@@ -96,7 +97,7 @@ def true_pairs(file: Path, docs: pl.DataFrame, similarity: float) -> pl.DataFram
     owners = np.repeat(np.arange(len(docs)), np.diff(offsets))
     order = np.lexsort((hashes, frequency(hashes), owners))  # rare shingles first
     hashes, sizes = hashes[order], np.diff(offsets)
-    prefix = sizes - np.ceil(similarity * sizes).astype(np.int64) + 1
+    prefix = sizes - np.ceil(similarity * sizes - SLACK).astype(np.int64) + 1
     inside = np.arange(len(hashes)) - np.repeat(offsets[:-1], sizes) < np.repeat(prefix, sizes)
     index = pl.DataFrame({"shingle": hashes[inside], "row": owners[inside]}).with_columns(size=sizes[owners[inside]])
     found = []
@@ -104,7 +105,7 @@ def true_pairs(file: Path, docs: pl.DataFrame, similarity: float) -> pl.DataFram
         some = index.filter(pl.col("row").is_between(first, first + BATCH - 1))
         joined = some.join(index, on="shingle").filter(
             (pl.col("row") < pl.col("row_right"))
-            & (pl.min_horizontal("size", "size_right") >= similarity * pl.max_horizontal("size", "size_right"))
+            & (pl.min_horizontal("size", "size_right") >= similarity * pl.max_horizontal("size", "size_right") - SLACK)
         )
         found.append(joined.select(a="row", b="row_right").unique())
     candidates = pl.concat(found)

@@ -7,6 +7,7 @@ For each document the values of gopher_v1 and gopher_v2, and the spans of c4_v2 
 
 import json
 import sys
+from pathlib import Path
 
 from dolma.core.data_types import Document
 from dolma.taggers.c4 import FasterC4Tagger
@@ -18,7 +19,7 @@ C4 = FasterC4Tagger()
 
 def main() -> None:
     documents, out = sys.argv[1:]
-    with open(documents) as lines, open(out, "w") as written:
+    with Path(documents).open() as lines, Path(out).open("w") as written:
         for line in lines:
             document = Document(source="", id="", text=json.loads(line)["text"])
             found = {name: {s.type: s.score for s in one.predict(document).spans} for name, one in GOPHER.items()}

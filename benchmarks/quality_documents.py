@@ -20,9 +20,13 @@ def sample(corpora: Path) -> Iterator[str]:
             ``prose/eltec_chapters.parquet``.
     """
     yield from hashed(english(corpora / "neardup_truth" / "docs.parquet"))[:DOCUMENTATION]
-    with gzip.open(corpora / "quality" / "onestop.jsonl.gz", "rt", encoding="utf-8") as lines:
-        yield from (json.loads(line)["text"] for line in lines)
+    yield from onestop(corpora)
     yield from hashed(english(corpora / "prose" / "eltec_chapters.parquet"))[:CHAPTERS]
+
+
+def onestop(corpora: Path) -> list[str]:
+    with gzip.open(corpora / "quality" / "onestop.jsonl.gz", "rt", encoding="utf-8") as lines:
+        return [json.loads(line)["text"] for line in lines]
 
 
 def english(file: Path) -> list[str]:

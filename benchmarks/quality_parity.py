@@ -5,8 +5,9 @@
 ``CORPORA`` is as `benchmarks.quality_documents.sample` says; the rivals come from ``python -m benchmarks rivals
 datatrove dolma``. datatrove's rules are run by its own filters, one rule at a time; Dolma's are limits on the values of
 its taggers. *their words*: our signals with the words of datatrove's splitter (spaCy), or cut at white space for Dolma;
-*our words*: as a run measures. ``--keep`` keeps what the rivals said, and takes it from there the next time; ``--show``
-prints begins of the documents on which a rule differs.
+*our words*: as a run measures; *of long ones*: with their words, documents of 50 words and more. ``--keep`` keeps what
+the rivals said, and takes it from there the next time; ``--show`` prints begins of the documents on which a rule
+differs.
 """
 
 import argparse
@@ -36,6 +37,8 @@ from curate.text.stop_words import StopWords
 Mask = npt.NDArray[np.bool_]
 Values = dict[str, npt.NDArray[np.float64]]
 ENGLISH = StopWords({"en": ("the", "be", "to", "of", "and", "that", "have", "with")})
+WORDS = 50
+"""Shorter documents go by the rule on words, whatever the others say."""
 LINES = re.compile("line|paragraph")
 """In the names of rules in which words play no part."""
 ANY_END = "C4QualityFilter, any line end"
@@ -103,11 +106,12 @@ def main() -> None:
         rows = [*datatrove_rows(texts, said("datatrove", texts, home)), *dolma_rows(texts, said("dolma", texts, home))]
     print(f"{len(texts):,} documents, {sum(len(text.encode()) for text in texts) / 1e6:.1f} MB\n")
     print(
-        "| filter or tagger | rule | they remove | agreement, their words | ours more / fewer | agreement, our words |"
+        "| filter or tagger | rule | they remove | same, their words | we more / fewer | of long ones | same, our words |"
     )
-    print("| --- | --- | ---: | ---: | ---: | ---: |")
+    print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
+    long = np.array([len(text.split()) >= WORDS for text in texts])
     for row in rows:
-        print(cells(row))
+        print(cells(row, long))
         if options.show == row.rule:
             show(row, texts)
 
@@ -125,12 +129,14 @@ def said(name: str, texts: list[str], home: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.read_text().splitlines()]
 
 
-def cells(row: Row) -> str:
+def cells(row: Row, long: Mask) -> str:
+    """A line of the table; ``long``: the documents of `WORDS` words and more."""
     mine = row.ours if row.same_words is None else row.same_words
     more, fewer = (mine & ~row.theirs).sum(), (row.theirs & ~mine).sum()
-    same = f"{(mine == row.theirs).mean():.2%}"
+    same, of_long = (mine == row.theirs).mean(), (mine == row.theirs)[long].mean()
     own = "" if row.same_words is None else f"{(row.ours == row.theirs).mean():.2%}"
-    return f"| {row.filter} | `{row.rule}` | {row.theirs.sum():,} | {same} | {more} / {fewer} | {own} |"
+    shares = f"{same:.2%} | {more} / {fewer} | {of_long:.2%}"
+    return f"| {row.filter} | {row.rule} | {row.theirs.sum():,} | {shares} | {own} |"
 
 
 def show(row: Row, texts: list[str]) -> None:

@@ -106,7 +106,7 @@ def main() -> None:
         rows = [*datatrove_rows(texts, said("datatrove", texts, home)), *dolma_rows(texts, said("dolma", texts, home))]
     print(f"{len(texts):,} documents, {sum(len(text.encode()) for text in texts) / 1e6:.1f} MB\n")
     print(
-        "| filter or tagger | rule | they remove | same, their words | we more / fewer | of long ones | same, our words |"
+        "| filter or tagger | rule | they remove | same, their words | more / fewer | of long ones | same, our words |"
     )
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
     long = np.array([len(text.split()) >= WORDS for text in texts])

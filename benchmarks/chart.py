@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import altair as alt
+import vl_convert
 
 from benchmarks.jobs import KINDS
 from benchmarks.results import summary
@@ -20,19 +20,28 @@ def draw(content: dict[str, Any], path: Path) -> None:
     rows = list(best.values())
     if not rows:
         return
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        y=alt.Y("job:N", sort="-x", title=None, axis=alt.Axis(labelLimit=220)),
-        x=alt.X("speed:Q", scale=alt.Scale(type="log"), title="MB of text per CPU second (each step is a factor)"),
-    )
     lowest = min(row["speed"] for row in rows) / 2
-    bars = base.mark_bar(cornerRadiusEnd=2).encode(
-        x2=alt.datum(lowest),
-        color=alt.Color(
-            "group:N",
-            legend=None,
-            scale=alt.Scale(domain=["curate", "floor", "others"], range=["#2f6f4f", "#9aa5ad", "#c08a3e"]),
-        ),
-    )
-    labels = base.mark_text(align="left", dx=4).encode(text=alt.Text("speed:Q", format=".3~r"))
-    notes = base.mark_text(align="left", dx=44, color="#667", fontSize=10).encode(text="does:N")
-    alt.layer(bars, labels, notes).properties(width=430, height=alt.Step(26), background="white").save(str(path))
+    place = {
+        "y": {"field": "job", "type": "nominal", "sort": "-x", "title": None, "axis": {"labelLimit": 220}},
+        "x": {
+            "field": "speed",
+            "type": "quantitative",
+            "scale": {"type": "log"},
+            "title": "MB of text per CPU second (each step is a factor)",
+        },
+    }
+    colors = {"domain": ["curate", "floor", "others"], "range": ["#2f6f4f", "#9aa5ad", "#c08a3e"]}
+    color = {"field": "group", "type": "nominal", "legend": None, "scale": colors}
+    speed = {"field": "speed", "type": "quantitative", "format": ".3~r"}
+    text = {"type": "text", "align": "left"}
+    bars = {
+        "mark": {"type": "bar", "cornerRadiusEnd": 2},
+        "encoding": {**place, "x2": {"datum": lowest}, "color": color},
+    }
+    labels = {"mark": {**text, "dx": 4}, "encoding": {**place, "text": speed}}
+    notes = {
+        "mark": {**text, "dx": 44, "color": "#667", "fontSize": 10},
+        "encoding": {**place, "text": {"field": "does", "type": "nominal"}},
+    }
+    frame = {"width": 430, "height": {"step": 26}, "background": "white"}
+    path.write_text(vl_convert.vegalite_to_svg({"data": {"values": rows}, "layer": [bars, labels, notes], **frame}))

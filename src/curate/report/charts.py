@@ -1,4 +1,4 @@
-"""Charts of the page as inline SVG: drawn by Vega at build time, coloured by the page's own style sheet.
+"""Charts of the page as inline SVG: Vega-Lite drawn at build time, coloured by the page's own style sheet.
 
 Colours in the specifications are stand-ins that become CSS variables, so one drawing serves light, dark and
 print. Nothing in the SVG has an id, a style attribute or a script: it lives under a policy that forbids all
@@ -11,7 +11,6 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import altair as alt
 import vl_convert
 
 from curate.report.duplicates import Duplicates
@@ -37,6 +36,22 @@ _LONG_NUMBER = re.compile(r"(\d+\.\d{2})\d+")
 _COUNT = "datum.value >= 1e6 ? format(datum.value / 1e6, '~g') + ' M' : format(datum.value, ',')"
 _WIDTH = 440
 _HALF_WIDTH = 430
+_CONFIG = {
+    "background": "transparent",
+    "aria": False,
+    "padding": {"left": 2, "right": 8, "top": 6, "bottom": 2},
+    "view": {"stroke": None},
+    "axis": {
+        "domain": False, "ticks": False, "grid": True, "gridColor": _GRID, "tickColor": _GRID, "labelColor": _MUTED,
+        "labelFontSize": 12, "titleColor": _MUTED, "titleFontSize": 12, "titleFontWeight": "normal",
+        "labelPadding": 6, "titlePadding": 8,
+    },
+}  # fmt: skip
+_RULE = {"type": "rule", "color": _INK, "strokeWidth": 1.5}
+_LABEL = {"type": "text", "align": "center", "baseline": "bottom", "dy": -4, "fontSize": 12, "color": _INK}
+_LOG_AXIS = {"grid": False, "tickCount": 5, "labelExpr": _COUNT, "ticks": True, "labelOverlap": "greedy"}
+
+Spec = dict[str, Any]
 
 
 def flow_chart(flow: Sequence[Step]) -> str:
@@ -48,28 +63,32 @@ def flow_chart(flow: Sequence[Step]) -> str:
             {"stage": step.stage, "from": 0, "to": step.kept, "part": "kept", "kept": f"{step.kept:,}"},
             {"stage": step.stage, "from": step.kept, "to": step.came, "part": "left out", "removed": label},
         ]
-    order = [step.stage for step in flow]
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        y=alt.Y(
-            "stage:N",
-            sort=order,
-            title=None,
-            axis=alt.Axis(grid=False, labelFontSize=13, labelColor=_INK, labelPadding=10),
-        )
-    )
-    scale = alt.Scale(domainMin=0, domainMax=max((step.came for step in flow), default=0) * 1.14 or 1, nice=False)
-    bars = base.mark_bar(height=22).encode(
-        x=alt.X("from:Q", title=None, scale=scale, axis=None), x2="to:Q", color=_parts("kept", "left out")
-    )
-    kept = (
-        base.transform_filter("datum.part == 'kept'")
-        .mark_text(align="left", dx=8, fontSize=12, color=_PAPER, fontWeight=600)
-        .encode(x=alt.value(0), text="kept:N", opacity=_fits(scale.to_dict()["domainMax"]))
-    )
-    removed = base.transform_filter("datum.part != 'kept'").mark_text(
-        align="left", dx=6, fontSize=12, color=_MUTED
-    ).encode(x=alt.X("to:Q", scale=scale), text="removed:N")  # fmt: skip
-    return _svg((bars + kept + removed).properties(width=_WIDTH, height=alt.Step(34)))
+    widest = max((step.came for step in flow), default=0) * 1.14 or 1
+    scale = {"domainMin": 0, "domainMax": widest, "nice": False}
+    stages = {"grid": False, "labelFontSize": 13, "labelColor": _INK, "labelPadding": 10}
+    y = _name("stage", sort=[step.stage for step in flow], title=None, axis=stages)
+    text = {"type": "text", "align": "left", "fontSize": 12}
+    fits = {"condition": {"test": f"datum.to > {widest * 0.14:.6g}", "value": 1}, "value": 0}
+    bars = {
+        "mark": {"type": "bar", "height": 22},
+        "encoding": {
+            "x": _number("from", title=None, scale=scale, axis=None),
+            "x2": {"field": "to"},
+            "y": y,
+            "color": _parts("kept", "left out"),
+        },
+    }
+    kept = {
+        "transform": [{"filter": "datum.part == 'kept'"}],
+        "mark": {**text, "dx": 8, "color": _PAPER, "fontWeight": 600},
+        "encoding": {"x": {"value": 0}, "y": y, "text": _name("kept"), "opacity": fits},
+    }
+    removed = {
+        "transform": [{"filter": "datum.part != 'kept'"}],
+        "mark": {**text, "dx": 6, "color": _MUTED},
+        "encoding": {"x": _number("to", scale=scale), "y": y, "text": _name("removed")},
+    }
+    return _svg({"data": {"values": rows}, "layer": [bars, kept, removed], "width": _WIDTH, "height": {"step": 34}})
 
 
 def histogram_chart(histogram: Histogram) -> str:
@@ -100,71 +119,63 @@ def histogram_chart(histogram: Histogram) -> str:
 
 
 @functools.cache
-def _histogram_spec(kind: str, lines: int) -> dict[str, Any]:
+def _histogram_spec(kind: str, lines: int) -> Spec:
     """What all histograms of a scale and number of thresholds share, as Vega: making it takes longer than drawing one.
 
     A page has two dozen of them; each fills in the data sets ``bins`` and ``line0`` …, and the signals ``low``,
     ``high``, ``ticks`` and ``align0`` ….
     """
-    low, high, ticks = map(alt.ExprRef, ("low", "high", "ticks"))
-    scale = alt.Scale(type=kind, domainMin=low, domainMax=high, nice=False)
-    shown: dict[str, Any] = {"tickCount": 6} if kind == "linear" else {"values": ticks}
-    numbers = alt.Axis(grid=False, labelExpr=_COUNT, labelFlush=True, ticks=True, labelOverlap="greedy", **shown)
-    bars = (
-        alt.Chart(alt.NamedData("bins"))
-        .mark_bar(stroke=_PAPER, strokeWidth=0.6)
-        .encode(
-            x=alt.X("from:Q", title=None, scale=scale, axis=numbers),
-            x2="to:Q",
-            y=alt.Y("documents:Q", title=None, axis=alt.Axis(tickCount=3, labelExpr=_COUNT)),
-            y2="none:Q",
-            color=_parts("within", "beyond"),
-        )
-    )
-    marks = [mark for i in range(lines) for mark in _line_marks(f"line{i}", alt.ExprRef(f"align{i}"), scale)]
-    spec = _spec(alt.layer(bars, *marks).properties(width=_HALF_WIDTH, height=130))
+    scale = {"type": kind, "domainMin": {"expr": "low"}, "domainMax": {"expr": "high"}, "nice": False}
+    shown = {"tickCount": 6} if kind == "linear" else {"values": {"expr": "ticks"}}
+    numbers = {"grid": False, "labelExpr": _COUNT, "labelFlush": True, "ticks": True, "labelOverlap": "greedy", **shown}
+    bars = {
+        "data": {"name": "bins"},
+        "mark": {"type": "bar", "stroke": _PAPER, "strokeWidth": 0.6},
+        "encoding": {
+            "x": _number("from", title=None, scale=scale, axis=numbers),
+            "x2": {"field": "to"},
+            "y": _number("documents", title=None, axis={"tickCount": 3, "labelExpr": _COUNT}),
+            "y2": {"field": "none"},
+            "color": _parts("within", "beyond"),
+        },
+    }
+    marks = [mark for i in range(lines) for mark in _line_marks(f"line{i}", f"align{i}", scale)]
     given = ("low", "high", "ticks", *(f"align{i}" for i in range(lines)))
-    vega: dict[str, Any] = vl_convert.vegalite_to_vega({**spec, "params": [{"name": name} for name in given]})
+    spec = {"params": [{"name": name} for name in given], "layer": [bars, *marks], "width": _HALF_WIDTH, "height": 130}
+    vega: Spec = vl_convert.vegalite_to_vega({**spec, "config": _CONFIG})
     return vega
 
 
 def cluster_chart(duplicates: Duplicates) -> str:
     """Number of clusters of each size, both on a logarithmic scale."""
     rows = [{"size": size.documents, "clusters": size.clusters} for size in duplicates.sizes]
-    points = (
-        alt.Chart(alt.Data(values=rows))
-        .mark_circle(size=46, color=_KEPT, opacity=0.9)
-        .encode(
-            x=alt.X(
-                "size:Q",
-                scale=alt.Scale(type="log", domainMin=1.8),
-                title="documents in a cluster",
-                axis=_log_axis(),
-            ),
-            y=alt.Y("clusters:Q", scale=alt.Scale(type="log", domainMin=1), title="clusters", axis=_log_axis()),
-        )
-    )
-    return _svg(points.properties(width=_HALF_WIDTH, height=200))
+    sizes = _number("size", scale={"type": "log", "domainMin": 1.8}, title="documents in a cluster", axis=_LOG_AXIS)
+    clusters = _number("clusters", scale={"type": "log", "domainMin": 1}, title="clusters", axis=_LOG_AXIS)
+    points = {
+        "data": {"values": rows},
+        "mark": {"type": "circle", "size": 46, "color": _KEPT, "opacity": 0.9},
+        "encoding": {"x": sizes, "y": clusters},
+    }
+    return _svg({**points, "width": _HALF_WIDTH, "height": 200})
 
 
 def catch_chart(duplicates: Duplicates) -> str:
     """The S-curve: probability that a pair of a given similarity is compared."""
     rows = [{"similarity": at, "chance": chance} for at, chance in duplicates.curve]
-    percent = alt.Axis(format="%", tickCount=4)
-    curve = (
-        alt.Chart(alt.Data(values=rows))
-        .mark_line(color=_KEPT, strokeWidth=2.5)
-        .encode(
-            x=alt.X("similarity:Q", title="Jaccard similarity of a pair", axis=alt.Axis(grid=False, tickCount=6)),
-            y=alt.Y("chance:Q", title="compared", axis=percent, scale=alt.Scale(domain=[0, 1])),
-        )
-    )
-    mark = alt.Chart(alt.Data(values=[{"at": duplicates.similarity, "label": f"similarity {duplicates.similarity:g}"}]))
-    rule = mark.mark_rule(color=_INK, strokeWidth=1.5).encode(x="at:Q")
-    text = mark.mark_text(align="center", baseline="bottom", dy=-4, fontSize=12, color=_INK).encode(
-        x="at:Q", y=alt.value(0), text="label:N"
-    )
-    return _svg((curve + rule + text).properties(width=_HALF_WIDTH, height=200))
+    percent = {"format": "%", "tickCount": 4}
+    similarity = _number("similarity", title="Jaccard similarity of a pair", axis={"grid": False, "tickCount": 6})
+    curve = {
+        "data": {"values": rows},
+        "mark": {"type": "line", "color": _KEPT, "strokeWidth": 2.5},
+        "encoding": {
+            "x": similarity,
+            "y": _number("chance", title="compared", axis=percent, scale={"domain": [0, 1]}),
+        },
+    }
+    line = {"values": [{"at": duplicates.similarity, "label": f"similarity {duplicates.similarity:g}"}]}
+    rule = {"data": line, "mark": _RULE, "encoding": {"x": _number("at")}}
+    text = {"data": line, "mark": _LABEL, "encoding": {"x": _number("at"), "y": {"value": 0}, "text": _name("label")}}
+    return _svg({"layer": [curve, rule, text], "width": _HALF_WIDTH, "height": 200})
 
 
 def _line(line: Threshold) -> dict[str, Any]:
@@ -178,11 +189,14 @@ def _align(line: Threshold, histogram: Histogram) -> str:
     return "left" if place < 0.12 else "right" if place > 0.88 else "center"
 
 
-def _line_marks(data: str, align: Any, scale: alt.Scale) -> list[Any]:
+def _line_marks(data: str, align: str, scale: Spec) -> list[Spec]:
     """A threshold as a rule with its label above."""
-    mark = alt.Chart(alt.NamedData(data)).encode(x=alt.X("at:Q", scale=scale))
-    text = mark.mark_text(align=align, baseline="bottom", dy=-4, fontSize=12, color=_INK)
-    return [mark.mark_rule(color=_INK, strokeWidth=1.5), text.encode(y=alt.value(0), text="label:N")]
+    x = _number("at", scale=scale)
+    label = {**_LABEL, "align": {"expr": align}}
+    return [
+        {"data": {"name": data}, "mark": _RULE, "encoding": {"x": x}},
+        {"data": {"name": data}, "mark": label, "encoding": {"x": x, "y": {"value": 0}, "text": _name("label")}},
+    ]
 
 
 def _place(value: float, histogram: Histogram) -> float:
@@ -204,17 +218,16 @@ def _ticks(histogram: Histogram) -> list[float]:
     return [place for place in places if low <= math.log10(place) <= high]
 
 
-def _parts(first: str, second: str) -> alt.Color:
-    return alt.Color("part:N", scale=alt.Scale(domain=[first, second], range=[_KEPT, _REMOVED]), legend=None)
+def _number(field: str, **given: Any) -> Spec:
+    return {"field": field, "type": "quantitative", **given}
 
 
-def _fits(widest: float) -> Any:
-    """Show the number inside a bar only when the bar is long enough for it."""
-    return alt.condition(f"datum.to > {widest * 0.14:.6g}", alt.value(1), alt.value(0))
+def _name(field: str, **given: Any) -> Spec:
+    return {"field": field, "type": "nominal", **given}
 
 
-def _log_axis() -> alt.Axis:
-    return alt.Axis(grid=False, tickCount=5, labelExpr=_COUNT, ticks=True, labelOverlap="greedy")
+def _parts(first: str, second: str) -> Spec:
+    return _name("part", scale={"domain": [first, second], "range": [_KEPT, _REMOVED]}, legend=None)
 
 
 def _is_beyond(low: float, high: float, lines: Sequence[Threshold]) -> bool:
@@ -222,23 +235,8 @@ def _is_beyond(low: float, high: float, lines: Sequence[Threshold]) -> bool:
     return any(middle < line.value if line.side == "min" else middle > line.value for line in lines)
 
 
-def _svg(chart: Any) -> str:
-    return _cleaned(vl_convert.vegalite_to_svg(_spec(chart)))
-
-
-def _spec(chart: Any) -> dict[str, Any]:
-    drawn = chart.configure(
-        background="transparent",
-        aria=False,
-        padding={"left": 2, "right": 8, "top": 6, "bottom": 2},
-        view=alt.ViewConfig(stroke=None),
-        axis=alt.AxisConfig(
-            domain=False, ticks=False, grid=True, gridColor=_GRID, tickColor=_GRID, labelColor=_MUTED, labelFontSize=12,
-            titleColor=_MUTED, titleFontSize=12, titleFontWeight="normal", labelPadding=6, titlePadding=8,
-        ),
-    )  # fmt: skip
-    spec: dict[str, Any] = drawn.to_dict(validate=False)  # checking costs as much as drawing
-    return spec
+def _svg(chart: Spec) -> str:
+    return _cleaned(vl_convert.vegalite_to_svg({**chart, "config": _CONFIG}))
 
 
 def _cleaned(svg: str) -> str:

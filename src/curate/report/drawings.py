@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 import msgspec
-from altair.utils.schemapi import debug_mode
 
 from curate.report import charts, quantities
 from curate.report.duplicates import Duplicates
@@ -24,8 +23,7 @@ class Drawing(msgspec.Struct, frozen=True, kw_only=True):
 
 def drawings(report: Report) -> dict[str, Drawing]:
     """Every chart of the page by its id: ``flow``, ``measure-<measure>``, ``clusters``, ``catch``."""
-    with debug_mode(False):  # Altair would check every piece of a chart against its schema when it is made
-        return {figure.id: figure for figure in _drawn(report)}
+    return {figure.id: figure for figure in _drawn(report)}
 
 
 def _drawn(report: Report) -> Iterator[Drawing]:

@@ -1,14 +1,23 @@
 """The calibration plot: how often documents with a score are good, beside how often they should be."""
 
 import re
+from typing import Any
 
-import altair as alt
 import vl_convert
 
 from curate.training.figures import Bin
 
 _INK, _MUTED, _GRID, _ACCENT = "#1f2328", "#59636e", "#d8dee4", "#0a62c4"
 _SIZE = 300
+_CONFIG = {
+    "background": "transparent",
+    "font": "system-ui, sans-serif",
+    "view": {"stroke": None},
+    "axis": {
+        "domain": False, "ticks": False, "gridColor": _GRID, "labelColor": _MUTED, "titleColor": _INK,
+        "titleFontWeight": "normal", "labelFontSize": 12, "titleFontSize": 12, "labelPadding": 6, "titlePadding": 8,
+    },
+}  # fmt: skip
 _LONG_NUMBER = re.compile(r"(\d+\.\d{2})\d+")
 
 
@@ -18,27 +27,31 @@ def calibration_chart(bins: tuple[Bin, ...]) -> str:
         {"score": one.score, "good": one.good, "least": one.least, "most": one.most, "documents": one.documents}
         for one in bins
     ]
-    axis = alt.Axis(format=".0%", tickCount=5)
-    scale = alt.Scale(domain=[0, 1])
-    x = alt.X("score:Q", title="mean score", axis=axis, scale=scale)
-    ideal = (
-        alt.Chart(alt.Data(values=[{"score": 0, "good": 0}, {"score": 1, "good": 1}]))
-        .mark_line(color=_MUTED, strokeDash=[4, 4], strokeWidth=1)
-        .encode(x=x, y=alt.Y("good:Q", title="good documents", axis=axis, scale=scale))
-    )
-    points = alt.Chart(alt.Data(values=rows)).encode(x=x)
-    spread = points.mark_rule(color=_ACCENT, strokeWidth=1.5).encode(y=alt.Y("least:Q", scale=scale), y2="most:Q")
-    found = points.mark_circle(color=_ACCENT, opacity=1).encode(
-        y=alt.Y("good:Q", scale=scale), size=alt.Size("documents:Q", scale=alt.Scale(range=[30, 300]), legend=None)
-    )
-    chart = (ideal + spread + found).properties(width=_SIZE, height=_SIZE).configure(
-        background="transparent",
-        font="system-ui, sans-serif",
-        view=alt.ViewConfig(stroke=None),
-        axis=alt.AxisConfig(
-            domain=False, ticks=False, gridColor=_GRID, labelColor=_MUTED, titleColor=_INK, titleFontWeight="normal",
-            labelFontSize=12, titleFontSize=12, labelPadding=6, titlePadding=8,
-        ),
-    )  # fmt: skip
-    svg: str = vl_convert.vegalite_to_svg(chart.to_dict())
+    axis, scale = {"format": ".0%", "tickCount": 5}, {"domain": [0, 1]}
+    x = _number("score", title="mean score", axis=axis, scale=scale)
+    ideal = {
+        "data": {"values": [{"score": 0, "good": 0}, {"score": 1, "good": 1}]},
+        "mark": {"type": "line", "color": _MUTED, "strokeDash": [4, 4], "strokeWidth": 1},
+        "encoding": {"x": x, "y": _number("good", title="good documents", axis=axis, scale=scale)},
+    }
+    spread = {
+        "data": {"values": rows},
+        "mark": {"type": "rule", "color": _ACCENT, "strokeWidth": 1.5},
+        "encoding": {"x": x, "y": _number("least", scale=scale), "y2": {"field": "most"}},
+    }
+    found = {
+        "data": {"values": rows},
+        "mark": {"type": "circle", "color": _ACCENT, "opacity": 1},
+        "encoding": {
+            "x": x,
+            "y": _number("good", scale=scale),
+            "size": _number("documents", scale={"range": [30, 300]}, legend=None),
+        },
+    }
+    chart = {"layer": [ideal, spread, found], "width": _SIZE, "height": _SIZE, "config": _CONFIG}
+    svg: str = vl_convert.vegalite_to_svg(chart)
     return _LONG_NUMBER.sub(r"\1", svg)
+
+
+def _number(field: str, **given: Any) -> dict[str, Any]:
+    return {"field": field, "type": "quantitative", **given}

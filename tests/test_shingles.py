@@ -63,6 +63,49 @@ def test_each_code_point_of_a_script_without_spaces_is_part_of_a_word():
     assert len(sets_of(["ខ្មែរ"], 2)[0]) == 1, "too few for a shingle: all of them are one"
 
 
+ARTICLE_1 = {
+    "zh": "人人生而自由，在尊严和权利上一律平等。他们赋有理性和良心，并应以兄弟关系的精神相对待。",
+    "ja": "すべての人間は、生まれながらにして自由であり、かつ、尊厳と権利とについて平等である。"
+    "人間は、理性と良心とを授けられており、"
+    "互いに同胞の精神をもって行動しなければならない。",
+    "th": "มนุษย์ทั้งหลายเกิดมามีอิสระและเสมอภาคกันในเกียรติศักดิ์และสิทธิ ต่างมีเหตุผลและมโนธรรม และควรปฏิบัติต่อกันด้วยเจตนารมณ์แห่งภราดรภาพ",
+    "lo": "ມະນຸດທຸກຄົນເກີດມາມີກຽດສັກສີ, ສິດທິ, ເສລີພາບແລະຄວາມສະເໝີພາບເທົ່າທຽມກັນ. ທຸກໆຄົນມີເຫດຜົນແລະຄວາມຄິດຄວາມເຫັນສ່ວນຕົວ",
+    "km": "មនុស្សទាំងអស់ កើតមកមានសេរីភាព និងសមភាព ក្នុងផ្នែកសេចក្ដីថ្លៃថ្នូរនិងសិទ្ធិ។ មនុស្ស មានវិចារណញ្ញាណនិងសតិសម្បជញ្ញៈជាប់ពីកំណើត",
+    "my": "လူတိုင်းသည် တူညီလွတ်လပ်သော ဂုဏ်သိက္ခာဖြင့်လည်းကောင်း၊ တူညီလွတ်လပ်သော အခွင့်အရေးများဖြင့်လည်းကောင်း၊ မွေးဖွားလာသူများ ဖြစ်သည်။",
+    "en": "All human beings are born free and equal in dignity and rights. They are endowed with reason and conscience "
+    "and should act towards one another in a spirit of brotherhood.",
+}
+"""Universal Declaration of Human Rights, article 1."""
+
+
+@pytest.mark.parametrize("language", ARTICLE_1)
+def test_one_edit_costs_as_many_shingles_as_contain_it(language):
+    text = ARTICLE_1[language]
+    found = words(text)
+    middle = found[len(found) // 2]
+    at = text.lower().index(middle, len(text) // 2 - 8)
+    rare = {"en": "giraffes", "zh": "龘", "ja": "龘", "th": "ฮ", "lo": "ຮ", "km": "ឡ", "my": "ဠ"}[language]
+    copy = text[:at] + rare + text[at + len(middle) :]
+    before, after = (set(members.tolist()) for members in sets_of([text, copy], 5))
+    lost = {"en": 5, "zh": 8, "ja": 8}.get(language, 20)
+    assert len(before - after) == len(after - before) == lost
+    assert len(before) == len(shingle_set(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "again", "other"),
+    [
+        ("Hello, world!", "hello world", "world hello"),
+        ("你好，世界！", "你好世界", "世界你好"),
+        ("สวัสดีครับ!", "สวัสดี ครับ", "ครับสวัสดี"),
+    ],
+)
+def test_a_text_too_short_for_a_shingle_is_one(text, again, other):
+    first, second, third = sets_of([text, again, other], 5)
+    assert len(first) == 1
+    assert first == second != third
+
+
 def test_marks_do_not_cut_a_word():
     assert len(sets_of(["हिन्दी"], 1)[0]) == 1
 

@@ -1,5 +1,7 @@
 """Lines cut by rule: the kernel against its oracle, edits that give the same text, one document or many."""
 
+import heapq
+import inspect
 import itertools
 import math
 
@@ -122,3 +124,44 @@ def test_text_without_edits_is_the_same_array():
 )
 def test_sentences(line, sentences):
     assert measured([line], None)[0][0]["sentences"] == sentences
+
+
+CODE = inspect.getsource(heapq.merge)
+MATHEMATICS = r"""\begin{align}
+  \int_0^1 x^2 \, dx &= \frac{1}{3} \\
+  \sum_{k=1}^n k &= \frac{n(n+1)}{2}
+\end{align}"""
+POEM = """Tyger Tyger, burning bright,
+In the forests of the night;
+What immortal hand or eye,
+Could frame thy fearful symmetry?"""
+PROSE = """The road from the station follows the river for two miles, and then turns north into the hills.
+There is an inn at the bend. It closes at nine."""
+
+
+@pytest.mark.parametrize("text", [MATHEMATICS, POEM])
+def test_lines_of_mathematics_and_verse_stay_as_they_are(text: str) -> None:
+    assert left(text, C4) != text
+    assert left(text, C4._replace(keep_code=True)) == text
+
+
+def test_most_lines_of_real_code_stay() -> None:
+    lines = [line for line in CODE.split("\n") if line.strip()]
+    stays = left(CODE, C4._replace(keep_code=True)).split("\n")
+    assert len(left(CODE, C4).split("\n")) < len(lines) / 2 < len(stays)
+
+
+def test_lines_of_prose_are_not_taken_for_code() -> None:
+    assert signals_of(PROSE, C4._replace(keep_code=True))["verbatim_lines"] == 0
+
+
+def left(text: str, rules: LineRules) -> str:
+    texts = pa.array([text], pa.large_string())
+    _, cuts = line_signals(*utf8_view(texts), rules)
+    feeds = pa.array(["\n" * count for count in cuts.newlines.tolist()], pa.string())
+    return edited(texts, edit_lists(cuts.starts, cuts.stops, feeds, cuts.ends))[0].as_py()
+
+
+def signals_of(text: str, rules: LineRules) -> dict[str, float]:
+    found, _ = line_signals(*utf8_view(pa.array([text], pa.large_string())), rules)
+    return {name: float(values[0]) for name, values in found.items()}

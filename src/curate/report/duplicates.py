@@ -167,7 +167,8 @@ def _removed(judgments: Judgments) -> pl.LazyFrame:
 
 def _matrix(judgments: Judgments) -> Matrix | None:
     """Removed documents by their source and that of their survivor."""
-    names = judgments.frame.select(row=pl.col(ROW).cast(pl.Int64), survivor="source")
+    survivors = judgments.frame.filter(pl.col("near_dup.copies") > 1)
+    names = survivors.select(row=pl.col(ROW).cast(pl.Int64), survivor="source")
     pairs = (
         _removed(judgments)
         .join(names, on="row", how="left")

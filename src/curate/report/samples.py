@@ -5,7 +5,6 @@ over the whole corpus that depends on row numbers only, so the same run always s
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import SequenceMatcher
 from itertools import groupby
 from typing import Any
 
@@ -18,6 +17,7 @@ import pyarrow.parquet as pq
 from curate.report.judgments import REASONS, ROW, Judgments, ask
 from curate.report.measures import Threshold
 from curate.store.life import edited_text
+from curate.text.difference import difference
 
 MAX_CHARACTERS = 1200
 READ_CHARACTERS = 20 * MAX_CHARACTERS
@@ -108,21 +108,10 @@ def changed_words(text: str, other: str) -> list[tuple[str, bool]]:
 
     Example:
         >>> changed_words("the red house", "the blue house")
-        [('the ', False), ('red', True), (' house', False)]
+        [('the ', False), ('red ', True), ('house', False)]
     """
-    words, others = _words(text), _words(other)
-    matcher = SequenceMatcher(a=words, b=others, autojunk=False)
-    pieces = [
-        ("".join(words[start:end]), operation != "equal")
-        for operation, start, end, _, _ in matcher.get_opcodes()
-        if end > start
-    ]
+    pieces = [(piece.text, piece.kind != "same") for piece in difference(other, text) if piece.kind in ("same", "new")]
     return [("".join(piece for piece, _ in run), changed) for changed, run in groupby(pieces, key=lambda p: p[1])]
-
-
-def _words(text: str) -> list[str]:
-    """Words and the white space between them."""
-    return ["".join(run) for _, run in groupby(text, key=str.isspace)]
 
 
 def spread_key(seed: int = 0) -> pl.Expr:

@@ -20,7 +20,7 @@ from curate.ui.notes import printable
 
 SHOWN_CHARACTERS = 600
 SHOWN_EDITS = 20
-_SHOWN_APART = ("edits", "span")
+_SHOWN_APART = ("edits", "span", "survivor_at", "survivor_run")
 
 
 def show_life(run: str, document: str, *, json: bool, color: Color = "auto") -> int:

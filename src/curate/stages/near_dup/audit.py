@@ -19,9 +19,9 @@ import pyarrow as pa
 
 from curate.stages.contract import Corpus
 from curate.stages.near_dup.numbering import Numbering
-from curate.stages.near_dup.sending import column
 from curate.stages.near_dup.settings import NearDupSettings
 from curate.stages.near_dup.survivors import MEMBERS, members, settle
+from curate.stages.sending import column
 from curate.text.shingles import mixed
 
 SAMPLE = 1 << 16

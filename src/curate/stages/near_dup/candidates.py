@@ -13,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from curate.stages.contract import Corpus, Rows, addressed
+from curate.stages.near_dup.homing import in_order, sent_home
 from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.partial import band_column
-from curate.stages.near_dup.sending import column, in_order, range_of_key, ranges_for, sent_home
+from curate.stages.sending import column, range_of_key, ranges_for
 from curate.text.components import Nodes, large_star, small_star, stars
 from curate.text.lsh import meetings
 

@@ -12,9 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curate.stages.contract import Corpus, Rows, addressed
+from curate.stages.near_dup.homing import sent_home
 from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.preference import preferred_order
-from curate.stages.near_dup.sending import column, range_of_key, ranges_for, sent_home
+from curate.stages.sending import column, range_of_key, ranges_for
 
 COPIES = pa.schema([("document", pa.int64()), ("leader", pa.int64())])
 """A document and the one with the same text that leads their group."""

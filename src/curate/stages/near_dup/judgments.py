@@ -13,9 +13,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curate.stages.contract import Corpus, Rows, addressed
+from curate.stages.near_dup.homing import sent_home
 from curate.stages.near_dup.numbering import Numbering
-from curate.stages.near_dup.sending import column, sent_home
 from curate.stages.near_dup.survivors import REMOVALS
+from curate.stages.sending import column
 
 _PLACE = pa.struct([("part", pa.int32()), ("row", pa.int64())])
 

@@ -19,8 +19,8 @@ from curate.stages.contract import Corpus, Rows, addressed
 from curate.stages.near_dup.candidates import Candidates
 from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.preference import preferred_order
-from curate.stages.near_dup.sending import column, range_of_key, ranges_for
 from curate.stages.near_dup.settings import NearDupSettings
+from curate.stages.sending import column, range_of_key, ranges_for
 from curate.text.greedy import Buckets, select_survivors
 from curate.text.shingles import Hashes, mixed, shingle_sets
 

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from curate.report import page as page_module
+from curate.report import vega
 from curate.report.model import build_report
 from curate.report.page import MAX_BYTES, render_page, visible, write_report
 from curate.report.quantities import count
@@ -201,3 +202,13 @@ def test_in_a_browser_nothing_acts_and_nothing_is_fetched(page, tmp_path, size):
     assert "<img" not in dom
     assert "owned" not in re.search(r"<title>(.*?)</title>", dom)[1]
     assert "example.invalid" not in log.read_text()
+
+
+def test_another_process_draws_the_same_page_and_its_end_stops_nobody(report, page, monkeypatch):
+    monkeypatch.setattr(vega, "_running", [])
+    vega.start()
+    [process] = vega._running
+    assert render_page(report) == page
+    process._process.kill()
+    assert render_page(report) == page
+    assert not vega._running

@@ -7,24 +7,24 @@ This is what ``curate run`` does, and what a Python program calls::
     Session(paths=["corpus/"], output="curated").work(face="quiet")
 """
 
-import importlib
 import json as jsonlib
 import os
 import shlex
 import signal
 import sys
-import threading
 import webbrowser
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from rich.console import Console
 
-from curate.compiling import announced_compiling
+from curate.compiling import announced_compiling, load_compiler
 from curate.config import Config, load
 from curate.corpus.input import Skipped, discover
 from curate.corpus.inspect import inspect
@@ -144,9 +144,7 @@ class Session:
         """
         err = console(color)
         plan = self.plan(self.config())
-        # Vega and its kin take a while to import; tokenizers load outside the interpreter's lock meanwhile.
-        threading.Thread(target=importlib.import_module, args=("curate.report.page",), daemon=True).start()
-        warnings = _plan_notes(plan)
+        warnings = _prepared(plan)
         engine = local_engine(plan.config)
         directory = RunDirectory(Path(self.output))
         if not quiet:
@@ -236,6 +234,15 @@ def _nothing_to_read(paths: Sequence[str], skipped: Sequence[Skipped]) -> str:
     if not skipped:
         return f"{where} holds no files"
     return f"{where} holds nothing to read: `{skipped[0].path}` was skipped ({skipped[0].why})"
+
+
+def _prepared(plan: Plan) -> list[Warned]:
+    """Load what the run needs, tokenizers outside the interpreter's lock; notes for the user."""
+    with ThreadPoolExecutor(1) as pool:
+        notes = pool.submit(_plan_notes, plan)
+        load_compiler()
+        import_module("curate.report.page")
+        return notes.result()
 
 
 def _plan_notes(plan: Plan) -> list[Warned]:

@@ -94,6 +94,10 @@ def run(
 
     Run the same command again to continue after a crash, or with other settings to redo only what they touch.
     """
+    from curate.report import vega
+
+    if not dry_run:
+        vega.start()
     from curate.session import Session
 
     session = Session(

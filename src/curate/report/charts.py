@@ -11,11 +11,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import vl_convert
-
 from curate.report.duplicates import Duplicates
 from curate.report.measures import Histogram, Threshold
 from curate.report.model import Step
+from curate.report.vega import Spec, converted
 
 _INK, _MUTED, _GRID, _KEPT, _REMOVED, _PAPER = (f"#10101{digit}" for digit in range(6))
 _VARIABLES = {
@@ -50,8 +49,6 @@ _CONFIG = {
 _RULE = {"type": "rule", "color": _INK, "strokeWidth": 1.5}
 _LABEL = {"type": "text", "align": "center", "baseline": "bottom", "dy": -4, "fontSize": 12, "color": _INK}
 _LOG_AXIS = {"grid": False, "tickCount": 5, "labelExpr": _COUNT, "ticks": True, "labelOverlap": "greedy"}
-
-Spec = dict[str, Any]
 
 
 def flow_chart(flow: Sequence[Step]) -> str:
@@ -115,7 +112,7 @@ def histogram_chart(histogram: Histogram) -> str:
             {**entry, "values": data[entry["name"]]} if entry["name"] in data else entry for entry in vega["data"]
         ],
     }
-    return _cleaned(vl_convert.vega_to_svg(filled))
+    return _cleaned(converted("vega_to_svg", filled))
 
 
 @functools.cache
@@ -142,7 +139,7 @@ def _histogram_spec(kind: str, lines: int) -> Spec:
     marks = [mark for i in range(lines) for mark in _line_marks(f"line{i}", f"align{i}", scale)]
     given = ("low", "high", "ticks", *(f"align{i}" for i in range(lines)))
     spec = {"params": [{"name": name} for name in given], "layer": [bars, *marks], "width": _HALF_WIDTH, "height": 130}
-    vega: Spec = vl_convert.vegalite_to_vega({**spec, "config": _CONFIG})
+    vega: Spec = converted("vegalite_to_vega", {**spec, "config": _CONFIG})
     return vega
 
 
@@ -236,7 +233,7 @@ def _is_beyond(low: float, high: float, lines: Sequence[Threshold]) -> bool:
 
 
 def _svg(chart: Spec) -> str:
-    return _cleaned(vl_convert.vegalite_to_svg({**chart, "config": _CONFIG}))
+    return _cleaned(converted("vegalite_to_svg", {**chart, "config": _CONFIG}))
 
 
 def _cleaned(svg: str) -> str:

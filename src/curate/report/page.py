@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,10 @@ def report_json(report: Report) -> bytes:
 
 def render_page(report: Report) -> str:
     """The page as HTML, never larger than `MAX_BYTES` unless the numbers alone are."""
-    figures = drawings(report)
+    with ThreadPoolExecutor(1) as pool:  # the template is read while another process draws
+        drawn = pool.submit(drawings, report)
+        _template()
+        figures = drawn.result()
     page = ""
     for length in _LENGTHS:
         page = _render(report, figures, length)
@@ -94,10 +98,9 @@ def toml_text(config: Mapping[str, Any]) -> str:
 
 
 def _render(report: Report, figures: Mapping[str, Drawing], length: int) -> str:
-    environment = _environment()
     samples = _shortened(report.samples, length)
     style, script = _asset("page.css"), _asset("page.js")
-    return environment.get_template("page.html.j2").render(
+    return _template().render(
         report=report,
         run=report.manifest,
         summary=report.summary,
@@ -114,7 +117,7 @@ def _render(report: Report, figures: Mapping[str, Drawing], length: int) -> str:
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -138,7 +141,7 @@ def _environment() -> jinja2.Environment:
         "range": _range,
     }
     environment.globals |= {"changed_words": changed_words}
-    return environment
+    return environment.get_template("page.html.j2")
 
 
 @cache

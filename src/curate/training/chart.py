@@ -3,8 +3,7 @@
 import re
 from typing import Any
 
-import vl_convert
-
+from curate.report.vega import converted
 from curate.training.figures import Bin
 
 _INK, _MUTED, _GRID, _ACCENT = "#1f2328", "#59636e", "#d8dee4", "#0a62c4"
@@ -49,7 +48,7 @@ def calibration_chart(bins: tuple[Bin, ...]) -> str:
         },
     }
     chart = {"layer": [ideal, spread, found], "width": _SIZE, "height": _SIZE, "config": _CONFIG}
-    svg: str = vl_convert.vegalite_to_svg(chart)
+    svg: str = converted("vegalite_to_svg", chart)
     return _LONG_NUMBER.sub(r"\1", svg)
 
 

@@ -64,7 +64,7 @@ def cut_shards(plan: Plan, step: Step, judges: tuple[Step, ...], directory: RunD
             entry = existing_shard(folder, number, settings, vocabulary, first=first, last=last)
             if entry is not None:
                 return number, entry
-        documents = _documents(stretches, number, step, directory)
+        documents = engine.spread(_Group.read, _groups(stretches, number, step, directory))  # read while one writes
         entry = write_shard(folder, number, documents, settings, vocabulary, first=first, last=last)
         write_whole(note, json.dumps(key).encode())
         return number, entry
@@ -126,22 +126,35 @@ def _write_places(
         writer.finish(keys)
 
 
-def _documents(stretches: list[_Stretch], number: int, step: Step, directory: RunDirectory) -> Iterator[pa.RecordBatch]:
-    """Ids and token ids of a shard's documents, one row group at a time."""
+class _Group(NamedTuple):
+    """Documents of a shard that lie in one row group of the encoder's cache."""
+
+    cached: Path
+    number: int
+    ids: pa.Array
+    here: pa.Array
+
+    def read(self) -> pa.RecordBatch:
+        """Their ids and token ids."""
+        with pq.ParquetFile(self.cached) as file:
+            tokens = file.read_row_group(self.number, columns=["input_ids"]).column("input_ids").combine_chunks()
+        return pa.RecordBatch.from_arrays([self.ids.filter(self.here), tokens.filter(self.here)], ["id", "input_ids"])
+
+
+def _groups(stretches: list[_Stretch], number: int, step: Step, directory: RunDirectory) -> Iterator[_Group]:
+    """Row groups with documents of shard ``number``, in order."""
     for stretch in stretches:
         ids = pq.read_table(directory.part(DOCUMENTS, stretch.part), columns=["id"]).column("id").combine_chunks()
         places = pq.read_table(directory.part(step.stage.name, stretch.part), columns=["shard"]).column("shard")
         here = pc.fill_null(pc.equal(places, number), False).combine_chunks()
-        tokens = pq.ParquetFile(directory.cached(step.stage.name, stretch.part))
+        cached = directory.cached(step.stage.name, stretch.part)
+        footer = pq.read_metadata(cached)
         start = 0
-        for group in range(tokens.num_row_groups):
-            size = tokens.metadata.row_group(group).num_rows
-            mask = here.slice(start, size)
-            if start + size > stretch.first and start <= stretch.last and pc.any(mask).as_py():
-                input_ids = tokens.read_row_group(group, columns=["input_ids"]).column("input_ids").combine_chunks()
-                yield pa.RecordBatch.from_arrays(
-                    [ids.slice(start, size).filter(mask), input_ids.filter(mask)], names=["id", "input_ids"]
-                )
+        for group in range(footer.num_row_groups):
+            size = footer.row_group(group).num_rows
+            inside = start + size > stretch.first and start <= stretch.last
+            if inside and pc.any(here.slice(start, size)).as_py():
+                yield _Group(cached, group, ids.slice(start, size), here.slice(start, size))
             start += size
 
 

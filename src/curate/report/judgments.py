@@ -5,7 +5,7 @@ every column of every stage. Questions are asked lazily and answered in polars' 
 does not depend on the number of documents.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -53,11 +53,15 @@ class Judgments:
         """The table described above."""
         if not self.files:
             return pl.LazyFrame(schema={ROW: pl.UInt32, "source": pl.String, "raw_bytes": pl.Int64})
-        documents = pl.scan_parquet(self.files, row_index_name=ROW).select(ROW, "source", "raw_bytes")
-        judged = [
-            pl.scan_parquet(self._files_of(stage)).select(pl.all().name.prefix(f"{stage}.")) for stage in self.stages
-        ]
-        return pl.concat([documents, *judged], how="horizontal")
+        return self._frame(self.files, first=0)
+
+    def parts(self) -> Iterator[pl.LazyFrame]:
+        """`frame` part by part, for dozens of questions at once: each part fits in memory and is read once for all."""
+        return (self._part(place) for place in range(len(self.files)))
+
+    def parts_of(self, rows: Iterable[int]) -> Iterator[pl.LazyFrame]:
+        """The parts that hold these rows."""
+        return (self._part(place) for place in sorted({self.place(row)[0] for row in rows}))
 
     def has(self, *columns: str) -> bool:
         """Whether the run has all of these columns."""
@@ -98,11 +102,22 @@ class Judgments:
     def _place_of_part(self) -> dict[int, int]:
         return {self.part_at(place): place for place in range(len(self.files))}
 
-    def _files_of(self, stage: str) -> list[Path]:
-        return [self.directory.path / stage / file.name for file in self.files]
+    def _part(self, place: int) -> pl.LazyFrame:
+        return self._frame([self.files[place]], int(self.offsets[place]))
+
+    def _frame(self, files: list[Path], first: int) -> pl.LazyFrame:
+        documents = pl.scan_parquet(files, row_index_name=ROW, row_index_offset=first)
+        judged = [
+            pl.scan_parquet(self._files_of(stage, files)).select(pl.all().name.prefix(f"{stage}."))
+            for stage in self.stages
+        ]
+        return pl.concat([documents.select(ROW, "source", "raw_bytes"), *judged], how="horizontal")
+
+    def _files_of(self, stage: str, files: Sequence[Path]) -> list[Path]:
+        return [self.directory.path / stage / file.name for file in files]
 
     def _is_whole(self, stage: str) -> bool:
-        return all(file.is_file() for file in self._files_of(stage))
+        return all(file.is_file() for file in self._files_of(stage, self.files))
 
 
 def ask(queries: Iterable[pl.LazyFrame]) -> list[pl.DataFrame]:

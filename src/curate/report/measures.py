@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from curate.report.judgments import Judgments, ask
@@ -83,22 +85,16 @@ def histograms(judgments: Judgments, thresholds: Sequence[Threshold]) -> tuple[H
     if not of:
         return ()
     sample = _sample(judgments, list(of))
-    shapes = {measure: _Shape(sample[measure], lines) for measure, lines in of.items()}
-    exact, *binned = ask(
-        [
-            judgments.frame.select(*(shape.exact_counts() for shape in shapes.values())),
-            *(shape.bins(judgments.frame) for shape in shapes.values()),
-        ]
-    )
-    drawn = (
-        shape.histogram(exact.select(pl.col(measure).struct.unnest()).to_dicts()[0], table)
-        for (measure, shape), table in zip(shapes.items(), binned, strict=True)
-    )
-    return tuple(histogram for histogram in drawn if histogram.documents)
+    shapes = [_Shape(sample[measure], lines) for measure, lines in of.items()]
+    for part in judgments.parts():
+        values = part.select(pl.col(*of).cast(pl.Float64)).collect()
+        for shape in shapes:
+            shape.count(values[shape.measure].drop_nulls().to_numpy())
+    return tuple(shape.histogram() for shape in shapes if shape.documents)
 
 
 class _Shape:
-    """Scale and bins of one histogram, chosen from a sample of the values."""
+    """One histogram in the making: scale and bins chosen from a sample of the values, then all of them counted."""
 
     def __init__(self, sample: pl.Series, thresholds: Sequence[Threshold]) -> None:
         values = sample.drop_nulls().cast(pl.Float64)
@@ -112,6 +108,8 @@ class _Shape:
         if not self.log and 0 <= low < 0.3 * high:
             low = 0.0
         self._cut(self._scaled(low), self._scaled(high), lines)
+        self.documents, self.largest = 0, 0.0
+        self.beyond, self.near = [0] * len(lines), [0] * len(lines)
 
     def _scaled(self, value: float) -> float:
         return math.log10(max(value, 1.0)) if self.log else value
@@ -124,52 +122,42 @@ class _Shape:
             before = math.ceil((self._scaled(lines[0]) - low) / width - 1e-9)
             low = self._scaled(lines[0]) - before * width
         self.low, self.width = low, width
-        self.count = max(1, math.floor((high - low) / width + 1e-9) + (1 if high > low or self.whole else 0))
+        bins = max(1, math.floor((high - low) / width + 1e-9) + (1 if high > low or self.whole else 0))
+        self.counts = np.zeros(bins, np.int64)
 
-    def bins(self, frame: pl.LazyFrame) -> pl.LazyFrame:
-        """Number of bin → documents in it, counted over all documents."""
-        value = pl.col(self.measure).cast(pl.Float64)
-        scaled = pl.max_horizontal(value, 1.0).log(10) if self.log else value
-        number = ((scaled - self.low) / self.width + 1e-9).floor().clip(0, self.count - 1).cast(pl.Int32)
-        return frame.filter(value.is_not_null()).select(bin=number).group_by("bin").len()
-
-    def exact_counts(self) -> pl.Expr:
-        """Documents measured, beyond and near each threshold, as one struct."""
-        value = pl.col(self.measure).cast(pl.Float64)
-        counts = [value.count().alias("documents"), value.max().alias("largest")]
+    def count(self, values: npt.NDArray[np.float64]) -> None:
+        """Add some values to the bins, and to the documents beyond and near each threshold."""
+        scaled = np.log10(np.maximum(values, 1.0)) if self.log else values
+        bins = np.floor((scaled - self.low) / self.width + 1e-9).clip(0, len(self.counts) - 1).astype(np.int64)
+        self.counts += np.bincount(bins, minlength=len(self.counts))
+        self.documents += len(values)
+        self.largest = max(self.largest, float(values.max(initial=0.0)))
         for number, line in enumerate(self.thresholds):
-            beyond = value < line.value if line.side == "min" else value > line.value
+            beyond = values < line.value if line.side == "min" else values > line.value
             if line.at:
-                beyond |= value == line.value
-            counts += [
-                beyond.sum().alias(f"beyond{number}"),
-                self._near(value, line.value).alias(f"near{number}"),
-            ]
-        return pl.struct(counts).alias(self.measure)
+                beyond |= values == line.value
+            self.beyond[number] += int(np.count_nonzero(beyond))
+            self.near[number] += self._near(values, line.value)
 
-    def _near(self, value: pl.Expr, line: float) -> pl.Expr:
+    def _near(self, values: npt.NDArray[np.float64], line: float) -> int:
         distance = NEAR * abs(line)
         if self.whole and distance < 1:  # 5 % of 2 words is no distance
-            return pl.lit(0, pl.UInt32)
-        return (value - line).abs().le(distance).sum()
+            return 0
+        return int(np.count_nonzero(np.abs(values - line) <= distance))
 
-    def histogram(self, exact: Mapping[str, Any], binned: pl.DataFrame) -> Histogram:
-        counts = [0] * self.count
-        for number, documents in binned.iter_rows():
-            counts[number] = documents
-        edges = [self.low + self.width * number for number in range(self.count + 1)]
-        lines = range(len(self.thresholds))
+    def histogram(self) -> Histogram:
+        edges = [self.low + self.width * number for number in range(len(self.counts) + 1)]
         return Histogram(
             measure=self.measure,
-            documents=exact["documents"],
+            documents=self.documents,
             scale="log" if self.log else "linear",
             edges=tuple(10**edge if self.log else edge for edge in edges),
-            counts=tuple(counts),
+            counts=tuple(self.counts.tolist()),
             median=self.median,
-            largest=float(exact["largest"] or 0.0),
+            largest=self.largest,
             thresholds=self.thresholds,
-            beyond=tuple(exact[f"beyond{number}"] for number in lines),
-            near=tuple(exact[f"near{number}"] for number in lines),
+            beyond=tuple(self.beyond),
+            near=tuple(self.near),
         )
 
 

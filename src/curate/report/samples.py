@@ -5,16 +5,20 @@ over the whole corpus that depends on row numbers only, so the same run always s
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curate.report.judgments import REASONS, ROW, Judgments, ask
+from curate.report.judgments import REASONS, ROW, Judgments
 from curate.report.measures import Threshold
 from curate.store.life import edited_text
 from curate.text.difference import difference
@@ -83,14 +87,14 @@ def choose_samples(
     if not number or not judgments.rows:
         return Samples()
     lines = {threshold.measure: threshold for threshold in thresholds}
-    queries = {
-        ("kept", ""): _spread(judgments.frame.filter(judgments.kept()), number),
-        **{("removed", code): _removed(judgments, code, number) for code in reasons},
-        **{("nearest", name): _nearest(judgments, line, number) for name, line in lines.items()},
+    wanted = {
+        ("kept", ""): [_Wanted(judgments.kept(), spread_key(), number)],
+        **{("removed", code): [_removed(code, number)] for code in reasons},
+        **{("nearest", name): _nearest(line, number) for name, line in lines.items()},
     }
-    rows = {key: sorted(answer[ROW].to_list()) for key, answer in zip(queries, ask(queries.values()), strict=True)}
+    rows = _found(judgments, wanted)
     rows["clusters", ""] = list(clusters)
-    documents = _Documents(judgments, {row for chosen in rows.values() for row in chosen}, shown_as)
+    documents = _Documents(judgments, {row for chosen in rows.values() for row in chosen}, list(lines), shown_as)
 
     def shown(kind: str, name: str = "") -> tuple[Sample, ...]:
         return tuple(documents.sample(row, name if kind == "nearest" else "") for row in rows[kind, name])
@@ -119,27 +123,63 @@ def spread_key(seed: int = 0) -> pl.Expr:
     return (pl.col(ROW).cast(pl.UInt64) + pl.lit(seed, dtype=pl.UInt64)) * pl.lit(_GOLDEN, dtype=pl.UInt64)
 
 
-def _spread(frame: pl.LazyFrame, number: int) -> pl.LazyFrame:
-    return frame.select(ROW, key=spread_key()).bottom_k(number, by="key").select(ROW)
+class _Wanted(NamedTuple):
+    """Rows asked for: the first ``number`` in an order, then by row, of those that a condition holds for."""
+
+    where: pl.Expr
+    order: pl.Expr
+    number: int
 
 
-def _removed(judgments: Judgments, code: str, number: int) -> pl.LazyFrame:
+def _removed(code: str, number: int) -> _Wanted:
     stage, _, reason = code.partition(".")
-    return _spread(judgments.frame.filter(pl.col(f"{stage}.{REASONS}").list.contains(reason)), number)
+    return _Wanted(pl.col(f"{stage}.{REASONS}").list.contains(reason), spread_key(), number)
 
 
-def _nearest(judgments: Judgments, line: Threshold, number: int) -> pl.LazyFrame:
+def _nearest(line: Threshold, number: int) -> list[_Wanted]:
     """The closest from either side, half of them each."""
-    value = pl.col(line.measure).cast(pl.Float64)
-    measured = judgments.frame.filter(value.is_not_null()).select(ROW, distance=value - line.value)
-    wrong = pl.col("distance") < 0 if line.side == "min" else pl.col("distance") > 0
+    distance = pl.col(line.measure).cast(pl.Float64) - line.value
+    wrong = distance < 0 if line.side == "min" else distance > 0
     if line.at:
-        wrong |= pl.col("distance") == 0
-    order = [pl.col("distance").abs(), pl.col(ROW)]
+        wrong |= distance == 0
     half = max(1, number // 2)
-    return pl.concat(
-        [measured.filter(wrong).bottom_k(half, by=order), measured.filter(~wrong).bottom_k(half, by=order)]
-    ).select(ROW)
+    return [_Wanted(side & distance.is_not_null(), distance.abs(), half) for side in (wrong, ~wrong)]
+
+
+_READERS = 2
+"""Parts whose texts are read at the same time."""
+_TWIN = ("near_dup.survivor_run", "near_dup.survivor_at", "near_dup.jaccard")
+_Key = TypeVar("_Key")
+_Ordered = tuple[npt.NDArray[Any], npt.NDArray[Any]]
+"""Rows, and what they are ordered by."""
+
+
+def _found(judgments: Judgments, wanted: Mapping[_Key, Sequence[_Wanted]]) -> dict[_Key, list[int]]:
+    """Rows that are wanted, in order of row."""
+    questions = [one for several in wanted.values() for one in several]
+    asked = [one.where.fill_null(value=False).alias(f"where {number}") for number, one in enumerate(questions)]
+    asked += [one.order.alias(f"order {number}") for number, one in enumerate(questions)]
+    best: list[_Ordered] = []
+    for part in judgments.parts():
+        answers = part.select(ROW, *asked).collect()
+        rows = answers[ROW].to_numpy()
+        best = best or [(rows[:0], answers[f"order {number}"].to_numpy()[:0]) for number in range(len(questions))]
+        for number, one in enumerate(questions):
+            here = np.flatnonzero(answers[f"where {number}"].to_numpy())
+            found = rows[here], answers[f"order {number}"].to_numpy()[here]
+            best[number] = _first(one.number, best[number], _first(one.number, found))
+    answer = iter(best)
+    return {key: sorted(row for _ in several for row in next(answer)[0].tolist()) for key, several in wanted.items()}
+
+
+def _first(number: int, *found: _Ordered) -> _Ordered:
+    """The ``number`` rows that come first; rows of equal order as they are given."""
+    rows, order = (np.concatenate(pieces) for pieces in zip(*found, strict=True))
+    if len(rows) > number:
+        near = np.flatnonzero(order <= np.partition(order, number - 1)[number - 1])
+        chosen = near[np.argsort(order[near], kind="stable")[:number]]
+        rows, order = rows[chosen], order[chosen]
+    return rows, order
 
 
 def _by_value(samples: Iterable[Sample]) -> tuple[Sample, ...]:
@@ -149,8 +189,10 @@ def _by_value(samples: Iterable[Sample]) -> tuple[Sample, ...]:
 class _Documents:
     """Chosen documents with their judgments, and the survivors they point to."""
 
-    def __init__(self, judgments: Judgments, rows: set[int], shown_as: Callable[[str], str] | None) -> None:
-        self.judgments, self.shown_as = judgments, shown_as
+    def __init__(
+        self, judgments: Judgments, rows: set[int], measures: Sequence[str], shown_as: Callable[[str], str] | None
+    ) -> None:
+        self.judgments, self.measures, self.shown_as = judgments, measures, shown_as
         self.judged = self._judged(rows)
         self.twins = {row: twin for row in rows if (twin := self._twin_row(row)) is not None}
         self.judged |= self._judged(set(self.twins.values()) - rows)
@@ -175,8 +217,12 @@ class _Documents:
         )
 
     def _judged(self, rows: set[int]) -> dict[int, dict[str, Any]]:
-        (judged,) = ask([self.judgments.frame.filter(pl.col(ROW).is_in(sorted(rows)))])
-        return {row[ROW]: row for row in judged.to_dicts()}
+        of_stages = [f"{stage}.{column}" for stage in self.judgments.stages for column in (REASONS, "edits")]
+        columns = [name for name in dict.fromkeys((*of_stages, *_TWIN, *self.measures)) if self.judgments.has(name)]
+        found: list[dict[str, Any]] = []
+        for part in self.judgments.parts_of(rows):
+            found += part.select(ROW, *columns).filter(pl.col(ROW).is_in(sorted(rows))).collect().to_dicts()
+        return {row[ROW]: row for row in found}
 
     def _text(self, row: int, stages: Sequence[str]) -> str:
         """The beginning of the text with the edits of the given stages, as it may be shown."""
@@ -201,19 +247,25 @@ class _Documents:
 
 def _read(judgments: Judgments, rows: set[int]) -> dict[int, Mapping[str, Any]]:
     """Row → id, source, origin, beginning of the text and its bytes; only row groups that are needed are read."""
-    found: dict[int, Mapping[str, Any]] = {}
     places = sorted((*judgments.place(row), row) for row in rows)
-    for part, group in groupby(places, key=lambda place: place[0]):
-        wanted = {inside: row for _, inside, row in group}
-        with pq.ParquetFile(judgments.files[part]) as file:
-            start = 0
-            for number in range(file.num_row_groups):
-                end = start + file.metadata.row_group(number).num_rows
-                inside = [index for index in wanted if start <= index < end]
-                if inside:
-                    documents = _beginnings(file, number, [index - start for index in inside])
-                    found.update(zip((wanted[index] for index in inside), documents, strict=True))
-                start = end
+    parts = [list(group) for _, group in groupby(places, key=lambda place: place[0])]
+    with ThreadPoolExecutor(_READERS) as pool:
+        found = pool.map(lambda part: _read_part(judgments.files[part[0][0]], {at: row for _, at, row in part}), parts)
+        return {row: document for documents in found for row, document in documents.items()}
+
+
+def _read_part(path: Path, wanted: Mapping[int, int]) -> dict[int, Mapping[str, Any]]:
+    """``wanted`` says for places in the part which rows of the run they are."""
+    found: dict[int, Mapping[str, Any]] = {}
+    with pq.ParquetFile(path) as file:
+        start = 0
+        for number in range(file.num_row_groups):
+            end = start + file.metadata.row_group(number).num_rows
+            inside = [index for index in wanted if start <= index < end]
+            if inside:
+                documents = _beginnings(file, number, [index - start for index in inside])
+                found.update(zip((wanted[index] for index in inside), documents, strict=True))
+            start = end
     return found
 
 

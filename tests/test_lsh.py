@@ -31,6 +31,7 @@ def test_the_curve_is_that_of_datasketch(banding):
     assert area == pytest.approx(reference._false_negative_probability(0.8, *banding), abs=1e-8)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 9)), max_size=30), st.integers(0, 10))
 def test_documents_meet_in_buckets_that_hold_a_new_one_and_another(rows, least):
     rows = list(dict.fromkeys(rows))
@@ -43,6 +44,7 @@ def test_documents_meet_in_buckets_that_hold_a_new_one_and_another(rows, least):
     assert set(zip(met.documents.tolist(), met.owners.tolist(), strict=True)) == expected
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 20), max_size=200))
 def test_keys_that_occur_more_than_once_are_never_left_out(keys):
     found = recurring(np.array(keys, np.uint64)).tolist()

@@ -21,9 +21,13 @@ from curate.text.shingles import mix64
 
 Hashes = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]
+Links = npt.NDArray[np.signedinteger[Any]]
+"""int32 as long as that is enough, then int64."""
 
 LEADERS = 256
 """Kept members of one bucket that a newcomer is compared with."""
+_AT_ONCE = 1 << 12
+"""Sets before which room is made for all of them to be kept."""
 
 
 class Sets(NamedTuple):
@@ -46,7 +50,8 @@ class Sets(NamedTuple):
 class _Kept(NamedTuple):
     """The kept sets, and for each bucket the chain of those that lie in it, newest first.
 
-    Links stand side by side, one for each kept set and bucket; the table finds the newest link of a bucket.
+    Every kept set has a link for each of its buckets, one after another; a link names the one before it in its bucket,
+    and a table finds the newest of each.
     """
 
     labels: Places
@@ -54,13 +59,14 @@ class _Kept(NamedTuple):
     """Where each set ends among the kept members, after a leading 0."""
     compared: Places
     """The newcomer each was last compared with."""
-    link_sets: npt.NDArray[np.int32]
-    link_before: Places
-    table_buckets: Hashes
-    table_links: Places
-    """-1 where the slot is free."""
+    buckets: Hashes
+    """Of each link."""
+    before: Links
+    """The link before each in its bucket, or -1."""
+    newest: Links
+    """Slots of the table: a link, or -1 where the slot is free."""
     counts: Places
-    """Sets, links, buckets, newcomers so far."""
+    """Kept sets, taken slots, newcomers so far."""
 
 
 class Selection:
@@ -82,15 +88,9 @@ class Selection:
 
     def __init__(self, similarity: float, members: Hashes, leaders: int = LEADERS) -> None:
         self._similarity, self._members, self._leaders = similarity, members, leaders
+        none, no_links = np.empty(0, np.int64), np.empty(0, np.int32)
         self._kept = _Kept(
-            labels=np.empty(0, np.int64),
-            ends=np.zeros(1, np.int64),
-            compared=np.empty(0, np.int64),
-            link_sets=np.empty(0, np.int32),
-            link_before=np.empty(0, np.int64),
-            table_buckets=np.empty(2, np.uint64),
-            table_links=np.full(2, -1, np.int64),
-            counts=np.zeros(4, np.int64),
+            none, np.zeros(1, np.int64), none, none.view(np.uint64), no_links, no_links, np.zeros(3, np.int64)
         )
 
     def take(self, sets: Sets) -> tuple[Places, npt.NDArray[np.float64]]:
@@ -100,31 +100,43 @@ class Selection:
             Label of the most similar kept candidate, the earlier of equals (int64; -1 where the set is kept), and their
             Jaccard similarity (float64).
         """
-        self._make_room(*sets.buckets.shape)
         survivors = np.full(len(sets.sizes), -1, np.int64)
         similarities = np.zeros(len(sets.sizes), np.float64)
         table = np.empty(capacity_for(int(sets.sizes.max(initial=0))), np.uint64)
-        _select(sets, self._similarity, self._leaders, table, self._kept, self._members, survivors, similarities)
+        for start in range(0, len(survivors), _AT_ONCE):
+            stop = min(start + _AT_ONCE, len(survivors))
+            self._make_room(stop - start, sets.buckets.shape[1])
+            _select(
+                sets,
+                start,
+                stop,
+                self._similarity,
+                self._leaders,
+                table,
+                self._kept,
+                self._members,
+                survivors,
+                similarities,
+            )
         return survivors, similarities
 
     def _make_room(self, sets: int, buckets: int) -> None:
         """For as many more kept sets, each in as many buckets."""
         kept = self._kept
-        most, links = int(kept.counts[0]) + sets, int(kept.counts[1]) + sets * buckets
-        capacity = capacity_for(int(kept.counts[2]) + sets * buckets)
-        table_buckets, table_links = kept.table_buckets, kept.table_links
-        if capacity > len(table_links):
-            table_buckets, table_links = np.empty(capacity, np.uint64), np.full(capacity, -1, np.int64)
-            _move(kept.table_buckets, kept.table_links, table_buckets, table_links)
+        most = int(kept.counts[0]) + sets
+        number = np.int32 if most * buckets < 1 << 31 else np.int64
         self._kept = kept._replace(
             labels=_grown(kept.labels, most),
             ends=_grown(kept.ends, most + 1),
             compared=_grown(kept.compared, most),
-            link_sets=_grown(kept.link_sets, links),
-            link_before=_grown(kept.link_before, links),
-            table_buckets=table_buckets,
-            table_links=table_links,
+            buckets=_grown(kept.buckets, most * buckets),
+            before=_grown(kept.before.astype(number, copy=False), most * buckets),
         )
+        capacity = capacity_for(int(kept.counts[1]) + sets * buckets)
+        if capacity > len(kept.newest) or number != kept.newest.dtype:
+            newest = np.full(capacity, -1, number)
+            _move(kept.newest, self._kept.buckets, newest)
+            self._kept = self._kept._replace(newest=newest)
 
 
 def _grown(values: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
@@ -137,44 +149,42 @@ def _grown(values: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _slot_of(bucket: int, table_buckets: Hashes, table_links: Places) -> int:
-    """The slot that holds a bucket, or the free one where it would be."""
-    mask = uint64(len(table_links) - 1)
+def _slot_of(bucket: int, newest: Links, buckets: Hashes) -> int:
+    """The slot of a bucket, or the free one where it would be."""
+    mask = uint64(len(newest) - 1)
     slot = mix64(bucket) & mask
-    while table_links[slot] >= 0 and table_buckets[slot] != bucket:
+    while newest[slot] >= 0 and buckets[newest[slot]] != bucket:
         slot = (slot + uint64(1)) & mask
     found: int = slot
     return found
 
 
 @njit(nogil=True, cache=True)
-def _move(from_buckets: Hashes, from_links: Places, table_buckets: Hashes, table_links: Places) -> None:
-    for slot in range(len(from_links)):
-        if from_links[slot] >= 0:
-            to = _slot_of(from_buckets[slot], table_buckets, table_links)
-            table_buckets[to], table_links[to] = from_buckets[slot], from_links[slot]
+def _move(newest: Links, buckets: Hashes, to: Links) -> None:
+    for link in newest:
+        if link >= 0:
+            to[_slot_of(buckets[link], to, buckets)] = link
 
 
 @njit(nogil=True, cache=True)
 def _select(
-    sets: Sets, similarity: float, leaders: int, table: Hashes, kept: _Kept, members: Hashes,
+    sets: Sets, start: int, stop: int, similarity: float, leaders: int, table: Hashes, kept: _Kept, members: Hashes,
     survivors: Places, similarities: npt.NDArray[np.float64],
 ) -> None:  # fmt: skip
-    for current in range(len(sets.sizes)):
+    for current in range(start, stop):
         own = sets.hashes[sets.starts[current] : sets.starts[current] + sets.sizes[current]]
         size, capacity, filled = len(own), capacity_for(len(own)), False
         best, best_similarity = -1, similarity
-        newcomer = kept.counts[3]
-        kept.counts[3] += 1
+        newcomer = kept.counts[2]
+        kept.counts[2] += 1
         for bucket in sets.buckets[current]:
             if sets.fixed[current]:
                 break
-            link = kept.table_links[_slot_of(bucket, kept.table_buckets, kept.table_links)]
-            walked = 0
+            link, walked = int(kept.newest[_slot_of(bucket, kept.newest, kept.buckets)]), 0
             while link >= 0 and walked < leaders:
                 walked += 1
-                earlier = int(kept.link_sets[link])
-                link = kept.link_before[link]
+                earlier = link // sets.buckets.shape[1]
+                link = int(kept.before[link])
                 if kept.compared[earlier] == newcomer:
                     continue
                 kept.compared[earlier] = newcomer
@@ -202,10 +212,8 @@ def _keep(label: int, buckets: Hashes, own: Hashes, newcomer: int, kept: _Kept, 
     kept.labels[number], kept.compared[number] = label, newcomer
     kept.ends[number + 1] = kept.ends[number] + len(own)
     members[kept.ends[number] : kept.ends[number + 1]] = own
-    for bucket in buckets:
-        slot, link = _slot_of(bucket, kept.table_buckets, kept.table_links), kept.counts[1]
-        kept.link_sets[link], kept.link_before[link] = number, kept.table_links[slot]
-        kept.counts[2] += kept.table_links[slot] < 0
-        kept.table_buckets[slot], kept.table_links[slot] = bucket, link
-        kept.counts[1] += 1
+    for place in range(len(buckets)):
+        slot, link = _slot_of(buckets[place], kept.newest, kept.buckets), number * len(buckets) + place
+        kept.counts[1] += kept.newest[slot] < 0
+        kept.buckets[link], kept.before[link], kept.newest[slot] = buckets[place], kept.newest[slot], link
     kept.counts[0] += 1

@@ -168,7 +168,9 @@ def _settle(
     members = np.empty(room, np.uint64) if room <= _IN_MEMORY else corpus.scratch(np.uint64, room)
     selection = Selection(settings.similarity, members)
     for batch in range(firsts[chain], firsts[chain + 1]):
-        sets = _sets(batches[batch], numbering)
+        if not len(rows := batches[batch]):
+            continue
+        sets = _sets(rows, numbering)
         survivors, jaccard = selection.take(sets)
         removed = survivors >= 0
         documents = sets.labels[removed]
@@ -181,7 +183,7 @@ def _sets(rows: pa.Table, numbering: Numbering) -> Sets:
     """A batch in the order of preference; the shingles stay where they are."""
     order = np.argsort(column(rows, "reached"))
     documents = column(rows, "document")[order]
-    buckets, shingles = (rows.column(name).combine_chunks() for name in ("buckets", "shingles"))
+    buckets, shingles = (rows.column(name).chunk(0) for name in ("buckets", "shingles"))
     starts = shingles.offsets.to_numpy()
     return Sets(
         labels=documents,

@@ -74,7 +74,7 @@ def test_what_waits_on_disk_is_removed_in_the_end(tmp_path, monkeypatch):
     for _ in range(20):
         for batch in sent([(1, 7, "seven", [7, 7])] * 5):
             boxes.put(batch)
-    assert len(list((tmp_path / "sent").iterdir())) > 1
+    assert (tmp_path / "sent" / "rows").stat().st_size > 0
     assert len(boxes.take(1)) == 100
     assert len(boxes.take(0)) == 0
     boxes.remove()

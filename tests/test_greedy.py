@@ -1,21 +1,38 @@
+import itertools
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.text.greedy import Buckets, select_survivors
+from curate.text.greedy import Selection, Sets
 
 MEMBERS = st.sets(st.integers(1, 12), min_size=1, max_size=8)
 
 
-def pack(sets: list[set[int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    sizes = np.array([len(members) for members in sets], np.uint32)
-    starts = np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
-    return np.array([member for members in sets for member in sorted(members)], np.uint64), starts, sizes
-
-
-def buckets_of(labels: list[set[int]]) -> Buckets:
-    numbers = [label for own in labels for label in sorted(own)]
-    return Buckets(np.array(numbers, np.int32), np.cumsum([0, *map(len, labels)]).astype(np.int64))
+def selected(
+    sets: list[set[int]],
+    labels: list[set[int]],
+    similarity: float,
+    leaders: int,
+    fixed: list[bool] | None = None,
+    batches: tuple[int, ...] = (),
+) -> list[tuple[int, float]]:
+    """Survivors by the kernel, cut into batches after so many sets each."""
+    selection = Selection(similarity, np.empty(sum(map(len, sets)), np.uint64), leaders)
+    decided = []
+    for start, stop in itertools.pairwise(sorted({0, len(sets), *(cut for cut in batches if cut < len(sets))})):
+        some = sets[start:stop]
+        sizes = np.array([len(members) for members in some], np.int64)
+        batch = Sets(
+            labels=np.arange(start, stop),
+            buckets=np.array([sorted(own) for own in labels[start:stop]], np.uint64).reshape(len(some), -1),
+            hashes=np.array([member for members in some for member in sorted(members)], np.uint64),
+            starts=np.cumsum(sizes) - sizes,
+            sizes=sizes,
+            fixed=np.array((fixed or [False] * len(sets))[start:stop]),
+        )
+        decided += zip(*(column.tolist() for column in selection.take(batch)), strict=True)
+    return decided
 
 
 def naive(
@@ -40,19 +57,20 @@ def naive(
 
 @settings(max_examples=300, deadline=None)
 @given(st.data(), st.sampled_from([0.3, 0.5, 0.6, 0.8, 1.0]), st.sampled_from([1, 2, 100]))
-def test_selection_is_the_sequential_definition(data, similarity, leaders):
+def test_selection_is_the_sequential_definition_however_it_is_cut_into_batches(data, similarity, leaders):
     sets = data.draw(st.lists(MEMBERS, min_size=1, max_size=12))
-    labels = [data.draw(st.sets(st.integers(0, 5), max_size=4)) for _ in sets]
+    bands = data.draw(st.integers(1, 3))
+    labels = [data.draw(st.sets(st.integers(0, 5), min_size=bands, max_size=bands)) for _ in sets]
     fixed = [data.draw(st.booleans()) for _ in sets]
-    found = select_survivors(buckets_of(labels), *pack(sets), similarity, np.array(fixed), leaders)
+    batches = tuple(data.draw(st.sets(st.integers(1, 11))))
     expected = naive(sets, labels, fixed, similarity, leaders)
-    assert list(zip(*(column.tolist() for column in found), strict=True)) == expected
+    assert selected(sets, labels, similarity, leaders, fixed, batches) == expected
 
 
 def test_a_bucket_of_many_dissimilar_sets_costs_a_bounded_number_of_comparisons():
     count = 20_000
     sets = [{3 * at + 1, 3 * at + 2, 3 * at + 3} for at in range(count)]
     sets.append(sets[-1])
-    survivors, _ = select_survivors(buckets_of([{0, 1}] * (count + 1)), *pack(sets), 0.8, leaders=16)
-    assert survivors[:-1].max() == -1
-    assert survivors[-1] == count - 1
+    *others, last = selected(sets, [{0, 1}] * (count + 1), 0.8, leaders=16)
+    assert {survivor for survivor, _ in others} == {-1}
+    assert last == (count - 1, 1.0)

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.text.lsh import Banding, choose_banding, meetings
+from curate.text.recurring import recurring
 
 
 @settings(deadline=None)  # the first example compiles
@@ -30,17 +31,26 @@ def test_the_curve_is_that_of_datasketch(banding):
     assert area == pytest.approx(reference._false_negative_probability(0.8, *banding), abs=1e-8)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 9)), max_size=30), st.integers(0, 10))
 def test_documents_meet_in_buckets_that_hold_a_new_one_and_another(rows, least):
     rows = list(dict.fromkeys(rows))
-    met = meetings(*(np.array(column) for column in ([row[0] for row in rows], [row[1] for row in rows])), least)
+    keys, documents = np.array([row[0] for row in rows], np.uint64), np.array([row[1] for row in rows], np.int64)
+    met = meetings(keys, documents, least)
     buckets = {key: sorted(document for other, document in rows if other == key) for key, _ in rows}
     expected = {
-        (document, key, members[0])
-        for key, members in buckets.items()
-        for document in members
-        if len(members) > 1 and members[-1] >= least
+        (document, members[0]) for members in buckets.values() for document in members[1:] if members[-1] >= least
     }
-    found = list(zip(met.documents.tolist(), met.buckets.tolist(), met.owners.tolist(), strict=True))
-    assert len(found) == len(expected)
-    assert set(found) == expected
+    assert set(zip(met.documents.tolist(), met.owners.tolist(), strict=True)) == expected
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 20), max_size=200))
+def test_keys_that_occur_more_than_once_are_never_left_out(keys):
+    found = recurring(np.array(keys, np.uint64)).tolist()
+    assert found == sorted(set(found))
+    assert {place for place, key in enumerate(keys) if keys.count(key) > 1} <= set(found)
+
+
+def test_of_keys_that_occur_once_most_are_left_out():
+    assert len(recurring(np.random.default_rng(1).integers(0, 2**64, 100_000, np.uint64))) < 12_500

@@ -1,14 +1,16 @@
 """Rows sent by key on one machine: mailboxes in memory and, beyond a budget, in sorted runs on disk.
 
 Whoever sends, puts rows with a column ``to``; whoever receives, takes all rows meant for it. What waits in memory is
-bounded: when it passes the budget it is sorted by receiver and written as one *run*, an Arrow file with one record
-batch for each receiver, which is read when the rows are taken. So the number of files follows from the bytes sent, not
-from senders times receivers. Only batches too large to be read at once are mapped.
+bounded: when it passes the budget it is sorted by receiver and appended to one file as a *run*, one message for each
+receiver, which is read when the rows are taken. So there is one file, and what is known of it in memory follows from
+the bytes sent, not from senders times receivers.
 """
 
+import os
 import shutil
 import threading
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,16 +18,14 @@ import pyarrow as pa
 
 from curate.stages.contract import TO
 
-WAITING_BYTES = 64_000_000
+WAITING_BYTES = 32_000_000
 """Rows of one exchange that wait in memory."""
-MAPPED_BYTES = 32_000_000
-"""Rows of one run for one receiver from which they are mapped into memory rather than read."""
-KEPT_BYTES = 32_000_000
+KEPT_BYTES = 8_000_000
 """Rows of one exchange's results that stay in memory."""
 
 
 class Mailboxes:
-    """Rows on their way; `put` may be called from several threads.
+    """Rows on their way; `put` may be called from several threads, `take` when all has been put.
 
     Args:
         schema: columns delivered.
@@ -35,8 +35,8 @@ class Mailboxes:
     def __init__(self, schema: pa.Schema, folder: Path) -> None:
         self._schema, self._folder = schema, folder
         self._waiting: list[_Sorted] = []
-        self._size = 0
-        self._runs: list[tuple[Path, npt.NDArray[np.int64], list[int]]] = []
+        self._size = self._written = 0
+        self._runs: list[_Run] = []
         self._lock = threading.Lock()
 
     def put(self, rows: pa.RecordBatch) -> None:
@@ -52,12 +52,7 @@ class Mailboxes:
 
     def take(self, receiver: int) -> pa.Table:
         """All rows for one receiver, in any order."""
-        batches = []
-        for path, receivers, sizes in self._runs:
-            at = int(np.searchsorted(receivers, receiver))
-            if at < len(receivers) and receivers[at] == receiver:
-                source = pa.memory_map(str(path)) if sizes[at] > MAPPED_BYTES else pa.OSFile(str(path))
-                batches.append(pa.ipc.open_file(source).get_batch(at))
+        batches = self._read(receiver) if self._runs else []
         batches += [part for one in self._waiting if len(part := one.of(receiver))]
         return pa.Table.from_batches(batches, self._schema)
 
@@ -66,18 +61,39 @@ class Mailboxes:
         self._waiting, self._runs = [], []
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    @property
+    def _file(self) -> Path:
+        return self._folder / "rows"
+
+    def _read(self, receiver: int) -> list[pa.RecordBatch]:
+        batches = []
+        with self._file.open("rb", buffering=0) as file:
+            for run in self._runs:
+                at = int(np.searchsorted(run.receivers, receiver))
+                if at < len(run.receivers) and run.receivers[at] == receiver:
+                    start, stop = int(run.bounds[at]), int(run.bounds[at + 1])
+                    message = os.pread(file.fileno(), stop - start, start)
+                    batches.append(pa.ipc.read_record_batch(pa.py_buffer(message), self._schema))
+        return batches
+
     def _write_run(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"run-{len(self._runs)}.arrow"
         receivers = np.unique(np.concatenate([one.receivers for one in self._waiting]))
-        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, self._schema) as writer:
-            sizes = []
+        bounds = [self._written]
+        with self._file.open("ab") as file:
             for receiver in receivers:
                 rows = pa.concat_batches([part for one in self._waiting if len(part := one.of(int(receiver)))])
-                sizes.append(rows.nbytes)
-                writer.write_batch(rows)
-        self._runs.append((path, receivers, sizes))
-        self._waiting, self._size = [], 0
+                file.write(rows.serialize())
+                bounds.append(file.tell())
+        self._runs.append(_Run(receivers, np.array(bounds)))
+        self._waiting, self._size, self._written = [], 0, bounds[-1]
+
+
+class _Run(NamedTuple):
+    """Where in the file the rows of each receiver are."""
+
+    receivers: npt.NDArray[np.int64]
+    bounds: npt.NDArray[np.int64]
 
 
 class _Sorted:

@@ -85,6 +85,7 @@ class LocalEngine:
         for table in self.spread(lambda receiver: receive(receiver, boxes.take(receiver)), range(receivers)):
             received.append(table)
         boxes.remove()
+        pa.default_memory_pool().release_unused()
         return received
 
     def stop(self, why: str = "failed") -> None:

@@ -164,8 +164,19 @@ def _judge(
     measures, mask, schema = measure(part), entering(part), Step(stage, "judge").schema
     reasons = scattered(stage.judge(measures.filter(pa.array(mask))), mask)
     with row_file(directory.part(stage.name, part), schema, ["reasons.list.element"]) as writer:
-        writer.write(measures.add_column(0, REASONS, reasons).cast(schema))
+        judged = measures.add_column(0, REASONS, reasons).cast(schema)
+        for start, rows in _row_groups(directory.part(DOCUMENTS, part)):
+            writer.write(judged.slice(start, rows))
         writer.finish(keys[part])
+
+
+def _row_groups(documents: Path) -> Iterator[tuple[int, int]]:
+    """First row and number of rows of each row group of a part."""
+    metadata, start = pq.read_metadata(documents), 0
+    for group in range(metadata.num_row_groups):
+        rows = metadata.row_group(group).num_rows
+        yield start, rows
+        start += rows
 
 
 def _audited(stage: Audited, corpus: WholeCorpus, key: str, directory: RunDirectory) -> Mapping[str, float]:

@@ -121,12 +121,5 @@ class Judgments:
 
 
 def ask(queries: Iterable[pl.LazyFrame]) -> list[pl.DataFrame]:
-    """Answers of all queries, a few at a time: polars keeps threads for every file that any of them reads."""
-    waiting = list(queries)
-    answers: list[pl.DataFrame] = []
-    for start in range(0, len(waiting), _AT_ONCE):
-        answers += pl.collect_all(waiting[start : start + _AT_ONCE], engine="streaming")
-    return answers
-
-
-_AT_ONCE = 4
+    """Answers of all queries, one after another: each holds what polars reads ahead, and a thread for every file."""
+    return [query.collect(engine="streaming") for query in queries]

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-RANGE_BYTES = 64_000_000
+RANGE_BYTES = 16_000_000
 """Rows that one receiver gets, about: what sorting them takes is a few times that."""
 
 

@@ -1,4 +1,4 @@
-"""Connected components of a graph whose edges are in one place (`stars`) or in many (large-star and small-star).
+"""Connected components of a graph whose edges are seen in one place (`unite`) or in many (large-star and small-star).
 
 Kiveris, Lattanzi, Mirrokni, Rastogi and Vassilvitskii, "Connected Components in MapReduce and Beyond" (SoCC 2014),
 algorithms 2 and 3. Each operation sees one node with its neighbours at a time, so edges can be sent anywhere by node;
@@ -11,28 +11,7 @@ import polars as pl
 from numba import njit
 
 Nodes = npt.NDArray[np.int64]
-
-
-def stars(nodes: Nodes, neighbours: Nodes) -> tuple[Nodes, Nodes]:
-    """Connect every node to the lowest of its component, by union-find.
-
-    Args:
-        nodes: one end of each edge (int64); all edges are here.
-        neighbours: the other end.
-
-    Returns:
-        Edges, once each: a node and the lowest of its component, which itself is left out.
-
-    Example:
-        >>> higher, lower = stars(np.array([5, 9, 7]), np.array([3, 5, 8]))  # 3 - 5 - 9, 7 - 8
-        >>> higher.tolist(), lower.tolist()
-        ([5, 8, 9], [3, 7, 3])
-    """
-    names, places = np.unique(np.concatenate((nodes, neighbours)), return_inverse=True)
-    parents = np.arange(len(names))
-    _unite(places[: len(nodes)], places[len(nodes) :], parents)
-    higher = parents < np.arange(len(names))
-    return names[higher], names[parents[higher]]
+Parents = npt.NDArray[np.signedinteger]
 
 
 def large_star(nodes: Nodes, neighbours: Nodes) -> tuple[Nodes, Nodes]:
@@ -81,7 +60,7 @@ def _neighbourhoods(nodes: Nodes, neighbours: Nodes) -> tuple[Nodes, Nodes, Node
     """Edges in the order of nodes, and for each the lowest of its node and that node's neighbours."""
     if not len(nodes):
         return nodes, neighbours, nodes
-    order = pl.Series(nodes).arg_sort().to_numpy()
+    order = np.argsort(nodes)
     nodes, neighbours = nodes[order], neighbours[order]
     starts = np.flatnonzero(np.diff(nodes, prepend=nodes[0] - 1))
     lowest = np.minimum(np.minimum.reduceat(neighbours, starts), nodes[starts])
@@ -89,16 +68,35 @@ def _neighbourhoods(nodes: Nodes, neighbours: Nodes) -> tuple[Nodes, Nodes, Node
 
 
 @njit(nogil=True, cache=True)
-def _unite(ones: Nodes, others: Nodes, parents: Nodes) -> None:
-    """Union-find whose roots are the lowest of their components, flattened in the end."""
-    for edge in range(len(ones)):
-        one, other = ones[edge], others[edge]
+def unite(nodes: Nodes, neighbours: Nodes, parents: Parents) -> None:
+    """Note edges in a union-find forest whose roots are the lowest of their components.
+
+    Args:
+        nodes: one end of each edge.
+        neighbours: the other end.
+        parents: an equal or lower node of the same component for every node, from ``arange`` on (int32 or int64).
+    """
+    for edge in range(len(nodes)):
+        one, other = np.int64(nodes[edge]), np.int64(neighbours[edge])
         while parents[one] != one:
             parents[one] = parents[parents[one]]
-            one = parents[one]
+            one = np.int64(parents[one])
         while parents[other] != other:
             parents[other] = parents[parents[other]]
-            other = parents[other]
+            other = np.int64(parents[other])
         parents[max(one, other)] = min(one, other)
+
+
+@njit(nogil=True, cache=True)
+def flatten(parents: Parents) -> None:
+    """Point every node at the root of its component.
+
+    Example:
+        >>> parents = np.arange(10)
+        >>> unite(np.array([5, 9, 7]), np.array([3, 5, 8]), parents)  # 3 - 5 - 9, 7 - 8
+        >>> flatten(parents)
+        >>> parents.tolist()
+        [0, 1, 2, 3, 4, 3, 6, 7, 7, 3]
+    """
     for node in range(len(parents)):  # a parent is never higher, so it is flat already
         parents[node] = parents[parents[node]]

@@ -6,116 +6,214 @@ of n sets that turn out to be dissimilar would cost n²/2; there each set is com
 recently kept members of the bucket. With longest-first priority these are the ones nearest in size, and sets
 of similarity s differ in size by a factor of at most 1/s, so what the bound gives up is the least likely to
 match.
+
+Sets may come in any number of batches. Between two of them only the kept ones are remembered.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from numba import njit, uint64
 
 from curate.text.jaccard import capacity_for, fill, least_shared, shared_at_least
+from curate.text.shingles import mix64
 
-Positions = npt.NDArray[np.int32]
+Hashes = npt.NDArray[np.uint64]
+Places = npt.NDArray[np.int64]
+Links = npt.NDArray[np.signedinteger[Any]]
+"""int32 as long as that is enough, then int64."""
 
 LEADERS = 256
 """Kept members of one bucket that a newcomer is compared with."""
+_AT_ONCE = 1 << 12
+"""Sets before which room is made for all of them to be kept."""
 
 
-class Buckets(NamedTuple):
-    """Which buckets each set lies in."""
+class Sets(NamedTuple):
+    """A batch of sets in order of priority."""
 
-    numbers: Positions
-    """Buckets of all sets back to back (int32), numbered from 0; a set names each of its buckets once."""
-    ends: npt.NDArray[np.int64]
-    """Where the buckets of each set begin, with the end of the last (int64, one longer than there are sets)."""
+    labels: Places
+    """What each is called (int64, 0 or more)."""
+    buckets: Hashes
+    """Buckets of each (uint64, sets × buckets); sets that share none are never compared."""
+    hashes: Hashes
+    """Members of all sets (uint64), a set back to back, the sets in any order."""
+    starts: Places
+    """Where each begins in ``hashes`` (int64)."""
+    sizes: Places
+    """Members of each, at least 1 (int64)."""
+    fixed: npt.NDArray[np.bool_]
+    """Sets that are kept whatever they resemble."""
 
 
-def select_survivors(
-    buckets: Buckets,
-    hashes: npt.NDArray[np.uint64],
-    starts: npt.NDArray[np.int64],
-    sizes: npt.NDArray[np.uint32],
-    similarity: float,
-    fixed: npt.NDArray[np.bool_] | None = None,
-    leaders: int = LEADERS,
-) -> tuple[Positions, npt.NDArray[np.float64]]:
-    """For every set, the kept one that it is removed in favour of.
+class _Kept(NamedTuple):
+    """The kept sets, and for each bucket the chain of those that lie in it, newest first.
+
+    Every kept set has a link for each of its buckets, one after another; a link names the one before it in its bucket,
+    and a table finds the newest of each.
+    """
+
+    labels: Places
+    ends: Places
+    """Where each set ends among the kept members, after a leading 0."""
+    compared: Places
+    """The newcomer each was last compared with."""
+    buckets: Hashes
+    """Of each link."""
+    before: Links
+    """The link before each in its bucket, or -1."""
+    newest: Links
+    """Slots of the table: a link, or -1 where the slot is free."""
+    counts: Places
+    """Kept sets, taken slots, newcomers so far."""
+
+
+class Selection:
+    """Survivors among sets that come batch by batch.
 
     Args:
-        buckets: which buckets the sets lie in; sets that share none are never compared.
-        hashes: members of all sets (uint64).
-        starts: where each set begins in ``hashes`` (int64); may be one longer.
-        sizes: members of each set (uint32), at least 1.
         similarity: least Jaccard similarity that removes a set.
-        fixed: sets that are kept whatever they resemble; none by default.
+        members: room for the members of all sets that may be kept (uint64).
         leaders: kept members of one bucket that a newcomer is compared with.
 
-    Returns:
-        Position of the most similar kept candidate, the earlier of equals (int32; -1 where the set is kept),
-        and their Jaccard similarity (float64).
-
     Example:
-        >>> sets = np.array([1, 2, 3, 4, 1, 2, 3, 7, 8, 9], np.uint64)
-        >>> one_bucket = Buckets(np.zeros(3, np.int32), np.arange(4))
-        >>> starts, sizes = np.array([0, 4, 7]), np.array([4, 3, 3], np.uint32)
-        >>> removed, jaccard = select_survivors(one_bucket, sets, starts, sizes, 0.7)
-        >>> removed.tolist(), jaccard.tolist()
-        ([-1, 0, -1], [0.0, 0.75, 0.0])
+        >>> members = np.array([1, 2, 3, 4, 1, 2, 3, 7, 8, 9], np.uint64)
+        >>> selection = Selection(0.7, np.empty(10, np.uint64))
+        >>> batch = Sets(np.array([30, 31, 32]), np.zeros((3, 1), np.uint64), members, np.array([0, 4, 7]),
+        ...     np.array([4, 3, 3]), np.zeros(3, np.bool_))
+        >>> [found.tolist() for found in selection.take(batch)]
+        [[-1, 30, -1], [0.0, 0.75, 0.0]]
     """
-    survivors = np.full(len(sizes), -1, np.int32)
-    similarities = np.zeros(len(sizes), np.float64)
-    if fixed is None:
-        fixed = np.zeros(len(sizes), np.bool_)
-    table = np.empty(capacity_for(int(sizes.max(initial=0))), np.uint64)
-    newest = np.full(int(buckets.numbers.max(initial=-1)) + 1, -1, np.int64)
-    _select(
-        buckets.numbers, buckets.ends, hashes, starts, sizes, similarity, fixed, leaders, table, newest, survivors,
-        similarities,
-    )  # fmt: skip
-    return survivors, similarities
+
+    def __init__(self, similarity: float, members: Hashes, leaders: int = LEADERS) -> None:
+        self._similarity, self._members, self._leaders = similarity, members, leaders
+        none, no_links = np.empty(0, np.int64), np.empty(0, np.int32)
+        self._kept = _Kept(
+            none, np.zeros(1, np.int64), none, none.view(np.uint64), no_links, no_links, np.zeros(3, np.int64)
+        )
+
+    def take(self, sets: Sets) -> tuple[Places, npt.NDArray[np.float64]]:
+        """Decide about the next sets.
+
+        Returns:
+            Label of the most similar kept candidate, the earlier of equals (int64; -1 where the set is kept), and their
+            Jaccard similarity (float64).
+        """
+        survivors = np.full(len(sets.sizes), -1, np.int64)
+        similarities = np.zeros(len(sets.sizes), np.float64)
+        table = np.empty(capacity_for(int(sets.sizes.max(initial=0))), np.uint64)
+        for start in range(0, len(survivors), _AT_ONCE):
+            stop = min(start + _AT_ONCE, len(survivors))
+            self._make_room(stop - start, sets.buckets.shape[1])
+            _select(
+                sets,
+                start,
+                stop,
+                self._similarity,
+                self._leaders,
+                table,
+                self._kept,
+                self._members,
+                survivors,
+                similarities,
+            )
+        return survivors, similarities
+
+    def _make_room(self, sets: int, buckets: int) -> None:
+        """For as many more kept sets, each in as many buckets."""
+        kept = self._kept
+        most = int(kept.counts[0]) + sets
+        number = np.int32 if most * buckets < 1 << 31 else np.int64
+        self._kept = kept._replace(
+            labels=_grown(kept.labels, most),
+            ends=_grown(kept.ends, most + 1),
+            compared=_grown(kept.compared, most),
+            buckets=_grown(kept.buckets, most * buckets),
+            before=_grown(kept.before.astype(number, copy=False), most * buckets),
+        )
+        capacity = capacity_for(int(kept.counts[1]) + sets * buckets)
+        if capacity > len(kept.newest) or number != kept.newest.dtype:
+            newest = np.full(capacity, -1, number)
+            _move(kept.newest, self._kept.buckets, newest)
+            self._kept = self._kept._replace(newest=newest)
+
+
+def _grown(values: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
+    """The same values with room for so many, at least a half more than before."""
+    if size <= len(values):
+        return values
+    longer = np.empty(max(size, len(values) * 3 // 2), values.dtype)
+    longer[: len(values)] = values
+    return longer
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _slot_of(bucket: int, newest: Links, buckets: Hashes) -> int:
+    """The slot of a bucket, or the free one where it would be."""
+    mask = uint64(len(newest) - 1)
+    slot = mix64(bucket) & mask
+    while newest[slot] >= 0 and buckets[newest[slot]] != bucket:
+        slot = (slot + uint64(1)) & mask
+    found: int = slot
+    return found
+
+
+@njit(nogil=True, cache=True)
+def _move(newest: Links, buckets: Hashes, to: Links) -> None:
+    for link in newest:
+        if link >= 0:
+            to[_slot_of(buckets[link], to, buckets)] = link
 
 
 @njit(nogil=True, cache=True)
 def _select(
-    buckets: Positions, ends: npt.NDArray[np.int64], hashes: npt.NDArray[np.uint64], starts: npt.NDArray[np.int64],
-    sizes: npt.NDArray[np.uint32], similarity: float, fixed: npt.NDArray[np.bool_], leaders: int,
-    table: npt.NDArray[np.uint64], newest: npt.NDArray[np.int64],
-    survivors: Positions, similarities: npt.NDArray[np.float64],
+    sets: Sets, start: int, stop: int, similarity: float, leaders: int, table: Hashes, kept: _Kept, members: Hashes,
+    survivors: Places, similarities: npt.NDArray[np.float64],
 ) -> None:  # fmt: skip
-    # The kept members of a bucket form a chain, newest first, of places in `buckets`: `newest` holds its head, `before`
-    # what comes after each, `members` the set at each place.
-    before = np.full(len(buckets), -1, np.int64)
-    members = np.empty(len(buckets), np.int32)
-    compared = np.full(len(sizes), -1, np.int32)
-    for current in range(len(sizes)):
-        size = np.int64(sizes[current])
-        capacity, filled = capacity_for(size), False
+    for current in range(start, stop):
+        own = sets.hashes[sets.starts[current] : sets.starts[current] + sets.sizes[current]]
+        size, capacity, filled = len(own), capacity_for(len(own)), False
         best, best_similarity = -1, similarity
-        for place in range(ends[current], ends[current + 1]):
-            if fixed[current]:
+        newcomer = kept.counts[2]
+        kept.counts[2] += 1
+        for bucket in sets.buckets[current]:
+            if sets.fixed[current]:
                 break
-            walking, walked = newest[buckets[place]], 0
-            while walking >= 0 and walked < leaders:
+            link, walked = int(kept.newest[_slot_of(bucket, kept.newest, kept.buckets)]), 0
+            while link >= 0 and walked < leaders:
                 walked += 1
-                kept = members[walking]
-                other = np.int64(sizes[kept])
-                if compared[kept] != current and min(size, other) >= best_similarity * max(size, other) - 1e-6:
-                    if not filled:
-                        fill(table, capacity, hashes[starts[current] : starts[current] + size])
-                        filled = True
-                    needed = least_shared(size, other, best_similarity)
-                    shared = shared_at_least(table, capacity, hashes[starts[kept] : starts[kept] + other], needed)
-                    found = shared / (size + other - shared)
-                    nearer = found > best_similarity or (found == best_similarity and (best < 0 or kept < best))
-                    if shared >= 0 and nearer:
-                        best, best_similarity = kept, found
-                compared[kept] = current
-                walking = before[walking]
+                earlier = link // sets.buckets.shape[1]
+                link = int(kept.before[link])
+                if kept.compared[earlier] == newcomer:
+                    continue
+                kept.compared[earlier] = newcomer
+                other = kept.ends[earlier + 1] - kept.ends[earlier]
+                if min(size, other) < best_similarity * max(size, other) - 1e-6:
+                    continue
+                if not filled:
+                    fill(table, capacity, own)
+                    filled = True
+                needed = least_shared(size, other, best_similarity)
+                shared = shared_at_least(table, capacity, members[kept.ends[earlier] : kept.ends[earlier + 1]], needed)
+                found = shared / (size + other - shared)
+                nearer = found > best_similarity or (found == best_similarity and (best < 0 or earlier < best))
+                if shared >= 0 and nearer:
+                    best, best_similarity = earlier, found
         if best >= 0:
-            survivors[current], similarities[current] = best, best_similarity
-            continue
-        for place in range(ends[current], ends[current + 1]):
-            members[place] = current
-            before[place] = newest[buckets[place]]
-            newest[buckets[place]] = place
+            survivors[current], similarities[current] = kept.labels[best], best_similarity
+        else:
+            _keep(sets.labels[current], sets.buckets[current], own, newcomer, kept, members)
+
+
+@njit(nogil=True, cache=True)
+def _keep(label: int, buckets: Hashes, own: Hashes, newcomer: int, kept: _Kept, members: Hashes) -> None:
+    number = kept.counts[0]
+    kept.labels[number], kept.compared[number] = label, newcomer
+    kept.ends[number + 1] = kept.ends[number] + len(own)
+    members[kept.ends[number] : kept.ends[number + 1]] = own
+    for place in range(len(buckets)):
+        slot, link = _slot_of(buckets[place], kept.newest, kept.buckets), number * len(buckets) + place
+        kept.counts[1] += kept.newest[slot] < 0
+        kept.buckets[link], kept.before[link], kept.newest[slot] = buckets[place], kept.newest[slot], link
+    kept.counts[0] += 1

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
+
+from curate.text.recurring import recurring
 
 Hashes = npt.NDArray[np.uint64]
 Index = npt.NDArray[np.signedinteger]
@@ -65,11 +66,9 @@ def choose_banding(similarity: float, permutations: int, recall: float) -> Bandi
 
 
 class Meetings(NamedTuple):
-    """Documents that share a bucket with another one, a row for each document and bucket."""
+    """Documents that share a bucket with a lower one, a row for each document and bucket."""
 
     documents: Index
-    buckets: Hashes
-    """The key of the bucket."""
     owners: Index
     """The lowest document in it."""
 
@@ -84,16 +83,18 @@ def meetings(keys: Hashes, documents: Index, least: int) -> Meetings:
 
     Example:
         >>> met = meetings(np.array([7, 9, 7, 9, 5], np.uint64), np.array([4, 0, 2, 1, 3]), least=2)
-        >>> met.documents.tolist(), met.buckets.tolist(), met.owners.tolist()
-        ([4, 2], [7, 7], [2, 2])
+        >>> met.documents.tolist(), met.owners.tolist()
+        ([4], [2])
     """
-    if not len(keys):
-        return Meetings(documents, keys, documents)
-    order = pl.Series(keys).arg_sort().to_numpy()
+    rows = recurring(keys)
+    if not len(rows):
+        return Meetings(documents[rows], documents[rows])
+    keys, documents = keys[rows], documents[rows]
+    order = np.argsort(keys)
     keys, documents = keys[order], documents[order]
     starts = np.concatenate(([0], np.flatnonzero(keys[1:] != keys[:-1]) + 1))
-    sizes = np.diff(starts, append=len(keys))
-    met = (sizes > 1) & (np.maximum.reduceat(documents, starts) >= least)
-    rows = np.repeat(met, sizes)
-    owners = np.repeat(np.minimum.reduceat(documents, starts)[met], sizes[met])
-    return Meetings(documents[rows], keys[rows], owners)
+    owners = np.minimum.reduceat(documents, starts)
+    owners[np.maximum.reduceat(documents, starts) < least] = -1
+    owners = np.repeat(owners, np.diff(starts, append=len(keys)))
+    met = (owners >= 0) & (documents != owners)
+    return Meetings(documents[met], owners[met])

@@ -10,7 +10,6 @@ the sample that share their lowest half are compared exactly; each miss found at
 
 import functools
 import math
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -18,9 +17,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curate.stages.contract import Corpus
+from curate.stages.near_dup.candidates import COMPONENTS
 from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.settings import NearDupSettings
-from curate.stages.near_dup.survivors import MEMBERS, members, settle
+from curate.stages.near_dup.survivors import find_survivors
 from curate.stages.sending import column
 from curate.text.shingles import mixed
 
@@ -65,15 +65,14 @@ def audit(corpus: Corpus, numbering: Numbering, settings: NearDupSettings) -> Au
     bound = min(SAMPLE / max(numbering.documents, 1), 1.0)
     chosen = list(corpus.map(functools.partial(_choose, corpus, bound), range(numbering.parts)))
     shared = _shared(chosen)
-    send = functools.partial(_send, corpus, numbering, chosen, shared, settings)
-    receive = functools.partial(settle, corpus, numbering, settings)
-    found = corpus.exchange(send, numbering.parts, receive, 1, MEMBERS)[0]
-    new = column(found, "document") >= numbering.first_new
+    groups = [_group(part, shared, first) for part, first in zip(chosen, numbering.firsts, strict=False)]
+    found = find_survivors(corpus, numbering, groups, ["cohort"], settings)
+    jaccard = [column(found[part], "jaccard") for part in range(len(corpus.earlier), numbering.parts)]
     own = chosen[len(corpus.earlier) :]
     return _estimate(
         documents=sum(len(part.rows) + part.removed for part in own),
         removed=sum(part.removed for part in own),
-        jaccard=column(found, "jaccard")[new],
+        jaccard=np.concatenate([np.empty(0), *jaccard]),
         similarity=settings.similarity,
     )
 
@@ -98,18 +97,10 @@ def _shared(chosen: list[_Chosen]) -> npt.NDArray[np.uint32]:
     return values[(counts > 1) & (np.cumsum(sizes) <= MOST_SHINGLES)]
 
 
-def _send(
-    corpus: Corpus,
-    numbering: Numbering,
-    chosen: list[_Chosen],
-    shared: npt.NDArray[np.uint32],
-    settings: NearDupSettings,
-    part: int,
-) -> Iterator[pa.RecordBatch]:
-    compared = np.isin(chosen[part].cohorts, shared)
-    rows, cohorts = chosen[part].rows[compared], chosen[part].cohorts[compared].astype(np.uint64)
-    buckets = pa.ListArray.from_arrays(pa.array(np.arange(len(rows) + 1), pa.int32()), pa.array(cohorts))
-    yield from members(corpus, numbering, part, rows, buckets, np.zeros(len(rows), np.int64), settings.shingle_words)
+def _group(chosen: _Chosen, shared: npt.NDArray[np.uint32], first: int) -> pa.Table:
+    """Documents of a part that are compared, each with those of its cohort."""
+    compared = np.isin(chosen.cohorts, shared)
+    return pa.table([first + chosen.rows[compared], chosen.cohorts[compared]], schema=COMPONENTS)
 
 
 def _estimate(documents: int, removed: int, jaccard: npt.NDArray[np.float64], similarity: float) -> Audit:

@@ -7,41 +7,33 @@ settled by itself.
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from curate.stages.contract import Corpus, Rows, addressed
-from curate.stages.near_dup.homing import in_order, sent_home
+from curate.stages.near_dup.homing import in_order
 from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.partial import band_column
 from curate.stages.sending import column, range_of_key, ranges_for
-from curate.text.components import Nodes, large_star, small_star, stars
+from curate.text.components import Nodes, flatten, large_star, small_star, unite
 from curate.text.lsh import meetings
 
-BUCKETS = pa.schema([("document", pa.int64()), ("bucket", pa.uint64())])
 COMPONENTS = pa.schema([("document", pa.int64()), ("component", pa.int64())])
+"""A document with company, and the lowest one that it is connected with."""
+
+IN_ONE_PLACE = 1 << 24
+"""Documents up to which one task connects them all: it holds 4 bytes for each."""
 
 _KEYS = pa.schema([("key", pa.uint64()), ("document", pa.int64())])
-_MEETINGS = pa.schema([*BUCKETS, ("owner", pa.int64())])
 _EDGES = pa.schema([("document", pa.int64()), ("root", pa.int64())])
 _ROW_BYTES = 16
 
 Star = Callable[[Nodes, Nodes], tuple[Nodes, Nodes]]
 
 
-class Candidates(NamedTuple):
-    """Documents with company in some bucket, by part."""
-
-    buckets: Rows
-    """`BUCKETS`: every bucket that a document shares with another."""
-    components: Rows
-    """`COMPONENTS`: the lowest document that each is connected with."""
-
-
-def find_candidates(corpus: Corpus, numbering: Numbering, copies: Rows, bands: int) -> Candidates:
-    """Gather the documents that share a bucket, copies and documents removed by an earlier run left aside.
+def find_candidates(corpus: Corpus, numbering: Numbering, copies: Rows, bands: int) -> Rows:
+    """`COMPONENTS` of every part, copies and documents removed by an earlier run left aside.
 
     Args:
         corpus: what was observed.
@@ -51,11 +43,13 @@ def find_candidates(corpus: Corpus, numbering: Numbering, copies: Rows, bands: i
     """
     ranges = ranges_for(_ROW_BYTES * bands * numbering.documents)
     send = functools.partial(_send_keys, corpus, numbering, copies, bands, ranges)
-    met = corpus.exchange(send, numbering.parts, functools.partial(_receive_keys, numbering), ranges, _KEYS)
-    edges = _components(corpus, numbering, met)
+    edges = corpus.exchange(send, numbering.parts, functools.partial(_receive_keys, numbering), ranges, _KEYS)
+    if numbering.documents <= IN_ONE_PLACE:
+        label = functools.partial(_send_united, edges, numbering)
+        return corpus.exchange(label, 1, in_order, numbering.parts, COMPONENTS)
+    edges = _stars(corpus, numbering, edges)
     label = functools.partial(_send_labels, edges, numbering)
-    components = corpus.exchange(label, len(edges), in_order, numbering.parts, COMPONENTS)
-    return Candidates(sent_home(corpus, met, numbering, BUCKETS), components)
+    return corpus.exchange(label, len(edges), in_order, numbering.parts, COMPONENTS)
 
 
 def _send_keys(
@@ -74,38 +68,49 @@ def _send_keys(
 
 def _receive_keys(numbering: Numbering, receiver: int, rows: pa.Table) -> pa.Table:  # noqa: ARG001
     met = meetings(column(rows, "key"), column(rows, "document"), numbering.first_new)
-    return pa.table([met.documents, met.buckets, met.owners], schema=_MEETINGS)
+    return pa.table([met.documents, met.owners], schema=_EDGES)
 
 
-def _components(corpus: Corpus, numbering: Numbering, met: Rows) -> Rows:
+def _send_united(edges: Rows, numbering: Numbering, sender: int) -> Iterator[pa.RecordBatch]:  # noqa: ARG001
+    """Every document with company, to its part."""
+    components = np.arange(numbering.documents, dtype=np.int32)
+    for at in range(len(edges)):
+        rows = edges[at]
+        unite(column(rows, "document"), column(rows, "root"), components)
+    flatten(components)
+    has_company = components < np.arange(numbering.documents, dtype=np.int32)
+    has_company[components[has_company]] = True
+    for part in range(numbering.parts):
+        span = slice(numbering.firsts[part], numbering.firsts[part + 1])
+        rows = np.flatnonzero(has_company[span])
+        yield addressed(
+            np.full(len(rows), part),
+            document=numbering.firsts[part] + rows,
+            component=components[span][rows].astype(np.int64),
+        )
+
+
+def _stars(corpus: Corpus, numbering: Numbering, edges: Rows) -> Rows:
     """Edges from every document with company to the lowest one it is connected with."""
-    rows = sum(corpus.map(functools.partial(_length, met), range(len(met))))
+    rows = sum(corpus.map(functools.partial(_length, edges), range(len(edges))))
     ranges = ranges_for(2 * _ROW_BYTES * rows)
-    if ranges == 1:
-        send = functools.partial(_send_edges, met, "owner", numbering, 1, False)
-        return corpus.exchange(send, len(met), functools.partial(_receive_edges, stars), 1, _EDGES)
-    edges, end, before, now = met, "owner", -1, 0
+    before, now = -1, 0
     while now != before:
         for star, both_ways in ((large_star, True), (small_star, False)):
-            send = functools.partial(_send_edges, edges, end, numbering, ranges, both_ways)
-            edges, end = (
-                corpus.exchange(send, len(edges), functools.partial(_receive_edges, star), ranges, _EDGES),
-                "root",
-            )
+            send = functools.partial(_send_edges, edges, numbering, ranges, both_ways)
+            edges = corpus.exchange(send, len(edges), functools.partial(_receive_edges, star), ranges, _EDGES)
         before, now = now, sum(corpus.map(functools.partial(_digest, edges), range(len(edges))))
     return edges
 
 
 def _send_edges(
-    edges: Rows, end: str, numbering: Numbering, ranges: int, both_ways: bool, sender: int
+    edges: Rows, numbering: Numbering, ranges: int, both_ways: bool, sender: int
 ) -> Iterator[pa.RecordBatch]:
     rows = edges[sender]
-    documents, others = column(rows, "document"), column(rows, end)
-    apart = documents != others
-    documents, others = documents[apart], others[apart]
-    yield addressed(numbering.range_of(documents, ranges), document=documents, root=others)
+    documents, roots = column(rows, "document"), column(rows, "root")
+    yield addressed(numbering.range_of(documents, ranges), document=documents, root=roots)
     if both_ways:
-        yield addressed(numbering.range_of(others, ranges), document=others, root=documents)
+        yield addressed(numbering.range_of(roots, ranges), document=roots, root=documents)
 
 
 def _receive_edges(star: Star, receiver: int, rows: pa.Table) -> pa.Table:  # noqa: ARG001

@@ -16,6 +16,7 @@ from curate.stages.near_dup.homing import sent_home
 from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.preference import preferred_order
 from curate.stages.sending import column, range_of_key, ranges_for
+from curate.text.recurring import recurring
 
 COPIES = pa.schema([("document", pa.int64()), ("leader", pa.int64())])
 """A document and the one with the same text that leads their group."""
@@ -62,24 +63,13 @@ def _send_hashes(corpus: Corpus, numbering: Numbering, ranges: int, part: int) -
 
 
 def _receive_hashes(numbering: Numbering, by_id: bool, receiver: int, rows: pa.Table) -> pa.Table:  # noqa: ARG001
-    rows = _repeated(rows)
+    rows = rows.take(pa.array(recurring(column(rows, "low"))))  # few others, so that only few need sorting
     order = preferred_order(rows, numbering, by_id=by_id, within=("high", "low"))
     high, low, documents = (column(rows, name)[order] for name in ("high", "low", "document"))
     begins = np.ones(len(order), np.bool_)
     begins[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
     leaders = documents[begins][np.cumsum(begins) - 1] if len(documents) else documents
     return pa.table([documents[~begins], leaders[~begins]], schema=COPIES)
-
-
-def _repeated(rows: pa.Table) -> pa.Table:
-    """Only the rows whose hash occurs twice: few, and only those need sorting by preference."""
-    high, low = column(rows, "high"), column(rows, "low")
-    order = np.lexsort((low, high))
-    same = (high[order][1:] == high[order][:-1]) & (low[order][1:] == low[order][:-1])
-    repeated = np.zeros(len(rows), np.bool_)
-    repeated[order[1:]] = same
-    repeated[order[:-1]] |= same
-    return rows.filter(pa.array(repeated))
 
 
 def _halves(hashes: pa.FixedSizeBinaryArray) -> npt.NDArray[np.uint64]:

@@ -12,7 +12,7 @@ from curate.stages.sending import column
 
 
 def sent_home(corpus: Corpus, rows: Rows, numbering: Numbering, schema: pa.Schema) -> Rows:
-    """Rows brought to the part of their ``document``, in the order of documents, each once."""
+    """Rows brought to the part of their ``document``, in the order of documents."""
     send = functools.partial(_send_home, rows, numbering, schema)
     return corpus.exchange(send, len(rows), in_order, numbering.parts, schema)
 
@@ -24,12 +24,9 @@ def _send_home(rows: Rows, numbering: Numbering, schema: pa.Schema, sender: int)
 
 
 def in_order(receiver: int, rows: pa.Table) -> pa.Table:  # noqa: ARG001
-    """Rows by ``document``, each once."""
-    if not len(rows):
-        return rows
-    numbers = [name for name in rows.schema.names if not pa.types.is_string(rows.schema.field(name).type)]
-    rows = rows.sort_by([("document", "ascending"), *((name, "ascending") for name in numbers if name != "document")])
-    alike = np.ones(len(rows) - 1, np.bool_)
-    for name in numbers:
-        alike &= np.diff(column(rows, name)) == 0
-    return rows.filter(pa.array(np.concatenate(([True], ~alike)))).combine_chunks() if alike.any() else rows
+    """One row for each ``document``, by its number; rows about the same one are alike."""
+    documents = column(rows, "document")
+    order = np.argsort(documents, kind="stable")
+    first = np.ones(len(order), np.bool_)
+    first[1:] = np.diff(documents[order]) > 0
+    return rows.combine_chunks().take(pa.array(order[first])).combine_chunks()

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curate.stages.contract import Corpus, Rows, addressed
+from curate.stages.near_dup.exact import COPIES
 from curate.stages.near_dup.homing import sent_home
 from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.survivors import REMOVALS
@@ -32,56 +33,54 @@ JUDGMENTS: Mapping[str, pa.DataType] = {
 """Measures: ``survivor``, ``survivor_at``, ``jaccard`` and ``exact`` of removed documents, ``copies`` of kept ones;
 ``survivor_run`` where the survivor belongs to an earlier run, which ``survivor_at`` is then about."""
 
-_FATES = pa.schema([("leader", pa.int64()), *REMOVALS])
 _FOLLOWED = pa.schema([*REMOVALS, ("exact", pa.bool_())])
 _NAMED = pa.schema([*_FOLLOWED, ("id", pa.string())])
 
 
 def judgments(corpus: Corpus, numbering: Numbering, copies: Rows, removals: Rows) -> Callable[[int], pa.RecordBatch]:
     """A task that judges one part of this run, row for row; all null where a document was already out."""
-    fates = functools.partial(_send_fates, copies, removals, numbering)
-    receive = functools.partial(_follow, corpus, numbering)
-    followed = corpus.exchange(fates, len(copies) + len(removals), receive, numbering.parts, _FATES)
-    ask = functools.partial(_send_survivors, followed, numbering)
-    named = corpus.exchange(ask, len(followed), functools.partial(_name, corpus, numbering), numbering.parts, _FOLLOWED)
+    ask = functools.partial(_send_copies, copies, numbering)
+    receive = functools.partial(_follow, corpus, numbering, removals)
+    followed = corpus.exchange(ask, numbering.parts, receive, numbering.parts, COPIES)
+    name = functools.partial(_send_survivors, followed, numbering)
+    named = corpus.exchange(
+        name, len(followed), functools.partial(_name, corpus, numbering), numbering.parts, _FOLLOWED
+    )
     return functools.partial(_judge, corpus, numbering, named, sent_home(corpus, named, numbering, _NAMED))
 
 
-def _send_fates(copies: Rows, removals: Rows, numbering: Numbering, sender: int) -> Iterator[pa.RecordBatch]:
-    """To the part of a leader: its own fate, and the copies that share it (their survivor still unknown)."""
-    if sender < len(copies):
-        rows = copies[sender]
-        documents, leaders = column(rows, "document"), column(rows, "leader")
-        survivors, jaccard = np.full(len(rows), -1), np.zeros(len(rows))
-    else:
-        rows = removals[sender - len(copies)]
-        documents = leaders = column(rows, "document")
-        survivors, jaccard = column(rows, "survivor"), column(rows, "jaccard")
-    yield addressed(numbering.part_of(leaders), leader=leaders, document=documents, survivor=survivors, jaccard=jaccard)
+def _send_copies(copies: Rows, numbering: Numbering, part: int) -> Iterator[pa.RecordBatch]:
+    """To the part of a leader: the copies that share its fate."""
+    documents, leaders = (column(copies[part], name) for name in COPIES.names)
+    yield addressed(numbering.part_of(leaders), document=documents, leader=leaders)
 
 
-def _follow(corpus: Corpus, numbering: Numbering, part: int, rows: pa.Table) -> pa.Table:
-    """Copies of a removed document take over its survivor (the same text has the same Jaccard), others their leader."""
-    survivor, jaccard, exact = _fates_of(corpus, numbering, part, rows)
-    known = column(rows, "survivor") >= 0
-    survivor[numbering.rows_in(part, column(rows, "leader")[known])] = column(rows, "survivor")[known]
-    jaccard[numbering.rows_in(part, column(rows, "leader")[known])] = column(rows, "jaccard")[known]
-    leaders = numbering.rows_in(part, column(rows, "leader"))
-    follows = survivor[leaders] >= 0
+def _follow(corpus: Corpus, numbering: Numbering, removals: Rows, part: int, rows: pa.Table) -> pa.Table:
+    """What is removed of leaders in this part and of their copies.
+
+    Copies of a removed document take over its survivor (the same text has the same Jaccard), others their leader.
+    """
+    survivor, jaccard, exact = _fates_of(corpus, numbering, part, len(rows))
+    removed, survivors, similarities = (column(removals[part], name) for name in REMOVALS.names)
+    survivor[numbering.rows_in(part, removed)] = survivors
+    jaccard[numbering.rows_in(part, removed)] = similarities
+    documents, leaders = (column(rows, name) for name in COPIES.names)
+    places = numbering.rows_in(part, leaders)
+    follows = survivor[places] >= 0
     columns = [
-        rows.column("document"),
-        np.where(follows, survivor[leaders], column(rows, "leader")),
-        np.where(follows, jaccard[leaders], 1.0),
-        ~follows | exact[leaders],
+        np.concatenate((removed, documents)),
+        np.concatenate((survivors, np.where(follows, survivor[places], leaders))),
+        np.concatenate((similarities, np.where(follows, jaccard[places], 1.0))),
+        np.concatenate((np.zeros(len(removed), np.bool_), ~follows | exact[places])),
     ]
     return pa.table(columns, schema=_FOLLOWED)
 
 
 def _fates_of(
-    corpus: Corpus, numbering: Numbering, part: int, rows: pa.Table
+    corpus: Corpus, numbering: Numbering, part: int, copies: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Survivor, Jaccard and exactness of each row of a part as far as an earlier run decided; -1 for all others."""
-    if part >= len(corpus.earlier) or not len(rows):
+    if part >= len(corpus.earlier) or not copies:
         unknown = np.full(corpus.rows[part], -1, np.int64)
         return unknown, np.zeros(len(unknown)), np.zeros(len(unknown), np.bool_)
     decided = corpus.verdicts(part)

@@ -15,7 +15,7 @@ from curate.stages.near_dup.candidates import find_candidates
 from curate.stages.near_dup.exact import find_copies
 from curate.stages.near_dup.judgments import JUDGMENTS, judgments
 from curate.stages.near_dup.numbering import Numbering
-from curate.stages.near_dup.partial import observation, partial_schema
+from curate.stages.near_dup.partial import band_column, observation, partial_schema
 from curate.stages.near_dup.preference import columns_read
 from curate.stages.near_dup.settings import NearDupSettings
 from curate.stages.near_dup.survivors import find_survivors
@@ -94,8 +94,9 @@ class NearDup:
         """Find a kept survivor for every copy; what is returned judges one part."""
         numbering = Numbering(corpus.rows, len(corpus.earlier))
         copies = find_copies(corpus, numbering, by_id=self.settings.by_id)
-        candidates = find_candidates(corpus, numbering, copies, self.banding.bands)
-        removals = find_survivors(corpus, numbering, candidates, self.settings)
+        components = find_candidates(corpus, numbering, copies, self.banding.bands)
+        bands = [band_column(band) for band in range(self.banding.bands)]
+        removals = find_survivors(corpus, numbering, components, bands, self.settings)
         return judgments(corpus, numbering, copies, removals)
 
     def audit(self, corpus: Corpus) -> Mapping[str, float]:

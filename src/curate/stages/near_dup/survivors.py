@@ -1,58 +1,77 @@
 """Which documents stay: greedy selection in the order of preference, every removal proven by exact Jaccard.
 
-A document is removed if, and only if, one kept before it is a candidate and reaches the similarity. That is settled
-component by component: the shingle sets of its documents are brought together, computed anew from their texts.
+A document is removed if, and only if, one kept before it is a candidate and reaches the similarity. Components are put
+together into *chains*, each settled by itself. The documents of a chain are brought into the order of preference first,
+then their shingle sets, computed anew from the texts, come in batches of that order. So whoever settles a chain holds
+one batch and the sets of kept documents, even where one component spans the corpus.
 """
 
 import functools
 import itertools
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
-from numba import njit
 
 from curate.stages.contract import Corpus, Rows, addressed
-from curate.stages.near_dup.candidates import Candidates
+from curate.stages.near_dup.homing import in_order, sent_home
 from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.preference import preferred_order
 from curate.stages.near_dup.settings import NearDupSettings
-from curate.stages.sending import column, range_of_key, ranges_for
-from curate.text.greedy import Buckets, select_survivors
-from curate.text.shingles import Hashes, mixed, shingle_sets
-
-Offsets = npt.NDArray[np.int64]
+from curate.stages.sending import RANGE_BYTES, column, range_of_key, ranges_for
+from curate.text.greedy import Selection, Sets
+from curate.text.shingles import mixed, shingle_sets
 
 REMOVALS = pa.schema([("document", pa.int64()), ("survivor", pa.int64()), ("jaccard", pa.float64())])
 """A removed document, the kept one that stands for it, and their exact similarity."""
 
-MEMBERS = pa.schema(
+BATCH_SHINGLES = 2 * RANGE_BYTES // 8
+"""Shingles of one batch, repeats counted: twice what a chain has on the average, so that most have one batch."""
+
+_RANKED = pa.schema(
+    [("priority", pa.uint64()), ("id", pa.string()), ("document", pa.int64()), ("shingles", pa.uint32())]
+)
+_PLACES = pa.schema([("document", pa.int64()), ("chain", pa.int64()), ("reached", pa.int64())])
+"""A document, its chain, and the shingles of the chain up to its own, repeats counted."""
+_MEMBERS = pa.schema(
     [
-        ("priority", pa.uint64()),
-        ("id", pa.string()),
+        ("reached", pa.int64()),
         ("document", pa.int64()),
         ("buckets", pa.list_(pa.uint64())),
         ("shingles", pa.large_list(pa.uint64())),
     ]
 )
-"""What the choice between documents needs: `preferred_order`, buckets and shingle set of each."""
-
-_AT_ONCE = 1 << 21
+_AT_ONCE = 1 << 20
 """Shingles (8 bytes each) from which documents of a part are sent on."""
-_IN_MEMORY = 1 << 25
-"""Shingles of one receiver from which they are kept in a file."""
+_IN_MEMORY = 1 << 23
+"""Shingles of one chain from which those of kept documents are kept in a file."""
 
 
-def find_survivors(corpus: Corpus, numbering: Numbering, candidates: Candidates, settings: NearDupSettings) -> Rows:
-    """`REMOVALS` of documents that lead their group of copies, in no particular order."""
-    count = functools.partial(_shingles, corpus, numbering, candidates.components)
-    ranges = ranges_for(8 * sum(corpus.map(count, range(numbering.parts))))
-    send = functools.partial(_send_members, corpus, numbering, candidates, settings.shingle_words, ranges)
-    receive = functools.partial(settle, corpus, numbering, settings)
-    return corpus.exchange(send, numbering.parts, receive, ranges, MEMBERS)
+def find_survivors(
+    corpus: Corpus, numbering: Numbering, components: Rows, buckets: Sequence[str], settings: NearDupSettings
+) -> Rows:
+    """`REMOVALS` of every part.
+
+    Args:
+        corpus: what was observed.
+        numbering: numbers of the documents.
+        components: of every part, its candidates (``document``, ascending) and what each belongs to (``component``).
+        buckets: columns of the partials; documents that agree in none are not compared.
+        settings: what counts as a near-duplicate, and what is preferred.
+    """
+    count = functools.partial(_shingles, corpus, numbering, components)
+    chains = ranges_for(8 * sum(corpus.map(count, range(numbering.parts))))
+    rank = functools.partial(_send_ranked, corpus, numbering, components, chains)
+    receive = functools.partial(_receive_ranked, numbering, settings.by_id)
+    ranked = corpus.exchange(rank, numbering.parts, receive, chains, _RANKED)
+    shingles = list(corpus.map(functools.partial(_reached, ranked), range(chains)))
+    firsts = np.cumsum([0, *(-(-reached // BATCH_SHINGLES) for reached in shingles)])
+    places = sent_home(corpus, ranked, numbering, _PLACES)
+    send = functools.partial(_send_members, corpus, numbering, places, firsts, buckets, settings.shingle_words)
+    batches = corpus.exchange(send, numbering.parts, _receive_members, int(firsts[-1]), _MEMBERS)
+    settle = functools.partial(_settle, corpus, numbering, batches, firsts, shingles, settings)
+    return corpus.exchange(settle, chains, in_order, numbering.parts, REMOVALS)
 
 
 def _shingles(corpus: Corpus, numbering: Numbering, components: Rows, part: int) -> int:
@@ -60,71 +79,67 @@ def _shingles(corpus: Corpus, numbering: Numbering, components: Rows, part: int)
     return int(column(corpus.partial(part, ["shingles"]), "shingles")[rows].sum(dtype=np.int64)) if len(rows) else 0
 
 
-def _send_members(
-    corpus: Corpus, numbering: Numbering, candidates: Candidates, size: int, ranges: int, part: int
+def _send_ranked(
+    corpus: Corpus, numbering: Numbering, components: Rows, chains: int, part: int
 ) -> Iterator[pa.RecordBatch]:
-    components, buckets = candidates.components[part], candidates.buckets[part]
-    documents, rows = column(components, "document"), numbering.rows_in(part, column(components, "document"))
-    to = range_of_key(mixed(column(components, "component")), ranges)
-    ends = np.searchsorted(column(buckets, "document"), documents, side="right")
-    lists = pa.ListArray.from_arrays(
-        pa.array(np.concatenate(([0], ends)), pa.int32()), pa.array(column(buckets, "bucket"))
-    )
-    yield from members(corpus, numbering, part, rows, lists, to, size)
-
-
-def members(
-    corpus: Corpus,
-    numbering: Numbering,
-    part: int,
-    rows: npt.NDArray[np.int64],
-    buckets: pa.ListArray,
-    to: npt.NDArray[np.int64],
-    size: int,
-) -> Iterator[pa.RecordBatch]:
-    """`MEMBERS` about documents of a part, their shingle sets computed anew from the texts.
-
-    Args:
-        corpus: what was observed.
-        numbering: numbers of the documents.
-        part: where they are.
-        rows: which they are (int64), ascending.
-        buckets: of each row.
-        to: receiver of each row.
-        size: words in a shingle.
-    """
+    documents = column(components[part], "document")
+    rows = numbering.rows_in(part, documents)
     if not len(rows):
         return
     table = corpus.partial(part, ["priority", "id", "shingles"])
-    for some in _slices(column(table, "shingles")[rows]):
+    yield addressed(
+        range_of_key(mixed(column(components[part], "component")), chains),
+        priority=column(table, "priority")[rows],
+        id=table.column("id").combine_chunks().take(pa.array(rows)),
+        document=documents,
+        shingles=column(table, "shingles")[rows],
+    )
+
+
+def _receive_ranked(numbering: Numbering, by_id: bool, chain: int, rows: pa.Table) -> pa.Table:
+    """The documents of a chain in the order of preference."""
+    order = preferred_order(rows, numbering, by_id=by_id)
+    reached = np.cumsum(column(rows, "shingles")[order], dtype=np.int64)
+    return pa.table([column(rows, "document")[order], np.full(len(order), chain), reached], schema=_PLACES)
+
+
+def _reached(ranked: Rows, chain: int) -> int:
+    """Shingles of a chain, repeats counted."""
+    rows = ranked[chain]
+    return int(rows.column("reached")[-1].as_py()) if len(rows) else 0
+
+
+def _send_members(
+    corpus: Corpus,
+    numbering: Numbering,
+    places: Rows,
+    firsts: npt.NDArray[np.int64],
+    buckets: Sequence[str],
+    size: int,
+    part: int,
+) -> Iterator[pa.RecordBatch]:
+    """To the batch of each document: its buckets, and its shingle set."""
+    documents, reached = (column(places[part], name) for name in ("document", "reached"))
+    rows = numbering.rows_in(part, documents)
+    if not len(rows):
+        return
+    to = firsts[column(places[part], "chain")] + (reached - 1) // BATCH_SHINGLES
+    keys = [column(corpus.partial(part, [name]), name)[rows].astype(np.uint64) for name in buckets]
+    for some in _slices(column(corpus.partial(part, ["shingles"]), "shingles")[rows]):
         sets, offsets = shingle_sets(corpus.texts(part, rows[some]), size)
         yield addressed(
             to[some],
-            priority=column(table, "priority")[rows[some]],
-            id=table.column("id").combine_chunks().take(pa.array(rows[some])),
-            document=numbering.firsts[part] + rows[some],
-            buckets=buckets.slice(some.start, some.stop - some.start),
+            reached=reached[some],
+            document=documents[some],
+            buckets=_lists([own[some] for own in keys]),
             shingles=pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(sets)),
         )
 
 
-def settle(corpus: Corpus, numbering: Numbering, settings: NearDupSettings, receiver: int, rows: pa.Table) -> pa.Table:  # noqa: ARG001
-    """`REMOVALS` among `MEMBERS`, of which all that share a bucket are here."""
-    if not len(rows):
-        return pa.table([[], [], []], schema=REMOVALS)
-    order = preferred_order(rows, numbering, by_id=settings.by_id)
-    documents = column(rows, "document")[order]
-    hashes, starts, sizes = _sets(corpus, rows.column("shingles"), order)
-    survivor, jaccard = select_survivors(
-        _buckets(rows.column("buckets"), order),
-        hashes,
-        starts,
-        sizes,
-        settings.similarity,
-        documents < numbering.first_new,
-    )
-    removed = survivor >= 0
-    return pa.table([documents[removed], documents[survivor[removed]], jaccard[removed]], schema=REMOVALS)
+def _lists(columns: Sequence[npt.NDArray[np.uint64]]) -> pa.ListArray:
+    values = np.stack(columns, axis=1)
+    ends = np.arange(0, values.size + 1, len(columns), dtype=np.int32)
+    return pa.ListArray.from_arrays(pa.array(ends), pa.array(values.ravel()))
 
 
 def _slices(shingles: npt.NDArray[np.uint32]) -> Iterator[slice]:
@@ -135,42 +150,46 @@ def _slices(shingles: npt.NDArray[np.uint32]) -> Iterator[slice]:
         yield slice(int(start), int(stop))
 
 
-def _buckets(lists: pa.ChunkedArray, order: npt.NDArray[np.uint64]) -> Buckets:
-    numbered = pc.dictionary_encode(pc.list_flatten(lists)).unify_dictionaries()
-    numbers = np.concatenate([chunk.indices.to_numpy() for chunk in numbered.chunks])
-    lengths = pc.list_value_length(lists).to_numpy().astype(np.int64)
-    starts = np.concatenate(([0], np.cumsum(lengths)))
-    ends = np.concatenate(([0], np.cumsum(lengths[order])))
-    places = np.empty(len(order), np.int64)
-    places[order] = ends[:-1]
-    ordered = np.empty(len(numbers), np.int32)
-    _lay_out(numbers, starts, places, ordered)
-    return Buckets(ordered, ends)
+def _receive_members(batch: int, rows: pa.Table) -> pa.Table:  # noqa: ARG001
+    return rows.combine_chunks()
 
 
-def _sets(
-    corpus: Corpus, lists: pa.ChunkedArray, order: npt.NDArray[np.uint64]
-) -> tuple[Hashes, Offsets, npt.NDArray[np.uint32]]:
-    """Shingle sets laid out in the given order, where each begins, and how many members it has."""
-    lengths = pc.list_value_length(lists).to_numpy().astype(np.int64)
-    starts = np.zeros(len(lengths) + 1, np.int64)
-    np.cumsum(lengths[order], out=starts[1:])
-    total = int(starts[-1])
-    hashes = np.empty(total, np.uint64) if total <= _IN_MEMORY else corpus.scratch(np.uint64, total)
-    places = np.empty(len(order), np.int64)
-    places[order] = starts[:-1]
-    first = 0
-    for chunk in lists.chunks:
-        offsets = chunk.offsets.to_numpy()
-        members = chunk.values.to_numpy(zero_copy_only=True)
-        _lay_out(members, offsets, places[first : first + len(chunk)], hashes)
-        first += len(chunk)
-    return hashes, starts, lengths[order].astype(np.uint32)
+def _settle(
+    corpus: Corpus,
+    numbering: Numbering,
+    batches: Rows,
+    firsts: npt.NDArray[np.int64],
+    shingles: Sequence[int],
+    settings: NearDupSettings,
+    chain: int,
+) -> Iterator[pa.RecordBatch]:
+    """To the part of each removed document: what stands for it."""
+    room = shingles[chain]
+    members = np.empty(room, np.uint64) if room <= _IN_MEMORY else corpus.scratch(np.uint64, room)
+    selection = Selection(settings.similarity, members)
+    for batch in range(firsts[chain], firsts[chain + 1]):
+        if not len(rows := batches[batch]):
+            continue
+        sets = _sets(rows, numbering)
+        survivors, jaccard = selection.take(sets)
+        removed = survivors >= 0
+        documents = sets.labels[removed]
+        yield addressed(
+            numbering.part_of(documents), document=documents, survivor=survivors[removed], jaccard=jaccard[removed]
+        )
 
 
-@njit(nogil=True, cache=True)
-def _lay_out(members: npt.NDArray[Any], offsets: Offsets, places: Offsets, ordered: npt.NDArray[Any]) -> None:
-    """Write set ``i`` of ``members`` to ``places[i]``."""
-    for i in range(len(places)):
-        for at in range(offsets[i], offsets[i + 1]):
-            ordered[places[i] + at - offsets[i]] = members[at]
+def _sets(rows: pa.Table, numbering: Numbering) -> Sets:
+    """A batch in the order of preference; the shingles stay where they are."""
+    order = np.argsort(column(rows, "reached"))
+    documents = column(rows, "document")[order]
+    buckets, shingles = (rows.column(name).chunk(0) for name in ("buckets", "shingles"))
+    starts = shingles.offsets.to_numpy()
+    return Sets(
+        labels=documents,
+        buckets=buckets.flatten().to_numpy().reshape(len(rows), -1)[order],
+        hashes=shingles.values.to_numpy(),
+        starts=starts[:-1][order],
+        sizes=np.diff(starts)[order],
+        fixed=documents < numbering.first_new,
+    )

@@ -164,7 +164,9 @@ def test_prose_stays_and_each_reason_can_be_reached():
         **{f"repeated_{n}gram": "ha " * 60 for n in (2, 3, 4)},
         **{f"duplicate_{n}grams": "ha " * 60 for n in range(5, 11)},
     }
-    line_triggers = {
+    fineweb_triggers = {
+        "too_few_exact_stop_words": "The sun and THE moon, of: " + " ".join(words),
+        **{f"most_common_{n}gram": "There is no other word." for n in (2, 3, 4)},
         "too_few_sentences": "One sentence is not enough.",
         "lorem_ipsum": PROSE + "\nLorem ipsum dolor sit amet.",
         "curly_bracket": PROSE + "\nif (a > b) { return a; }",
@@ -174,10 +176,10 @@ def test_prose_stays_and_each_reason_can_be_reached():
         "too_many_newlines": "\n".join(f"A {word} is." for word in words),
     }
     rules = load(flags={"pipeline.recipe": "fineweb-code"}).stage("quality").rules()
-    assert {**triggers, **line_triggers}.keys() == {rule.reason for rule in rules}
+    assert {*triggers, *fineweb_triggers} == {rule.reason for rule in (*rules, *QualitySettings().rules())}
     for code, text in triggers.items():
         assert code in judged([text])[0]
-    for code, text in line_triggers.items():
+    for code, text in fineweb_triggers.items():
         assert code in judged([text], recipe="fineweb-code")[0]
     assert judged([PROSE]) == [[]]
 

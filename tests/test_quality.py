@@ -11,13 +11,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from benchmarks.quality_score import reference as reference_documents
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.config import load
 from curate.stages.contract import Stage
 from curate.stages.quality import Quality, QualitySettings
-from curate.stages.quality.rules import failures, score
+from curate.stages.quality.rules import failures
+from curate.stages.quality.score import SCORED_BY, score, shipped
 from curate.stages.quality.signals import SIGNALS
 from curate.text.lines import COLUMNS as LINE_COLUMNS
 from curate.text.signals import DETAILS, GOPHER
@@ -241,23 +243,46 @@ signal_values = st.dictionaries(st.sampled_from([signal.name for signal in SIGNA
 
 
 @settings(max_examples=100, deadline=None)
-@given(signal_values, st.sampled_from(QualitySettings().rules()), st.floats(0, 10))
+@given(signal_values, st.sampled_from(SCORED_BY), st.floats(0, 10))
 def test_score_grows_as_any_rule_is_met_better(values, rule, step):
-    rules = QualitySettings().rules()
     row = {signal.name: np.array([values.get(signal.name, np.nan)] * 2) for signal in SIGNALS}
     row[rule.signal] = np.array([rule.limit, rule.limit + (step if rule.side == "min" else -step)])
-    alone = [other for other in rules if other.signal != rule.signal or other == rule]
-    worse, better = score(alone, row)
+    if any(other.signal == rule.signal and other != rule for other in SCORED_BY):
+        row[rule.signal] = np.array([rule.limit, rule.limit * (2 if rule.side == "min" else 0.5)])
+    worse, better = score(row)
     assert 0 <= worse <= better <= 1
-    assert not any(mask.any() for code, mask in failures(alone, row).items() if code == rule.reason)
+    assert not any(mask.any() for code, mask in failures([rule], row).items())
 
 
 def test_score_of_little_and_verdict_of_nothing():
-    rows = measured(["", PROSE])
-    assert rows[0]["score"] == pytest.approx(1 / 3)  # its words alone count: too few, not too many; no stop words
-    assert rows[1]["score"] > 0.8
+    rows = measured(["", PROSE, "Home | News | About us\n" * 20])
+    assert rows[0]["score"] == 0
+    assert rows[1]["score"] > 0.05  # short, but otherwise usual
+    assert rows[2]["score"] < 0.001
     nothing = pa.RecordBatch.from_pylist([dict.fromkeys(Quality.adds)], schema=pa.schema(list(Quality.adds.items())))
     assert Quality(QualitySettings()).judge(nothing).to_pylist() == [[]]
+
+
+def test_the_reference_has_a_curve_for_every_rule():
+    nearer, worse = shipped()
+    assert list(nearer) == [rule.key for rule in SCORED_BY]
+    for curve in (*nearer.values(), worse):
+        assert (np.diff(curve.x) > 0).all()
+        assert (curve.x[0], curve.x[-1]) == (0, 1)
+    assert (np.diff(worse.y) > 0).all()
+    assert (worse.y[0], worse.y[-1]) == (0, 1)
+    assert all(curve.y[0] == 1 and (np.diff(curve.y) < 0).all() for curve in nearer.values())
+
+
+def test_a_score_is_the_share_of_edited_english_that_scores_less():
+    if not (CORPORA / "README.md").exists():
+        pytest.skip("needs the shared corpora")
+    documents = reference_documents(CORPORA)
+    scores = np.array([row["score"] for row in measured(documents["text"].to_list())])
+    kinds = documents["kind"].to_numpy()
+    weights = sum((kinds == kind) / (kinds == kind).sum() for kind in set(kinds))
+    for share in (0.05, 0.2, 0.5, 0.8, 0.95):
+        assert np.average(scores <= share, weights=weights) == pytest.approx(share, abs=0.01)
 
 
 def test_listing_the_stage_does_not_load_numba():

@@ -49,14 +49,14 @@ LIMITS = {
     "max_median_word_length": ("gopher_v1", "median_word_length", 10),
     "max_marked_words": ("gopher_v1", "symbol_to_word_ratio", 0.1),
     "min_alphabetic_words": ("gopher_v1", "fraction_of_words_with_alpha_character", 0.8),
-    "min_stop_word_count": ("gopher_v1", "required_word_count", 2),
+    "min_exact_stop_word_count": ("gopher_v1", "required_word_count", 2),
     "max_raw_bullet_lines": ("gopher_v1", "fraction_of_lines_starting_with_bullet_point", 0.9),
     "max_raw_ellipsis_lines": ("gopher_v1", "fraction_of_lines_ending_with_ellipsis", 0.3),
     "max_raw_recurring_lines": ("gopher_v1", "fraction_of_duplicate_lines", 0.3),
     "max_recurring_lines": ("gopher_v2", "fraction_of_duplicate_lines", 0.3),
     "max_raw_recurring_line_characters": ("gopher_v1", "fraction_of_characters_in_duplicate_lines", 0.3),
     **{
-        f"max_top_{n}gram_words": ("gopher_v1", f"fraction_of_characters_in_most_common_{n}grams", limit)
+        f"max_most_common_{n}gram_words": ("gopher_v1", f"fraction_of_characters_in_most_common_{n}grams", limit)
         for n, limit in ((2, 0.2), (3, 0.18), (4, 0.16))
     },
     **{
@@ -66,21 +66,10 @@ LIMITS = {
 }
 """Our setting → tagger, value, limit: cc-head.yaml of Dolma 1.6; n-grams also under the names that the tagger gives."""
 
-GOPHER = [one.key for one in QualitySettings().rules() if one.key != "max_ellipsis_ratio"]
-"""datatrove has one rule for number signs and ellipses."""
 C4 = ["min_sentences", "max_lorem_ipsum_lines", "max_curly_bracket_lines"]
-DATATROVE = {
-    "GopherQualityFilter": [key for key in GOPHER if "duplicate" not in key and "gram" not in key],
-    "GopherRepetitionFilter": [key for key in GOPHER if "duplicate" in key or "gram" in key],
-    "C4QualityFilter": C4,
-    ANY_END: C4,
-    "FineWebQualityFilter": [
-        "min_terminal_lines",
-        "max_short_lines",
-        "max_repeated_line_characters",
-        "max_newlines_per_word",
-    ],
-}
+FINEWEB = ["min_terminal_lines", "max_short_lines", "max_repeated_line_characters", "max_newlines_per_word"]
+ELLIPSES = "max_ellipsis_ratio"
+"""datatrove has one rule for number signs and ellipses."""
 
 
 class Row(NamedTuple):
@@ -152,10 +141,9 @@ def datatrove_rows(texts: list[str], found: list[dict[str, Any]]) -> Iterator[Ro
     with np.errstate(divide="ignore", invalid="ignore"):
         feeds = loose["newlines_per_word"] * loose["words_left"] / np.array([one["words_left"] for one in found])
     limits = settings("fineweb-code")
-    filters = list(found[0]["fails"])
-    for name in filters:
+    for name, keys in filters(list(limits)).items():
         ours = strict if name == "C4QualityFilter" else loose
-        for key in DATATROVE[name]:
+        for key in keys:
             theirs = np.array([key in one["fails"][name] for one in found])
             with_words = None
             if name.startswith("Gopher") and not LINES.search(key):
@@ -168,8 +156,8 @@ def datatrove_rows(texts: list[str], found: list[dict[str, Any]]) -> Iterator[Ro
             f"**{name}**",
             "all",
             theirs,
-            any_of(name, limits, same) if name.startswith("Gopher") else None,
-            any_of(name, limits, ours),
+            any_of(keys, limits, same) if name.startswith("Gopher") else None,
+            any_of(keys, limits, ours),
         )
     for name, recipe in (("C4QualityFilter", "c4-datatrove"), (ANY_END, "fineweb-code")):
         theirs_left = np.array([one["left"][name] for one in found], object)
@@ -177,8 +165,22 @@ def datatrove_rows(texts: list[str], found: list[dict[str, Any]]) -> Iterator[Ro
         yield Row(name, "text left", np.zeros(len(texts), bool), None, differs)
 
 
-def any_of(name: str, limits: dict[str, float], values: Values) -> Mask:
-    return np.any([fails(key, limits, values) for key in DATATROVE[name]], axis=0)
+def filters(keys: list[str]) -> dict[str, list[str]]:
+    """datatrove's filters, each with those of our settings that it has."""
+    gopher = [key for key in keys if key not in {*C4, *FINEWEB, ELLIPSES}]
+    repetition = [key for key in gopher if re.search("duplicate|gram", key)]
+    quality = [key for key in gopher if key not in repetition]
+    return {
+        "GopherQualityFilter": quality,
+        "GopherRepetitionFilter": repetition,
+        "C4QualityFilter": C4,
+        ANY_END: C4,
+        "FineWebQualityFilter": FINEWEB,
+    }
+
+
+def any_of(keys: list[str], limits: dict[str, float], values: Values) -> Mask:
+    return np.any([fails(key, limits, values) for key in keys], axis=0)
 
 
 def fails(key: str, limits: dict[str, float], values: Values) -> Mask:
@@ -187,7 +189,7 @@ def fails(key: str, limits: dict[str, float], values: Values) -> Mask:
     found = values[signal.name]
     beyond = found < limits[key] if side == "min" else found > limits[key]
     if key == "max_symbol_ratio":
-        beyond |= values["ellipsis_ratio"] > limits["max_ellipsis_ratio"]
+        beyond |= values["ellipsis_ratio"] > limits[ELLIPSES]
     return beyond
 
 

@@ -37,7 +37,8 @@ def cut(text, rules):
             line = CITATION.sub("", line)
         if not line.strip():
             continue
-        if rules.terminal_punctuation and (not line.endswith((".", "?", "!", '"', "'")) or line.endswith("...")):
+        ends_well = line.endswith((".", "?", "!", '"', "'")) and (rules.ellipsis_ends or not line.endswith("..."))
+        if rules.terminal_punctuation and not ends_well:
             continue
         if rules.javascript and "javascript" in lower(line):
             continue

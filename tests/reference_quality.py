@@ -45,6 +45,8 @@ def signals(text: str, *, english: bool, spaces: bool = False) -> dict[str, floa
         "duplicate_paragraph_characters": _ratio(sum(map(len, _copies(paragraphs))), size),
         **{f"top_{n}gram": _ratio(_most_frequent(cut, n), size) for n in (2, 3, 4)},
         **{f"duplicate_{n}gram": _ratio(_repeated(words, n), size) for n in range(5, 11)},
+        **{f"most_common_{n}gram": _ratio(_most_common(words, n, " "), size) for n in (2, 3, 4)},
+        "exact_stop_words": len(set(words) & STOP_WORDS) if english else math.nan,
     }
     if len(spaced) <= len(worded) - len(spaced):
         found["mean_word_length"] = math.nan
@@ -91,6 +93,8 @@ def _details(
         **{f"longest_top_{n}gram": _ratio(max(tops[n]), size) for n in tops},
         **{f"recurring_{n}gram": _ratio(_covered(words, n), size) for n in range(5, 11)},
         **{f"recurring_{n}gram_weight": _weight(words, n) if words else math.nan for n in range(5, 11)},
+        **{f"most_common_{n}gram_words": _ratio(_most_common(words, n, ""), size) for n in (2, 3, 4)},
+        "exact_stop_word_count": sum(word in STOP_WORDS for word in words) if english else math.nan,
     }
 
 
@@ -135,6 +139,12 @@ def _most_frequent_ones(words: list[str], n: int) -> list[tuple[tuple[str, ...],
     counts = Counter(tuple(words[i : i + n]) for i in range(len(words) - n + 1))
     most = max(counts.values(), default=0)
     return [(ngram, count) for ngram, count in counts.items() if count == most > 1]
+
+
+def _most_common(words: list[str], n: int, between: str) -> int:
+    """As datatrove and Dolma count: the first n-gram counts where none occurs twice."""
+    counts = Counter(tuple(words[i : i + n]) for i in range(len(words) - n + 1))
+    return sum(len(between.join(ngram)) * count for ngram, count in counts.most_common(1))
 
 
 def _covered(words: list[str], n: int) -> int:

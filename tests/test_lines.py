@@ -18,6 +18,7 @@ from curate.text.lines import COLUMNS, line_signals
 
 C4 = LineRules(3, 1000, terminal_punctuation=True, javascript=True, policy=True, citations=True)
 FINEWEB = C4._replace(terminal_punctuation=False)
+DOLMA = LineRules(terminal_punctuation=True, ellipsis_ends=True)
 SHORT_WORDS = FINEWEB._replace(max_word_length=6, citations=False)
 
 pieces = st.sampled_from(
@@ -89,7 +90,7 @@ def measured(documents, rules):
 
 
 @settings(max_examples=400, deadline=None)
-@given(texts, st.sampled_from([None, C4, FINEWEB, SHORT_WORDS]))
+@given(texts, st.sampled_from([None, C4, FINEWEB, SHORT_WORDS, DOLMA]))
 def test_kernel_equals_the_oracle(documents, rules):
     found, left, edits = measured(documents, rules)
     for text, signals, rest, cuts in zip(documents, found, left, edits.to_pylist(), strict=True):

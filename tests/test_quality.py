@@ -11,13 +11,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from benchmarks.quality_score import reference as reference_documents
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.config import load
 from curate.stages.contract import Stage
 from curate.stages.quality import Quality, QualitySettings
-from curate.stages.quality.rules import failures, score
+from curate.stages.quality.rules import failures
+from curate.stages.quality.score import SCORED_BY, score, shipped
 from curate.stages.quality.signals import SIGNALS
 from curate.text.lines import COLUMNS as LINE_COLUMNS
 from curate.text.signals import DETAILS, GOPHER
@@ -164,7 +166,9 @@ def test_prose_stays_and_each_reason_can_be_reached():
         **{f"repeated_{n}gram": "ha " * 60 for n in (2, 3, 4)},
         **{f"duplicate_{n}grams": "ha " * 60 for n in range(5, 11)},
     }
-    line_triggers = {
+    fineweb_triggers = {
+        "too_few_exact_stop_words": "The sun and THE moon, of: " + " ".join(words),
+        **{f"most_common_{n}gram": "There is no other word." for n in (2, 3, 4)},
         "too_few_sentences": "One sentence is not enough.",
         "lorem_ipsum": PROSE + "\nLorem ipsum dolor sit amet.",
         "curly_bracket": PROSE + "\nif (a > b) { return a; }",
@@ -174,10 +178,10 @@ def test_prose_stays_and_each_reason_can_be_reached():
         "too_many_newlines": "\n".join(f"A {word} is." for word in words),
     }
     rules = load(flags={"pipeline.recipe": "fineweb-code"}).stage("quality").rules()
-    assert {**triggers, **line_triggers}.keys() == {rule.reason for rule in rules}
+    assert {*triggers, *fineweb_triggers} == {rule.reason for rule in (*rules, *QualitySettings().rules())}
     for code, text in triggers.items():
         assert code in judged([text])[0]
-    for code, text in line_triggers.items():
+    for code, text in fineweb_triggers.items():
         assert code in judged([text], recipe="fineweb-code")[0]
     assert judged([PROSE]) == [[]]
 
@@ -239,23 +243,46 @@ signal_values = st.dictionaries(st.sampled_from([signal.name for signal in SIGNA
 
 
 @settings(max_examples=100, deadline=None)
-@given(signal_values, st.sampled_from(QualitySettings().rules()), st.floats(0, 10))
+@given(signal_values, st.sampled_from(SCORED_BY), st.floats(0, 10))
 def test_score_grows_as_any_rule_is_met_better(values, rule, step):
-    rules = QualitySettings().rules()
     row = {signal.name: np.array([values.get(signal.name, np.nan)] * 2) for signal in SIGNALS}
     row[rule.signal] = np.array([rule.limit, rule.limit + (step if rule.side == "min" else -step)])
-    alone = [other for other in rules if other.signal != rule.signal or other == rule]
-    worse, better = score(alone, row)
+    if any(other.signal == rule.signal and other != rule for other in SCORED_BY):
+        row[rule.signal] = np.array([rule.limit, rule.limit * (2 if rule.side == "min" else 0.5)])
+    worse, better = score(row)
     assert 0 <= worse <= better <= 1
-    assert not any(mask.any() for code, mask in failures(alone, row).items() if code == rule.reason)
+    assert not any(mask.any() for code, mask in failures([rule], row).items())
 
 
 def test_score_of_little_and_verdict_of_nothing():
-    rows = measured(["", PROSE])
-    assert rows[0]["score"] == pytest.approx(1 / 3)  # its words alone count: too few, not too many; no stop words
-    assert rows[1]["score"] > 0.8
+    rows = measured(["", PROSE, "Home | News | About us\n" * 20])
+    assert rows[0]["score"] == 0
+    assert rows[1]["score"] > 0.05  # short, but otherwise usual
+    assert rows[2]["score"] < 0.001
     nothing = pa.RecordBatch.from_pylist([dict.fromkeys(Quality.adds)], schema=pa.schema(list(Quality.adds.items())))
     assert Quality(QualitySettings()).judge(nothing).to_pylist() == [[]]
+
+
+def test_the_reference_has_a_curve_for_every_rule():
+    nearer, worse = shipped()
+    assert list(nearer) == [rule.key for rule in SCORED_BY]
+    for curve in (*nearer.values(), worse):
+        assert (np.diff(curve.x) > 0).all()
+        assert (curve.x[0], curve.x[-1]) == (0, 1)
+    assert (np.diff(worse.y) > 0).all()
+    assert (worse.y[0], worse.y[-1]) == (0, 1)
+    assert all(curve.y[0] == 1 and (np.diff(curve.y) < 0).all() for curve in nearer.values())
+
+
+def test_a_score_is_the_share_of_edited_english_that_scores_less():
+    if not (CORPORA / "README.md").exists():
+        pytest.skip("needs the shared corpora")
+    documents = reference_documents(CORPORA)
+    scores = np.array([row["score"] for row in measured(documents["text"].to_list())])
+    kinds = documents["kind"].to_numpy()
+    weights = sum((kinds == kind) / (kinds == kind).sum() for kind in set(kinds))
+    for share in (0.05, 0.2, 0.5, 0.8, 0.95):
+        assert np.average(scores <= share, weights=weights) == pytest.approx(share, abs=0.01)
 
 
 def test_listing_the_stage_does_not_load_numba():

@@ -96,12 +96,12 @@ def test_the_list_and_the_head_of_a_recipe_as_people_see_them(capsys):
 c4             v1  C4 as its own code runs
 c4-datatrove   v2  C4 as datatrove applies it
 dclm           v1  DCLM-Baseline
-dolma          v1  Dolma 1.6, Common Crawl, as its configuration runs
-fineweb-code   v2  FineWeb as its code runs
-fineweb-paper  v1  FineWeb as its paper says
-fineweb2       v1  FineWeb2: limits of their own for 70 languages
+dolma          v2  Dolma 1.6, Common Crawl, as its configuration runs
+fineweb-code   v3  FineWeb as its code runs
+fineweb-paper  v2  FineWeb as its paper says
+fineweb2       v2  FineWeb2: limits of their own for 70 languages
 gopher         v2  Gopher: quality and repetition rules of MassiveText
-nemotron       v1  Nemotron-CC, with the English rules of NeMo Curator
+nemotron       v2  Nemotron-CC, with the English rules of NeMo Curator
 none           v1  No rules: everything is measured, nothing is left out
 olmo3          v1  OLMo 3: web part of Dolma 3
 redpajama2     v1  RedPajama-V2: the rules of its card, on its signals
@@ -111,7 +111,7 @@ refinedweb     v1  RefinedWeb, with the rules of DCLM's reproduction
     assert head == snapshot("""\
 # all of fineweb-code, and what this recipe changes
 title = "FineWeb as its paper says"
-version = 1
+version = 2
 source = "FineWeb, arXiv:2406.17557, section 3.6"
 """)
     near_dup = said(capsys, "recipes", "show", "dolma")[1].split("[near_dup]")[1].split("\n[")[0]
@@ -218,7 +218,10 @@ def test_the_recipe_in_the_documentation_is_one():
     page = (Path(__file__).parent.parent / "docs" / "recipes.md").read_text()
     found = recipe(own(page.split("```toml")[1].split("```")[0]))
     assert [finding.key for finding in lint(found) if not finding.accepted] == []
-    assert {rule.key for rule in load_recipe("mine.toml").stage("quality").rules()} >= {"min_words", "max_top_3gram"}
+    assert {rule.key for rule in load_recipe("mine.toml").stage("quality").rules()} >= {
+        "min_words",
+        "max_most_common_3gram",
+    }
 
 
 @pytest.mark.parametrize(
@@ -262,7 +265,7 @@ def test_the_plan_says_what_the_recipe_lacks_and_what_was_changed(capsys):
     assert command(["run", str(corpus), "--dry-run", *words]) == 0
     said_of_it = [line for line in capsys.readouterr().err.splitlines() if "ecipe" in line or "changed" in line]
     assert "\n".join(said_of_it) == snapshot("""\
-Recipe       fineweb-paper v1   without 2 steps of the original: curate recipes show fineweb-paper
+Recipe       fineweb-paper v2   without 2 steps of the original: curate recipes show fineweb-paper
              1 setting of it changed: near_dup.similarity
 Setting      pipeline.recipe = 'fineweb-paper'   (flag)\
 """)

@@ -48,14 +48,14 @@ QUALITY = {
     "max_bullet_lines": {"max_bullet_lines_ratio": 0.9},
     "max_ellipsis_lines": {"max_ellipsis_lines_ratio": 0.3},
     "min_alphabetic_words": {"max_non_alpha_words_ratio": 0.8},
-    "min_stop_words": {"min_stop_words": 2},
+    "min_exact_stop_words": {"min_stop_words": 2},
 }
 REPETITION = {
     "max_duplicate_lines": {"dup_line_frac": 0.3},
     "max_duplicate_paragraphs": {"dup_para_frac": 0.3},
     "max_duplicate_line_characters": {"dup_line_char_frac": 0.2},
     "max_duplicate_paragraph_characters": {"dup_para_char_frac": 0.2},
-    **{f"max_top_{n}gram": {"top_n_grams": ((n, limit),)} for n, limit in ((2, 0.2), (3, 0.18), (4, 0.16))},
+    **{f"max_most_common_{n}gram": {"top_n_grams": ((n, limit),)} for n, limit in ((2, 0.2), (3, 0.18), (4, 0.16))},
     **{f"max_duplicate_{n}gram": {"dup_n_grams": ((n, (20 - n) / 100),)} for n in range(5, 11)},
 }
 C4 = {

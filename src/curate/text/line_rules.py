@@ -14,9 +14,11 @@ class LineRules(NamedTuple):
     max_word_length: int = 0
     """Code points of its longest word."""
     terminal_punctuation: bool = False
-    """It must end with one of ``end_marks`` and not with ``...``."""
+    """It must end with one of ``end_marks`` and not with ``...``, see ``ellipsis_ends``."""
     end_marks: str = ".?!\"'"
     """ASCII signs. C4's paper and code have ``. ? ! "``, datatrove also ``'``."""
+    ellipsis_ends: bool = False
+    """``...`` may end it, too (Dolma)."""
     javascript: bool = False
     """It must not speak of JavaScript."""
     policy: bool = False

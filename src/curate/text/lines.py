@@ -117,6 +117,7 @@ class _Rules(NamedTuple):
     min_words: int
     max_word_length: int
     terminal_punctuation: bool
+    ellipsis_ends: bool
     javascript: bool
     policy: bool
     citations: bool
@@ -243,7 +244,7 @@ def _measure(
             line = look_at(source, content_first, content_end, -1 if n_marks else line_words, look, tables)
             if line.words == 0:
                 continue
-            ends_well = line.last < 0x80 and end_marks[line.last] and not line.dots
+            ends_well = line.last < 0x80 and end_marks[line.last] and (rules.ellipsis_ends or not line.dots)
             if rules.terminal_punctuation and not is_code and not ends_well:
                 continue
             if not is_code:

@@ -20,6 +20,7 @@ SHORTEST, LONGEST_TOP, LONGEST = 2, 4, 10
 """Sizes of n-grams: the most frequent one is sought up to ``LONGEST_TOP``, repeated ones above."""
 
 _TOP_WORDS, _LONGEST_TOP, _COVERED, _WEIGHT = 9, 12, 15, 21  # places in what `ngram_characters` finds
+_COMMON, _COMMON_WORDS = 27, 30
 _STEPS = 4096
 _COUNTS = np.arange(1, _STEPS + 1)
 _LOG_STEPS = np.concatenate([[0.0], np.diff(_COUNTS * np.log(_COUNTS))])
@@ -142,6 +143,9 @@ def ngram_characters(
     to right, an n-gram that was seen before counts the length of its words and the search goes on behind
     it, so that no word counts twice.
 
+    The references' own most common n-gram is counted, too: with a space between any two words, and where none occurs
+    twice, the first one, once.
+
     In detail also the most frequent n-gram without spaces, the same for the longest of equally frequent ones, the words
     that lie in any n-gram that occurs more than once, and those n-grams with all their words each.
 
@@ -153,9 +157,10 @@ def ngram_characters(
         glued: whether a word follows the one before it without white space.
         n: words used.
         scratch: room for ``n`` elements.
-        details: whether to fill more than the first nine values.
-        found: out, 27 values: most frequent 2-, 3-, 4-gram, repeated 5- to 10-gram; most frequent one without
-            spaces (3), the longest such (3), words in recurring 5- to 10-grams (6), recurring n-grams (6).
+        details: whether to fill what is said to be in detail.
+        found: out, 33 values: most frequent 2-, 3-, 4-gram, repeated 5- to 10-gram; most frequent one without
+            spaces (3), the longest such (3), words in recurring 5- to 10-grams (6), recurring n-grams (6); most
+            common 2-, 3-, 4-gram, the same without spaces (3).
     """
     found[:] = 0
     candidates = n
@@ -165,8 +170,10 @@ def ngram_characters(
     for size in range(SHORTEST, LONGEST + 1):
         candidates = _grow(words, n, size, scratch, candidates)
         most, first = _count(scratch, candidates)
-        if most < 2:
-            return  # nothing of this size occurs twice, so nothing longer does
+        if most < 2:  # nothing of this size occurs twice, so nothing longer does
+            for longer in range(size, min(LONGEST_TOP, n) + 1):
+                _note_common(_length(words, 0, longer), longer, 1, found)
+            return
         place = size - SHORTEST
         if size <= LONGEST_TOP:
             length = _length(words, first, size)
@@ -174,6 +181,7 @@ def ngram_characters(
             for word in range(first + 1, first + size):
                 spaces += not glued[word]
             found[place] = (length + spaces) * most
+            _note_common(length, size, most, found)
             if details:
                 found[_TOP_WORDS + place] = length * most
                 found[_LONGEST_TOP + place] = _longest(words, size, scratch, candidates, most) * most
@@ -282,6 +290,13 @@ def _length(words: Elements, begin: int, size: int) -> int:
     for word in range(begin, begin + size):
         length += words.lengths[word]
     return length
+
+
+@njit(inline="always", cache=True)
+def _note_common(length: int, size: int, count: int, found: npt.NDArray[np.int64]) -> None:
+    """The most common n-gram: its words have ``length`` code points, and it occurs ``count`` times."""
+    found[_COMMON + size - SHORTEST] = (length + size - 1) * count
+    found[_COMMON_WORDS + size - SHORTEST] = length * count
 
 
 @njit(nogil=True, cache=True)

@@ -71,6 +71,9 @@ class Counts(NamedTuple):
     stop_words: int
     """Different ones."""
     stop_word_count: int
+    exact_stop_words: int
+    """Different ones among those in lower case without punctuation beside them."""
+    exact_stop_word_count: int
     number_signs: int
     ellipses: int
     lines: int
@@ -120,7 +123,8 @@ def scan(
     all_length = measured_length = lines_length = paragraphs_length = 0
     number_signs = ellipses = bullet_lines = ellipsis_lines = raw_bullet_lines = raw_ellipsis_lines = 0
     stop_word_count = sentences = list_case_sentences = sentence_words = capitals = 0
-    stop_words_seen = uint64(0)
+    exact_stop_word_count = 0
+    stop_words_seen = exact_stop_words_seen = uint64(0)
 
     word = uint64(FNV_BASIS)  # hash of the word so far; then what it has: code points, symbols, classes, marks
     length = symbols = 0
@@ -204,6 +208,9 @@ def scan(
                 if slot >= 0:
                     stop_word_count += 1
                     stop_words_seen |= uint64(1) << uint64(stop_places[slot])
+                    if core == word:
+                        exact_stop_word_count += 1
+                        exact_stop_words_seen |= uint64(1) << uint64(stop_places[slot])
                 if details:
                     cores[n_cores] = core
                     n_cores += 1
@@ -308,6 +315,8 @@ def scan(
         marked_words,
         _bits_set(stop_words_seen),
         stop_word_count,
+        _bits_set(exact_stop_words_seen),
+        exact_stop_word_count,
         number_signs,
         ellipses,
         n_lines,

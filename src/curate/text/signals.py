@@ -52,6 +52,10 @@ GOPHER = (
     "duplicate_8gram",
     "duplicate_9gram",
     "duplicate_10gram",
+    "most_common_2gram",
+    "most_common_3gram",
+    "most_common_4gram",
+    "exact_stop_words",
 )
 """Signals that are always measured."""
 
@@ -95,10 +99,14 @@ DETAILS = (
     "recurring_8gram_weight",
     "recurring_9gram_weight",
     "recurring_10gram_weight",
+    "most_common_2gram_words",
+    "most_common_3gram_words",
+    "most_common_4gram_words",
+    "exact_stop_word_count",
 )
 """Signals that are measured when they are asked for: all of them or none."""
 
-_N_GRAMS = 27  # values that `ngram_characters` finds
+_N_GRAMS = 33  # values that `ngram_characters` finds
 _NO_SPLITS = np.zeros(0, np.uint8)
 _COMMON_LENGTHS = 64  # the median of word lengths below this is read from a histogram
 
@@ -193,7 +201,7 @@ def _measure(
         row[0], row[1] = counts.characters, counts.words - counts.symbol_words
         row[2], row[3] = counts.lines, counts.paragraphs
         if language >= 0:
-            row[10] = counts.stop_words
+            row[10], row[27] = counts.stop_words, counts.exact_stop_words
         if detailed:
             _write_counts(counts, pieces, language, room, lengths, detail[:, document])
         if counts.words == 0:
@@ -214,6 +222,8 @@ def _measure(
         ngram_characters(pieces.words, pieces.glued, counts.words, room, detailed, ngrams)
         for i in range(9):
             row[15 + i] = ngrams[i] / counts.characters
+        for i in range(3):
+            row[24 + i] = ngrams[27 + i] / counts.characters
         if detailed:
             row = detail[:, document]
             row[13], row[14] = lines.recurring / counts.lines, paragraphs.recurring / counts.paragraphs
@@ -236,7 +246,7 @@ def _write_counts(
     row[0] = counts.words
     row[11] = counts.sentences
     if language >= 0:
-        row[7] = counts.stop_word_count
+        row[7], row[42] = counts.stop_word_count, counts.exact_stop_word_count
     raw = copies(pieces.raw_lines, counts.raw_lines, room)
     row[17] = counts.raw_bullet_lines / counts.raw_lines
     row[18] = counts.raw_ellipsis_lines / counts.raw_lines
@@ -284,6 +294,8 @@ def _write_ngrams(counts: Counts, pieces: Pieces, ngrams: npt.NDArray[np.int64],
     """Details of n-grams: shares of the code points in words, and of those in all n-grams of the same size."""
     for i in range(12):
         row[21 + i] = ngrams[9 + i] / counts.length
+    for i in range(3):
+        row[39 + i] = ngrams[30 + i] / counts.length
     for i in range(6):
         weight = ngrams[21 + i]
         row[33 + i] = weight / window_characters(pieces.words, counts.words, 5 + i) if weight else 0.0

@@ -27,7 +27,11 @@ NEVER_ABOVE: tuple[tuple[str, str], ...] = (
     ("duplicate_paragraphs", "recurring_paragraphs"),
     ("duplicate_line_characters", "recurring_line_characters"),
     ("duplicate_paragraph_characters", "recurring_paragraph_characters"),
+    ("exact_stop_words", "stop_words"),
+    ("exact_stop_word_count", "stop_word_count"),
     *((f"top_{n}gram_words", f"longest_top_{n}gram") for n in range(2, 5)),
+    *((f"top_{n}gram", f"most_common_{n}gram") for n in range(2, 5)),
+    *((f"top_{n}gram_words", f"most_common_{n}gram_words") for n in range(2, 5)),
     *((f"duplicate_{n}gram", f"recurring_{n}gram") for n in range(5, 11)),
     *((f"recurring_{n + 1}gram", f"recurring_{n}gram") for n in range(5, 10)),
 )

@@ -107,34 +107,6 @@ def failures(
     return masks
 
 
-def score(rules: Iterable[Rule], values: Values) -> npt.NDArray[np.float64]:
-    """How far inside the rules a document lies: 0 to 1, the mean of its credit for each rule.
-
-    A rule gives credit 0.5 at its limit, rising evenly to 1 and falling evenly to 0 over the same distance:
-    that from the limit to the best value of the signal (0 for a maximum; for a minimum the signal's highest
-    value, or twice the limit where there is none). Rules whose signal is not defined are left out; NaN
-    where none is.
-
-    It is a summary of the rules that grows as any of them is met better, **not a probability of being
-    good**: a document that one rule removes may score higher than one that all rules keep.
-
-    Example:
-        >>> score([rule("words", "min", 50)], {"words": np.array([0, 50, 75, 1000])}).tolist()
-        [0.0, 0.5, 0.75, 1.0]
-    """
-    highest = {signal.name: signal.highest for signal in SIGNALS}
-    total: npt.NDArray[np.float64] | float = 0.0
-    defined: npt.NDArray[np.int64] | int = 0
-    for one in rules:
-        found = values[one.signal]
-        best = 0.0 if one.side == "max" else (highest[one.signal] or 2 * one.limit)
-        credit = np.clip(0.5 + 0.5 * (found - one.limit) / (best - one.limit), 0.0, 1.0)
-        total = total + np.nan_to_num(credit, nan=0.0)
-        defined = defined + ~np.isnan(credit)
-    with np.errstate(invalid="ignore"):
-        return np.divide(total, defined)
-
-
 @functools.cache
 def _written() -> dict[str, dict[str, dict[str, str]]]:
     return tomllib.loads(files(__package__).joinpath("rules.toml").read_text("utf-8"))

@@ -20,6 +20,7 @@ REDPAJAMA = "RedPajama-V2, arXiv:2411.12372, table of quality signals"
 DOLMA = "Dolma 1.2.1, tagger gopher_v1"
 DCLM = "DCLM, arXiv:2406.11794; OLMo 3"
 NEMO = "NeMo Curator, heuristic_filter_english_pipeline.yaml"
+DATATROVE = "datatrove 0.10.1, GopherRepetitionFilter"
 MADLAD = "MADLAD-400, arXiv:2309.04662, section 2.4; OLMo 3"
 
 Group = Literal["base", "details", "characters", "lines"]
@@ -80,12 +81,24 @@ def _repeated(n: int) -> Signal:
 
 def _top_words(n: int) -> Signal:
     definition = f"characters in the words of the most frequent {n}-gram, of those in all words; 0 if none occurs twice"
-    return _unlimited_share(f"top_{n}gram_words", definition, f"{DOLMA}; {REDPAJAMA}", "details")
+    return _unlimited_share(f"top_{n}gram_words", definition, REDPAJAMA, "details")
 
 
 def _longest_top(n: int) -> Signal:
     definition = f"as `top_{n}gram_words`, for the longest of equally frequent {n}-grams rather than the first"
     return _unlimited_share(f"longest_top_{n}gram", definition, DCLM, "details")
+
+
+def _common(n: int) -> Signal:
+    definition = (
+        f"as `top_{n}gram`, with a space between any two words; where none occurs twice, the first {n}-gram, once"
+    )
+    return _unlimited_share(f"most_common_{n}gram", definition, f"{DATATROVE}; {NEMO}")
+
+
+def _common_words(n: int) -> Signal:
+    definition = f"as `top_{n}gram_words`; where none occurs twice, the first {n}-gram, once"
+    return _unlimited_share(f"most_common_{n}gram_words", definition, DOLMA, "details")
 
 
 def _recurring(n: int) -> Signal:
@@ -120,6 +133,12 @@ _BASE = (
     _copied_characters("duplicate_paragraph_characters", "paragraphs"),
     *(_top(n) for n in range(2, 5)),
     *(_repeated(n) for n in range(5, 11)),
+    *(_common(n) for n in range(2, 5)),
+    _count(
+        "exact_stop_words",
+        "as `stop_words`, of those in lower case without punctuation beside them",
+        "datatrove 0.10.1, GopherQualityFilter",
+    ),
 )
 
 _DETAILS = (
@@ -132,9 +151,7 @@ _DETAILS = (
     _share("marked_words", "words that hold # or …, of all", DOLMA, "details"),
     _ratio("symbols_per_word", "number signs and ellipses per word", f"{REDPAJAMA}; {DCLM}", "details"),
     _share("uppercase_words", "words with upper-case letters and no lower-case ones, of all", REDPAJAMA, "details"),
-    _count(
-        "stop_word_count", "stop words of its language, each time they occur", f"{DOLMA}; {DCLM}; {NEMO}", "details"
-    ),
+    _count("stop_word_count", "stop words of its language, each time they occur", DCLM, "details"),
     _share("stop_word_share", "`stop_word_count` of `words`", REDPAJAMA, "details"),
     _share("unique_words", "different words by their cores, of `words`", REDPAJAMA, "details"),
     Signal(
@@ -174,6 +191,13 @@ _DETAILS = (
     *(_longest_top(n) for n in range(2, 5)),
     *(_recurring(n) for n in range(5, 11)),
     *(_weight(n) for n in range(5, 11)),
+    *(_common_words(n) for n in range(2, 5)),
+    _count(
+        "exact_stop_word_count",
+        "as `stop_word_count`, of those in lower case without punctuation beside them",
+        f"{DOLMA}; {NEMO}",
+        "details",
+    ),
 )
 
 _CHARACTERS = (

@@ -12,16 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.stages.contract import Reason, Settings, reasons_where
-from curate.stages.quality.rules import Languages, failures, rule, score
+from curate.stages.quality.rules import Languages, failures, rule
+from curate.stages.quality.score import SCORED_BY, score
 from curate.stages.quality.settings import SIGNAL_OF, QualitySettings
 from curate.stages.quality.signals import SIGNALS, Group
 from curate.text.arrow import EDITS, edit_lists, utf8_view
 
 if TYPE_CHECKING:
     from curate.text.stop_words import StopWords
-
-SCORED_BY = QualitySettings().rules()
-"""The rules behind ``score``: Gopher's. Fixed, so that the scores of two runs compare and no setting moves them."""
 
 LANGUAGE = "language.label"
 LABEL = "language"
@@ -46,7 +44,7 @@ class Quality:
     """
 
     name: ClassVar[str] = "quality"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     needs: ClassVar[tuple[str, ...]] = ("text",)
     wants: ClassVar[tuple[str, ...]] = (LANGUAGE,)
     """Columns used when an earlier stage provides them."""
@@ -87,7 +85,7 @@ class Quality:
         return (*dict.fromkeys(one.signal for one in self._rules), *languages)
 
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Signals of each document, ``score``: how far inside Gopher's limits it lies (`rules.score`), its language."""
+        """Signals of each document, its ``score`` (`curate.stages.quality.score`), its language."""
         # numba takes 0.2 s to import: only a process that measures pays for it.
         from curate.text.lines import line_signals
         from curate.text.signals import DETAILS, GOPHER, document_signals
@@ -113,7 +111,7 @@ class Quality:
             edits = edit_lists(cuts.starts, cuts.stops, _line_feeds(cuts.newlines), cuts.ends)
         nothing = np.full(batch.num_rows, np.nan)
         columns = [_column(values.get(signal.name, nothing), signal.dtype) for signal in SIGNALS]
-        columns += [_column(score(SCORED_BY, values), pa.float64()), _languages(batch), edits]
+        columns += [_column(score(values), pa.float64()), _languages(batch), edits]
         return pa.RecordBatch.from_arrays(columns, schema=pa.schema(list(self.adds.items())))
 
     def judge(self, measures: pa.RecordBatch) -> pa.Array:

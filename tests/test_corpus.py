@@ -238,10 +238,14 @@ def test_fields_are_guessed_and_said(first: dict[str, Any], guess: tuple[str, ..
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_a_long_first_record_tells_its_fields_too(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
-    lines = [json.dumps({"content": "word " * (50_000 if at == 0 else 5), "doc_id": f"own-{at}"}) for at in range(3)]
-    (tmp_path / "in.jsonl").write_bytes(pack("\n".join(lines).encode()))
+@pytest.mark.parametrize("words", [50_000, 2_000_000])
+def test_a_long_first_record_tells_its_fields_too(words: int, pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    lines = [json.dumps({"content": "word " * (words if at == 0 else 5), "doc_id": f"own-{at}"}) for at in range(3)]
+    (tmp_path / "in.jsonl").write_bytes(pack("\n".join(["", *lines]).encode()))
     assert [document["id"] for document in read(tmp_path).documents] == ["own-0", "own-1", "own-2"]
+    outcome = read(tmp_path, InputSettings(max_document_bytes=100_000))  # then the next record tells them
+    assert [document["id"] for document in outcome.documents] == ["own-1", "own-2"]
+    assert outcome.reasons == {"document_too_large": 1}
 
 
 def test_text_files_are_documents_or_lines(tmp_path: Path) -> None:

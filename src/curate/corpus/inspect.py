@@ -20,7 +20,6 @@ from curate.corpus.quarantine import Damaged
 
 _BLOCK = 1024 * 1024
 _HEAD_BYTES = 64 * 1024
-_LONG_HEAD_BYTES = 8 * 1024 * 1024
 _FILES_PER_TASK = 256
 
 
@@ -146,25 +145,42 @@ def _text(file: InputFile, stored_head: bytes, settings: InputSettings) -> Input
     problem = _wide_characters(head) or (_spread_json(file, head) if file.format == "jsonl" else None)
     if problem or file.format != "jsonl":
         return msgspec.structs.replace(file, problem=problem)
-    if b"\n" not in head:  # the first record is longer, and tells the fields all the same
-        head = _head(file, to_newline=True)
+    if b"\n" not in head.strip():  # the first record is longer, and tells the fields all the same
+        head = _first_record(file)
     found = fields.of_json_lines(head.removeprefix(BOM), settings)
     return msgspec.structs.replace(file, text=found.text, id=found.id, source=found.source, guessed=found.guessed)
 
 
-def _head(file: InputFile, *, to_newline: bool = False) -> bytes:
+def _head(file: InputFile) -> bytes:
     """The first decompressed bytes. Damage is left for the reader to find, unless nothing comes before it."""
     head = b""
-    enough = _LONG_HEAD_BYTES if to_newline else _HEAD_BYTES
     try:
         for block in blocks(file, 0, file.size, _BLOCK):
-            head += block.data[: enough - len(head)]
-            if len(head) == enough or (to_newline and b"\n" in block.data):
+            head += block.data[: _HEAD_BYTES - len(head)]
+            if len(head) == _HEAD_BYTES:
                 break
     except Damaged:
         if not head:
             raise
     return head
+
+
+def _first_record(file: InputFile) -> bytes:
+    """The first line that is not blank and no longer than a document may be; empty when there is none."""
+    line = bytearray()
+    try:
+        for block in blocks(file, 0, file.size, _BLOCK):
+            for piece in block.data.splitlines(keepends=True):
+                if len(line) <= file.max_document_bytes:  # of a longer one the rest is passed over
+                    line += piece
+                if not piece.endswith(b"\n"):
+                    continue
+                if len(line) <= file.max_document_bytes and not line.isspace():
+                    return bytes(line)
+                line.clear()
+    except Damaged:
+        return b""
+    return bytes(line) if len(line) <= file.max_document_bytes else b""
 
 
 def _is_plain(head: bytes) -> bool:

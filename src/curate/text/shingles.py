@@ -211,12 +211,12 @@ def _hash_words(data: Bytes, position: int, end: int, letters: Letters, work: Wo
     full = len(words) - 2  # one step can end a word and add one that stands alone
     word, inside = basis, False
     while position < end:
-        byte = uint32(data[position])
+        byte = uint64(data[uint64(position)])  # a signed place would be checked for being negative
         if byte < 0x80:
             letter = letters[byte]
             position += 1
         else:
-            letter, position = _decode(data, position, byte, letters)
+            letter, position = _decode(data, position, uint32(byte), letters)
         if letter and not letter & uint32(_STANDS_ALONE):
             word = (word ^ uint64(letter)) * prime
             inside = True

@@ -81,7 +81,7 @@ def _choose(corpus: Corpus, bound: float, part: int) -> _Chosen:
     table = corpus.partial(part, ["shingles", "cohort"])
     verdicts = corpus.verdicts(part)
     cohorts = column(table, "cohort")
-    inside = (column(table, "shingles") > 0) & (mixed(cohorts) < bound * 2.0**64)
+    inside = (column(table, "shingles") > 0) & (mixed(cohorts.astype(np.int64)) < bound * 2.0**64)
     removed = verdicts.column("survivor_part").is_valid().to_numpy()
     near = removed & ~column(verdicts, "exact").astype(np.bool_)
     rows = np.flatnonzero(inside & ~removed)

@@ -26,14 +26,12 @@ from curate.text.shingles import mixed, shingle_sets
 REMOVALS = pa.schema([("document", pa.int64()), ("survivor", pa.int64()), ("jaccard", pa.float64())])
 """A removed document, the kept one that stands for it, and their exact similarity."""
 
-BATCH_SHINGLES = 2 * RANGE_BYTES // 8
-"""Shingles of one batch, repeats counted: twice what a chain has on the average, so that most have one batch."""
+BATCH_HASHES = 2 * RANGE_BYTES // 8
+"""Buckets and shingles of one batch: twice what a chain has on the average, so that most chains have one batch."""
 
-_RANKED = pa.schema(
-    [("priority", pa.uint64()), ("id", pa.string()), ("document", pa.int64()), ("shingles", pa.uint32())]
-)
+_RANKED = pa.schema([("priority", pa.uint64()), ("id", pa.string()), ("document", pa.int64()), ("hashes", pa.int64())])
 _PLACES = pa.schema([("document", pa.int64()), ("chain", pa.int64()), ("reached", pa.int64())])
-"""A document, its chain, and the shingles of the chain up to its own, repeats counted."""
+"""A document, its chain, and the hashes of the chain up to its own."""
 _MEMBERS = pa.schema(
     [
         ("reached", pa.int64()),
@@ -45,7 +43,7 @@ _MEMBERS = pa.schema(
 _AT_ONCE = 1 << 20
 """Shingles (8 bytes each) from which documents of a part are sent on."""
 _IN_MEMORY = 1 << 23
-"""Shingles of one chain from which those of kept documents are kept in a file."""
+"""Hashes of one chain from which shingles of kept documents are kept in a file."""
 
 
 def find_survivors(
@@ -60,27 +58,30 @@ def find_survivors(
         buckets: columns of the partials; documents that agree in none are not compared.
         settings: what counts as a near-duplicate, and what is preferred.
     """
-    count = functools.partial(_shingles, corpus, numbering, components)
+    count = functools.partial(_hashes, corpus, numbering, components, len(buckets))
     chains = ranges_for(8 * sum(corpus.map(count, range(numbering.parts))))
-    rank = functools.partial(_send_ranked, corpus, numbering, components, chains)
+    rank = functools.partial(_send_ranked, corpus, numbering, components, len(buckets), chains)
     receive = functools.partial(_receive_ranked, numbering, settings.by_id)
     ranked = corpus.exchange(rank, numbering.parts, receive, chains, _RANKED)
-    shingles = list(corpus.map(functools.partial(_reached, ranked), range(chains)))
-    firsts = np.cumsum([0, *(-(-reached // BATCH_SHINGLES) for reached in shingles)])
+    hashes = list(corpus.map(functools.partial(_reached, ranked), range(chains)))
+    firsts = np.cumsum([0, *(-(-reached // BATCH_HASHES) for reached in hashes)])
     places = sent_home(corpus, ranked, numbering, _PLACES)
     send = functools.partial(_send_members, corpus, numbering, places, firsts, buckets, settings.shingle_words)
     batches = corpus.exchange(send, numbering.parts, _receive_members, int(firsts[-1]), _MEMBERS)
-    settle = functools.partial(_settle, corpus, numbering, batches, firsts, shingles, settings)
+    settle = functools.partial(_settle, corpus, numbering, batches, firsts, hashes, settings)
     return corpus.exchange(settle, chains, in_order, numbering.parts, REMOVALS)
 
 
-def _shingles(corpus: Corpus, numbering: Numbering, components: Rows, part: int) -> int:
+def _hashes(corpus: Corpus, numbering: Numbering, components: Rows, buckets: int, part: int) -> int:
+    """Hashes of all candidates of a part: their buckets and shingles, repeats counted."""
     rows = numbering.rows_in(part, column(components[part], "document"))
-    return int(column(corpus.partial(part, ["shingles"]), "shingles")[rows].sum(dtype=np.int64)) if len(rows) else 0
+    if not len(rows):
+        return 0
+    return buckets * len(rows) + int(column(corpus.partial(part, ["shingles"]), "shingles")[rows].sum(dtype=np.int64))
 
 
 def _send_ranked(
-    corpus: Corpus, numbering: Numbering, components: Rows, chains: int, part: int
+    corpus: Corpus, numbering: Numbering, components: Rows, buckets: int, chains: int, part: int
 ) -> Iterator[pa.RecordBatch]:
     documents = column(components[part], "document")
     rows = numbering.rows_in(part, documents)
@@ -92,19 +93,19 @@ def _send_ranked(
         priority=column(table, "priority")[rows],
         id=table.column("id").combine_chunks().take(pa.array(rows)),
         document=documents,
-        shingles=column(table, "shingles")[rows],
+        hashes=buckets + column(table, "shingles")[rows].astype(np.int64),
     )
 
 
 def _receive_ranked(numbering: Numbering, by_id: bool, chain: int, rows: pa.Table) -> pa.Table:
     """The documents of a chain in the order of preference."""
     order = preferred_order(rows, numbering, by_id=by_id)
-    reached = np.cumsum(column(rows, "shingles")[order], dtype=np.int64)
+    reached = np.cumsum(column(rows, "hashes")[order])
     return pa.table([column(rows, "document")[order], np.full(len(order), chain), reached], schema=_PLACES)
 
 
 def _reached(ranked: Rows, chain: int) -> int:
-    """Shingles of a chain, repeats counted."""
+    """Hashes of a chain."""
     rows = ranked[chain]
     return int(rows.column("reached")[-1].as_py()) if len(rows) else 0
 
@@ -123,7 +124,7 @@ def _send_members(
     rows = numbering.rows_in(part, documents)
     if not len(rows):
         return
-    to = firsts[column(places[part], "chain")] + (reached - 1) // BATCH_SHINGLES
+    to = firsts[column(places[part], "chain")] + (reached - 1) // BATCH_HASHES
     keys = [column(corpus.partial(part, [name]), name)[rows].astype(np.uint64) for name in buckets]
     for some in _slices(column(corpus.partial(part, ["shingles"]), "shingles")[rows]):
         sets, offsets = shingle_sets(corpus.texts(part, rows[some]), size)
@@ -159,12 +160,12 @@ def _settle(
     numbering: Numbering,
     batches: Rows,
     firsts: npt.NDArray[np.int64],
-    shingles: Sequence[int],
+    hashes: Sequence[int],
     settings: NearDupSettings,
     chain: int,
 ) -> Iterator[pa.RecordBatch]:
     """To the part of each removed document: what stands for it."""
-    room = shingles[chain]
+    room = hashes[chain]
     members = np.empty(room, np.uint64) if room <= _IN_MEMORY else corpus.scratch(np.uint64, room)
     selection = Selection(settings.similarity, members)
     for batch in range(firsts[chain], firsts[chain + 1]):

@@ -74,3 +74,18 @@ def test_a_bucket_of_many_dissimilar_sets_costs_a_bounded_number_of_comparisons(
     *others, last = selected(sets, [{0, 1}] * (count + 1), 0.8, leaders=16)
     assert {survivor for survivor, _ in others} == {-1}
     assert last == (count - 1, 1.0)
+
+
+def test_only_kept_sets_are_remembered_between_batches():
+    alike = [{1, 2, 3, 4, 5, 6 + at} for at in range(5000)]
+    room_for_one = np.empty(6, np.uint64)
+    selection = Selection(0.7, room_for_one)
+    for start in range(0, len(alike), 500):
+        some = alike[start : start + 500]
+        hashes = np.array([member for members in some for member in sorted(members)], np.uint64)
+        labels, fixed = np.arange(start, start + 500), np.zeros(500, np.bool_)
+        buckets, sizes = np.zeros((500, 2), np.uint64), np.full(500, 6)
+        batch = Sets(labels, buckets + np.arange(2, dtype=np.uint64), hashes, np.cumsum(sizes) - 6, sizes, fixed)
+        survivors, _ = selection.take(batch)
+        assert set(survivors.tolist()) <= ({-1, 0} if start == 0 else {0})
+    assert room_for_one.tolist() == [1, 2, 3, 4, 5, 6]

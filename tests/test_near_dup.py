@@ -1,6 +1,9 @@
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+from unittest import mock
 
 import msgspec
 import numpy as np
@@ -12,8 +15,9 @@ from hypothesis import strategies as st
 
 from curate.errors import ExitCode
 from curate.session import Session
+from curate.stages import sending
 from curate.stages.contract import CorpusStage
-from curate.stages.near_dup import NearDup, NearDupSettings
+from curate.stages.near_dup import NearDup, NearDupSettings, candidates, survivors
 from fake_corpus import FakeCorpus
 from reference_shingles import jaccard, shingle_set
 
@@ -138,11 +142,26 @@ def outcome_of(stage: NearDup, corpus: FakeCorpus) -> tuple[list[dict], list[tup
     return rows, [(named(row), row["jaccard"]) for row in rows]
 
 
+@contextmanager
+def cut_small(range_bytes: int, batch_hashes: int, in_one_place: int) -> Iterator[None]:
+    """Receivers of so many bytes, batches of so many hashes, components in rounds beyond so many documents."""
+    with (
+        mock.patch.object(sending, "RANGE_BYTES", range_bytes),
+        mock.patch.object(survivors, "BATCH_HASHES", batch_hashes),
+        mock.patch.object(candidates, "IN_ONE_PLACE", in_one_place),
+    ):
+        yield
+
+
+CUTS = st.sampled_from([(16_000_000, 4_000_000, 1 << 24), (2_000, 90, 1 << 24), (20_000, 400, 0), (1_000_000, 1, 0)])
+
+
 @settings(max_examples=60, deadline=None)
-@given(DOCUMENTS, SETTINGS, st.integers(1, 5))
-def test_outcome_is_the_definition_whatever_the_parts(documents, how, part_rows):
+@given(DOCUMENTS, SETTINGS, st.integers(1, 5), CUTS)
+def test_outcome_is_the_definition_whatever_the_parts_and_batches(documents, how, part_rows, cuts):
     stage = NearDup(how)
-    rows, outcome = outcome_of(stage, corpus_of(stage, documents, part_rows))
+    with cut_small(*cuts):
+        rows, outcome = outcome_of(stage, corpus_of(stage, documents, part_rows))
     assert outcome == naive(documents, how)
     for at, (row, document) in enumerate(zip(rows, documents, strict=True)):
         survivor, _ = outcome[at]
@@ -155,12 +174,13 @@ def test_outcome_is_the_definition_whatever_the_parts(documents, how, part_rows)
 
 
 @settings(max_examples=40, deadline=None)
-@given(DOCUMENTS, DOCUMENTS, SETTINGS, st.integers(1, 5))
-def test_a_run_against_an_earlier_one_decides_as_one_run_over_both_does(earlier, later, how, part_rows):
+@given(DOCUMENTS, DOCUMENTS, SETTINGS, st.integers(1, 5), CUTS)
+def test_a_run_against_an_earlier_one_decides_as_one_run_over_both_does(earlier, later, how, part_rows, cuts):
     stage = NearDup(msgspec.structs.replace(how, survivor="first"))
-    before = corpus_of(stage, earlier, part_rows)
-    _, first = outcome_of(stage, before)
-    rows, second = outcome_of(stage, corpus_of(stage, later, part_rows, against=before))
+    with cut_small(*cuts):
+        before = corpus_of(stage, earlier, part_rows)
+        _, first = outcome_of(stage, before)
+        rows, second = outcome_of(stage, corpus_of(stage, later, part_rows, against=before))
     assert first + second == naive(earlier + later, stage.settings)
     for row, (survivor, _) in zip(rows, second, strict=True):
         assert row["survivor_run"] == ("before" if survivor is not None and survivor < len(earlier) else None)

@@ -23,6 +23,7 @@ from curate.stages.contract import Reason, Stage
 from curate.store.books import Books, removed_by_source
 from curate.store.fingerprint import digest
 from curate.store.manifest import SCHEMA_VERSION, machine, versions
+from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
 
 NEAR_DUP = "near_dup"
@@ -170,11 +171,11 @@ def peak_rss_bytes() -> int:
 def _inputs(plan: Plan, directory: RunDirectory) -> list[dict[str, Any]]:
     documents, quarantined = Counter[str](), Counter[str]()
     for part in plan.parts:
-        read = pq.read_table(directory.part(DOCUMENTS, part.index), columns=["origin"]).column("origin")
+        read = read_columns(directory.part(DOCUMENTS, part.index), ["origin"]).column("origin")
         documents.update(_counted(pc.struct_field(read, "file")))
         bad = directory.part(QUARANTINE, part.index)
         if bad.exists():
-            quarantined.update(_counted(pq.read_table(bad, columns=["file"]).column("file")))
+            quarantined.update(_counted(read_columns(bad, ["file"]).column("file")))
     return [
         {
             "name": file.name,
@@ -194,7 +195,7 @@ def _inputs(plan: Plan, directory: RunDirectory) -> list[dict[str, Any]]:
 def _parts(plan: Plan, directory: RunDirectory) -> list[dict[str, Any]]:
     parts = []
     for part in plan.parts:
-        sizes = pq.read_table(directory.part(DOCUMENTS, part.index), columns=["raw_bytes"]).column("raw_bytes")
+        sizes = read_columns(directory.part(DOCUMENTS, part.index), ["raw_bytes"]).column("raw_bytes")
         bad = directory.part(QUARANTINE, part.index)
         parts.append(
             {

@@ -33,7 +33,7 @@ from curate.engine.step import Mask, Settled, Step, entering_mask, input_key, re
 from curate.events import Advanced, Emit, StageCounts
 from curate.plan import Plan
 from curate.stages.contract import Rewriter
-from curate.store.row_file import Keys, RowFileWriter, keys_of, row_file
+from curate.store.row_file import Keys, RowFileWriter, keys_of, read_columns, row_file
 from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
 
 GROUP_BYTES = 8_000_000
@@ -176,7 +176,7 @@ class PassTask:
         keys = keys_of(file)
         if keys is None or keys.measure != step.measure_key(self._input_key(step, part)):
             return None
-        return _one_batch(pq.read_table(file, schema=step.schema))
+        return _one_batch(read_columns(file, step.schema.names).cast(step.schema))
 
     def _earlier_columns(self, part: Part) -> dict[str, pa.Array]:
         """Measures of earlier passes that a stage of this one reads, and edits of the text."""
@@ -185,7 +185,7 @@ class PassTask:
         for step in self.earlier:
             columns = [c for c in step.stage.adds if f"{step.stage.name}.{c}" in wanted or c == "edits"]
             if columns and step.role == "judge":
-                table = pq.read_table(step.file(self.directory, part.index), columns=columns)
+                table = read_columns(step.file(self.directory, part.index), columns)
                 found |= {f"{step.stage.name}.{c}": _one_array(table.column(c)) for c in columns}
         return found
 
@@ -408,7 +408,7 @@ def _dictionary(schema: pa.Schema) -> list[str]:
 
 
 def _reasons(file: Path) -> pa.Array:
-    return _one_array(pq.read_table(file, columns=["reasons"]).column("reasons"))
+    return _one_array(read_columns(file, ["reasons"]).column("reasons"))
 
 
 def _one_batch(table: pa.Table) -> pa.RecordBatch:

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from curate.engine.base import Engine
 from curate.engine.step import Step, entering_mask
 from curate.stages.contract import Encoder
+from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 
 COUNT_BYTES = 32_000_000
@@ -118,9 +119,9 @@ def _unknown(directory: RunDirectory, judges: tuple[Step, ...], part: int) -> It
     edited = kept & _edited(directory, judges, part)
     out = ~kept | edited
     path = directory.part(DOCUMENTS, part)
-    sizes = pq.read_table(path, columns=["raw_bytes"]).column("raw_bytes").to_numpy()
+    sizes = read_columns(path, ["raw_bytes"]).column("raw_bytes").to_numpy()
     encoder = judges[-1]  # its row files say how many tokens each kept document has
-    tokens = pq.read_table(encoder.file(directory, part), columns=["n_tokens"]).column("n_tokens")
+    tokens = read_columns(encoder.file(directory, part), ["n_tokens"]).column("n_tokens")
     counted = np.where(edited, tokens.fill_null(0).to_numpy(), 0)
     metadata = pq.read_metadata(path)
     start = 0
@@ -137,7 +138,7 @@ def _edited(directory: RunDirectory, judges: tuple[Step, ...], part: int) -> npt
     found = np.zeros(pq.read_metadata(directory.part(DOCUMENTS, part)).num_rows, np.bool_)
     for step in judges:
         if step.edits:
-            edits = pq.read_table(step.file(directory, part), columns=["edits"]).column("edits")
+            edits = read_columns(step.file(directory, part), ["edits"]).column("edits")
             found |= pc.fill_null(pc.list_value_length(edits), 0).to_numpy() > 0
     return found
 

@@ -24,7 +24,7 @@ from curate.shards.index import INDEX_FILE, At, ShardEntry, ShardIndex, write_in
 from curate.shards.writer import existing_shard, write_shard
 from curate.store.atomic import write_whole
 from curate.store.fingerprint import digest
-from curate.store.row_file import Keys, keys_of, row_file
+from curate.store.row_file import Keys, keys_of, read_columns, row_file
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 
 
@@ -85,7 +85,7 @@ def _cut_part(
 ) -> None:
     """Place the kept documents of one part and write the encoder's row file."""
     cached = directory.cached(step.stage.name, part)
-    counts = pq.read_table(cached, columns=["n_tokens"]).column("n_tokens").combine_chunks()
+    counts = read_columns(cached, ["n_tokens"]).column("n_tokens").combine_chunks()
     mask = entering_mask(directory, judges, part)
     shard, offset = cutter.cut(counts.filter(pa.array(mask)).to_numpy(zero_copy_only=False))
     rows = np.flatnonzero(mask)
@@ -144,8 +144,8 @@ class _Group(NamedTuple):
 def _groups(stretches: list[_Stretch], number: int, step: Step, directory: RunDirectory) -> Iterator[_Group]:
     """Row groups with documents of shard ``number``, in order."""
     for stretch in stretches:
-        ids = pq.read_table(directory.part(DOCUMENTS, stretch.part), columns=["id"]).column("id").combine_chunks()
-        places = pq.read_table(directory.part(step.stage.name, stretch.part), columns=["shard"]).column("shard")
+        ids = read_columns(directory.part(DOCUMENTS, stretch.part), ["id"]).column("id").combine_chunks()
+        places = read_columns(directory.part(step.stage.name, stretch.part), ["shard"]).column("shard")
         here = pc.fill_null(pc.equal(places, number), False).combine_chunks()
         cached = directory.cached(step.stage.name, stretch.part)
         footer = pq.read_metadata(cached)

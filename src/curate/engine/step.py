@@ -21,6 +21,7 @@ from curate.engine.profile import Effort, Stopwatch
 from curate.plan import measure_key, thresholds_of
 from curate.stages.contract import CorpusStage, Stage
 from curate.store.fingerprint import digest
+from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 
 Mask = npt.NDArray[np.bool_]
@@ -154,7 +155,7 @@ def input_key(documents_key: str, before: Sequence[Step], reader: Step, director
 @functools.lru_cache(maxsize=256)
 def _made(file: Path, columns: tuple[str, ...], changed: int) -> str:  # noqa: ARG001
     """Digest of columns of a row file as it was at the time ``changed``."""
-    table, sink = pq.read_table(file, columns=list(columns)), pa.BufferOutputStream()
+    table, sink = read_columns(file, columns), pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)
     return digest(sink.getvalue().to_pybytes())
@@ -253,7 +254,7 @@ def entering_mask(directory: RunDirectory, earlier: tuple[Step, ...], part: int)
     mask = np.ones(pq.read_metadata(directory.part(DOCUMENTS, part)).num_rows, np.bool_)
     for step in earlier:
         if step.role == "judge":
-            table = pq.read_table(step.file(directory, part), columns=["reasons"])
+            table = read_columns(step.file(directory, part), ["reasons"])
             mask &= staying(table.column("reasons").combine_chunks())
     return mask
 

@@ -21,7 +21,7 @@ from curate.plan import Plan, measure_key, thresholds_of
 from curate.stages.contract import Audited, Comparing, CorpusStage, Receive, Rows, Send
 from curate.store.atomic import write_whole
 from curate.store.fingerprint import digest
-from curate.store.row_file import Keys, keys_of, row_file
+from curate.store.row_file import Keys, keys_of, read_columns, row_file
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 
 Item = TypeVar("Item")
@@ -71,13 +71,13 @@ class WholeCorpus:
     def partial(self, part: int, columns: Sequence[str]) -> pa.Table:
         """See `curate.stages.contract.Corpus.partial`."""
         place = self._places[part]
-        return pq.read_table(place.directory.cached(self._stage, place.part), columns=list(columns))
+        return read_columns(place.directory.cached(self._stage, place.part), columns)
 
     def verdicts(self, part: int) -> pa.Table:
         """See `curate.stages.contract.Corpus.verdicts`."""
         run = self.earlier[part][0] if part < len(self.earlier) else _THIS_RUN
         columns = ["survivor_at", "survivor_run", "jaccard", "exact"]
-        table = pq.read_table(self._places[part].file(self._stage), columns=columns)
+        table = read_columns(self._places[part].file(self._stage), columns)
         firsts: dict[str, int] = {}
         for at, (name, _) in enumerate([*self.earlier, (_THIS_RUN, 0)]):
             firsts.setdefault(name, at)
@@ -107,7 +107,7 @@ class WholeCorpus:
             start = end
         texts = pa.concat_arrays(found)
         for editor in place.editors:
-            edits = pq.read_table(place.file(editor), columns=["edits"]).column("edits")
+            edits = read_columns(place.file(editor), ["edits"]).column("edits")
             texts = with_edits(texts, edits.take(pa.array(rows)).combine_chunks())
         return texts
 
@@ -195,7 +195,7 @@ def _audited(stage: Audited, corpus: WholeCorpus, key: str, directory: RunDirect
 
 def _measured(stage: CorpusStage, directory: RunDirectory, part: int) -> pa.RecordBatch:
     """Measures that are there already."""
-    rows = pq.read_table(directory.part(stage.name, part), columns=list(stage.adds)).combine_chunks()
+    rows = read_columns(directory.part(stage.name, part), stage.adds).combine_chunks()
     return pa.RecordBatch.from_arrays([column.combine_chunks() for column in rows.columns], schema=rows.schema)
 
 

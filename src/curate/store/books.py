@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate.errors import BooksDoNotBalance
+from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
 
 
@@ -116,7 +117,7 @@ def _check_rows(directory: RunDirectory, stage: str, part: int, verdicts: pa.Arr
 
 
 def _column(directory: RunDirectory, folder: str, part: int, name: str) -> pa.Array:
-    column = pq.read_table(directory.part(folder, part), columns=[name]).column(name)
+    column = read_columns(directory.part(folder, part), [name]).column(name)
     return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
 
 

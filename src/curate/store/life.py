@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate.store.manifest import read_manifest
+from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
 
 Place = tuple[int, int]
@@ -49,7 +50,7 @@ def lives_of(run: Path, manifest: Mapping[str, Any], document: str) -> Iterator[
     """Every document with that id (users' ids may repeat), in corpus order."""
     directory = RunDirectory(run)
     for number, file in enumerate(directory.parts(DOCUMENTS)):
-        ids = pq.read_table(file, columns=["id"]).column("id")
+        ids = read_columns(file, ["id"]).column("id")
         for row in pc.indices_nonzero(pc.equal(ids, document)).to_pylist():
             yield life_at(directory, manifest, (number, row))
 

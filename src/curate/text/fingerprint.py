@@ -41,10 +41,10 @@ def _word(data: Bytes, start: int, end: int) -> int:
     word: int = uint64(0)
     if end - start >= 8:
         for i in range(8):  # a fixed count: compiled to one load
-            word |= uint64(data[start + i]) << uint64(8 * i)
+            word |= uint64(data[uint64(start + i)]) << uint64(8 * i)
         return word
     for i in range(end - start):
-        word |= uint64(data[start + i]) << uint64(8 * i)
+        word |= uint64(data[uint64(start + i)]) << uint64(8 * i)
     return word
 
 

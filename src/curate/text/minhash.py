@@ -135,23 +135,31 @@ def _sketch_all(
     work = work_space(size)
     for text in range(len(offsets) - 1):
         start, end, carried = offsets[text], offsets[text + 1], -1
-        total = 0
+        total, least = 0, uint32(NO_SHINGLE)
         while start < end:
             made, carried, start = next_shingles(data, start, end, letters, size, work, carried)
             _sketch(work.shingles, made, factors, shifts, sketches[text])
             for i in range(made):
-                lowest[text] = min(lowest[text], uint32(work.shingles[i] & uint64(NO_SHINGLE)))
+                least = min(least, uint32(work.shingles[i] & uint64(NO_SHINGLE)))
             total += made
+        lowest[text] = least
         counts[text] = min(total, 0xFFFFFFFF)
 
 
 @njit(nogil=True, cache=True)
 def _sketch(shingles: Hashes, made: int, factors: Counts, shifts: Counts, sketch: Signatures) -> None:
-    for i in range(made):
-        h = _finalise32(uint32(shingles[i] >> uint64(32)))
-        for k in range(len(factors)):
-            permuted = uint32(uint32(factors[k] * h) + shifts[k])  # numba widens; the cast keeps it one SIMD lane
-            sketch[k] = min(sketch[k], permuted)
+    """Lower every entry of ``sketch`` to its least permuted hash; four hashes for each time that an entry is loaded."""
+    last = made - 1  # where fewer than four are left, it stands for the others
+    for i in range(0, made, 4):
+        first = _finalise32(uint32(shingles[i] >> uint64(32)))
+        second = _finalise32(uint32(shingles[min(i + 1, last)] >> uint64(32)))
+        third = _finalise32(uint32(shingles[min(i + 2, last)] >> uint64(32)))
+        fourth = _finalise32(uint32(shingles[min(i + 3, last)] >> uint64(32)))
+        for k in range(len(factors)):  # numba widens; the casts keep every product in one SIMD lane
+            factor, shift = factors[k], shifts[k]
+            one = min(uint32(uint32(factor * first) + shift), uint32(uint32(factor * second) + shift))
+            other = min(uint32(uint32(factor * third) + shift), uint32(uint32(factor * fourth) + shift))
+            sketch[k] = min(sketch[k], one, other)
 
 
 @njit(nogil=True, cache=True)

@@ -26,7 +26,7 @@ from curate.text.shingles import mixed, shingle_sets
 REMOVALS = pa.schema([("document", pa.int64()), ("survivor", pa.int64()), ("jaccard", pa.float64())])
 """A removed document, the kept one that stands for it, and their exact similarity."""
 
-BATCH_HASHES = 2 * RANGE_BYTES // 8
+BATCH_HASHES = RANGE_BYTES // 8
 """Buckets and shingles of one batch: twice what a chain has on the average, so that most chains have one batch."""
 
 _RANKED = pa.schema([("priority", pa.uint64()), ("id", pa.string()), ("document", pa.int64()), ("hashes", pa.int64())])
@@ -59,7 +59,7 @@ def find_survivors(
         settings: what counts as a near-duplicate, and what is preferred.
     """
     count = functools.partial(_hashes, corpus, numbering, components, len(buckets))
-    chains = ranges_for(8 * sum(corpus.map(count, range(numbering.parts))))
+    chains = ranges_for(2 * 8 * sum(corpus.map(count, range(numbering.parts))))
     rank = functools.partial(_send_ranked, corpus, numbering, components, len(buckets), chains)
     receive = functools.partial(_receive_ranked, numbering, settings.by_id)
     ranked = corpus.exchange(rank, numbering.parts, receive, chains, _RANKED)

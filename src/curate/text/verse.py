@@ -169,7 +169,7 @@ def _look(text: Bytes, first: int, behind: int, classes: npt.NDArray[np.uint8]) 
         if kind & SPACE:
             lettered = False
             continue
-        if last == 0 or not _among(code_point, _CLOSING):
+        if last == 0 or not kind & SYMBOL or not _among(code_point, _CLOSING):
             last = code_point
         if opening and not kind & SYMBOL:
             opening = False

@@ -16,7 +16,9 @@ import typer
 from inline_snapshot import snapshot
 
 from corpus_maker import make_corpus
+from curate import __version__
 from curate.cli import app, command
+from curate.errors import ExitCode
 from curate.shards.reader import read_shards
 from curate.stages import stage_names
 from curate.ui.catalogue import all_reasons
@@ -295,3 +297,12 @@ def test_every_verb_is_in_the_documentation():
     text = (Path(__file__).parent.parent / "README.md").read_text()
     for verb in app.registered_commands:
         assert f"curate {verb.name}" in text or f"`{verb.name}`" in text, verb.name
+
+
+def test_the_version_and_the_help_need_no_verb(capsys):
+    assert command(["--version"]) == ExitCode.DONE
+    assert capsys.readouterr().out == f"curate {__version__}\n"
+    assert command([]) == ExitCode.USER_ERROR
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("Usage: curate")

@@ -1,7 +1,9 @@
 """`curate sample` and the difference that it and `why` show."""
 
 import json
+from itertools import combinations
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +13,8 @@ from rich.console import Console
 from corpus_maker import prose
 from curate.cli import command
 from curate.errors import ExitCode
+from curate.report.judgments import ROW
+from curate.report.samples import draw_key
 from curate.session import Session
 from curate.text.difference import difference
 from curate.ui.difference import shown_difference
@@ -92,6 +96,14 @@ def test_wrong_questions_are_refused(capsys, run, flags, message):
     assert (code, out) == (ExitCode.USER_ERROR, "")
     assert message in err
     assert "hint:" in err
+
+
+def test_two_seeds_overlap_by_chance_alone():
+    rows = pl.DataFrame({ROW: range(1000)})
+    draws = [set(rows.sort(draw_key(seed))[ROW].head(50)) for seed in range(40)]
+    overlaps = [len(one & other) for one, other in combinations(draws, 2)]
+    assert sum(overlaps) / len(overlaps) == pytest.approx(50 * 50 / 1000, rel=0.1)
+    assert set(rows.sample(fraction=1, shuffle=True, seed=1).sort(draw_key(3))[ROW].head(50)) == draws[3]
 
 
 def test_a_source_that_loses_too_much_fails_the_gate(tmp_path):

@@ -13,7 +13,8 @@ from curate.events import Emit, Warned
 
 COMPILING = "kernels are being compiled for this machine: some 20 seconds, once after an installation"
 _LATER = ("near_dup", "quality")
-"""Stages that the second process compiles; the first pass begins with the others."""
+"""Stages that the second process compiles; the first pass begins with the others. Stages that are off by default are
+not among them: most runs have no use for their kernels, and some need a list or a model before they run."""
 
 
 def load_compiler() -> None:

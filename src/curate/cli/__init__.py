@@ -66,6 +66,9 @@ def command(arguments: Sequence[str]) -> int:
 
 def _unexpected(error: Exception) -> int:
     message = getattr(error, "format_message", None)
+    if message is not None and type(error).__name__ == "NoArgsIsHelpError":  # typer's own, not public
+        sys.stderr.write(f"{message()}\n")
+        return ExitCode.USER_ERROR
     if message is not None:  # a flag or argument that typer refused
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "curate"

@@ -30,10 +30,16 @@ SetOption = Annotated[
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
 
 
-def version_option(
-    version: Annotated[bool, typer.Option("--version", "-V", is_eager=True, help="Show the version and exit.")] = False,
-) -> None:
-    """Flags before the verb."""
-    if version:
+def _show_version(asked: bool) -> None:
+    if asked:
         sys.stdout.write(f"curate {__version__}\n")
         raise typer.Exit
+
+
+def version_option(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", "-V", is_eager=True, callback=_show_version, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """Flags before the verb."""

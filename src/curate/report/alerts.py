@@ -69,9 +69,10 @@ def _gates(manifest: Mapping[str, Any]) -> Iterator[Alert]:
     for gate in manifest.get("gates", ()):
         if not gate["passed"]:
             of = f" of source `{gate['source']}`" if "source" in gate else ""
+            value, limit = quantities.share(gate["value"]), quantities.share(gate["limit"])
             yield Alert(
                 level="problem",
-                title=f"The gate `{gate['name']}` failed: {gate['value']:.4g}{of}, limit {gate['limit']:g}",
+                title=f"The gate `{gate['name']}` failed: {value}{of}, limit {limit}",
                 detail="The command ended with exit code 1.",
                 command=_look_at(manifest, gate["source"]) if "source" in gate else "",
                 section="sources" if "source" in gate else "verdict",

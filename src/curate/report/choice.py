@@ -7,7 +7,7 @@ import polars as pl
 
 from curate.errors import InputError, nearest
 from curate.report.judgments import REASONS, ROW, Judgments, ask
-from curate.report.samples import spread_key
+from curate.report.samples import draw_key
 
 
 class Question(NamedTuple):
@@ -69,7 +69,7 @@ def choose_rows(judgments: Judgments, manifest: Mapping[str, Any], question: Que
         distance = (pl.col(limit.measure).cast(pl.Float64) - limit.value).abs()
         order = [distance.fill_null(float("inf")), pl.col(ROW).cast(pl.Int64)]
     else:
-        limit, order = None, [spread_key(question.seed)]
+        limit, order = None, [draw_key(question.seed)]
     rows, counted = ask([frame.select(ROW, *_named(order)).sort(_names(order)).head(question.number).select(ROW),
                          frame.select(pl.len())])  # fmt: skip
     if question.source and not counted.item():

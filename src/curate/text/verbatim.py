@@ -11,10 +11,7 @@ Judged line by line from signs that prose does not have, then with a look at the
 - *mathematics*: a backslash before a letter together with one of ``{ } ^ _ $``; or two mathematical operators of
   Unicode.
 - *carried on*: a line between two of these, or set in by four columns behind one, that does not end as a sentence does.
-- *verse*: a stanza (lines without a blank one between) of three lines or more, each of 2 to 12 words and at most 60
-  code
-  points, three in four beginning with a capital, with lower-case words for the most part, no digits or bullets, and
-  punctuation at the end of at least one line in three. Lists of titles and menus have none of the last.
+- *verse*: see `curate.text.verse`.
 
 Source: our own; the figures are in ``docs/quality_parity.md``.
 """
@@ -26,12 +23,13 @@ import numpy.typing as npt
 from numba import njit, uint8
 
 from curate.text.arrow import Bytes
-from curate.text.words import BULLET, LOWER, SPACE, SYMBOL, code_point_at
+from curate.text.verse import verse_lines
 
-_PROSE, _BLANK, _VERBATIM, _PERHAPS_VERSE = range(4)
+_PROSE, _BLANK, _VERBATIM = range(3)
+CODE, VERSE = 1, 2
+"""What a line is marked with: code and mathematics; verse."""
 
 _SIGN, _PAIR_BEGIN, _MATH_SIGN = 1, 2, 4  # what a byte may be
-_STANZA = 3
 _STATEMENTS = (
     "def ",
     "class ",
@@ -115,14 +113,15 @@ def verbatim_lines(
         kinds: first of `verbatim_tables`; so are ``pairs`` and ``statements``.
         pairs: see ``kinds``.
         statements: see ``kinds``.
-        found: out, for each line between ``\n`` 1 where it is verbatim, else 0; room for one line more than bytes.
+        found: out, for each line between ``\n`` `CODE` or `VERSE` where it is verbatim, else 0; room for one line more
+            than bytes.
 
     Returns:
         How many lines there are.
     """
     lines = start = 0
     fence = 0
-    stanza = 0  # where the stanza begins
+    starts = np.empty(np.sum(text == 0x0A) + 2, np.int64)
     while start <= len(text):
         stop = start
         while stop < len(text) and text[stop] != 0x0A:
@@ -145,16 +144,16 @@ def verbatim_lines(
             kind = _BLANK
         elif _is_code(text, first, behind, kinds, pairs, statements) or _is_mathematics(text, first, behind, kinds):
             kind = _VERBATIM
-        elif _may_be_verse(text, first, behind, classes):
-            kind = _PERHAPS_VERSE
-        if kind == _BLANK:
-            _judge_stanza(found, stanza, lines)
-            stanza = lines + 1
         found[lines] = kind
+        starts[lines] = start
         lines += 1
         start = stop + 1
-    _judge_stanza(found, stanza, lines)
-    _carry_on(text, found, lines)
+    starts[lines] = start
+    verse = verse_lines(text, classes, starts, found[:lines] == _BLANK)
+    _carry_on(text, found, starts[: lines + 1])
+    for i in range(lines):
+        if verse[i] and not found[i]:
+            found[i] = VERSE
     return lines
 
 
@@ -230,91 +229,21 @@ def _is_mathematics(text: Bytes, first: int, behind: int, kinds: npt.NDArray[np.
 
 
 @njit(nogil=True, cache=True)
-def _may_be_verse(text: Bytes, first: int, behind: int, classes: npt.NDArray[np.uint8]) -> bool:
-    """Whether the line is as short and as plain as verse is."""
-    if behind - first > 4 * 60:
-        return False
-    characters = words = lower = 0
-    inside = False
-    i = first
-    while i < behind:
-        code_point, i = code_point_at(text, i)
-        kind = classes[code_point]
-        characters += 1
-        if 0x30 <= code_point <= 0x39 or (characters == 1 and kind & BULLET):
-            return False
-        if kind & SPACE:
-            inside = False
-        elif not inside and not kind & SYMBOL:
-            inside = True
-            words += 1
-            lower += kind & LOWER != 0
-    return characters <= 60 and 2 <= words <= 12 and (words <= 3 or 2 * lower >= words)
-
-
-@njit(nogil=True, cache=True)
-def _judge_stanza(found: npt.NDArray[np.uint8], first: int, behind: int) -> None:
-    """Lines that look like verse are, when the whole stanza does."""
-    lines = behind - first
-    verse = lines >= _STANZA
-    for i in range(first, behind):
-        verse = verse and found[i] == _PERHAPS_VERSE
-    if not verse:
-        for i in range(first, behind):
-            if found[i] == _PERHAPS_VERSE:
-                found[i] = _PROSE
-
-
-@njit(nogil=True, cache=True)
-def _carry_on(text: Bytes, found: npt.NDArray[np.uint8], lines: int) -> None:
-    """Turn kinds into marks: neighbours of code are code, stanzas are verse when first and last letters say so."""
-    start = 0
-    stanza = capitals = marks = 0
-    begin = 0
+def _carry_on(text: Bytes, found: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64]) -> None:
+    """Turn kinds into marks: neighbours of code are code."""
     before = _PROSE
-    for i in range(lines + 1):
-        kind = found[i] if i < lines else uint8(_BLANK)
-        stop = start
-        while stop < len(text) and text[stop] != 0x0A:
-            stop += 1
-        first, behind = start, stop
-        while first < behind and text[first] in (0x20, 0x09, 0x0D, 0x22, 0x27):
-            first += 1
-        while behind > first and text[behind - 1] in (0x20, 0x09, 0x0D):
-            behind -= 1
-        if kind == _PERHAPS_VERSE:
-            begin = i if stanza == 0 else begin
-            stanza += 1
-            capitals += _capital(text, first, behind)
-            marks += _punctuated(text, behind)
-        elif stanza:
-            verse = 4 * capitals >= 3 * stanza and 3 * marks >= stanza
-            for k in range(begin, i):
-                found[k] = verse
-            stanza = capitals = marks = 0
-        if kind == _PROSE:
+    for i in range(len(starts) - 1):
+        kind = found[i]
+        if kind == _PROSE and before == _VERBATIM:
+            start, first, behind = starts[i], starts[i], starts[i + 1] - 1
+            while first < behind and text[first] in (0x20, 0x09, 0x0D, 0x22, 0x27):
+                first += 1
+            while behind > first and text[behind - 1] in (0x20, 0x09, 0x0D):
+                behind -= 1
             indented = first - start >= 4 or (first > start and text[start] == 0x09)
             sentence = behind > first and text[behind - 1] in (0x2E, 0x21, 0x3F)
-            between = i + 1 < lines and found[i + 1] == _VERBATIM
-            if before == _VERBATIM and (between or indented) and not sentence and behind - first <= 100:
+            between = i + 2 < len(starts) and found[i + 1] == _VERBATIM
+            if (between or indented) and not sentence and behind - first <= 100:
                 kind = uint8(_VERBATIM)
-        if i < lines and kind != _PERHAPS_VERSE:
-            found[i] = kind == _VERBATIM
+        found[i] = CODE if kind == _VERBATIM else 0
         before = kind
-        start = stop + 1
-
-
-@njit(nogil=True, cache=True)
-def _capital(text: Bytes, first: int, behind: int) -> bool:
-    """Whether the line begins with a capital: ASCII, or the lead byte of another alphabet's letter."""
-    return bool(first < behind and (0x41 <= text[first] <= 0x5A or text[first] >= 0xC3))
-
-
-@njit(nogil=True, cache=True)
-def _punctuated(text: Bytes, behind: int) -> bool:
-    """Whether the line ends with a sign of punctuation."""
-    last = text[behind - 1]
-    return bool(
-        last in (0x2C, 0x3B, 0x3A, 0x2E, 0x21, 0x3F, 0x2D, 0x22, 0x27)
-        or (behind >= 3 and text[behind - 3] == 0xE2 and text[behind - 2] == 0x80)
-    )

@@ -36,9 +36,9 @@ import numpy.typing as npt
 from numba import njit
 
 from curate.text.arrow import Bytes, Offsets
+from curate.text.bits import BLOCK, address
 from curate.text.line_look import (
     LineTables,
-    cases,
     follows,
     has_longer_word,
     hints,
@@ -47,9 +47,9 @@ from curate.text.line_look import (
     look_at,
     stands,
     stripped,
-    words_between_spaces,
 )
 from curate.text.line_rules import LineRules
+from curate.text.marks import DIGITS, LINE_FEEDS, RUNS, TAILS, UPPER, mark, marks_for, next_in, number_in
 from curate.text.repetition import Elements, copies, scratch
 from curate.text.verbatim import verbatim_lines, verbatim_tables
 
@@ -180,19 +180,23 @@ def _measure(
     cuts: Cuts,
 ) -> int:
     lines = Elements(np.empty(longest // 2 + 2, np.uint64), np.empty(longest // 2 + 2, np.int64))
-    cleaned = np.empty(longest + 1, np.uint8)
+    marks_of = marks_for(longest)
+    text, sets = marks_of.text, address(marks_of.sets)
+    no_splits = np.zeros(0, np.uint8)
+    cleaned = np.empty(longest + 2 * BLOCK, np.uint8)
     marks = np.empty(longest + 2, np.int64)
     verbatim = np.zeros(longest + 2 if rules.keep_code else 1, np.uint8)
     room = scratch(1024)
     classes = tables.classes
     used = 0
     for document in range(len(offsets) - 1):
-        text = data[offsets[document] : offsets[document + 1]]
+        whole_text = data[offsets[document] : offsets[document + 1]]
+        end = len(whole_text)
         row = signals[:, document]
-        look = tables.look[hints(text)]
+        mark(whole_text, no_splits, classes, marks_of)
+        hinted = hints(text, end)
         if rules.keep_code:
-            verbatim_lines(text, classes, code_tables[0], code_tables[1], code_tables[2], verbatim)
-        end = len(text)
+            verbatim_lines(whole_text, classes, code_tables[0], code_tables[1], code_tables[2], verbatim)
         last, start, number = 0, 0, -1  # end of what stays so far; begin of the line and which it is
         kept = filled = code = newlines = newlines_left = sentences = all_words = words = prose_words = blank = 0
         lorem_ipsum = curly_bracket = terminal = short = long = characters = unpunctuated = javascript = 0
@@ -200,9 +204,7 @@ def _measure(
         paragraph_begun = paragraph_policy = False
         uppercase = digits = 0.0
         while start < end:
-            stop = start
-            while stop < end and text[stop] != 0x0A:
-                stop += 1
+            stop = next_in(sets, LINE_FEEDS, start)
             number += 1
             first, behind = stripped(text, start, stop, classes)
             line_start, start = start, stop + 1
@@ -212,7 +214,7 @@ def _measure(
                 if rules.whole_lines and kept and (line_start == stop or rules.min_words == 0):
                     blank += 1
                 continue
-            line_words = words_between_spaces(text, first, behind, classes)
+            line_words = number_in(sets, RUNS, first, behind)
             all_words += line_words
             is_code = rules.keep_code and verbatim[number]
             if not is_code:
@@ -220,8 +222,9 @@ def _measure(
                     continue
                 if rules.max_word_length and has_longer_word(text, first, behind, rules.max_word_length, classes):
                     continue
-            whole = rules.whole_lines
-            length, upper, digit = cases(text, line_start if whole else first, stop if whole else behind, classes)
+            inner, outer = (line_start, stop) if rules.whole_lines else (first, behind)
+            length = outer - inner - number_in(sets, TAILS, inner, outer)
+            upper, digit = number_in(sets, UPPER, inner, outer), number_in(sets, DIGITS, inner, outer)
             if not is_code:
                 if rules.max_uppercase > 0 and upper > rules.max_uppercase * length:
                     continue
@@ -241,7 +244,16 @@ def _measure(
                     content_first, content_end = stripped(cleaned, 0, content_end, classes)
                     if content_first == content_end:
                         continue
-            line = look_at(source, content_first, content_end, -1 if n_marks else line_words, look, tables)
+            known = not (n_marks or rules.whole_lines)
+            line = look_at(
+                source,
+                content_first,
+                content_end,
+                length if known else -1,
+                -1 if n_marks else line_words,
+                hinted,
+                tables,
+            )
             if line.words == 0:
                 continue
             ends_well = line.last < 0x80 and end_marks[line.last] and (rules.ellipsis_ends or not line.dots)

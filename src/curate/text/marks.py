@@ -166,6 +166,16 @@ def kinds_in(sets: int, begin: int, length: int) -> int:
 
 
 @njit(inline="always", cache=True)
+def next_in(sets: int, kind: int, at: int) -> int:
+    """The first byte of a set from ``at`` on, which there must be; ``sets`` is an address."""
+    bits = eight(sets + 8 * (SETS * (at >> 6) + kind)) >> uint64(at & 63)
+    while not bits:
+        at = (at | (BLOCK - 1)) + 1
+        bits = eight(sets + 8 * (SETS * (at >> 6) + kind))
+    return at + lowest(bits)
+
+
+@njit(inline="always", cache=True)
 def in_set(sets: int, kind: int, at: int) -> bool:
     """Whether byte ``at`` is in a set; ``sets`` is an address."""
     return bool(eight(sets + 8 * (SETS * (at >> 6) + kind)) >> uint64(at & 63) & _ONE)

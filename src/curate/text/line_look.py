@@ -155,7 +155,7 @@ def look_at(
         hints: of the document.
         tables: the tables.
     """
-    start, look = address(text), tables.look[hints]
+    start = address(text)
     if characters < 0:
         characters = _code_points(text[first:behind])
     if words < 0:
@@ -169,7 +169,7 @@ def look_at(
         while notable:
             at = begin + lowest(notable)
             notable &= notable - uint64(1)
-            meaning = look[text[at]]
+            meaning = tables.look[hints, text[at]]
             if meaning == _STOP:
                 if _ends_sentence(text, first, at, behind, tables.classes):
                     sentences += 1

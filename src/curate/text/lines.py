@@ -49,7 +49,19 @@ from curate.text.line_look import (
     stripped,
 )
 from curate.text.line_rules import LineRules
-from curate.text.marks import DIGITS, LINE_FEEDS, RUNS, TAILS, UPPER, mark, marks_for, next_in, number_in
+from curate.text.marks import (
+    DIGITS,
+    LINE_FEEDS,
+    RUNS,
+    SPACES,
+    TAILS,
+    UPPER,
+    in_set,
+    mark,
+    marks_for,
+    next_in,
+    number_in,
+)
 from curate.text.repetition import Elements, copies, scratch
 from curate.text.verbatim import verbatim_lines, verbatim_tables
 
@@ -206,7 +218,11 @@ def _measure(
         while start < end:
             stop = next_in(sets, LINE_FEEDS, start)
             number += 1
-            first, behind = stripped(text, start, stop, classes)
+            first, behind = start, stop
+            while first < stop and in_set(sets, SPACES, first):
+                first += 1
+            while behind > first and in_set(sets, SPACES, behind - 1):
+                behind -= 1
             line_start, start = start, stop + 1
             newlines += stop < end
             if first == behind:
@@ -220,7 +236,8 @@ def _measure(
             if not is_code:
                 if line_words < rules.min_words:
                     continue
-                if rules.max_word_length and has_longer_word(text, first, behind, rules.max_word_length, classes):
+                most = rules.max_word_length
+                if most and behind - first > most and has_longer_word(text, first, behind, most, classes):
                     continue
             inner, outer = (line_start, stop) if rules.whole_lines else (first, behind)
             length = outer - inner - number_in(sets, TAILS, inner, outer)

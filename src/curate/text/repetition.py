@@ -49,6 +49,10 @@ class Scratch(NamedTuple):
     seen in that. A slot of another generation is free."""
     generation: npt.NDArray[np.uint64]
     """One item: the last generation used, in its high half."""
+    once: npt.NDArray[np.uint64]
+    """Sets of bits: hashes seen,"""
+    twice: npt.NDArray[np.uint64]
+    """and those seen before."""
 
 
 @njit(nogil=True, cache=True)
@@ -61,6 +65,8 @@ def scratch(elements: int) -> Scratch:
         np.empty(elements, np.int32),
         np.zeros(2 * room, np.uint64),
         np.zeros(1, np.uint64),
+        np.empty(room // 8, np.uint64),
+        np.empty(room // 8, np.uint64),
     )
 
 
@@ -162,6 +168,7 @@ def ngram_characters(
         scratch.begins[i] = i
     for size in range(SHORTEST, LONGEST + 1):
         candidates = _grow(words, n, size, scratch, candidates)
+        candidates = _thinned(scratch, candidates)
         most, first = _count(scratch, candidates)
         if most < 2:  # nothing of this size occurs twice, so nothing longer does
             for longer in range(size, min(LONGEST_TOP, n) + 1):
@@ -247,6 +254,27 @@ def _grow(words: Elements, n: int, size: int, scratch: Scratch, candidates: int)
             scratch.grams[kept] = scratch.grams[i] * uint64(ODD) + words.hashes[begin + size - 1]
             scratch.begins[kept] = begin
             kept += 1
+    return kept
+
+
+@njit(nogil=True, cache=True)
+def _thinned(scratch: Scratch, candidates: int) -> int:
+    """Leave out, in place, most candidates that occur once: those whose bit no other has set. The rest is few to count."""
+    grams, begins, once, twice = scratch.grams, scratch.begins, scratch.once, scratch.twice
+    rows = slots_for(candidates) // 8
+    mask = uint64(64 * rows - 1)
+    for row in range(rows):
+        once[row] = twice[row] = uint64(0)
+    for i in range(candidates):
+        place = grams[i] & mask
+        row, bit = place >> uint64(6), uint64(1) << (place & uint64(63))
+        twice[row] |= once[row] & bit
+        once[row] |= bit
+    kept = 0
+    for i in range(candidates):
+        place = grams[i] & mask
+        grams[kept], begins[kept] = grams[i], begins[i]
+        kept += np.int64(twice[place >> uint64(6)] >> (place & uint64(63)) & uint64(1))
     return kept
 
 

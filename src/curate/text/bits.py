@@ -1,6 +1,7 @@
 """Sixty-four bytes of text at once: one comparison answers for all of them, and the answers are the bits of an integer.
 
 What numba has no name for and every processor has: vectors of bytes, reading eight bytes as one integer, counting bits.
+The first byte is the lowest, as on all processors that are in use.
 """
 
 from typing import Any
@@ -20,7 +21,7 @@ _VECTOR = ir.VectorType(_BYTE, BLOCK)
 _ROW = ir.VectorType(_WORD, SETS)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def between(_context: Any, place: Any, low: Any, high: Any) -> Any:
     """Which of the 64 bytes from an address are ``low`` to ``high``: bit ``i`` is byte ``i``."""
 
@@ -36,10 +37,10 @@ def between(_context: Any, place: Any, low: Any, high: Any) -> Any:
 @njit(inline="always", cache=True)
 def equal(place: int, byte: int) -> np.uint64:
     """Which of the 64 bytes from an address are ``byte``."""
-    return between(place, byte, byte)
+    return between(place, byte, byte)  # type: ignore[no-any-return]
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def address(_context: Any, text: Any) -> Any:
     """Where in memory the bytes of an array stand, as long as somebody holds it.
 
@@ -53,7 +54,7 @@ def address(_context: Any, text: Any) -> Any:
     return types.int64(text), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def eight(_context: Any, place: Any) -> Any:
     """The eight bytes from an address as one integer, the first byte lowest."""
 
@@ -63,7 +64,7 @@ def eight(_context: Any, place: Any) -> Any:
     return types.uint64(types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def meeting(_context: Any, place: Any, shift: Any, window: Any) -> Any:
     """Which of `SETS` sets have a member in a window: bit ``k`` is set ``k``.
 
@@ -86,7 +87,7 @@ def meeting(_context: Any, place: Any, shift: Any, window: Any) -> Any:
     return types.int64(types.int64, types.uint64, types.uint64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def count(_context: Any, bits: Any) -> Any:
     """How many bits are set."""
 
@@ -96,7 +97,7 @@ def count(_context: Any, bits: Any) -> Any:
     return types.int64(types.uint64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def lowest(_context: Any, bits: Any) -> Any:
     """The place of the lowest bit that is set; 64 where none is."""
 
@@ -106,7 +107,7 @@ def lowest(_context: Any, bits: Any) -> Any:
     return types.int64(types.uint64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def highest(_context: Any, bits: Any) -> Any:
     """The place of the highest bit that is set; -1 where none is."""
 
@@ -120,7 +121,7 @@ def highest(_context: Any, bits: Any) -> Any:
 @njit(inline="always", cache=True)
 def some_ones(length: int) -> np.uint64:
     """The lowest ``length`` bits, 1 to 64."""
-    return uint64(2**64 - 1) >> uint64(BLOCK - length)
+    return uint64(2**64 - 1) >> uint64(BLOCK - length)  # type: ignore[no-any-return]
 
 
 def _everywhere(builder: Any, item: Any, vector: Any) -> Any:

@@ -16,7 +16,6 @@ from numba import int32, njit, uint32, uint64
 
 from curate.text.arrow import Bytes, Offsets, utf8_view
 from curate.text.words import (
-    append_code_point,
     FNV_BASIS,
     FNV_PRIME,
     MARK,
@@ -24,6 +23,7 @@ from curate.text.words import (
     SYMBOL,
     UNSPACED,
     Characters,
+    append_code_point,
     characters,
     code_point_at,
 )

@@ -48,7 +48,7 @@ def hashed(place: int, length: int, lower: bool) -> np.uint64:
         left -= 8
     if left:
         running = _with(running, eight(place) << uint64(64 - 8 * left), lower)
-    return running
+    return running  # type: ignore[no-any-return]
 
 
 @njit(inline="always", cache=True)
@@ -58,4 +58,4 @@ def _with(running: np.uint64, eight_bytes: np.uint64, lower: bool) -> np.uint64:
         capitals = (low + _FROM_A) & ~(low + _BEHIND_Z) & ~eight_bytes & _HIGH
         eight_bytes |= capitals >> uint64(2)
     running = (running ^ eight_bytes) * _PRIME
-    return running ^ running >> uint64(32)
+    return running ^ running >> uint64(32)  # type: ignore[no-any-return]

@@ -123,7 +123,7 @@ def hints(text: Bytes, end: int) -> int:
 @njit(inline="always", cache=True)
 def _letter(place: int, lower: int) -> np.uint64:
     """Which of the 64 bytes from an address are a letter in either case."""
-    return equal(place, lower) | equal(place, lower - 0x20)
+    return equal(place, lower) | equal(place, lower - 0x20)  # type: ignore[no-any-return]
 
 
 @njit(inline="always", cache=True)
@@ -137,13 +137,11 @@ def _notable(place: int, letters: bool) -> np.uint64:
     if letters:
         found |= _letter(place, 0x6A) | _letter(place, 0x6B) | _letter(place, 0x76)
         found |= _letter(place, 0x66) | _letter(place, 0x70)
-    return found
+    return found  # type: ignore[no-any-return]
 
 
 @njit(nogil=True, cache=True)
-def look_at(
-    text: Bytes, first: int, behind: int, characters: int, words: int, hints: int, tables: LineTables
-) -> Line:
+def look_at(text: Bytes, first: int, behind: int, characters: int, words: int, hints: int, tables: LineTables) -> Line:
     """Look at the line in bytes ``first`` to ``behind``.
 
     Args:
@@ -200,7 +198,7 @@ def look_at(
         _, trimmed = stripped(text, first, behind, tables.classes)
         sentences += _says_more(text, done, trimmed)
     dots = behind - first >= 3 and text[behind - 1] == 0x2E and text[behind - 2] == 0x2E and text[behind - 3] == 0x2E
-    terminal = last == 0x2E or last == 0x21 or last == 0x3F
+    terminal = last in (0x2E, 0x21, 0x3F)
     if last >= 0x80:
         place = np.searchsorted(tables.terminal, last)
         terminal = place < len(tables.terminal) and tables.terminal[place] == last

@@ -55,7 +55,7 @@ from curate.text.marks import (
     RUNS,
     SPACES,
     TAILS,
-    UPPER,
+    UPPER_CASE,
     in_set,
     mark,
     marks_for,
@@ -241,7 +241,7 @@ def _measure(
                     continue
             inner, outer = (line_start, stop) if rules.whole_lines else (first, behind)
             length = outer - inner - number_in(sets, TAILS, inner, outer)
-            upper, digit = number_in(sets, UPPER, inner, outer), number_in(sets, DIGITS, inner, outer)
+            upper, digit = number_in(sets, UPPER_CASE, inner, outer), number_in(sets, DIGITS, inner, outer)
             if not is_code:
                 if rules.max_uppercase > 0 and upper > rules.max_uppercase * length:
                     continue
@@ -416,12 +416,12 @@ def _without(text: Bytes, first: int, behind: int, marks: npt.NDArray[np.int64],
     """Copy the line without its marks; where the copy ends."""
     o = 0
     i = first
-    for mark in range(n_marks + 1):
-        stop = marks[2 * mark] if mark < n_marks else behind
+    for number in range(n_marks + 1):
+        stop = marks[2 * number] if number < n_marks else behind
         while i < stop:
             cleaned[o] = text[i]
             o += 1
             i += 1
-        if mark < n_marks:
-            i = marks[2 * mark + 1]
+        if number < n_marks:
+            i = marks[2 * number + 1]
     return o

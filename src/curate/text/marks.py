@@ -1,8 +1,8 @@
-"""A document as sets of bytes: which are white space, letters, begins of words …, one bit for each byte.
+"""A document as sets of bytes, one bit for each byte: which are white space, letters, begins of words …
 
 Sixty-four bytes are compared at once. Where a set is of code points, the bit is that of the first byte; white space
-alone has all of its bytes. How many capitals a line has, where a word ends, whether it holds a symbol are then questions
-of a few instructions, whatever the script.
+alone has all of its bytes. How many capitals a line has, where a word ends, whether it holds a symbol are then
+questions of a few instructions, whatever the script.
 """
 
 from typing import NamedTuple
@@ -13,8 +13,7 @@ from numba import njit, uint64
 
 from curate.text.arrow import Bytes
 from curate.text.bits import BLOCK, SETS, address, between, count, eight, equal, lowest, meeting, some_ones
-from curate.text import words as classes_of
-from curate.text.words import code_point_at
+from curate.text.words import LETTER, LOWER, MARK, SPACE, SYMBOL, UNSPACED, UPPER, code_point_at
 
 Bits = npt.NDArray[np.uint64]
 _ONE, _TOP = uint64(1), uint64(BLOCK - 1)
@@ -26,9 +25,9 @@ _ELLIPSIS = 0x2026
     SPACES,
     LETTERS,
     SYMBOLS,
-    UNSPACED,
-    UPPER,
-    LOWER,
+    UNSPACED_LETTERS,
+    UPPER_CASE,
+    LOWER_CASE,
     DIGITS,
     LINE_FEEDS,
     DOTS,
@@ -100,13 +99,13 @@ def mark(document: Bytes, splits: npt.NDArray[np.uint8], classes: npt.NDArray[np
             leads &= leads - _ONE
             code_point, _ = code_point_at(text, at + place)
             kind = classes[code_point]
-            spaces |= _bit(kind & classes_of.SPACE, place)
-            letters |= _bit(kind & classes_of.LETTER, place)
-            symbols |= _bit(kind & classes_of.SYMBOL, place)
-            unspaced |= _bit(kind & classes_of.UNSPACED, place)
-            combining |= _bit(kind & classes_of.MARK, place)
-            upper |= _bit(kind & classes_of.UPPER, place)
-            lower |= _bit(kind & classes_of.LOWER, place)
+            spaces |= _bit(kind & SPACE, place)
+            letters |= _bit(kind & LETTER, place)
+            symbols |= _bit(kind & SYMBOL, place)
+            unspaced |= _bit(kind & UNSPACED, place)
+            combining |= _bit(kind & MARK, place)
+            upper |= _bit(kind & UPPER, place)
+            lower |= _bit(kind & LOWER, place)
             ellipses |= _bit(code_point == _ELLIPSIS, place)
         for _ in range(2):
             spaces |= (spaces << _ONE | before >> _TOP) & tails
@@ -123,7 +122,12 @@ def mark(document: Bytes, splits: npt.NDArray[np.uint8], classes: npt.NDArray[np
         before = spaces
         of_row = sets[SETS * row : SETS * (row + 1)]
         of_row[TAILS], of_row[SPACES], of_row[LETTERS], of_row[SYMBOLS] = tails, spaces, letters, symbols
-        of_row[UNSPACED], of_row[UPPER], of_row[LOWER], of_row[DIGITS] = unspaced, upper, lower, digits
+        of_row[UNSPACED_LETTERS], of_row[UPPER_CASE], of_row[LOWER_CASE], of_row[DIGITS] = (
+            unspaced,
+            upper,
+            lower,
+            digits,
+        )
         of_row[LINE_FEEDS] = equal(block, 0x0A)
         of_row[DOTS] = equal(block, 0x2E)
         of_row[NUMBER_SIGNS] = equal(block, 0x23)
@@ -156,13 +160,13 @@ def places(sets: Bits, kind: int, end: int, found: npt.NDArray[np.int32]) -> int
 def part(sets: int, kind: int, begin: int, length: int) -> np.uint64:
     """What of a set lies in up to 64 bytes from ``begin``: bit 0 is that byte; ``sets`` is an address."""
     place, shift = sets + 8 * (SETS * (begin >> 6) + kind), uint64(begin & 63)
-    return (eight(place) >> shift | eight(place + 8 * SETS) << _ONE << (_TOP - shift)) & some_ones(length)
+    return (eight(place) >> shift | eight(place + 8 * SETS) << _ONE << (_TOP - shift)) & some_ones(length)  # type: ignore[no-any-return]
 
 
 @njit(inline="always", cache=True)
 def kinds_in(sets: int, begin: int, length: int) -> int:
     """Which sets have any of up to 64 bytes from ``begin``: bit ``k`` is set ``k``; ``sets`` is an address."""
-    return meeting(sets + 8 * SETS * (begin >> 6), uint64(begin & 63), some_ones(length))
+    return meeting(sets + 8 * SETS * (begin >> 6), uint64(begin & 63), some_ones(length))  # type: ignore[no-any-return]
 
 
 @njit(inline="always", cache=True)
@@ -172,7 +176,7 @@ def next_in(sets: int, kind: int, at: int) -> int:
     while not bits:
         at = (at | (BLOCK - 1)) + 1
         bits = eight(sets + 8 * (SETS * (at >> 6) + kind))
-    return at + lowest(bits)
+    return at + lowest(bits)  # type: ignore[no-any-return]
 
 
 @njit(inline="always", cache=True)
@@ -194,4 +198,4 @@ def number_in(sets: int, kind: int, begin: int, end: int) -> int:
 
 @njit(inline="always", cache=True)
 def _bit(kind: int, place: int) -> np.uint64:
-    return uint64(kind != 0) << uint64(place)
+    return uint64(kind != 0) << uint64(place)  # type: ignore[no-any-return]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, uint32, uint64
+from numba import njit, uint64
 
 ODD = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: the base of the polynomial hash of an n-gram
 SHORTEST, LONGEST_TOP, LONGEST = 2, 4, 10
@@ -259,7 +259,7 @@ def _grow(words: Elements, n: int, size: int, scratch: Scratch, candidates: int)
 
 @njit(nogil=True, cache=True)
 def _thinned(scratch: Scratch, candidates: int) -> int:
-    """Leave out, in place, most candidates that occur once: those whose bit no other has set. The rest is few to count."""
+    """Leave out, in place, most candidates that occur once, those whose bit no other has: few are left to count."""
     grams, begins, once, twice = scratch.grams, scratch.begins, scratch.once, scratch.twice
     rows = slots_for(candidates) // 8
     mask = uint64(64 * rows - 1)
@@ -274,7 +274,7 @@ def _thinned(scratch: Scratch, candidates: int) -> int:
     for i in range(candidates):
         place = grams[i] & mask
         grams[kept], begins[kept] = grams[i], begins[i]
-        kept += np.int64(twice[place >> uint64(6)] >> (place & uint64(63)) & uint64(1))
+        kept += int(twice[place >> uint64(6)] >> (place & uint64(63)) & uint64(1))
     return kept
 
 

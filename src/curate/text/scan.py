@@ -109,7 +109,7 @@ def cut_words(marks: Marks, end: int, words: Words) -> int:
             content -= tails + count(part(sets, SYMBOLS, at, size))
             at += size
         kinds[i], lengths[i], contents[i] = kind, length, content
-    return n
+    return n  # type: ignore[no-any-return]
 
 
 @njit(nogil=True, cache=True)

@@ -27,7 +27,15 @@ from curate.text.repetition import (
 )
 from curate.text.scan import LineCounts, Pieces, cut_lines, cut_words, pieces_for
 from curate.text.stop_words import StopWords, StopWordTable
-from curate.text.word_counts import (SentenceCounts, StopWordCounts, WordCounts, count_ellipses, count_sentences, count_words, look_up)
+from curate.text.word_counts import (
+    SentenceCounts,
+    StopWordCounts,
+    WordCounts,
+    count_ellipses,
+    count_sentences,
+    count_words,
+    look_up,
+)
 from curate.text.words import Characters, characters
 
 GOPHER = (
@@ -206,7 +214,19 @@ def _measure(
         if language >= 0:
             row[10], row[27] = stops.different, stops.exact_different
         if detailed:
-            _write_counts(counts, lines, stops, count_sentences(marks, words, n_words), symbols, pieces, cores, language, room, lengths, detail[:, document])
+            _write_counts(
+                counts,
+                lines,
+                stops,
+                count_sentences(marks, words, n_words),
+                symbols,
+                pieces,
+                cores,
+                language,
+                room,
+                lengths,
+                detail[:, document],
+            )
         if n_words == 0:
             continue
         measured_words = n_words - counts.symbol_words - counts.unspaced_words
@@ -303,7 +323,9 @@ def _median_and_longest(words: npt.NDArray[np.int64], lengths: npt.NDArray[np.in
 
 
 @njit(nogil=True, cache=True)
-def _write_ngrams(counts: WordCounts, words: Elements, ngrams: npt.NDArray[np.int64], row: npt.NDArray[np.float64]) -> None:
+def _write_ngrams(
+    counts: WordCounts, words: Elements, ngrams: npt.NDArray[np.int64], row: npt.NDArray[np.float64]
+) -> None:
     """Details of n-grams: shares of the code points in words, and of those in all n-grams of the same size."""
     for i in range(12):
         row[21 + i] = ngrams[9 + i] / counts.length

@@ -13,13 +13,13 @@ from curate.text.marks import (
     DOTS,
     ELLIPSES,
     LETTERS,
-    LOWER,
+    LOWER_CASE,
     NUMBER_SIGNS,
     SPACES,
     SYMBOLS,
     TAILS,
-    UNSPACED,
-    UPPER,
+    UNSPACED_LETTERS,
+    UPPER_CASE,
     Marks,
     in_set,
     number_in,
@@ -75,13 +75,13 @@ def count_words(words: Words, n: int) -> WordCounts:
     for i in range(n):
         kind = kinds[i]
         symbols = contents[i] == 0
-        unspaced = (kind >> UNSPACED & 1 != 0) & (not symbols)
+        unspaced = (kind >> UNSPACED_LETTERS & 1 != 0) & (not symbols)
         symbol_words += symbols
         unspaced_words += unspaced
         measured_length += 0 if symbols | unspaced else lengths[i]
         length += lengths[i]
         alphabetic += kind >> LETTERS & 1
-        uppercase += kind & (1 << UPPER | 1 << LOWER) == 1 << UPPER
+        uppercase += kind & (1 << UPPER_CASE | 1 << LOWER_CASE) == 1 << UPPER_CASE
         marked += kind & (1 << NUMBER_SIGNS | 1 << ELLIPSES) != 0
     return WordCounts(n, symbol_words, unspaced_words, measured_length, length, alphabetic, uppercase, marked)
 
@@ -120,7 +120,7 @@ def look_up(
             continue
         core = words.hashes[i]
         kind = words.kinds[i]
-        if kind & (1 << UPPER | 1 << SYMBOLS):  # else it is its own core
+        if kind & (1 << UPPER_CASE | 1 << SYMBOLS):  # else it is its own core
             begin = words.begins[i]
             length = words.ends[i] - begin
             if kind & 1 << TAILS or length > BLOCK:
@@ -151,13 +151,13 @@ def count_sentences(marks: Marks, words: Words, n: int) -> SentenceCounts:
         end = words.ends[i]
         if words.contents[i]:
             length += 1
-            if words.kinds[i] & 1 << UPPER:
+            if words.kinds[i] & 1 << UPPER_CASE:
                 first = words.begins[i]
                 while in_set(sets, SYMBOLS, first) or in_set(sets, TAILS, first):
                     first += 1
-                capitals += in_set(sets, UPPER, first)
+                capitals += in_set(sets, UPPER_CASE, first)
         last = text[end - 1]
-        ends = (last == 0x2E or last == 0x21 or last == 0x3F) and in_set(sets, SPACES, end)
+        ends = last in (0x2E, 0x21, 0x3F) and in_set(sets, SPACES, end)
         if length and (ends or i == n - 1):
             sentences += 1
             list_cases += length >= _LIST_CASE_WORDS and 2 * capitals > length
@@ -179,4 +179,4 @@ def count_ellipses(marks: Marks, end: int) -> int:
             if place >= behind:
                 ellipses += 1
                 behind = place + 3
-    return ellipses
+    return ellipses  # type: ignore[no-any-return]

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, uint32, uint64
+from numba import njit, uint32
 
 from curate.tables import Tables, derived
 from curate.text.arrow import Bytes
@@ -164,7 +164,7 @@ def core_hash(data: Bytes, start: int, end: int, characters: Characters, room: B
         if filled or not symbol:
             filled = append_code_point(room, filled, characters.lowercase[code_point])
             core = core if symbol else filled
-    return hashed(address(room), core, False)
+    return hashed(address(room), core, False)  # type: ignore[no-any-return]
 
 
 @njit(nogil=True, cache=True)

@@ -14,7 +14,7 @@ import regex  # type: ignore[import-untyped]
 from numba import njit, uint8, uint32, uint64
 
 from curate.text.arrow import Bytes
-from curate.text.bits import BLOCK, address, equal, lowest, some_ones
+from curate.text.bits import BLOCK, address, eight, equal, lowest, some_ones
 from curate.text.codepoints import CODE_POINTS
 from curate.text.hashes import hashed
 from curate.text.words import SPACE, SYMBOL, characters, code_point_at
@@ -169,7 +169,7 @@ def look_at(text: Bytes, first: int, behind: int, characters: int, words: int, h
             notable &= notable - uint64(1)
             meaning = tables.look[hints, text[at]]
             if meaning == _STOP:
-                if _ends_sentence(text, first, at, behind, tables.classes):
+                if _plainly_ends(start, first, at, behind) or _ends_sentence(text, first, at, behind, tables.classes):
                     sentences += 1
                     done = at + 1
             elif meaning == _FULL_WIDTH:
@@ -369,6 +369,22 @@ def _speaks_of_cookies(text: Bytes, first: int, k: int, behind: int) -> bool:
         or (k - 7 >= first and follows(text, k - 7, behind, b"use "))
         or (k - 10 >= first and follows(text, k - 10, behind, b"use of "))
     )
+
+
+@njit(inline="always", cache=True)
+def _plainly_ends(start: int, first: int, at: int, behind: int) -> bool:
+    """Whether a stop before a space or the end stands behind a word of two ASCII letters or more; most do."""
+    word = at
+    while word > first and 0x61 <= (_byte(start + word - 1) | 0x20) <= 0x7A:
+        word -= 1
+    alone = word == first or _byte(start + word - 1) == 0x20
+    return alone and at - word > 1 and (at + 1 == behind or _byte(start + at + 1) == 0x20)
+
+
+@njit(inline="always", cache=True)
+def _byte(place: int) -> int:
+    """The byte at an address, of which seven more can be read."""
+    return np.int64(eight(place) & uint64(0xFF))  # type: ignore[return-value]
 
 
 @njit(nogil=True, cache=True)

@@ -1,10 +1,9 @@
-"""The quality signals of whole documents, in one pass over their UTF-8 bytes.
+"""The quality signals of whole documents.
 
-`curate.text.scan` cuts the text into words (`curate.text.words`), lines and paragraphs and counts; it keeps one hash
-and
-one length for each of them, among which `curate.text.repetition` looks for copies. Signals come in groups, so that what
-no rule asks for costs nothing; those of characters are in `curate.text.tallies`, those of lines that a rule
-leaves in `curate.text.lines`.
+`curate.text.marks` turns a document into sets of bytes, by which `curate.text.scan` cuts it into words
+(`curate.text.words`), lines and paragraphs. `curate.text.word_counts` counts words; `curate.text.repetition` looks for
+copies among the hashes. Signals come in groups, so that what no rule asks for costs nothing; those of characters are in
+`curate.text.tallies`, those of lines that a rule leaves in `curate.text.lines`.
 """
 
 from collections.abc import Collection

@@ -14,9 +14,10 @@ import regex  # type: ignore[import-untyped]
 from numba import njit, uint8, uint32, uint64
 
 from curate.text.arrow import Bytes
-from curate.text.bits import BLOCK, address, eight, equal, lowest, some_ones
+from curate.text.bits import BLOCK, address, equal, lowest, some_ones
 from curate.text.codepoints import CODE_POINTS
 from curate.text.hashes import hashed
+from curate.text.sentence_ends import ends_sentence, plainly_ends, says_more
 from curate.text.words import SPACE, SYMBOL, characters, code_point_at
 
 _NOTHING, _STOP, _FULL_WIDTH, _LETTER_J, _LETTER_K, _LETTER_V, _LETTER_F, _LETTER_P, _BRACKET = range(9)
@@ -169,7 +170,7 @@ def look_at(text: Bytes, first: int, behind: int, characters: int, words: int, h
             notable &= notable - uint64(1)
             meaning = tables.look[hints, text[at]]
             if meaning == _STOP:
-                if _plainly_ends(start, first, at, behind) or _ends_sentence(text, first, at, behind, tables.classes):
+                if plainly_ends(start, first, at, behind) or ends_sentence(text, first, at, behind, tables.classes):
                     sentences += 1
                     done = at + 1
             elif meaning == _FULL_WIDTH:
@@ -196,7 +197,7 @@ def look_at(text: Bytes, first: int, behind: int, characters: int, words: int, h
         last, _ = code_point_at(text, at)
     if done < behind:
         _, trimmed = stripped(text, first, behind, tables.classes)
-        sentences += _says_more(text, done, trimmed)
+        sentences += says_more(text, done, trimmed)
     dots = behind - first >= 3 and text[behind - 1] == 0x2E and text[behind - 2] == 0x2E and text[behind - 3] == 0x2E
     terminal = last in (0x2E, 0x21, 0x3F)
     if last >= 0x80:
@@ -337,17 +338,6 @@ def _is_white(byte: np.uint8) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def _says_more(text: Bytes, done: int, end: int) -> bool:
-    """Whether anything but closing quotes and brackets is left after the last sentence."""
-    i = done
-    while i < end:
-        code_point, i = code_point_at(text, i)
-        if code_point not in (0x22, 0x27, 0x29, 0x5D, 0x2019, 0x201D, 0xBB):
-            return True
-    return False
-
-
-@njit(nogil=True, cache=True)
 def _code_points(line: Bytes) -> int:
     characters = 0
     for byte in line:
@@ -369,49 +359,3 @@ def _speaks_of_cookies(text: Bytes, first: int, k: int, behind: int) -> bool:
         or (k - 7 >= first and follows(text, k - 7, behind, b"use "))
         or (k - 10 >= first and follows(text, k - 10, behind, b"use of "))
     )
-
-
-@njit(inline="always", cache=True)
-def _plainly_ends(start: int, first: int, at: int, behind: int) -> bool:
-    """Whether a stop before a space or the end stands behind a word of two ASCII letters or more; most do."""
-    word = at
-    while word > first and 0x61 <= (_byte(start + word - 1) | 0x20) <= 0x7A:
-        word -= 1
-    alone = word == first or _byte(start + word - 1) == 0x20
-    return alone and at - word > 1 and (at + 1 == behind or _byte(start + at + 1) == 0x20)
-
-
-@njit(inline="always", cache=True)
-def _byte(place: int) -> int:
-    """The byte at an address, of which seven more can be read."""
-    return np.int64(eight(place) & uint64(0xFF))  # type: ignore[return-value]
-
-
-@njit(nogil=True, cache=True)
-def _ends_sentence(text: Bytes, first: int, at: int, behind: int, classes: npt.NDArray[np.uint8]) -> bool:
-    """Whether the ``.``, ``!`` or ``?`` at ``at`` ends a sentence."""
-    i = at + 1
-    while i < behind:
-        code_point, after = code_point_at(text, i)
-        if classes[code_point] & SPACE:
-            break
-        if code_point not in (0x22, 0x27, 0x29, 0x5D, 0x2019, 0x201D, 0xBB):
-            return False
-        i = after
-    return bool(text[at] != 0x2E or _dot_may_end(text, first, at, classes))
-
-
-@njit(nogil=True, cache=True)
-def _dot_may_end(text: Bytes, first: int, at: int, classes: npt.NDArray[np.uint8]) -> bool:
-    """Whether the word before a dot is one that may end a sentence: no dot in it, more than a capital."""
-    word = at
-    while word > first:
-        begin = word - 1
-        while text[begin] & 0xC0 == 0x80:
-            begin -= 1
-        if text[begin] == 0x2E:
-            return False
-        if classes[code_point_at(text, begin)[0]] & SPACE:
-            break
-        word = begin
-    return bool(word < at and not (word == at - 1 and 0x41 <= text[word] <= 0x5A))

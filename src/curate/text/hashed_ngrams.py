@@ -23,6 +23,7 @@ from curate.text.words import (
     SYMBOL,
     UNSPACED,
     Characters,
+    append_code_point,
     characters,
     code_point_at,
 )
@@ -111,28 +112,6 @@ def _room(size: int) -> tuple[Bytes, Positions, Positions]:
 
 
 @njit(nogil=True, cache=True)
-def _append(line: Bytes, at: int, code_point: int) -> int:
-    """Write UTF-8; where it ends."""
-    if code_point < 0x80:
-        line[at] = code_point
-        return at + 1
-    if code_point < 0x800:
-        line[at] = 0xC0 | code_point >> 6
-        line[at + 1] = 0x80 | code_point & 0x3F
-        return at + 2
-    if code_point < 0x10000:
-        line[at] = 0xE0 | code_point >> 12
-        line[at + 1] = 0x80 | code_point >> 6 & 0x3F
-        line[at + 2] = 0x80 | code_point & 0x3F
-        return at + 3
-    line[at] = 0xF0 | code_point >> 18
-    line[at + 1] = 0x80 | code_point >> 12 & 0x3F
-    line[at + 2] = 0x80 | code_point >> 6 & 0x3F
-    line[at + 3] = 0x80 | code_point & 0x3F
-    return at + 4
-
-
-@njit(nogil=True, cache=True)
 def _tokens(
     data: Bytes, start: int, end: int, characters: Characters, line: Bytes, starts: Positions, ends: Positions
 ) -> int:
@@ -151,7 +130,7 @@ def _tokens(
                 at += 1
             starts[count] = at
             count += 1
-        at = _append(line, at, int32(characters.lowercase[code_point]))
+        at = append_code_point(line, at, int32(characters.lowercase[code_point]))
         ends[count - 1] = at
         inside = not kind & SYMBOL
         if kind & UNSPACED:
@@ -160,7 +139,7 @@ def _tokens(
                 code_point, after = code_point_at(data, start)
                 if not characters.classes[code_point] & MARK:
                     break
-                at = _append(line, at, int32(characters.lowercase[code_point]))
+                at = append_code_point(line, at, int32(characters.lowercase[code_point]))
                 ends[count - 1] = at
                 start = after
             inside = False

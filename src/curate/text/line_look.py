@@ -14,9 +14,11 @@ import regex  # type: ignore[import-untyped]
 from numba import njit, uint8, uint32, uint64
 
 from curate.text.arrow import Bytes
+from curate.text.bits import BLOCK, address, equal, lowest, some_ones
 from curate.text.codepoints import CODE_POINTS
-from curate.text.repetition import mixed
-from curate.text.words import FNV_BASIS, FNV_PRIME, SPACE, SYMBOL, UPPER, characters, code_point_at
+from curate.text.hashes import hashed
+from curate.text.sentence_ends import ends_sentence, plainly_ends, says_more
+from curate.text.words import SPACE, SYMBOL, characters, code_point_at
 
 _NOTHING, _STOP, _FULL_WIDTH, _LETTER_J, _LETTER_K, _LETTER_V, _LETTER_F, _LETTER_P, _BRACKET = range(9)
 """What a byte may mean. Phrases are looked for where a rare letter of theirs stands."""
@@ -96,66 +98,98 @@ def line_tables() -> LineTables:
 
 
 @njit(nogil=True, cache=True)
-def hints(text: Bytes) -> int:
-    """Which phrases a document may hold, as bits: it has three of their letters in a row."""
-    javascript = cookies = privacy = terms = lorem = False
-    for i in range(2, len(text)):
-        a, b, c = text[i - 2] | uint8(0x20), text[i - 1] | uint8(0x20), text[i] | uint8(0x20)
-        javascript |= (a == 0x6A) & (b == 0x61) & (c == 0x76)  # jav
-        cookies |= (a == 0x6F) & (b == 0x6B) & (c == 0x69)  # oki
-        privacy |= (a == 0x69) & (b == 0x76) & (c == 0x61)  # iva
-        terms |= (a == 0x66) & (b == 0x20) & (c == 0x75)  # f u
-        lorem |= (a == 0x70) & (b == 0x73) & (c == 0x75)  # psu
-    return int(javascript) | int(cookies) << 1 | int(privacy) << 2 | int(terms) << 3 | int(lorem) << 4
+def hints(text: Bytes, end: int) -> int:
+    """Which phrases a document of ``end`` bytes may hold, as bits: it has three of their letters in a row.
+
+    Of ``text`` 66 bytes more can be read.
+    """
+    start = address(text)
+    javascript = cookies = privacy = terms = lorem = uint64(0)
+    for at in range(0, end, BLOCK):
+        a, b, c = start + at, start + at + 1, start + at + 2
+        javascript |= _letter(a, 0x6A) & _letter(b, 0x61) & _letter(c, 0x76)  # jav
+        cookies |= _letter(a, 0x6F) & _letter(b, 0x6B) & _letter(c, 0x69)  # oki
+        privacy |= _letter(a, 0x69) & _letter(b, 0x76) & _letter(c, 0x61)  # iva
+        terms |= _letter(a, 0x66) & equal(b, 0x20) & _letter(c, 0x75)  # f u
+        lorem |= _letter(a, 0x70) & _letter(b, 0x73) & _letter(c, 0x75)  # psu
+    return (
+        int(javascript != 0)
+        | int(cookies != 0) << 1
+        | int(privacy != 0) << 2
+        | int(terms != 0) << 3
+        | int(lorem != 0) << 4
+    )
+
+
+@njit(inline="always", cache=True)
+def _letter(place: int, lower: int) -> np.uint64:
+    """Which of the 64 bytes from an address are a letter in either case."""
+    return equal(place, lower) | equal(place, lower - 0x20)  # type: ignore[no-any-return]
+
+
+@njit(inline="always", cache=True)
+def _notable(place: int, letters: bool) -> np.uint64:
+    """Which of the 64 bytes from an address may mean something, those of phrases only where ``letters`` are asked for.
+
+    The bytes are those to which `line_tables` gives a meaning.
+    """
+    found = equal(place, 0x2E) | equal(place, 0x21) | equal(place, 0x3F)
+    found |= equal(place, 0x7B) | equal(place, 0xE3) | equal(place, 0xEF)
+    if letters:
+        found |= _letter(place, 0x6A) | _letter(place, 0x6B) | _letter(place, 0x76)
+        found |= _letter(place, 0x66) | _letter(place, 0x70)
+    return found  # type: ignore[no-any-return]
 
 
 @njit(nogil=True, cache=True)
-def look_at(text: Bytes, first: int, behind: int, words: int, look: Bytes, tables: LineTables) -> Line:
+def look_at(text: Bytes, first: int, behind: int, characters: int, words: int, hints: int, tables: LineTables) -> Line:
     """Look at the line in bytes ``first`` to ``behind``.
 
     Args:
-        text: UTF-8 bytes.
+        text: UTF-8 bytes, of which 64 more can be read.
         first: first byte.
         behind: byte behind the last.
+        characters: code points in it if they are known, else -1.
         words: words in it if they are known, else -1.
-        look: row of `LineTables.look` of the document's hints.
+        hints: of the document.
         tables: the tables.
     """
-    running, characters = _hashed(text[first:behind])
+    start = address(text)
+    if characters < 0:
+        characters = _code_points(text[first:behind])
     if words < 0:
         words = words_between_spaces(text, first, behind, tables.classes)
     sentences = 0
     javascript = policy = lorem_ipsum = curly_bracket = False
     done = first  # up to where sentences have ended
     last = uint32(0)
-    i = first
-    while i < behind:
-        at = i
-        meaning = look[text[i]]
-        i += 1
-        if meaning == _NOTHING:
-            continue
-        if meaning == _STOP:
-            if _ends_sentence(text, first, at, behind, tables.classes):
-                sentences += 1
-                done = i
-        elif meaning == _FULL_WIDTH:
-            code_point, i = code_point_at(text, at)
-            if code_point in (0x3002, 0xFF01, 0xFF1F):
-                sentences += 1
-                done = i
-        elif meaning == _BRACKET:
-            curly_bracket = True
-        elif meaning == _LETTER_J:
-            javascript = javascript or follows(text, at, behind, b"javascript")
-        elif meaning == _LETTER_K:  # of cookies
-            policy = policy or _speaks_of_cookies(text, first, at, behind)
-        elif meaning == _LETTER_V:
-            policy = policy or (at - 3 >= first and follows(text, at - 3, behind, b"privacy policy"))
-        elif meaning == _LETTER_F:
-            policy = policy or (at - 7 >= first and follows(text, at - 7, behind, b"terms of use"))
-        else:
-            lorem_ipsum = lorem_ipsum or (at - 7 >= first and follows(text, at - 7, behind, b"lorem ipsum"))
+    for begin in range(first, behind, BLOCK):
+        notable = _notable(start + begin, hints != 0) & some_ones(min(behind - begin, BLOCK))
+        while notable:
+            at = begin + lowest(notable)
+            notable &= notable - uint64(1)
+            meaning = tables.look[hints, text[at]]
+            if meaning == _STOP:
+                if plainly_ends(start, first, at, behind) or ends_sentence(text, first, at, behind, tables.classes):
+                    sentences += 1
+                    done = at + 1
+            elif meaning == _FULL_WIDTH:
+                code_point, after = code_point_at(text, at)
+                if code_point in (0x3002, 0xFF01, 0xFF1F):
+                    sentences += 1
+                    done = after
+            elif meaning == _BRACKET:
+                curly_bracket = True
+            elif meaning == _LETTER_J:
+                javascript = javascript or follows(text, at, behind, b"javascript")
+            elif meaning == _LETTER_K:  # of cookies
+                policy = policy or _speaks_of_cookies(text, first, at, behind)
+            elif meaning == _LETTER_V:
+                policy = policy or (at - 3 >= first and follows(text, at - 3, behind, b"privacy policy"))
+            elif meaning == _LETTER_F:
+                policy = policy or (at - 7 >= first and follows(text, at - 7, behind, b"terms of use"))
+            elif meaning == _LETTER_P:
+                lorem_ipsum = lorem_ipsum or (at - 7 >= first and follows(text, at - 7, behind, b"lorem ipsum"))
     if first < behind:
         at = behind - 1
         while text[at] & 0xC0 == 0x80:
@@ -163,10 +197,13 @@ def look_at(text: Bytes, first: int, behind: int, words: int, look: Bytes, table
         last, _ = code_point_at(text, at)
     if done < behind:
         _, trimmed = stripped(text, first, behind, tables.classes)
-        sentences += _says_more(text, done, trimmed)
+        sentences += says_more(text, done, trimmed)
     dots = behind - first >= 3 and text[behind - 1] == 0x2E and text[behind - 2] == 0x2E and text[behind - 3] == 0x2E
-    place = np.searchsorted(tables.terminal, last)
-    terminal = place < len(tables.terminal) and tables.terminal[place] == last
+    terminal = last in (0x2E, 0x21, 0x3F)
+    if last >= 0x80:
+        place = np.searchsorted(tables.terminal, last)
+        terminal = place < len(tables.terminal) and tables.terminal[place] == last
+    running = hashed(start + first, behind - first, False)
     return Line(
         characters, words, sentences, running, terminal, last, dots, javascript, policy, lorem_ipsum, curly_bracket
     )
@@ -228,24 +265,6 @@ def has_longer_word(text: Bytes, first: int, behind: int, most: int, classes: np
         if length > most:
             return True
     return False
-
-
-@njit(nogil=True, cache=True)
-def cases(text: Bytes, first: int, behind: int, classes: npt.NDArray[np.uint8]) -> tuple[int, int, int]:
-    """Code points, upper-case letters and ASCII digits of a line."""
-    line = text[first:behind]
-    length = upper = digits = others = 0
-    for byte in line:
-        length += byte & 0xC0 != 0x80
-        upper += (byte >= 0x41) & (byte <= 0x5A)
-        digits += (byte >= 0x30) & (byte <= 0x39)
-        others += byte >= 0xC0
-    if others:
-        i = first
-        while i < behind:
-            code_point, i = code_point_at(text, i)
-            upper += code_point >= 0x80 and classes[code_point] & UPPER != 0
-    return length, upper, digits
 
 
 @njit(nogil=True, cache=True)
@@ -319,35 +338,11 @@ def _is_white(byte: np.uint8) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def _says_more(text: Bytes, done: int, end: int) -> bool:
-    """Whether anything but closing quotes and brackets is left after the last sentence."""
-    i = done
-    while i < end:
-        code_point, i = code_point_at(text, i)
-        if code_point not in (0x22, 0x27, 0x29, 0x5D, 0x2019, 0x201D, 0xBB):
-            return True
-    return False
-
-
-@njit(nogil=True, cache=True)
-def _hashed(line: Bytes) -> tuple[np.uint64, int]:
-    """A hash and the code points of a line; four lanes, since each multiplication waits for the one before."""
-    prime = uint64(FNV_PRIME)
-    a = b = c = d = uint64(FNV_BASIS)
+def _code_points(line: Bytes) -> int:
     characters = 0
-    i = 0
-    while i + 4 <= len(line):
-        four = line[i : i + 4]
-        a = (a ^ uint64(four[0])) * prime
-        b = (b ^ uint64(four[1])) * prime
-        c = (c ^ uint64(four[2])) * prime
-        d = (d ^ uint64(four[3])) * prime
-        i += 4
-    for byte in line[i:]:
-        a = (a ^ uint64(byte)) * prime
     for byte in line:
         characters += byte & 0xC0 != 0x80
-    return mixed(a ^ mixed(b ^ mixed(c ^ mixed(d ^ uint64(len(line)))))), characters
+    return characters
 
 
 @njit(nogil=True, cache=True)
@@ -364,33 +359,3 @@ def _speaks_of_cookies(text: Bytes, first: int, k: int, behind: int) -> bool:
         or (k - 7 >= first and follows(text, k - 7, behind, b"use "))
         or (k - 10 >= first and follows(text, k - 10, behind, b"use of "))
     )
-
-
-@njit(nogil=True, cache=True)
-def _ends_sentence(text: Bytes, first: int, at: int, behind: int, classes: npt.NDArray[np.uint8]) -> bool:
-    """Whether the ``.``, ``!`` or ``?`` at ``at`` ends a sentence."""
-    i = at + 1
-    while i < behind:
-        code_point, after = code_point_at(text, i)
-        if classes[code_point] & SPACE:
-            break
-        if code_point not in (0x22, 0x27, 0x29, 0x5D, 0x2019, 0x201D, 0xBB):
-            return False
-        i = after
-    return bool(text[at] != 0x2E or _dot_may_end(text, first, at, classes))
-
-
-@njit(nogil=True, cache=True)
-def _dot_may_end(text: Bytes, first: int, at: int, classes: npt.NDArray[np.uint8]) -> bool:
-    """Whether the word before a dot is one that may end a sentence: no dot in it, more than a capital."""
-    word = at
-    while word > first:
-        begin = word - 1
-        while text[begin] & 0xC0 == 0x80:
-            begin -= 1
-        if text[begin] == 0x2E:
-            return False
-        if classes[code_point_at(text, begin)[0]] & SPACE:
-            break
-        word = begin
-    return bool(word < at and not (word == at - 1 and 0x41 <= text[word] <= 0x5A))

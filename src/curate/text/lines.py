@@ -36,20 +36,31 @@ import numpy.typing as npt
 from numba import njit
 
 from curate.text.arrow import Bytes, Offsets
+from curate.text.bits import BLOCK, address
+from curate.text.inline_cuts import banners, citations, without
 from curate.text.line_look import (
     LineTables,
-    cases,
-    follows,
     has_longer_word,
     hints,
     is_counter,
     line_tables,
     look_at,
-    stands,
     stripped,
-    words_between_spaces,
 )
 from curate.text.line_rules import LineRules
+from curate.text.marks import (
+    DIGITS,
+    LINE_FEEDS,
+    RUNS,
+    SPACES,
+    TAILS,
+    UPPER_CASE,
+    in_set,
+    mark,
+    marks_for,
+    next_in,
+    number_in,
+)
 from curate.text.repetition import Elements, copies, scratch
 from curate.text.verbatim import verbatim_lines, verbatim_tables
 
@@ -180,19 +191,23 @@ def _measure(
     cuts: Cuts,
 ) -> int:
     lines = Elements(np.empty(longest // 2 + 2, np.uint64), np.empty(longest // 2 + 2, np.int64))
-    cleaned = np.empty(longest + 1, np.uint8)
+    marks_of = marks_for(longest)
+    text, sets = marks_of.text, address(marks_of.sets)
+    no_splits = np.zeros(0, np.uint8)
+    cleaned = np.empty(longest + 2 * BLOCK, np.uint8)
     marks = np.empty(longest + 2, np.int64)
     verbatim = np.zeros(longest + 2 if rules.keep_code else 1, np.uint8)
     room = scratch(1024)
     classes = tables.classes
     used = 0
     for document in range(len(offsets) - 1):
-        text = data[offsets[document] : offsets[document + 1]]
+        whole_text = data[offsets[document] : offsets[document + 1]]
+        end = len(whole_text)
         row = signals[:, document]
-        look = tables.look[hints(text)]
+        mark(whole_text, no_splits, classes, marks_of)
+        hinted = hints(text, end)
         if rules.keep_code:
-            verbatim_lines(text, classes, code_tables[0], code_tables[1], code_tables[2], verbatim)
-        end = len(text)
+            verbatim_lines(whole_text, classes, code_tables[0], code_tables[1], code_tables[2], verbatim)
         last, start, number = 0, 0, -1  # end of what stays so far; begin of the line and which it is
         kept = filled = code = newlines = newlines_left = sentences = all_words = words = prose_words = blank = 0
         lorem_ipsum = curly_bracket = terminal = short = long = characters = unpunctuated = javascript = 0
@@ -200,11 +215,13 @@ def _measure(
         paragraph_begun = paragraph_policy = False
         uppercase = digits = 0.0
         while start < end:
-            stop = start
-            while stop < end and text[stop] != 0x0A:
-                stop += 1
+            stop = next_in(sets, LINE_FEEDS, start)
             number += 1
-            first, behind = stripped(text, start, stop, classes)
+            first, behind = start, stop
+            while first < stop and in_set(sets, SPACES, first):
+                first += 1
+            while behind > first and in_set(sets, SPACES, behind - 1):
+                behind -= 1
             line_start, start = start, stop + 1
             newlines += stop < end
             if first == behind:
@@ -212,16 +229,18 @@ def _measure(
                 if rules.whole_lines and kept and (line_start == stop or rules.min_words == 0):
                     blank += 1
                 continue
-            line_words = words_between_spaces(text, first, behind, classes)
+            line_words = number_in(sets, RUNS, first, behind)
             all_words += line_words
             is_code = rules.keep_code and verbatim[number]
             if not is_code:
                 if line_words < rules.min_words:
                     continue
-                if rules.max_word_length and has_longer_word(text, first, behind, rules.max_word_length, classes):
+                most = rules.max_word_length
+                if most and behind - first > most and has_longer_word(text, first, behind, most, classes):
                     continue
-            whole = rules.whole_lines
-            length, upper, digit = cases(text, line_start if whole else first, stop if whole else behind, classes)
+            inner, outer = (line_start, stop) if rules.whole_lines else (first, behind)
+            length = outer - inner - number_in(sets, TAILS, inner, outer)
+            upper, digit = number_in(sets, UPPER_CASE, inner, outer), number_in(sets, DIGITS, inner, outer)
             if not is_code:
                 if rules.max_uppercase > 0 and upper > rules.max_uppercase * length:
                     continue
@@ -231,17 +250,26 @@ def _measure(
                     continue
             source, n_marks, content_first, content_end = text, 0, first, behind
             if not is_code and rules.citations:
-                n_marks = _citations(text, first, behind, marks)
+                n_marks = citations(text, first, behind, marks)
             if not is_code and rules.banners and line_words <= _BANNER_WORDS:
-                n_marks = _banners(text, first, behind, marks)
+                n_marks = banners(text, first, behind, marks)
             if n_marks:
-                content_first, content_end = 0, _without(text, first, behind, marks, n_marks, cleaned)
+                content_first, content_end = 0, without(text, first, behind, marks, n_marks, cleaned)
                 source = cleaned
                 if rules.banners:
                     content_first, content_end = stripped(cleaned, 0, content_end, classes)
                     if content_first == content_end:
                         continue
-            line = look_at(source, content_first, content_end, -1 if n_marks else line_words, look, tables)
+            known = not (n_marks or rules.whole_lines)
+            line = look_at(
+                source,
+                content_first,
+                content_end,
+                length if known else -1,
+                -1 if n_marks else line_words,
+                hinted,
+                tables,
+            )
             if line.words == 0:
                 continue
             ends_well = line.last < 0x80 and end_marks[line.last] and (rules.ellipsis_ends or not line.dots)
@@ -330,69 +358,3 @@ def _keep(text: Bytes, last: int, begin: int, is_first: bool, newlines: int, cut
     for i in range(last, begin):
         same = same and text[i] == 0x0A
     return used if same else _cut(cuts, used, last, begin, newlines)
-
-
-@njit(nogil=True, cache=True)
-def _citations(text: Bytes, first: int, behind: int, marks: npt.NDArray[np.int64]) -> int:
-    """Write begin and end of every ``[12]``, ``[]``, ``[edit]`` and ``[citation needed]``; how many there are."""
-    n_marks = 0
-    i = first
-    while i < behind:
-        if text[i] != 0x5B:
-            i += 1
-            continue
-        k = i + 1
-        while k < behind and 0x30 <= text[k] <= 0x39:
-            k += 1
-        if k == i + 1 and k < behind:
-            if stands(text, k, behind, b"edit"):
-                k += 4
-            elif stands(text, k, behind, b"citation needed"):
-                k += 15
-        if k < behind and text[k] == 0x5D:
-            marks[2 * n_marks], marks[2 * n_marks + 1] = i, k + 1
-            n_marks += 1
-            i = k
-        i += 1
-    return n_marks
-
-
-@njit(nogil=True, cache=True)
-def _banners(text: Bytes, start: int, stop: int, marks: npt.NDArray[np.int64]) -> int:
-    """Write begin and end of RefinedWeb's banners, with one white space before or behind; how many there are."""
-    n_marks = 0
-    i = start
-    if follows(text, start, stop, b"sign-in"):
-        i = start + 7 + (start + 7 < stop and text[start + 7] in (0x20, 0x09))
-        marks[0], marks[1] = start, i
-        n_marks = 1
-    tail = stop
-    if stop - 12 >= i and follows(text, stop - 12, stop, b"read more..."):
-        tail = stop - 12 - (stop - 12 > i and text[stop - 13] in (0x20, 0x09))
-    while i < tail:
-        if text[i] | 0x20 == 0x69 and follows(text, i, tail, b"items in cart"):
-            begin = i - (i > start and text[i - 1] in (0x20, 0x09) and (n_marks == 0 or i > marks[2 * n_marks - 1]))
-            marks[2 * n_marks], marks[2 * n_marks + 1] = begin, i + 13
-            n_marks += 1
-            i += 12
-        i += 1
-    if tail < stop:
-        marks[2 * n_marks], marks[2 * n_marks + 1] = tail, stop
-        n_marks += 1
-    return n_marks
-
-
-@njit(nogil=True, cache=True)
-def _without(text: Bytes, first: int, behind: int, marks: npt.NDArray[np.int64], n_marks: int, cleaned: Bytes) -> int:
-    """Copy the line without its marks; where the copy ends."""
-    o = 0
-    i = first
-    for mark in range(n_marks + 1):
-        stop = marks[2 * mark] if mark < n_marks else behind
-        while i < stop:
-            cleaned[o] = text[i]
-            o += 1
-            i += 1
-        if mark < n_marks:
-            i = marks[2 * mark + 1]
-    return o

@@ -1,10 +1,9 @@
-"""The quality signals of whole documents, in one pass over their UTF-8 bytes.
+"""The quality signals of whole documents.
 
-`curate.text.scan` cuts the text into words (`curate.text.words`), lines and paragraphs and counts; it keeps one hash
-and
-one length for each of them, among which `curate.text.repetition` looks for copies. Signals come in groups, so that what
-no rule asks for costs nothing; those of characters are in `curate.text.tallies`, those of lines that a rule
-leaves in `curate.text.lines`.
+`curate.text.marks` turns a document into sets of bytes, by which `curate.text.scan` cuts it into words
+(`curate.text.words`), lines and paragraphs. `curate.text.word_counts` counts words; `curate.text.repetition` looks for
+copies among the hashes. Signals come in groups, so that what no rule asks for costs nothing; those of characters are in
+`curate.text.tallies`, those of lines that a rule leaves in `curate.text.lines`.
 """
 
 from collections.abc import Collection
@@ -14,6 +13,8 @@ import numpy.typing as npt
 from numba import njit
 
 from curate.text.arrow import Bytes, Offsets
+from curate.text.bits import address
+from curate.text.marks import NUMBER_SIGNS, TAILS, mark, marks_for, number_in
 from curate.text.repetition import (
     Elements,
     Scratch,
@@ -23,8 +24,17 @@ from curate.text.repetition import (
     vocabulary,
     window_characters,
 )
-from curate.text.scan import Counts, Pieces, scan
+from curate.text.scan import LineCounts, Pieces, cut_lines, cut_words, pieces_for
 from curate.text.stop_words import StopWords, StopWordTable
+from curate.text.word_counts import (
+    SentenceCounts,
+    StopWordCounts,
+    WordCounts,
+    count_ellipses,
+    count_sentences,
+    count_words,
+    look_up,
+)
 from curate.text.words import Characters, characters
 
 GOPHER = (
@@ -151,11 +161,6 @@ def document_signals(
 
 
 @njit(nogil=True, cache=True)
-def _elements(room: int) -> Elements:
-    return Elements(np.empty(room, np.uint64), np.empty(room, np.int64))
-
-
-@njit(nogil=True, cache=True)
 def _measure(
     data: Bytes,
     offsets: Offsets,
@@ -169,73 +174,100 @@ def _measure(
 ) -> None:
     most = 0
     for document in range(len(offsets) - 1):
-        most = max(most, offsets[document + 1] - offsets[document] + 2)
-    # Every byte may be a word or a line; the operating system gives memory only to what is written.
-    pieces = Pieces(
-        _elements(most),
-        np.empty(most, np.bool_),
-        np.empty(most, np.uint64),
-        _elements(most),
-        _elements(most),
-        _elements(most),
-    )
+        most = max(most, offsets[document + 1] - offsets[document])
+    marks, pieces = marks_for(most), pieces_for(most)
+    words = pieces.words
+    sets = address(marks.sets)
+    cores = np.empty(most + 1, np.uint64)
+    core_room = np.empty(2 * most + 8, np.uint8)
+    glued = np.empty(most + 1, np.bool_)
     ngrams = np.zeros(_N_GRAMS, np.int64)
     lengths = np.empty(_COMMON_LENGTHS, np.int64)
     room = scratch(1024)
     for document in range(len(offsets) - 1):
         first, behind = offsets[document], offsets[document + 1]
+        end = behind - first
         language = languages[document]
-        counts = scan(
-            data[first:behind],
-            splits[first:behind] if len(splits) else splits,
+        mark(data[first:behind], splits[first:behind] if len(splits) else splits, tables.classes, marks)
+        n_words = cut_words(marks, end, words)
+        counts = count_words(words, n_words)
+        lines = cut_lines(marks, end, words, tables.classes, detailed, pieces)
+        stops = look_up(
+            marks,
+            words,
+            n_words,
             tables,
             stop_words.keys[language],
             stop_words.places[language],
-            stop_words.longest[language],
-            detailed,
-            pieces,
+            end if detailed else stop_words.longest[language],
+            core_room,
+            cores,
         )
-        if max(counts.words, counts.raw_lines) > len(room.grams):
-            room = scratch(max(counts.words, counts.raw_lines))
+        symbols = (number_in(sets, NUMBER_SIGNS, 0, end), count_ellipses(marks, end))
+        characters = end - number_in(sets, TAILS, 0, end)
+        if max(n_words, lines.raw_lines) > len(room.grams):
+            room = scratch(max(n_words, lines.raw_lines))
         row = basic[:, document]
-        row[0], row[1] = counts.characters, counts.words - counts.symbol_words
-        row[2], row[3] = counts.lines, counts.paragraphs
+        row[0], row[1] = characters, n_words - counts.symbol_words
+        row[2], row[3] = lines.lines, lines.paragraphs
         if language >= 0:
-            row[10], row[27] = counts.stop_words, counts.exact_stop_words
+            row[10], row[27] = stops.different, stops.exact_different
         if detailed:
-            _write_counts(counts, pieces, language, room, lengths, detail[:, document])
-        if counts.words == 0:
+            _write_counts(
+                counts,
+                lines,
+                stops,
+                count_sentences(marks, words, n_words),
+                symbols,
+                pieces,
+                cores,
+                language,
+                room,
+                lengths,
+                detail[:, document],
+            )
+        if n_words == 0:
             continue
-        measured_words = counts.words - counts.symbol_words - counts.unspaced_words
+        measured_words = n_words - counts.symbol_words - counts.unspaced_words
         if measured_words > counts.unspaced_words:
             row[4] = counts.measured_length / measured_words
-        row[5] = counts.number_signs / counts.words
-        row[6] = counts.ellipses / counts.words
-        row[7] = counts.bullet_lines / counts.lines
-        row[8] = counts.ellipsis_lines / counts.lines
-        row[9] = counts.alphabetic_words / counts.words
-        lines = copies(pieces.lines, counts.lines, room)
-        paragraphs = copies(pieces.paragraphs, counts.paragraphs, room)
-        row[11], row[12] = lines.duplicates / counts.lines, paragraphs.duplicates / counts.paragraphs
-        row[13] = lines.duplicate_characters / counts.characters
-        row[14] = paragraphs.duplicate_characters / counts.characters
-        ngram_characters(pieces.words, pieces.glued, counts.words, room, detailed, ngrams)
+        row[5] = symbols[0] / n_words
+        row[6] = symbols[1] / n_words
+        row[7] = lines.bullet_lines / lines.lines
+        row[8] = lines.ellipsis_lines / lines.lines
+        row[9] = counts.alphabetic_words / n_words
+        same_lines = copies(pieces.lines, lines.lines, room)
+        same_paragraphs = copies(pieces.paragraphs, lines.paragraphs, room)
+        row[11] = same_lines.duplicates / lines.lines
+        row[12] = same_paragraphs.duplicates / lines.paragraphs
+        row[13] = same_lines.duplicate_characters / characters
+        row[14] = same_paragraphs.duplicate_characters / characters
+        elements = Elements(words.hashes, words.lengths)
+        for i in range(1, n_words):
+            glued[i] = words.begins[i] == words.ends[i - 1]
+        ngram_characters(elements, glued, n_words, room, detailed, ngrams)
         for i in range(9):
-            row[15 + i] = ngrams[i] / counts.characters
+            row[15 + i] = ngrams[i] / characters
         for i in range(3):
-            row[24 + i] = ngrams[27 + i] / counts.characters
+            row[24 + i] = ngrams[27 + i] / characters
         if detailed:
             row = detail[:, document]
-            row[13], row[14] = lines.recurring / counts.lines, paragraphs.recurring / counts.paragraphs
-            row[15] = lines.recurring_characters / counts.line_length
-            row[16] = paragraphs.recurring_characters / counts.paragraph_length
-            _write_ngrams(counts, pieces, ngrams, row)
+            row[13] = same_lines.recurring / lines.lines
+            row[14] = same_paragraphs.recurring / lines.paragraphs
+            row[15] = same_lines.recurring_characters / lines.length
+            row[16] = same_paragraphs.recurring_characters / lines.paragraph_length
+            _write_ngrams(counts, elements, ngrams, row)
 
 
 @njit(nogil=True, cache=True)
 def _write_counts(
-    counts: Counts,
+    counts: WordCounts,
+    lines: LineCounts,
+    stops: StopWordCounts,
+    sentences: SentenceCounts,
+    symbols: tuple[int, int],
     pieces: Pieces,
+    cores: npt.NDArray[np.uint64],
     language: int,
     room: Scratch,
     lengths: npt.NDArray[np.int64],
@@ -244,27 +276,27 @@ def _write_counts(
     """Details that need no n-grams."""
     worded = counts.words - counts.symbol_words
     row[0] = counts.words
-    row[11] = counts.sentences
+    row[11] = sentences.sentences
     if language >= 0:
-        row[7], row[42] = counts.stop_word_count, counts.exact_stop_word_count
-    raw = copies(pieces.raw_lines, counts.raw_lines, room)
-    row[17] = counts.raw_bullet_lines / counts.raw_lines
-    row[18] = counts.raw_ellipsis_lines / counts.raw_lines
-    row[19] = raw.recurring / counts.raw_lines
+        row[7], row[42] = stops.all, stops.exact
+    raw = copies(pieces.raw_lines, lines.raw_lines, room)
+    row[17] = lines.raw_bullet_lines / lines.raw_lines
+    row[18] = lines.raw_ellipsis_lines / lines.raw_lines
+    row[19] = raw.recurring / lines.raw_lines
     if counts.words:
         row[1] = counts.length / counts.words
         row[2], row[3] = _median_and_longest(pieces.words.lengths[: counts.words], lengths)
         row[4] = counts.marked_words / counts.words
-        row[5] = (counts.number_signs + counts.ellipses) / counts.words
+        row[5] = (symbols[0] + symbols[1]) / counts.words
         row[6] = counts.uppercase_words / counts.words
         row[20] = raw.recurring_characters / counts.length
     if worded:
         if language >= 0:
-            row[8] = counts.stop_word_count / worded
-        different, row[10] = vocabulary(pieces.cores, worded, room)
+            row[8] = stops.all / worded
+        different, row[10] = vocabulary(cores, worded, room)
         row[9] = different / worded
-    if counts.sentences:
-        row[12] = counts.list_case_sentences / counts.sentences
+    if sentences.sentences:
+        row[12] = sentences.list_cases / sentences.sentences
 
 
 @njit(nogil=True, cache=True)
@@ -290,7 +322,9 @@ def _median_and_longest(words: npt.NDArray[np.int64], lengths: npt.NDArray[np.in
 
 
 @njit(nogil=True, cache=True)
-def _write_ngrams(counts: Counts, pieces: Pieces, ngrams: npt.NDArray[np.int64], row: npt.NDArray[np.float64]) -> None:
+def _write_ngrams(
+    counts: WordCounts, words: Elements, ngrams: npt.NDArray[np.int64], row: npt.NDArray[np.float64]
+) -> None:
     """Details of n-grams: shares of the code points in words, and of those in all n-grams of the same size."""
     for i in range(12):
         row[21 + i] = ngrams[9 + i] / counts.length
@@ -298,4 +332,4 @@ def _write_ngrams(counts: Counts, pieces: Pieces, ngrams: npt.NDArray[np.int64],
         row[39 + i] = ngrams[30 + i] / counts.length
     for i in range(6):
         weight = ngrams[21 + i]
-        row[33 + i] = weight / window_characters(pieces.words, counts.words, 5 + i) if weight else 0.0
+        row[33 + i] = weight / window_characters(words, counts.words, 5 + i) if weight else 0.0

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, uint64
 
-from curate.text.words import FNV_BASIS, characters, core_hash
+from curate.text.words import characters, core_hash
 
 MOST = 64
 """Stop words a language may have: those seen are bits of one integer."""
@@ -58,7 +58,7 @@ class StopWords:
             self.table.longest[row] = max(map(len, words), default=0)
             for place, word in enumerate(words):
                 data = np.frombuffer(word.encode(), np.uint8)
-                core = core_hash(data, 0, len(data), tables)
+                core = core_hash(data, 0, len(data), tables, np.empty(2 * len(data) + 8, np.uint8))
                 slot = int(core) * _ODD % 2**64 >> _SHIFT
                 while self.table.keys[row, slot] not in {0, core}:
                     slot = (slot + 1) % _SLOTS
@@ -74,7 +74,3 @@ def stop_word_at(keys: npt.NDArray[np.uint64], core: np.uint64) -> int:
             return slot
         slot = (slot + 1) & (_SLOTS - 1)
     return -1
-
-
-NO_CORE = uint64(FNV_BASIS)
-"""Hash of the core of a symbol word."""

@@ -1,7 +1,7 @@
-r"""How much of a document which characters make up, from a histogram of its bytes.
+r"""How much of a document which characters make up.
 
-One count for each byte answers every question about ASCII; the other code points, few in most text, are looked up one
-by one. Links and sentences are found in the bytes.
+ASCII is counted by comparing 64 bytes at once (`curate.text.bits`); the other code points, few in most text, are looked
+up one by one.
 
 - *alphanumeric_characters*: letters and numbers (``str.isalnum``), a count.
 - *uppercase_characters*, *digit_characters* (general category Nd), *whitespace_characters* (``str.isspace``),
@@ -16,11 +16,13 @@ import unicodedata
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from numba import njit, uint64
 
 from curate.tables import Tables, derived
 from curate.text.arrow import Bytes, Offsets
+from curate.text.bits import BLOCK, address, between, count, equal, lowest, some_ones
 from curate.text.codepoints import CODE_POINTS
+from curate.text.marks import followed_by_line_feeds
 from curate.text.words import code_point_at
 
 COLUMNS = (
@@ -39,7 +41,6 @@ _ALPHANUMERIC, _UPPERCASE, _DIGIT, _WHITESPACE, _PARENTHESIS, _CURLY, _UNUSUAL, 
 _CLASSES = 7  # the first seven are classes of code points: bits of one byte
 
 _URL_SIGNS = bytes(range(0x24, 0x60)) + b"!"  # `[$-_@.&+]|[!*\\(),]`, as in NeMo Curator's expression
-_WORDY, _STOP = 1, 2
 
 
 def character_signals(data: Bytes, offsets: Offsets) -> dict[str, npt.NDArray[np.float64]]:
@@ -59,7 +60,7 @@ def character_signals(data: Bytes, offsets: Offsets) -> dict[str, npt.NDArray[np
         [21, 2]
     """
     found = np.full((len(COLUMNS), len(offsets) - 1), np.nan)
-    _measure(data, offsets, _classes(), *_byte_tables(), found)
+    _measure(data, offsets, _classes(), _link_bytes(), found)
     return dict(zip(COLUMNS, found, strict=True))
 
 
@@ -88,16 +89,12 @@ def _build() -> Tables:
 
 
 @functools.cache
-def _byte_tables() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-    """For each byte what it means for sentences, and whether it may stand in a link."""
-    sentence = np.zeros(256, np.uint8)
+def _link_bytes() -> npt.NDArray[np.bool_]:
+    """For each byte whether it may stand in a link."""
     link = np.zeros(256, np.bool_)
     for byte in range(0x80):
-        alphanumeric = chr(byte).isalnum()
-        sentence[byte] = _WORDY if alphanumeric or byte == ord("_") else 0
-        link[byte] = alphanumeric or byte in _URL_SIGNS
-    sentence[list(b".!?")] = _STOP
-    return sentence, link
+        link[byte] = chr(byte).isalnum() or byte in _URL_SIGNS
+    return link
 
 
 @njit(nogil=True, cache=True)
@@ -105,92 +102,92 @@ def _measure(
     data: Bytes,
     offsets: Offsets,
     classes: npt.NDArray[np.uint8],
-    sentence: npt.NDArray[np.uint8],
     link: npt.NDArray[np.bool_],
     found: npt.NDArray[np.float64],
 ) -> None:
-    histogram = np.empty((4, 256), np.int64)
-    tally = np.empty(_CLASSES, np.int64)
+    longest = 0
     for document in range(len(offsets) - 1):
-        text = data[offsets[document] : offsets[document + 1]]
+        longest = max(longest, offsets[document + 1] - offsets[document])
+    text = np.empty(longest + 3 * BLOCK, np.uint8)
+    tally = np.empty(len(found), np.int64)
+    for document in range(len(offsets) - 1):
+        end = offsets[document + 1] - offsets[document]
+        followed_by_line_feeds(data[offsets[document] : offsets[document + 1]], text)
+        characters = _tally(text, end, classes, link, tally)
         row = found[:, document]
-        sentences = _histogram(text, sentence, classes, histogram)
-        tally[:] = 0
-        characters = _tally(text, histogram, classes, tally)
-        row[_ALPHANUMERIC], row[_SENTENCES] = tally[_ALPHANUMERIC], sentences
-        if characters == 0:
-            continue
-        for place in range(_ALPHANUMERIC + 1, _CLASSES):
-            row[place] = tally[place] / characters
-        links = histogram[0, 0x3A] and histogram[0, 0x2F] > 1  # a colon and two slashes
-        row[_URL] = _link_characters(text, link) / characters if links else 0.0
-
-
-@njit(nogil=True, cache=True)
-def _histogram(
-    text: Bytes, sentence: npt.NDArray[np.uint8], classes: npt.NDArray[np.uint8], histogram: npt.NDArray[np.int64]
-) -> int:
-    """Count bytes; into four tables, so that equal neighbours need not wait for each other. Returns sentences."""
-    histogram[:] = 0
-    begun = 0  # whether the sentence holds a letter or number yet
-    sentences = 0
-    i = 0
-    while i < len(text):
-        byte = text[i]
-        histogram[i & 3, byte] += 1
-        meaning = int(sentence[byte])
-        if byte >= 0xC0:
-            code_point, _ = code_point_at(text, i)
-            meaning = int(classes[code_point] >> _ALPHANUMERIC & 1)
-        sentences += meaning & _WORDY & (1 - begun)
-        begun = (begun | (meaning & _WORDY)) & (1 - (meaning >> 1))
-        i += 1
-    histogram[0] += histogram[1] + histogram[2] + histogram[3]
-    return sentences
+        row[_ALPHANUMERIC], row[_SENTENCES] = tally[_ALPHANUMERIC], tally[_SENTENCES]
+        if characters:
+            for place in range(_ALPHANUMERIC + 1, _SENTENCES):
+                row[place] = tally[place] / characters
 
 
 @njit(nogil=True, cache=True)
 def _tally(
-    text: Bytes, histogram: npt.NDArray[np.int64], classes: npt.NDArray[np.uint8], tally: npt.NDArray[np.int64]
+    text: Bytes, end: int, classes: npt.NDArray[np.uint8], link: npt.NDArray[np.bool_], tally: npt.NDArray[np.int64]
 ) -> int:
-    """Code points of each class, and in all."""
-    ascii_bytes = 0
-    for byte in range(0x80):
-        count = histogram[0, byte]
-        ascii_bytes += count
-        for place in range(_CLASSES):
-            tally[place] += count * (classes[byte] >> place & 1)
-    others = 0
-    if ascii_bytes < len(text):
-        i = 0
-        while i < len(text):
-            if text[i] < 0x80:
-                i += 1
-                continue
-            code_point, i = code_point_at(text, i)
-            others += 1
-            for place in range(_CLASSES):
-                tally[place] += classes[code_point] >> place & 1
-    return ascii_bytes + others
+    """Count everything of `COLUMNS`; returns the code points."""
+    start = address(text)
+    tally[:] = 0
+    others = tails = alphanumeric = uppercase = digits = spaces = parentheses = curly = usual = sentences = 0
+    link_end = 4
+    begun = False  # whether the sentence holds a letter or number yet
+    for at in range(0, end, BLOCK):
+        block = start + at
+        inside = some_ones(min(end - at, BLOCK))
+        upper, digit = between(block, 0x41, 0x5A), between(block, 0x30, 0x39)
+        wordy = upper | digit | between(block, 0x61, 0x7A)
+        stops = equal(block, 0x2E) | equal(block, 0x21) | equal(block, 0x3F)
+        braces = equal(block, 0x7B) | equal(block, 0x7D)
+        uppercase += count(upper)
+        digits += count(digit)
+        alphanumeric += count(wordy)
+        spaces += count(inside & (equal(block, 0x20) | between(block, 0x09, 0x0D) | between(block, 0x1C, 0x1F)))
+        curly += count(braces)
+        parentheses += count(braces | between(block, 0x28, 0x29) | equal(block, 0x5B) | equal(block, 0x5D))
+        usual += count(inside & (wordy | stops | equal(block, 0x2C) | equal(block, 0x0A)))
+        wordy |= equal(block, 0x5F)
+        leads = between(block, 0xC0, 0xFF)
+        others += count(between(block, 0x80, 0xFF))
+        tails += count(between(block, 0x80, 0xBF))
+        while leads:
+            place = lowest(leads)
+            leads &= leads - uint64(1)
+            kinds = classes[code_point_at(text, at + place)[0]]
+            for kind in range(_CLASSES):
+                tally[kind] += kinds >> kind & 1
+            wordy |= uint64(kinds >> _ALPHANUMERIC & 1) << uint64(place)
+        between_them = ~(wordy | stops)
+        open_from = stops << uint64(1) | uint64(not begun)
+        # Adding one to a run of bytes that mean nothing carries it to what stands behind them.
+        carried = between_them + (between_them & open_from)
+        sentences += count(wordy & (carried | open_from))
+        begun = wordy > stops if wordy | stops else begun
+        colons = equal(block, 0x3A)
+        while colons:
+            colon = at + lowest(colons)
+            colons &= colons - uint64(1)
+            if link_end <= colon < end - 3 and text[colon + 1] == 0x2F and text[colon + 2] == 0x2F:
+                begin, link_end = _link(text, colon, end, link)
+                tally[_URL] += link_end - begin
+    tally[_ALPHANUMERIC] += alphanumeric
+    tally[_UPPERCASE] += uppercase
+    tally[_DIGIT] += digits
+    tally[_WHITESPACE] += spaces
+    tally[_PARENTHESIS] += parentheses
+    tally[_CURLY] += curly
+    tally[_UNUSUAL] += end - others - usual
+    tally[_SENTENCES] = sentences
+    return end - tails
 
 
 @njit(nogil=True, cache=True)
-def _link_characters(text: Bytes, link: npt.NDArray[np.bool_]) -> int:
-    """Code points in links, which are ASCII."""
-    total = 0
-    i = 4
-    while i + 3 < len(text):
-        if text[i] != 0x3A or text[i + 1] != 0x2F or text[i + 2] != 0x2F:
-            i += 1
-            continue
-        begin = _scheme(text, i)
-        end = i + 3
-        while end < len(text) and link[text[end]]:
-            end += 1
-        if begin >= 0 and end > i + 3:
-            total += end - begin
-        i = end
-    return total
+def _link(text: Bytes, colon: int, end: int, link: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    """Begin and end of the link around the colon of ``://``; both the same where it is none."""
+    behind = colon + 3
+    while behind < end and link[text[behind]]:
+        behind += 1
+    begin = _scheme(text, colon)
+    return (begin if begin >= 0 and behind > colon + 3 else behind), behind
 
 
 @njit(nogil=True, cache=True)

@@ -15,10 +15,12 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, uint32, uint64
+from numba import njit, uint32
 
 from curate.tables import Tables, derived
 from curate.text.arrow import Bytes
+from curate.text.bits import address
+from curate.text.hashes import hashed
 
 SPACE = 1
 LETTER = 2
@@ -122,21 +124,47 @@ def code_point_at(data: Bytes, i: int) -> tuple[int, int]:
 
 
 @njit(nogil=True, cache=True)
-def core_hash(data: Bytes, start: int, end: int, characters: Characters) -> np.uint64:
-    """Hash of the core of the word in bytes ``start`` to ``end``; symbol words share the hash of nothing."""
-    running = uint64(FNV_BASIS)
-    core: np.uint64 = running
-    inside = False
+def append_code_point(into: Bytes, at: int, code_point: int) -> int:
+    """Write a code point as UTF-8 at byte ``at``; where it ends."""
+    if code_point < 0x80:
+        into[at] = code_point
+        return at + 1
+    if code_point < 0x800:
+        into[at] = 0xC0 | code_point >> 6
+        into[at + 1] = 0x80 | code_point & 0x3F
+        return at + 2
+    if code_point < 0x10000:
+        into[at] = 0xE0 | code_point >> 12
+        into[at + 1] = 0x80 | code_point >> 6 & 0x3F
+        into[at + 2] = 0x80 | code_point & 0x3F
+        return at + 3
+    into[at] = 0xF0 | code_point >> 18
+    into[at + 1] = 0x80 | code_point >> 12 & 0x3F
+    into[at + 2] = 0x80 | code_point >> 6 & 0x3F
+    into[at + 3] = 0x80 | code_point & 0x3F
+    return at + 4
+
+
+@njit(nogil=True, cache=True)
+def core_hash(data: Bytes, start: int, end: int, characters: Characters, room: Bytes) -> np.uint64:
+    """Hash of the core of the word in bytes ``start`` to ``end``; symbol words share the hash of nothing.
+
+    Args:
+        data: UTF-8 bytes.
+        start: first byte.
+        end: byte behind the last.
+        characters: tables of code points.
+        room: what it holds does not matter: twice the bytes of the word and eight.
+    """
+    filled = core = 0
     i = start
     while i < end:
         code_point, i = code_point_at(data, i)
         symbol = characters.classes[code_point] & SYMBOL
-        if inside or not symbol:
-            inside = True
-            running = (running ^ uint64(characters.lowercase[code_point])) * uint64(FNV_PRIME)
-            if not symbol:
-                core = running
-    return core
+        if filled or not symbol:
+            filled = append_code_point(room, filled, characters.lowercase[code_point])
+            core = core if symbol else filled
+    return hashed(address(room), core, False)  # type: ignore[no-any-return]
 
 
 @njit(nogil=True, cache=True)

@@ -1,0 +1,61 @@
+"""A hash of a stretch of text, eight bytes at a time."""
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit, uint64
+
+from curate.text.arrow import Bytes
+from curate.text.bits import address, eight
+
+_ODD = uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio
+_PRIME = uint64(0xD6E8FEB86659FD93)
+_HIGH, _LOW = uint64(0x8080808080808080), uint64(0x7F7F7F7F7F7F7F7F)
+_FROM_A, _BEHIND_Z = uint64(0x3F3F3F3F3F3F3F3F), uint64(0x2525252525252525)  # what lifts A, and [, to 0x80
+
+
+@njit(nogil=True, cache=True)
+def hash_all(
+    text: Bytes,
+    begins: npt.NDArray[np.int32],
+    ends: npt.NDArray[np.int32],
+    n: int,
+    lower: bool,
+    hashes: npt.NDArray[np.uint64],
+) -> None:
+    """Hash ``n`` stretches of text; those of up to eight bytes collide with none of the same length.
+
+    Args:
+        text: bytes, of which eight more than the last stretch has can be read.
+        begins: first byte of each stretch.
+        ends: byte behind it.
+        n: how many.
+        lower: whether to hash ASCII in lower case.
+        hashes: out.
+    """
+    place = address(text)
+    for i in range(n):
+        hashes[i] = hashed(place + begins[i], ends[i] - begins[i], lower)
+
+
+@njit(inline="always", cache=True)
+def hashed(place: int, length: int, lower: bool) -> np.uint64:
+    """The hash of one stretch, that of ``length`` bytes from an address."""
+    running = uint64(length) * _ODD
+    left = length
+    while left > 8:
+        running = _with(running, eight(place), lower)
+        place += 8
+        left -= 8
+    if left:
+        running = _with(running, eight(place) << uint64(64 - 8 * left), lower)
+    return running  # type: ignore[no-any-return]
+
+
+@njit(inline="always", cache=True)
+def _with(running: np.uint64, eight_bytes: np.uint64, lower: bool) -> np.uint64:
+    if lower:
+        low = eight_bytes & _LOW
+        capitals = (low + _FROM_A) & ~(low + _BEHIND_Z) & ~eight_bytes & _HIGH
+        eight_bytes |= capitals >> uint64(2)
+    running = (running ^ eight_bytes) * _PRIME
+    return running ^ running >> uint64(32)  # type: ignore[no-any-return]

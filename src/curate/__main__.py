@@ -1,18 +1,26 @@
 """``python -m curate`` and the ``curate`` command."""
 
 import gc
+import os
 import sys
+from contextlib import suppress
 
 from curate.cli import command
+from curate.report import vega
 
 YOUNG_OBJECTS = 100_000
 """New objects between two garbage collections: parsing makes many, none of them garbage; 700 costs 5 % of a run."""
 
 
 def main() -> None:
-    """Run the command line and exit with its code."""
+    """Run the command line and exit with its code, at once: freeing every object of every library takes 0.3 s."""
     gc.set_threshold(YOUNG_OBJECTS)
-    sys.exit(command(sys.argv[1:]))
+    code = command(sys.argv[1:])
+    vega.stop()
+    with suppress(OSError):  # nobody reads any more
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def converted(function: Function, spec: Spec) -> Any:
         try:
             return _running[0].answer(function, spec)
         except (OSError, ValueError):  # it was killed: there is another way
-            _close()
+            stop()
     import vl_convert
 
     return getattr(vl_convert, function)(spec)
@@ -51,7 +51,14 @@ def start() -> None:
         _running.append(_Process())
     except OSError:  # no room for another process: charts are drawn here
         return
-    atexit.register(_close)
+    atexit.register(stop)
+
+
+def stop() -> None:
+    """End that process; charts are drawn here again."""
+    for process in _running:
+        process.close()
+    _running.clear()
 
 
 class _Process:
@@ -90,9 +97,3 @@ class _Process:
 
 _running: list[_Process] = []
 """The process that draws, if there is one."""
-
-
-def _close() -> None:
-    for process in _running:
-        process.close()
-    _running.clear()

@@ -3,8 +3,8 @@
     python benchmarks/quality_speed.py CORPORA [--mb 20] [--runs 3]
 
 The sample has documentation, news and novels in turn until ``--mb`` (10^6 bytes of text) are reached. Everything runs
-on one core; ours is measuring and judging, batch by batch, the least of ``--runs``; imports, compiling and reading are
-outside the figures. The rivals come from ``python -m benchmarks rivals datatrove dolma`` and run once.
+on one core; ours is measuring and judging, in row groups as a run does, the least of ``--runs``; imports, compiling and
+reading are outside the figures. The rivals come from ``python -m benchmarks rivals datatrove dolma`` and run once.
 """
 
 import argparse
@@ -23,9 +23,9 @@ import pyarrow as pa
 from benchmarks import environments
 from benchmarks.quality_documents import english, hashed, onestop, write
 from curate.config import load
+from curate.engine.part import GROUP_BYTES
 from curate.stages.quality.stage import Quality
 
-BATCH_BYTES = 4_000_000
 OURS = {
     "curate `gopher`": ("gopher", False),
     "curate `fineweb-code`": ("fineweb-code", False),
@@ -89,7 +89,7 @@ def batches(texts: list[str]) -> Iterator[pa.RecordBatch]:
     begin = size = 0
     for end, text in enumerate(texts, 1):
         size += len(text.encode())
-        if size >= BATCH_BYTES or end == len(texts):
+        if size >= GROUP_BYTES or end == len(texts):
             part = texts[begin:end]
             yield pa.record_batch({"text": pa.array(part, pa.large_string()), "language.label": ["en"] * len(part)})
             begin, size = end, 0

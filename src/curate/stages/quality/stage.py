@@ -165,7 +165,8 @@ def _line_feeds(counts: npt.NDArray[np.int64]) -> pa.Array:
 
 def _column(values: npt.NDArray[np.float64], dtype: pa.DataType) -> pa.Array:
     """An Arrow column with null for NaN."""
-    return pa.array(values, pa.float64(), from_pandas=True).cast(dtype)
+    column = pa.array(values, pa.float64(), from_pandas=True)
+    return column if dtype == column.type else column.cast(dtype)
 
 
 def numbers(column: pa.Array) -> npt.NDArray[np.float64]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from curate.events import Emit, Warned
 
-COMPILING = "kernels are being compiled for this machine: some 20 seconds, once after an installation"
+COMPILING = "kernels are being compiled for this machine: some 40 seconds, once after an installation"
 _LATER = ("near_dup", "quality")
 """Stages that the second process compiles; the first pass begins with the others. Stages that are off by default are
 not among them: most runs have no use for their kernels, and some need a list or a model before they run."""

@@ -42,4 +42,4 @@ def test_the_second_process_compiles_what_later_passes_need(tmp_path):
     code = f"from {compile_later_kernels.__module__} import *; compile_later_kernels()"
     subprocess.run([sys.executable, "-c", code], env=cache, check=True, stdout=subprocess.DEVNULL)
     kept = {file.name.split(".")[0].split("-")[0] for file in tmp_path.rglob("*.nbc")}
-    assert {"signals", "repetition", "minhash", "shingles", "lsh", "jaccard", "greedy"} <= kept
+    assert {"signals", "repetition", "minhash", "shingles", "components", "jaccard", "greedy"} <= kept

@@ -306,3 +306,13 @@ def test_the_version_and_the_help_need_no_verb(capsys):
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("Usage: curate")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+def test_a_result_that_cannot_be_written_is_no_success():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "curate", "--version"], stdout=full, stderr=subprocess.PIPE, check=False, text=True
+        )
+    assert done.returncode == 3
+    assert "No space left on device" in done.stderr

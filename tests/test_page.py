@@ -209,6 +209,7 @@ def test_another_process_draws_the_same_page_and_its_end_stops_nobody(report, pa
     vega.start()
     [process] = vega._running
     assert render_page(report) == page
+    assert vega._running == [process]
     process._process.kill()
     assert render_page(report) == page
     assert not vega._running

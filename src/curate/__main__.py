@@ -3,7 +3,6 @@
 import gc
 import os
 import sys
-from contextlib import suppress
 
 from curate.cli import command
 from curate.report import vega
@@ -17,9 +16,6 @@ def main() -> None:
     gc.set_threshold(YOUNG_OBJECTS)
     code = command(sys.argv[1:])
     vega.stop()
-    with suppress(OSError):  # nobody reads any more
-        sys.stdout.flush()
-        sys.stderr.flush()
     os._exit(code)
 
 

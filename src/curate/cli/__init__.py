@@ -51,6 +51,7 @@ def command(arguments: Sequence[str]) -> int:
     """Run one command line; returns the exit code (see `curate.errors.ExitCode`)."""
     try:
         result = typer.main.get_command(app).main(list(arguments), prog_name="curate", standalone_mode=False)
+        sys.stdout.flush()  # what cannot be written is an error here, not a remark at the end of the process
     except CurateError as error:
         show_error(console(), error)
         return error.exit_code

@@ -56,8 +56,10 @@ class Judgments:
         return self._frame(self.files, first=0)
 
     def parts(self) -> Iterator[pl.LazyFrame]:
-        """`frame` part by part, for dozens of questions at once: each part fits in memory and is read once for all."""
-        return (self._part(place) for place in range(len(self.files)))
+        """`frame` in pieces of a part or less, for dozens of questions at once: each fits in memory, read once."""
+        for place, rows in enumerate(np.diff(self.offsets).tolist()):
+            for start in range(0, rows, _PIECE_ROWS):
+                yield self._part(place).slice(start, _PIECE_ROWS)
 
     def parts_of(self, rows: Iterable[int]) -> Iterator[pl.LazyFrame]:
         """The parts that hold these rows."""
@@ -123,3 +125,7 @@ class Judgments:
 def ask(queries: Iterable[pl.LazyFrame]) -> list[pl.DataFrame]:
     """Answers of all queries, one after another: each holds what polars reads ahead, and a thread for every file."""
     return [query.collect(engine="streaming") for query in queries]
+
+
+_PIECE_ROWS = 200_000
+"""Documents whose answers to some sixty questions take 100 MB."""

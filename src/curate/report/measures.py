@@ -89,7 +89,7 @@ def histograms(judgments: Judgments, thresholds: Sequence[Threshold]) -> tuple[H
     for part in judgments.parts():
         values = part.select(pl.col(*of).cast(pl.Float64)).collect()
         for shape in shapes:
-            shape.count(values[shape.measure].drop_nulls().to_numpy())
+            shape.count(values[shape.measure].drop_nulls().drop_nans().to_numpy())
     return tuple(shape.histogram() for shape in shapes if shape.documents)
 
 

@@ -162,7 +162,7 @@ def _nearest(line: Threshold, number: int) -> list[_Wanted]:
     if line.at:
         wrong |= distance == 0
     half = max(1, number // 2)
-    return [_Wanted(side & distance.is_not_null(), distance.abs(), half) for side in (wrong, ~wrong)]
+    return [_Wanted(side & distance.is_not_nan(), distance.abs(), half) for side in (wrong, ~wrong)]
 
 
 _READERS = 2
@@ -240,7 +240,12 @@ class _Documents:
         columns = [name for name in dict.fromkeys((*of_stages, *_TWIN, *self.measures)) if self.judgments.has(name)]
         found: list[dict[str, Any]] = []
         for part in self.judgments.parts_of(rows):
-            found += part.select(ROW, *columns).filter(pl.col(ROW).is_in(sorted(rows))).collect().to_dicts()
+            found += (
+                part.select(ROW, *columns)
+                .filter(pl.col(ROW).is_in(sorted(rows)))
+                .collect(engine="streaming")
+                .to_dicts()
+            )
         return {row[ROW]: row for row in found}
 
     def _text(self, row: int, stages: Sequence[str]) -> str:

@@ -23,7 +23,7 @@ import pyarrow as pa
 from benchmarks import environments
 from benchmarks.quality_documents import english, hashed, onestop, write
 from curate.config import load
-from curate.engine.part import GROUP_BYTES
+from curate.engine.row_group import GROUP_BYTES
 from curate.stages.quality.stage import Quality
 
 OURS = {

@@ -9,7 +9,6 @@ Row groups are cut by the text alone, so files do not depend on how the input wa
 renamed into place last: once it is there, the part has been read.
 """
 
-import functools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -29,15 +28,14 @@ from curate.corpus.quarantine import SCHEMA as QUARANTINE_SCHEMA
 from curate.corpus.reader import Chunk, chunks
 from curate.engine.base import Engine
 from curate.engine.profile import PARSE, READ, WRITE, Effort, Profile, Stopwatch
-from curate.engine.step import Mask, Settled, Step, entering_mask, input_key, reason_counts, settle, staying, with_edits
+from curate.engine.row_group import Columns, RowGroup, one_array, row_groups
+from curate.engine.step import Mask, Settled, Step, entering_mask, input_key, reason_counts, settle, staying
 from curate.events import Advanced, Emit, StageCounts
 from curate.plan import Plan
 from curate.stages.contract import Rewriter
 from curate.store.row_file import Keys, RowFileWriter, keys_of, read_columns, row_file
 from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
 
-GROUP_BYTES = 8_000_000
-GROUP_ROWS = 16_384
 CHUNK_BYTES = 4_000_000
 
 
@@ -48,41 +46,6 @@ class PartResult:
     part: int
     documents: int = 0
     reused: bool = False
-
-
-class RowGroup(NamedTuple):
-    """Some documents of a part in a row, with what is known of them already."""
-
-    start: int
-    rows: int
-    entering: Mask
-    columns: "Columns"
-    stored: Mapping[str, pa.RecordBatch]
-
-
-class Columns:
-    """Columns of a row group, read when first asked for."""
-
-    def __init__(self, known: Mapping[str, pa.Array], documents: tuple[Path, int] | None = None) -> None:
-        self._known = dict(known)
-        self._documents = documents
-        self._edits = [values for name, values in known.items() if name.endswith(".edits")]
-
-    def __call__(self, name: str) -> pa.Array:
-        """The column called ``name``.
-
-        Raises:
-            KeyError: there is no such column.
-        """
-        if name not in self._known:
-            if self._documents is None or name not in DOCUMENTS_SCHEMA.names:
-                raise KeyError(name)
-            path, group = self._documents
-            values = _one_array(pq.ParquetFile(path).read_row_group(group, columns=[name]).column(0))
-            if name == "text":
-                values = functools.reduce(with_edits, self._edits, values)
-            self._known[name] = values
-        return self._known[name]
 
 
 class PassTask:
@@ -186,7 +149,7 @@ class PassTask:
             columns = [c for c in step.stage.adds if f"{step.stage.name}.{c}" in wanted or c == "edits"]
             if columns and step.role == "judge":
                 table = read_columns(step.file(self.directory, part.index), columns)
-                found |= {f"{step.stage.name}.{c}": _one_array(table.column(c)) for c in columns}
+                found |= {f"{step.stage.name}.{c}": one_array(table.column(c)) for c in columns}
         return found
 
     # ---- parts that must be read --------------------------------------------------------------------------
@@ -358,37 +321,11 @@ def rewritten(documents: pa.RecordBatch, rewriter: Rewriter) -> tuple[pa.RecordB
     return documents, watch.effort(len(documents), size)
 
 
-def row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The same rows in groups that end after the row that reaches `GROUP_BYTES` of text, or `GROUP_ROWS` rows."""
-    waiting: list[pa.RecordBatch] = []
-    size = rows = 0
-    for batch in batches:
-        lengths = _text_lengths(batch)
-        start = 0
-        while start < len(batch):
-            reached = int(np.searchsorted(np.cumsum(lengths[start:]), GROUP_BYTES - size)) + 1
-            take = min(reached, GROUP_ROWS - rows, len(batch) - start)
-            waiting.append(batch.slice(start, take))
-            size += int(lengths[start : start + take].sum())
-            rows, start = rows + take, start + take
-            if size >= GROUP_BYTES or rows >= GROUP_ROWS:
-                yield pa.concat_batches(waiting)
-                waiting, size, rows = [], 0, 0
-    if waiting:
-        yield pa.concat_batches(waiting)
-
-
 class _Piece(NamedTuple):
     part: int
     input_bytes: int
     documents: pa.RecordBatch
     quarantined: pa.RecordBatch
-
-
-def _text_lengths(batch: pa.RecordBatch) -> np.ndarray:
-    text = batch.column("text")
-    offsets = np.frombuffer(text.buffers()[1], np.int64)[text.offset : text.offset + len(text) + 1]
-    return np.diff(offsets)
 
 
 def _advance(steps: tuple[Step, ...], settled: list[Settled], documents: int, input_bytes: int) -> Advanced:
@@ -408,13 +345,9 @@ def _dictionary(schema: pa.Schema) -> list[str]:
 
 
 def _reasons(file: Path) -> pa.Array:
-    return _one_array(read_columns(file, ["reasons"]).column("reasons"))
+    return one_array(read_columns(file, ["reasons"]).column("reasons"))
 
 
 def _one_batch(table: pa.Table) -> pa.RecordBatch:
-    arrays = [_one_array(table.column(name)) for name in table.schema.names]
+    arrays = [one_array(table.column(name)) for name in table.schema.names]
     return pa.RecordBatch.from_arrays(arrays, schema=table.schema)
-
-
-def _one_array(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks or [pa.array([], column.type)])

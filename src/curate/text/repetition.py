@@ -42,7 +42,7 @@ class Scratch(NamedTuple):
     """Hashes of n-grams,"""
     begins: npt.NDArray[np.int32]
     """the word each begins with,"""
-    slots: npt.NDArray[np.int32]
+    slots: npt.NDArray[np.uint32]
     """and where in the table its count is."""
     table: npt.NDArray[np.uint64]
     """Two items a slot, side by side in memory: a hash; the generation that wrote it (high half) and how often it was
@@ -62,7 +62,7 @@ def scratch(elements: int) -> Scratch:
     return Scratch(
         np.empty(elements, np.uint64),
         np.empty(elements, np.int32),
-        np.empty(elements, np.int32),
+        np.empty(elements, np.uint32),
         np.zeros(2 * room, np.uint64),
         np.zeros(1, np.uint64),
         np.empty(room // 8, np.uint64),
@@ -111,19 +111,22 @@ def copies(elements: Elements, n: int, scratch: Scratch) -> Copies:
 
 
 @njit(nogil=True, cache=True)
-def vocabulary(cores: npt.NDArray[np.uint64], n: int, scratch: Scratch) -> tuple[int, float]:
-    """How many of the first ``n`` are different, and the entropy of their distribution in nats."""
+def vocabulary(
+    cores: npt.NDArray[np.uint64], contents: npt.NDArray[np.int32], n: int, scratch: Scratch
+) -> tuple[int, float]:
+    """How many of the first ``n`` that have content are different, and the entropy of their distribution in nats."""
     table = scratch.table
     generation, mask = _fresh(scratch, n)
-    different = 0
+    counted = different = 0
     total = 0.0  # of count × log(count)
     for i in range(n):
-        count = _seen(table[_enter(table, generation, mask, cores[i])]) - 1
-        if count == 0:
-            different += 1
+        if contents[i] == 0:
             continue
+        counted += 1
+        count = _seen(table[_enter(table, generation, mask, cores[i])]) - 1
+        different += count == 0
         total += _LOG_STEPS[count] if count < _STEPS else (count + 1) * np.log(count + 1) - count * np.log(count)
-    return different, np.log(n) - total / n if n else 0.0
+    return different, np.log(counted) - total / counted if counted else 0.0
 
 
 @njit(nogil=True, cache=True)
@@ -167,7 +170,7 @@ def ngram_characters(
         scratch.grams[i] = words.hashes[i]
         scratch.begins[i] = i
     for size in range(SHORTEST, LONGEST + 1):
-        candidates = _grow(words, n, size, scratch, candidates)
+        candidates = _grow(words, size, scratch, candidates)
         candidates = _thinned(scratch, candidates)
         most, first = _count(scratch, candidates)
         if most < 2:  # nothing of this size occurs twice, so nothing longer does
@@ -219,23 +222,25 @@ def mixed(x: np.uint64) -> np.uint64:
 
 
 @njit(inline="always", cache=True)
-def _fresh(scratch: Scratch, elements: int) -> tuple[np.uint64, int]:
+def _fresh(scratch: Scratch, elements: int) -> tuple[np.uint64, np.uint64]:
     """Begin a generation, an empty table for ``elements``: the generation, and the mask of places in the table."""
     scratch.generation[0] += uint64(1 << 32)
-    return scratch.generation[0], 2 * slots_for(elements) - 1
+    return scratch.generation[0], uint64(2 * slots_for(elements) - 2)
 
 
 @njit(inline="always", cache=True)
-def _enter(table: npt.NDArray[np.uint64], generation: np.uint64, mask: int, value: np.uint64) -> int:
-    """Count a hash once more; where in the table its count is."""
-    key = mixed(value)
-    at: int = np.int64(key << uint64(1)) & mask  # type: ignore[assignment]
-    while table[at + 1] >= generation and table[at] != key:
-        at = (at + 2) & mask
-    if table[at + 1] < generation:
-        table[at], table[at + 1] = key, generation
-    table[at + 1] += uint64(1)
-    return at + 1
+def _enter(table: npt.NDArray[np.uint64], generation: np.uint64, mask: np.uint64, key: np.uint64) -> np.uint64:
+    """Count a hash once more; where in the table its count is.
+
+    Whether a hash is new, nobody foresees: one condition for both ends of the search, and a store in either case. What
+    the processor guesses wrongly it must do again, from the first step of finding the slot on: that has few.
+    """
+    at = key * uint64(ODD) >> uint64(31) & mask
+    while (table[at + uint64(1)] >= generation) & (table[at] != key):
+        at = (at + uint64(2)) & mask
+    table[at] = key
+    table[at + uint64(1)] = max(table[at + uint64(1)], generation) + uint64(1)
+    return at + uint64(1)  # type: ignore[no-any-return]
 
 
 @njit(inline="always", cache=True)
@@ -245,15 +250,15 @@ def _seen(count: np.uint64) -> int:
 
 
 @njit(nogil=True, cache=True)
-def _grow(words: Elements, n: int, size: int, scratch: Scratch, candidates: int) -> int:
+def _grow(words: Elements, size: int, scratch: Scratch, candidates: int) -> int:
     """Make candidates one word longer, in place; those whose successor is no candidate cannot repeat."""
+    grams, begins, hashes = scratch.grams, scratch.begins, words.hashes
     kept = 0
     for i in range(candidates - 1):
-        begin = scratch.begins[i]
-        if begin + size <= n and scratch.begins[i + 1] == begin + 1:
-            scratch.grams[kept] = scratch.grams[i] * uint64(ODD) + words.hashes[begin + size - 1]
-            scratch.begins[kept] = begin
-            kept += 1
+        begin = begins[i]
+        grams[kept] = grams[i] * uint64(ODD) + hashes[begin + size - 1]
+        begins[kept] = begin
+        kept += begins[i + 1] == begin + 1
     return kept
 
 
@@ -298,12 +303,11 @@ def _count(scratch: Scratch, candidates: int) -> tuple[int, int]:
 @njit(nogil=True, cache=True)
 def _recurring(scratch: Scratch, candidates: int) -> int:
     """Keep the candidates that occur more than once, in place; how many they are."""
+    grams, begins, slots, table = scratch.grams, scratch.begins, scratch.slots, scratch.table
     kept = 0
     for i in range(candidates):
-        if _seen(scratch.table[scratch.slots[i]]) > 1:
-            scratch.grams[kept] = scratch.grams[i]
-            scratch.begins[kept] = scratch.begins[i]
-            kept += 1
+        grams[kept], begins[kept] = grams[i], begins[i]
+        kept += _seen(table[slots[i]]) > 1
     return kept
 
 

@@ -76,7 +76,7 @@ def pieces_for(longest: int) -> Pieces:
 
     The operating system gives memory only to what is written.
     """
-    room = longest + 2
+    room = longest + 9  # one behind each word and line, and seven that `places` writes in vain
     words = Words(
         np.empty(room, np.int32),
         np.empty(room, np.int32),
@@ -98,15 +98,18 @@ def cut_words(marks: Marks, end: int, words: Words) -> int:
     begins[n] = end + 1
     hash_all(marks.text, begins, ends, n, False, hashes)
     for i in range(n):
-        at = begins[i]
-        length = content = ends[i] - at
+        at, behind = begins[i], ends[i]
+        length = content = behind - at
         kind = 0
-        while at < ends[i]:
-            size = min(ends[i] - at, BLOCK)
-            kind |= kinds_in(sets, at, size)
-            tails = count(part(sets, TAILS, at, size))
-            length -= tails
-            content -= tails + count(part(sets, SYMBOLS, at, size))
+        while at < behind:
+            size = min(behind - at, BLOCK)
+            here = kinds_in(sets, at, size)
+            kind |= here
+            content -= count(part(sets, SYMBOLS, at, size))
+            if here & 1 << TAILS:
+                tails = count(part(sets, TAILS, at, size))
+                length -= tails
+                content -= tails
             at += size
         kinds[i], lengths[i], contents[i] = kind, length, content
     return n  # type: ignore[no-any-return]

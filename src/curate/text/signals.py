@@ -14,6 +14,7 @@ from numba import njit
 
 from curate.text.arrow import Bytes, Offsets
 from curate.text.bits import address
+from curate.text.cores import cores_for, find_cores
 from curate.text.marks import NUMBER_SIGNS, TAILS, mark, marks_for, number_in
 from curate.text.repetition import (
     Elements,
@@ -32,8 +33,8 @@ from curate.text.word_counts import (
     WordCounts,
     count_ellipses,
     count_sentences,
+    count_stop_words,
     count_words,
-    look_up,
 )
 from curate.text.words import Characters, characters
 
@@ -178,8 +179,7 @@ def _measure(
     marks, pieces = marks_for(most), pieces_for(most)
     words = pieces.words
     sets = address(marks.sets)
-    cores = np.empty(most + 1, np.uint64)
-    core_room = np.empty(2 * most + 8, np.uint8)
+    cores = cores_for(most)
     glued = np.empty(most + 1, np.bool_)
     ngrams = np.zeros(_N_GRAMS, np.int64)
     lengths = np.empty(_COMMON_LENGTHS, np.int64)
@@ -192,16 +192,10 @@ def _measure(
         n_words = cut_words(marks, end, words)
         counts = count_words(words, n_words)
         lines = cut_lines(marks, end, words, tables.classes, detailed, pieces)
-        stops = look_up(
-            marks,
-            words,
-            n_words,
-            tables,
-            stop_words.keys[language],
-            stop_words.places[language],
-            end if detailed else stop_words.longest[language],
-            core_room,
-            cores,
+        longest = end if detailed else stop_words.longest[language]
+        find_cores(marks, words, n_words, tables, longest, cores)
+        stops = count_stop_words(
+            words, n_words, cores.hashes, stop_words.keys[language], stop_words.places[language], longest
         )
         symbols = (number_in(sets, NUMBER_SIGNS, 0, end), count_ellipses(marks, end))
         characters = end - number_in(sets, TAILS, 0, end)
@@ -220,7 +214,7 @@ def _measure(
                 count_sentences(marks, words, n_words),
                 symbols,
                 pieces,
-                cores,
+                cores.hashes,
                 language,
                 room,
                 lengths,
@@ -293,7 +287,7 @@ def _write_counts(
     if worded:
         if language >= 0:
             row[8] = stops.all / worded
-        different, row[10] = vocabulary(cores, worded, room)
+        different, row[10] = vocabulary(cores, pieces.words.contents, counts.words, room)
         row[9] = different / worded
     if sentences.sentences:
         row[12] = sentences.list_cases / sentences.sentences

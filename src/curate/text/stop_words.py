@@ -66,11 +66,9 @@ class StopWords:
 
 
 @njit(inline="always", cache=True)
-def stop_word_at(keys: npt.NDArray[np.uint64], core: np.uint64) -> int:
-    """The slot of a stop word in the row of its language; -1 where ``core`` is none."""
-    slot: int = np.int64((core * uint64(_ODD)) >> uint64(_SHIFT))  # type: ignore[assignment]
-    while keys[slot] != uint64(0):
-        if keys[slot] == core:
-            return slot
-        slot = (slot + 1) & (_SLOTS - 1)
-    return -1
+def stop_word_slot(keys: npt.NDArray[np.uint64], core: np.uint64) -> np.uint64:
+    """The slot of ``core`` in the row of its language; one whose key is 0 where it is no stop word."""
+    slot = core * uint64(_ODD) >> uint64(_SHIFT)
+    while (keys[slot] != uint64(0)) & (keys[slot] != core):
+        slot = (slot + uint64(1)) & uint64(_SLOTS - 1)
+    return slot  # type: ignore[no-any-return]

@@ -6,9 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, uint64
 
-from curate.text.arrow import Bytes
-from curate.text.bits import BLOCK, address, count, highest, lowest, some_ones
-from curate.text.hashes import hashed
+from curate.text.bits import BLOCK, address, count, lowest
 from curate.text.marks import (
     DOTS,
     ELLIPSES,
@@ -26,8 +24,7 @@ from curate.text.marks import (
     part,
 )
 from curate.text.scan import Words
-from curate.text.stop_words import stop_word_at
-from curate.text.words import Characters, core_hash
+from curate.text.stop_words import stop_word_slot
 
 _LIST_CASE_WORDS = 12  # a shorter sentence is no list case (MADLAD-400)
 
@@ -87,58 +84,38 @@ def count_words(words: Words, n: int) -> WordCounts:
 
 
 @njit(nogil=True, cache=True)
-def look_up(
-    marks: Marks,
+def count_stop_words(
     words: Words,
     n: int,
-    characters: Characters,
+    cores: npt.NDArray[np.uint64],
     keys: npt.NDArray[np.uint64],
     places: npt.NDArray[np.uint8],
     longest: int,
-    room: Bytes,
-    cores: npt.NDArray[np.uint64],
 ) -> StopWordCounts:
     """Look the cores of words up among stop words.
 
     Args:
-        marks: the document.
-        words: its words.
+        words: words of the document.
         n: how many they are.
-        characters: tables of code points.
+        cores: hashes of their cores.
         keys: row of `StopWordTable.keys` of its language.
         places: row of `StopWordTable.places`.
         longest: code points of the longest word that is looked up.
-        room: twice the bytes of the longest word, and eight.
-        cores: out, hashes of the cores of the words that are looked up, back to back.
     """
-    text, sets = marks.text, address(marks.sets)
-    start = address(text)
     seen = exact_seen = uint64(0)
-    found = exact = n_cores = 0
+    found = exact = 0
     for i in range(n):
-        if not 0 < words.contents[i] <= longest:
-            continue
-        core = words.hashes[i]
-        kind = words.kinds[i]
-        if kind & (1 << UPPER_CASE | 1 << SYMBOLS):  # else it is its own core
-            begin = words.begins[i]
-            length = words.ends[i] - begin
-            if kind & 1 << TAILS or length > BLOCK:
-                core = core_hash(text, begin, begin + length, characters, room)
-            else:
-                content = ~part(sets, SYMBOLS, begin, length) & some_ones(length)
-                first = lowest(content)
-                core = hashed(start + begin + first, highest(content) + 1 - first, True)
-        cores[n_cores] = core
-        n_cores += 1
-        slot = stop_word_at(keys, core)
-        if slot >= 0:
-            bit = uint64(1) << uint64(places[slot])
-            found += 1
-            seen |= bit
-            if core == words.hashes[i]:
-                exact += 1
-                exact_seen |= bit
+        core = cores[i]
+        slot = stop_word_slot(keys, core)
+        content = words.contents[i]
+        # Sums instead of branches: whether a word is a stop word, no processor foresees.
+        is_one = (keys[slot] != uint64(0)) & (content > 0) & (content <= longest)
+        is_exact = is_one & (core == words.hashes[i])
+        bit = uint64(places[slot])
+        seen |= uint64(is_one) << bit
+        exact_seen |= uint64(is_exact) << bit
+        found += is_one
+        exact += is_exact
     return StopWordCounts(count(seen), found, count(exact_seen), exact)
 
 

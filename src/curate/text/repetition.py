@@ -171,7 +171,8 @@ def ngram_characters(
         scratch.begins[i] = i
     for size in range(SHORTEST, LONGEST + 1):
         candidates = _grow(words, size, scratch, candidates)
-        candidates = _thinned(scratch, candidates)
+        if size < 4:
+            candidates = _thinned(scratch, candidates)
         most, first = _count(scratch, candidates)
         if most < 2:  # nothing of this size occurs twice, so nothing longer does
             for longer in range(size, min(LONGEST_TOP, n) + 1):
@@ -197,17 +198,17 @@ def ngram_characters(
 
 
 @njit(nogil=True, cache=True)
-def window_characters(words: Elements, n: int, size: int) -> int:
-    """Code points of all n-grams of ``size`` words, each with all its words."""
-    window = 0
-    total = 0
-    for i in range(n):
-        window += words.lengths[i]
-        if i >= size:
-            window -= words.lengths[i - size]
-        if i >= size - 1:
-            total += window
-    return total
+def window_characters(words: Elements, n: int, length: int, size: int) -> int:
+    """Code points of all n-grams of ``size`` words, each with all its words, when the ``n`` words have ``length``."""
+    if n < 2 * size:
+        total = 0
+        for i in range(n):
+            total += words.lengths[i] * max(min(i + 1, n - i, size, n - size + 1), 0)
+        return total
+    missed = 0  # the words at both ends are in fewer n-grams than all others
+    for i in range(size - 1):
+        missed += (size - 1 - i) * (words.lengths[i] + words.lengths[n - 1 - i])
+    return size * length - missed
 
 
 @njit(inline="always", cache=True)
@@ -306,8 +307,9 @@ def _recurring(scratch: Scratch, candidates: int) -> int:
     grams, begins, slots, table = scratch.grams, scratch.begins, scratch.slots, scratch.table
     kept = 0
     for i in range(candidates):
-        grams[kept], begins[kept] = grams[i], begins[i]
-        kept += _seen(table[slots[i]]) > 1
+        slot = slots[i]
+        grams[kept], begins[kept], slots[kept] = grams[i], begins[i], slot
+        kept += _seen(table[slot]) > 1
     return kept
 
 
@@ -351,17 +353,18 @@ def _covered(words: Elements, size: int, scratch: Scratch, candidates: int) -> t
 
 @njit(nogil=True, cache=True)
 def _repeated(words: Elements, size: int, scratch: Scratch, candidates: int) -> int:
-    """Code points of n-grams seen before, left to right without overlap."""
+    """Code points of n-grams seen before, left to right without overlap; their counts are used up."""
     table = scratch.table
-    generation, mask = _fresh(scratch, candidates)
     characters = 0
     free = 0
     for i in range(candidates):
         begin = scratch.begins[i]
+        slot = scratch.slots[i]
         if begin < free:
             continue
-        if _seen(table[_enter(table, generation, mask, scratch.grams[i])]) > 1:
-            free = begin + size
-            for word in range(begin, free):
-                characters += words.lengths[word]
+        if table[slot]:
+            table[slot] = uint64(0)
+            continue
+        free = begin + size
+        characters += _length(words, begin, size)
     return characters

@@ -326,4 +326,4 @@ def _write_ngrams(
         row[39 + i] = ngrams[30 + i] / counts.length
     for i in range(6):
         weight = ngrams[21 + i]
-        row[33 + i] = weight / window_characters(words, counts.words, 5 + i) if weight else 0.0
+        row[33 + i] = weight / window_characters(words, counts.words, counts.length, 5 + i) if weight else 0.0

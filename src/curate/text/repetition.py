@@ -132,7 +132,8 @@ def vocabulary(
 @njit(nogil=True, cache=True)
 def ngram_characters(
     words: Elements,
-    glued: npt.NDArray[np.bool_],
+    begins: npt.NDArray[np.int32],
+    ends: npt.NDArray[np.int32],
     n: int,
     scratch: Scratch,
     details: bool,
@@ -156,7 +157,8 @@ def ngram_characters(
 
     Args:
         words: words of the document.
-        glued: whether a word follows the one before it without white space.
+        begins: first byte of each word,
+        ends: and the byte behind it.
         n: words used.
         scratch: room for ``n`` elements.
         details: whether to fill what is said to be in detail.
@@ -183,7 +185,7 @@ def ngram_characters(
             length = _length(words, first, size)
             spaces = 0
             for word in range(first + 1, first + size):
-                spaces += not glued[word]
+                spaces += begins[word] > ends[word - 1]
             found[place] = (length + spaces) * most
             _note_common(length, size, most, found)
             if details:

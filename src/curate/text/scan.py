@@ -14,7 +14,22 @@ from numba import njit, uint64
 from curate.text.arrow import Bytes
 from curate.text.bits import BLOCK, address, count
 from curate.text.hashes import hash_all, hashed
-from curate.text.marks import ENDS, LINE_FEEDS, SYMBOLS, TAILS, WORDS, Marks, kinds_in, number_in, part, places
+from curate.text.marks import (
+    ENDS,
+    LINE_FEEDS,
+    RUNS,
+    SPACES,
+    SYMBOLS,
+    TAILS,
+    WORDS,
+    Marks,
+    in_set,
+    kinds_in,
+    next_in,
+    number_in,
+    part,
+    places,
+)
 from curate.text.repetition import Elements, mixed
 from curate.text.words import BULLET, code_point_at
 
@@ -76,7 +91,7 @@ def pieces_for(longest: int) -> Pieces:
 
     The operating system gives memory only to what is written.
     """
-    room = longest + 9  # one behind each word and line, and seven that `places` writes in vain
+    room = longest + 8  # the end of the text ends a line, and `places` writes seven in vain
     words = Words(
         np.empty(room, np.int32),
         np.empty(room, np.int32),
@@ -95,7 +110,6 @@ def cut_words(marks: Marks, end: int, words: Words) -> int:
     sets = address(marks.sets)
     n = places(marks.sets, WORDS, end, begins)
     places(marks.sets, ENDS, end, ends)
-    begins[n] = end + 1
     hash_all(marks.text, begins, ends, n, False, hashes)
     for i in range(n):
         at, behind = begins[i], ends[i]
@@ -116,15 +130,12 @@ def cut_words(marks: Marks, end: int, words: Words) -> int:
 
 
 @njit(nogil=True, cache=True)
-def cut_lines(
-    marks: Marks, end: int, words: Words, classes: npt.NDArray[np.uint8], details: bool, pieces: Pieces
-) -> LineCounts:
+def cut_lines(marks: Marks, end: int, classes: npt.NDArray[np.uint8], details: bool, pieces: Pieces) -> LineCounts:
     """Cut a document into lines, paragraphs and, when ``details`` are wanted, raw lines.
 
     Args:
         marks: the document.
         end: its bytes.
-        words: its words.
         classes: class bits of code points.
         details: whether to fill ``raw_lines``.
         pieces: out.
@@ -135,15 +146,14 @@ def cut_lines(
     n_lines = n_paragraphs = lines_length = paragraphs_length = 0
     bullet_lines = ellipsis_lines = raw_bullet_lines = raw_ellipsis_lines = 0
     paragraph = uint64(0)
-    paragraph_length = word = line_begin = 0
+    paragraph_length = line_begin = 0
     blank_before = False
     n_raw_lines = places(marks.sets, LINE_FEEDS, end, line_ends)  # the end of the text ends its last line
     for number in range(n_raw_lines):
         line_end = line_ends[number]
-        first_word = word
-        while words.begins[word] < line_end:
-            word += 1
-        kept_end = line_begin if word == first_word else words.ends[word - 1]
+        kept_end = line_end
+        while kept_end > line_begin and in_set(sets, SPACES, kept_end - 1):
+            kept_end -= 1
         line = hashed(start + line_begin, kept_end - line_begin, False)
         kept_length = kept_end - line_begin - number_in(sets, TAILS, line_begin, kept_end)
         if details:
@@ -152,7 +162,7 @@ def cut_lines(
             raw_lines.lengths[number] = line_end - line_begin - number_in(sets, TAILS, line_begin, line_end)
             raw_bullet_lines += line_end > line_begin and (text[line_begin] == 0x2A or text[line_begin] == 0x2D)
             raw_ellipsis_lines += same and _ends_with_ellipsis(text, line_begin, line_end)
-        if word == first_word:
+        if kept_end == line_begin:
             blank_before = True
         else:
             if blank_before and paragraph_length:
@@ -166,7 +176,7 @@ def cut_lines(
             n_lines += 1
             paragraph = mixed(paragraph ^ line)
             paragraph_length += kept_length + (1 if paragraph_length else 0)
-            bullet_lines += classes[code_point_at(text, words.begins[first_word])[0]] & BULLET != 0
+            bullet_lines += classes[code_point_at(text, next_in(sets, RUNS, line_begin))[0]] & BULLET != 0
             ellipsis_lines += _ends_with_ellipsis(text, 0, kept_end) or _ends_with_dots(text, kept_end)
             blank_before = False
         line_begin = line_end + 1

@@ -180,7 +180,6 @@ def _measure(
     words = pieces.words
     sets = address(marks.sets)
     cores = cores_for(most)
-    glued = np.empty(most + 1, np.bool_)
     ngrams = np.zeros(_N_GRAMS, np.int64)
     lengths = np.empty(_COMMON_LENGTHS, np.int64)
     room = scratch(1024)
@@ -191,7 +190,7 @@ def _measure(
         mark(data[first:behind], splits[first:behind] if len(splits) else splits, tables.classes, marks)
         n_words = cut_words(marks, end, words)
         counts = count_words(words, n_words)
-        lines = cut_lines(marks, end, words, tables.classes, detailed, pieces)
+        lines = cut_lines(marks, end, tables.classes, detailed, pieces)
         longest = end if detailed else stop_words.longest[language]
         find_cores(marks, words, n_words, tables, longest, cores)
         stops = count_stop_words(
@@ -211,7 +210,7 @@ def _measure(
                 counts,
                 lines,
                 stops,
-                count_sentences(marks, words, n_words),
+                count_sentences(marks, end),
                 symbols,
                 pieces,
                 cores.hashes,
@@ -237,9 +236,7 @@ def _measure(
         row[13] = same_lines.duplicate_characters / characters
         row[14] = same_paragraphs.duplicate_characters / characters
         elements = Elements(words.hashes, words.lengths)
-        for i in range(1, n_words):
-            glued[i] = words.begins[i] == words.ends[i - 1]
-        ngram_characters(elements, glued, n_words, room, detailed, ngrams)
+        ngram_characters(elements, words.begins, words.ends, n_words, room, detailed, ngrams)
         for i in range(9):
             row[15 + i] = ngrams[i] / characters
         for i in range(3):

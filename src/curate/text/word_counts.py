@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, uint64
 
-from curate.text.bits import BLOCK, address, count, lowest
+from curate.text.bits import BLOCK, SETS, address, count, eight, equal, lowest
 from curate.text.marks import (
     DOTS,
     ELLIPSES,
@@ -18,8 +18,8 @@ from curate.text.marks import (
     TAILS,
     UNSPACED_LETTERS,
     UPPER_CASE,
+    WORDS,
     Marks,
-    in_set,
     number_in,
     part,
 )
@@ -120,25 +120,38 @@ def count_stop_words(
 
 
 @njit(nogil=True, cache=True)
-def count_sentences(marks: Marks, words: Words, n: int) -> SentenceCounts:
-    """Count sentences, and those of 12 words or more of which most begin with a capital."""
-    text, sets = marks.text, address(marks.sets)
+def count_sentences(marks: Marks, end: int) -> SentenceCounts:
+    """Count sentences, and those of 12 words or more of which most begin with a capital.
+
+    A word counts by its first code point that is no symbol; a symbol word has none.
+    """
+    sets, start = address(marks.sets), address(marks.text)
     sentences = list_cases = length = capitals = 0
-    for i in range(n):
-        end = words.ends[i]
-        if words.contents[i]:
-            length += 1
-            if words.kinds[i] & 1 << UPPER_CASE:
-                first = words.begins[i]
-                while in_set(sets, SYMBOLS, first) or in_set(sets, TAILS, first):
-                    first += 1
-                capitals += in_set(sets, UPPER_CASE, first)
-        last = text[end - 1]
-        ends = last in (0x2E, 0x21, 0x3F) and in_set(sets, SPACES, end)
-        if length and (ends or i == n - 1):
-            sentences += 1
-            list_cases += length >= _LIST_CASE_WORDS and 2 * capitals > length
+    inside = uint64(0)  # whether the row before ends in the symbols that a word begins with
+    for at in range(0, end, BLOCK):
+        row, block = sets + 8 * SETS * (at >> 6), start + at
+        begins = eight(row + 8 * WORDS) | inside
+        symbols = eight(row + 8 * SYMBOLS) | eight(row + 8 * TAILS)
+        # Adding one to a run of symbols carries it to what stands behind them.
+        carried = symbols + (begins & symbols)
+        inside = uint64(carried < symbols)
+        firsts = (begins | carried) & ~symbols & ~eight(row + 8 * SPACES)
+        upper = firsts & eight(row + 8 * UPPER_CASE)
+        ends = (equal(block, 0x2E) | equal(block, 0x21) | equal(block, 0x3F)) & part(sets, SPACES, at + 1, BLOCK)
+        while ends:
+            upto = ends ^ (ends - uint64(1))
+            ends &= ends - uint64(1)
+            length += count(firsts & upto)
+            capitals += count(upper & upto)
+            firsts &= ~upto
+            upper &= ~upto
+            sentences += length > 0
+            list_cases += (length >= _LIST_CASE_WORDS) & (2 * capitals > length)
             length = capitals = 0
+        length += count(firsts)
+        capitals += count(upper)
+    sentences += length > 0
+    list_cases += (length >= _LIST_CASE_WORDS) & (2 * capitals > length)
     return SentenceCounts(sentences, list_cases)
 
 

@@ -10,8 +10,7 @@ from curate.text.arrow import Bytes
 from curate.text.bits import BLOCK, address, highest, lowest, some_ones
 from curate.text.hashes import hashed
 from curate.text.marks import SYMBOLS, TAILS, UPPER_CASE, Marks, part
-from curate.text.scan import Words
-from curate.text.words import Characters, core_hash
+from curate.text.words import Characters, Words, core_hash
 
 
 class Cores(NamedTuple):

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, uint64
 
+from curate.text.words import Words
+
 ODD = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: the base of the polynomial hash of an n-gram
 SHORTEST, LONGEST_TOP, LONGEST = 2, 4, 10
 """Sizes of n-grams: the most frequent one is sought up to ``LONGEST_TOP``, repeated ones above."""
@@ -28,7 +30,7 @@ _LOG_STEPS = np.concatenate([[0.0], np.diff(_COUNTS * np.log(_COUNTS))])
 
 
 class Elements(NamedTuple):
-    """Words, lines or paragraphs of a document, as hashes; arrays are longer than what is used."""
+    """Lines or paragraphs of a document, as hashes; arrays are longer than what is used."""
 
     hashes: npt.NDArray[np.uint64]
     lengths: npt.NDArray[np.int64]
@@ -131,9 +133,7 @@ def vocabulary(
 
 @njit(nogil=True, cache=True)
 def ngram_characters(
-    words: Elements,
-    begins: npt.NDArray[np.int32],
-    ends: npt.NDArray[np.int32],
+    words: Words,
     n: int,
     scratch: Scratch,
     details: bool,
@@ -157,8 +157,6 @@ def ngram_characters(
 
     Args:
         words: words of the document.
-        begins: first byte of each word,
-        ends: and the byte behind it.
         n: words used.
         scratch: room for ``n`` elements.
         details: whether to fill what is said to be in detail.
@@ -175,24 +173,23 @@ def ngram_characters(
         candidates = _grow(words, size, scratch, candidates)
         if size < 4:
             candidates = _thinned(scratch, candidates)
-        most, first = _count(scratch, candidates)
+        most = _count(scratch, candidates)
         if most < 2:  # nothing of this size occurs twice, so nothing longer does
             for longer in range(size, min(LONGEST_TOP, n) + 1):
                 _note_common(_length(words, 0, longer), longer, 1, found)
             return
+        candidates, first, longest = _recurring(words, size, scratch, candidates, most)
         place = size - SHORTEST
         if size <= LONGEST_TOP:
             length = _length(words, first, size)
             spaces = 0
             for word in range(first + 1, first + size):
-                spaces += begins[word] > ends[word - 1]
+                spaces += words.begins[word] > words.ends[word - 1]
             found[place] = (length + spaces) * most
+            found[_TOP_WORDS + place] = length * most
+            found[_LONGEST_TOP + place] = longest * most
             _note_common(length, size, most, found)
-            if details:
-                found[_TOP_WORDS + place] = length * most
-                found[_LONGEST_TOP + place] = _longest(words, size, scratch, candidates, most) * most
-        candidates = _recurring(scratch, candidates)
-        if size > LONGEST_TOP:
+        else:
             found[place] = _repeated(words, size, scratch, candidates)
             if details:
                 place -= LONGEST_TOP - SHORTEST + 1
@@ -200,17 +197,17 @@ def ngram_characters(
 
 
 @njit(nogil=True, cache=True)
-def window_characters(words: Elements, n: int, length: int, size: int) -> int:
-    """Code points of all n-grams of ``size`` words, each with all its words, when the ``n`` words have ``length``."""
+def window_characters(words: Words, n: int, size: int) -> int:
+    """Code points of all n-grams of ``size`` words, each with all its words."""
     if n < 2 * size:
         total = 0
-        for i in range(n):
-            total += words.lengths[i] * max(min(i + 1, n - i, size, n - size + 1), 0)
+        for begin in range(n - size + 1):
+            total += _length(words, begin, size)
         return total
     missed = 0  # the words at both ends are in fewer n-grams than all others
     for i in range(size - 1):
         missed += (size - 1 - i) * (words.lengths[i] + words.lengths[n - 1 - i])
-    return size * length - missed
+    return size * words.totals[n] - missed  # type: ignore[no-any-return]
 
 
 @njit(inline="always", cache=True)
@@ -253,7 +250,7 @@ def _seen(count: np.uint64) -> int:
 
 
 @njit(nogil=True, cache=True)
-def _grow(words: Elements, size: int, scratch: Scratch, candidates: int) -> int:
+def _grow(words: Words, size: int, scratch: Scratch, candidates: int) -> int:
     """Make candidates one word longer, in place; those whose successor is no candidate cannot repeat."""
     grams, begins, hashes = scratch.grams, scratch.begins, words.hashes
     kept = 0
@@ -287,40 +284,42 @@ def _thinned(scratch: Scratch, candidates: int) -> int:
 
 
 @njit(nogil=True, cache=True)
-def _count(scratch: Scratch, candidates: int) -> tuple[int, int]:
-    """Count every candidate in its slot; how often the most frequent one occurs, and where it begins first."""
+def _count(scratch: Scratch, candidates: int) -> int:
+    """Count every candidate in its slot; how often the most frequent one occurs."""
     table, grams, slots = scratch.table, scratch.grams, scratch.slots
     generation, mask = _fresh(scratch, candidates)
-    most = 1
+    most = 0
     for i in range(candidates):
         at = _enter(table, generation, mask, grams[i])
         slots[i] = at
         most = max(most, _seen(table[at]))
-    if most > 1:
-        for i in range(candidates):
-            if _seen(table[slots[i]]) == most:
-                return most, int(scratch.begins[i])
-    return int(candidates > 0), 0
+    return most
 
 
 @njit(nogil=True, cache=True)
-def _recurring(scratch: Scratch, candidates: int) -> int:
-    """Keep the candidates that occur more than once, in place; how many they are."""
+def _recurring(words: Words, size: int, scratch: Scratch, candidates: int, most: int) -> tuple[int, int, int]:
+    """Keep the candidates that occur more than once, in place.
+
+    How many they are; where the first of those that occur ``most`` times begins; code points of the longest of these.
+    """
     grams, begins, slots, table = scratch.grams, scratch.begins, scratch.slots, scratch.table
-    kept = 0
+    kept = longest = 0
+    first = -1
     for i in range(candidates):
-        slot = slots[i]
-        grams[kept], begins[kept], slots[kept] = grams[i], begins[i], slot
-        kept += _seen(table[slot]) > 1
-    return kept
+        slot, begin = slots[i], begins[i]
+        grams[kept], begins[kept], slots[kept] = grams[i], begin, slot
+        seen = _seen(table[slot])
+        kept += seen > 1
+        if seen == most:
+            longest = max(longest, _length(words, begin, size))
+            first = begin if first < 0 else first
+    return kept, first, longest
 
 
-@njit(nogil=True, cache=True)
-def _length(words: Elements, begin: int, size: int) -> int:
-    length = 0
-    for word in range(begin, begin + size):
-        length += words.lengths[word]
-    return length
+@njit(inline="always", cache=True)
+def _length(words: Words, begin: int, size: int) -> int:
+    """Code points of an n-gram."""
+    return words.totals[begin + size] - words.totals[begin]  # type: ignore[no-any-return]
 
 
 @njit(inline="always", cache=True)
@@ -331,17 +330,7 @@ def _note_common(length: int, size: int, count: int, found: npt.NDArray[np.int64
 
 
 @njit(nogil=True, cache=True)
-def _longest(words: Elements, size: int, scratch: Scratch, candidates: int, most: int) -> int:
-    """Code points of the longest of the candidates that occur ``most`` times."""
-    longest = 0
-    for i in range(candidates):
-        if _seen(scratch.table[scratch.slots[i]]) == most:
-            longest = max(longest, _length(words, scratch.begins[i], size))
-    return longest
-
-
-@njit(nogil=True, cache=True)
-def _covered(words: Elements, size: int, scratch: Scratch, candidates: int) -> tuple[int, int]:
+def _covered(words: Words, size: int, scratch: Scratch, candidates: int) -> tuple[int, int]:
     """Code points of the words that lie in a candidate, and those of the candidates."""
     covered = weight = free = 0
     for i in range(candidates):
@@ -354,7 +343,7 @@ def _covered(words: Elements, size: int, scratch: Scratch, candidates: int) -> t
 
 
 @njit(nogil=True, cache=True)
-def _repeated(words: Elements, size: int, scratch: Scratch, candidates: int) -> int:
+def _repeated(words: Words, size: int, scratch: Scratch, candidates: int) -> int:
     """Code points of n-grams seen before, left to right without overlap; their counts are used up."""
     table = scratch.table
     characters = 0

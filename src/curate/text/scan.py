@@ -31,26 +31,9 @@ from curate.text.marks import (
     places,
 )
 from curate.text.repetition import Elements, mixed
-from curate.text.words import BULLET, code_point_at
+from curate.text.words import BULLET, Places, Words, code_point_at
 
 _DOT = 0x2E
-Places = npt.NDArray[np.int32]
-
-
-class Words(NamedTuple):
-    """The words of a document, an item for each; arrays are longer than what is used."""
-
-    begins: Places
-    """First byte of each,"""
-    ends: Places
-    """and the byte behind it."""
-    hashes: npt.NDArray[np.uint64]
-    lengths: npt.NDArray[np.int64]
-    """Code points,"""
-    contents: npt.NDArray[np.int32]
-    """and how many of them are no symbols."""
-    kinds: npt.NDArray[np.uint16]
-    """Which sets of `curate.text.marks` it has bytes in: bit ``k`` is set ``k``."""
 
 
 class Pieces(NamedTuple):
@@ -97,6 +80,7 @@ def pieces_for(longest: int) -> Pieces:
         np.empty(room, np.int32),
         np.empty(room, np.uint64),
         np.empty(room, np.int64),
+        np.zeros(room, np.int64),
         np.empty(room, np.int32),
         np.empty(room, np.uint16),
     )
@@ -106,7 +90,7 @@ def pieces_for(longest: int) -> Pieces:
 @njit(nogil=True, cache=True)
 def cut_words(marks: Marks, end: int, words: Words) -> int:
     """Cut a document of ``end`` bytes into words; how many they are."""
-    begins, ends, hashes, lengths, contents, kinds = words
+    begins, ends, hashes, lengths, totals, contents, kinds = words
     sets = address(marks.sets)
     n = places(marks.sets, WORDS, end, begins)
     places(marks.sets, ENDS, end, ends)
@@ -126,6 +110,7 @@ def cut_words(marks: Marks, end: int, words: Words) -> int:
                 content -= tails
             at += size
         kinds[i], lengths[i], contents[i] = kind, length, content
+        totals[i + 1] = totals[i] + length
     return n  # type: ignore[no-any-return]
 
 

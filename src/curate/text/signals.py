@@ -17,7 +17,6 @@ from curate.text.bits import address
 from curate.text.cores import cores_for, find_cores
 from curate.text.marks import NUMBER_SIGNS, TAILS, mark, marks_for, number_in
 from curate.text.repetition import (
-    Elements,
     Scratch,
     copies,
     ngram_characters,
@@ -36,7 +35,7 @@ from curate.text.word_counts import (
     count_stop_words,
     count_words,
 )
-from curate.text.words import Characters, characters
+from curate.text.words import Characters, Words, characters
 
 GOPHER = (
     "characters",
@@ -235,8 +234,7 @@ def _measure(
         row[12] = same_paragraphs.duplicates / lines.paragraphs
         row[13] = same_lines.duplicate_characters / characters
         row[14] = same_paragraphs.duplicate_characters / characters
-        elements = Elements(words.hashes, words.lengths)
-        ngram_characters(elements, words.begins, words.ends, n_words, room, detailed, ngrams)
+        ngram_characters(words, n_words, room, detailed, ngrams)
         for i in range(9):
             row[15 + i] = ngrams[i] / characters
         for i in range(3):
@@ -247,7 +245,7 @@ def _measure(
             row[14] = same_paragraphs.recurring / lines.paragraphs
             row[15] = same_lines.recurring_characters / lines.length
             row[16] = same_paragraphs.recurring_characters / lines.paragraph_length
-            _write_ngrams(counts, elements, ngrams, row)
+            _write_ngrams(words, n_words, ngrams, row)
 
 
 @njit(nogil=True, cache=True)
@@ -313,14 +311,12 @@ def _median_and_longest(words: npt.NDArray[np.int64], lengths: npt.NDArray[np.in
 
 
 @njit(nogil=True, cache=True)
-def _write_ngrams(
-    counts: WordCounts, words: Elements, ngrams: npt.NDArray[np.int64], row: npt.NDArray[np.float64]
-) -> None:
+def _write_ngrams(words: Words, n: int, ngrams: npt.NDArray[np.int64], row: npt.NDArray[np.float64]) -> None:
     """Details of n-grams: shares of the code points in words, and of those in all n-grams of the same size."""
     for i in range(12):
-        row[21 + i] = ngrams[9 + i] / counts.length
+        row[21 + i] = ngrams[9 + i] / words.totals[n]
     for i in range(3):
-        row[39 + i] = ngrams[30 + i] / counts.length
+        row[39 + i] = ngrams[30 + i] / words.totals[n]
     for i in range(6):
         weight = ngrams[21 + i]
-        row[33 + i] = weight / window_characters(words, counts.words, counts.length, 5 + i) if weight else 0.0
+        row[33 + i] = weight / window_characters(words, n, 5 + i) if weight else 0.0

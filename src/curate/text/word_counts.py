@@ -23,8 +23,8 @@ from curate.text.marks import (
     number_in,
     part,
 )
-from curate.text.scan import Words
 from curate.text.stop_words import stop_word_slot
+from curate.text.words import Words
 
 _LIST_CASE_WORDS = 12  # a shorter sentence is no list case (MADLAD-400)
 

@@ -38,6 +38,9 @@ FNV_BASIS = 0xCBF29CE484222325
 FNV_PRIME = 0x100000001B3
 
 
+Places = npt.NDArray[np.int32]
+
+
 class Characters(NamedTuple):
     """What kernels ask of a code point."""
 
@@ -45,6 +48,24 @@ class Characters(NamedTuple):
     """Class bits."""
     lowercase: npt.NDArray[np.uint32]
     """Its lower case; itself where that is more than one code point."""
+
+
+class Words(NamedTuple):
+    """The words of a document, an item for each; arrays are longer than what is used."""
+
+    begins: Places
+    """First byte of each,"""
+    ends: Places
+    """and the byte behind it."""
+    hashes: npt.NDArray[np.uint64]
+    lengths: npt.NDArray[np.int64]
+    """Code points,"""
+    totals: npt.NDArray[np.int64]
+    """those of all words before it,"""
+    contents: npt.NDArray[np.int32]
+    """and how many of its own are no symbols."""
+    kinds: npt.NDArray[np.uint16]
+    """Which sets of `curate.text.marks` it has bytes in: bit ``k`` is set ``k``."""
 
 
 _CODE_POINTS = 0x110000

@@ -1,8 +1,8 @@
 """Everything there is to know of one line: words, sentences, phrases, and how it ends.
 
 What every byte has to say is counted in loops that become wide instructions; the rest hangs on the few bytes that
-`LineTables.look` names. Phrases are sought without regard to the case of ASCII letters, and only in documents that
-hold a few of their letters in a row (`hints`).
+`LineTables.look` names. Phrases are sought without regard to the case of ASCII letters, and only where three of their
+letters stand in a row.
 """
 
 import functools
@@ -21,9 +21,7 @@ from curate.text.sentence_ends import ends_sentence, plainly_ends, says_more
 from curate.text.words import SPACE, SYMBOL, characters, code_point_at
 
 _NOTHING, _STOP, _FULL_WIDTH, _LETTER_J, _LETTER_K, _LETTER_V, _LETTER_F, _LETTER_P, _BRACKET = range(9)
-"""What a byte may mean. Phrases are looked for where a rare letter of theirs stands."""
-_JAVASCRIPT, _COOKIES, _PRIVACY, _TERMS, _LOREM = range(5)
-"""Kinds of phrases; each is one bit of a document's hints."""
+"""What a byte may mean. Phrases are looked for where a rare letter of theirs and the two behind it stand."""
 _COUNTED = (
     b"likes",
     b"shares",
@@ -44,7 +42,7 @@ class LineTables(NamedTuple):
     """Tables that kernels over lines ask."""
 
     look: npt.NDArray[np.uint8]
-    """By hints and byte: what the byte may mean in a document with these hints."""
+    """By byte: what it may mean."""
     classes: npt.NDArray[np.uint8]
     terminal: npt.NDArray[np.uint32]
     """Sentence terminals, ascending."""
@@ -76,49 +74,17 @@ def line_tables() -> LineTables:
     """The tables, by the Unicode of the running Python and of ``regex``."""
     every = "".join(chr(code) for code in range(CODE_POINTS) if not 0xD800 <= code < 0xE000)
     terminal = sorted(map(ord, regex.findall(r"\p{Sentence_Terminal}", every)))
-    look = np.full((1 << 5, 256), _NOTHING, np.uint8)
-    look[:, [0xE3, 0xEF]] = _FULL_WIDTH  # first bytes of the full-width stops
-    look[:, list(b".!?")] = _STOP
-    look[:, ord("{")] = _BRACKET
-    anchors = {
-        _JAVASCRIPT: ("jJ", _LETTER_J),
-        _COOKIES: ("kK", _LETTER_K),
-        _PRIVACY: ("vV", _LETTER_V),
-        _TERMS: ("fF", _LETTER_F),
-        _LOREM: ("pP", _LETTER_P),
-    }
-    for hints in range(1 << 5):
-        for kind, (letters, meaning) in anchors.items():
-            if hints >> kind & 1:
-                look[hints, [ord(letter) for letter in letters]] = meaning
+    look = np.full(256, _NOTHING, np.uint8)
+    look[[0xE3, 0xEF]] = _FULL_WIDTH  # first bytes of the full-width stops
+    look[list(b".!?")] = _STOP
+    look[ord("{")] = _BRACKET
+    anchors = {"jJ": _LETTER_J, "kK": _LETTER_K, "vV": _LETTER_V, "fF": _LETTER_F, "pP": _LETTER_P}
+    for letters, meaning in anchors.items():
+        look[list(letters.encode())] = meaning
     counted = np.zeros((len(_COUNTED), max(map(len, _COUNTED))), np.uint8)
     for row, word in zip(counted, _COUNTED, strict=True):
         row[: len(word)] = list(word)
     return LineTables(look, characters().classes, np.array(terminal, np.uint32), counted)
-
-
-@njit(nogil=True, cache=True)
-def hints(text: Bytes, end: int) -> int:
-    """Which phrases a document of ``end`` bytes may hold, as bits: it has three of their letters in a row.
-
-    Of ``text`` 66 bytes more can be read.
-    """
-    start = address(text)
-    javascript = cookies = privacy = terms = lorem = uint64(0)
-    for at in range(0, end, BLOCK):
-        a, b, c = start + at, start + at + 1, start + at + 2
-        javascript |= _letter(a, 0x6A) & _letter(b, 0x61) & _letter(c, 0x76)  # jav
-        cookies |= _letter(a, 0x6F) & _letter(b, 0x6B) & _letter(c, 0x69)  # oki
-        privacy |= _letter(a, 0x69) & _letter(b, 0x76) & _letter(c, 0x61)  # iva
-        terms |= _letter(a, 0x66) & equal(b, 0x20) & _letter(c, 0x75)  # f u
-        lorem |= _letter(a, 0x70) & _letter(b, 0x73) & _letter(c, 0x75)  # psu
-    return (
-        int(javascript != 0)
-        | int(cookies != 0) << 1
-        | int(privacy != 0) << 2
-        | int(terms != 0) << 3
-        | int(lorem != 0) << 4
-    )
 
 
 @njit(inline="always", cache=True)
@@ -128,30 +94,28 @@ def _letter(place: int, lower: int) -> np.uint64:
 
 
 @njit(inline="always", cache=True)
-def _notable(place: int, letters: bool) -> np.uint64:
-    """Which of the 64 bytes from an address may mean something, those of phrases only where ``letters`` are asked for.
-
-    The bytes are those to which `line_tables` gives a meaning.
-    """
+def _notable(place: int) -> np.uint64:
+    """Which of the 64 bytes from an address may mean something; `line_tables` gives them a meaning."""
     found = equal(place, 0x2E) | equal(place, 0x21) | equal(place, 0x3F)
     found |= equal(place, 0x7B) | equal(place, 0xE3) | equal(place, 0xEF)
-    if letters:
-        found |= _letter(place, 0x6A) | _letter(place, 0x6B) | _letter(place, 0x76)
-        found |= _letter(place, 0x66) | _letter(place, 0x70)
-    return found  # type: ignore[no-any-return]
+    behind, then = place + 1, place + 2
+    found |= _letter(place, 0x6A) & _letter(behind, 0x61) & _letter(then, 0x76)  # javascript
+    found |= _letter(place, 0x6B) & _letter(behind, 0x69) & _letter(then, 0x65)  # cookies
+    found |= _letter(place, 0x76) & _letter(behind, 0x61) & _letter(then, 0x63)  # privacy
+    found |= _letter(place, 0x66) & equal(behind, 0x20) & _letter(then, 0x75)  # terms of use
+    return found | _letter(place, 0x70) & _letter(behind, 0x73) & _letter(then, 0x75)  # type: ignore[no-any-return]  # lorem ipsum
 
 
 @njit(nogil=True, cache=True)
-def look_at(text: Bytes, first: int, behind: int, characters: int, words: int, hints: int, tables: LineTables) -> Line:
+def look_at(text: Bytes, first: int, behind: int, characters: int, words: int, tables: LineTables) -> Line:
     """Look at the line in bytes ``first`` to ``behind``.
 
     Args:
-        text: UTF-8 bytes, of which 64 more can be read.
+        text: UTF-8 bytes, of which 66 more can be read.
         first: first byte.
         behind: byte behind the last.
         characters: code points in it if they are known, else -1.
         words: words in it if they are known, else -1.
-        hints: of the document.
         tables: the tables.
     """
     start = address(text)
@@ -164,11 +128,11 @@ def look_at(text: Bytes, first: int, behind: int, characters: int, words: int, h
     done = first  # up to where sentences have ended
     last = uint32(0)
     for begin in range(first, behind, BLOCK):
-        notable = _notable(start + begin, hints != 0) & some_ones(min(behind - begin, BLOCK))
+        notable = _notable(start + begin) & some_ones(min(behind - begin, BLOCK))
         while notable:
             at = begin + lowest(notable)
             notable &= notable - uint64(1)
-            meaning = tables.look[hints, text[at]]
+            meaning = tables.look[text[at]]
             if meaning == _STOP:
                 if plainly_ends(start, first, at, behind) or ends_sentence(text, first, at, behind, tables.classes):
                     sentences += 1

@@ -41,7 +41,6 @@ from curate.text.inline_cuts import banners, citations, without
 from curate.text.line_look import (
     LineTables,
     has_longer_word,
-    hints,
     is_counter,
     line_tables,
     look_at,
@@ -205,7 +204,6 @@ def _measure(
         end = len(whole_text)
         row = signals[:, document]
         mark(whole_text, no_splits, classes, marks_of)
-        hinted = hints(text, end)
         if rules.keep_code:
             verbatim_lines(whole_text, classes, code_tables[0], code_tables[1], code_tables[2], verbatim)
         last, start, number = 0, 0, -1  # end of what stays so far; begin of the line and which it is
@@ -267,7 +265,6 @@ def _measure(
                 content_end,
                 length if known else -1,
                 -1 if n_marks else line_words,
-                hinted,
                 tables,
             )
             if line.words == 0:

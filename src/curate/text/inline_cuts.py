@@ -2,34 +2,36 @@
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from numba import njit, uint64
 
 from curate.text.arrow import Bytes
+from curate.text.bits import BLOCK, address, equal, lowest, some_ones
 from curate.text.line_look import follows, stands
 
 
 @njit(nogil=True, cache=True)
 def citations(text: Bytes, first: int, behind: int, marks: npt.NDArray[np.int64]) -> int:
-    """Write begin and end of every ``[12]``, ``[]``, ``[edit]`` and ``[citation needed]``; how many there are."""
+    """Write begin and end of every ``[12]``, ``[]``, ``[edit]`` and ``[citation needed]``; how many there are.
+
+    Of ``text`` 63 bytes more can be read.
+    """
     n_marks = 0
-    i = first
-    while i < behind:
-        if text[i] != 0x5B:
-            i += 1
-            continue
-        k = i + 1
-        while k < behind and 0x30 <= text[k] <= 0x39:
-            k += 1
-        if k == i + 1 and k < behind:
-            if stands(text, k, behind, b"edit"):
-                k += 4
-            elif stands(text, k, behind, b"citation needed"):
-                k += 15
-        if k < behind and text[k] == 0x5D:
-            marks[2 * n_marks], marks[2 * n_marks + 1] = i, k + 1
-            n_marks += 1
-            i = k
-        i += 1
+    for begin in range(first, behind, BLOCK):
+        brackets = equal(address(text) + begin, 0x5B) & some_ones(min(behind - begin, BLOCK))
+        while brackets:
+            i = begin + lowest(brackets)
+            brackets &= brackets - uint64(1)
+            k = i + 1
+            while k < behind and 0x30 <= text[k] <= 0x39:
+                k += 1
+            if k == i + 1 and k < behind:
+                if stands(text, k, behind, b"edit"):
+                    k += 4
+                elif stands(text, k, behind, b"citation needed"):
+                    k += 15
+            if k < behind and text[k] == 0x5D:
+                marks[2 * n_marks], marks[2 * n_marks + 1] = i, k + 1
+                n_marks += 1
     return n_marks
 
 

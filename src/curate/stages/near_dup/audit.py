@@ -21,7 +21,7 @@ from curate.stages.contract import Corpus, Rows
 from curate.stages.near_dup.exact import comparable
 from curate.stages.near_dup.numbering import Numbering
 from curate.stages.sending import column
-from curate.text.shingles import mixed
+from curate.text.hashes import mixed
 
 COHORT = "cohort"
 """Column of the partials with the lowest of the lower halves."""

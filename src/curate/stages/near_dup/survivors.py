@@ -25,7 +25,8 @@ from curate.stages.near_dup.preference import preferred_order
 from curate.stages.near_dup.settings import NearDupSettings
 from curate.stages.sending import RANGE_BYTES, column, range_of_key, ranges_for
 from curate.text.greedy import Selection, Sets
-from curate.text.shingles import mixed, shingle_sets
+from curate.text.hashes import mixed
+from curate.text.shingles import shingle_sets
 
 REMOVALS = pa.schema([("document", pa.int64()), ("survivor", pa.int64()), ("jaccard", pa.float64())])
 """A removed document, the kept one that stands for it, and their exact similarity."""

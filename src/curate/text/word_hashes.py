@@ -26,8 +26,13 @@ ALPHABETIC = 1 << 30
 WORD, CHARACTER, LETTER = 8, 5, 2
 """What counts how much, in eighths of a word: a word, a code point of a script like Han, one of a script like Thai."""
 
-SLACK = 40
-"""Room for words beyond those that are wanted: those of one block."""
+SLACK = 48
+"""Room for words beyond those that are wanted: those of one block, and what fills up the last `_LANES`."""
+
+_LANES = 8
+_FIRST, _LENGTH, _BEGIN, _LONG = range(4)
+"""First eight bytes of a word of ASCII; its bytes, 0 where it is hashed already; where it begins; which has more than eight
+bytes. A kernel counts who holds each array it is given, so they are one."""
 
 _BASIS, _PRIME = uint64(0xCBF29CE484222325), uint64(0x100000001B3)
 
@@ -38,27 +43,15 @@ class Words(NamedTuple):
     hashes: Hashes
     weights: npt.NDArray[np.uint8]
     """What each counts, in eighths; `WORD` where there is none yet."""
-    firsts: Hashes
-    """First eight bytes of those of ASCII."""
-    lengths: Hashes
-    """Bytes of those; 0 where the hash is there already."""
-    begins: npt.NDArray[np.int64]
-    long: npt.NDArray[np.int64]
-    """Which of them have more than eight bytes."""
+    ascii: Hashes
+    """Of those of ASCII `_FIRST`, `_LENGTH` and `_BEGIN`; and which of them are `_LONG` (uint64, four rows)."""
 
 
 @njit(nogil=True, cache=True)
 def room_for_words(most: int) -> Words:
     """Room for so many words, and `SLACK`."""
     room = most + SLACK
-    return Words(
-        np.empty(room, np.uint64),
-        np.full(room, WORD, np.uint8),
-        np.empty(room, np.uint64),
-        np.empty(room, np.uint64),
-        np.empty(room, np.int64),
-        np.empty(room, np.int64),
-    )
+    return Words(np.empty(room, np.uint64), np.full(room, WORD, np.uint8), np.empty((4, room), np.uint64))
 
 
 @njit(nogil=True, cache=True)
@@ -81,57 +74,58 @@ def hash_words(
     parts = 0
     for i in range(count):
         parts += words.weights[i] != WORD
-    first, long, full = count, 0, len(words.hashes) - SLACK
+    first, ascii_words, long, full = count, 0, 0, len(words.hashes) - SLACK
     place, last_block = address(data), len(data) - BLOCK - 8
     inside, begin = uint64(0), position
     while position < end and count < full:
-        if position > last_block:
-            position = begin if inside else position
-            inside = uint64(0)
-            count, parts, position = _decode_words(data, position, end, letters, words, count, parts, False)
-            continue
-        runs, beyond_ascii = _runs(place + position)
-        if end - position < BLOCK:
-            valid = (uint64(1) << uint64(end - position)) - uint64(1)
-            runs &= valid
-            beyond_ascii &= valid
-        before = runs << uint64(1) | inside
-        starts, ends = runs & ~before, before & ~runs
-        if not inside:
-            begin = position + lowest(starts)
-            starts &= starts - uint64(1)
-        if beyond_ascii:
-            ends &= (beyond_ascii & (~beyond_ascii + uint64(1))) - uint64(1)
-        while ends:
-            length = position + lowest(ends) - begin
-            words.firsts[count] = eight(place + begin)
-            words.lengths[count] = length
-            words.begins[count] = begin
-            words.long[long] = count
-            long += length > 8
-            count += 1
-            begin = position + lowest(starts)
-            starts &= starts - uint64(1)
-            ends &= ends - uint64(1)
-        if beyond_ascii:
-            inside = uint64(0)
-            count, parts, position = _decode_words(data, begin, end, letters, words, count, parts, True)
-        else:
-            inside = runs >> uint64(BLOCK - 1)
-            position += BLOCK
+        in_blocks = position <= last_block
+        if in_blocks:
+            runs, beyond_ascii = _runs(place + position)
+            if end - position < BLOCK:
+                valid = (uint64(1) << uint64(end - position)) - uint64(1)
+                runs &= valid
+                beyond_ascii &= valid
+            before = runs << uint64(1) | inside
+            starts, ends = runs & ~before, before & ~runs
+            if not inside:
+                begin = position + lowest(starts)
+                starts &= starts - uint64(1)
+            if beyond_ascii:
+                ends &= (beyond_ascii & (~beyond_ascii + uint64(1))) - uint64(1)
+            while ends:
+                length = position + lowest(ends) - begin
+                words.ascii[_FIRST, count] = eight(place + begin)
+                words.ascii[_LENGTH, count] = length
+                words.ascii[_BEGIN, count] = begin
+                words.ascii[_LONG, long] = count
+                long += length > 8
+                count += 1
+                ascii_words += 1
+                begin = position + lowest(starts)
+                starts &= starts - uint64(1)
+                ends &= ends - uint64(1)
+            if not beyond_ascii:
+                inside = runs >> uint64(BLOCK - 1)
+                position += BLOCK
+                continue
+        elif not inside:
+            begin = position
+        inside = uint64(0)
+        count, parts, position = _decode_words(data, begin, end, letters, words, count, parts, in_blocks)
     position = min(position, end)
     if inside and position == end:
-        words.firsts[count] = eight(place + begin)
-        words.lengths[count] = end - begin
-        words.begins[count] = begin
-        words.long[long] = count
+        words.ascii[_FIRST, count] = eight(place + begin)
+        words.ascii[_LENGTH, count] = end - begin
+        words.ascii[_BEGIN, count] = begin
+        words.ascii[_LONG, long] = count
         long += end - begin > 8
         count += 1
+        ascii_words += 1
     elif inside:
         position = begin
-    if first < count:
+    if ascii_words:
         _hash_firsts(words, first, count)
-        _hash_rest(data, letters, words, long)
+    _hash_rest(data, letters, words, long)
     return count, parts, position
 
 
@@ -143,12 +137,13 @@ def _runs(place: int) -> tuple[np.uint64, np.uint64]:
     return beyond_ascii | digits_and_capitals | between(place, 0x61, 0x7A) | equal(place, 0x5F), beyond_ascii
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def _hash_firsts(words: Words, first: int, count: int) -> None:
     """Hash words of up to eight bytes, and the first eight of others, which are not finalised."""
-    hashes, firsts, lengths = words.hashes, words.firsts, words.lengths
-    for i in range(uint64(first), uint64(count)):  # without a branch or a loop inside, so that it is done side by side
-        length, eight_bytes = lengths[i], lowered(firsts[i])
+    hashes, ascii_words = words.hashes, words.ascii
+    full = first + (count - first + _LANES - 1) // _LANES * _LANES
+    for i in range(uint64(first), uint64(full)):  # no branch and no loop inside, so that it is done side by side
+        length, eight_bytes = ascii_words[_LENGTH, i], lowered(ascii_words[_FIRST, i])
         word = _with_byte(_BASIS, eight_bytes, length, 0)
         word = _with_byte(word, eight_bytes, length, 1)
         word = _with_byte(word, eight_bytes, length, 2)
@@ -168,23 +163,23 @@ def _with_byte(word: np.uint64, eight_bytes: np.uint64, length: np.uint64, byte:
     return stepped if length > uint64(byte) else word
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def _hash_rest(data: Bytes, letters: Letters, words: Words, long: int) -> None:
     """Hash what is left of words of more than eight bytes."""
-    for i in words.long[:long]:
-        word = words.hashes[i]
-        begin = uint64(words.begins[i])
-        for at in range(begin + uint64(8), begin + words.lengths[i]):
+    for at_long in range(long):
+        i = words.ascii[_LONG, at_long]
+        word, begin = words.hashes[i], words.ascii[_BEGIN, i]
+        for at in range(begin + uint64(8), begin + words.ascii[_LENGTH, i]):
             word = (word ^ uint64(letters[data[at]])) * _PRIME
         words.hashes[i] = mix64(word)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def _decode_words(
     data: Bytes, position: int, end: int, letters: Letters, words: Words, count: int, parts: int, to_ascii: bool
 ) -> tuple[int, int, int]:
-    """Append words code point by code point; with ``to_ascii`` until two bytes of ASCII follow each other."""
-    hashes, weights, lengths = words.hashes, words.weights, words.lengths
+    """Append words code point by code point; with ``to_ascii`` until one begins with ASCII behind ASCII."""
+    hashes, weights = words.hashes, words.weights
     full = len(hashes) - SLACK
     word, inside = _BASIS, False
     while position < end:
@@ -200,22 +195,24 @@ def _decode_words(
             continue
         if inside:
             hashes[count] = mix64(word)
-            lengths[count] = 0
+            words.ascii[_LENGTH, count] = 0
             count += 1
             word, inside = _BASIS, False
         if letter:
             hashes[count] = mix64((_BASIS ^ uint64(letter)) * _PRIME)
-            lengths[count] = 0
+            words.ascii[_LENGTH, count] = 0
             weights[count] = LETTER if letter & uint32(ALPHABETIC) else CHARACTER
             parts += 1
             count += 1
-        elif to_ascii and byte < 0x80 and position < end and data[uint64(position)] < 0x80:
-            return count, parts, position
+        elif to_ascii and byte < 0x80 and position < end:
+            following = data[uint64(position)]
+            if following < 0x80 and letters[following]:
+                return count, parts, position
         if count > full:
             return count, parts, position
     if inside:
         hashes[count] = mix64(word)
-        lengths[count] = 0
+        words.ascii[_LENGTH, count] = 0
         count += 1
     return count, parts, position
 

@@ -54,7 +54,7 @@ def room_for_words(most: int) -> Words:
     return Words(np.empty(room, np.uint64), np.full(room, WORD, np.uint8), np.empty((4, room), np.uint64))
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def hash_words(
     data: Bytes, position: int, end: int, letters: Letters, words: Words, count: int
 ) -> tuple[int, int, int]:

@@ -25,7 +25,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from curate.text.shingles import CHARACTER, LETTER, WORD, letters
+from curate.text.shingles import letters
+from curate.text.word_hashes import CHARACTER, LETTER, WORD
 
 SIZE = 5
 PAGE_WORDS = 200

@@ -138,19 +138,23 @@ def resolve(
     keys = _keys(plan, stage, earlier, directory, masks)
     corpus = WholeCorpus(plan, stage, earlier, directory, engine)
     stored = [keys_of(directory.part(stage.name, part.index)) for part in plan.parts]
-    if stored != keys:
-        measured = [each and each.measure for each in stored] == [each.measure for each in keys]
-        measure = functools.partial(_measured, stage, directory) if measured else stage.resolve(corpus)
+    measured = [each and each.measure for each in stored] == [each.measure for each in keys]
+    audited = _Audited(directory.audit(stage.name), digest([key.measure for key in keys]))
+    figures = audited.figures() if isinstance(stage, Audited) else None
+    unaudited = isinstance(stage, Audited) and figures is None
+    if stored != keys or unaudited:
+        if measured and not unaudited:
+            measure: Callable[[int], pa.RecordBatch] = functools.partial(_measured, stage, directory)
+        elif isinstance(stage, Audited):
+            measure, figures = stage.resolve_audited(corpus)
+            audited.keep(figures)
+        else:
+            measure = stage.resolve(corpus)
         judge = functools.partial(_judge, stage, measure, entering, directory, keys)
         for _ in engine.map(judge, [part.index for part in plan.parts]):
             pass
-    audited = (
-        _audited(stage, corpus, digest([key.verdict for key in keys]), directory)
-        if isinstance(stage, Audited)
-        else None
-    )
     shutil.rmtree(directory.scratch, ignore_errors=True)
-    return audited
+    return figures
 
 
 def _judge(
@@ -179,18 +183,22 @@ def _row_groups(documents: Path) -> Iterator[tuple[int, int]]:
         start += rows
 
 
-def _audited(stage: Audited, corpus: WholeCorpus, key: str, directory: RunDirectory) -> Mapping[str, float]:
-    """The audit of these judgments, made once and kept."""
-    file = directory.audit(stage.name)
-    try:
-        kept: dict[str, Any] = json.loads(file.read_bytes())
-    except (OSError, ValueError):
-        kept = {}
-    if kept.get("key") != key:
-        kept = {"key": key, "figures": dict(stage.audit(corpus))}
-        write_whole(file, json.dumps(kept).encode())
-    figures: dict[str, float] = kept["figures"]
-    return figures
+class _Audited(NamedTuple):
+    """The file with what an audit found, and what the judgments that it is about depend on."""
+
+    file: Path
+    key: str
+
+    def figures(self) -> Mapping[str, float] | None:
+        """What is kept of these judgments."""
+        try:
+            kept: dict[str, Any] = json.loads(self.file.read_bytes())
+        except (OSError, ValueError):
+            return None
+        return kept["figures"] if kept.get("key") == self.key else None
+
+    def keep(self, figures: Mapping[str, float]) -> None:
+        write_whole(self.file, json.dumps({"key": self.key, "figures": dict(figures)}).encode())
 
 
 def _measured(stage: CorpusStage, directory: RunDirectory, part: int) -> pa.RecordBatch:

@@ -177,10 +177,10 @@ class CorpusStage(Stage, Protocol):
 
 @runtime_checkable
 class Audited(CorpusStage, Protocol):
-    """A corpus stage that can tell, when all is judged, how good its judgments are."""
+    """A corpus stage that can tell how good its judgments are."""
 
-    def audit(self, corpus: Corpus) -> Mapping[str, float]:
-        """Figures for the manifest and the report, by name."""
+    def resolve_audited(self, corpus: Corpus) -> tuple[Callable[[int], pa.RecordBatch], Mapping[str, float]]:
+        """What `resolve` returns, and figures for the manifest and the report, by name."""
 
 
 class Incomparable(NamedTuple):

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numba import njit, uint64
 
 from curate.text.arrow import Bytes, Offsets, utf8_view
-from curate.text.shingles import mix64
+from curate.text.hashes import mix64
 
 
 def content_hashes(texts: pa.Array) -> pa.Array:

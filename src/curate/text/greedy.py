@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, uint64
 
+from curate.text.hashes import mix64
 from curate.text.jaccard import capacity_for, fill, least_shared, shared_at_least
-from curate.text.shingles import mix64
 
 Hashes = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]

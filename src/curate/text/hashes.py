@@ -1,4 +1,6 @@
-"""A hash of a stretch of text, eight bytes at a time."""
+"""Hashes of stretches of text, eight bytes at a time, and of integers."""
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -54,8 +56,35 @@ def hashed(place: int, length: int, lower: bool) -> np.uint64:
 @njit(inline="always", cache=True)
 def _with(running: np.uint64, eight_bytes: np.uint64, lower: bool) -> np.uint64:
     if lower:
-        low = eight_bytes & _LOW
-        capitals = (low + _FROM_A) & ~(low + _BEHIND_Z) & ~eight_bytes & _HIGH
-        eight_bytes |= capitals >> uint64(2)
+        eight_bytes = lowered(eight_bytes)
     running = (running ^ eight_bytes) * _PRIME
     return running ^ running >> uint64(32)  # type: ignore[no-any-return]
+
+
+@njit(inline="always", cache=True)
+def lowered(eight_bytes: np.uint64) -> np.uint64:
+    """Eight bytes with A to Z in lower case."""
+    low = eight_bytes & _LOW
+    capitals = (low + _FROM_A) & ~(low + _BEHIND_Z) & ~eight_bytes & _HIGH
+    return eight_bytes | capitals >> uint64(2)  # type: ignore[no-any-return]
+
+
+@njit(nogil=True, cache=True, inline="always")
+def mix64(x: int) -> int:
+    """MurmurHash3's 64-bit finaliser: every bit of ``x`` reaches every bit of the result (a bijection)."""
+    x = uint64(x)
+    x ^= x >> uint64(33)
+    x *= uint64(0xFF51AFD7ED558CCD)
+    x ^= x >> uint64(33)
+    x *= uint64(0xC4CEB9FE1A85EC53)
+    bits: int = uint64(x ^ (x >> uint64(33)))
+    return bits
+
+
+@njit(nogil=True, cache=True)
+def mixed(values: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
+    """`mix64` of every integer of an array: spread over all 64 bits, so that ranges of them are equally full."""
+    bits = np.empty(len(values), np.uint64)
+    for i in range(len(values)):
+        bits[i] = mix64(values[i])
+    return bits

@@ -15,7 +15,8 @@ import pyarrow as pa
 from numba import njit, uint32, uint64
 
 from curate.text.arrow import Bytes, Offsets, utf8_view
-from curate.text.shingles import Hashes, Letters, letters, mix64, next_shingles, work_space
+from curate.text.hashes import mix64
+from curate.text.shingles import Hashes, Letters, letters, next_shingles, work_space
 
 Signatures = npt.NDArray[np.uint32]
 Counts = npt.NDArray[np.uint32]

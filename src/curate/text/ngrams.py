@@ -17,8 +17,9 @@ from numba import njit, uint32, uint64
 
 from curate.text.arrow import Bytes, Offsets, utf8_view
 from curate.text.codepoints import decode
+from curate.text.hashes import mix64
 from curate.text.jaccard import capacity_for
-from curate.text.shingles import Letters, letters, mix64
+from curate.text.shingles import Letters, letters
 
 Hashes = npt.NDArray[np.uint64]
 

@@ -17,8 +17,9 @@ import pyarrow as pa
 from numba import njit, uint64
 
 from curate.text.arrow import Bytes, Offsets, utf8_view
+from curate.text.hashes import mix64
 from curate.text.jaccard import capacity_for, insert
-from curate.text.shingles import Hashes, mix64
+from curate.text.shingles import Hashes
 from curate.text.words import FNV_BASIS, FNV_PRIME, SPACE, Characters, characters, code_point_at, count_words
 
 _LINE_FEED = 0x0A

@@ -24,16 +24,18 @@ Kernels work through a text in chunks that fit the first-level cache, so memory 
 
 import unicodedata
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import njit, uint32, uint64
+from numba import njit, uint64
 
 from curate.tables import Tables, derived
 from curate.text.arrow import Bytes, Offsets, utf8_view
+from curate.text.hashes import mix64
 from curate.text.jaccard import capacity_for, insert
+from curate.text.word_hashes import ALPHABETIC, LETTER, STANDS_ALONE, WORD, Words, hash_words, room_for_words
 
 Hashes = npt.NDArray[np.uint64]
 Letters = npt.NDArray[np.uint32]
@@ -47,14 +49,6 @@ _BASE = 0x9E3779B97F4A7C15
 _WORTH_COUNTING = 1 << 20
 """Possible shingles of a text from which they are counted first, so that its table is no larger than it must
 be."""
-
-_STANDS_ALONE = 1 << 31
-"""Flag in the table of letters: this code point stands alone."""
-_ALPHABETIC = 1 << 30
-"""Flag beside it: so many of them make a word that each counts less."""
-
-WORD, CHARACTER, LETTER = 8, 5, 2
-"""What counts how much, in eighths of a word: a word, a code point of `_CHARACTERS`, one of `_LETTERS`."""
 
 _CHARACTERS = (
     "BOPOMOFO", "CJK", "HALFWIDTH KATAKANA", "HENTAIGANA", "HIRAGANA", "IDEOGRAPHIC", "KATAKANA", "NUSHU", "TANGUT",
@@ -111,33 +105,10 @@ def shingle_sets(texts: pa.Array, size: int) -> tuple[Hashes, Offsets]:
     return hashes[: ends[-1]], ends
 
 
-@njit(nogil=True, cache=True, inline="always")
-def mix64(x: int) -> int:
-    """MurmurHash3's 64-bit finaliser: every bit of ``x`` reaches every bit of the result (a bijection)."""
-    x = uint64(x)
-    x ^= x >> uint64(33)
-    x *= uint64(0xFF51AFD7ED558CCD)
-    x ^= x >> uint64(33)
-    x *= uint64(0xC4CEB9FE1A85EC53)
-    bits: int = uint64(x ^ (x >> uint64(33)))
-    return bits
-
-
-@njit(nogil=True, cache=True)
-def mixed(values: npt.NDArray[Any]) -> Hashes:
-    """`mix64` of every integer of an array: spread over all 64 bits, so that ranges of them are equally full."""
-    bits = np.empty(len(values), np.uint64)
-    for i in range(len(values)):
-        bits[i] = mix64(values[i])
-    return bits
-
-
 class Work(NamedTuple):
     """Work space of `next_shingles`, kept between the calls for one text."""
 
-    words: Hashes
-    weights: npt.NDArray[np.uint8]
-    """What each word counts, in eighths; `WORD` where there is none yet."""
+    words: Words
     shingles: Hashes
     powers: Hashes
     """Of `_BASE`."""
@@ -147,11 +118,11 @@ class Work(NamedTuple):
 def work_space(size: int) -> Work:
     """Room for shingles of so many words."""
     longest = size * (WORD // LETTER)
-    room = CHUNK_WORDS + longest
+    words = room_for_words(CHUNK_WORDS + longest)
     powers = np.ones(longest + 1, np.uint64)
     for i in range(longest):
         powers[i + 1] = powers[i] * uint64(_BASE)
-    return Work(np.empty(room, np.uint64), np.full(room, WORD, np.uint8), np.empty(room, np.uint64), powers)
+    return Work(words, np.empty(len(words.hashes), np.uint64), powers)
 
 
 @njit(nogil=True, cache=True)
@@ -175,82 +146,27 @@ def next_shingles(
     Returns:
         Number of hashes in ``work.shingles``, words carried over, and where to go on.
     """
+    words, weights = work.words.hashes, work.words.weights
     if carried < 0:
-        work.weights[: len(work.powers)] = WORD  # of what the text before left
-    count, parts, position = _hash_words(data, start, end, letters, work, max(carried, 0))
+        weights[: len(work.powers)] = WORD  # of what the text before left
+    count, parts, position = hash_words(data, start, end, letters, work.words, max(carried, 0))
     if parts == 0:
         made = max(count - size + 1, 0)
         if made:
-            _roll(work.words, count, size, work.powers, work.shingles)
+            _roll(words, count, size, work.powers, work.shingles)
     else:
         made = _roll_weighed(work, count, size)
     left = count - made
     if made == 0 and carried < 0 and count > 0:
-        work.shingles[0] = _hash_sequence(work.words, count)
+        work.shingles[0] = _hash_sequence(words, count)
         made = 1
         left = count
     for i in range(left):
-        work.words[i] = work.words[count - left + i]
-        work.weights[i] = work.weights[count - left + i]
+        words[i] = words[count - left + i]
+        weights[i] = weights[count - left + i]
     if parts:
-        work.weights[left:count] = WORD
+        weights[left:count] = WORD
     return made, left, position
-
-
-@njit(nogil=True, cache=True)
-def _hash_words(data: Bytes, position: int, end: int, letters: Letters, work: Work, count: int) -> tuple[int, int, int]:
-    """Append hashes of words (FNV-1a over folded code points, finalised) until ``work.words`` is full.
-
-    Returns how many there are then, how many of them are parts of words, and where to go on.
-    """
-    words, weights = work.words, work.weights
-    parts = 0
-    for i in range(count):
-        parts += weights[i] != WORD
-    basis, prime = uint64(0xCBF29CE484222325), uint64(0x100000001B3)
-    full = len(words) - 2  # one step can end a word and add one that stands alone
-    word, inside = basis, False
-    while position < end:
-        byte = uint64(data[uint64(position)])  # a signed place would be checked for being negative
-        if byte < 0x80:
-            letter = letters[byte]
-            position += 1
-        else:
-            letter, position = _decode(data, position, uint32(byte), letters)
-        if letter and not letter & uint32(_STANDS_ALONE):
-            word = (word ^ uint64(letter)) * prime
-            inside = True
-            continue
-        if inside:
-            words[count] = mix64(word)
-            count += 1
-            word, inside = basis, False
-        if letter:
-            words[count] = mix64((basis ^ uint64(letter)) * prime)
-            weights[count] = LETTER if letter & uint32(_ALPHABETIC) else CHARACTER
-            parts += 1
-            count += 1
-        if count > full:
-            return count, parts, position
-    if inside:
-        words[count] = mix64(word)
-        count += 1
-    return count, parts, position
-
-
-@njit(nogil=True, cache=True, inline="always")
-def _decode(data: Bytes, position: int, lead: int, letters: Letters) -> tuple[int, int]:
-    """Entry of ``letters`` for the code point of two to four bytes at ``position``; where the next begins."""
-    low = uint32(0x3F)
-    if lead < 0xE0:
-        point = uint32((lead & uint32(0x1F)) << 6) | (data[position + 1] & low)
-        return letters[point], position + 2
-    if lead < 0xF0:
-        point = uint32((lead & uint32(0xF)) << 12) | uint32((data[position + 1] & low) << 6)
-        return letters[point | (data[position + 2] & low)], position + 3
-    point = uint32((lead & uint32(0x7)) << 18) | uint32((data[position + 1] & low) << 12)
-    point |= uint32((data[position + 2] & low) << 6) | (data[position + 3] & low)
-    return letters[point], position + 4
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -278,7 +194,7 @@ def _roll(words: Hashes, count: int, size: int, powers: Hashes, shingles: Hashes
 @njit(nogil=True, cache=True)
 def _roll_weighed(work: Work, count: int, size: int) -> int:
     """The same of the fewest words from each on that count ``size``; how many there are."""
-    words, weights, powers = work.words, work.weights, work.powers
+    words, weights, powers = work.words.hashes, work.words.weights, work.powers
     total, weight, behind = uint64(0), 0, 0
     for first in range(count):
         while weight < WORD * size and behind < count:
@@ -333,7 +249,7 @@ def _build_letters() -> Tables:
             continue
         name, flags = unicodedata.name(character, ""), 0
         if name.startswith(_CHARACTERS + _LETTERS):
-            flags = _STANDS_ALONE | (_ALPHABETIC if name.startswith(_LETTERS) else 0)
+            flags = STANDS_ALONE | (ALPHABETIC if name.startswith(_LETTERS) else 0)
         table[point] = _fold(character) | flags
     return {"letters": table}
 

@@ -5,7 +5,8 @@ as a MinHash of its own: two documents at Jaccard similarity *s* have the same l
 sample is all documents whose lowest half, mixed, lies below a bound. So whoever is in the sample is joined by a twin at
 *s* with probability *s*, however large the corpus and however small the sample (coordinated sampling: Cohen and Kaplan,
 "Leveraging discarded samples for tighter estimation of multiple-set aggregates", SIGMETRICS 2009). Kept documents of
-the sample that share their lowest half are compared exactly; each miss found at *s* stands for 1 / *s* of them.
+the sample that share their lowest half, a *cohort*, are compared exactly; each miss found at *s* stands for 1 / *s* of
+them. They are read and compared together with the candidates of the bands (`curate.stages.near_dup.survivors`).
 """
 
 import functools
@@ -16,18 +17,20 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curate.stages.contract import Corpus
-from curate.stages.near_dup.candidates import COMPONENTS
+from curate.stages.contract import Corpus, Rows
+from curate.stages.near_dup.exact import comparable
 from curate.stages.near_dup.numbering import Numbering
-from curate.stages.near_dup.settings import NearDupSettings
-from curate.stages.near_dup.survivors import find_survivors
 from curate.stages.sending import column
-from curate.text.shingles import mixed
+from curate.text.hashes import mixed
 
+COHORT = "cohort"
+"""Column of the partials with the lowest of the lower halves."""
 SAMPLE = 1 << 16
 """Documents in the sample, about."""
 MOST_SHINGLES = 1 << 24
-"""Shingles compared at most: a bound on memory where a common phrase puts many documents together."""
+"""Shingles compared at most, about: the sample is smaller where a common phrase puts many documents together."""
+
+Keys = npt.NDArray[np.uint64]
 
 
 class Audit(NamedTuple):
@@ -45,62 +48,86 @@ class Audit(NamedTuple):
     """Upper end of its 95 % interval (one-sided, Poisson)."""
 
 
-class _Chosen(NamedTuple):
-    """Kept documents of one part that are in the sample, with those that were removed as near-duplicates."""
+class Sample(NamedTuple):
+    """The documents of some cohorts, each chosen with the same probability."""
 
-    rows: npt.NDArray[np.int64]
-    cohorts: npt.NDArray[np.uint32]
-    shingles: npt.NDArray[np.uint32]
-    removed: int
+    bound: float
+    """Below it lie the `cohort_keys` of those in the sample."""
+
+    def holds(self, cohorts: Keys) -> npt.NDArray[np.bool_]:
+        """Whether documents of these cohorts are in the sample."""
+        inside: npt.NDArray[np.bool_] = cohorts < self.bound
+        return inside
 
 
-def audit(corpus: Corpus, numbering: Numbering, settings: NearDupSettings) -> Audit:
-    """Compare a sample of the kept documents with each other, other than by their bands.
+def cohort_keys(partial: pa.Table) -> Keys:
+    """Cohort of every document, spread over 64 bits."""
+    keys: Keys = mixed(column(partial, COHORT).astype(np.int64))
+    return keys
+
+
+def draw(corpus: Corpus, numbering: Numbering, copies: Rows) -> Sample:
+    """The largest sample within `SAMPLE` and `MOST_SHINGLES`.
 
     Args:
-        corpus: what was observed and judged.
+        corpus: what was observed.
         numbering: numbers of the documents.
-        settings: what counts as a near-duplicate.
+        copies: from `curate.stages.near_dup.exact.find_copies`; they lie in no cohort.
     """
-    bound = min(SAMPLE / max(numbering.documents, 1), 1.0)
-    chosen = list(corpus.map(functools.partial(_choose, corpus, bound), range(numbering.parts)))
-    shared = _shared(chosen)
-    groups = [_group(part, shared, first) for part, first in zip(chosen, numbering.firsts, strict=False)]
-    found = find_survivors(corpus, numbering, groups, ["cohort"], settings)
-    jaccard = [column(found[part], "jaccard") for part in range(len(corpus.earlier), numbering.parts)]
-    own = chosen[len(corpus.earlier) :]
-    return _estimate(
-        documents=sum(len(part.rows) + part.removed for part in own),
-        removed=sum(part.removed for part in own),
-        jaccard=np.concatenate([np.empty(0), *jaccard]),
-        similarity=settings.similarity,
-    )
-
-
-def _choose(corpus: Corpus, bound: float, part: int) -> _Chosen:
-    table = corpus.partial(part, ["shingles", "cohort"])
-    verdicts = corpus.verdicts(part)
-    cohorts = column(table, "cohort")
-    inside = (column(table, "shingles") > 0) & (mixed(cohorts.astype(np.int64)) < bound * 2.0**64)
-    removed = verdicts.column("survivor_part").is_valid().to_numpy()
-    near = removed & ~column(verdicts, "exact").astype(np.bool_)
-    rows = np.flatnonzero(inside & ~removed)
-    return _Chosen(rows, cohorts[rows], column(table, "shingles")[rows], int((inside & near).sum()))
-
-
-def _shared(chosen: list[_Chosen]) -> npt.NDArray[np.uint32]:
-    """Cohorts of two documents or more, lowest first, as many as may be compared."""
-    cohorts = np.concatenate([part.cohorts for part in chosen] or [np.empty(0, np.uint32)])
-    shingles = np.concatenate([part.shingles for part in chosen] or [np.empty(0, np.uint32)])
+    sample = Sample(2.0**64 * min(SAMPLE / max(numbering.documents, 1), 1.0))
+    lengths = functools.partial(_lengths, corpus, numbering, copies, sample)
+    parts = list(corpus.map(lengths, range(numbering.parts)))
+    cohorts = np.concatenate([cohorts for cohorts, _ in parts] or [np.empty(0, np.uint64)])
+    shingles = np.concatenate([shingles for _, shingles in parts] or [np.empty(0, np.uint32)])
     values, places, counts = np.unique(cohorts, return_inverse=True, return_counts=True)
-    sizes = np.where(counts > 1, np.bincount(places, shingles, len(values)), 0)
-    return values[(counts > 1) & (np.cumsum(sizes) <= MOST_SHINGLES)]
+    compared = np.cumsum(np.where(counts > 1, np.bincount(places, shingles, len(values)), 0))
+    too_many = np.searchsorted(compared, MOST_SHINGLES, side="right")
+    return sample if too_many == len(values) else Sample(float(values[too_many]))
 
 
-def _group(chosen: _Chosen, shared: npt.NDArray[np.uint32], first: int) -> pa.Table:
-    """Documents of a part that are compared, each with those of its cohort."""
-    compared = np.isin(chosen.cohorts, shared)
-    return pa.table([first + chosen.rows[compared], chosen.cohorts[compared]], schema=COMPONENTS)
+def _lengths(
+    corpus: Corpus, numbering: Numbering, copies: Rows, sample: Sample, part: int
+) -> tuple[Keys, npt.NDArray[np.uint32]]:
+    """Cohort and number of shingles of the documents of a part that are in the sample."""
+    table = corpus.partial(part, ["shingles", COHORT])
+    rows = comparable(corpus, numbering, copies, part)
+    cohorts = cohort_keys(table)[rows]
+    inside = sample.holds(cohorts)
+    return cohorts[inside], column(table, "shingles")[rows][inside]
+
+
+def audit(
+    corpus: Corpus,
+    numbering: Numbering,
+    sample: Sample,
+    removed: Rows,
+    jaccard: npt.NDArray[np.float64],
+    similarity: float,
+) -> Audit:
+    """What the comparison of the sample's cohorts says of the whole corpus.
+
+    Args:
+        corpus: what was observed.
+        numbering: numbers of the documents.
+        sample: whose cohorts were compared.
+        removed: from `curate.stages.near_dup.judgments.find_fates`.
+        jaccard: of each kept document that was found to be missed, and the one it is like.
+        similarity: from which two documents are near-duplicates.
+    """
+    count = functools.partial(_count, corpus, numbering, sample, removed)
+    counted = list(corpus.map(count, range(len(corpus.earlier), numbering.parts)))
+    kept, twins = (sum(each) for each in zip((0, 0), *counted, strict=True))
+    return _estimate(documents=kept + twins, removed=twins, jaccard=jaccard, similarity=similarity)
+
+
+def _count(corpus: Corpus, numbering: Numbering, sample: Sample, removed: Rows, part: int) -> tuple[int, int]:
+    """Documents of a part in the sample: kept ones, and those removed as near-duplicates."""
+    table, rows = corpus.partial(part, ["shingles", COHORT]), removed[part]
+    inside = sample.holds(cohort_keys(table)) & (column(table, "shingles") > 0)
+    places = numbering.rows_in(part, column(rows, "document"))
+    twins = inside[places[~column(rows, "exact").astype(np.bool_)]].sum()
+    inside[places] = False
+    return int(inside.sum()), int(twins)
 
 
 def _estimate(documents: int, removed: int, jaccard: npt.NDArray[np.float64], similarity: float) -> Audit:

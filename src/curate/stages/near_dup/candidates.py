@@ -1,4 +1,4 @@
-"""Which documents must be compared: those that meet in a bucket of some band.
+"""Which documents must be compared: those that meet in a bucket of some band, or in the audit's sample.
 
 Band keys are brought together by ranges of their value, whatever the size of the corpus. Components of documents that
 meet, directly or through others, are only units of work: documents in different ones share no bucket, so each can be
@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from curate.stages.contract import Corpus, Rows, addressed
+from curate.stages.near_dup.audit import COHORT, Sample, cohort_keys
+from curate.stages.near_dup.exact import comparable
 from curate.stages.near_dup.homing import in_order
 from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.partial import band_column
@@ -32,7 +34,7 @@ _ROW_BYTES = 16
 Star = Callable[[Nodes, Nodes], tuple[Nodes, Nodes]]
 
 
-def find_candidates(corpus: Corpus, numbering: Numbering, copies: Rows, bands: int) -> Rows:
+def find_candidates(corpus: Corpus, numbering: Numbering, copies: Rows, bands: int, sample: Sample) -> Rows:
     """`COMPONENTS` of every part, copies and documents removed by an earlier run left aside.
 
     Args:
@@ -40,9 +42,10 @@ def find_candidates(corpus: Corpus, numbering: Numbering, copies: Rows, bands: i
         numbering: numbers of the documents.
         copies: from `curate.stages.near_dup.exact.find_copies`.
         bands: number of band columns.
+        sample: of `curate.stages.near_dup.audit.draw`, whose documents meet by their cohort too.
     """
     ranges = ranges_for(_ROW_BYTES * bands * numbering.documents)
-    send = functools.partial(_send_keys, corpus, numbering, copies, bands, ranges)
+    send = functools.partial(_send_keys, corpus, numbering, copies, bands, sample, ranges)
     edges = corpus.exchange(send, numbering.parts, functools.partial(_receive_keys, numbering), ranges, _KEYS)
     if numbering.documents <= IN_ONE_PLACE:
         label = functools.partial(_send_united, edges, numbering)
@@ -53,14 +56,13 @@ def find_candidates(corpus: Corpus, numbering: Numbering, copies: Rows, bands: i
 
 
 def _send_keys(
-    corpus: Corpus, numbering: Numbering, copies: Rows, bands: int, ranges: int, part: int
+    corpus: Corpus, numbering: Numbering, copies: Rows, bands: int, sample: Sample, ranges: int, part: int
 ) -> Iterator[pa.RecordBatch]:
-    takes_part = column(corpus.partial(part, ["shingles"]), "shingles") > 0
-    takes_part[numbering.rows_in(part, column(copies[part], "document"))] = False
-    if part < len(corpus.earlier):
-        takes_part &= corpus.verdicts(part).column("survivor_part").is_null().to_numpy()
-    rows = np.flatnonzero(takes_part)
+    rows = comparable(corpus, numbering, copies, part)
     documents = numbering.span(part)[rows]
+    cohorts = cohort_keys(corpus.partial(part, [COHORT]))[rows]
+    sampled = sample.holds(cohorts)
+    yield addressed(range_of_key(cohorts[sampled], ranges), key=cohorts[sampled], document=documents[sampled])
     for band in range(bands):
         keys = column(corpus.partial(part, [band_column(band)]), band_column(band))[rows]
         yield addressed(range_of_key(keys, ranges), key=keys, document=documents)

@@ -48,6 +48,15 @@ def find_copies(corpus: Corpus, numbering: Numbering, *, by_id: bool) -> Rows:
     return sent_home(corpus, groups, numbering, COPIES)
 
 
+def comparable(corpus: Corpus, numbering: Numbering, copies: Rows, part: int) -> npt.NDArray[np.int64]:
+    """Rows of a part that are compared by their shingles: neither copies nor taken out by an earlier run."""
+    may: npt.NDArray[np.bool_] = column(corpus.partial(part, ["shingles"]), "shingles") > 0
+    may[numbering.rows_in(part, column(copies[part], "document"))] = False
+    if part < len(corpus.earlier):
+        may &= corpus.verdicts(part).column("survivor_part").is_null().to_numpy()
+    return np.flatnonzero(may)
+
+
 def _send_hashes(corpus: Corpus, numbering: Numbering, ranges: int, part: int) -> Iterator[pa.RecordBatch]:
     table = corpus.partial(part, ["content_hash", "priority", "scope", "id"])
     rows = np.flatnonzero(table.column("scope").is_valid().to_numpy())

@@ -5,8 +5,8 @@ stand for; then every part can be judged by itself.
 """
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -37,8 +37,17 @@ _FOLLOWED = pa.schema([*REMOVALS, ("exact", pa.bool_())])
 _NAMED = pa.schema([*_FOLLOWED, ("id", pa.string())])
 
 
-def judgments(corpus: Corpus, numbering: Numbering, copies: Rows, removals: Rows) -> Callable[[int], pa.RecordBatch]:
-    """A task that judges one part of this run, row for row; all null where a document was already out."""
+class Fates(NamedTuple):
+    """Removed documents, each with its survivor."""
+
+    survivors: Rows
+    """In the part of the survivor."""
+    removed: Rows
+    """In the part of the removed document, in its order."""
+
+
+def find_fates(corpus: Corpus, numbering: Numbering, copies: Rows, removals: Rows) -> Fates:
+    """Bring copies and removals together, and to all whom they concern."""
     ask = functools.partial(_send_copies, copies, numbering)
     receive = functools.partial(_follow, corpus, numbering, removals)
     followed = corpus.exchange(ask, numbering.parts, receive, numbering.parts, COPIES)
@@ -46,7 +55,35 @@ def judgments(corpus: Corpus, numbering: Numbering, copies: Rows, removals: Rows
     named = corpus.exchange(
         name, len(followed), functools.partial(_name, corpus, numbering), numbering.parts, _FOLLOWED
     )
-    return functools.partial(_judge, corpus, numbering, named, sent_home(corpus, named, numbering, _NAMED))
+    return Fates(named, sent_home(corpus, named, numbering, _NAMED))
+
+
+def judgments(corpus: Corpus, numbering: Numbering, fates: Fates, part: int) -> pa.RecordBatch:
+    """Judge a part of this run, counted without those of earlier runs; all null where a document was already out."""
+    part += len(corpus.earlier)
+    rows = fates.removed[part]
+    hashes = corpus.partial(part, ["content_hash"]).column("content_hash").combine_chunks()
+    places = np.full(len(hashes), -1)
+    places[numbering.rows_in(part, column(rows, "document"))] = np.arange(len(rows))
+    out = places < 0
+    take = pa.array(places, mask=out)
+    survivors = column(rows, "survivor")
+    parts = numbering.part_of(survivors)
+    where = _where(corpus, parts, survivors - numbering.firsts[parts])
+    copies = np.ones(len(hashes), np.int64)
+    np.add.at(copies, numbering.rows_in(part, column(fates.survivors[part], "survivor")), 1)
+    columns = [
+        hashes,
+        rows.column("id").combine_chunks().take(take),
+        pa.StructArray.from_arrays(
+            [where["part"].take(take), where["row"].take(take)], fields=list(_PLACE), mask=pa.array(out)
+        ),
+        where["run"].take(take),
+        rows.column("jaccard").combine_chunks().take(take),
+        rows.column("exact").combine_chunks().take(take),
+        pa.array(copies, mask=~(out & hashes.is_valid().to_numpy(zero_copy_only=False))),
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=pa.schema(list(JUDGMENTS.items())))
 
 
 def _send_copies(copies: Rows, numbering: Numbering, part: int) -> Iterator[pa.RecordBatch]:
@@ -105,34 +142,6 @@ def _name(corpus: Corpus, numbering: Numbering, part: int, rows: pa.Table) -> pa
         return pa.table([[] for _ in _NAMED], schema=_NAMED)
     ids = corpus.partial(part, ["id"]).column("id").combine_chunks()
     return rows.append_column("id", ids.take(pa.array(numbering.rows_in(part, column(rows, "survivor")))))
-
-
-def _judge(corpus: Corpus, numbering: Numbering, named: Rows, removed: Rows, part: int) -> pa.RecordBatch:
-    """Judge a part of this run, counted without those of earlier runs."""
-    part += len(corpus.earlier)
-    rows = removed[part]
-    hashes = corpus.partial(part, ["content_hash"]).column("content_hash").combine_chunks()
-    places = np.full(len(hashes), -1)
-    places[numbering.rows_in(part, column(rows, "document"))] = np.arange(len(rows))
-    out = places < 0
-    take = pa.array(places, mask=out)
-    survivors = column(rows, "survivor")
-    parts = numbering.part_of(survivors)
-    where = _where(corpus, parts, survivors - numbering.firsts[parts])
-    copies = np.ones(len(hashes), np.int64)
-    np.add.at(copies, numbering.rows_in(part, column(named[part], "survivor")), 1)
-    columns = [
-        hashes,
-        rows.column("id").combine_chunks().take(take),
-        pa.StructArray.from_arrays(
-            [where["part"].take(take), where["row"].take(take)], fields=list(_PLACE), mask=pa.array(out)
-        ),
-        where["run"].take(take),
-        rows.column("jaccard").combine_chunks().take(take),
-        rows.column("exact").combine_chunks().take(take),
-        pa.array(copies, mask=~(out & hashes.is_valid().to_numpy(zero_copy_only=False))),
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=pa.schema(list(JUDGMENTS.items())))
 
 
 def _where(corpus: Corpus, parts: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> dict[str, Any]:

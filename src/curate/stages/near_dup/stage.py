@@ -1,5 +1,6 @@
 """The ``near_dup`` stage itself: what it declares, what it observes, how it judges."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -10,15 +11,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.stages.contract import Corpus, Incomparable, Reason, Settings, reasons_where
-from curate.stages.near_dup.audit import audit
+from curate.stages.near_dup.audit import audit, draw
 from curate.stages.near_dup.candidates import find_candidates
 from curate.stages.near_dup.exact import find_copies
-from curate.stages.near_dup.judgments import JUDGMENTS, judgments
+from curate.stages.near_dup.judgments import JUDGMENTS, find_fates, judgments
 from curate.stages.near_dup.numbering import Numbering
-from curate.stages.near_dup.partial import band_column, observation, partial_schema
+from curate.stages.near_dup.partial import observation, partial_schema
 from curate.stages.near_dup.preference import columns_read
 from curate.stages.near_dup.settings import NearDupSettings
 from curate.stages.near_dup.survivors import find_survivors
+from curate.stages.sending import column
 from curate.text.minhash import Permutations, Sketches, lowest_halves, permutations, shingle_hashes32, signatures
 from curate.text.shingles import shingle_sets
 
@@ -92,16 +94,20 @@ class NearDup:
 
     def resolve(self, corpus: Corpus) -> Callable[[int], pa.RecordBatch]:
         """Find a kept survivor for every copy; what is returned judges one part."""
+        judge, _ = self.resolve_audited(corpus)
+        return judge
+
+    def resolve_audited(self, corpus: Corpus) -> tuple[Callable[[int], pa.RecordBatch], Mapping[str, float]]:
+        """And what a random sample says of near-duplicates that were missed: `curate.stages.near_dup.audit.Audit`."""
         numbering = Numbering(corpus.rows, len(corpus.earlier))
         copies = find_copies(corpus, numbering, by_id=self.settings.by_id)
-        components = find_candidates(corpus, numbering, copies, self.banding.bands)
-        bands = [band_column(band) for band in range(self.banding.bands)]
-        removals = find_survivors(corpus, numbering, components, bands, self.settings)
-        return judgments(corpus, numbering, copies, removals)
-
-    def audit(self, corpus: Corpus) -> Mapping[str, float]:
-        """What a random sample says of near-duplicates that were missed: `curate.stages.near_dup.audit.Audit`."""
-        return audit(corpus, Numbering(corpus.rows, len(corpus.earlier)), self.settings)._asdict()
+        sample = draw(corpus, numbering, copies)
+        components = find_candidates(corpus, numbering, copies, self.banding.bands, sample)
+        removals = find_survivors(corpus, numbering, components, sample, self.settings)
+        fates = find_fates(corpus, numbering, copies, removals)
+        missed = column(removals[numbering.parts], "jaccard")
+        found = audit(corpus, numbering, sample, fates.removed, missed, self.settings.similarity)
+        return functools.partial(judgments, corpus, numbering, fates), found._asdict()
 
     def incomparable(self, then: Mapping[str, Any]) -> Incomparable | None:
         """Keys of an earlier run mean the same only under the same shingles, bands, rows, seed and scope.

@@ -4,6 +4,8 @@ A document is removed if, and only if, one kept before it is a candidate and rea
 together into *chains*, each settled by itself. The documents of a chain are brought into the order of preference first,
 then their shingle sets, computed anew from the texts, come in batches of that order. So whoever settles a chain holds
 one batch and the sets of kept documents, even where one component spans the corpus.
+
+Kept documents of the audit's sample are compared once more, with those of their cohort. Who is found then was missed.
 """
 
 import functools
@@ -15,13 +17,16 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curate.stages.contract import Corpus, Rows, addressed
+from curate.stages.near_dup.audit import COHORT, Sample, cohort_keys
 from curate.stages.near_dup.homing import in_order, sent_home
 from curate.stages.near_dup.numbering import Numbering
+from curate.stages.near_dup.partial import band_column
 from curate.stages.near_dup.preference import preferred_order
 from curate.stages.near_dup.settings import NearDupSettings
 from curate.stages.sending import RANGE_BYTES, column, range_of_key, ranges_for
 from curate.text.greedy import Selection, Sets
-from curate.text.shingles import mixed, shingle_sets
+from curate.text.hashes import mixed
+from curate.text.shingles import shingle_sets
 
 REMOVALS = pa.schema([("document", pa.int64()), ("survivor", pa.int64()), ("jaccard", pa.float64())])
 """A removed document, the kept one that stands for it, and their exact similarity."""
@@ -36,6 +41,7 @@ _MEMBERS = pa.schema(
     [
         ("reached", pa.int64()),
         ("document", pa.int64()),
+        ("cohort", pa.uint64()),
         ("buckets", pa.list_(pa.uint64())),
         ("shingles", pa.large_list(pa.uint64())),
     ]
@@ -47,41 +53,42 @@ _IN_MEMORY = 1 << 23
 
 
 def find_survivors(
-    corpus: Corpus, numbering: Numbering, components: Rows, buckets: Sequence[str], settings: NearDupSettings
+    corpus: Corpus, numbering: Numbering, components: Rows, sample: Sample, settings: NearDupSettings
 ) -> Rows:
-    """`REMOVALS` of every part.
+    """`REMOVALS` of every part, and behind them those that were missed: rows of the same kind.
 
     Args:
         corpus: what was observed.
         numbering: numbers of the documents.
-        components: of every part, its candidates (``document``, ascending) and what each belongs to (``component``).
-        buckets: columns of the partials; documents that agree in none are not compared.
+        components: from `curate.stages.near_dup.candidates.find_candidates`.
+        sample: of `curate.stages.near_dup.audit.draw`.
         settings: what counts as a near-duplicate, and what is preferred.
     """
-    count = functools.partial(_hashes, corpus, numbering, components, len(buckets))
+    bands = settings.banding.bands
+    count = functools.partial(_hashes, corpus, numbering, components, bands)
     chains = ranges_for(2 * 8 * sum(corpus.map(count, range(numbering.parts))))
-    rank = functools.partial(_send_ranked, corpus, numbering, components, len(buckets), chains)
+    rank = functools.partial(_send_ranked, corpus, numbering, components, bands, chains)
     receive = functools.partial(_receive_ranked, numbering, settings.by_id)
     ranked = corpus.exchange(rank, numbering.parts, receive, chains, _RANKED)
     hashes = list(corpus.map(functools.partial(_reached, ranked), range(chains)))
     firsts = np.cumsum([0, *(-(-reached // BATCH_HASHES) for reached in hashes)])
     places = sent_home(corpus, ranked, numbering, _PLACES)
-    send = functools.partial(_send_members, corpus, numbering, places, firsts, buckets, settings.shingle_words)
+    send = functools.partial(_send_members, corpus, numbering, places, firsts, bands, settings.shingle_words)
     batches = corpus.exchange(send, numbering.parts, _receive_members, int(firsts[-1]), _MEMBERS)
-    settle = functools.partial(_settle, corpus, numbering, batches, firsts, hashes, settings)
-    return corpus.exchange(settle, chains, in_order, numbering.parts, REMOVALS)
+    settle = functools.partial(_settle, corpus, numbering, batches, firsts, hashes, sample, settings)
+    return corpus.exchange(settle, chains, in_order, numbering.parts + 1, REMOVALS)
 
 
-def _hashes(corpus: Corpus, numbering: Numbering, components: Rows, buckets: int, part: int) -> int:
-    """Hashes of all candidates of a part: their buckets and shingles, repeats counted."""
+def _hashes(corpus: Corpus, numbering: Numbering, components: Rows, bands: int, part: int) -> int:
+    """Hashes of all candidates of a part: their band keys and shingles, repeats counted."""
     rows = numbering.rows_in(part, column(components[part], "document"))
     if not len(rows):
         return 0
-    return buckets * len(rows) + int(column(corpus.partial(part, ["shingles"]), "shingles")[rows].sum(dtype=np.int64))
+    return bands * len(rows) + int(column(corpus.partial(part, ["shingles"]), "shingles")[rows].sum(dtype=np.int64))
 
 
 def _send_ranked(
-    corpus: Corpus, numbering: Numbering, components: Rows, buckets: int, chains: int, part: int
+    corpus: Corpus, numbering: Numbering, components: Rows, bands: int, chains: int, part: int
 ) -> Iterator[pa.RecordBatch]:
     documents = column(components[part], "document")
     rows = numbering.rows_in(part, documents)
@@ -93,7 +100,7 @@ def _send_ranked(
         priority=column(table, "priority")[rows],
         id=table.column("id").combine_chunks().take(pa.array(rows)),
         document=documents,
-        hashes=buckets + column(table, "shingles")[rows].astype(np.int64),
+        hashes=bands + column(table, "shingles")[rows].astype(np.int64),
     )
 
 
@@ -115,7 +122,7 @@ def _send_members(
     numbering: Numbering,
     places: Rows,
     firsts: npt.NDArray[np.int64],
-    buckets: Sequence[str],
+    bands: int,
     size: int,
     part: int,
 ) -> Iterator[pa.RecordBatch]:
@@ -125,13 +132,15 @@ def _send_members(
     if not len(rows):
         return
     to = firsts[column(places[part], "chain")] + (reached - 1) // BATCH_HASHES
-    keys = [column(corpus.partial(part, [name]), name)[rows].astype(np.uint64) for name in buckets]
+    cohorts = cohort_keys(corpus.partial(part, [COHORT]))[rows]
+    keys = [column(corpus.partial(part, [name]), name)[rows] for name in map(band_column, range(bands))]
     for some in _slices(column(corpus.partial(part, ["shingles"]), "shingles")[rows]):
         sets, offsets = shingle_sets(corpus.texts(part, rows[some]), size)
         yield addressed(
             to[some],
             reached=reached[some],
             document=documents[some],
+            cohort=cohorts[some],
             buckets=_lists([own[some] for own in keys]),
             shingles=pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(sets)),
         )
@@ -161,36 +170,64 @@ def _settle(
     batches: Rows,
     firsts: npt.NDArray[np.int64],
     hashes: Sequence[int],
+    sample: Sample,
     settings: NearDupSettings,
     chain: int,
 ) -> Iterator[pa.RecordBatch]:
-    """To the part of each removed document: what stands for it."""
-    room = hashes[chain]
-    members = np.empty(room, np.uint64) if room <= _IN_MEMORY else corpus.scratch(np.uint64, room)
-    selection = Selection(settings.similarity, members)
+    """To the part of each removed document: what stands for it. Behind the parts: what does for each missed one."""
+    selection, audited = (Selection(settings.similarity, _room(corpus, hashes[chain])) for _ in range(2))
     for batch in range(firsts[chain], firsts[chain + 1]):
         if not len(rows := batches[batch]):
             continue
-        sets = _sets(rows, numbering)
+        sets, cohorts = _sets(rows, numbering)
         survivors, jaccard = selection.take(sets)
-        removed = survivors >= 0
-        documents = sets.labels[removed]
-        yield addressed(
-            numbering.part_of(documents), document=documents, survivor=survivors[removed], jaccard=jaccard[removed]
+        removed = np.flatnonzero(survivors >= 0)
+        yield _found(
+            numbering.part_of(sets.labels[removed]), sets.labels[removed], survivors[removed], jaccard[removed]
         )
+        kept = np.flatnonzero((survivors < 0) & sample.holds(cohorts))
+        survivors, jaccard = audited.take(_cohorts(sets, cohorts, kept))
+        missed = np.flatnonzero(survivors >= 0)
+        behind = np.full(len(missed), numbering.parts)
+        yield _found(behind, sets.labels[kept[missed]], survivors[missed], jaccard[missed])
 
 
-def _sets(rows: pa.Table, numbering: Numbering) -> Sets:
-    """A batch in the order of preference; the shingles stay where they are."""
+def _room(corpus: Corpus, hashes: int) -> npt.NDArray[np.uint64]:
+    return np.empty(hashes, np.uint64) if hashes <= _IN_MEMORY else corpus.scratch(np.uint64, hashes)
+
+
+def _found(
+    to: npt.NDArray[np.int64],
+    documents: npt.NDArray[np.int64],
+    survivors: npt.NDArray[np.int64],
+    jaccard: npt.NDArray[np.float64],
+) -> pa.RecordBatch:
+    return addressed(to, document=documents, survivor=survivors, jaccard=jaccard)
+
+
+def _sets(rows: pa.Table, numbering: Numbering) -> tuple[Sets, npt.NDArray[np.uint64]]:
+    """A batch in the order of preference, and the cohorts; the shingles stay where they are."""
     order = np.argsort(column(rows, "reached"))
     documents = column(rows, "document")[order]
     buckets, shingles = (rows.column(name).chunk(0) for name in ("buckets", "shingles"))
     starts = shingles.offsets.to_numpy()
-    return Sets(
+    sets = Sets(
         labels=documents,
         buckets=buckets.flatten().to_numpy().reshape(len(rows), -1)[order],
         hashes=shingles.values.to_numpy(),
         starts=starts[:-1][order],
         sizes=np.diff(starts)[order],
         fixed=documents < numbering.first_new,
+    )
+    return sets, column(rows, "cohort")[order]
+
+
+def _cohorts(sets: Sets, cohorts: npt.NDArray[np.uint64], which: npt.NDArray[np.int64]) -> Sets:
+    """Some of the sets, each in no bucket but its cohort."""
+    return sets._replace(
+        labels=sets.labels[which],
+        buckets=cohorts[which, None],
+        starts=sets.starts[which],
+        sizes=sets.sizes[which],
+        fixed=sets.fixed[which],
     )

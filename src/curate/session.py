@@ -180,8 +180,7 @@ class Session:
         *,
         profile: bool,
     ) -> "Report":
-        from curate.report.model import build_report
-        from curate.report.page import write_report
+        from curate.report.page import make_report
 
         with face, _stoppable(engine, face), _explained(directory, engine, face):
             for warning in warnings:
@@ -193,8 +192,7 @@ class Session:
                 manifest["profile"] = outcome.profile.as_data()
             write_manifest(directory.manifest, manifest)
             face(Working("drawing the report"))
-            report = build_report(directory.path, plan.config.report)
-            write_report(directory.path, report)
+            report = make_report(directory.path, plan.config.report, engine.spread)
         engine.close()
         return report
 
@@ -333,8 +331,7 @@ def redraw(
     json: bool,
 ) -> int:
     """Build the report of a finished run again; its own settings hold unless a file is given."""
-    from curate.report.model import build_report
-    from curate.report.page import write_report
+    from curate.report.page import make_report
 
     folder = Path(run)
     manifest = read_manifest(folder)
@@ -345,8 +342,10 @@ def redraw(
         {"report.samples": 0 if no_samples else None},
         [*kept, *assignments],
     )
-    report = build_report(folder, config.report)
-    _, page = write_report(folder, report)
+    engine = local_engine(config)
+    report = make_report(folder, config.report, engine.spread)
+    engine.close()
+    page = folder / "report.html"
     if json:
         sys.stdout.write(msgspec.json.encode(report.summary).decode() + "\n")
     else:

@@ -287,9 +287,11 @@ def _read_part(path: Path, wanted: Mapping[int, int]) -> dict[int, Mapping[str, 
 
 
 def _beginnings(file: pq.ParquetFile, group: int, rows: list[int]) -> list[dict[str, Any]]:
-    table = file.read_row_group(group, columns=["id", "source", "origin", "text"]).take(pa.array(rows))
-    texts = table["text"]
+    """Documents of a row group, which is read as far as the last of them."""
+    columns = ["id", "source", "origin", "text"]
+    documents = next(file.iter_batches(max(rows) + 1, row_groups=[group], columns=columns)).take(pa.array(rows))
+    texts = documents.column("text")
     shown = pc.utf8_slice_codeunits(texts, 0, READ_CHARACTERS)
-    cut = table.drop_columns(["text"]).append_column("text", shown).append_column("bytes", pc.binary_length(texts))
-    documents: list[dict[str, Any]] = cut.to_pylist()
-    return documents
+    cut = documents.drop_columns(["text"]).append_column("text", shown)
+    found: list[dict[str, Any]] = cut.append_column("bytes", pc.binary_length(texts)).to_pylist()
+    return found

@@ -67,10 +67,11 @@ def raw_tokens(
         judges: all stages with verdicts.
         directory: the run.
         parts: how many parts there are.
-        engine: spreads the encoding.
+        engine: spreads reading and encoding.
         seed: of the draw.
     """
-    groups = [group for part in range(parts) for group in _unknown(directory, judges, part)]
+    found = engine.spread(lambda part: list(_unknown(directory, judges, part)), range(parts))
+    groups = [group for of_part in found for group in of_part]
     kept_tokens -= sum(group.edited_tokens for group in groups)
     total = sum(group.bytes for group in groups)
     exact = total <= COUNT_BYTES or len(groups) <= 2

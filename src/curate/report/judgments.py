@@ -64,7 +64,7 @@ class Judgments:
         return self._frame(self.files, first=0)
 
     def answers(self, *questions: pl.Expr) -> Iterable[pl.DataFrame]:
-        """What is selected of each piece of `frame`, in order: a part or less, so that dozens of answers fit in memory."""
+        """What is selected of each piece of `frame`, in order: a part or less, so that dozens of answers are small."""
         return self.spread(lambda piece: piece.select(*questions).collect(), self._pieces())
 
     def answers_of(self, rows: Iterable[int], *questions: pl.Expr) -> Iterable[pl.DataFrame]:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+import pyarrow as pa
 from rich.console import Console
 
 from curate.compiling import announced_compiling, load_compiler
@@ -182,6 +183,7 @@ class Session:
             notes, compiler = pool.submit(_stage_notes, stages), pool.submit(load_compiler)
             plan = self.plan(config, stages)
             import_module("curate.report.page")
+            pa.array([0])  # the first list has pyarrow import pandas, where there is one: 0.2 s
             compiler.result()
             return plan, [*_file_notes(plan), *notes.result()]
 

@@ -82,7 +82,7 @@ def raw_tokens(
 
     def encode(group: _Group) -> tuple[int, int]:
         table = pq.ParquetFile(directory.part(DOCUMENTS, group.part)).read_row_group(
-            group.number, columns=["text", "raw_bytes"]
+            group.number, columns=["text", "raw_bytes"], use_threads=False
         )
         chosen = table.take(pa.array(group.rows)).combine_chunks()
         text = chosen.column("text").combine_chunks() if len(chosen) else pa.array([], pa.large_string())

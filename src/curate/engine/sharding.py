@@ -171,7 +171,11 @@ class _Group(NamedTuple):
     def read(self) -> pa.RecordBatch:
         """Their ids and token ids."""
         with pq.ParquetFile(self.cached) as file:
-            tokens = file.read_row_group(self.number, columns=["input_ids"]).column("input_ids").combine_chunks()
+            tokens = (
+                file.read_row_group(self.number, columns=["input_ids"], use_threads=False)
+                .column("input_ids")
+                .combine_chunks()
+            )
         return pa.RecordBatch.from_arrays([self.ids.filter(self.here), tokens.filter(self.here)], ["id", "input_ids"])
 
 

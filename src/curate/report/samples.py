@@ -289,7 +289,9 @@ def _read_part(path: Path, wanted: Mapping[int, int]) -> dict[int, Mapping[str, 
 def _beginnings(file: pq.ParquetFile, group: int, rows: list[int]) -> list[dict[str, Any]]:
     """Documents of a row group, which is read as far as the last of them."""
     columns = ["id", "source", "origin", "text"]
-    documents = next(file.iter_batches(max(rows) + 1, row_groups=[group], columns=columns)).take(pa.array(rows))
+    documents = next(file.iter_batches(max(rows) + 1, row_groups=[group], columns=columns, use_threads=False)).take(
+        pa.array(rows)
+    )
     texts = documents.column("text")
     shown = pc.utf8_slice_codeunits(texts, 0, READ_CHARACTERS)
     cut = documents.drop_columns(["text"]).append_column("text", shown)

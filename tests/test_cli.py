@@ -74,7 +74,7 @@ def test_a_profile_accounts_for_the_work(capsys, tmp_path):
     assert "profile" not in json.loads(run_json(capsys, corpus, "plain"))
     profile = json.loads(run_json(capsys, corpus, "profiled", "--profile"))["profile"]
     steps = {step["name"]: step for step in profile["steps"]}
-    assert list(steps) == ["pass 1", "near_dup", "pass 2", "shards", "raw tokens"]
+    assert list(steps) == ["pass 1", "near_dup", "pass 2", "shards"]
     phases = {phase["name"]: phase for phase in steps["pass 1"]["phases"]}
     assert set(phases) == {"read", "parse", "normalize", "language", "near_dup", "write"}
     assert phases["language"]["documents"] == phases["parse"]["documents"] > 0

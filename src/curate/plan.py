@@ -81,14 +81,32 @@ class Plan:
         return measure_key("", self.rewriter) if self.rewriter else ""
 
 
+def make_stages(config: Config, only: Sequence[str] = (), skip: Sequence[str] = ()) -> tuple[Stage, ...]:
+    """The stages of a run, in an order that works.
+
+    Args:
+        config: validated settings.
+        only: just these stages of the pipeline (in its order).
+        skip: leave these out.
+
+    Raises:
+        PlanError: an impossible order, or a stage that needs what no earlier one gives.
+        ConfigError: an unknown stage.
+    """
+    names = _chosen(config.pipeline.stages, only, skip)
+    stages = tuple(stage_class(name)(config.stage(name)) for name in names)  # type: ignore[call-arg]
+    _check_order(stages)
+    _check_needs(stages)
+    return stages
+
+
 def make_plan(
     config: Config,
+    stages: tuple[Stage, ...],
     files: tuple[InputFile, ...],
     skipped: tuple[Skipped, ...],
     strands: tuple[Strand, ...],
     *,
-    only: Sequence[str] = (),
-    skip: Sequence[str] = (),
     limit: int | None = None,
     against: tuple[EarlierRun, ...] = (),
 ) -> Plan:
@@ -96,23 +114,16 @@ def make_plan(
 
     Args:
         config: validated settings.
+        stages: from `make_stages`.
         files: inspected input files.
         skipped: files found but not read, with the reason.
         strands: the parts of the input.
-        only: run just these stages of the pipeline (in its order).
-        skip: leave these out.
         limit: read no more than this many documents.
         against: earlier runs whose documents count as already there.
 
     Raises:
-        PlanError: stages in an impossible order, one that needs what no earlier stage gives, or an earlier run that
-            cannot be compared with.
-        ConfigError: an unknown stage.
+        PlanError: an earlier run that cannot be compared with.
     """
-    names = _chosen(config.pipeline.stages, only, skip)
-    stages = tuple(stage_class(name)(config.stage(name)) for name in names)  # type: ignore[call-arg]
-    _check_order(stages)
-    _check_needs(stages)
     _check_against(stages, against)
     return Plan(config, files, skipped, strands, stages, _fused(stages), limit, against)
 

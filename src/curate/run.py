@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import psutil
 
@@ -19,7 +20,7 @@ from curate.engine.local import LocalEngine
 from curate.engine.part import PartResult, PassTask
 from curate.engine.profile import Profile, cpu_seconds
 from curate.engine.raw_tokens import RawTokens, raw_tokens
-from curate.engine.sharding import cut_shards
+from curate.engine.sharding import cut, write_shards
 from curate.engine.step import Step
 from curate.engine.whole_corpus import resolve
 from curate.errors import PlanError
@@ -28,7 +29,7 @@ from curate.outcome import Outcome
 from curate.plan import Pass, Plan
 from curate.shards.index import ShardIndex
 from curate.stages.contract import CorpusStage
-from curate.store.books import balance
+from curate.store.books import Books, balance
 from curate.store.run_directory import RunDirectory
 
 BASE_BYTES = 900_000_000
@@ -94,14 +95,9 @@ class _Run:
                 self.emit(Working(f"{closing.name}: comparing candidates"))
                 with self.profile.step(closing.name):
                     self._resolve(closing)
-        index = self._shards()
-        books = balance(self.directory, [step.stage.name for step in self.judges], len(self.plan.parts))
-        tokens = self._raw_tokens(index)
         return Outcome(
             self.plan,
-            books,
-            index,
-            tokens,
+            *self._finished(),
             self.audits,
             self.profile,
             self.reused or 0,
@@ -148,23 +144,24 @@ class _Run:
             self.audits[stage.name] = audit
         self.judges += (Step(stage, "judge"),)
 
-    def _shards(self) -> ShardIndex | None:
+    def _finished(self) -> tuple[Books, ShardIndex | None, RawTokens | None]:
+        """The books, the shards and the tokens of the raw corpus: three things to be made side by side."""
         encoder = self.plan.encoder
         if encoder is None:
             shutil.rmtree(self.directory.shards, ignore_errors=True)  # of an earlier run that made tokens
-            return None
+            return self._books(), None, None
         self.emit(Working("cutting shards"))
-        step = Step(encoder, "encode")
         with self.profile.step("shards"):
-            index = cut_shards(self.plan, step, self.judges, self.directory, self.engine)
-        self.judges += (Step(encoder, "judge"),)
-        return index
+            step, seed, parts = Step(encoder, "encode"), self.plan.config.run.seed, len(self.plan.parts)
+            cutting = cut(self.plan, step, self.judges, self.directory, self.engine)
+            self.judges += (Step(encoder, "judge"),)
+            tasks = (
+                lambda: write_shards(cutting, self.plan, step, self.directory, self.engine),
+                lambda: raw_tokens(cutting.tokens, encoder, self.judges, self.directory, parts, self.engine, seed),
+                self._books,
+            )
+            made: dict[int, Any] = dict(self.engine.map(lambda at: (at, tasks[at]()), range(len(tasks))))
+        return made[2], made[0], made[1]
 
-    def _raw_tokens(self, index: ShardIndex | None) -> RawTokens | None:
-        encoder = self.plan.encoder
-        if encoder is None or index is None:
-            return None
-        self.emit(Working("counting the tokens of the raw corpus"))
-        parts, seed = len(self.plan.parts), self.plan.config.run.seed
-        with self.profile.step("raw tokens"):
-            return raw_tokens(index.tokens, encoder, self.judges, self.directory, parts, self.engine, seed)
+    def _books(self) -> Books:
+        return balance(self.directory, [step.stage.name for step in self.judges], len(self.plan.parts))

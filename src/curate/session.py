@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+import pyarrow as pa
 from rich.console import Console
 
 from curate.compiling import announced_compiling, load_compiler
@@ -35,8 +36,9 @@ from curate.errors import ExitCode, InputError, Stopped, UserError
 from curate.estimate import estimate
 from curate.events import Warned, Working
 from curate.outcome import manifest_of
-from curate.plan import Plan, make_plan
+from curate.plan import Plan, make_plan, make_stages
 from curate.run import execute, local_engine
+from curate.stages.contract import Stage
 from curate.store.earlier_run import earlier_runs
 from curate.store.manifest import read_manifest, write_manifest
 from curate.store.run_directory import RunDirectory
@@ -83,8 +85,12 @@ class Session:
         """The settings, validated."""
         return load(Path(self.config_file) if self.config_file else None, self.flags, self.assignments)
 
-    def plan(self, config: Config) -> Plan:
-        """The checked plan: files found and looked at, parts cut, stages in a working order."""
+    def stages(self, config: Config) -> tuple[Stage, ...]:
+        """The stages asked for, in a working order."""
+        return make_stages(config, self.only, self.skip)
+
+    def plan(self, config: Config, stages: tuple[Stage, ...]) -> Plan:
+        """The checked plan: files found and looked at, parts cut."""
         found = discover(list(self.paths), config.input)
         if not found.files:
             raise InputError(_nothing_to_read(self.paths, found.skipped), hint="curate run --help")
@@ -94,11 +100,10 @@ class Session:
         strands = cut(files, config.input.part_bytes)
         return make_plan(
             config,
+            stages,
             files,
             found.skipped,
             strands,
-            only=self.only,
-            skip=self.skip,
             limit=self.limit,
             against=earlier_runs(config.input.against, self.output),
         )
@@ -106,9 +111,10 @@ class Session:
     def show_plan(self, *, json: bool = False, color: Color = "auto") -> int:
         """Print the plan with an estimate of time and disk; writes nothing."""
         out = console(color)
-        plan = self.plan(self.config())
-        engine = local_engine(plan.config)
-        notes = _plan_notes(plan)
+        config = self.config()
+        plan = self.plan(config, self.stages(config))
+        engine = local_engine(config)
+        notes = [*_file_notes(plan), *_stage_notes(plan.stages)]
         guess = estimate(plan, engine.workers)
         engine.close()
         if json:
@@ -143,8 +149,7 @@ class Session:
             profile: leave what every step cost in ``run.json`` and the report, and show it.
         """
         err = console(color)
-        plan = self.plan(self.config())
-        warnings = _prepared(plan)
+        plan, warnings = self._prepared()
         engine = local_engine(plan.config)
         directory = RunDirectory(Path(self.output))
         if not quiet:
@@ -170,6 +175,18 @@ class Session:
             webbrowser.open(page.resolve().as_uri())
         return ExitCode.DONE if all(gate["passed"] for gate in manifest["gates"]) else ExitCode.GATE_FAILED
 
+    def _prepared(self) -> tuple[Plan, list[Warned]]:
+        """The plan; what the run needs is loaded meanwhile, tokenizers outside the interpreter's lock."""
+        config = self.config()
+        stages = self.stages(config)
+        with ThreadPoolExecutor(2) as pool:
+            notes, compiler = pool.submit(_stage_notes, stages), pool.submit(load_compiler)
+            plan = self.plan(config, stages)
+            import_module("curate.report.page")
+            pa.array([0])  # the first list has pyarrow import pandas, where there is one: 0.2 s
+            compiler.result()
+            return plan, [*_file_notes(plan), *notes.result()]
+
     def _worked(
         self,
         plan: Plan,
@@ -180,8 +197,7 @@ class Session:
         *,
         profile: bool,
     ) -> "Report":
-        from curate.report.model import build_report
-        from curate.report.page import write_report
+        from curate.report.page import make_report
 
         with face, _stoppable(engine, face), _explained(directory, engine, face):
             for warning in warnings:
@@ -193,8 +209,7 @@ class Session:
                 manifest["profile"] = outcome.profile.as_data()
             write_manifest(directory.manifest, manifest)
             face(Working("drawing the report"))
-            report = build_report(directory.path, plan.config.report)
-            write_report(directory.path, report)
+            report = make_report(directory.path, plan.config.report, engine.spread)
         engine.close()
         return report
 
@@ -236,17 +251,8 @@ def _nothing_to_read(paths: Sequence[str], skipped: Sequence[Skipped]) -> str:
     return f"{where} holds nothing to read: `{skipped[0].path}` was skipped ({skipped[0].why})"
 
 
-def _prepared(plan: Plan) -> list[Warned]:
-    """Load what the run needs, tokenizers outside the interpreter's lock; notes for the user."""
-    with ThreadPoolExecutor(1) as pool:
-        notes = pool.submit(_plan_notes, plan)
-        load_compiler()
-        import_module("curate.report.page")
-        return notes.result()
-
-
-def _plan_notes(plan: Plan) -> list[Warned]:
-    """What the user should know before the first document: skipped and empty files, stages' own notes."""
+def _file_notes(plan: Plan) -> list[Warned]:
+    """What the user should know of the files before the first document: skipped and empty ones."""
     notes = []
     unread = [skipped for skipped in plan.skipped if not Path(skipped.path).name.upper().startswith(_ABOUT_A_FOLDER)]
     if unread:
@@ -257,10 +263,13 @@ def _plan_notes(plan: Plan) -> list[Warned]:
     if empty:
         others = f" and {len(empty) - 1:,} more" if len(empty) > 1 else ""
         notes.append(Warned(f"`{empty[0].name}`{others} is empty"))
-    notes += [Warned(f"`{file.name}`: {file.note}") for file in plan.files if file.note][:5]
-    for stage in plan.stages:
-        notes += [Warned(f"{stage.name}: {text}") for text in (stage.warnings() if hasattr(stage, "warnings") else ())]
-    return notes
+    return notes + [Warned(f"`{file.name}`: {file.note}") for file in plan.files if file.note][:5]
+
+
+def _stage_notes(stages: Sequence[Stage]) -> list[Warned]:
+    """Load what the stages need, and what they have to say about it."""
+    speaking = [stage for stage in stages if hasattr(stage, "warnings")]
+    return [Warned(f"{stage.name}: {text}") for stage in speaking for text in stage.warnings()]
 
 
 def _face(face: str, err: Console, quiet: int) -> Face:
@@ -333,8 +342,7 @@ def redraw(
     json: bool,
 ) -> int:
     """Build the report of a finished run again; its own settings hold unless a file is given."""
-    from curate.report.model import build_report
-    from curate.report.page import write_report
+    from curate.report.page import make_report
 
     folder = Path(run)
     manifest = read_manifest(folder)
@@ -345,8 +353,10 @@ def redraw(
         {"report.samples": 0 if no_samples else None},
         [*kept, *assignments],
     )
-    report = build_report(folder, config.report)
-    _, page = write_report(folder, report)
+    engine = local_engine(config)
+    report = make_report(folder, config.report, engine.spread)
+    engine.close()
+    page = folder / "report.html"
     if json:
         sys.stdout.write(msgspec.json.encode(report.summary).decode() + "\n")
     else:

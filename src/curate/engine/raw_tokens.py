@@ -67,10 +67,11 @@ def raw_tokens(
         judges: all stages with verdicts.
         directory: the run.
         parts: how many parts there are.
-        engine: spreads the encoding.
+        engine: spreads reading and encoding.
         seed: of the draw.
     """
-    groups = [group for part in range(parts) for group in _unknown(directory, judges, part)]
+    found = engine.spread(lambda part: list(_unknown(directory, judges, part)), range(parts))
+    groups = [group for of_part in found for group in of_part]
     kept_tokens -= sum(group.edited_tokens for group in groups)
     total = sum(group.bytes for group in groups)
     exact = total <= COUNT_BYTES or len(groups) <= 2
@@ -81,7 +82,7 @@ def raw_tokens(
 
     def encode(group: _Group) -> tuple[int, int]:
         table = pq.ParquetFile(directory.part(DOCUMENTS, group.part)).read_row_group(
-            group.number, columns=["text", "raw_bytes"]
+            group.number, columns=["text", "raw_bytes"], use_threads=False
         )
         chosen = table.take(pa.array(group.rows)).combine_chunks()
         text = chosen.column("text").combine_chunks() if len(chosen) else pa.array([], pa.large_string())

@@ -44,7 +44,7 @@ class Columns:
             if self._documents is None or name not in DOCUMENTS_SCHEMA.names:
                 raise KeyError(name)
             path, group = self._documents
-            values = one_array(pq.ParquetFile(path).read_row_group(group, columns=[name]).column(0))
+            values = one_array(pq.ParquetFile(path).read_row_group(group, columns=[name], use_threads=False).column(0))
             if name == "text":
                 values = functools.reduce(with_edits, self._edits, values)
             self._known[name] = values

@@ -37,22 +37,107 @@ class _Stretch(NamedTuple):
     key: str
 
 
-def cut_shards(plan: Plan, step: Step, judges: tuple[Step, ...], directory: RunDirectory, engine: Engine) -> ShardIndex:
-    """Write the shards, their index, and the encoder's row files; whatever is there already is kept.
+class Cutting(NamedTuple):
+    """Which documents go to which shard, and their tokens together."""
+
+    shards: dict[int, list[_Stretch]]
+    tokens: int
+
+
+class _Counted(NamedTuple):
+    """Tokens of the documents of one part, which of them are kept, and what they were counted from."""
+
+    part: int
+    counts: pa.Array
+    kept: npt.NDArray[np.bool_]
+    key: str
+
+
+class _Places(NamedTuple):
+    """Where the kept documents of one part go."""
+
+    counted: _Counted
+    shard: npt.NDArray[np.int32]
+    offset: npt.NDArray[np.int64]
+
+    def stretches(self) -> list[tuple[int, _Stretch]]:
+        """What goes to each shard."""
+        rows, found = np.flatnonzero(self.counted.kept), []
+        for number in np.unique(self.shard):
+            inside = rows[self.shard == number]
+            found.append((int(number), _Stretch(self.counted.part, int(inside[0]), int(inside[-1]), self.counted.key)))
+        return found
+
+    def write(self, step: Step, directory: RunDirectory) -> None:
+        """Write the encoder's judgments: ``n_tokens, shard, offset``."""
+        part, counts, kept, key = self.counted
+        file, schema = directory.part(step.stage.name, part), Step(step.stage, "judge").schema
+        keys = Keys(key, digest(key, self.shard.tobytes(), self.offset.tobytes()))
+        if keys_of(file) == keys:
+            return
+        places = {
+            "n_tokens": counts,
+            "shard": scattered(pa.array(self.shard), kept),
+            "offset": scattered(pa.array(self.offset), kept),
+        }
+        measures = pa.RecordBatch.from_arrays(
+            [places[name].cast(kind) for name, kind in step.stage.adds.items()], names=list(step.stage.adds)
+        )
+        reasons = scattered(step.stage.judge(measures.filter(pa.array(kept))), kept)
+        with row_file(file, schema) as writer:
+            writer.write(pa.RecordBatch.from_arrays([reasons, *measures.columns], schema=schema))
+            writer.finish(keys)
+
+
+def cut(plan: Plan, step: Step, judges: tuple[Step, ...], directory: RunDirectory, engine: Engine) -> Cutting:
+    """Give every kept document its place in the shards, and write the encoder's row files.
 
     Args:
         plan: of the run; its last pass is done.
         step: the encoder, whose token ids lie in the cache.
         judges: every stage with verdicts before it.
         directory: the run.
+        engine: reads and writes row files of several parts at once.
+    """
+    cutter = Cutter(plan.config.shards.shard_tokens)
+    cutting: dict[int, list[_Stretch]] = {}
+    tokens = 0
+
+    def count(part: int) -> _Counted:
+        cached = directory.cached(step.stage.name, part)
+        counts = read_columns(cached, ["n_tokens"]).column("n_tokens").combine_chunks()
+        made_from = keys_of(cached)
+        return _Counted(part, counts, entering_mask(directory, judges, part), made_from.verdict if made_from else "")
+
+    def places() -> Iterator[_Places]:
+        nonlocal tokens
+        for counted in engine.spread(count, [part.index for part in plan.parts]):
+            kept = counted.counts.filter(pa.array(counted.kept)).to_numpy(zero_copy_only=False)
+            tokens += int(kept.sum())
+            yield _Places(counted, *cutter.cut(kept))
+
+    def write(placed: _Places) -> list[tuple[int, _Stretch]]:
+        placed.write(step, directory)
+        return placed.stretches()
+
+    for stretches in engine.spread(write, places()):
+        for shard, stretch in stretches:
+            cutting.setdefault(shard, []).append(stretch)
+    return Cutting(cutting, tokens)
+
+
+def write_shards(cutting: Cutting, plan: Plan, step: Step, directory: RunDirectory, engine: Engine) -> ShardIndex:
+    """Write the shards and their index; whatever is there already is kept.
+
+    Args:
+        cutting: what goes where.
+        plan: of the run.
+        step: the encoder, whose token ids lie in the cache.
+        directory: the run.
         engine: writes several shards at once.
     """
-    settings, encoder = plan.config.shards, step.stage
-    cutter = Cutter(settings.shard_tokens)
-    shards: dict[int, list[_Stretch]] = {}
-    for part in plan.parts:
-        _cut_part(step, judges, directory, part.index, cutter, shards)
-    tokenizer = encoder.tokenizer  # type: ignore[attr-defined]
+    settings, shards = plan.config.shards, cutting.shards
+    tokenizer = step.stage.tokenizer  # type: ignore[attr-defined]
 
     def write(number: int) -> tuple[int, ShardEntry]:
         stretches = shards[number]
@@ -75,57 +160,6 @@ def cut_shards(plan: Plan, step: Step, judges: tuple[Step, ...], directory: RunD
     return write_index(directory.shards, settings, tokenizer, [entries[number] for number in sorted(entries)])
 
 
-def _cut_part(
-    step: Step,
-    judges: tuple[Step, ...],
-    directory: RunDirectory,
-    part: int,
-    cutter: Cutter,
-    shards: dict[int, list[_Stretch]],
-) -> None:
-    """Place the kept documents of one part and write the encoder's row file."""
-    cached = directory.cached(step.stage.name, part)
-    counts = read_columns(cached, ["n_tokens"]).column("n_tokens").combine_chunks()
-    mask = entering_mask(directory, judges, part)
-    shard, offset = cutter.cut(counts.filter(pa.array(mask)).to_numpy(zero_copy_only=False))
-    rows = np.flatnonzero(mask)
-    made_from = keys_of(cached)
-    key = made_from.verdict if made_from else ""
-    for number in np.unique(shard):
-        inside = np.flatnonzero(shard == number)
-        shards.setdefault(int(number), []).append(_Stretch(part, int(rows[inside[0]]), int(rows[inside[-1]]), key))
-    _write_places(step, directory, part, mask, counts, shard, offset, key)
-
-
-def _write_places(
-    step: Step,
-    directory: RunDirectory,
-    part: int,
-    mask: npt.NDArray[np.bool_],
-    counts: pa.Array,
-    shard: npt.NDArray[np.int32],
-    offset: npt.NDArray[np.int64],
-    key: str,
-) -> None:
-    """The encoder's judgments: ``n_tokens, shard, offset``."""
-    file, schema = directory.part(step.stage.name, part), Step(step.stage, "judge").schema
-    keys = Keys(key, digest(key, shard.tobytes(), offset.tobytes()))
-    if keys_of(file) == keys:
-        return
-    places = {
-        "n_tokens": counts,
-        "shard": scattered(pa.array(shard), mask),
-        "offset": scattered(pa.array(offset), mask),
-    }
-    measures = pa.RecordBatch.from_arrays(
-        [places[name].cast(kind) for name, kind in step.stage.adds.items()], names=list(step.stage.adds)
-    )
-    reasons = scattered(step.stage.judge(measures.filter(pa.array(mask))), mask)
-    with row_file(file, schema) as writer:
-        writer.write(pa.RecordBatch.from_arrays([reasons, *measures.columns], schema=schema))
-        writer.finish(keys)
-
-
 class _Group(NamedTuple):
     """Documents of a shard that lie in one row group of the encoder's cache."""
 
@@ -137,7 +171,11 @@ class _Group(NamedTuple):
     def read(self) -> pa.RecordBatch:
         """Their ids and token ids."""
         with pq.ParquetFile(self.cached) as file:
-            tokens = file.read_row_group(self.number, columns=["input_ids"]).column("input_ids").combine_chunks()
+            tokens = (
+                file.read_row_group(self.number, columns=["input_ids"], use_threads=False)
+                .column("input_ids")
+                .combine_chunks()
+            )
         return pa.RecordBatch.from_arrays([self.ids.filter(self.here), tokens.filter(self.here)], ["id", "input_ids"])
 
 

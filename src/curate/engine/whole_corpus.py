@@ -102,7 +102,7 @@ class WholeCorpus:
             end = start + file.metadata.row_group(group).num_rows
             here = rows[np.searchsorted(rows, start) : np.searchsorted(rows, end)] - start
             if len(here):
-                table = file.read_row_group(group, columns=["text"]).take(pa.array(here))
+                table = file.read_row_group(group, columns=["text"], use_threads=False).take(pa.array(here))
                 found += table.column("text").chunks
             start = end
         texts = pa.concat_arrays(found)

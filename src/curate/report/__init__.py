@@ -7,5 +7,7 @@
                                judgments │ compute: what a training pass costs on kept and on raw text └
                                alerts: what deserves a second look
 
+`page.make_report` does all of it, and has the charts drawn while texts are looked for.
+
 Nothing here reads a text except the few that are shown, and nothing is imported before it is used.
 """

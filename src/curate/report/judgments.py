@@ -5,9 +5,12 @@ every column of every stage. Questions are asked lazily and answered in polars' 
 does not depend on the number of documents.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,6 +21,9 @@ from curate.store.run_directory import DOCUMENTS, RunDirectory
 REASONS = "reasons"
 ROW = "row"
 
+Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+"""``map``, or what does the same on several cores: `curate.engine.base.Engine.spread`."""
+
 
 class Judgments:
     """What the stages of a run wrote.
@@ -25,9 +31,11 @@ class Judgments:
     Args:
         run_dir: the run directory.
         stages: names of the stages that ran, in order. One without a file for every part is left out.
+        spread: how parts are asked: one after another, or several at a time.
     """
 
-    def __init__(self, run_dir: Path, stages: Sequence[str]) -> None:
+    def __init__(self, run_dir: Path, stages: Sequence[str], spread: Spread = map) -> None:
+        self.spread = spread
         self.directory = RunDirectory(run_dir)
         self.files = self.directory.parts(DOCUMENTS)
         self.stages = tuple(stage for stage in stages if self.files and self._is_whole(stage))
@@ -55,15 +63,15 @@ class Judgments:
             return pl.LazyFrame(schema={ROW: pl.UInt32, "source": pl.String, "raw_bytes": pl.Int64})
         return self._frame(self.files, first=0)
 
-    def parts(self) -> Iterator[pl.LazyFrame]:
-        """`frame` in pieces of a part or less, for dozens of questions at once: each fits in memory, read once."""
-        for place, rows in enumerate(np.diff(self.offsets).tolist()):
-            for start in range(0, rows, _PIECE_ROWS):
-                yield self._part(place).slice(start, _PIECE_ROWS)
+    def answers(self, *questions: pl.Expr) -> Iterable[pl.DataFrame]:
+        """What is selected of each piece of `frame`, in order: a part or less, so that dozens of answers are small."""
+        return self.spread(lambda piece: piece.select(*questions).collect(), self._pieces())
 
-    def parts_of(self, rows: Iterable[int]) -> Iterator[pl.LazyFrame]:
-        """The parts that hold these rows."""
-        return (self._part(place) for place in sorted({self.place(row)[0] for row in rows}))
+    def answers_of(self, rows: Iterable[int], *questions: pl.Expr) -> Iterable[pl.DataFrame]:
+        """The same of these rows alone, in order of row."""
+        chosen = sorted(rows)
+        asked = (piece.filter(pl.col(ROW).is_in(chosen)).select(*questions) for piece in self._pieces(chosen))
+        return self.spread(pl.LazyFrame.collect, asked)
 
     def has(self, *columns: str) -> bool:
         """Whether the run has all of these columns."""
@@ -104,6 +112,14 @@ class Judgments:
     def _place_of_part(self) -> dict[int, int]:
         return {self.part_at(place): place for place in range(len(self.files))}
 
+    def _pieces(self, rows: Sequence[int] | None = None) -> Iterator[pl.LazyFrame]:
+        """All pieces, or those that hold one of the given rows, which ascend."""
+        for place, (first, end) in enumerate(pairwise(self.offsets.tolist())):
+            for start in range(first, end, _PIECE_ROWS):
+                stop = min(start + _PIECE_ROWS, end)
+                if rows is None or bisect_left(rows, start) < bisect_left(rows, stop):
+                    yield self._part(place).slice(start - first, stop - start)
+
     def _part(self, place: int) -> pl.LazyFrame:
         return self._frame([self.files[place]], int(self.offsets[place]))
 
@@ -127,5 +143,5 @@ def ask(queries: Iterable[pl.LazyFrame]) -> list[pl.DataFrame]:
     return [query.collect(engine="streaming") for query in queries]
 
 
-_PIECE_ROWS = 200_000
-"""Documents whose answers to some sixty questions take 100 MB."""
+_PIECE_ROWS = 70_000
+"""Documents whose answers to some sixty questions take 35 MB."""

@@ -3,7 +3,7 @@
 Pure: reads the manifest and the judgments, writes nothing, and gives the same report for the same run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from curate.report import quantities
 from curate.report.alerts import Alert, find_alerts
 from curate.report.compute import PassSaving, RawTokens, pass_saving
 from curate.report.duplicates import Duplicates, find_duplicates
-from curate.report.judgments import Judgments
+from curate.report.judgments import Judgments, Spread
 from curate.report.measures import Histogram, histograms, thresholds_in
 from curate.report.samples import Samples, choose_samples
 from curate.report.settings import ReportSettings
@@ -107,12 +107,19 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return [histogram for histogram in self.histograms if histogram.measure.partition(".")[0] == stage]
 
 
-def build_report(run_dir: Path, settings: ReportSettings) -> Report:
+def build_report(
+    run_dir: Path,
+    settings: ReportSettings,
+    spread: Spread = map,
+    counted: Callable[[Report], None] = lambda _report: None,
+) -> Report:
     """Everything there is to say about a finished run.
 
     Args:
         run_dir: holds ``run.json`` and the judgments.
         settings: how many documents to show, and the training run that compute figures are about.
+        spread: how parts of the run are read: one after another, or several at a time.
+        counted: hears of the report when only its samples are missing, which take as long as all the rest.
 
     Raises:
         InputError: the folder is not a run, or its run is not finished.
@@ -120,7 +127,7 @@ def build_report(run_dir: Path, settings: ReportSettings) -> Report:
     Memory is bounded by the number of sources and the documents shown, not by the corpus.
     """
     manifest = read_manifest(run_dir)
-    judgments = Judgments(run_dir, [stage["name"] for stage in manifest["stages"]])
+    judgments = Judgments(run_dir, [stage["name"] for stage in manifest["stages"]], spread)
     thresholds = thresholds_in(manifest, judgments)
     masks = Masks(manifest)
     sources, languages = by_source(judgments), by_language(judgments)
@@ -131,7 +138,7 @@ def build_report(run_dir: Path, settings: ReportSettings) -> Report:
     saving = _saving(manifest, settings)
     given = [f"{reason.stage}.{reason.code}" for reason in reasons if reason.documents]
     clusters = [cluster.row for cluster in duplicates.largest] if duplicates else []
-    return Report(
+    report = Report(
         schema_version=SCHEMA_VERSION,
         curate=manifest["curate"],
         summary=_summary(manifest, saving, alerts),
@@ -144,11 +151,13 @@ def build_report(run_dir: Path, settings: ReportSettings) -> Report:
         histograms=measured,
         duplicates=duplicates,
         compute=saving,
-        samples=choose_samples(
-            judgments, given, thresholds, clusters, settings.samples, masks.shown if masks.names else None
-        ),
+        samples=Samples(),
         manifest=manifest,
     )
+    counted(report)
+    shown_as = masks.shown if masks.names else None
+    samples = choose_samples(judgments, given, thresholds, clusters, settings.samples, shown_as)
+    return msgspec.structs.replace(report, samples=samples)
 
 
 def _reasons(manifest: Mapping[str, Any]) -> tuple[ReasonCount, ...]:

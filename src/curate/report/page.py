@@ -9,8 +9,8 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,10 @@ from markupsafe import Markup
 
 from curate.report import quantities
 from curate.report.drawings import Drawing, drawings
-from curate.report.model import Report
+from curate.report.judgments import Spread
+from curate.report.model import Report, build_report
 from curate.report.samples import MAX_CHARACTERS, Sample, Samples, changed_words
+from curate.report.settings import ReportSettings
 from curate.store.atomic import write_whole
 
 MAX_BYTES = 1_000_000
@@ -39,14 +41,28 @@ _STACKED = re.compile(
 )
 
 
-def write_report(run_dir: Path, report: Report) -> tuple[Path, Path]:
+def make_report(run_dir: Path, settings: ReportSettings, spread: Spread = map) -> Report:
+    """Build the report of a finished run and write it; charts are drawn while the texts to show are looked for.
+
+    Arguments and errors are those of `curate.report.model.build_report`.
+    """
+    drawn: list[Future[dict[str, Drawing]]] = []
+    with ThreadPoolExecutor(1) as pool:
+        report = build_report(run_dir, settings, spread, lambda counted: drawn.append(pool.submit(drawings, counted)))
+        write_report(run_dir, report, drawn[0].result)
+    return report
+
+
+def write_report(
+    run_dir: Path, report: Report, figures: Callable[[], Mapping[str, Drawing]] | None = None
+) -> tuple[Path, Path]:
     """Write ``report.json`` and ``report.html`` into the run directory; returns their paths.
 
-    ``report.json`` has all numbers and no document text.
+    ``report.json`` has all numbers and no document text. ``figures`` waits for the charts, where they are being drawn.
     """
     json_path, html_path = run_dir / "report.json", run_dir / "report.html"
     write_whole(json_path, report_json(report))
-    write_whole(html_path, render_page(report).encode())
+    write_whole(html_path, render_page(report, figures).encode())
     return json_path, html_path
 
 
@@ -57,15 +73,13 @@ def report_json(report: Report) -> bytes:
     return msgspec.json.format(msgspec.json.encode(data), indent=2) + b"\n"
 
 
-def render_page(report: Report) -> str:
+def render_page(report: Report, figures: Callable[[], Mapping[str, Drawing]] | None = None) -> str:
     """The page as HTML, never larger than `MAX_BYTES` unless the numbers alone are."""
-    with ThreadPoolExecutor(1) as pool:  # the template is read while another process draws
-        drawn = pool.submit(drawings, report)
-        _template()
-        figures = drawn.result()
+    _template()  # read while charts may still be drawn
+    drawn = figures() if figures else drawings(report)
     page = ""
     for length in _LENGTHS:
-        page = _render(report, figures, length)
+        page = _render(report, drawn, length)
         if len(page.encode()) <= MAX_BYTES:
             break
     return page

@@ -5,7 +5,6 @@ over the whole corpus that depends on row numbers only, so the same run always s
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -165,8 +164,6 @@ def _nearest(line: Threshold, number: int) -> list[_Wanted]:
     return [_Wanted(side & distance.is_not_nan(), distance.abs(), half) for side in (wrong, ~wrong)]
 
 
-_READERS = 2
-"""Parts whose texts are read at the same time."""
 _TWIN = ("near_dup.survivor_run", "near_dup.survivor_at", "near_dup.jaccard")
 _Key = TypeVar("_Key")
 _Ordered = tuple[npt.NDArray[Any], npt.NDArray[Any]]
@@ -179,8 +176,7 @@ def _found(judgments: Judgments, wanted: Mapping[_Key, Sequence[_Wanted]]) -> di
     asked = [one.where.fill_null(value=False).alias(f"where {number}") for number, one in enumerate(questions)]
     asked += [one.order.alias(f"order {number}") for number, one in enumerate(questions)]
     best: list[_Ordered] = []
-    for part in judgments.parts():
-        answers = part.select(ROW, *asked).collect()
+    for answers in judgments.answers(pl.col(ROW), *asked):
         rows = answers[ROW].to_numpy()
         best = best or [(rows[:0], answers[f"order {number}"].to_numpy()[:0]) for number in range(len(questions))]
         for number, one in enumerate(questions):
@@ -211,10 +207,10 @@ class _Documents:
     def __init__(
         self, judgments: Judgments, rows: set[int], measures: Sequence[str], shown_as: Callable[[str], str] | None
     ) -> None:
-        self.judgments, self.measures, self.shown_as = judgments, measures, shown_as
-        self.judged = self._judged(rows)
+        self.judgments, self.shown_as = judgments, shown_as
+        self.judged = self._judged(rows, (REASONS, "edits"), *_TWIN, *measures)
         self.twins = {row: twin for row in rows if (twin := self._twin_row(row)) is not None}
-        self.judged |= self._judged(set(self.twins.values()) - rows)
+        self.judged |= self._judged(set(self.twins.values()) - rows, ("edits",))
         self.documents = _read(judgments, rows | set(self.twins.values()))
 
     def sample(self, row: int, measure: str) -> Sample:
@@ -235,18 +231,14 @@ class _Documents:
             twin=self._twin(row),
         )
 
-    def _judged(self, rows: set[int]) -> dict[int, dict[str, Any]]:
-        of_stages = [f"{stage}.{column}" for stage in self.judgments.stages for column in (REASONS, "edits")]
-        columns = [name for name in dict.fromkeys((*of_stages, *_TWIN, *self.measures)) if self.judgments.has(name)]
-        found: list[dict[str, Any]] = []
-        for part in self.judgments.parts_of(rows):
-            found += (
-                part.select(ROW, *columns)
-                .filter(pl.col(ROW).is_in(sorted(rows)))
-                .collect(engine="streaming")
-                .to_dicts()
-            )
-        return {row[ROW]: row for row in found}
+    def _judged(self, rows: set[int], of_stages: Sequence[str], *others: str) -> dict[int, dict[str, Any]]:
+        """By row, columns of every stage and other columns, as far as the run has them."""
+        names = [f"{stage}.{column}" for stage in self.judgments.stages for column in of_stages]
+        columns = [name for name in dict.fromkeys((*names, *others)) if self.judgments.has(name)]
+        if not columns:
+            return {row: {} for row in rows}
+        found = self.judgments.answers_of(rows, pl.col(ROW, *columns))
+        return {row[ROW]: row for answers in found for row in answers.to_dicts()}
 
     def _text(self, row: int, stages: Sequence[str]) -> str:
         """The beginning of the text with the edits of the given stages, as it may be shown."""
@@ -273,9 +265,10 @@ def _read(judgments: Judgments, rows: set[int]) -> dict[int, Mapping[str, Any]]:
     """Row → id, source, origin, beginning of the text and its bytes; only row groups that are needed are read."""
     places = sorted((*judgments.place(row), row) for row in rows)
     parts = [list(group) for _, group in groupby(places, key=lambda place: place[0])]
-    with ThreadPoolExecutor(_READERS) as pool:
-        found = pool.map(lambda part: _read_part(judgments.files[part[0][0]], {at: row for _, at, row in part}), parts)
-        return {row: document for documents in found for row, document in documents.items()}
+    found = judgments.spread(
+        lambda part: _read_part(judgments.files[part[0][0]], {at: row for _, at, row in part}), parts
+    )
+    return {row: document for documents in found for row, document in documents.items()}
 
 
 def _read_part(path: Path, wanted: Mapping[int, int]) -> dict[int, Mapping[str, Any]]:
@@ -294,9 +287,13 @@ def _read_part(path: Path, wanted: Mapping[int, int]) -> dict[int, Mapping[str, 
 
 
 def _beginnings(file: pq.ParquetFile, group: int, rows: list[int]) -> list[dict[str, Any]]:
-    table = file.read_row_group(group, columns=["id", "source", "origin", "text"]).take(pa.array(rows))
-    texts = table["text"]
+    """Documents of a row group, which is read as far as the last of them."""
+    columns = ["id", "source", "origin", "text"]
+    documents = next(file.iter_batches(max(rows) + 1, row_groups=[group], columns=columns, use_threads=False)).take(
+        pa.array(rows)
+    )
+    texts = documents.column("text")
     shown = pc.utf8_slice_codeunits(texts, 0, READ_CHARACTERS)
-    cut = table.drop_columns(["text"]).append_column("text", shown).append_column("bytes", pc.binary_length(texts))
-    documents: list[dict[str, Any]] = cut.to_pylist()
-    return documents
+    cut = documents.drop_columns(["text"]).append_column("text", shown)
+    found: list[dict[str, Any]] = cut.append_column("bytes", pc.binary_length(texts)).to_pylist()
+    return found

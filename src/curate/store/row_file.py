@@ -81,11 +81,12 @@ def read_columns(path: Path, columns: Iterable[str]) -> pa.Table:
     """Columns of a whole file, in the order asked for.
 
     Not by ``pyarrow.parquet.read_table``: importing the dataset layer that it goes through takes as long as reading
-    200 MB, and each call three times as long as this.
+    200 MB, and each call three times as long as this. Nor by Arrow's own threads: who reads here is one of
+    several workers, and would wait for work that it can do itself.
     """
     names = list(columns)
     with pq.ParquetFile(path, pre_buffer=False) as file:
-        return file.read(columns=names).select(names)
+        return file.read(columns=names, use_threads=False).select(names)
 
 
 def keys_of(path: Path) -> Keys | None:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import regex  # type: ignore[import-untyped]
 from numba import njit, uint8, uint32, uint64
 
+from curate.tables import Tables, derived
 from curate.text.arrow import Bytes
 from curate.text.bits import BLOCK, address, equal, lowest, some_ones
 from curate.text.codepoints import CODE_POINTS
@@ -72,8 +73,7 @@ class Line(NamedTuple):
 @functools.cache
 def line_tables() -> LineTables:
     """The tables, by the Unicode of the running Python and of ``regex``."""
-    every = "".join(chr(code) for code in range(CODE_POINTS) if not 0xD800 <= code < 0xE000)
-    terminal = sorted(map(ord, regex.findall(r"\p{Sentence_Terminal}", every)))
+    terminals = derived("sentence_terminals", regex.__version__, _sentence_terminals)["terminals"]
     look = np.full(256, _NOTHING, np.uint8)
     look[[0xE3, 0xEF]] = _FULL_WIDTH  # first bytes of the full-width stops
     look[list(b".!?")] = _STOP
@@ -84,7 +84,12 @@ def line_tables() -> LineTables:
     counted = np.zeros((len(_COUNTED), max(map(len, _COUNTED))), np.uint8)
     for row, word in zip(counted, _COUNTED, strict=True):
         row[: len(word)] = list(word)
-    return LineTables(look, characters().classes, np.array(terminal, np.uint32), counted)
+    return LineTables(look, characters().classes, terminals, counted)
+
+
+def _sentence_terminals() -> Tables:
+    every = "".join(chr(code) for code in range(CODE_POINTS) if not 0xD800 <= code < 0xE000)
+    return {"terminals": np.array(sorted(map(ord, regex.findall(r"\p{Sentence_Terminal}", every))), np.uint32)}
 
 
 @njit(inline="always", cache=True)

@@ -26,6 +26,7 @@ import pyarrow as pa
 from curate.text.arrow import Bytes, Offsets, utf8_array, utf8_view
 from curate.text.codepoints import CODE_POINTS, decode
 from curate.text.replaced import copy_bytes, replaced
+from curate.text.words import SPACE, characters
 
 
 class Tidied(enum.IntFlag):
@@ -85,7 +86,7 @@ class _Tables(NamedTuple):
 @functools.cache
 def _tables() -> _Tables:
     kinds = np.zeros(CODE_POINTS, np.uint8)
-    kinds[[code for code in range(CODE_POINTS) if chr(code).isspace()]] = _SPACE
+    kinds[characters().classes & SPACE != 0] = _SPACE
     kinds[[code for code in range(0xA0) if unicodedata.category(chr(code)) == "Cc" and code != ord("\t")]] = _CONTROL
     kinds[[ord(char) for char in ZERO_WIDTH]] = _INVISIBLE
     kinds[ord("\n")] = _NEWLINE

@@ -1,6 +1,7 @@
 """Kernels are compiled once, the user is told, and a folder that cannot be written stops nobody."""
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -8,18 +9,18 @@ from pathlib import Path
 import numba
 import pytest
 
-from curate.compiling import announced_compiling, compile_later_kernels
+from curate.compiling import announced_compiling
 from curate.events import Warned
 from curate.kernel_cache import choose_kernel_cache
+from curate.stages.quality import Quality, QualitySettings
 
 
-def test_the_first_compile_is_announced_once(monkeypatch):
-    monkeypatch.setenv("CURATE_COMPILING", "1")
+def test_the_first_compile_is_announced_once():
     told = []
-    with announced_compiling(told.append):
+    with announced_compiling(told.append, []):
         assert numba.njit(lambda x: x + 1)(1) == 2
         assert numba.njit(lambda x: x + 2)(1) == 3
-    with announced_compiling(told.append):
+    with announced_compiling(told.append, []):
         pass
     assert [type(event) for event in told] == [Warned]
     assert "compiled for this machine" in told[0].message
@@ -37,9 +38,28 @@ def test_without_a_writable_folder_kernels_get_a_temporary_one(monkeypatch, tmp_
 
 
 @pytest.mark.slow
-def test_the_second_process_compiles_what_later_passes_need(tmp_path):
-    cache = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "CURATE_COMPILING": "1"}
-    code = f"from {compile_later_kernels.__module__} import *; compile_later_kernels()"
-    subprocess.run([sys.executable, "-c", code], env=cache, check=True, stdout=subprocess.DEVNULL)
-    kept = {file.name.split(".")[0].split("-")[0] for file in tmp_path.rglob("*.nbc")}
-    assert {"signals", "repetition", "minhash", "shingles", "components", "jaccard", "greedy"} <= kept
+def test_what_the_second_process_compiles_is_not_compiled_again(monkeypatch, tmp_path):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    settings = pickle.dumps([(Quality, QualitySettings(signals="all"))])
+    command = [sys.executable, "-c", _COUNTED]
+    counted = [subprocess.run(command, check=True, input=settings, stdout=subprocess.PIPE) for _ in range(2)]
+    first, second = [one.stdout.decode().splitlines() for one in counted]
+    assert any(line.startswith("signals._measure") for line in first)
+    assert second == []
+
+
+_COUNTED = """
+from numba.core import event
+from curate.compiling import compile_kernels
+
+class Compiled(event.Listener):
+    def on_start(self, event):
+        function = event.data["dispatcher"].py_func
+        if function.__module__.startswith("curate."):
+            print(function.__module__.removeprefix("curate.text.") + "." + function.__name__, event.data["args"])
+    def on_end(self, event):
+        pass
+
+event.register("numba:compile", Compiled())
+compile_kernels()
+"""

@@ -1,20 +1,19 @@
 """The first run of an installation compiles its kernels: the user is told, and a second process helps."""
 
-import os
+import gc
+import pickle
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from curate.events import Emit, Warned
+from curate.events import Emit, Event, PassStarted, Warned
+from curate.stages.contract import Stage
 
 COMPILING = "kernels are being compiled for this machine: some 40 seconds, once after an installation"
-_LATER = ("near_dup", "quality")
-"""Stages that the second process compiles; the first pass begins with the others. Stages that are off by default are
-not among them: most runs have no use for their kernels, and some need a list or a model before they run."""
+_APART = ("quality",)
+"""Stages that the second process compiles: half of all there is to compile, and needed last."""
 
 
 def load_compiler() -> None:
@@ -26,51 +25,87 @@ def load_compiler() -> None:
 
 
 @contextmanager
-def announced_compiling(emit: Emit) -> Iterator[None]:
-    """Tell of the first kernel that is compiled inside, and have later ones compiled at the same time."""
+def announced_compiling(emit: Emit, stages: Sequence[Stage]) -> Iterator[Emit]:
+    """Tell of the first kernel that is compiled inside, and have those of later stages compiled at the same time.
+
+    Yields what the run tells its events: a pass whose kernels the second process compiles begins when they are there.
+
+    Args:
+        emit: hears what the run tells, and of the first kernel.
+        stages: the stages of the run.
+    """
     from numba.core import event
 
-    children: list[subprocess.Popen[bytes]] = []
+    helper = _Helper([stage for stage in stages if stage.name in _APART])
 
-    class FirstCompiled(event.Listener):  # type: ignore[misc]
+    class Compiling(event.Listener):  # type: ignore[misc]
+        depth = 0
+
         def on_start(self, _event: Any) -> None:
-            if not children:
+            if not self.depth:
+                gc.disable()  # the compiler makes millions of objects that stay
+            self.depth += 1
+            if not helper.called:
                 emit(Warned(COMPILING))
-                children.append(_compile_elsewhere())
+                helper.start()
 
         def on_end(self, _event: Any) -> None:
-            """Nothing to say."""
+            self.depth -= 1
+            if not self.depth:
+                gc.enable()
 
-    listener = FirstCompiled()
+    def told(event: Event) -> None:
+        if isinstance(event, PassStarted):
+            helper.wait_for(event.stages)
+        emit(event)
+
+    listener = Compiling()
     event.register("numba:compile", listener)
     try:
-        yield
+        yield told
     finally:
         event.unregister("numba:compile", listener)
-        for child in children:  # what it has compiled so far is kept
-            child.terminate()
-            child.wait()
+        helper.stop()
 
 
-def compile_later_kernels() -> None:
-    """Run the stages of `_LATER` on three documents, for the sake of their kernels."""
-    from curate.session import Session
+class _Helper:
+    """A process that compiles the kernels of some stages and keeps them in numba's cache."""
 
+    def __init__(self, stages: list[Stage]) -> None:
+        self.called = False
+        self._stages = stages
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.called = True
+        if not self._stages:
+            return
+        code = "from curate.compiling import compile_kernels; compile_kernels()"
+        self._process = subprocess.Popen(  # noqa: S603  (our own code)
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        assert self._process.stdin is not None
+        with self._process.stdin as pipe:
+            pickle.dump([(type(stage), stage.settings) for stage in self._stages], pipe)
+
+    def wait_for(self, names: Sequence[str]) -> None:
+        """Wait for the kernels of these stages, if they are being compiled."""
+        if self._process and any(stage.name in names for stage in self._stages):
+            self._process.wait()
+
+    def stop(self) -> None:
+        """What has been compiled so far is kept."""
+        if self._process:
+            self._process.terminate()
+            self._process.wait()
+
+
+def compile_kernels() -> None:
+    """Have the stages that stdin names, with their settings, measure three documents for the sake of their kernels."""
+    import pyarrow as pa
+
+    gc.disable()
     sentence = "It was the best of times, it was the worst of times, it was the age of wisdom and of naïveté. "
-    with tempfile.TemporaryDirectory(prefix="curate-") as folder:
-        corpus = Path(folder, "in")
-        corpus.mkdir()
-        for number, text in enumerate((sentence * 3, sentence * 3, sentence * 3 + "End.")):
-            (corpus / f"{number}.txt").write_text(text, encoding="utf-8")
-        Session(paths=[str(corpus)], output=str(Path(folder, "out")), only=_LATER).work(quiet=2)
-
-
-def _compile_elsewhere() -> "subprocess.Popen[bytes]":
-    code = "from curate.compiling import compile_later_kernels; compile_later_kernels()"
-    return subprocess.Popen(  # noqa: S603  (our own code)
-        [sys.executable, "-c", code if "CURATE_COMPILING" not in os.environ else "pass"],  # no child of a child
-        env={**os.environ, "CURATE_COMPILING": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    texts = pa.array([sentence * 3, sentence * 3, sentence * 3 + "End."], pa.large_string())
+    for stage, settings in pickle.load(sys.stdin.buffer):  # noqa: S301  (our own data)
+        stage(settings).measure(pa.record_batch({"text": texts}))

@@ -34,6 +34,13 @@ def utf8_view(texts: pa.Array) -> tuple[Bytes, Offsets]:
     return data, offsets
 
 
+def read_only(data: Bytes) -> Bytes:
+    """The same bytes, of the type that kernels get texts in."""
+    view = data.view()
+    view.flags.writeable = False
+    return view
+
+
 def utf8_array(data: Bytes, offsets: Offsets) -> pa.Array:
     """A ``large_string`` array over the given buffers (the inverse of `utf8_view`; the bytes must be valid UTF-8)."""
     return pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))

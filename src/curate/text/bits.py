@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types, uint64
+from numba import types, uint64
 from numba.extending import intrinsic
+
+from curate.text.kernel import inlined
 
 BLOCK = 64
 """Bytes that `between` compares."""
@@ -34,7 +36,7 @@ def between(_context: Any, place: Any, low: Any, high: Any) -> Any:
     return types.uint64(types.int64, types.int64, types.int64), generate
 
 
-@njit(inline="always", cache=True)
+@inlined
 def equal(place: int, byte: int) -> np.uint64:
     """Which of the 64 bytes from an address are ``byte``."""
     return between(place, byte, byte)  # type: ignore[no-any-return]
@@ -118,7 +120,7 @@ def highest(_context: Any, bits: Any) -> Any:
     return types.int64(types.uint64), generate
 
 
-@njit(inline="always", cache=True)
+@inlined
 def some_ones(length: int) -> np.uint64:
     """The lowest ``length`` bits, 1 to 64."""
     return uint64(2**64 - 1) >> uint64(BLOCK - length)  # type: ignore[no-any-return]

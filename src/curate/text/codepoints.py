@@ -1,14 +1,13 @@
 """Code points inside UTF-8 buffers, for kernels that look each one up in a table."""
 
-import numba
-
 from curate.text.arrow import Bytes
+from curate.text.kernel import kernel
 
 CODE_POINTS = 0x110000
 """Entries of a table that has one for each code point."""
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def decode(data: Bytes, start: int) -> tuple[int, int]:
     """The code point that begins at byte ``start``, and how many bytes it takes.
 

@@ -8,7 +8,8 @@ done in turn, they end after O(log² n) rounds in stars: every node points at th
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from numba import njit
+
+from curate.text.kernel import kernel
 
 Nodes = npt.NDArray[np.int64]
 Parents = npt.NDArray[np.signedinteger]
@@ -67,7 +68,7 @@ def _neighbourhoods(nodes: Nodes, neighbours: Nodes) -> tuple[Nodes, Nodes, Node
     return nodes, neighbours, np.repeat(lowest, np.diff(starts, append=len(nodes)))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def unite(nodes: Nodes, neighbours: Nodes, parents: Parents) -> None:
     """Note edges in a union-find forest whose roots are the lowest of their components.
 
@@ -87,7 +88,7 @@ def unite(nodes: Nodes, neighbours: Nodes, parents: Parents) -> None:
         parents[max(one, other)] = min(one, other)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def flatten(parents: Parents) -> None:
     """Point every node at the root of its component.
 

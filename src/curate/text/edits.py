@@ -3,9 +3,9 @@
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit
 
 from curate.text.arrow import Bytes, Offsets, utf8_array, utf8_view
+from curate.text.kernel import kernel
 from curate.text.replaced import copy_bytes
 
 
@@ -37,7 +37,7 @@ def edited(texts: pa.Array, edits: pa.Array) -> pa.Array:
     return utf8_array(out, ends)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _measure(
     offsets: Offsets, counts: Offsets, starts: Offsets, stops: Offsets, new_offsets: Offsets, ends: Offsets
 ) -> None:
@@ -51,7 +51,7 @@ def _measure(
         ends[row + 1] = ends[row] + length
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _apply(
     data: Bytes,
     offsets: Offsets,

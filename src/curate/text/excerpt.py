@@ -7,9 +7,9 @@ may stop as soon as it is sure, and has seen all of the document in outline.
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from curate.text.arrow import Bytes, Offsets, utf8_array, utf8_view
+from curate.text.kernel import inner, kernel
 
 MOST_PIECES = 32
 LEAST_PIECE = 60  # bytes: shorter ones would be more torn words than words
@@ -58,7 +58,7 @@ def _order(max_bytes: int) -> Offsets:
     return np.array([int(f"{piece:0{bits}b}"[::-1], 2) if bits else 0 for piece in range(1 << bits)], np.int64)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _excerpt_all(
     data: Bytes, offsets: Offsets, max_bytes: int, whole_below: int, order: Offsets, out: Bytes, out_offsets: Offsets
 ) -> None:
@@ -88,12 +88,12 @@ def _excerpt_all(
         out_offsets[text + 1] = at
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _is_space(byte: int) -> bool:
     return bool(byte == 32 or 9 <= byte <= 13)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _divide(data: Bytes, first: int, last: int, starts: Offsets, stops: Offsets) -> None:
     """Cut all of a text at white space near even places; a piece without any is part of the one before."""
     at = first
@@ -105,7 +105,7 @@ def _divide(data: Bytes, first: int, last: int, starts: Offsets, stops: Offsets)
         at = min(stop + 1, last)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _choose(data: Bytes, first: int, last: int, size: int, starts: Offsets, stops: Offsets) -> None:
     """Evenly spaced pieces of ``size`` bytes, without the torn words at their ends."""
     for piece in range(len(starts)):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import float32, int64, njit, uint32
+from numba import float32, int64, uint32
 
 from curate.text.arrow import Bytes, Offsets, utf8_view
 from curate.text.fasttext_bag import (
@@ -33,6 +33,7 @@ from curate.text.fasttext_bag import (
     list_ngrams,
 )
 from curate.text.fasttext_file import FastTextFile, read_fasttext
+from curate.text.kernel import inner, kernel
 
 _UNSEEN = 10**15  # fastText's count of a tree node that is not built yet
 _MEMO_SLOTS = 8192  # 512 KB of sums of 16 dimensions: stays in a core's cache
@@ -136,22 +137,22 @@ def huffman_tree(counts: list[int]) -> tuple[npt.NDArray[np.int32], npt.NDArray[
     return left, right
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _add(vector: Vector, total: Vector) -> None:
     for column in range(len(total)):
         total[column] += vector[column]
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _sum_word(data: Bytes, first: int, last: int, state: np.uint32, tables: _Tables, rows: Rows, total: Vector) -> int:
     """Sum of the vectors of a word and its n-grams, into ``total``; returns how many there were."""
     total[:] = 0
     size = last - first
-    if size >= len(LABEL_PREFIX) and equal(data, first, LABEL_PREFIX, 0, len(LABEL_PREFIX)):
+    if size >= len(LABEL_PREFIX) and equal(data, first, LABEL_PREFIX, int64(0), len(LABEL_PREFIX)):
         return 0  # fastText takes it for an annotation, not for text
     added, start = 0, first - 1
     while start < last:
-        count, start = list_ngrams(data, first, last, start, tables.dictionary, rows, 0)
+        count, start = list_ngrams(data, first, last, start, tables.dictionary, rows, int64(0))
         for i in range(count):
             _add(tables.input[rows[i]], total)
         added += count
@@ -162,7 +163,7 @@ def _sum_word(data: Bytes, first: int, last: int, state: np.uint32, tables: _Tab
     return added
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _best_leaf(
     hidden: Vector, tables: _Tables, stack: npt.NDArray[np.int32], scores: npt.NDArray[np.float64]
 ) -> tuple[int, float]:
@@ -196,7 +197,7 @@ def _best_leaf(
     return best, best_score
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _predict(
     data: Bytes,
     offsets: Offsets,
@@ -223,7 +224,7 @@ def _predict(
     scores = np.empty(len(tables.left), np.float64)
     for text in range(len(offsets) - 1):
         total[:] = 0
-        added = 0
+        added = int64(0)
         at, last = offsets[text], offsets[text + 1]
         look_at = at + first_look if first_look else last
         label, score = -1, 0.0
@@ -242,7 +243,7 @@ def _predict(
                 state = fnv(state, data[at])
                 at += 1
             size = at - first
-            if size == len(END_OF_SENTENCE) and equal(data, first, END_OF_SENTENCE, 0, size):
+            if size == len(END_OF_SENTENCE) and equal(data, first, END_OF_SENTENCE, int64(0), size):
                 at = last  # fastText stops reading here
                 break
             slot = int64(state) & (_MEMO_SLOTS - 1) if size <= _MEMO_LONGEST else _MEMO_SLOTS
@@ -259,7 +260,7 @@ def _predict(
         probability[text] = min(1.0, np.exp(score))
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _label(
     total: Vector,
     added: int,
@@ -269,7 +270,8 @@ def _label(
     scores: npt.NDArray[np.float64],
 ) -> tuple[int, float]:
     """Label and log-probability of a text whose ``added`` vectors sum up to ``total``."""
-    hidden[:] = total
+    for column in range(len(hidden)):
+        hidden[column] = total[column]
     if tables.end_of_sentence >= 0:
         _add(tables.input[tables.end_of_sentence], hidden)
         added += 1

@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import float32, int8, int32, int64, njit, uint8, uint32, uint64
+from numba import float32, int8, int32, int64, uint8, uint32, uint64
 
 from curate.text.arrow import Bytes
 from curate.text.fasttext_file import FastTextFile, Matrix
+from curate.text.kernel import inlined, inner, kernel
 
 Vector = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
@@ -73,25 +74,25 @@ def dictionary(model: FastTextFile) -> Dictionary:
     )
 
 
-@njit(nogil=True, cache=True, inline="always")
+@kernel
 def fnv(state: np.uint32, byte: np.uint8) -> np.uint32:
     """One step of FNV-1a over *signed* bytes, as fastText hashes."""
     return uint32(uint32(state ^ uint32(int32(int8(byte)))) * uint32(_FNV_PRIME))  # type: ignore[no-any-return]
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def is_space(byte: np.uint8) -> bool:
     """Whether a byte separates words."""
     return bool(byte == 32 or 9 <= byte <= 13 or byte == 0)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _continues(byte: np.uint8) -> bool:
     """Whether a byte is inside a UTF-8 sequence."""
     return bool((byte & 0xC0) == 0x80)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def equal(data: Bytes, at: int, other: Bytes, start: int, size: int) -> bool:
     """Whether ``size`` bytes are the same in both places."""
     for offset in range(size):  # noqa: SIM110  (numba has no generator expressions)
@@ -100,7 +101,7 @@ def equal(data: Bytes, at: int, other: Bytes, start: int, size: int) -> bool:
     return True
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _fill_slots(
     data: Bytes, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], slots: npt.NDArray[np.int32]
 ) -> None:
@@ -115,7 +116,7 @@ def _fill_slots(
         slots[slot] = entry
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def find(data: Bytes, first: int, last: int, state: np.uint32, dictionary: Dictionary) -> int:
     """Entry of the word ``data[first:last]`` with hash ``state``, or -1."""
     mask = len(dictionary.slots) - 1
@@ -130,7 +131,7 @@ def find(data: Bytes, first: int, last: int, state: np.uint32, dictionary: Dicti
     return -1
 
 
-@njit(nogil=True, cache=True)
+@inner
 def add_rows(matrix: Matrix, rows: Rows, count: int, total: Vector) -> None:
     """Add the rows ``rows[:count]`` of a matrix to ``total``, one after the other, in place.
 
@@ -154,7 +155,7 @@ def add_rows(matrix: Matrix, rows: Rows, count: int, total: Vector) -> None:
             total[column] += dense[rows[rest], column]
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _add_quantised(matrix: Matrix, row: int, total: Vector) -> None:
     norm = matrix.norms[row] if len(matrix.norms) else float32(1.0)
     width = matrix.centroids.shape[2]
@@ -164,7 +165,7 @@ def _add_quantised(matrix: Matrix, row: int, total: Vector) -> None:
             total[part * width + offset] += norm * matrix.centroids[part, code, offset]
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _bucket_row(bucket: int, dictionary: Dictionary) -> int:
     """Row of a bucket, or -1."""
     if not dictionary.pruned:
@@ -174,7 +175,7 @@ def _bucket_row(bucket: int, dictionary: Dictionary) -> int:
     return -1
 
 
-@njit(nogil=True, cache=True)
+@inner
 def list_ngrams(
     data: Bytes, first: int, last: int, start: int, dictionary: Dictionary, rows: Rows, count: int
 ) -> tuple[int, int]:
@@ -223,7 +224,7 @@ def list_ngrams(
     return count, start
 
 
-@njit(nogil=True, cache=True)
+@inner
 def list_word_ngrams(hashes: npt.NDArray[np.int32], first: int, words: int, dictionary: Dictionary, rows: Rows) -> int:
     """Put the rows of the n-grams of two or more words that begin with word ``first`` into ``rows``; how many.
 

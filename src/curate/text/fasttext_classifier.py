@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import float32, int32, int64, njit, uint32
+from numba import float32, int32, int64, uint32
 
 from curate.text.arrow import Bytes, Offsets, utf8_view
 from curate.text.fasttext import huffman_tree
@@ -36,6 +36,7 @@ from curate.text.fasttext_bag import (
     list_word_ngrams,
 )
 from curate.text.fasttext_file import FastTextFile, Matrix, read_fasttext
+from curate.text.kernel import inlined, inner, kernel
 
 _SOFTMAX, _SIGMOID, _TREE = range(3)
 _OUTPUTS = {"softmax": _SOFTMAX, "ova": _SIGMOID, "ns": _SIGMOID, "hs": _TREE}
@@ -120,7 +121,7 @@ def _sigmoid_table() -> npt.NDArray[np.float32]:
     return (1 / (1 + np.exp(-x).astype(np.float64))).astype(np.float32)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _classify(
     data: Bytes,
     offsets: Offsets,
@@ -153,7 +154,7 @@ def _classify(
         probability[text] = min(float32(1.0), float32(np.exp(scores[wanted])))
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _add_text(
     data: Bytes, at: int, last: int, tables: _Tables, hashes: npt.NDArray[np.int32], rows: Rows, total: Vector
 ) -> int:
@@ -200,7 +201,7 @@ def _add_text(
     return added + count
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _end_of_sentence() -> np.uint32:
     state = uint32(FNV_BASIS)
     for byte in END_OF_SENTENCE:
@@ -208,7 +209,7 @@ def _end_of_sentence() -> np.uint32:
     return state  # type: ignore[no-any-return]
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _entry(data: Bytes, first: int, last: int, state: np.uint32, dictionary: Dictionary) -> int:
     """Row of a word, -1 if it has none; `_ANNOTATION` for a label, which fastText does not take for text."""
     prefix = len(LABEL_PREFIX)
@@ -220,12 +221,12 @@ def _entry(data: Bytes, first: int, last: int, state: np.uint32, dictionary: Dic
     return entry
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _log(x: float) -> np.float32:
     return float32(np.log(np.float64(x) + _LEAST))  # type: ignore[no-any-return]
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _activation(tables: _Tables, row: int, hidden: Vector) -> np.float32:
     total = float32(0.0)
     for column in range(len(hidden)):
@@ -233,7 +234,7 @@ def _activation(tables: _Tables, row: int, hidden: Vector) -> np.float32:
     return total  # type: ignore[no-any-return]
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _score(hidden: Vector, tables: _Tables, scores: Vector, nodes: Vector) -> None:
     """Logarithm of the probability of every class, as fastText would have it."""
     if tables.kind == _TREE:
@@ -258,7 +259,7 @@ def _score(hidden: Vector, tables: _Tables, scores: Vector, nodes: Vector) -> No
             scores[label] = _log(tables.sigmoid[int64(place)])
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _tree_scores(hidden: Vector, tables: _Tables, scores: Vector, nodes: Vector) -> None:
     """Down the Huffman tree from the root: a child's number is lower than its parent's."""
     leaves = len(scores)

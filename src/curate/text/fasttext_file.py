@@ -19,9 +19,9 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from curate.text.arrow import Bytes
+from curate.text.kernel import kernel
 
 Floats = npt.NDArray[np.float32]
 Loss = Literal["hs", "ns", "softmax", "ova"]
@@ -204,7 +204,7 @@ def _vocabulary(
     return starts, ends, counts
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _scan(
     data: Bytes,
     at: int,

@@ -7,10 +7,11 @@ hash: somebody who wants two texts to collide can construct them.
 
 import numpy as np
 import pyarrow as pa
-from numba import njit, uint64
+from numba import uint64
 
 from curate.text.arrow import Bytes, Offsets, utf8_view
 from curate.text.hashes import mix64
+from curate.text.kernel import inlined, kernel
 
 
 def content_hashes(texts: pa.Array) -> pa.Array:
@@ -29,13 +30,13 @@ def content_hashes(texts: pa.Array) -> pa.Array:
     return pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(texts), [None, pa.py_buffer(halves)])
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _rotate(x: int, by: int) -> int:
     rotated: int = uint64((x << uint64(by)) | (x >> uint64(64 - by)))
     return rotated
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _word(data: Bytes, start: int, end: int) -> int:
     """Up to eight bytes as a little-endian integer."""
     word: int = uint64(0)
@@ -48,19 +49,19 @@ def _word(data: Bytes, start: int, end: int) -> int:
     return word
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _scramble_low(word: int) -> int:
     scrambled: int = _rotate(word * uint64(0x87C37B91114253D5), 31) * uint64(0x4CF5AD432745937F)
     return scrambled
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _scramble_high(word: int) -> int:
     scrambled: int = _rotate(word * uint64(0x4CF5AD432745937F), 33) * uint64(0x87C37B91114253D5)
     return scrambled
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _hash_all(data: Bytes, offsets: Offsets, halves: Bytes) -> None:
     for text in range(len(offsets) - 1):
         start, end = offsets[text], offsets[text + 1]

@@ -21,7 +21,6 @@ from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
 
 import ftfy
-import numba
 import numpy as np
 import numpy.typing as npt
 from ftfy import badness, chardata, fixes
@@ -29,6 +28,7 @@ from ftfy import badness, chardata, fixes
 from curate.tables import Tables, derived
 from curate.text.arrow import Bytes
 from curate.text.codepoints import CODE_POINTS
+from curate.text.kernel import kernel
 
 _REVISION = "1"  # bump when the tables of the same ftfy and Python come out different
 
@@ -83,7 +83,7 @@ class FtfyTables(NamedTuple):
     """`Step` bits that make replacement ``r``; (n,)."""
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def name_hash(data: Bytes, start: int, end: int) -> int:
     """A 31-bit polynomial hash of ``data[start:end]``, the same on every machine."""
     value = 0

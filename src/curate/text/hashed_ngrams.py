@@ -12,9 +12,10 @@ Source: Weinberger et al. 2009, "Feature Hashing for Large Scale Multitask Learn
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import int32, njit, uint32, uint64
+from numba import int32, uint32, uint64
 
 from curate.text.arrow import Bytes, Offsets, utf8_view
+from curate.text.kernel import inlined, inner, kernel
 from curate.text.words import (
     FNV_BASIS,
     FNV_PRIME,
@@ -102,7 +103,7 @@ def ngrams(text: str, longest: int) -> list[str]:
     ]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _room(size: int) -> tuple[Bytes, Positions, Positions]:
     """Work space for a text of so many bytes: its tokens with a space after each, and where they begin and end.
 
@@ -111,7 +112,7 @@ def _room(size: int) -> tuple[Bytes, Positions, Positions]:
     return np.empty(3 * size + 2, np.uint8), np.empty(size + 1, np.int64), np.empty(size + 1, np.int64)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _tokens(
     data: Bytes, start: int, end: int, characters: Characters, line: Bytes, starts: Positions, ends: Positions
 ) -> int:
@@ -146,7 +147,7 @@ def _tokens(
     return count
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _murmur3(data: Bytes, start: int, end: int) -> np.int32:
     """MurmurHash3_x86_32 with seed 0."""
     state = uint32(0)
@@ -169,19 +170,19 @@ def _murmur3(data: Bytes, start: int, end: int) -> np.int32:
     return int32(state ^ (state >> uint32(16)))  # type: ignore[no-any-return]
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _mixed_in(state: np.uint32, block: np.uint32) -> np.uint32:
     block = uint32(block * uint32(0xCC9E2D51))
     block = uint32(uint32(block << uint32(15)) | (block >> uint32(17)))
     return uint32(state ^ uint32(block * uint32(0x1B873593)))  # type: ignore[no-any-return]
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _bucket(line: Bytes, start: int, end: int, buckets: int) -> int:
     return abs(np.int64(_murmur3(line, start, end))) & (buckets - 1)  # type: ignore[return-value]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _fingerprint(data: Bytes, offsets: Offsets, characters: Characters, found: npt.NDArray[np.uint64]) -> None:
     """FNV-1a over the line of tokens, finalised as in SplitMix64."""
     line, starts, ends = _room(np.max(np.diff(offsets)) if len(offsets) > 1 else 0)
@@ -196,7 +197,7 @@ def _fingerprint(data: Bytes, offsets: Offsets, characters: Characters, found: n
         found[text] = max(state, uint64(1)) if tokens else uint64(0)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _count(data: Bytes, offsets: Offsets, characters: Characters, longest: int) -> int:
     """Number of n-grams of all texts, repeats included."""
     line, starts, ends = _room(np.max(np.diff(offsets)) if len(offsets) > 1 else 0)
@@ -208,7 +209,7 @@ def _count(data: Bytes, offsets: Offsets, characters: Characters, longest: int) 
     return total
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _hash(
     data: Bytes,
     offsets: Offsets,
@@ -233,7 +234,7 @@ def _hash(
         counted[text + 1] = at
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _sum(
     data: Bytes,
     offsets: Offsets,

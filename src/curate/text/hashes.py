@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, uint64
+from numba import uint64
 
 from curate.text.arrow import Bytes
 from curate.text.bits import address, eight
+from curate.text.kernel import inlined, inner
 
 _ODD = uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio
 _PRIME = uint64(0xD6E8FEB86659FD93)
@@ -15,7 +16,7 @@ _HIGH, _LOW = uint64(0x8080808080808080), uint64(0x7F7F7F7F7F7F7F7F)
 _FROM_A, _BEHIND_Z = uint64(0x3F3F3F3F3F3F3F3F), uint64(0x2525252525252525)  # what lifts A, and [, to 0x80
 
 
-@njit(nogil=True, cache=True)
+@inner
 def hash_all(
     text: Bytes,
     begins: npt.NDArray[np.int32],
@@ -39,7 +40,7 @@ def hash_all(
         hashes[i] = hashed(place + begins[i], ends[i] - begins[i], lower)
 
 
-@njit(inline="always", cache=True)
+@inlined
 def hashed(place: int, length: int, lower: bool) -> np.uint64:
     """The hash of one stretch, that of ``length`` bytes from an address."""
     running = uint64(length) * _ODD
@@ -53,7 +54,7 @@ def hashed(place: int, length: int, lower: bool) -> np.uint64:
     return running  # type: ignore[no-any-return]
 
 
-@njit(inline="always", cache=True)
+@inlined
 def _with(running: np.uint64, eight_bytes: np.uint64, lower: bool) -> np.uint64:
     if lower:
         eight_bytes = lowered(eight_bytes)

@@ -2,14 +2,15 @@
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, uint64
+from numba import uint64
 
 from curate.text.arrow import Bytes
 from curate.text.bits import BLOCK, address, equal, lowest, some_ones
+from curate.text.kernel import inner
 from curate.text.line_look import follows, stands
 
 
-@njit(nogil=True, cache=True)
+@inner
 def citations(text: Bytes, first: int, behind: int, marks: npt.NDArray[np.int64]) -> int:
     """Write begin and end of every ``[12]``, ``[]``, ``[edit]`` and ``[citation needed]``; how many there are.
 
@@ -35,7 +36,7 @@ def citations(text: Bytes, first: int, behind: int, marks: npt.NDArray[np.int64]
     return n_marks
 
 
-@njit(nogil=True, cache=True)
+@inner
 def banners(text: Bytes, start: int, stop: int, marks: npt.NDArray[np.int64]) -> int:
     """Write begin and end of RefinedWeb's banners, with one white space before or behind; how many there are."""
     n_marks = 0
@@ -60,7 +61,7 @@ def banners(text: Bytes, start: int, stop: int, marks: npt.NDArray[np.int64]) ->
     return n_marks
 
 
-@njit(nogil=True, cache=True)
+@inner
 def without(text: Bytes, first: int, behind: int, marks: npt.NDArray[np.int64], n_marks: int, cleaned: Bytes) -> int:
     """Copy the line without its marks; where the copy ends."""
     o = 0

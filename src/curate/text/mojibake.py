@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import ftfy
-import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curate.text.arrow import Bytes, Offsets, utf8_array, utf8_view
+from curate.text.arrow import Bytes, Offsets, read_only, utf8_array, utf8_view
+from curate.text.ascending import holds
 from curate.text.codepoints import decode
 from curate.text.ftfy_tables import (
     AMPERSAND,
@@ -30,6 +30,7 @@ from curate.text.ftfy_tables import (
     ftfy_tables,
     name_hash,
 )
+from curate.text.kernel import inner, kernel
 from curate.text.replaced import copy_bytes, replaced
 
 __all__ = ["Fixed", "Step", "fix_texts", "fix_texts_with_ftfy"]
@@ -73,7 +74,7 @@ def fix_texts(texts: pa.Array) -> Fixed:
     ends = np.zeros(len(rows) + 1, np.int64)
     found = np.zeros(len(rows), np.uint16)
     left = np.empty((int(suspects.sum()), len(_Left._fields)), np.int64)
-    lines = _substitute_lines(data, offsets, tables, out, ends, found, left)
+    lines = _substitute_lines(data, offsets, tables, out, read_only(out), ends, found, left)
     fixed = _hand_over(data, out, ends, found, left[:lines])
     if not found.any():
         return Fixed(texts, steps, lines, suspects == 0)
@@ -166,7 +167,7 @@ def _segments(text: str) -> Iterator[str]:
 _LONG = _UNESCAPING.max_decode_length  # bytes: a line no longer than this is surely one segment
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _suspect_lines(data: Bytes, offsets: Offsets, tables: FtfyTables) -> npt.NDArray[np.int64]:
     """How many lines of each document ftfy might change."""
     suspects = np.zeros(len(offsets) - 1, np.int64)
@@ -189,7 +190,7 @@ def _suspect_lines(data: Bytes, offsets: Offsets, tables: FtfyTables) -> npt.NDA
 _BLOCK = 64  # bytes that are looked at together: the loop over them becomes a few wide instructions
 
 
-@numba.njit(nogil=True, cache=True)
+@inner
 def _line_to_scan(data: Bytes, start: int, end: int) -> int:
     """Start of the next line that holds more than `ftfy_tables.PLAIN`, else ``end``; ``start`` begins a line."""
     at = start
@@ -210,7 +211,7 @@ def _line_to_scan(data: Bytes, start: int, end: int) -> int:
     return end
 
 
-@numba.njit(nogil=True, cache=True)
+@inner
 def _holds_less_than(data: Bytes, start: int, end: int) -> bool:
     found = False
     for byte in data[start:end]:
@@ -218,22 +219,25 @@ def _holds_less_than(data: Bytes, start: int, end: int) -> bool:
     return found
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _substitute_lines(
     data: Bytes,
     offsets: Offsets,
     tables: FtfyTables,
     out: Bytes,
+    shown: Bytes,
     ends: Offsets,
     found: npt.NDArray[np.uint16],
     left: npt.NDArray[np.int64],
 ) -> int:
     """Write all lines but those left to ftfy to ``out``, end of document after end of document to ``ends``.
 
+    ``shown`` is ``out``, read-only: what scans ``data`` scans it too without being compiled again.
+
     Returns:
         Number of rows written to ``left`` (columns: `_Left`). ``found`` gets the steps of each document.
     """
-    position, lines = 0, 0
+    position, lines = np.int64(0), 0
     for row in range(len(offsets) - 1):
         start, end = offsets[row], offsets[row + 1]
         unescape = True
@@ -248,7 +252,7 @@ def _substitute_lines(
             elif flags == REPLACED and not unescapes and not long:
                 written, steps = _substitute(data, start, stop, tables, out, position)
                 # A second round of ftfy must find nothing to do, in what must still be one line.
-                again, flags, entity, newly_less = _scan_line(out, position, written, tables)
+                again, flags, entity, newly_less = _scan_line(shown, position, written, tables)
                 alone = (
                     flags == 0
                     and again == written
@@ -259,7 +263,8 @@ def _substitute_lines(
                 found[row] |= steps
                 position = written
             else:
-                left[lines] = (row, start, stop, position, np.int64(unescape))
+                for column, value in enumerate((row, start, stop, position, np.int64(unescape))):
+                    left[lines, column] = value
                 lines += 1
             unescape = unescape and not less_than
             start = stop
@@ -267,7 +272,7 @@ def _substitute_lines(
     return lines
 
 
-@numba.njit(nogil=True, cache=True)
+@inner
 def _scan_line(data: Bytes, start: int, end: int, tables: FtfyTables) -> tuple[int, int, bool, bool]:
     """One line of ``data[start:end]``: its end, its flags, has it an HTML entity, has it a "<"?
 
@@ -310,29 +315,23 @@ def _scan_line(data: Bytes, start: int, end: int, tables: FtfyTables) -> tuple[i
     return i, flags, entity, less_than
 
 
-@numba.njit(nogil=True, cache=True)
+@inner
 def _is_entity(data: Bytes, start: int, end: int, tables: FtfyTables) -> bool:
     """Is what follows an ampersand, at ``start``, a numeric character reference or an entity that ftfy knows?"""
-    numeric = start < end and data[start] == ord("#")
+    numeric = start < end and data[start] == 0x23
     first = start + 1 if numeric else start
     i = first
     while i < end and i - first <= 24:
         upper = data[i] & 0xDF  # ASCII letters without their case
-        if not (ord("0") <= data[i] <= ord("9") or ord("A") <= upper <= ord("Z")):
+        if not (0x30 <= data[i] <= 0x39 or 0x41 <= upper <= 0x5A):
             break
         i += 1
-    if not 1 <= i - first <= 24 or i == end or data[i] != ord(";"):
+    if not 1 <= i - first <= 24 or i == end or data[i] != 0x3B:
         return False
-    return bool(numeric or _holds(tables.entities, name_hash(data, first, i)))
+    return bool(numeric or holds(tables.entities, name_hash(data, first, i)))
 
 
-@numba.njit(nogil=True, cache=True)
-def _holds(ascending: npt.NDArray[np.int64], value: int) -> bool:
-    at = np.searchsorted(ascending, value)
-    return bool(at < len(ascending) and ascending[at] == value)
-
-
-@numba.njit(nogil=True, cache=True)
+@inner
 def _composes(data: Bytes, start: int, at: int, code: int, tables: FtfyTables) -> bool:
     """May NFC combine ``code`` at byte ``at`` with the starter before it? True when that is hard to say."""
     i = at
@@ -344,11 +343,11 @@ def _composes(data: Bytes, start: int, at: int, code: int, tables: FtfyTables) -
             i -= 1
         starter, _ = decode(data, i)
         if tables.properties[starter] >> 16 == 0:
-            return bool(_holds(tables.compositions, starter << 21 | code))
+            return bool(holds(tables.compositions, starter << 21 | code))
     return True
 
 
-@numba.njit(nogil=True, cache=True)
+@inner
 def _substitute(data: Bytes, start: int, end: int, tables: FtfyTables, out: Bytes, position: int) -> tuple[int, int]:
     """Replace single characters of a line; returns where the output ends and the steps taken."""
     steps = 0
@@ -362,7 +361,7 @@ def _substitute(data: Bytes, start: int, end: int, tables: FtfyTables, out: Byte
             for k in range(i, i + width):
                 out[position] = data[k]
                 position += 1
-        elif not (code == ord("\r") and i + 1 < end and data[i + 1] == ord("\n")):
+        elif not (code == 0x0D and i + 1 < end and data[i + 1] == 0x0A):
             for k in range(tables.replacement_ends[number - 1], tables.replacement_ends[number]):
                 out[position] = tables.replacement_bytes[k]
                 position += 1

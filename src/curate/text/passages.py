@@ -14,11 +14,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import njit, uint64
+from numba import uint64
 
 from curate.text.arrow import Bytes, Offsets, utf8_view
+from curate.text.ascending import place_in
 from curate.text.hashes import mix64
 from curate.text.jaccard import capacity_for, insert
+from curate.text.kernel import inlined, inner, kernel
 from curate.text.shingles import Hashes
 from curate.text.words import FNV_BASIS, FNV_PRIME, SPACE, Characters, characters, code_point_at, count_words
 
@@ -76,7 +78,7 @@ def passage_hashes(texts: pa.Array, *, paragraphs: bool, min_characters: int) ->
     return hashes[: ends[-1]], ends
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def passage_keys(hashes: Hashes, scopes: Hashes) -> Hashes:
     """Hashes of passages within their scopes: equal only where both are.
 
@@ -149,7 +151,7 @@ class _Passage(NamedTuple):
     lines: int
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _passage_at(data: Bytes, start: int, end: int, tables: Characters, paragraphs: bool) -> _Passage:
     """FNV-1a over the form that is compared, finalised, never 0."""
     running, prime = uint64(FNV_BASIS), uint64(FNV_PRIME)
@@ -184,7 +186,7 @@ def _passage_at(data: Bytes, start: int, end: int, tables: Characters, paragraph
     return _Passage(at, max(mix64(running), uint64(1)), length, lines)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _hash_passages(
     data: Bytes,
     offsets: Offsets,
@@ -210,7 +212,7 @@ def _hash_passages(
         ends[text + 1] = filled
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _cut_all(
     data: Bytes,
     offsets: Offsets,
@@ -253,13 +255,13 @@ def _cut_all(
     return used
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _is_cut(key: int, document: int, repeated: Repeated) -> bool:
-    at = np.searchsorted(repeated.keys, key)
+    at = place_in(repeated.keys, key)
     return bool(at < len(repeated.keys) and repeated.keys[at] == key and repeated.keeper[at] != document)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _widen_last(text: Bytes, first: int, used: int, cuts: Cuts) -> int:
     """Let the cut that reaches the end take the line feeds before it, but for the one the text ended with."""
     while True:
@@ -276,7 +278,7 @@ def _widen_last(text: Bytes, first: int, used: int, cuts: Cuts) -> int:
     return used
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _count(text: Bytes, first: int, used: int, tables: Characters, cuts: Cuts, row: int) -> None:
     words = count_words(text, 0, len(text), tables)
     cuts.counts[row, 2] = _code_points(text, 0, len(text))
@@ -287,7 +289,7 @@ def _count(text: Bytes, first: int, used: int, tables: Characters, cuts: Cuts, r
     cuts.counts[row, 4] = words
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _code_points(text: Bytes, start: int, stop: int) -> int:
     total = 0
     for at in range(start, stop):

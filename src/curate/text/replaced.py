@@ -1,11 +1,11 @@
 """String arrays in which a few rows are replaced: one copy of the bytes, where Arrow's own kernel goes row by row."""
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from curate.text.arrow import Bytes, Offsets, utf8_array, utf8_view
+from curate.text.kernel import inner, kernel
 
 
 def replaced(texts: pa.Array, rows: npt.NDArray[np.int64], by: pa.Array) -> pa.Array:
@@ -34,7 +34,7 @@ def replaced(texts: pa.Array, rows: npt.NDArray[np.int64], by: pa.Array) -> pa.A
     return utf8_array(out, ends)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _copy(
     data: Bytes,
     offsets: Offsets,
@@ -54,7 +54,7 @@ def _copy(
         row = stop + 1
 
 
-@numba.njit(nogil=True, cache=True)
+@inner
 def copy_bytes(source: Bytes, target: Bytes) -> None:
     """All of ``target`` from the front of ``source``."""
     for k in range(len(target)):  # becomes a memcpy; assigning a slice does not

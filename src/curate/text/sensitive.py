@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import njit
 
 from curate.text.arrow import Bytes, Offsets, utf8_view
+from curate.text.kernel import inlined, inner, kernel
 
 Codes = npt.NDArray[np.uint8]
 
@@ -93,7 +93,7 @@ def _classes() -> Codes:
     return table
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _find(data: Bytes, offsets: Offsets, classes: Codes) -> tuple[Offsets, Offsets, Offsets, Codes]:
     """Stop at bytes that matter, at a digit take the whole word, and put numbers together from words close by."""
     found, count = np.empty((64, 4), np.int64), 0
@@ -154,7 +154,7 @@ def _find(data: Bytes, offsets: Offsets, classes: Codes) -> tuple[Offsets, Offse
     return found[:, 0].copy(), found[:, 1].copy(), found[:, 2].copy(), found[:, 3].astype(np.uint8)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _at_sign(data: Bytes, start: int, at: int, end: int, classes: Codes, found: Offsets, count: int, row: int) -> int:
     """Put what the sign (or letter) at ``at`` is a part of; returns the new count."""
     byte = data[at]
@@ -176,25 +176,25 @@ def _at_sign(data: Bytes, start: int, at: int, end: int, classes: Codes, found: 
     return count
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _put(found: Offsets, count: int, row: int, start: int, stop: int, hint: int) -> int:
     found[count, 0], found[count, 1], found[count, 2], found[count, 3] = row, start, stop, hint
     return count + 1
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _doubled(rows: Offsets) -> Offsets:
     larger = np.empty((2 * len(rows), rows.shape[1]), np.int64)
     larger[: len(rows)] = rows
     return larger
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _is_capital(byte: int) -> bool:
     return bool(_A <= byte <= _Z)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _email(data: Bytes, start: int, at: int, end: int, classes: Codes) -> tuple[int, int]:
     """First byte and end of the address around the ``@`` at ``at``; 0, 0 when there is none.
 
@@ -228,12 +228,12 @@ def _email(data: Bytes, start: int, at: int, end: int, classes: Codes) -> tuple[
     return first, stop
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _is_path(data: Bytes, at: int, end: int) -> bool:
     return at + 1 < end and bool(data[at] == _COLON and data[at + 1] not in (_SPACE, _NEWLINE))
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _is_login(data: Bytes, start: int, at: int) -> bool:
     """Whether ``://user:password`` stands before the ``@`` at ``at``."""
     colons = False
@@ -247,7 +247,7 @@ def _is_login(data: Bytes, start: int, at: int) -> bool:
     return False
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _ipv6_end(data: Bytes, start: int, at: int, end: int, classes: Codes) -> int:
     """End of the IPv6 address whose first group ends at the colon at ``at``; 0 when there is none.
 

@@ -2,14 +2,15 @@
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, uint64
+from numba import uint64
 
 from curate.text.arrow import Bytes
 from curate.text.bits import eight
+from curate.text.kernel import inlined, inner
 from curate.text.words import SPACE, code_point_at
 
 
-@njit(inline="always", cache=True)
+@inlined
 def plainly_ends(start: int, first: int, at: int, behind: int) -> bool:
     """Whether a stop before a space or the end stands behind a word of two ASCII letters or more; most do."""
     word = at
@@ -19,13 +20,13 @@ def plainly_ends(start: int, first: int, at: int, behind: int) -> bool:
     return alone and at - word > 1 and (at + 1 == behind or _byte(start + at + 1) == 0x20)
 
 
-@njit(inline="always", cache=True)
+@inlined
 def _byte(place: int) -> int:
     """The byte at an address, of which seven more can be read."""
     return np.int64(eight(place) & uint64(0xFF))  # type: ignore[return-value]
 
 
-@njit(nogil=True, cache=True)
+@inner
 def ends_sentence(text: Bytes, first: int, at: int, behind: int, classes: npt.NDArray[np.uint8]) -> bool:
     """Whether the ``.``, ``!`` or ``?`` at ``at`` ends a sentence."""
     i = at + 1
@@ -39,7 +40,7 @@ def ends_sentence(text: Bytes, first: int, at: int, behind: int, classes: npt.ND
     return bool(text[at] != 0x2E or _dot_may_end(text, first, at, classes))
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _dot_may_end(text: Bytes, first: int, at: int, classes: npt.NDArray[np.uint8]) -> bool:
     """Whether the word before a dot is one that may end a sentence: no dot in it, more than a capital."""
     word = at
@@ -55,7 +56,7 @@ def _dot_may_end(text: Bytes, first: int, at: int, classes: npt.NDArray[np.uint8
     return bool(word < at and not (word == at - 1 and 0x41 <= text[word] <= 0x5A))
 
 
-@njit(nogil=True, cache=True)
+@inner
 def says_more(text: Bytes, done: int, end: int) -> bool:
     """Whether anything but closing quotes and brackets is left after the last sentence."""
     i = done

@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, uint64
+from numba import uint64
 
+from curate.text.kernel import inlined
 from curate.text.words import characters, core_hash
 
 MOST = 64
@@ -57,7 +58,7 @@ class StopWords:
                 raise ValueError(f"a list holds at most {MOST} stop words, but that of `{language}` has {len(words)}")
             self.table.longest[row] = max(map(len, words), default=0)
             for place, word in enumerate(words):
-                data = np.frombuffer(word.encode(), np.uint8)
+                data = np.frombuffer(bytearray(word.encode()), np.uint8)
                 core = core_hash(data, 0, len(data), tables, np.empty(2 * len(data) + 8, np.uint8))
                 slot = int(core) * _ODD % 2**64 >> _SHIFT
                 while self.table.keys[row, slot] not in {0, core}:
@@ -65,7 +66,7 @@ class StopWords:
                 self.table.keys[row, slot], self.table.places[row, slot] = core, place
 
 
-@njit(inline="always", cache=True)
+@inlined
 def stop_word_slot(keys: npt.NDArray[np.uint64], core: np.uint64) -> np.uint64:
     """The slot of ``core`` in the row of its language; one whose key is 0 where it is no stop word."""
     slot = core * uint64(_ODD) >> uint64(_SHIFT)

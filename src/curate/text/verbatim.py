@@ -20,9 +20,10 @@ import functools
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, uint8
+from numba import uint8
 
 from curate.text.arrow import Bytes
+from curate.text.kernel import inner, kernel
 from curate.text.verse import verse_lines
 
 _PROSE, _BLANK, _VERBATIM = range(3)
@@ -96,7 +97,7 @@ def verbatim_tables() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_], npt
     return kinds, pairs, statements
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def verbatim_lines(
     text: Bytes,
     classes: npt.NDArray[np.uint8],
@@ -157,7 +158,7 @@ def verbatim_lines(
     return lines
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _fence(text: Bytes, first: int, behind: int) -> int:
     r"""The sign of a line that opens or closes a fence, negative for ``\end``; 0 for no fence."""
     if behind - first < 2:
@@ -176,7 +177,7 @@ def _fence(text: Bytes, first: int, behind: int) -> int:
     return 0
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _is_code(
     text: Bytes,
     first: int,
@@ -203,7 +204,7 @@ def _is_code(
     return _begins_statement(text, first, behind, statements) and (last in (0x3A, 0x29, 0x3B) or 16 * signs >= filled)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _begins_statement(text: Bytes, first: int, behind: int, statements: npt.NDArray[np.uint8]) -> bool:
     for begin in statements:
         k = 0
@@ -214,7 +215,7 @@ def _begins_statement(text: Bytes, first: int, behind: int, statements: npt.NDAr
     return False
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _is_mathematics(text: Bytes, first: int, behind: int, kinds: npt.NDArray[np.uint8]) -> bool:
     commands = signs = operators = 0
     for i in range(first, behind):
@@ -228,7 +229,7 @@ def _is_mathematics(text: Bytes, first: int, behind: int, kinds: npt.NDArray[np.
     return (commands > 0 and signs > 0) or operators >= 2
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _carry_on(text: Bytes, found: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64]) -> None:
     """Turn kinds into marks: neighbours of code are code."""
     before = _PROSE

@@ -19,9 +19,10 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from curate.text.arrow import Bytes
+from curate.text.ascending import holds
+from curate.text.kernel import inner
 from curate.text.words import BULLET, LETTER, LOWER, SPACE, SYMBOL, UPPER, code_point_at
 
 _STANZA = 3
@@ -63,7 +64,7 @@ class _Stanza(NamedTuple):
     """Lines that are plain and short enough for a title."""
 
 
-@njit(nogil=True, cache=True)
+@inner
 def verse_lines(
     text: Bytes, classes: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], blank: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.bool_]:
@@ -76,8 +77,8 @@ def verse_lines(
         blank: for each line whether it holds nothing but white space.
     """
     lines = len(blank)
-    begins = np.empty(lines + 1, np.int64)
-    ends = np.empty(lines + 1, np.int64)
+    begins = np.zeros(lines + 1, np.int64)
+    ends = np.zeros(lines + 1, np.int64)
     stanzas = 0
     for i in range(lines):
         if blank[i]:
@@ -88,7 +89,7 @@ def verse_lines(
         ends[stanzas - 1] = i + 1
     verse = np.zeros(lines, np.bool_)
     before = False
-    here = _sum(text, classes, starts, begins[0], ends[0]) if stanzas else _sum(text, classes, starts, 0, 0)
+    here = _sum(text, classes, starts, begins[0], ends[0])
     here_is = _is_stanza(here)
     for k in range(stanzas):
         behind = _sum(text, classes, starts, begins[k + 1], ends[k + 1]) if k + 1 < stanzas else here
@@ -101,7 +102,7 @@ def verse_lines(
     return verse
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _is_stanza(stanza: _Stanza) -> bool:
     return (
         stanza.lines >= _STANZA
@@ -112,7 +113,7 @@ def _is_stanza(stanza: _Stanza) -> bool:
     )
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _is_beside(stanza: _Stanza) -> bool:
     """Whether it may be verse beside a stanza that is."""
     return bool(
@@ -124,7 +125,7 @@ def _is_beside(stanza: _Stanza) -> bool:
     )
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _sum(text: Bytes, classes: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], begin: int, end: int) -> _Stanza:
     lines = plain = capitals = within = ending = words = small = characters = titles = 0
     margin = -1
@@ -151,7 +152,7 @@ def _sum(text: Bytes, classes: npt.NDArray[np.uint8], starts: npt.NDArray[np.int
     return _Stanza(lines, plain, capitals, within, ending, words, small, characters, titles)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _look(text: Bytes, first: int, behind: int, classes: npt.NDArray[np.uint8]) -> _Line:
     characters = words = small = last = 0
     plain = True
@@ -169,7 +170,7 @@ def _look(text: Bytes, first: int, behind: int, classes: npt.NDArray[np.uint8]) 
         if kind & SPACE:
             lettered = False
             continue
-        if last == 0 or not kind & SYMBOL or not _among(code_point, _CLOSING):
+        if last == 0 or not kind & SYMBOL or not holds(_CLOSING, code_point):
             last = code_point
         if opening and not kind & SYMBOL:
             opening = False
@@ -179,10 +180,4 @@ def _look(text: Bytes, first: int, behind: int, classes: npt.NDArray[np.uint8]) 
             words += 1
             small += kind & LOWER != 0
     plain = plain and 1 <= words <= _WORDS and characters <= _CHARACTERS
-    return _Line(plain, capital, _among(last, _WITHIN), _among(last, _ENDING), words, small, characters)
-
-
-@njit(inline="always", cache=True)
-def _among(code_point: int, some: npt.NDArray[np.int64]) -> bool:
-    place = np.searchsorted(some, code_point)
-    return bool(place < len(some) and some[place] == code_point)
+    return _Line(plain, capital, holds(_WITHIN, last), holds(_ENDING, last), words, small, characters)

@@ -18,13 +18,13 @@ import functools
 import unicodedata
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curate.text.arrow import Bytes, Offsets, utf8_array, utf8_view
+from curate.text.arrow import Bytes, Offsets, read_only, utf8_array, utf8_view
 from curate.text.codepoints import CODE_POINTS, decode
+from curate.text.kernel import inner, kernel
 from curate.text.replaced import copy_bytes, replaced
 from curate.text.words import SPACE, characters
 
@@ -64,7 +64,7 @@ def tidy(texts: pa.Array, max_blank_lines: int) -> tuple[pa.Array, npt.NDArray[n
         return texts, tidied
     out = np.empty(int(np.diff(offsets)[rows].sum()), np.uint8)
     ends = np.zeros(len(rows) + 1, np.int64)
-    _tidy(data, offsets, rows, tables, max_blank_lines, out, ends, tidied)
+    _tidy(data, offsets, rows, tables, max_blank_lines, out, read_only(out), ends, tidied)
     if not tidied.any():
         return texts, tidied
     return replaced(texts, rows, utf8_array(out[: ends[-1]], ends)), tidied
@@ -89,7 +89,7 @@ def _tables() -> _Tables:
     kinds[characters().classes & SPACE != 0] = _SPACE
     kinds[[code for code in range(0xA0) if unicodedata.category(chr(code)) == "Cc" and code != ord("\t")]] = _CONTROL
     kinds[[ord(char) for char in ZERO_WIDTH]] = _INVISIBLE
-    kinds[ord("\n")] = _NEWLINE
+    kinds[0x0A] = _NEWLINE
     kinds[ord("\f")] = _FORM_FEED
     plain = np.ones(256, np.bool_)
     plain[[chr(code).encode()[0] for code in np.flatnonzero(kinds >= _NEWLINE)]] = False
@@ -99,7 +99,7 @@ def _tables() -> _Tables:
 _BLOCK = 64  # bytes that are looked at together: the loop over them becomes a few wide instructions
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _untidy(data: Bytes, offsets: Offsets, tables: _Tables, max_blank_lines: int) -> npt.NDArray[np.bool_]:
     """Which texts `_tidy` might change."""
     untidy = np.zeros(len(offsets) - 1, np.bool_)
@@ -108,9 +108,9 @@ def _untidy(data: Bytes, offsets: Offsets, tables: _Tables, max_blank_lines: int
     return untidy
 
 
-@numba.njit(nogil=True, cache=True)
+@inner
 def _may_change(data: Bytes, start: int, end: int, tables: _Tables, max_blank_lines: int) -> bool:
-    if start < end and (data[start] == ord("\n") or data[end - 1] == ord("\n")):
+    if start < end and (data[start] == 0x0A or data[end - 1] == 0x0A):
         return True
     if _first_visible(data, start, end, tables) > start or _without_trailing_space(data, start, end, tables) < end:
         return True
@@ -119,7 +119,7 @@ def _may_change(data: Bytes, start: int, end: int, tables: _Tables, max_blank_li
         i = _next_to_look_at(data, i, end, tables.leads)
         if i == end:
             break
-        if data[i] != ord("\n"):
+        if data[i] != 0x0A:
             code, width = decode(data, i)
             if tables.kinds[code] > _NEWLINE:
                 return True
@@ -128,7 +128,7 @@ def _may_change(data: Bytes, start: int, end: int, tables: _Tables, max_blank_li
         line, blank_lines = i + 1, 0
         while line < end:
             i = _first_visible(data, line, end, tables)
-            if data[i] != ord("\n"):
+            if data[i] != 0x0A:
                 break
             blank_lines += 1
             if i > line or blank_lines > max_blank_lines:
@@ -137,7 +137,7 @@ def _may_change(data: Bytes, start: int, end: int, tables: _Tables, max_blank_li
     return False
 
 
-@numba.njit(nogil=True, cache=True)
+@inner
 def _next_to_look_at(data: Bytes, start: int, end: int, leads: Bytes) -> int:
     """The next line feed before white space or beyond ASCII, control character, or one of ``leads``; else ``end``."""
     first, second, third = leads[0], leads[1], leads[2]
@@ -164,7 +164,7 @@ def _next_to_look_at(data: Bytes, start: int, end: int, leads: Bytes) -> int:
     return end
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _tidy(
     data: Bytes,
     offsets: Offsets,
@@ -172,11 +172,15 @@ def _tidy(
     tables: _Tables,
     max_blank_lines: int,
     out: Bytes,
+    shown: Bytes,
     ends: Offsets,
     tidied: npt.NDArray[np.uint8],
 ) -> None:
-    """Write the texts of ``rows`` to ``out``, their ends to ``ends``; ``tidied`` gets the `Tidied` bits of each."""
-    o = 0
+    """Write the texts of ``rows`` to ``out``, their ends to ``ends``; ``tidied`` gets the `Tidied` bits of each.
+
+    ``shown`` is ``out``, read-only: what looks at ``data`` looks at it too without being compiled again.
+    """
+    o = np.int64(0)
     for number in range(len(rows)):
         row = rows[number]
         i, end = offsets[row], offsets[row + 1]
@@ -187,7 +191,7 @@ def _tidy(
             line = o
             i, o, removed, ended = _copy_line(data, i, end, tables, out, o)
             done |= removed
-            visible = _first_visible(out, line, o, tables)
+            visible = _first_visible(shown, line, o, tables)
             if visible < o:
                 if last == begin and visible > line:
                     done |= _SURROUNDINGS
@@ -207,9 +211,9 @@ def _tidy(
                     inside = 0
                     continue
             if ended and blank_lines <= max_blank_lines:
-                out[o] = ord("\n")
+                out[o] = 0x0A
                 o += 1
-        last = _without_trailing_space(out, begin, last, tables)
+        last = _without_trailing_space(shown, begin, last, tables)
         if o > last:
             done |= _SURROUNDINGS
             o = last
@@ -217,7 +221,7 @@ def _tidy(
         tidied[row] = done
 
 
-@numba.njit(nogil=True, cache=True)
+@inner
 def _copy_line(data: Bytes, i: int, end: int, tables: _Tables, out: Bytes, o: int) -> tuple[int, int, int, bool]:
     """Copy one line without its end and without what is removed from it.
 
@@ -249,12 +253,12 @@ def _copy_line(data: Bytes, i: int, end: int, tables: _Tables, out: Bytes, o: in
             removed |= _CONTROLS
         elif kind == _FORM_FEED:
             removed |= _CONTROLS
-            if o > line and i < end and data[i] != ord("\n"):
+            if o > line and i < end and data[i] != 0x0A:
                 return i, o, removed, True
     return i, o, removed, False
 
 
-@numba.njit(nogil=True, cache=True)
+@inner
 def _first_visible(text: Bytes, start: int, end: int, tables: _Tables) -> int:
     while start < end:
         code, width = decode(text, start)
@@ -264,7 +268,7 @@ def _first_visible(text: Bytes, start: int, end: int, tables: _Tables) -> int:
     return start
 
 
-@numba.njit(nogil=True, cache=True)
+@inner
 def _without_trailing_space(text: Bytes, start: int, end: int, tables: _Tables) -> int:
     while end > start:
         at = end - 1

@@ -15,12 +15,13 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, uint32
+from numba import int64, uint32
 
 from curate.tables import Tables, derived
 from curate.text.arrow import Bytes
 from curate.text.bits import address
 from curate.text.hashes import hashed
+from curate.text.kernel import inlined, inner, kernel
 
 SPACE = 1
 LETTER = 2
@@ -130,7 +131,7 @@ def _class_of(character: str) -> int:
     return bits
 
 
-@njit(inline="always", cache=True)
+@inlined
 def code_point_at(data: Bytes, i: int) -> tuple[int, int]:
     """The code point (uint32) whose UTF-8 begins at byte ``i``, and where the next one begins."""
     lead = uint32(data[i])
@@ -144,7 +145,7 @@ def code_point_at(data: Bytes, i: int) -> tuple[int, int]:
     return uint32(high | (uint32(data[i + 2]) & 0x3F) << 6 | (data[i + 3] & 0x3F)), i + 4
 
 
-@njit(nogil=True, cache=True)
+@inner
 def append_code_point(into: Bytes, at: int, code_point: int) -> int:
     """Write a code point as UTF-8 at byte ``at``; where it ends."""
     if code_point < 0x80:
@@ -166,7 +167,7 @@ def append_code_point(into: Bytes, at: int, code_point: int) -> int:
     return at + 4
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def core_hash(data: Bytes, start: int, end: int, characters: Characters, room: Bytes) -> np.uint64:
     """Hash of the core of the word in bytes ``start`` to ``end``; symbol words share the hash of nothing.
 
@@ -177,7 +178,7 @@ def core_hash(data: Bytes, start: int, end: int, characters: Characters, room: B
         characters: tables of code points.
         room: what it holds does not matter: twice the bytes of the word and eight.
     """
-    filled = core = 0
+    filled = core = int64(0)
     i = start
     while i < end:
         code_point, i = code_point_at(data, i)
@@ -188,7 +189,7 @@ def core_hash(data: Bytes, start: int, end: int, characters: Characters, room: B
     return hashed(address(room), core, False)  # type: ignore[no-any-return]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def count_words(data: Bytes, start: int, end: int, characters: Characters) -> int:
     """Words in bytes ``start`` to ``end``, symbol words left out; both lie beside white space or at an end.
 

@@ -51,6 +51,9 @@ _WORTH_COUNTING = 1 << 20
 """Possible shingles of a text from which they are counted first, so that its table is no larger than it must
 be."""
 
+_PIECE = 1 << 18
+"""Hashes for which there is room at first in a piece of a long text."""
+
 _CHARACTERS = (
     "BOPOMOFO", "CJK", "HALFWIDTH KATAKANA", "HENTAIGANA", "HIRAGANA", "IDEOGRAPHIC", "KATAKANA", "NUSHU", "TANGUT",
     "YI SYLLABLE",
@@ -125,18 +128,26 @@ def sorted_pieces(text: pa.Array, size: int, pieces: int) -> Iterator[Hashes]:
     data, offsets = utf8_view(text)
     work, shift = work_space(size), 64 - (pieces - 1).bit_length()
     for piece in range(pieces):
-        held = np.empty(4 * len(work.shingles), np.uint64)
+        held = np.empty(max(_PIECE, 4 * len(work.shingles)), np.uint64)
         filled, start, carried = 0, int(offsets[0]), -1
         while start < offsets[1]:
             filled, start, carried = _gather(
                 data, start, offsets[1], letters(), size, work, carried, shift, piece, held, filled
             )
             if start < offsets[1]:
-                distinct = np.unique(held[:filled])
+                distinct = _ascending(held[:filled])
                 filled = len(distinct)
                 held = held if 2 * filled < len(held) else np.empty(2 * len(held), np.uint64)
                 held[:filled] = distinct
-        yield np.unique(held[:filled])
+        yield _ascending(held[:filled])
+
+
+def _ascending(hashes: Hashes) -> Hashes:
+    """Each once; numpy's ``unique`` takes seven times as long."""
+    hashes.sort()
+    first = np.ones(len(hashes), np.bool_)
+    first[1:] = hashes[1:] != hashes[:-1]
+    return hashes[first]
 
 
 class Work(NamedTuple):

@@ -3,14 +3,13 @@
 A document is removed if, and only if, one kept before it is a candidate and reaches the similarity. Components are put
 together into *chains*, each settled by itself. The documents of a chain are brought into the order of preference first,
 then their shingle sets, computed anew from the texts, come in batches of that order. So whoever settles a chain holds
-one batch and the sets of kept documents, even where one component spans the corpus. A long document comes in pieces, each
-with a range of its hashes, which may lie in several batches: nobody holds the set of one that is removed, nor its table.
+one batch and the sets of kept documents, even where one component spans the corpus. A long document comes in pieces,
+each with a range of its hashes, which may lie in several batches.
 
 Kept documents of the audit's sample are compared once more, with those of their cohort. Who is found then was missed.
 """
 
 import functools
-import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -139,10 +138,7 @@ def _send_members(
     chains, counts = column(places[part], "chain"), column(corpus.partial(part, ["shingles"]), "shingles")[rows]
     cohorts = cohort_keys(corpus.partial(part, [COHORT]))[rows]
     keys = [column(corpus.partial(part, [name]), name)[rows] for name in map(band_column, range(bands))]
-    for some in _slices(np.where(counts > LONG, 0, counts)):
-        some = some[counts[some] <= LONG]
-        if not len(some):
-            continue
+    for some in _slices(np.flatnonzero(counts <= LONG), counts):
         sets, offsets = shingle_sets(corpus.texts(part, rows[some]), size)
         yield addressed(
             to(chains[some], reached[some]),
@@ -186,12 +182,10 @@ def _lists(columns: Sequence[npt.NDArray[np.uint64]]) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(ends), pa.array(values.ravel()))
 
 
-def _slices(shingles: npt.NDArray[np.uint32]) -> Iterator[npt.NDArray[np.int64]]:
-    """Documents in a row with about `_AT_ONCE` shingles together."""
-    reached = np.cumsum(shingles, dtype=np.int64) // _AT_ONCE
-    bounds = np.concatenate(([0], np.flatnonzero(np.diff(reached)) + 1, [len(shingles)]))
-    for start, stop in itertools.pairwise(bounds):
-        yield np.arange(start, stop)
+def _slices(rows: npt.NDArray[np.int64], shingles: npt.NDArray[np.uint32]) -> Iterator[npt.NDArray[np.int64]]:
+    """Rows one after another with about `_AT_ONCE` shingles together."""
+    reached = np.cumsum(shingles[rows], dtype=np.int64) // _AT_ONCE
+    return (some for some in np.split(rows, np.flatnonzero(np.diff(reached)) + 1) if len(some))
 
 
 def _receive_members(batch: int, rows: pa.Table) -> pa.Table:  # noqa: ARG001

@@ -129,8 +129,10 @@ class WholeCorpus:
 
 
 def _taken(texts: pa.ChunkedArray, rows: npt.NDArray[np.int64]) -> list[pa.Array]:
-    """Chunks of some of the texts, not copied where they are all."""
-    chunks: list[pa.Array] = (texts if len(rows) == len(texts) else texts.take(pa.array(rows))).chunks
+    """Chunks of some of the texts, not copied where they follow each other."""
+    in_a_row = rows[-1] - rows[0] + 1 == len(rows)
+    taken = texts.slice(rows[0], len(rows)) if in_a_row else texts.take(pa.array(rows))
+    chunks: list[pa.Array] = taken.chunks
     return chunks
 
 

@@ -143,17 +143,27 @@ def outcome_of(stage: NearDup, corpus: FakeCorpus) -> tuple[list[dict], list[tup
 
 
 @contextmanager
-def cut_small(range_bytes: int, batch_hashes: int, in_one_place: int) -> Iterator[None]:
-    """Receivers of so many bytes, batches of so many hashes, components in rounds beyond so many documents."""
+def cut_small(range_bytes: int, batch_hashes: int, in_one_place: int, long: int) -> Iterator[None]:
+    """Receivers of so many bytes, batches of so many hashes, components in rounds beyond so many documents, documents
+    in pieces beyond so many shingles."""
     with (
         mock.patch.object(sending, "RANGE_BYTES", range_bytes),
         mock.patch.object(survivors, "BATCH_HASHES", batch_hashes),
         mock.patch.object(candidates, "IN_ONE_PLACE", in_one_place),
+        mock.patch.object(survivors, "LONG", long),
     ):
         yield
 
 
-CUTS = st.sampled_from([(16_000_000, 4_000_000, 1 << 24), (2_000, 90, 1 << 24), (20_000, 400, 0), (1_000_000, 1, 0)])
+CUTS = st.sampled_from(
+    [
+        (16_000_000, 4_000_000, 1 << 24, 1 << 19),
+        (2_000, 90, 1 << 24, 1 << 19),
+        (20_000, 400, 0, 2),
+        (1_000_000, 1, 0, 1 << 19),
+        (16_000_000, 20, 1 << 24, 1),
+    ]
+)
 
 
 @settings(max_examples=60, deadline=None)

@@ -97,15 +97,14 @@ class WholeCorpus:
         """See `curate.stages.contract.Corpus.texts`. Only row groups that hold a wanted row are read."""
         place = self._places[part]
         file = pq.ParquetFile(place.file(DOCUMENTS))
-        start, found = 0, [pa.array([], pa.large_string())]
+        start, found = 0, list[pa.Array]()
         for group in range(file.num_row_groups):
             end = start + file.metadata.row_group(group).num_rows
             here = rows[np.searchsorted(rows, start) : np.searchsorted(rows, end)] - start
             if len(here):
-                table = file.read_row_group(group, columns=["text"], use_threads=False).take(pa.array(here))
-                found += table.column("text").chunks
+                found += _taken(file.read_row_group(group, columns=["text"], use_threads=False).column("text"), here)
             start = end
-        texts = pa.concat_arrays(found)
+        texts = found[0] if len(found) == 1 else pa.concat_arrays([pa.array([], pa.large_string()), *found])
         for editor in place.editors:
             edits = read_columns(place.file(editor), ["edits"]).column("edits")
             texts = with_edits(texts, edits.take(pa.array(rows)).combine_chunks())
@@ -127,6 +126,14 @@ class WholeCorpus:
         self._directory.scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=self._directory.scratch) as file:  # its name is gone, its mapping stays
             return np.memmap(file, dtype, "w+", shape=(size,))
+
+
+def _taken(texts: pa.ChunkedArray, rows: npt.NDArray[np.int64]) -> list[pa.Array]:
+    """Chunks of some of the texts, not copied where they follow each other."""
+    in_a_row = rows[-1] - rows[0] + 1 == len(rows)
+    taken = texts.slice(rows[0], len(rows)) if in_a_row else texts.take(pa.array(rows))
+    chunks: list[pa.Array] = taken.chunks
+    return chunks
 
 
 def resolve(

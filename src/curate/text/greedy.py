@@ -17,7 +17,7 @@ import numpy.typing as npt
 from numba import njit, uint64
 
 from curate.text.hashes import mix64
-from curate.text.jaccard import capacity_for, fill, least_shared, shared_at_least
+from curate.text.jaccard import capacity_for, fill, least_shared, shared_at_least, shared_with_sorted
 
 Hashes = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]
@@ -26,6 +26,8 @@ Links = npt.NDArray[np.signedinteger[Any]]
 
 LEADERS = 256
 """Kept members of one bucket that a newcomer is compared with."""
+LONG = 1 << 19
+"""Members from which a set is compared without a table; it must be in ascending order."""
 _AT_ONCE = 1 << 12
 """Sets before which room is made for all of them to be kept."""
 
@@ -76,6 +78,7 @@ class Selection:
         similarity: least Jaccard similarity that removes a set.
         members: room for the members of all sets that may be kept (uint64).
         leaders: kept members of one bucket that a newcomer is compared with.
+        long: sets of more members come in ascending order.
 
     Example:
         >>> members = np.array([1, 2, 3, 4, 1, 2, 3, 7, 8, 9], np.uint64)
@@ -86,8 +89,9 @@ class Selection:
         [[-1, 30, -1], [0.0, 0.75, 0.0]]
     """
 
-    def __init__(self, similarity: float, members: Hashes, leaders: int = LEADERS) -> None:
-        self._similarity, self._members, self._leaders = similarity, members, leaders
+    def __init__(self, similarity: float, members: Hashes, leaders: int = LEADERS, long: int = LONG) -> None:
+        self._similarity, self._members, self._leaders, self._long = similarity, members, leaders, long
+        self._held = 0
         none, no_links = np.empty(0, np.int64), np.empty(0, np.int32)
         self._kept = _Kept(
             none, np.zeros(1, np.int64), none, none.view(np.uint64), no_links, no_links, np.zeros(3, np.int64)
@@ -102,7 +106,7 @@ class Selection:
         """
         survivors = np.full(len(sets.sizes), -1, np.int64)
         similarities = np.zeros(len(sets.sizes), np.float64)
-        table = np.empty(capacity_for(int(sets.sizes.max(initial=0))), np.uint64)
+        table = np.empty(capacity_for(min(int(sets.sizes.max(initial=0)), self._long)), np.uint64)
         for start in range(0, len(survivors), _AT_ONCE):
             stop = min(start + _AT_ONCE, len(survivors))
             self._make_room(stop - start, sets.buckets.shape[1])
@@ -112,6 +116,7 @@ class Selection:
                 stop,
                 self._similarity,
                 self._leaders,
+                self._long,
                 table,
                 self._kept,
                 self._members,
@@ -119,6 +124,19 @@ class Selection:
                 similarities,
             )
         return survivors, similarities
+
+    def hold(self, piece: Hashes) -> None:
+        """Lay the next piece of a long set behind the members of the kept sets; `held` then gives it."""
+        first = int(self._kept.ends[self._kept.counts[0]]) + self._held
+        self._members[first : first + len(piece)] = piece
+        self._held += len(piece)
+
+    def held(self, label: Places, buckets: Hashes, fixed: npt.NDArray[np.bool_]) -> Sets:
+        """The set that was laid there, for `take`; all arguments have length 1."""
+        members = self._members.view(np.ndarray)
+        members.flags.writeable = False  # as those of other sets, so that kernels compile once
+        size, self._held = self._held, 0
+        return Sets(label, buckets, members, self._kept.ends[self._kept.counts[:1]], np.array([size]), fixed)
 
     def _make_room(self, sets: int, buckets: int) -> None:
         """For as many more kept sets, each in as many buckets."""
@@ -168,12 +186,12 @@ def _move(newest: Links, buckets: Hashes, to: Links) -> None:
 
 @njit(nogil=True, cache=True)
 def _select(
-    sets: Sets, start: int, stop: int, similarity: float, leaders: int, table: Hashes, kept: _Kept, members: Hashes,
-    survivors: Places, similarities: npt.NDArray[np.float64],
+    sets: Sets, start: int, stop: int, similarity: float, leaders: int, long: int, table: Hashes, kept: _Kept,
+    members: Hashes, survivors: Places, similarities: npt.NDArray[np.float64],
 ) -> None:  # fmt: skip
     for current in range(start, stop):
         own = sets.hashes[sets.starts[current] : sets.starts[current] + sets.sizes[current]]
-        size, capacity, filled = len(own), capacity_for(len(own)), False
+        size, capacity, filled = len(own), capacity_for(len(own)), len(own) > long
         best, best_similarity = -1, similarity
         newcomer = kept.counts[2]
         kept.counts[2] += 1
@@ -195,7 +213,11 @@ def _select(
                     fill(table, capacity, own)
                     filled = True
                 needed = least_shared(size, other, best_similarity)
-                shared = shared_at_least(table, capacity, members[kept.ends[earlier] : kept.ends[earlier + 1]], needed)
+                others = members[kept.ends[earlier] : kept.ends[earlier + 1]]
+                if size > long:
+                    shared = shared_with_sorted(own, others, needed)
+                else:
+                    shared = shared_at_least(table, capacity, others, needed)
                 found = shared / (size + other - shared)
                 nearer = found > best_similarity or (found == best_similarity and (best < 0 or earlier < best))
                 if shared >= 0 and nearer:

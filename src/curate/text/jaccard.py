@@ -85,6 +85,30 @@ def shared_at_least(table: Hashes, capacity: int, members: Hashes, needed: int) 
     return len(members) - missed
 
 
+@njit(nogil=True, cache=True)
+def shared_with_sorted(ascending: Hashes, members: Hashes, needed: int) -> int:
+    """The same for a set in ascending order, without a table; fast where ``members`` ascend too."""
+    may_miss = len(members) - needed
+    missed, at, before = 0, 0, uint64(0)
+    if may_miss < 0:
+        return -1
+    for member in members:
+        low, step = at if member >= before else 0, 1
+        while low + step < len(ascending) and ascending[low + step] <= member:
+            low += step
+            step *= 2
+        high = min(low + step, len(ascending))
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if ascending[middle] <= member else (low, middle)
+        at, before = low, member
+        if ascending[at] != member:
+            missed += 1
+            if missed > may_miss:
+                return -1
+    return len(members) - missed
+
+
 @njit(nogil=True, cache=True, inline="always")
 def least_shared(first: int, second: int, similarity: float) -> int:
     """Members that sets of these sizes must share to reach ``similarity``, never overstated.

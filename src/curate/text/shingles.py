@@ -23,6 +23,7 @@ Kernels work through a text in chunks that fit the first-level cache, so memory 
 """
 
 import unicodedata
+from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
@@ -49,6 +50,9 @@ _BASE = 0x9E3779B97F4A7C15
 _WORTH_COUNTING = 1 << 20
 """Possible shingles of a text from which they are counted first, so that its table is no larger than it must
 be."""
+
+_PIECE = 1 << 18
+"""Hashes for which there is room at first in a piece of a long text."""
 
 _CHARACTERS = (
     "BOPOMOFO", "CJK", "HALFWIDTH KATAKANA", "HENTAIGANA", "HIRAGANA", "IDEOGRAPHIC", "KATAKANA", "NUSHU", "TANGUT",
@@ -103,6 +107,47 @@ def shingle_sets(texts: pa.Array, size: int) -> tuple[Hashes, Offsets]:
     ends = np.zeros(len(texts) + 1, np.int64)
     _shingle_sets(data, offsets, letters(), size, table, hashes, ends)
     return hashes[: ends[-1]], ends
+
+
+def sorted_pieces(text: pa.Array, size: int, pieces: int) -> Iterator[Hashes]:
+    """The same set of one long text in ascending order, one piece after another: memory is that of a piece.
+
+    The text is read once for each, and hashed anew.
+
+    Args:
+        text: ``large_string`` array of length 1.
+        size: words in a shingle.
+        pieces: a power of two, at least 2; each has the hashes of one of so many equal ranges.
+
+    Example:
+        >>> text = pa.array(["to be or not to be"], pa.large_string())
+        >>> pieces = list(sorted_pieces(text, 2, 4))
+        >>> len(pieces), np.concatenate(pieces).tolist() == sorted(shingle_sets(text, 2)[0].tolist())
+        (4, True)
+    """
+    data, offsets = utf8_view(text)
+    work, shift = work_space(size), 64 - (pieces - 1).bit_length()
+    for piece in range(pieces):
+        held = np.empty(max(_PIECE, 4 * len(work.shingles)), np.uint64)
+        filled, start, carried = 0, int(offsets[0]), -1
+        while start < offsets[1]:
+            filled, start, carried = _gather(
+                data, start, offsets[1], letters(), size, work, carried, shift, piece, held, filled
+            )
+            if start < offsets[1]:
+                distinct = _ascending(held[:filled])
+                filled = len(distinct)
+                held = held if 2 * filled < len(held) else np.empty(2 * len(held), np.uint64)
+                held[:filled] = distinct
+        yield _ascending(held[:filled])
+
+
+def _ascending(hashes: Hashes) -> Hashes:
+    """Each once; numpy's ``unique`` takes seven times as long."""
+    hashes.sort()
+    first = np.ones(len(hashes), np.bool_)
+    first[1:] = hashes[1:] != hashes[:-1]
+    return hashes[first]
 
 
 class Work(NamedTuple):
@@ -229,6 +274,20 @@ def _shingle_sets(
                     hashes[filled] = work.shingles[i]
                     filled += 1
         ends[text + 1] = filled
+
+
+@njit(nogil=True, cache=True)
+def _gather(
+    data: Bytes, start: int, end: int, letters: Letters, size: int, work: Work, carried: int,
+    shift: int, piece: int, held: Hashes, filled: int,
+) -> tuple[int, int, int]:  # fmt: skip
+    """Append the hashes of one piece until there is no room for those of another chunk, or the text ends."""
+    while start < end and filled + len(work.shingles) <= len(held):
+        made, carried, start = next_shingles(data, start, end, letters, size, work, carried)
+        for i in range(made):
+            held[filled] = work.shingles[i]
+            filled += work.shingles[i] >> uint64(shift) == uint64(piece)
+    return filled, start, carried
 
 
 @njit(nogil=True, cache=True)

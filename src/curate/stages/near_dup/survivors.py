@@ -3,13 +3,13 @@
 A document is removed if, and only if, one kept before it is a candidate and reaches the similarity. Components are put
 together into *chains*, each settled by itself. The documents of a chain are brought into the order of preference first,
 then their shingle sets, computed anew from the texts, come in batches of that order. So whoever settles a chain holds
-one batch and the sets of kept documents, even where one component spans the corpus.
+one batch and the sets of kept documents, even where one component spans the corpus. A long document comes in pieces,
+each with a range of its hashes, which may lie in several batches.
 
 Kept documents of the audit's sample are compared once more, with those of their cohort. Who is found then was missed.
 """
 
 import functools
-import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -24,9 +24,9 @@ from curate.stages.near_dup.partial import band_column
 from curate.stages.near_dup.preference import preferred_order
 from curate.stages.near_dup.settings import NearDupSettings
 from curate.stages.sending import RANGE_BYTES, column, range_of_key, ranges_for
-from curate.text.greedy import Selection, Sets
+from curate.text.greedy import LONG, Selection, Sets
 from curate.text.hashes import mixed
-from curate.text.shingles import shingle_sets
+from curate.text.shingles import shingle_sets, sorted_pieces
 
 REMOVALS = pa.schema([("document", pa.int64()), ("survivor", pa.int64()), ("jaccard", pa.float64())])
 """A removed document, the kept one that stands for it, and their exact similarity."""
@@ -35,12 +35,15 @@ BATCH_HASHES = RANGE_BYTES // 8
 """Buckets and shingles of one batch: twice what a chain has on the average, so that most chains have one batch."""
 
 _RANKED = pa.schema([("priority", pa.uint64()), ("id", pa.string()), ("document", pa.int64()), ("hashes", pa.int64())])
+WHOLE = -1
+"""Instead of the number of pieces ``following``: the row has the whole set."""
 _PLACES = pa.schema([("document", pa.int64()), ("chain", pa.int64()), ("reached", pa.int64())])
 """A document, its chain, and the hashes of the chain up to its own."""
 _MEMBERS = pa.schema(
     [
         ("reached", pa.int64()),
         ("document", pa.int64()),
+        ("following", pa.int64()),
         ("cohort", pa.uint64()),
         ("buckets", pa.list_(pa.uint64())),
         ("shingles", pa.large_list(pa.uint64())),
@@ -131,19 +134,46 @@ def _send_members(
     rows = numbering.rows_in(part, documents)
     if not len(rows):
         return
-    to = firsts[column(places[part], "chain")] + (reached - 1) // BATCH_HASHES
+    to = functools.partial(_batches, firsts)
+    chains, counts = column(places[part], "chain"), column(corpus.partial(part, ["shingles"]), "shingles")[rows]
     cohorts = cohort_keys(corpus.partial(part, [COHORT]))[rows]
     keys = [column(corpus.partial(part, [name]), name)[rows] for name in map(band_column, range(bands))]
-    for some in _slices(column(corpus.partial(part, ["shingles"]), "shingles")[rows]):
+    for some in _slices(np.flatnonzero(counts <= LONG), counts):
         sets, offsets = shingle_sets(corpus.texts(part, rows[some]), size)
         yield addressed(
-            to[some],
+            to(chains[some], reached[some]),
             reached=reached[some],
             document=documents[some],
+            following=np.full(len(some), WHOLE),
             cohort=cohorts[some],
             buckets=_lists([own[some] for own in keys]),
             shingles=pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(sets)),
         )
+    for one in np.flatnonzero(counts > LONG)[:, None]:
+        hashes, pieces = bands + int(counts[one[0]]), _pieces(int(counts[one[0]]))
+        for following, piece in enumerate(sorted_pieces(corpus.texts(part, rows[one]), size, pieces), 1 - pieces):
+            reached_here = reached[one] + following * hashes // pieces
+            yield addressed(
+                to(chains[one], reached_here),
+                reached=reached_here,
+                document=documents[one],
+                following=np.array([-following]),
+                cohort=cohorts[one],
+                buckets=_lists([own[one] for own in keys]),
+                shingles=pa.LargeListArray.from_arrays(pa.array([0, len(piece)], pa.int64()), pa.array(piece)),
+            )
+
+
+def _batches(
+    firsts: npt.NDArray[np.int64], chains: npt.NDArray[np.int64], reached: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    batches: npt.NDArray[np.int64] = firsts[chains] + (reached - 1) // BATCH_HASHES
+    return batches
+
+
+def _pieces(shingles: int) -> int:
+    """Into how many pieces a long document is cut: a power of two, so that each has `LONG` to 2 `LONG` shingles."""
+    return max(2, 1 << (-(-shingles // (2 * LONG)) - 1).bit_length())
 
 
 def _lists(columns: Sequence[npt.NDArray[np.uint64]]) -> pa.ListArray:
@@ -152,12 +182,10 @@ def _lists(columns: Sequence[npt.NDArray[np.uint64]]) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(ends), pa.array(values.ravel()))
 
 
-def _slices(shingles: npt.NDArray[np.uint32]) -> Iterator[slice]:
-    """Documents in a row with about `_AT_ONCE` shingles together."""
-    reached = np.cumsum(shingles, dtype=np.int64) // _AT_ONCE
-    bounds = np.concatenate(([0], np.flatnonzero(np.diff(reached)) + 1, [len(shingles)]))
-    for start, stop in itertools.pairwise(bounds):
-        yield slice(int(start), int(stop))
+def _slices(rows: npt.NDArray[np.int64], shingles: npt.NDArray[np.uint32]) -> Iterator[npt.NDArray[np.int64]]:
+    """Rows one after another with about `_AT_ONCE` shingles together."""
+    reached = np.cumsum(shingles[rows], dtype=np.int64) // _AT_ONCE
+    return (some for some in np.split(rows, np.flatnonzero(np.diff(reached)) + 1) if len(some))
 
 
 def _receive_members(batch: int, rows: pa.Table) -> pa.Table:  # noqa: ARG001
@@ -175,21 +203,39 @@ def _settle(
     chain: int,
 ) -> Iterator[pa.RecordBatch]:
     """To the part of each removed document: what stands for it. Behind the parts: what does for each missed one."""
-    selection, audited = (Selection(settings.similarity, _room(corpus, hashes[chain])) for _ in range(2))
+    selection, audited = (Selection(settings.similarity, _room(corpus, hashes[chain]), long=LONG) for _ in range(2))
+    decide = functools.partial(_decide, numbering, selection, audited, sample)
     for batch in range(firsts[chain], firsts[chain + 1]):
         if not len(rows := batches[batch]):
             continue
-        sets, cohorts = _sets(rows, numbering)
-        survivors, jaccard = selection.take(sets)
-        removed = np.flatnonzero(survivors >= 0)
-        yield _found(
-            numbering.part_of(sets.labels[removed]), sets.labels[removed], survivors[removed], jaccard[removed]
-        )
-        kept = np.flatnonzero((survivors < 0) & sample.holds(cohorts))
-        survivors, jaccard = audited.take(_cohorts(sets, cohorts, kept))
-        missed = np.flatnonzero(survivors >= 0)
-        behind = np.full(len(missed), numbering.parts)
-        yield _found(behind, sets.labels[kept[missed]], survivors[missed], jaccard[missed])
+        sets, cohorts, following = _sets(rows, numbering)
+        for some in np.split(np.arange(len(rows)), np.flatnonzero(following[1:] + following[:-1] != 2 * WHOLE) + 1):
+            if following[some[0]] == WHOLE:
+                yield from decide(_some(sets, some), cohorts[some])
+                continue
+            piece = sets.starts[some[0]]
+            selection.hold(sets.hashes[piece : piece + sets.sizes[some[0]]])
+            if following[some[0]] == 0:
+                held = selection.held(sets.labels[some], sets.buckets[some], sets.fixed[some])
+                yield from decide(held, cohorts[some])
+
+
+def _decide(
+    numbering: Numbering,
+    selection: Selection,
+    audited: Selection,
+    sample: Sample,
+    sets: Sets,
+    cohorts: npt.NDArray[np.uint64],
+) -> Iterator[pa.RecordBatch]:
+    survivors, jaccard = selection.take(sets)
+    removed = np.flatnonzero(survivors >= 0)
+    yield _found(numbering.part_of(sets.labels[removed]), sets.labels[removed], survivors[removed], jaccard[removed])
+    kept = np.flatnonzero((survivors < 0) & sample.holds(cohorts))
+    survivors, jaccard = audited.take(_some(sets, kept)._replace(buckets=cohorts[kept, None]))
+    missed = np.flatnonzero(survivors >= 0)
+    behind = np.full(len(missed), numbering.parts)
+    yield _found(behind, sets.labels[kept[missed]], survivors[missed], jaccard[missed])
 
 
 def _room(corpus: Corpus, hashes: int) -> npt.NDArray[np.uint64]:
@@ -205,8 +251,8 @@ def _found(
     return addressed(to, document=documents, survivor=survivors, jaccard=jaccard)
 
 
-def _sets(rows: pa.Table, numbering: Numbering) -> tuple[Sets, npt.NDArray[np.uint64]]:
-    """A batch in the order of preference, and the cohorts; the shingles stay where they are."""
+def _sets(rows: pa.Table, numbering: Numbering) -> tuple[Sets, npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    """A batch in the order of preference, cohorts, and how many pieces follow; the shingles stay where they are."""
     order = np.argsort(column(rows, "reached"))
     documents = column(rows, "document")[order]
     buckets, shingles = (rows.column(name).chunk(0) for name in ("buckets", "shingles"))
@@ -219,14 +265,13 @@ def _sets(rows: pa.Table, numbering: Numbering) -> tuple[Sets, npt.NDArray[np.ui
         sizes=np.diff(starts)[order],
         fixed=documents < numbering.first_new,
     )
-    return sets, column(rows, "cohort")[order]
+    return sets, column(rows, "cohort")[order], column(rows, "following")[order]
 
 
-def _cohorts(sets: Sets, cohorts: npt.NDArray[np.uint64], which: npt.NDArray[np.int64]) -> Sets:
-    """Some of the sets, each in no bucket but its cohort."""
+def _some(sets: Sets, which: npt.NDArray[np.int64]) -> Sets:
     return sets._replace(
         labels=sets.labels[which],
-        buckets=cohorts[which, None],
+        buckets=sets.buckets[which],
         starts=sets.starts[which],
         sizes=sets.sizes[which],
         fixed=sets.fixed[which],

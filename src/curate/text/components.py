@@ -7,7 +7,6 @@ done in turn, they end after O(log² n) rounds in stars: every node points at th
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 from numba import njit
 
 Nodes = npt.NDArray[np.int64]
@@ -49,6 +48,8 @@ def small_star(nodes: Nodes, neighbours: Nodes) -> tuple[Nodes, Nodes]:
         >>> sorted(zip(higher.tolist(), lower.tolist()))
         [(2, 1), (3, 1)]
     """
+    import polars as pl
+
     nodes, neighbours, lowest = _neighbourhoods(nodes, neighbours)
     others = neighbours != lowest
     edges = {"higher": np.concatenate((nodes, neighbours[others])), "lower": np.concatenate((lowest, lowest[others]))}

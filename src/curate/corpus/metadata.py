@@ -8,7 +8,6 @@ import math
 from typing import Any
 
 import msgspec
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
@@ -52,6 +51,8 @@ def _json_values(values: pa.Array) -> pa.Array:
     if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
         return _encoded(valid_text(values))
     if types.is_binary(kind) or types.is_large_binary(kind):
+        import polars as pl
+
         return _quoted(pl.Series(values.cast(pa.large_binary())).bin.encode("base64").to_arrow().cast(_TEXT))
     if _is_simple(kind) and _is_valid(values):
         return _encoded(values)
@@ -88,6 +89,8 @@ def _is_simple(kind: pa.DataType) -> bool:
 
 def _encoded(values: pa.Array) -> pa.Array:
     """JSON of simple values, by way of one-field objects of which the wrapping is cut off."""
+    import polars as pl
+
     wrapped = pl.Series("v", values).to_frame().select(pl.struct("v").struct.json_encode()).to_series()
     return wrapped.str.strip_prefix('{"v":').str.strip_suffix("}").to_arrow().cast(_TEXT)
 

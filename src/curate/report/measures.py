@@ -86,7 +86,8 @@ def histograms(judgments: Judgments, thresholds: Sequence[Threshold]) -> tuple[H
         return ()
     sample = _sample(judgments, list(of))
     shapes = [_Shape(sample[measure], lines) for measure, lines in of.items()]
-    for values in judgments.answers(pl.col(*of).cast(pl.Float64)):
+    floats = pl.col(*of).cast(pl.Float64)
+    for values in judgments.answers(floats) if len(sample) < judgments.rows else [sample.select(floats)]:
         for shape in shapes:
             shape.count(values[shape.measure].drop_nulls().drop_nans().to_numpy())
     return tuple(shape.histogram() for shape in shapes if shape.documents)

@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 import pyarrow as pa
 import xxhash
 
@@ -267,6 +266,8 @@ def _with_parents(host: str) -> Iterator[str]:
 
 def _urls(metadata: pa.Array, field: str) -> list[str | None]:
     """The address of each document out of its metadata (JSON objects)."""
+    import polars as pl
+
     objects = pl.Series("metadata", metadata, dtype=pl.String)
     paths = [field] if field else ["url", "metadata.url"]
     found = [objects.str.json_path_match("$" + "".join(f"['{name}']" for name in path.split("."))) for path in paths]

@@ -67,6 +67,18 @@ def eight(_context: Any, place: Any) -> Any:
 
 
 @intrinsic
+def copy(_context: Any, source: Any, target: Any) -> Any:
+    """Copy the 64 bytes from one address to another."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        source, target = (builder.inttoptr(place, _VECTOR.as_pointer()) for place in arguments)
+        builder.store(builder.load(source, typ=_VECTOR, align=1), target, align=1)
+        return _WORD(0)
+
+    return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic
 def meeting(_context: Any, place: Any, shift: Any, window: Any) -> Any:
     """Which of `SETS` sets have a member in a window: bit ``k`` is set ``k``.
 

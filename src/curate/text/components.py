@@ -50,6 +50,8 @@ def small_star(nodes: Nodes, neighbours: Nodes) -> tuple[Nodes, Nodes]:
         >>> sorted(zip(higher.tolist(), lower.tolist()))
         [(2, 1), (3, 1)]
     """
+    import polars as pl
+
     nodes, neighbours, lowest = _neighbourhoods(nodes, neighbours)
     others = neighbours != lowest
     edges = {"higher": np.concatenate((nodes, neighbours[others])), "lower": np.concatenate((lowest, lowest[others]))}

@@ -31,8 +31,7 @@ SLACK = 48
 
 _LANES = 8
 _FIRST, _LENGTH, _BEGIN, _LONG = range(4)
-"""First eight bytes of a word of ASCII; its bytes, 0 where it is hashed already; where it begins; which are longer than
-eight
+"""First eight bytes of a word of ASCII; its bytes, 0 where it is hashed already; where it begins; which are longer than eight
 bytes. A kernel counts who holds each array it is given, so they are one."""
 
 _BASIS, _PRIME = uint64(0xCBF29CE484222325), uint64(0x100000001B3)

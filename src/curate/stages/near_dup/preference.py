@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -92,6 +91,8 @@ def metadata_field(metadata: pa.Array, field: str) -> pa.Array:
         >>> metadata_field(pa.array(['{"year": 2024}', None, '{"a/b": "x"}'], pa.large_string()), "year").to_pylist()
         ['2024', None, None]
     """
+    import polars as pl
+
     objects = pl.Series("metadata", metadata, dtype=pl.String)
     return objects.str.json_path_match(f"$['{field}']").to_arrow().cast(pa.large_string())
 
@@ -114,6 +115,8 @@ def _first(batch: pa.RecordBatch, settings: NearDupSettings) -> Numbers:  # noqa
 
 def _newest(batch: pa.RecordBatch, settings: NearDupSettings) -> Numbers:
     """Seconds, of a date by the calendar, of a number as it stands."""
+    import polars as pl
+
     values = pl.Series("when", metadata_field(batch.column("metadata"), settings.newest_by), dtype=pl.String)
     day = values.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
     naive = values.str.replace("T", " ").str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False, time_unit="us")
@@ -123,11 +126,11 @@ def _newest(batch: pa.RecordBatch, settings: NearDupSettings) -> Numbers:
         .str.to_datetime("%Y-%m-%d %H:%M:%S%.f%#z", strict=False, time_unit="us", time_zone="UTC")
     )
     when = zoned.dt.replace_time_zone(None).fill_null(naive).fill_null(day).dt.timestamp("us") / 1e6
-    return _ordered(values.cast(pl.Float64, strict=False).fill_null(when))
+    return _ordered(values.cast(pl.Float64, strict=False).fill_null(when).to_numpy())
 
 
 def _best(batch: pa.RecordBatch, settings: NearDupSettings) -> Numbers:
-    return _ordered(pl.Series("measure", batch.column(settings.best_by)).cast(pl.Float64))
+    return _ordered(batch.column(settings.best_by).cast(pa.float64()).to_numpy(zero_copy_only=False))
 
 
 def _source_priority(batch: pa.RecordBatch, settings: NearDupSettings) -> Numbers:
@@ -136,9 +139,8 @@ def _source_priority(batch: pa.RecordBatch, settings: NearDupSettings) -> Number
     return np.asarray(len(sources) - places.to_numpy(zero_copy_only=False), np.uint64)
 
 
-def _ordered(values: pl.Series) -> Numbers:
+def _ordered(floats: npt.NDArray[np.float64]) -> Numbers:
     """Numbers in the order of floats: the sign bit set for positive ones, all bits turned for negative; no value: 0."""
-    floats = values.to_numpy().astype(np.float64)
     bits = (floats + 0.0).view(np.uint64)  # -0.0 becomes 0.0
     sign = np.uint64(1 << 63)
     return np.where(np.isnan(floats), np.uint64(0), np.where(bits & sign, ~bits, bits | sign))

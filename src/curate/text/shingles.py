@@ -29,12 +29,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import njit, uint64
+from numba import int64, uint64
 
 from curate.tables import Tables, derived
 from curate.text.arrow import Bytes, Offsets, utf8_view
 from curate.text.hashes import mix64
 from curate.text.jaccard import capacity_for, insert
+from curate.text.kernel import inlined, inner, kernel
 from curate.text.word_hashes import ALPHABETIC, LETTER, STANDS_ALONE, WORD, Words, hash_words, room_for_words
 
 Hashes = npt.NDArray[np.uint64]
@@ -114,7 +115,7 @@ class Work(NamedTuple):
     """Of `_BASE`."""
 
 
-@njit(nogil=True, cache=True)
+@inner
 def work_space(size: int) -> Work:
     """Room for shingles of so many words."""
     longest = size * (WORD // LETTER)
@@ -125,7 +126,7 @@ def work_space(size: int) -> Work:
     return Work(words, np.empty(len(words.hashes), np.uint64), powers)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def next_shingles(
     data: Bytes, start: int, end: int, letters: Letters, size: int, work: Work, carried: int
 ) -> tuple[int, int, int]:
@@ -169,7 +170,7 @@ def next_shingles(
     return made, left, position
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _hash_sequence(words: Hashes, count: int) -> int:
     """Hash of ``words[:count]``: a polynomial modulo 2⁶⁴, finalised, never 0 (which marks a free slot)."""
     total = uint64(0)
@@ -179,7 +180,7 @@ def _hash_sequence(words: Hashes, count: int) -> int:
     return hashed
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _roll(words: Hashes, count: int, size: int, powers: Hashes, shingles: Hashes) -> None:
     """`_hash_sequence` of every ``size`` consecutive words, each derived from the one before it."""
     base, total, leaving = uint64(_BASE), uint64(0), powers[size]
@@ -191,7 +192,7 @@ def _roll(words: Hashes, count: int, size: int, powers: Hashes, shingles: Hashes
         shingles[i - size + 1] = max(mix64(total), uint64(1))
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _roll_weighed(work: Work, count: int, size: int) -> int:
     """The same of the fewest words from each on that count ``size``; how many there are."""
     words, weights, powers = work.words.hashes, work.words.weights, work.powers
@@ -209,14 +210,14 @@ def _roll_weighed(work: Work, count: int, size: int) -> int:
     return count
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _shingle_sets(
     data: Bytes, offsets: Offsets, letters: Letters, size: int, table: Hashes, hashes: Hashes, ends: Offsets
 ) -> None:
     work = work_space(size)
     filled = 0
     for text in range(len(offsets) - 1):
-        start, end, carried = offsets[text], offsets[text + 1], -1
+        start, end, carried = offsets[text], offsets[text + 1], int64(-1)
         most = (end - start + 1) // 2
         if most > _WORTH_COUNTING:
             most = _count_shingles(data, start, end, letters, size, work)
@@ -231,10 +232,10 @@ def _shingle_sets(
         ends[text + 1] = filled
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _count_shingles(data: Bytes, start: int, end: int, letters: Letters, size: int, work: Work) -> int:
     """Number of shingles of one text, repeats included."""
-    total, carried = 0, -1
+    total, carried = 0, int64(-1)
     while start < end:
         made, carried, start = next_shingles(data, start, end, letters, size, work, carried)
         total += made

@@ -39,12 +39,14 @@ def test_without_a_writable_folder_kernels_get_a_temporary_one(monkeypatch, tmp_
 
 @pytest.mark.slow
 def test_what_the_second_process_compiles_is_not_compiled_again(monkeypatch, tmp_path):
+    """Nor is a kernel compiled for one value of an argument alone."""
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     settings = pickle.dumps([(Quality, QualitySettings(signals="all"))])
     command = [sys.executable, "-c", _COUNTED]
     counted = [subprocess.run(command, check=True, input=settings, stdout=subprocess.PIPE) for _ in range(2)]
     first, second = [one.stdout.decode().splitlines() for one in counted]
     assert any(line.startswith("signals._measure") for line in first)
+    assert [line for line in first if "Literal[int]" in line] == []
     assert second == []
 
 

@@ -4,16 +4,22 @@ import gc
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from curate.events import Emit, Event, PassStarted, Warned
-from curate.stages.contract import Stage
+from curate.events import Emit, Warned
+from curate.stages.contract import CorpusStage, Stage
 
-COMPILING = "kernels are being compiled for this machine: some 40 seconds, once after an installation"
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+COMPILING = "kernels are being compiled for this machine: some 20 seconds, once after an installation"
 _APART = ("quality",)
-"""Stages that the second process compiles: half of all there is to compile, and needed last."""
+"""Stages that the second process compiles: half of all there is to compile."""
+_MEANWHILE = ("near_dup",)
+"""Stages that are compiled while the run waits for the second process, where they were not before."""
 
 
 def load_compiler() -> None:
@@ -25,18 +31,18 @@ def load_compiler() -> None:
 
 
 @contextmanager
-def announced_compiling(emit: Emit, stages: Sequence[Stage]) -> Iterator[Emit]:
-    """Tell of the first kernel that is compiled inside, and have those of later stages compiled at the same time.
+def announced_compiling(emit: Emit, stages: Sequence[Stage]) -> Iterator[Callable[[Stage], None]]:
+    """Tell of the first kernel that is compiled inside, and have those of other stages compiled at the same time.
 
-    Yields what the run tells its events: a pass whose kernels the second process compiles begins when they are there.
+    Yields what to call before a stage measures: it returns when its kernels are not being compiled elsewhere.
 
     Args:
-        emit: hears what the run tells, and of the first kernel.
+        emit: hears of the first kernel.
         stages: the stages of the run.
     """
     from numba.core import event
 
-    helper = _Helper([stage for stage in stages if stage.name in _APART])
+    helper = _Helper(stages)
 
     class Compiling(event.Listener):  # type: ignore[misc]
         depth = 0
@@ -46,6 +52,7 @@ def announced_compiling(emit: Emit, stages: Sequence[Stage]) -> Iterator[Emit]:
                 gc.disable()  # the compiler makes millions of objects that stay
             self.depth += 1
             if not helper.called:
+                helper.called = True
                 emit(Warned(COMPILING))
                 helper.start()
 
@@ -54,15 +61,10 @@ def announced_compiling(emit: Emit, stages: Sequence[Stage]) -> Iterator[Emit]:
             if not self.depth:
                 gc.enable()
 
-    def told(event: Event) -> None:
-        if isinstance(event, PassStarted):
-            helper.wait_for(event.stages)
-        emit(event)
-
     listener = Compiling()
     event.register("numba:compile", listener)
     try:
-        yield told
+        yield helper.wait_for
     finally:
         event.unregister("numba:compile", listener)
         helper.stop()
@@ -71,14 +73,16 @@ def announced_compiling(emit: Emit, stages: Sequence[Stage]) -> Iterator[Emit]:
 class _Helper:
     """A process that compiles the kernels of some stages and keeps them in numba's cache."""
 
-    def __init__(self, stages: list[Stage]) -> None:
+    def __init__(self, stages: Sequence[Stage]) -> None:
         self.called = False
-        self._stages = stages
+        self._apart = [stage for stage in stages if stage.name in _APART]
+        corpus_stages = [stage for stage in stages if isinstance(stage, CorpusStage)]
+        self._meanwhile = [s for s in corpus_stages if s.name in _MEANWHILE and set(s.needs) <= {"id", "text"}]
         self._process: subprocess.Popen[bytes] | None = None
+        self._waiting = threading.Lock()
 
     def start(self) -> None:
-        self.called = True
-        if not self._stages:
+        if not self._apart:
             return
         code = "from curate.compiling import compile_kernels; compile_kernels()"
         self._process = subprocess.Popen(  # noqa: S603  (our own code)
@@ -86,11 +90,15 @@ class _Helper:
         )
         assert self._process.stdin is not None
         with self._process.stdin as pipe:
-            pickle.dump([(type(stage), stage.settings) for stage in self._stages], pipe)
+            pickle.dump([(type(stage), stage.settings) for stage in self._apart], pipe)
 
-    def wait_for(self, names: Sequence[str]) -> None:
-        """Wait for the kernels of these stages, if they are being compiled."""
-        if self._process and any(stage.name in names for stage in self._stages):
+    def wait_for(self, stage: Stage) -> None:
+        """Wait for the kernels of a stage, if they are being compiled; until then others are compiled here."""
+        if self._process is None or stage not in self._apart:
+            return
+        with self._waiting:
+            while self._meanwhile and self._process.poll() is None:
+                self._meanwhile.pop().observe(_documents())
             self._process.wait()
 
     def stop(self) -> None:
@@ -102,10 +110,14 @@ class _Helper:
 
 def compile_kernels() -> None:
     """Have the stages that stdin names, with their settings, measure three documents for the sake of their kernels."""
+    gc.disable()
+    for stage, settings in pickle.load(sys.stdin.buffer):  # noqa: S301  (our own data)
+        stage(settings).measure(_documents())
+
+
+def _documents() -> "pa.RecordBatch":
     import pyarrow as pa
 
-    gc.disable()
     sentence = "It was the best of times, it was the worst of times, it was the age of wisdom and of naïveté. "
-    texts = pa.array([sentence * 3, sentence * 3, sentence * 3 + "End."], pa.large_string())
-    for stage, settings in pickle.load(sys.stdin.buffer):  # noqa: S301  (our own data)
-        stage(settings).measure(pa.record_batch({"text": texts}))
+    texts = [sentence * 3, sentence * 3, sentence * 3 + "End."]
+    return pa.record_batch({"id": list("abc"), "text": pa.array(texts, pa.large_string())})

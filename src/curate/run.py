@@ -7,7 +7,7 @@ running a changed plan redoes only what the change touches.
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -28,9 +28,11 @@ from curate.events import Emit, PassFinished, PassStarted, Working
 from curate.outcome import Outcome
 from curate.plan import Pass, Plan
 from curate.shards.index import ShardIndex
-from curate.stages.contract import CorpusStage
+from curate.stages.contract import CorpusStage, Stage
 from curate.store.books import Books, balance
 from curate.store.run_directory import RunDirectory
+
+Ready = Callable[[Stage], None]
 
 BASE_BYTES = 900_000_000
 """Resident memory of a run whatever is in flight: interpreter, kernels, tables, vocabulary, what allocators retain.
@@ -39,7 +41,9 @@ FLIGHT_BYTES = 50_000_000
 """Memory of one row group in flight: its text, a rewritten copy, token ids, signals, kernel scratch."""
 
 
-def execute(plan: Plan, directory: RunDirectory, engine: LocalEngine, emit: Emit) -> Outcome:
+def execute(
+    plan: Plan, directory: RunDirectory, engine: LocalEngine, emit: Emit, ready: Ready | None = None
+) -> Outcome:
     """Run a plan in a claimed directory.
 
     Args:
@@ -47,12 +51,13 @@ def execute(plan: Plan, directory: RunDirectory, engine: LocalEngine, emit: Emit
         directory: where everything goes; what it holds already is used.
         engine: where the work runs.
         emit: hears of progress, from several threads.
+        ready: called before a stage measures a batch; returns when it may.
 
     Raises:
         Interrupted: the engine was asked to stop; everything finished is safe.
         BooksDoNotBalance: the files do not add up.
     """
-    run = _Run(plan, directory, engine, emit)
+    run = _Run(plan, directory, engine, emit, ready)
     return run.execute()
 
 
@@ -78,8 +83,10 @@ def local_engine(config: Config) -> LocalEngine:
 
 
 class _Run:
-    def __init__(self, plan: Plan, directory: RunDirectory, engine: LocalEngine, emit: Emit) -> None:
-        self.plan, self.directory, self.engine, self.emit = plan, directory, engine, emit
+    def __init__(
+        self, plan: Plan, directory: RunDirectory, engine: LocalEngine, emit: Emit, ready: Ready | None
+    ) -> None:
+        self.plan, self.directory, self.engine, self.emit, self.ready = plan, directory, engine, emit, ready
         self.profile = Profile(engine.workers)
         self.judges: tuple[Step, ...] = ()
         self.audits: dict[str, Mapping[str, float]] = {}
@@ -111,7 +118,9 @@ class _Run:
         self.directory.adopt(keys, [stage.name for stage in self.plan.stages])
 
     def _pass(self, number: int, one: Pass) -> None:
-        steps = tuple(Step(stage, "encode" if stage is self.plan.encoder else "judge") for stage in one.stages)
+        steps = tuple(
+            Step(stage, "encode" if stage is self.plan.encoder else "judge", self.ready) for stage in one.stages
+        )
         observing = (Step(one.closing, "observe"),) if one.closing else ()
         names = tuple(stage.name for stage in (*one.stages, *([one.closing] if one.closing else [])))
         self.emit(PassStarted(number + 1, len(self.plan.passes), one.name, names, self.plan.input_bytes))

@@ -202,8 +202,8 @@ class Session:
         with face, _stoppable(engine, face), _explained(directory, engine, face):
             for warning in warnings:
                 face(warning)
-            with announced_compiling(face, plan.stages) as told:
-                outcome = execute(plan, directory, engine, told)
+            with announced_compiling(face, plan.stages) as ready:
+                outcome = execute(plan, directory, engine, face, ready)
             manifest = manifest_of(outcome, directory, self.command_line(), [w.message for w in warnings])
             if profile:
                 manifest["profile"] = outcome.profile.as_data()

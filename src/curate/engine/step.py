@@ -39,6 +39,8 @@ class Step:
 
     stage: Stage
     role: Literal["judge", "observe", "encode"]
+    ready: Callable[[Stage], None] | None = None
+    """Called before the stage measures: returns when it may."""
 
     @functools.cached_property
     def schema(self) -> pa.Schema:
@@ -76,6 +78,8 @@ class Step:
 
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Rows for a batch of documents that are all still in."""
+        if self.ready:
+            self.ready(self.stage)
         if self.role == "judge":
             measures = self.stage.measure(batch)
             return measures.add_column(0, REASONS, pa.nulls(len(batch), REASONS.type))

@@ -7,7 +7,6 @@ done in turn, they end after O(log² n) rounds in stars: every node points at th
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from curate.text.kernel import kernel
 

@@ -4,11 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from numba import int64
 
 from curate.text.arrow import Bytes
 from curate.text.bits import BLOCK, address, highest, lowest, some_ones
 from curate.text.hashes import hashed
+from curate.text.kernel import inner
 from curate.text.marks import SYMBOLS, TAILS, UPPER_CASE, Marks, part
 from curate.text.words import Characters, Words, core_hash
 
@@ -24,13 +25,13 @@ class Cores(NamedTuple):
     """To write a core into."""
 
 
-@njit(nogil=True, cache=True)
+@inner
 def cores_for(longest: int) -> Cores:
     """Room for the words of documents of up to ``longest`` bytes."""
     return Cores(np.empty(longest + 1, np.uint64), np.empty(longest + 1, np.int32), np.empty(2 * longest + 8, np.uint8))
 
 
-@njit(nogil=True, cache=True)
+@inner
 def find_cores(marks: Marks, words: Words, n: int, characters: Characters, longest: int, cores: Cores) -> None:
     """Hash the cores of the first ``n`` words.
 
@@ -55,7 +56,7 @@ def find_cores(marks: Marks, words: Words, n: int, characters: Characters, longe
         n_others += other & (content > 0) & (content <= longest)
     for place in range(n_others):
         i = others[place]
-        begin = words.begins[i]
+        begin = int64(words.begins[i])
         length = words.ends[i] - begin
         if words.kinds[i] & 1 << TAILS or length > BLOCK:
             hashes[i] = core_hash(marks.text, begin, begin + length, characters, cores.room)

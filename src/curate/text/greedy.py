@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, uint64
+from numba import uint64
 
 from curate.text.hashes import mix64
 from curate.text.jaccard import capacity_for, fill, least_shared, shared_at_least, shared_with_sorted
+from curate.text.kernel import inlined, inner, kernel
 
 Hashes = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]
@@ -166,7 +167,7 @@ def _grown(values: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
     return longer
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _slot_of(bucket: int, newest: Links, buckets: Hashes) -> int:
     """The slot of a bucket, or the free one where it would be."""
     mask = uint64(len(newest) - 1)
@@ -177,14 +178,14 @@ def _slot_of(bucket: int, newest: Links, buckets: Hashes) -> int:
     return found
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _move(newest: Links, buckets: Hashes, to: Links) -> None:
     for link in newest:
         if link >= 0:
             to[_slot_of(buckets[link], to, buckets)] = link
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _select(
     sets: Sets, start: int, stop: int, similarity: float, leaders: int, long: int, table: Hashes, kept: _Kept,
     members: Hashes, survivors: Places, similarities: npt.NDArray[np.float64],
@@ -228,7 +229,7 @@ def _select(
             _keep(sets.labels[current], sets.buckets[current], own, newcomer, kept, members)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _keep(label: int, buckets: Hashes, own: Hashes, newcomer: int, kept: _Kept, members: Hashes) -> None:
     number = kept.counts[0]
     kept.labels[number], kept.compared[number] = label, newcomer

@@ -9,7 +9,9 @@ Hashes must be well mixed (their low bits choose the slot) and different from 0 
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, uint64
+from numba import uint64
+
+from curate.text.kernel import inlined, inner, kernel
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -31,7 +33,7 @@ def jaccard(first: Hashes, second: Hashes) -> float:
     return shared / max(len(first) + len(second) - shared, 1)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def capacity_for(members: int) -> int:
     """Slots for a set of ``members``: a power of two, at most half of them taken.
 
@@ -45,7 +47,7 @@ def capacity_for(members: int) -> int:
     return capacity
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def insert(table: Hashes, capacity: int, member: int) -> bool:
     """Put ``member`` into ``table[:capacity]``; false when it was there already."""
     mask = uint64(capacity - 1)
@@ -58,7 +60,7 @@ def insert(table: Hashes, capacity: int, member: int) -> bool:
     return True
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def fill(table: Hashes, capacity: int, members: Hashes) -> None:
     """Make ``table[:capacity]`` hold exactly ``members`` (a set)."""
     table[:capacity] = 0
@@ -66,7 +68,7 @@ def fill(table: Hashes, capacity: int, members: Hashes) -> None:
         insert(table, capacity, member)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def shared_at_least(table: Hashes, capacity: int, members: Hashes, needed: int) -> int:
     """How many of ``members`` are in ``table[:capacity]``, or -1 as soon as ``needed`` is out of reach."""
     mask = uint64(capacity - 1)
@@ -85,7 +87,7 @@ def shared_at_least(table: Hashes, capacity: int, members: Hashes, needed: int) 
     return len(members) - missed
 
 
-@njit(nogil=True, cache=True)
+@inner
 def shared_with_sorted(ascending: Hashes, members: Hashes, needed: int) -> int:
     """The same for a set in ascending order, without a table; fast where ``members`` ascend too."""
     may_miss = len(members) - needed
@@ -109,7 +111,7 @@ def shared_with_sorted(ascending: Hashes, members: Hashes, needed: int) -> int:
     return len(members) - missed
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def least_shared(first: int, second: int, similarity: float) -> int:
     """Members that sets of these sizes must share to reach ``similarity``, never overstated.
 

@@ -3,12 +3,13 @@
 No Python string is made of any of them, so other threads run meanwhile.
 """
 
-import numba
 import numpy as np
 import pyarrow as pa
 
 from curate.text.arrow import Bytes, Offsets, utf8_array
 from curate.text.bits import BLOCK, address, copy, equal, lowest
+from curate.text.kernel import inner, kernel
+from curate.text.words import append_code_point
 
 _MEANINGS = np.arange(256, dtype=np.uint8)
 """By the letter of an escape: the character it stands for."""
@@ -35,7 +36,7 @@ def unescaped(data: Bytes, starts: Offsets, ends: Offsets) -> pa.Array:
     return utf8_array(out[: offsets[-1]], offsets)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _unescape(data: Bytes, starts: Offsets, ends: Offsets, meanings: Bytes, out: Bytes, offsets: Offsets) -> None:
     source, target, written = address(data), address(out), 0
     for row in range(len(starts)):
@@ -62,11 +63,11 @@ def _unescape(data: Bytes, starts: Offsets, ends: Offsets, meanings: Bytes, out:
             if code & 0xFC00 == 0xD800:
                 code = 0x10000 + ((code & 0x3FF) << 10 | _hexadecimal(data, at + 2) & 0x3FF)
                 at += 6
-            written = _write(out, written, code)
+            written = append_code_point(out, written, code)
         offsets[row + 1] = written
 
 
-@numba.njit(nogil=True, cache=True)
+@inner
 def _hexadecimal(data: Bytes, at: int) -> int:
     """Four digits as a number."""
     value = 0
@@ -74,20 +75,3 @@ def _hexadecimal(data: Bytes, at: int) -> int:
         digit = int(data[at + k])
         value = value << 4 | (digit - ord("0") if digit <= ord("9") else (digit | 0x20) - ord("a") + 10)
     return value
-
-
-@numba.njit(nogil=True, cache=True)
-def _write(out: Bytes, at: int, code: int) -> int:
-    """Write a code point as UTF-8; the place behind it."""
-    if code < 0x80:
-        out[at] = code
-        return at + 1
-    if code < 0x800:
-        out[at], out[at + 1] = 0xC0 | code >> 6, 0x80 | code & 0x3F
-        return at + 2
-    if code < 0x10000:
-        out[at], out[at + 1], out[at + 2] = 0xE0 | code >> 12, 0x80 | code >> 6 & 0x3F, 0x80 | code & 0x3F
-        return at + 3
-    out[at], out[at + 1] = 0xF0 | code >> 18, 0x80 | code >> 12 & 0x3F
-    out[at + 2], out[at + 3] = 0x80 | code >> 6 & 0x3F, 0x80 | code & 0x3F
-    return at + 4

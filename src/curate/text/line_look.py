@@ -11,13 +11,15 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import regex  # type: ignore[import-untyped]
-from numba import njit, uint8, uint32, uint64
+from numba import uint8, uint32, uint64
 
 from curate.tables import Tables, derived
 from curate.text.arrow import Bytes
+from curate.text.ascending import holds
 from curate.text.bits import BLOCK, address, equal, lowest, some_ones
 from curate.text.codepoints import CODE_POINTS
 from curate.text.hashes import hashed
+from curate.text.kernel import inlined, inner
 from curate.text.sentence_ends import ends_sentence, plainly_ends, says_more
 from curate.text.words import SPACE, SYMBOL, characters, code_point_at
 
@@ -92,13 +94,13 @@ def _sentence_terminals() -> Tables:
     return {"terminals": np.array(sorted(map(ord, regex.findall(r"\p{Sentence_Terminal}", every))), np.uint32)}
 
 
-@njit(inline="always", cache=True)
+@inlined
 def _letter(place: int, lower: int) -> np.uint64:
     """Which of the 64 bytes from an address are a letter in either case."""
     return equal(place, lower) | equal(place, lower - 0x20)  # type: ignore[no-any-return]
 
 
-@njit(inline="always", cache=True)
+@inlined
 def _notable(place: int) -> np.uint64:
     """Which of the 64 bytes from an address may mean something; `line_tables` gives them a meaning."""
     found = equal(place, 0x2E) | equal(place, 0x21) | equal(place, 0x3F)
@@ -111,7 +113,7 @@ def _notable(place: int) -> np.uint64:
     return found | _letter(place, 0x70) & _letter(behind, 0x73) & _letter(then, 0x75)  # type: ignore[no-any-return]  # lorem ipsum
 
 
-@njit(nogil=True, cache=True)
+@inner
 def look_at(text: Bytes, first: int, behind: int, characters: int, words: int, tables: LineTables) -> Line:
     """Look at the line in bytes ``first`` to ``behind``.
 
@@ -170,15 +172,14 @@ def look_at(text: Bytes, first: int, behind: int, characters: int, words: int, t
     dots = behind - first >= 3 and text[behind - 1] == 0x2E and text[behind - 2] == 0x2E and text[behind - 3] == 0x2E
     terminal = last in (0x2E, 0x21, 0x3F)
     if last >= 0x80:
-        place = np.searchsorted(tables.terminal, last)
-        terminal = place < len(tables.terminal) and tables.terminal[place] == last
+        terminal = holds(tables.terminal, last)
     running = hashed(start + first, behind - first, False)
     return Line(
         characters, words, sentences, running, terminal, last, dots, javascript, policy, lorem_ipsum, curly_bracket
     )
 
 
-@njit(nogil=True, cache=True)
+@inner
 def stripped(text: Bytes, start: int, stop: int, classes: npt.NDArray[np.uint8]) -> tuple[int, int]:
     """Bounds of a line without the white space around it; equal when it is blank."""
     while start < stop:
@@ -196,7 +197,7 @@ def stripped(text: Bytes, start: int, stop: int, classes: npt.NDArray[np.uint8])
     return start, stop
 
 
-@njit(nogil=True, cache=True)
+@inner
 def words_between_spaces(text: Bytes, first: int, behind: int, classes: npt.NDArray[np.uint8]) -> int:
     """Runs of what is not white space."""
     line = text[first:behind]
@@ -221,7 +222,7 @@ def words_between_spaces(text: Bytes, first: int, behind: int, classes: npt.NDAr
     return words
 
 
-@njit(nogil=True, cache=True)
+@inner
 def has_longer_word(text: Bytes, first: int, behind: int, most: int, classes: npt.NDArray[np.uint8]) -> bool:
     """Whether one of its words has more than ``most`` code points."""
     if behind - first <= most:
@@ -236,7 +237,7 @@ def has_longer_word(text: Bytes, first: int, behind: int, most: int, classes: np
     return False
 
 
-@njit(nogil=True, cache=True)
+@inner
 def is_counter(text: Bytes, first: int, behind: int, tables: LineTables) -> bool:
     """Whether the line is a number of likes, shares and the like, with no other letter."""
     i = _symbols_end(text, first, behind, tables.classes)
@@ -264,7 +265,7 @@ def is_counter(text: Bytes, first: int, behind: int, tables: LineTables) -> bool
     return False
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _symbols_end(text: Bytes, i: int, behind: int, classes: npt.NDArray[np.uint8]) -> int:
     """Where what is neither letter, number nor underscore ends."""
     while i < behind:
@@ -275,7 +276,7 @@ def _symbols_end(text: Bytes, i: int, behind: int, classes: npt.NDArray[np.uint8
     return i
 
 
-@njit(nogil=True, cache=True)
+@inner
 def stands(text: Bytes, at: int, end: int, phrase: bytes) -> bool:
     """Whether exactly ``phrase`` stands at ``at``."""
     if at + len(phrase) > end:
@@ -286,7 +287,7 @@ def stands(text: Bytes, at: int, end: int, phrase: bytes) -> bool:
     return True
 
 
-@njit(nogil=True, cache=True)
+@inner
 def follows(text: Bytes, at: int, end: int, phrase: bytes) -> bool:
     """Whether ``phrase`` (lower case) stands at ``at``, whatever the case of ASCII letters."""
     if at < 0 or at + len(phrase) > end:
@@ -300,13 +301,13 @@ def follows(text: Bytes, at: int, end: int, phrase: bytes) -> bool:
     return True
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _is_white(byte: np.uint8) -> bool:
     """ASCII white space as Python has it."""
     return (byte == 0x20) | ((byte >= 0x09) & (byte <= 0x0D)) | ((byte >= 0x1C) & (byte <= 0x1F))  # type: ignore[no-any-return]
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _code_points(line: Bytes) -> int:
     characters = 0
     for byte in line:
@@ -314,7 +315,7 @@ def _code_points(line: Bytes) -> int:
     return characters
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _speaks_of_cookies(text: Bytes, first: int, k: int, behind: int) -> bool:
     """Whether a ``k`` is that of ``cookie policy``, ``uses cookies``, ``use of cookies`` or ``use cookies``."""
     if k - 3 < first:

@@ -33,11 +33,12 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from numba import int64
 
 from curate.text.arrow import Bytes, Offsets
 from curate.text.bits import BLOCK, address
 from curate.text.inline_cuts import banners, citations, without
+from curate.text.kernel import inner, kernel
 from curate.text.line_look import (
     LineTables,
     has_longer_word,
@@ -177,7 +178,7 @@ def line_signals(
     )
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _measure(
     data: Bytes,
     offsets: Offsets,
@@ -196,9 +197,9 @@ def _measure(
     cleaned = np.empty(longest + 2 * BLOCK, np.uint8)
     marks = np.empty(longest + 2, np.int64)
     verbatim = np.zeros(longest + 2 if rules.keep_code else 1, np.uint8)
-    room = scratch(1024)
+    room = scratch(int64(1024))
     classes = tables.classes
-    used = 0
+    used = int64(0)
     for document in range(len(offsets) - 1):
         whole_text = data[offsets[document] : offsets[document + 1]]
         end = len(whole_text)
@@ -206,7 +207,7 @@ def _measure(
         mark(whole_text, no_splits, classes, marks_of)
         if rules.keep_code:
             verbatim_lines(whole_text, classes, code_tables[0], code_tables[1], code_tables[2], verbatim)
-        last, start, number = 0, 0, -1  # end of what stays so far; begin of the line and which it is
+        last, start, number = int64(0), 0, -1  # end of what stays so far; begin of the line and which it is
         kept = filled = code = newlines = newlines_left = sentences = all_words = words = prose_words = blank = 0
         lorem_ipsum = curly_bracket = terminal = short = long = characters = unpunctuated = javascript = 0
         paragraphs = policy_paragraphs = 0
@@ -255,7 +256,7 @@ def _measure(
                 content_first, content_end = 0, without(text, first, behind, marks, n_marks, cleaned)
                 source = cleaned
                 if rules.banners:
-                    content_first, content_end = stripped(cleaned, 0, content_end, classes)
+                    content_first, content_end = stripped(cleaned, int64(0), content_end, classes)
                     if content_first == content_end:
                         continue
             known = not (n_marks or rules.whole_lines)
@@ -291,7 +292,7 @@ def _measure(
                 used = _keep(text, last, begin, kept == 0, between, cuts, used)
                 newlines_left += between if kept else 0
                 for i in range(n_marks):
-                    used = _cut(cuts, used, marks[2 * i], marks[2 * i + 1], 0)
+                    used = _cut(cuts, used, marks[2 * i], marks[2 * i + 1], int64(0))
                 last = stop if rules.whole_lines else behind
             kept += 1
             blank = 0
@@ -313,9 +314,9 @@ def _measure(
             filled += 1
         if rules.cut:
             newlines = newlines_left
-            _, last = stripped(text, 0, last, classes)
+            _, last = stripped(text, int64(0), last, classes)
             if last < end:
-                used = _cut(cuts, used, last, end, 0)
+                used = _cut(cuts, used, last, end, int64(0))
         cuts.ends[document] = used
         row[_SENTENCES], row[_LOREM_IPSUM], row[_CURLY_BRACKET] = sentences, lorem_ipsum, curly_bracket
         row[_WORDS_LEFT], row[_LONG_LINES] = words, long
@@ -337,20 +338,20 @@ def _measure(
             row[_NEWLINES] = max(newlines - code, 0) / prose_words
             row[_UNPUNCTUATED], row[_WORDS_PER_LINE] = unpunctuated / filled, prose_words / filled
             row[_UPPERCASE], row[_DIGITS] = uppercase / filled, digits / filled
-    return used
+    return used  # type: ignore[no-any-return]
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _cut(cuts: Cuts, used: int, start: int, stop: int, newlines: int) -> int:
     cuts.starts[used], cuts.stops[used], cuts.newlines[used] = start, stop, newlines
     return used + 1
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _keep(text: Bytes, last: int, begin: int, is_first: bool, newlines: int, cuts: Cuts, used: int) -> int:
     """Cut what lies between the line before, which ends at ``last``, and this one, down to ``newlines``."""
     if is_first:
-        return _cut(cuts, used, 0, begin, 0) if begin > 0 else used
+        return _cut(cuts, used, int64(0), begin, int64(0)) if begin > 0 else used
     same = begin - last == newlines
     for i in range(last, begin):
         same = same and text[i] == 0x0A

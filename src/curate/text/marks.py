@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, uint64
+from numba import uint64
 
 from curate.text.arrow import Bytes
 from curate.text.bits import BLOCK, SETS, address, between, count, eight, equal, lowest, meeting, some_ones
+from curate.text.kernel import inlined, inner, kernel
 from curate.text.words import LETTER, LOWER, MARK, SPACE, SYMBOL, UNSPACED, UPPER, code_point_at
 
 Bits = npt.NDArray[np.uint64]
@@ -51,14 +52,14 @@ class Marks(NamedTuple):
     """Of byte ``i`` and set ``k``: bit ``i % 64`` of item ``i // 64 * SETS + k``."""
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def marks_for(longest: int) -> Marks:
     """Room for documents of up to ``longest`` bytes."""
     rows = longest // BLOCK + 2
     return Marks(np.empty((rows + 1) * BLOCK, np.uint8), np.empty((rows + 1) * SETS, np.uint64))
 
 
-@njit(nogil=True, cache=True)
+@inner
 def followed_by_line_feeds(document: Bytes, text: Bytes) -> None:
     """Copy a document into ``text``, which has room for three blocks more, and fill these with line feeds."""
     n = len(document)
@@ -68,7 +69,7 @@ def followed_by_line_feeds(document: Bytes, text: Bytes) -> None:
         text[i] = 0x0A
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def mark(document: Bytes, splits: npt.NDArray[np.uint8], classes: npt.NDArray[np.uint8], marks: Marks) -> None:
     """Fill ``marks`` with a document.
 
@@ -140,7 +141,7 @@ def mark(document: Bytes, splits: npt.NDArray[np.uint8], classes: npt.NDArray[np
                 sets[SETS * row + ENDS] |= bit
 
 
-@njit(nogil=True, cache=True)
+@inner
 def places(sets: Bits, kind: int, end: int, found: npt.NDArray[np.int32]) -> int:
     """Write the bytes of a set, ascending, up to ``end`` and including it; how many there are.
 
@@ -163,20 +164,20 @@ def places(sets: Bits, kind: int, end: int, found: npt.NDArray[np.int32]) -> int
     return n
 
 
-@njit(inline="always", cache=True)
+@inlined
 def part(sets: int, kind: int, begin: int, length: int) -> np.uint64:
     """What of a set lies in up to 64 bytes from ``begin``: bit 0 is that byte; ``sets`` is an address."""
     place, shift = sets + 8 * (SETS * (begin >> 6) + kind), uint64(begin & 63)
     return (eight(place) >> shift | eight(place + 8 * SETS) << _ONE << (_TOP - shift)) & some_ones(length)  # type: ignore[no-any-return]
 
 
-@njit(inline="always", cache=True)
+@inlined
 def kinds_in(sets: int, begin: int, length: int) -> int:
     """Which sets have any of up to 64 bytes from ``begin``: bit ``k`` is set ``k``; ``sets`` is an address."""
     return meeting(sets + 8 * SETS * (begin >> 6), uint64(begin & 63), some_ones(length))  # type: ignore[no-any-return]
 
 
-@njit(inline="always", cache=True)
+@inlined
 def next_in(sets: int, kind: int, at: int) -> int:
     """The first byte of a set from ``at`` on, which there must be; ``sets`` is an address."""
     bits = eight(sets + 8 * (SETS * (at >> 6) + kind)) >> uint64(at & 63)
@@ -186,13 +187,13 @@ def next_in(sets: int, kind: int, at: int) -> int:
     return at + lowest(bits)  # type: ignore[no-any-return]
 
 
-@njit(inline="always", cache=True)
+@inlined
 def in_set(sets: int, kind: int, at: int) -> bool:
     """Whether byte ``at`` is in a set; ``sets`` is an address."""
     return bool(eight(sets + 8 * (SETS * (at >> 6) + kind)) >> uint64(at & 63) & _ONE)
 
 
-@njit(inline="always", cache=True)
+@inlined
 def number_in(sets: int, kind: int, begin: int, end: int) -> int:
     """How many bytes from ``begin`` up to ``end`` are in a set; ``sets`` is an address."""
     number = 0
@@ -203,6 +204,6 @@ def number_in(sets: int, kind: int, begin: int, end: int) -> int:
     return number
 
 
-@njit(inline="always", cache=True)
+@inlined
 def _bit(kind: int, place: int) -> np.uint64:
     return uint64(kind != 0) << uint64(place)  # type: ignore[no-any-return]

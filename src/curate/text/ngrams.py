@@ -13,12 +13,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import njit, uint32, uint64
+from numba import uint32, uint64
 
 from curate.text.arrow import Bytes, Offsets, utf8_view
 from curate.text.codepoints import decode
 from curate.text.hashes import mix64
 from curate.text.jaccard import capacity_for
+from curate.text.kernel import inlined, kernel
 from curate.text.shingles import Letters, letters
 
 Hashes = npt.NDArray[np.uint64]
@@ -134,7 +135,7 @@ def covered_words(hits: Hits) -> int:
     return covered
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _running(data: Bytes, position: int, end: int, letters: Letters) -> Hashes:
     """The polynomial over the words of a text after 0, 1, 2 … words."""
     running = np.empty((end - position) // 2 + 3, np.uint64)
@@ -152,7 +153,7 @@ def _running(data: Bytes, position: int, end: int, letters: Letters) -> Hashes:
         count += 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _windows(running: Hashes, size: int) -> Hashes:
     leaving = uint64(1)
     for _ in range(size):
@@ -163,7 +164,7 @@ def _windows(running: Hashes, size: int) -> Hashes:
     return grams
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _next_word(data: Bytes, position: int, end: int, letters: Letters) -> tuple[int, int, int, int]:
     """Hash of the next word (0 when there is none), its first byte, the byte behind it, and where to go on."""
     basis, prime = uint64(0xCBF29CE484222325), uint64(0x100000001B3)
@@ -192,7 +193,7 @@ def _next_word(data: Bytes, position: int, end: int, letters: Letters) -> tuple[
     return uint64(0), end, end, end
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _fill(hashes: Hashes, table: Hashes, places: npt.NDArray[np.int32], bits: Hashes) -> None:
     mask, n_bits = uint64(len(table) - 1), uint64(len(bits) * 64)
     for place in range(len(hashes)):
@@ -205,7 +206,7 @@ def _fill(hashes: Hashes, table: Hashes, places: npt.NDArray[np.int32], bits: Ha
         bits[bit >> uint64(6)] |= uint64(1) << (bit & uint64(63))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _find(data: Bytes, offsets: Offsets, letters: Letters, grams: Grams, words: Offsets) -> Offsets:
     """Rows of `Hits`; ``words`` receives the number of words of each text."""
     ring, firsts = np.zeros(_RING, np.uint64), np.zeros(_RING, np.int64)

@@ -5,12 +5,14 @@ Nearly all keys of a corpus occur once. What this leaves out need not be sorted,
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, uint64
+from numba import uint64
+
+from curate.text.kernel import kernel
 
 Keys = npt.NDArray[np.uint64]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def recurring(keys: Keys) -> npt.NDArray[np.int64]:
     """Places of all keys that occur more than once, and of up to an eighth of the others.
 

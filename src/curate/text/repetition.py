@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, uint64
+from numba import uint64
 
+from curate.text.kernel import inlined, inner
 from curate.text.words import Words
 
 ODD = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: the base of the polynomial hash of an n-gram
@@ -57,7 +58,7 @@ class Scratch(NamedTuple):
     """and those seen before."""
 
 
-@njit(nogil=True, cache=True)
+@inner
 def scratch(elements: int) -> Scratch:
     """Room for ``elements``."""
     room = slots_for(elements)
@@ -72,7 +73,7 @@ def scratch(elements: int) -> Scratch:
     )
 
 
-@njit(nogil=True, cache=True)
+@inner
 def slots_for(elements: int) -> int:
     """Slots of a table that stays at most three quarters full with ``elements``: a power of two."""
     slots = 64
@@ -92,7 +93,7 @@ class Copies(NamedTuple):
     recurring_characters: int
 
 
-@njit(nogil=True, cache=True)
+@inner
 def copies(elements: Elements, n: int, scratch: Scratch) -> Copies:
     """Copies among the first ``n`` elements, and their code points."""
     table = scratch.table
@@ -112,7 +113,7 @@ def copies(elements: Elements, n: int, scratch: Scratch) -> Copies:
     return Copies(count, characters, count + firsts, characters + first_characters)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def vocabulary(
     cores: npt.NDArray[np.uint64], contents: npt.NDArray[np.int32], n: int, scratch: Scratch
 ) -> tuple[int, float]:
@@ -131,7 +132,7 @@ def vocabulary(
     return different, np.log(counted) - total / counted if counted else 0.0
 
 
-@njit(nogil=True, cache=True)
+@inner
 def ngram_characters(
     words: Words,
     n: int,
@@ -196,7 +197,7 @@ def ngram_characters(
                 found[_COVERED + place], found[_WEIGHT + place] = _covered(words, size, scratch, candidates)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def window_characters(words: Words, n: int, size: int) -> int:
     """Code points of all n-grams of ``size`` words, each with all its words."""
     if n < 2 * size:
@@ -210,7 +211,7 @@ def window_characters(words: Words, n: int, size: int) -> int:
     return size * words.totals[n] - missed  # type: ignore[no-any-return]
 
 
-@njit(inline="always", cache=True)
+@inlined
 def mixed(x: np.uint64) -> np.uint64:
     """A bijection of 64-bit integers that spreads every bit, so that the low bits can index a table."""
     x ^= x >> uint64(32)
@@ -221,14 +222,14 @@ def mixed(x: np.uint64) -> np.uint64:
     return x
 
 
-@njit(inline="always", cache=True)
+@inlined
 def _fresh(scratch: Scratch, elements: int) -> tuple[np.uint64, np.uint64]:
     """Begin a generation, an empty table for ``elements``: the generation, and the mask of places in the table."""
     scratch.generation[0] += uint64(1 << 32)
     return scratch.generation[0], uint64(2 * slots_for(elements) - 2)
 
 
-@njit(inline="always", cache=True)
+@inlined
 def _enter(table: npt.NDArray[np.uint64], generation: np.uint64, mask: np.uint64, key: np.uint64) -> np.uint64:
     """Count a hash once more; where in the table its count is.
 
@@ -243,13 +244,13 @@ def _enter(table: npt.NDArray[np.uint64], generation: np.uint64, mask: np.uint64
     return at + uint64(1)  # type: ignore[no-any-return]
 
 
-@njit(inline="always", cache=True)
+@inlined
 def _seen(count: np.uint64) -> int:
     """How often a hash was seen, from the item of the table that counts."""
     return np.int64(count & uint64(0xFFFFFFFF))  # type: ignore[return-value]
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _grow(words: Words, size: int, scratch: Scratch, candidates: int) -> int:
     """Make candidates one word longer, in place; those whose successor is no candidate cannot repeat."""
     grams, begins, hashes = scratch.grams, scratch.begins, words.hashes
@@ -262,7 +263,7 @@ def _grow(words: Words, size: int, scratch: Scratch, candidates: int) -> int:
     return kept
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _thinned(scratch: Scratch, candidates: int) -> int:
     """Leave out, in place, most candidates that occur once, those whose bit no other has: few are left to count."""
     grams, begins, once, twice = scratch.grams, scratch.begins, scratch.once, scratch.twice
@@ -283,7 +284,7 @@ def _thinned(scratch: Scratch, candidates: int) -> int:
     return kept
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _count(scratch: Scratch, candidates: int) -> int:
     """Count every candidate in its slot; how often the most frequent one occurs."""
     table, grams, slots = scratch.table, scratch.grams, scratch.slots
@@ -296,7 +297,7 @@ def _count(scratch: Scratch, candidates: int) -> int:
     return most
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _recurring(words: Words, size: int, scratch: Scratch, candidates: int, most: int) -> tuple[int, int, int]:
     """Keep the candidates that occur more than once, in place.
 
@@ -316,20 +317,20 @@ def _recurring(words: Words, size: int, scratch: Scratch, candidates: int, most:
     return kept, first, longest
 
 
-@njit(inline="always", cache=True)
+@inlined
 def _length(words: Words, begin: int, size: int) -> int:
     """Code points of an n-gram."""
     return words.totals[begin + size] - words.totals[begin]  # type: ignore[no-any-return]
 
 
-@njit(inline="always", cache=True)
+@inlined
 def _note_common(length: int, size: int, count: int, found: npt.NDArray[np.int64]) -> None:
     """The most common n-gram: its words have ``length`` code points, and it occurs ``count`` times."""
     found[_COMMON + size - SHORTEST] = (length + size - 1) * count
     found[_COMMON_WORDS + size - SHORTEST] = length * count
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _covered(words: Words, size: int, scratch: Scratch, candidates: int) -> tuple[int, int]:
     """Code points of the words that lie in a candidate, and those of the candidates."""
     covered = weight = free = 0
@@ -342,7 +343,7 @@ def _covered(words: Words, size: int, scratch: Scratch, candidates: int) -> tupl
     return covered, weight
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _repeated(words: Words, size: int, scratch: Scratch, candidates: int) -> int:
     """Code points of n-grams seen before, left to right without overlap; their counts are used up."""
     table = scratch.table

@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, uint64
+from numba import int64, uint64
 
 from curate.text.arrow import Bytes
 from curate.text.bits import BLOCK, address, count
 from curate.text.hashes import hash_all, hashed
+from curate.text.kernel import inlined, inner
 from curate.text.marks import (
     ENDS,
     LINE_FEEDS,
@@ -62,13 +63,13 @@ class LineCounts(NamedTuple):
     raw_ellipsis_lines: int
 
 
-@njit(nogil=True, cache=True)
+@inner
 def elements(room: int) -> Elements:
     """Room for so many lines or the like."""
     return Elements(np.empty(room, np.uint64), np.empty(room, np.int64))
 
 
-@njit(nogil=True, cache=True)
+@inner
 def pieces_for(longest: int) -> Pieces:
     """Room for the pieces of documents of up to ``longest`` bytes, of which each may be a word or a line.
 
@@ -87,13 +88,13 @@ def pieces_for(longest: int) -> Pieces:
     return Pieces(words, elements(room), elements(room), elements(room), np.empty(room, np.int32))
 
 
-@njit(nogil=True, cache=True)
+@inner
 def cut_words(marks: Marks, end: int, words: Words) -> int:
     """Cut a document of ``end`` bytes into words; how many they are."""
     begins, ends, hashes, lengths, totals, contents, kinds = words
     sets = address(marks.sets)
-    n = places(marks.sets, WORDS, end, begins)
-    places(marks.sets, ENDS, end, ends)
+    n = places(marks.sets, int64(WORDS), end, begins)
+    places(marks.sets, int64(ENDS), end, ends)
     hash_all(marks.text, begins, ends, n, False, hashes)
     for i in range(n):
         at, behind = begins[i], ends[i]
@@ -114,7 +115,7 @@ def cut_words(marks: Marks, end: int, words: Words) -> int:
     return n  # type: ignore[no-any-return]
 
 
-@njit(nogil=True, cache=True)
+@inner
 def cut_lines(marks: Marks, end: int, classes: npt.NDArray[np.uint8], details: bool, pieces: Pieces) -> LineCounts:
     """Cut a document into lines, paragraphs and, when ``details`` are wanted, raw lines.
 
@@ -133,7 +134,7 @@ def cut_lines(marks: Marks, end: int, classes: npt.NDArray[np.uint8], details: b
     paragraph = uint64(0)
     paragraph_length = line_begin = 0
     blank_before = False
-    n_raw_lines = places(marks.sets, LINE_FEEDS, end, line_ends)  # the end of the text ends its last line
+    n_raw_lines = places(marks.sets, int64(LINE_FEEDS), end, line_ends)  # the end of the text ends its last line
     for number in range(n_raw_lines):
         line_end = line_ends[number]
         kept_end = line_end
@@ -182,13 +183,13 @@ def cut_lines(marks: Marks, end: int, classes: npt.NDArray[np.uint8], details: b
     )
 
 
-@njit(inline="always", cache=True)
+@inlined
 def _ends_with_ellipsis(text: Bytes, first: int, end: int) -> bool:
     """Whether ``…`` stands before byte ``end``."""
     return end - first >= 3 and text[end - 3] == 0xE2 and text[end - 2] == 0x80 and text[end - 1] == 0xA6
 
 
-@njit(inline="always", cache=True)
+@inlined
 def _ends_with_dots(text: Bytes, end: int) -> bool:
     """Whether three full stops stand before byte ``end``."""
     return end >= 3 and text[end - 3] == _DOT and text[end - 2] == _DOT and text[end - 1] == _DOT

@@ -10,11 +10,12 @@ from collections.abc import Collection
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from numba import int64
 
 from curate.text.arrow import Bytes, Offsets
 from curate.text.bits import address
 from curate.text.cores import cores_for, find_cores
+from curate.text.kernel import inner, kernel
 from curate.text.marks import NUMBER_SIGNS, TAILS, mark, marks_for, number_in
 from curate.text.repetition import (
     Scratch,
@@ -160,7 +161,7 @@ def document_signals(
     return {**dict(zip(GOPHER, basic, strict=True)), **dict(zip(DETAILS, detail, strict=False))}
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _measure(
     data: Bytes,
     offsets: Offsets,
@@ -172,7 +173,7 @@ def _measure(
     basic: npt.NDArray[np.float64],
     detail: npt.NDArray[np.float64],
 ) -> None:
-    most = 0
+    most = int64(0)
     for document in range(len(offsets) - 1):
         most = max(most, offsets[document + 1] - offsets[document])
     marks, pieces = marks_for(most), pieces_for(most)
@@ -181,7 +182,7 @@ def _measure(
     cores = cores_for(most)
     ngrams = np.zeros(_N_GRAMS, np.int64)
     lengths = np.empty(_COMMON_LENGTHS, np.int64)
-    room = scratch(1024)
+    room = scratch(int64(1024))
     for document in range(len(offsets) - 1):
         first, behind = offsets[document], offsets[document + 1]
         end = behind - first
@@ -248,7 +249,7 @@ def _measure(
             _write_ngrams(words, n_words, ngrams, row)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _write_counts(
     counts: WordCounts,
     lines: LineCounts,
@@ -288,16 +289,18 @@ def _write_counts(
         row[12] = sentences.list_cases / sentences.sentences
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _median_and_longest(words: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> tuple[float, int]:
     """Median and maximum of word lengths."""
     lengths[:] = 0
-    longest = 0
+    longest = int64(0)
     for length in words:
         longest = max(longest, length)
         if length < len(lengths):
             lengths[length] += 1
     n = len(words)
+    if n == 0:
+        return np.nan, 0
     lower = upper = -1
     below = 0
     for length in range(len(lengths)):
@@ -307,10 +310,28 @@ def _median_and_longest(words: npt.NDArray[np.int64], lengths: npt.NDArray[np.in
         if below > n // 2:
             upper = length
             break
-    return (float(np.median(words)) if upper < 0 else (lower + upper) / 2), longest
+    if upper < 0:
+        lower, upper = _ranked(words, (n - 1) // 2, longest), _ranked(words, n // 2, longest)
+    return (lower + upper) / 2, longest
 
 
-@njit(nogil=True, cache=True)
+@inner
+def _ranked(words: npt.NDArray[np.int64], rank: int, longest: int) -> int:
+    """The word length that has ``rank`` others before it, in order; `numpy.median` takes a second to compile."""
+    low, high = 0, longest
+    while low < high:
+        middle = (low + high) // 2
+        up_to = 0
+        for length in words:
+            up_to += length <= middle
+        if up_to > rank:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@inner
 def _write_ngrams(words: Words, n: int, ngrams: npt.NDArray[np.int64], row: npt.NDArray[np.float64]) -> None:
     """Details of n-grams: shares of the code points in words, and of those in all n-grams of the same size."""
     for i in range(12):

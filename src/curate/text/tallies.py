@@ -16,12 +16,13 @@ import unicodedata
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, uint64
+from numba import uint64
 
 from curate.tables import Tables, derived
 from curate.text.arrow import Bytes, Offsets
 from curate.text.bits import BLOCK, address, between, count, equal, lowest, some_ones
 from curate.text.codepoints import CODE_POINTS
+from curate.text.kernel import inner, kernel
 from curate.text.marks import followed_by_line_feeds
 from curate.text.words import code_point_at
 
@@ -97,7 +98,7 @@ def _link_bytes() -> npt.NDArray[np.bool_]:
     return link
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _measure(
     data: Bytes,
     offsets: Offsets,
@@ -121,7 +122,7 @@ def _measure(
                 row[place] = tally[place] / characters
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _tally(
     text: Bytes, end: int, classes: npt.NDArray[np.uint8], link: npt.NDArray[np.bool_], tally: npt.NDArray[np.int64]
 ) -> int:
@@ -180,7 +181,7 @@ def _tally(
     return end - tails
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _link(text: Bytes, colon: int, end: int, link: npt.NDArray[np.bool_]) -> tuple[int, int]:
     """Begin and end of the link around the colon of ``://``; both the same where it is none."""
     behind = colon + 3
@@ -190,7 +191,7 @@ def _link(text: Bytes, colon: int, end: int, link: npt.NDArray[np.bool_]) -> tup
     return (begin if begin >= 0 and behind > colon + 3 else behind), behind
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _scheme(text: Bytes, colon: int) -> int:
     """Where the ``http`` or ``https`` before a colon begins; -1 where none stands there."""
     begin = colon - 4 if text[colon - 1] != 0x73 else colon - 5

@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, uint64
+from numba import uint64
 
 from curate.text.bits import BLOCK, SETS, address, count, eight, equal, lowest
+from curate.text.kernel import inner
 from curate.text.marks import (
     DOTS,
     ELLIPSES,
@@ -64,7 +65,7 @@ class SentenceCounts(NamedTuple):
     list_cases: int
 
 
-@njit(nogil=True, cache=True)
+@inner
 def count_words(words: Words, n: int) -> WordCounts:
     """Count the first ``n`` words."""
     kinds, lengths, contents = words.kinds, words.lengths, words.contents
@@ -83,7 +84,7 @@ def count_words(words: Words, n: int) -> WordCounts:
     return WordCounts(n, symbol_words, unspaced_words, measured_length, length, alphabetic, uppercase, marked)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def count_stop_words(
     words: Words,
     n: int,
@@ -119,7 +120,7 @@ def count_stop_words(
     return StopWordCounts(count(seen), found, count(exact_seen), exact)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def count_sentences(marks: Marks, end: int) -> SentenceCounts:
     """Count sentences, and those of 12 words or more of which most begin with a capital.
 
@@ -155,7 +156,7 @@ def count_sentences(marks: Marks, end: int) -> SentenceCounts:
     return SentenceCounts(sentences, list_cases)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def count_ellipses(marks: Marks, end: int) -> int:
     """How many ``…`` and runs of three full stops there are; six are two."""
     sets = address(marks.sets)

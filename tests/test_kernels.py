@@ -1,0 +1,54 @@
+"""What kernels alone may call is called by kernels alone: from Python it would crash."""
+
+import ast
+import doctest
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SOURCES = [file for part in ("src", "tests", "benchmarks") for file in (ROOT / part).rglob("*.py")]
+FILES = {file: ast.parse(text) for file in SOURCES if "curate.text" in (text := file.read_text())}
+COMPILED = {"kernel", "inner", "inlined", "njit"}
+
+
+def test_functions_without_a_wrapper_are_called_by_compiled_code_alone():
+    bare = {(file.stem, one.name) for file, tree in FILES.items() for one in functions(tree, {"inner", "inlined"})}
+    assert ("scan", "cut_words") in bare
+    for file, tree in FILES.items():
+        imported = origins(tree)
+        called = {imported.get(name, (file.stem, name)) for name in called_from_python(tree)}
+        assert called & bare == set(), file
+
+
+def functions(tree: ast.AST, decorators: set[str]) -> Iterator[ast.FunctionDef]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and decorators & {
+            name.id for one in node.decorator_list for name in ast.walk(one) if isinstance(name, ast.Name)
+        }:
+            yield node
+
+
+def called_from_python(tree: ast.Module) -> Iterator[str]:
+    compiled = {id(node) for one in functions(tree, COMPILED) for node in ast.walk(one)}
+    examples = [
+        example.source for node in ast.walk(tree) for example in doctest.DocTestParser().get_examples(told(node))
+    ]
+    for code in (tree, *map(ast.parse, examples)):
+        for node in ast.walk(code):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and id(node) not in compiled:
+                yield node.func.id
+
+
+def told(node: ast.AST) -> str:
+    documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+    return (ast.get_docstring(node) or "") if documented else ""
+
+
+def origins(tree: ast.Module) -> dict[str, tuple[str, str]]:
+    """For each imported name the module that it is from, and what it is called there."""
+    return {
+        alias.asname or alias.name: ((node.module or "").rpartition(".")[2], alias.name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }

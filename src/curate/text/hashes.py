@@ -8,7 +8,7 @@ from numba import uint64
 
 from curate.text.arrow import Bytes
 from curate.text.bits import address, eight
-from curate.text.kernel import inlined, inner
+from curate.text.kernel import inlined, inner, kernel
 
 _ODD = uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio
 _PRIME = uint64(0xD6E8FEB86659FD93)
@@ -62,7 +62,7 @@ def _with(running: np.uint64, eight_bytes: np.uint64, lower: bool) -> np.uint64:
     return running ^ running >> uint64(32)  # type: ignore[no-any-return]
 
 
-@njit(inline="always", cache=True)
+@inlined
 def lowered(eight_bytes: np.uint64) -> np.uint64:
     """Eight bytes with A to Z in lower case."""
     low = eight_bytes & _LOW
@@ -70,7 +70,7 @@ def lowered(eight_bytes: np.uint64) -> np.uint64:
     return eight_bytes | capitals >> uint64(2)  # type: ignore[no-any-return]
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def mix64(x: int) -> int:
     """MurmurHash3's 64-bit finaliser: every bit of ``x`` reaches every bit of the result (a bijection)."""
     x = uint64(x)
@@ -82,7 +82,7 @@ def mix64(x: int) -> int:
     return bits
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def mixed(values: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
     """`mix64` of every integer of an array: spread over all 64 bits, so that ranges of them are equally full."""
     bits = np.empty(len(values), np.uint64)

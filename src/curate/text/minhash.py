@@ -12,10 +12,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import njit, uint32, uint64
+from numba import uint32, uint64
 
 from curate.text.arrow import Bytes, Offsets, utf8_view
 from curate.text.hashes import mix64
+from curate.text.kernel import inlined, inner, kernel
 from curate.text.shingles import Hashes, Letters, letters, next_shingles, work_space
 
 Signatures = npt.NDArray[np.uint32]
@@ -118,7 +119,7 @@ def band_keys(sketches: Signatures, bands: int, rows: int) -> Hashes:
     return keys
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _finalise32(h: int) -> int:
     h = uint32(h ^ (h >> uint32(16)))
     h = uint32(h * uint32(0x85EBCA6B))
@@ -128,7 +129,7 @@ def _finalise32(h: int) -> int:
     return mixed
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _sketch_all(
     data: Bytes, offsets: Offsets, letters: Letters, size: int,
     factors: Counts, shifts: Counts, sketches: Signatures, counts: Counts, lowest: Counts,
@@ -147,7 +148,7 @@ def _sketch_all(
         counts[text] = min(total, 0xFFFFFFFF)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _sketch(shingles: Hashes, made: int, factors: Counts, shifts: Counts, sketch: Signatures) -> None:
     """Lower every entry of ``sketch`` to its least permuted hash; four hashes for each time that an entry is loaded."""
     last = made - 1  # where fewer than four are left, it stands for the others
@@ -163,7 +164,7 @@ def _sketch(shingles: Hashes, made: int, factors: Counts, shifts: Counts, sketch
             sketch[k] = min(sketch[k], one, other)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _fold_bands(sketches: Signatures, rows: int, keys: Hashes) -> None:
     for text in range(len(sketches)):
         for band in range(len(keys)):

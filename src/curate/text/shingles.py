@@ -30,12 +30,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import njit, uint64
+from numba import uint64
 
 from curate.tables import Tables, derived
 from curate.text.arrow import Bytes, Offsets, utf8_view
 from curate.text.hashes import mix64
 from curate.text.jaccard import capacity_for, insert
+from curate.text.kernel import inlined, inner, kernel
 from curate.text.word_hashes import ALPHABETIC, LETTER, STANDS_ALONE, WORD, Words, hash_words, room_for_words
 
 Hashes = npt.NDArray[np.uint64]
@@ -159,7 +160,7 @@ class Work(NamedTuple):
     """Of `_BASE`."""
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def work_space(size: int) -> Work:
     """Room for shingles of so many words."""
     longest = size * (WORD // LETTER)
@@ -170,7 +171,7 @@ def work_space(size: int) -> Work:
     return Work(words, np.empty(len(words.hashes), np.uint64), powers)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def next_shingles(
     data: Bytes, start: int, end: int, letters: Letters, size: int, work: Work, carried: int
 ) -> tuple[int, int, int]:
@@ -214,7 +215,7 @@ def next_shingles(
     return made, left, position
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _hash_sequence(words: Hashes, count: int) -> int:
     """Hash of ``words[:count]``: a polynomial modulo 2⁶⁴, finalised, never 0 (which marks a free slot)."""
     total = uint64(0)
@@ -224,7 +225,7 @@ def _hash_sequence(words: Hashes, count: int) -> int:
     return hashed
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _roll(words: Hashes, count: int, size: int, powers: Hashes, shingles: Hashes) -> None:
     """`_hash_sequence` of every ``size`` consecutive words, each derived from the one before it."""
     base, total, leaving = uint64(_BASE), uint64(0), powers[size]
@@ -236,7 +237,7 @@ def _roll(words: Hashes, count: int, size: int, powers: Hashes, shingles: Hashes
         shingles[i - size + 1] = max(mix64(total), uint64(1))
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _roll_weighed(work: Work, count: int, size: int) -> int:
     """The same of the fewest words from each on that count ``size``; how many there are."""
     words, weights, powers = work.words.hashes, work.words.weights, work.powers
@@ -254,7 +255,7 @@ def _roll_weighed(work: Work, count: int, size: int) -> int:
     return count
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _shingle_sets(
     data: Bytes, offsets: Offsets, letters: Letters, size: int, table: Hashes, hashes: Hashes, ends: Offsets
 ) -> None:
@@ -276,7 +277,7 @@ def _shingle_sets(
         ends[text + 1] = filled
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _gather(
     data: Bytes, start: int, end: int, letters: Letters, size: int, work: Work, carried: int,
     shift: int, piece: int, held: Hashes, filled: int,
@@ -290,7 +291,7 @@ def _gather(
     return filled, start, carried
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _count_shingles(data: Bytes, start: int, end: int, letters: Letters, size: int, work: Work) -> int:
     """Number of shingles of one text, repeats included."""
     total, carried = 0, -1

@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, uint32, uint64
+from numba import uint32, uint64
 
 from curate.text.arrow import Bytes
 from curate.text.bits import BLOCK, address, between, eight, equal, lowest
 from curate.text.hashes import lowered, mix64
+from curate.text.kernel import inlined, inner
 
 Hashes = npt.NDArray[np.uint64]
 Letters = npt.NDArray[np.uint32]
@@ -31,9 +32,8 @@ SLACK = 48
 
 _LANES = 8
 _FIRST, _LENGTH, _BEGIN, _LONG = range(4)
-"""First eight bytes of a word of ASCII; its bytes, 0 where it is hashed already; where it begins; which are longer than
-eight
-bytes. A kernel counts who holds each array it is given, so they are one."""
+"""First eight bytes of a word of ASCII; how many it has, 0 where it is hashed already; where it begins; which have
+more than eight. A kernel counts who holds each array it is given, so these are rows of one."""
 
 _BASIS, _PRIME = uint64(0xCBF29CE484222325), uint64(0x100000001B3)
 
@@ -48,14 +48,14 @@ class Words(NamedTuple):
     """Of those of ASCII `_FIRST`, `_LENGTH` and `_BEGIN`; and which of them are `_LONG` (uint64, four rows)."""
 
 
-@njit(nogil=True, cache=True)
+@inner
 def room_for_words(most: int) -> Words:
     """Room for so many words, and `SLACK`."""
     room = most + SLACK
     return Words(np.empty(room, np.uint64), np.full(room, WORD, np.uint8), np.empty((4, room), np.uint64))
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def hash_words(
     data: Bytes, position: int, end: int, letters: Letters, words: Words, count: int
 ) -> tuple[int, int, int]:
@@ -130,7 +130,7 @@ def hash_words(
     return count, parts, position
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _runs(place: int) -> tuple[np.uint64, np.uint64]:
     """Which of 64 bytes can belong to a word, and which of them are not ASCII."""
     beyond_ascii = between(place, 0x80, 0xFF)
@@ -138,7 +138,7 @@ def _runs(place: int) -> tuple[np.uint64, np.uint64]:
     return beyond_ascii | digits_and_capitals | between(place, 0x61, 0x7A) | equal(place, 0x5F), beyond_ascii
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _hash_firsts(words: Words, first: int, count: int) -> None:
     """Hash words of up to eight bytes, and the first eight of others, which are not finalised."""
     hashes, ascii_words = words.hashes, words.ascii
@@ -158,13 +158,13 @@ def _hash_firsts(words: Words, first: int, count: int) -> None:
         hashes[i] = word if length > uint64(0) else hashes[i]
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _with_byte(word: np.uint64, eight_bytes: np.uint64, length: np.uint64, byte: int) -> np.uint64:
     stepped = (word ^ eight_bytes >> uint64(8 * byte) & uint64(0xFF)) * _PRIME
     return stepped if length > uint64(byte) else word
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _hash_rest(data: Bytes, letters: Letters, words: Words, long: int) -> None:
     """Hash what is left of words of more than eight bytes."""
     for at_long in range(long):
@@ -175,7 +175,7 @@ def _hash_rest(data: Bytes, letters: Letters, words: Words, long: int) -> None:
         words.hashes[i] = mix64(word)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _decode_words(
     data: Bytes, position: int, end: int, letters: Letters, words: Words, count: int, parts: int, to_ascii: bool
 ) -> tuple[int, int, int]:
@@ -218,7 +218,7 @@ def _decode_words(
     return count, parts, position
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _decode(data: Bytes, position: int, lead: int, letters: Letters) -> tuple[int, int]:
     """Entry of ``letters`` for the code point of two to four bytes at ``position``; where the next begins."""
     low = uint32(0x3F)

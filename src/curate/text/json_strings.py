@@ -73,5 +73,5 @@ def _hexadecimal(data: Bytes, at: int) -> int:
     value = 0
     for k in range(4):
         digit = int(data[at + k])
-        value = value << 4 | (digit - ord("0") if digit <= ord("9") else (digit | 0x20) - ord("a") + 10)
+        value = value << 4 | (digit - 0x30 if digit <= 0x39 else (digit | 0x20) - 0x61 + 10)
     return value

@@ -30,7 +30,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import uint64
+from numba import int64, uint64
 
 from curate.tables import Tables, derived
 from curate.text.arrow import Bytes, Offsets, utf8_view
@@ -262,7 +262,7 @@ def _shingle_sets(
     work = work_space(size)
     filled = 0
     for text in range(len(offsets) - 1):
-        start, end, carried = offsets[text], offsets[text + 1], -1
+        start, end, carried = offsets[text], offsets[text + 1], int64(-1)
         most = (end - start + 1) // 2
         if most > _WORTH_COUNTING:
             most = _count_shingles(data, start, end, letters, size, work)
@@ -294,7 +294,7 @@ def _gather(
 @inner
 def _count_shingles(data: Bytes, start: int, end: int, letters: Letters, size: int, work: Work) -> int:
     """Number of shingles of one text, repeats included."""
-    total, carried = 0, -1
+    total, carried = 0, int64(-1)
     while start < end:
         made, carried, start = next_shingles(data, start, end, letters, size, work, carried)
         total += made

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.text.jaccard import capacity_for, fill, jaccard, least_shared, shared_at_least
+from curate.text.jaccard import capacity_for, fill, jaccard, least_shared, shared_at_least, shared_with_sorted
 
 SETS = st.sets(st.integers(1, 40) | st.integers(2**64 - 20, 2**64 - 1))
 
@@ -24,7 +24,11 @@ def test_counting_gives_up_only_when_the_number_is_out_of_reach(one, other, need
     table = np.full(capacity_for(len(one)), 77, np.uint64)
     fill(table, len(table), array(one))
     shared = len(one & other)
-    assert shared_at_least(table, len(table), array(other), needed) == (shared if shared >= needed else -1)
+    expected = shared if shared >= needed else -1
+    assert shared_at_least(table, len(table), array(other), needed) == expected
+    if one:
+        assert shared_with_sorted(array(one), array(other), needed) == expected
+        assert shared_with_sorted(array(one), array(other)[::-1].copy(), needed) == expected
 
 
 @settings(deadline=None)  # the first example compiles

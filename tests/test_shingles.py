@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.text import jaccard as exact
-from curate.text.shingles import CHUNK_WORDS, shingle_sets
+from curate.text.shingles import CHUNK_WORDS, shingle_sets, sorted_pieces
 from reference_shingles import jaccard, shingle_set, words
 
 SAMPLES = [
@@ -43,6 +43,50 @@ def test_sets_are_those_of_the_definition(texts, size):
     expected = [shingle_set(text, size) for text in texts]
     assert [len(members) for members in made] == [len(members) for members in expected]
     assert exact.jaccard(made[0], made[1]) == jaccard(expected[0], expected[1])
+
+
+PIECES = st.sampled_from(
+    ["a", "The", "x1_", "eightlet", "ninelette", "W" * 70, "é", "Я", "İ", "字", "ก", "🙂", " ", ", ", "’", "  " * 40]
+)
+
+
+@settings(deadline=None)  # the first example compiles
+@given(st.lists(st.lists(PIECES, min_size=60, max_size=150).map("".join), min_size=2, max_size=3), st.integers(1, 6))
+def test_long_texts_of_any_mixture_have_the_sets_of_the_definition(texts, size):
+    made = sets_of(texts, size)
+    expected = [shingle_set(text, size) for text in texts]
+    assert [len(members) for members in made] == [len(members) for members in expected]
+    assert exact.jaccard(made[0], made[1]) == jaccard(expected[0], expected[1])
+
+
+def fnv(word: str) -> int:
+    """The hash of a word as published, finalised."""
+    hashed = 0xCBF29CE484222325
+    for character in word:
+        hashed = (hashed ^ ord(character)) * 0x100000001B3 % 2**64
+    return finalised(hashed)
+
+
+def finalised(x: int) -> int:
+    for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
+        x = (x ^ x >> 33) * factor % 2**64
+    return x ^ x >> 33
+
+
+@settings(deadline=None)  # the first example compiles
+@given(st.lists(st.text("abzAZ059_éßЯ ,.-\n@[`{/:", min_size=30) | st.sampled_from(SAMPLES[:4]), min_size=1))
+def test_hashes_are_those_of_every_run_before(texts):
+    for text, members in zip(texts, sets_of(texts, 1), strict=True):
+        assert set(members.tolist()) == {finalised(fnv(word)) for word in words(text)}
+
+
+@settings(deadline=None)  # the first example compiles
+@given(st.lists(PIECES, min_size=1, max_size=1500).map("".join), st.integers(1, 3), st.sampled_from([2, 4, 16]))
+def test_pieces_are_the_sorted_set(text, size, pieces):
+    [members] = sets_of([text], size)
+    found = list(sorted_pieces(pa.array([text], pa.large_string()), size, pieces))
+    assert len(found) == pieces
+    assert np.concatenate(found).tolist() == sorted(members.tolist())
 
 
 @pytest.mark.parametrize("sample", SAMPLES[:4])

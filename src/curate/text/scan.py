@@ -13,7 +13,7 @@ from numba import int64, uint64
 
 from curate.text.arrow import Bytes
 from curate.text.bits import BLOCK, address, count
-from curate.text.hashes import hash_all, hashed
+from curate.text.hashes import hash_all, hashed, mix64
 from curate.text.kernel import inlined, inner
 from curate.text.marks import (
     ENDS,
@@ -31,7 +31,7 @@ from curate.text.marks import (
     part,
     places,
 )
-from curate.text.repetition import Elements, mixed
+from curate.text.repetition import Elements
 from curate.text.words import BULLET, Places, Words, code_point_at
 
 _DOT = 0x2E
@@ -160,7 +160,7 @@ def cut_lines(marks: Marks, end: int, classes: npt.NDArray[np.uint8], details: b
             lines.hashes[n_lines], lines.lengths[n_lines] = line, kept_length
             lines_length += kept_length
             n_lines += 1
-            paragraph = mixed(paragraph ^ line)
+            paragraph = mix64(paragraph ^ line)
             paragraph_length += kept_length + (1 if paragraph_length else 0)
             bullet_lines += classes[code_point_at(text, next_in(sets, RUNS, line_begin))[0]] & BULLET != 0
             ellipsis_lines += _ends_with_ellipsis(text, 0, kept_end) or _ends_with_dots(text, kept_end)

@@ -1,9 +1,9 @@
 """The quality signals of whole documents.
 
 `curate.text.marks` turns a document into sets of bytes, by which `curate.text.scan` cuts it into words
-(`curate.text.words`), lines and paragraphs. `curate.text.word_counts` counts words; `curate.text.repetition` looks for
-copies among the hashes. Signals come in groups, so that what no rule asks for costs nothing; those of characters are in
-`curate.text.tallies`, those of lines that a rule leaves in `curate.text.lines`.
+(`curate.text.words`), lines and paragraphs. `curate.text.word_counts` counts words; `curate.text.repetition` and
+`curate.text.word_ngrams` look for copies among the hashes. Signals come in groups, so that what no rule asks for costs
+nothing; those of characters are in `curate.text.tallies`, those of lines that a rule leaves in `curate.text.lines`.
 """
 
 from collections.abc import Collection
@@ -20,10 +20,8 @@ from curate.text.marks import NUMBER_SIGNS, TAILS, mark, marks_for, number_in
 from curate.text.repetition import (
     Scratch,
     copies,
-    ngram_characters,
     scratch,
     vocabulary,
-    window_characters,
 )
 from curate.text.scan import LineCounts, Pieces, cut_lines, cut_words, pieces_for
 from curate.text.stop_words import StopWords, StopWordTable
@@ -36,6 +34,7 @@ from curate.text.word_counts import (
     count_stop_words,
     count_words,
 )
+from curate.text.word_ngrams import ngram_characters, window_characters
 from curate.text.words import Characters, Words, characters
 
 GOPHER = (

@@ -32,8 +32,8 @@ SLACK = 48
 
 _LANES = 8
 _FIRST, _LENGTH, _BEGIN, _LONG = range(4)
-"""First eight bytes of a word of ASCII; its bytes, 0 where it is hashed already; where it begins; which have more$
-than eight bytes. A kernel counts who holds each array it is given, so they are one."""
+"""First eight bytes of a word of ASCII; how many it has, 0 where it is hashed already; where it begins; which have
+more than eight. A kernel counts who holds each array it is given, so these are rows of one."""
 
 _BASIS, _PRIME = uint64(0xCBF29CE484222325), uint64(0x100000001B3)
 

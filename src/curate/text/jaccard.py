@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import uint64
 
-from curate.text.kernel import inlined, inner, kernel
+from curate.text.kernel import inlined, kernel
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -87,7 +87,7 @@ def shared_at_least(table: Hashes, capacity: int, members: Hashes, needed: int) 
     return len(members) - missed
 
 
-@inner
+@kernel
 def shared_with_sorted(ascending: Hashes, members: Hashes, needed: int) -> int:
     """The same for a set in ascending order, without a table; fast where ``members`` ascend too."""
     may_miss = len(members) - needed
@@ -111,7 +111,7 @@ def shared_with_sorted(ascending: Hashes, members: Hashes, needed: int) -> int:
     return len(members) - missed
 
 
-@inlined
+@kernel
 def least_shared(first: int, second: int, similarity: float) -> int:
     """Members that sets of these sizes must share to reach ``similarity``, never overstated.
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from curate.events import Emit, Warned
@@ -85,12 +85,16 @@ class _Helper:
         if not self._apart:
             return
         code = "from curate.compiling import compile_kernels; compile_kernels()"
-        self._process = subprocess.Popen(  # noqa: S603  (our own code)
-            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        assert self._process.stdin is not None
-        with self._process.stdin as pipe:
-            pickle.dump([(type(stage), stage.settings) for stage in self._apart], pipe)
+        with suppress(OSError):  # where it cannot be had, the run compiles everything itself
+            self._process = subprocess.Popen(  # noqa: S603  (our own code)
+                [sys.executable, "-c", code],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            assert self._process.stdin is not None
+            with self._process.stdin as pipe:
+                pickle.dump([(type(stage), stage.settings) for stage in self._apart], pipe)
 
     def wait_for(self, stage: Stage) -> None:
         """Wait for the kernels of a stage, if they are being compiled; until then others are compiled here."""

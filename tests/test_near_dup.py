@@ -17,7 +17,7 @@ from curate.errors import ExitCode
 from curate.session import Session
 from curate.stages import sending
 from curate.stages.contract import CorpusStage
-from curate.stages.near_dup import NearDup, NearDupSettings, candidates, survivors
+from curate.stages.near_dup import NearDup, NearDupSettings, audit, candidates, survivors
 from fake_corpus import FakeCorpus
 from reference_shingles import jaccard, shingle_set
 
@@ -294,6 +294,16 @@ def test_the_audit_finds_what_the_bands_miss(tmp_path):
     truly_missed = 1 - removed / 1500
     assert abs(audit["share"] - truly_missed) < 0.02
     assert truly_missed < audit["upper"] < truly_missed + 0.05
+
+
+def test_a_sample_with_too_much_to_compare_is_a_smaller_random_one():
+    stage = NearDup(NearDupSettings(bands=2, rows=12))
+    corpus = FakeCorpus(stage, [shifted_copies(clusters=1500, overlap=8)])
+    _, whole = stage.resolve_audited(corpus)
+    with mock.patch.object(audit, "MOST_SHINGLES", 100_000):
+        _, smaller = stage.resolve_audited(corpus)
+    assert 0 < smaller["documents"] < whole["documents"] / 2
+    assert abs(smaller["share"] - whole["share"]) < 0.06
 
 
 @pytest.mark.slow

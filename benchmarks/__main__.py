@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> Results:
     results = Results(options.out or RESULTS / f"{options.name}.json", about(options, made_from))
     warm_up = min([*sizes, WARM_UP_MB])
     corpus.make(documents, folder, [warm_up, *sizes])
-    results.forget(set(options.fresh))
+    results.forget(set(options.fresh), sizes)
     scratch = Path(tempfile.mkdtemp(prefix="curate-bench-", dir=folder))
     warmed = False
     for name, size, turn in planned(options, sizes):
@@ -160,7 +160,7 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--runs", type=int, default=3)
         one.add_argument("--rival-runs", type=int, default=1)
         one.add_argument("--only", type=names, help="jobs to measure")
-        one.add_argument("--fresh", type=names, default=[], help="jobs to measure again; all for all")
+        one.add_argument("--fresh", type=names, default=[], help="jobs to measure again at these sizes; all for all")
         one.add_argument("--timeout", type=float, default=1800, help="seconds for one run of one job")
         one.add_argument("--recipe", default="gopher")
         one.add_argument("--big", action="store_true", help="also 1 and 10 GB, curate and floors only, once")

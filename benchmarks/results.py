@@ -5,6 +5,7 @@ All are costs: a larger one is worse.
 """
 
 import json
+from collections.abc import Collection
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -32,10 +33,11 @@ class Results:
     def measurements(self) -> list[dict[str, Any]]:
         return self.content["measurements"]
 
-    def forget(self, jobs: set[str]) -> None:
-        """Drop what was measured of these jobs; ``all`` drops everything."""
-        kept = [one for one in self.measurements if one["job"] not in jobs and "all" not in jobs]
-        self.content["measurements"] = kept
+    def forget(self, jobs: set[str], sizes: Collection[int]) -> None:
+        """Drop what was measured of these jobs (``all`` for all) at these sizes."""
+        self.content["measurements"] = [
+            one for one in self.measurements if one["size"] not in sizes or not jobs & {one["job"], "all"}
+        ]
 
     def has(self, job: str, size: int, run: int) -> bool:
         """Whether that run is there; what was not installed then may be now."""

@@ -111,7 +111,9 @@ def test_a_result_file_goes_on_where_it_was(tmp_path):
     page = markdown(second.content)
     assert "| dolma |" in page
     assert "| normalize | 10.0 | 1.00 | 10 |" in page
-    second.forget({"curate"})
+    second.forget({"curate"}, [40])
+    assert second.has("curate", 10, 0)
+    second.forget({"curate"}, [10, 40])
     assert not second.has("curate", 10, 0)
     with pytest.raises(SystemExit, match="another corpus"):
         Results(tmp_path / "r.json", {**about, "corpus": "y"})

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from curate.stages.contract import Stage
@@ -170,6 +170,7 @@ def test_code_tables_are_those_of_the_installed_packages():
     max_bytes=st.integers(LEAST_PIECE, 300),
     whole_below=st.sampled_from([0, 20, 100]),
 )
+@example(texts=["a" * 61], max_bytes=60, whole_below=100)
 def test_an_excerpt_holds_whole_characters_and_all_words_of_what_fits(texts, max_bytes, whole_below):
     found = excerpts(column(texts), max_bytes, whole_below)
     found.validate(full=True)

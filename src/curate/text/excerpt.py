@@ -41,7 +41,7 @@ def excerpts(texts: pa.Array, max_bytes: int, whole_below: int = 0) -> pa.Array:
     data, offsets = utf8_view(texts)
     sizes = np.diff(offsets)
     longest = int(sizes.max(initial=0))
-    if longest <= whole_below or (whole_below == 0 and (max_bytes == 0 or longest <= max_bytes)):
+    if (max_bytes == 0 or longest <= max_bytes) and (whole_below == 0 or longest <= whole_below):
         return texts
     out_offsets = np.zeros(len(offsets), np.int64)
     np.cumsum(np.minimum(sizes, max_bytes) if max_bytes else sizes, out=out_offsets[1:])

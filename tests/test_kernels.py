@@ -2,22 +2,53 @@
 
 import ast
 import doctest
+import importlib
+import inspect
+import pkgutil
+import typing
 from collections.abc import Iterator
 from pathlib import Path
+
+from numba.core.dispatcher import Dispatcher
+
+import curate.text
 
 ROOT = Path(__file__).parents[1]
 SOURCES = [file for part in ("src", "tests", "benchmarks") for file in (ROOT / part).rglob("*.py")]
 FILES = {file: ast.parse(text) for file in SOURCES if "curate.text" in (text := file.read_text())}
-COMPILED = {"kernel", "inner", "inlined", "njit"}
+BARE = {"inner", "inlined", "maker"}
+COMPILED = {*BARE, "kernel", "njit"}
 
 
 def test_functions_without_a_wrapper_are_called_by_compiled_code_alone():
-    bare = {(file.stem, one.name) for file, tree in FILES.items() for one in functions(tree, {"inner", "inlined"})}
+    bare = {(file.stem, one.name) for file, tree in FILES.items() for one in functions(tree, BARE)}
     assert ("scan", "cut_words") in bare
     for file, tree in FILES.items():
         imported = origins(tree)
         called = {imported.get(name, (file.stem, name)) for name in called_from_python(tree)}
         assert called & bare == set(), file
+
+
+def test_functions_that_do_not_count_who_holds_an_array_return_none():
+    """The caller would give back what was never counted, and the array would be freed while others use it."""
+    uncounted = [function for function in dispatchers() if function.targetoptions.get("_nrt") is False]
+    assert len(uncounted) > 50
+    for function in uncounted:
+        hints = typing.get_type_hints(function.py_func)
+        assert not holds_array(hints["return"]), function
+
+
+def dispatchers() -> Iterator[Dispatcher]:
+    for found in pkgutil.walk_packages(curate.text.__path__, "curate.text."):
+        for value in vars(importlib.import_module(found.name)).values():
+            if isinstance(value, Dispatcher):
+                yield value
+
+
+def holds_array(hint: typing.Any) -> bool:
+    if inspect.isclass(hint) and hasattr(hint, "_fields"):
+        return any(map(holds_array, typing.get_type_hints(hint).values()))
+    return "ndarray" in str(hint)
 
 
 def functions(tree: ast.AST, decorators: set[str]) -> Iterator[ast.FunctionDef]:

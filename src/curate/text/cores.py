@@ -9,7 +9,7 @@ from numba import int64
 from curate.text.arrow import Bytes
 from curate.text.bits import BLOCK, address, highest, lowest, some_ones
 from curate.text.hashes import hashed
-from curate.text.kernel import inner
+from curate.text.kernel import inner, maker
 from curate.text.marks import SYMBOLS, TAILS, UPPER_CASE, Marks, part
 from curate.text.words import Characters, Words, core_hash
 
@@ -25,7 +25,7 @@ class Cores(NamedTuple):
     """To write a core into."""
 
 
-@inner
+@maker
 def cores_for(longest: int) -> Cores:
     """Room for the words of documents of up to ``longest`` bytes."""
     return Cores(np.empty(longest + 1, np.uint64), np.empty(longest + 1, np.int32), np.empty(2 * longest + 8, np.uint8))

@@ -243,7 +243,9 @@ def _score(hidden: Vector, tables: _Tables, scores: Vector, nodes: Vector) -> No
     for label in range(len(scores)):
         scores[label] = _activation(tables, label, hidden)
     if tables.kind == _SOFTMAX:
-        highest, total = scores.max(), float32(0.0)
+        highest, total = scores[0], float32(0.0)
+        for label in range(1, len(scores)):
+            highest = max(highest, scores[label])
         for label in range(len(scores)):
             scores[label] = float32(np.exp(scores[label] - highest))
             total += scores[label]
@@ -269,4 +271,5 @@ def _tree_scores(hidden: Vector, tables: _Tables, scores: Vector, nodes: Vector)
         goes_right = float32(1.0 / np.float64(float32(1.0) + float32(np.exp(-x))))
         nodes[tables.left[node]] = nodes[node] + _log(1.0 - np.float64(goes_right))
         nodes[tables.right[node]] = nodes[node] + _log(goes_right)
-    scores[:] = nodes[:leaves]
+    for leaf in range(leaves):
+        scores[leaf] = nodes[leaf]

@@ -12,8 +12,14 @@ from numba import njit
 kernel = njit(nogil=True, cache=True, no_cfunc_wrapper=True)
 """For functions that Python calls; they run without the interpreter's lock."""
 
-inner = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
-"""For functions that kernels call; called from Python they crash."""
+inner = njit(_nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""For functions that kernels call, but for those that make arrays; called from Python they crash.
+
+numba would count who holds each array, by an atomic operation at every call: a tenth of a run.
+"""
+
+maker = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""For functions that kernels call and that make arrays; called from Python they crash."""
 
 inlined = njit(inline="always", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 """For functions that become part of the kernels that call them before types are known, so that arrays among their

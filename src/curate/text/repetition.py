@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import uint64
 
-from curate.text.kernel import inlined, inner
+from curate.text.kernel import inlined, inner, maker
 
 ODD = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: the base of the polynomial hash of an n-gram
 _STEPS = 4096
@@ -52,7 +52,7 @@ class Scratch(NamedTuple):
     """and those seen before."""
 
 
-@inner
+@maker
 def scratch(elements: int) -> Scratch:
     """Room for ``elements``."""
     room = slots_for(elements)

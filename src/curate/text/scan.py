@@ -14,7 +14,7 @@ from numba import int64, uint64
 from curate.text.arrow import Bytes
 from curate.text.bits import BLOCK, address, count
 from curate.text.hashes import hash_all, hashed, mix64
-from curate.text.kernel import inlined, inner
+from curate.text.kernel import inlined, inner, maker
 from curate.text.marks import (
     ENDS,
     LINE_FEEDS,
@@ -63,13 +63,13 @@ class LineCounts(NamedTuple):
     raw_ellipsis_lines: int
 
 
-@inner
+@maker
 def elements(room: int) -> Elements:
     """Room for so many lines or the like."""
     return Elements(np.empty(room, np.uint64), np.empty(room, np.int64))
 
 
-@inner
+@maker
 def pieces_for(longest: int) -> Pieces:
     """Room for the pieces of documents of up to ``longest`` bytes, of which each may be a word or a line.
 

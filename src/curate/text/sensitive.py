@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curate.text.arrow import Bytes, Offsets, utf8_view
-from curate.text.kernel import inlined, inner, kernel
+from curate.text.kernel import inlined, inner, kernel, maker
 
 Codes = npt.NDArray[np.uint8]
 
@@ -182,7 +182,7 @@ def _put(found: Offsets, count: int, row: int, start: int, stop: int, hint: int)
     return count + 1
 
 
-@inner
+@maker
 def _doubled(rows: Offsets) -> Offsets:
     larger = np.empty((2 * len(rows), rows.shape[1]), np.int64)
     larger[: len(rows)] = rows

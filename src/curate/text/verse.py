@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from curate.text.arrow import Bytes
 from curate.text.ascending import holds
-from curate.text.kernel import inner
+from curate.text.kernel import inner, maker
 from curate.text.words import BULLET, LETTER, LOWER, SPACE, SYMBOL, UPPER, code_point_at
 
 _STANZA = 3
@@ -64,7 +64,7 @@ class _Stanza(NamedTuple):
     """Lines that are plain and short enough for a title."""
 
 
-@inner
+@maker
 def verse_lines(
     text: Bytes, classes: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], blank: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.bool_]:

@@ -14,7 +14,7 @@ from numba import uint32, uint64
 from curate.text.arrow import Bytes
 from curate.text.bits import BLOCK, address, between, eight, equal, lowest
 from curate.text.hashes import lowered, mix64
-from curate.text.kernel import inlined, inner
+from curate.text.kernel import inlined, maker
 
 Hashes = npt.NDArray[np.uint64]
 Letters = npt.NDArray[np.uint32]
@@ -48,7 +48,7 @@ class Words(NamedTuple):
     """Of those of ASCII `_FIRST`, `_LENGTH` and `_BEGIN`; and which of them are `_LONG` (uint64, four rows)."""
 
 
-@inner
+@maker
 def room_for_words(most: int) -> Words:
     """Room for so many words, and `SLACK`."""
     room = most + SLACK

@@ -81,7 +81,8 @@ def _curate(name: str, corpus: Path, tokenizer: Path, out: Path, recipe: str) ->
         words += ["--set", f"{key}={value}"]
     if name == "curate-near-dup":
         words += ["--only", "near_dup"]
-    return Job([sys.executable, *words], workers, _read_manifest)
+    # As pip leaves an installation: the warm-up keeps the modules' bytecode, wherever that may be switched off.
+    return Job([sys.executable, *words], workers, _read_manifest, {"PYTHONDONTWRITEBYTECODE": ""})
 
 
 def _read_counts(out: Path) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from curate.text.hashes import mixed
 
 COHORT = "cohort"
 """Column of the partials with the lowest of the lower halves."""
-SAMPLE = 1 << 16
+SAMPLE = 1 << 15
 """Documents in the sample, about."""
 MOST_SHINGLES = 1 << 24
 """Shingles compared at most, about: the sample is smaller where a common phrase puts many documents together."""

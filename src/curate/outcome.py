@@ -58,57 +58,23 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
         warnings: what the user was told.
     """
     plan, books = outcome.plan, outcome.books
-    config = plan.config.resolved()
     names = {stage.name for stage in plan.stages}
     return {
         "schema_version": SCHEMA_VERSION,
         "run_id": digest(
-            [part.fingerprint for part in plan.parts], config, __version__, [run.run_id for run in plan.against]
+            [part.fingerprint for part in plan.parts],
+            plan.config.resolved(),
+            __version__,
+            [run.run_id for run in plan.against],
         )[:16],
         "curate": __version__,
         "command": command,
         "recipe": _recipe(plan.config.pipeline.recipe),
-        "config": config,
         "inputs": _inputs(plan, directory),
         "against": [{"path": run.path, "run_id": run.run_id} for run in plan.against],
         "skipped": [{"path": skipped.path, "why": skipped.why} for skipped in plan.skipped],
-        "stages": [
-            {
-                "name": stage.name,
-                "version": stage.version,
-                "about": stage.about,
-                "hides": getattr(stage, "hides", False),
-                "reasons": [{"code": reason.code, "sentence": reason.sentence} for reason in _possible(stage)],
-                "rules": [
-                    {
-                        "reason": rule.reason,
-                        "measure": rule.signal,
-                        "side": rule.side,
-                        "limit": _limit(rule.limit),
-                        "languages": {code: _limit(limit) for code, limit in rule.by_language.items()},
-                        "setting": f"{stage.name}.{rule.key}",
-                    }
-                    for rule in getattr(stage.settings, "rules", tuple)()
-                ],
-            }
-            for stage in plan.stages
-        ],
-        "passes": [[s.name for s in (*one.stages, *([one.closing] if one.closing else []))] for one in plan.passes],
-        "plan": {stage.name: stage.plan() for stage in plan.stages if hasattr(stage, "plan")},
-        "audit": outcome.audits,
+        **judged(plan, books, outcome.audits),
         "parts": _parts(plan, directory),
-        "counts": books.counts(),
-        "flow": [
-            {
-                "stage": one.stage,
-                "in": one.came,
-                "kept": one.kept,
-                "removed": one.removed,
-                "text_bytes_in": one.bytes_came,
-                "text_bytes_kept": one.bytes_kept,
-            }
-            for one in books.stages
-        ],
         "tokens": _tokens(outcome),
         "shards": _shards(outcome, directory),
         "timings": {
@@ -132,6 +98,55 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
         "versions": versions(),
         "warnings": warnings,
         "gates": [*gates(plan.config.gates, books), *_source_gates(outcome, directory)],
+    }
+
+
+def judged(plan: Plan, books: Books, audits: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """What of ``run.json`` is known as soon as every document is judged: settings, stages and counts.
+
+    Args:
+        plan: of the run.
+        books: what came in and what stayed.
+        audits: what corpus stages say of their own judgments, by stage.
+    """
+    return {
+        "config": plan.config.resolved(),
+        "stages": [
+            {
+                "name": stage.name,
+                "version": stage.version,
+                "about": stage.about,
+                "hides": getattr(stage, "hides", False),
+                "reasons": [{"code": reason.code, "sentence": reason.sentence} for reason in _possible(stage)],
+                "rules": [
+                    {
+                        "reason": rule.reason,
+                        "measure": rule.signal,
+                        "side": rule.side,
+                        "limit": _limit(rule.limit),
+                        "languages": {code: _limit(limit) for code, limit in rule.by_language.items()},
+                        "setting": f"{stage.name}.{rule.key}",
+                    }
+                    for rule in getattr(stage.settings, "rules", tuple)()
+                ],
+            }
+            for stage in plan.stages
+        ],
+        "passes": [[s.name for s in (*one.stages, *([one.closing] if one.closing else []))] for one in plan.passes],
+        "plan": {stage.name: stage.plan() for stage in plan.stages if hasattr(stage, "plan")},
+        "audit": audits,
+        "counts": books.counts(),
+        "flow": [
+            {
+                "stage": one.stage,
+                "in": one.came,
+                "kept": one.kept,
+                "removed": one.removed,
+                "text_bytes_in": one.bytes_came,
+                "text_bytes_kept": one.bytes_kept,
+            }
+            for one in books.stages
+        ],
     }
 
 

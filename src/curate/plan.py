@@ -57,12 +57,12 @@ class Plan:
         """All parts, in order."""
         return [part for strand in self.strands for part in strand.parts]
 
-    @property
+    @functools.cached_property
     def rewriter(self) -> Rewriter | None:
         """The stage that changes the text, if there is one."""
         return next((stage for stage in self.stages if isinstance(stage, Rewriter)), None)
 
-    @property
+    @functools.cached_property
     def encoder(self) -> Encoder | None:
         """The stage that makes the tokens, if there is one."""
         return next((stage for stage in self.stages if isinstance(stage, Encoder)), None)

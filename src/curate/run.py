@@ -25,7 +25,7 @@ from curate.engine.step import Step
 from curate.engine.whole_corpus import resolve
 from curate.errors import PlanError
 from curate.events import Emit, PassFinished, PassStarted, Working
-from curate.outcome import Outcome
+from curate.outcome import Outcome, judged
 from curate.plan import Pass, Plan
 from curate.shards.index import ShardIndex
 from curate.stages.contract import CorpusStage, Stage
@@ -33,6 +33,7 @@ from curate.store.books import Books, balance
 from curate.store.run_directory import RunDirectory
 
 Ready = Callable[[Stage], None]
+Judged = Callable[[Mapping[str, Any]], None]
 
 BASE_BYTES = 900_000_000
 """Resident memory of a run whatever is in flight: interpreter, kernels, tables, vocabulary, what allocators retain.
@@ -42,7 +43,12 @@ FLIGHT_BYTES = 50_000_000
 
 
 def execute(
-    plan: Plan, directory: RunDirectory, engine: LocalEngine, emit: Emit, ready: Ready | None = None
+    plan: Plan,
+    directory: RunDirectory,
+    engine: LocalEngine,
+    emit: Emit,
+    ready: Ready | None = None,
+    judged: Judged | None = None,
 ) -> Outcome:
     """Run a plan in a claimed directory.
 
@@ -52,12 +58,14 @@ def execute(
         engine: where the work runs.
         emit: hears of progress, from several threads.
         ready: called before a stage measures a batch; returns when it may.
+        judged: called when all judgments are there, with what `curate.outcome.judged` says of them; shards are still
+            being written.
 
     Raises:
         Interrupted: the engine was asked to stop; everything finished is safe.
         BooksDoNotBalance: the files do not add up.
     """
-    run = _Run(plan, directory, engine, emit, ready)
+    run = _Run(plan, directory, engine, emit, ready, judged)
     return run.execute()
 
 
@@ -84,9 +92,16 @@ def local_engine(config: Config) -> LocalEngine:
 
 class _Run:
     def __init__(
-        self, plan: Plan, directory: RunDirectory, engine: LocalEngine, emit: Emit, ready: Ready | None
+        self,
+        plan: Plan,
+        directory: RunDirectory,
+        engine: LocalEngine,
+        emit: Emit,
+        ready: Ready | None,
+        judged: Judged | None,
     ) -> None:
-        self.plan, self.directory, self.engine, self.emit, self.ready = plan, directory, engine, emit, ready
+        self.plan, self.directory, self.engine, self.emit = plan, directory, engine, emit
+        self.ready, self.judged = ready, judged
         self.profile = Profile(engine.workers)
         self.judges: tuple[Step, ...] = ()
         self.audits: dict[str, Mapping[str, float]] = {}
@@ -166,11 +181,14 @@ class _Run:
             self.judges += (Step(encoder, "judge"),)
             tasks = (
                 lambda: write_shards(cutting, self.plan, step, self.directory, self.engine),
-                lambda: raw_tokens(cutting.tokens, encoder, self.judges, self.directory, parts, self.engine, seed),
                 self._books,
+                lambda: raw_tokens(cutting.tokens, encoder, self.judges, self.directory, parts, self.engine, seed),
             )
             made: dict[int, Any] = dict(self.engine.map(lambda at: (at, tasks[at]()), range(len(tasks))))
-        return made[2], made[0], made[1]
+        return made[1], made[0], made[2]
 
     def _books(self) -> Books:
-        return balance(self.directory, [step.stage.name for step in self.judges], len(self.plan.parts))
+        books = balance(self.directory, [step.stage.name for step in self.judges], len(self.plan.parts))
+        if self.judged:
+            self.judged(judged(self.plan, books, self.audits))
+        return books

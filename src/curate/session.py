@@ -197,21 +197,22 @@ class Session:
         *,
         profile: bool,
     ) -> "Report":
-        from curate.report.page import make_report
+        from curate.report.page import ReportMaker
 
-        with face, _stoppable(engine, face), _explained(directory, engine, face):
+        drafting = ReportMaker(directory.path, plan.config.report, engine.spread)
+        with face, _stoppable(engine, face), _explained(directory, engine, face), drafting as report:
             for warning in warnings:
                 face(warning)
             with announced_compiling(face, plan.stages) as ready:
-                outcome = execute(plan, directory, engine, face, ready)
+                outcome = execute(plan, directory, engine, face, ready, report.begin)
             manifest = manifest_of(outcome, directory, self.command_line(), [w.message for w in warnings])
             if profile:
                 manifest["profile"] = outcome.profile.as_data()
             write_manifest(directory.manifest, manifest)
             face(Working("drawing the report"))
-            report = make_report(directory.path, plan.config.report, engine.spread)
+            made = report.make()
         engine.close()
-        return report
+        return made
 
     def command_line(self) -> str:
         """The command that does this again."""
@@ -342,7 +343,7 @@ def redraw(
     json: bool,
 ) -> int:
     """Build the report of a finished run again; its own settings hold unless a file is given."""
-    from curate.report.page import make_report
+    from curate.report.page import ReportMaker
 
     folder = Path(run)
     manifest = read_manifest(folder)
@@ -354,7 +355,8 @@ def redraw(
         [*kept, *assignments],
     )
     engine = local_engine(config)
-    report = make_report(folder, config.report, engine.spread)
+    with ReportMaker(folder, config.report, engine.spread) as maker:
+        report = maker.make()
     engine.close()
     page = folder / "report.html"
     if json:

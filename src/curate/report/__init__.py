@@ -2,12 +2,14 @@
 
 ::
 
-    run.json + judgments ── model.build_report ──> Report ── page.write_report ──> report.json, report.html
-                               │ sources, measures, duplicates, samples: one question each, asked of the
-                               judgments │ compute: what a training pass costs on kept and on raw text └
-                               alerts: what deserves a second look
+    judgments ── model.find ──> Findings ── model.build_report (with run.json) ──> Report
+                   │ sources, measures, duplicates, samples: one question each, asked of the judgments
+                   └ drawings: the charts                    compute, alerts: what it is worth, what to look at again
 
-`page.make_report` does all of it, and has the charts drawn while texts are looked for.
+    Report ── page.write_report ──> report.json, report.html
+
+`page.ReportMaker` does all of it. Findings need the judgments alone, so it begins while a run still writes its shards,
+and has the charts drawn while texts are looked for.
 
 Nothing here reads a text except the few that are shown, and nothing is imported before it is used.
 """

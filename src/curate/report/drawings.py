@@ -7,7 +7,7 @@ import msgspec
 from curate.report import charts, quantities
 from curate.report.duplicates import Duplicates
 from curate.report.measures import Histogram
-from curate.report.model import Report, Step
+from curate.report.model import Findings, Report, Step
 
 
 class Drawing(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,12 +21,12 @@ class Drawing(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[tuple[str, ...], ...]
 
 
-def drawings(report: Report) -> dict[str, Drawing]:
+def drawings(report: Findings | Report) -> dict[str, Drawing]:
     """Every chart of the page by its id: ``flow``, ``measure-<measure>``, ``clusters``, ``catch``."""
     return {figure.id: figure for figure in _drawn(report)}
 
 
-def _drawn(report: Report) -> Iterator[Drawing]:
+def _drawn(report: Findings | Report) -> Iterator[Drawing]:
     if report.flow:
         yield Drawing(
             id="flow",

@@ -79,6 +79,18 @@ class ReasonCount(msgspec.Struct, frozen=True, kw_only=True):
     """Of the documents that came into the stage."""
 
 
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the judgments of a run say: all of a report but tokens, shards and times."""
+
+    flow: tuple[Step, ...]
+    reasons: tuple[ReasonCount, ...]
+    sources: tuple[Group, ...]
+    languages: tuple[Group, ...]
+    histograms: tuple[Histogram, ...]
+    duplicates: Duplicates | None
+    samples: Samples
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """All that `report.json` and the page say."""
 
@@ -107,57 +119,77 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return [histogram for histogram in self.histograms if histogram.measure.partition(".")[0] == stage]
 
 
-def build_report(
+def find(
     run_dir: Path,
+    manifest: Mapping[str, Any],
     settings: ReportSettings,
     spread: Spread = map,
-    counted: Callable[[Report], None] = lambda _report: None,
-) -> Report:
+    counted: Callable[[Findings], None] = lambda _findings: None,
+) -> Findings:
+    """What the judgments of a run say, which may still be writing its shards.
+
+    Args:
+        run_dir: holds the judgments.
+        manifest: what `curate.outcome.judged` says of the run, or more.
+        settings: how many documents to show.
+        spread: how parts of the run are read: one after another, or several at a time.
+        counted: hears of the findings when only samples are missing, which take as long as all the rest.
+
+    Memory is bounded by the number of sources and the documents shown, not by the corpus.
+    """
+    judgments = Judgments(run_dir, [stage["name"] for stage in manifest["stages"]], spread)
+    thresholds = thresholds_in(manifest, judgments)
+    masks = Masks(manifest)
+    sources, languages = by_source(judgments), by_language(judgments)
+    reasons = _reasons(manifest)
+    findings = Findings(
+        flow=_flow(manifest, reasons),
+        reasons=reasons,
+        sources=sources,
+        languages=languages,
+        histograms=histograms(judgments, thresholds),
+        duplicates=find_duplicates(manifest, judgments, settings.epochs),
+        samples=Samples(),
+    )
+    counted(findings)
+    given = [f"{reason.stage}.{reason.code}" for reason in reasons if reason.documents]
+    clusters = [cluster.row for cluster in findings.duplicates.largest] if findings.duplicates else []
+    shown_as = masks.shown if masks.names else None
+    samples = choose_samples(judgments, given, thresholds, clusters, settings.samples, shown_as)
+    return msgspec.structs.replace(findings, samples=samples)
+
+
+def build_report(run_dir: Path, settings: ReportSettings, findings: Findings | None = None) -> Report:
     """Everything there is to say about a finished run.
 
     Args:
         run_dir: holds ``run.json`` and the judgments.
         settings: how many documents to show, and the training run that compute figures are about.
-        spread: how parts of the run are read: one after another, or several at a time.
-        counted: hears of the report when only its samples are missing, which take as long as all the rest.
+        findings: of this run, where they have been looked for.
 
     Raises:
         InputError: the folder is not a run, or its run is not finished.
-
-    Memory is bounded by the number of sources and the documents shown, not by the corpus.
     """
     manifest = read_manifest(run_dir)
-    judgments = Judgments(run_dir, [stage["name"] for stage in manifest["stages"]], spread)
-    thresholds = thresholds_in(manifest, judgments)
-    masks = Masks(manifest)
-    sources, languages = by_source(judgments), by_language(judgments)
-    measured = histograms(judgments, thresholds)
-    duplicates = find_duplicates(manifest, judgments, settings.epochs)
-    reasons = _reasons(manifest)
-    alerts = find_alerts(manifest, sources=sources, languages=languages, histograms=measured, duplicates=duplicates)
+    findings = findings or find(run_dir, manifest, settings)
+    alerts = find_alerts(
+        manifest,
+        sources=findings.sources,
+        languages=findings.languages,
+        histograms=findings.histograms,
+        duplicates=findings.duplicates,
+    )
     saving = _saving(manifest, settings)
-    given = [f"{reason.stage}.{reason.code}" for reason in reasons if reason.documents]
-    clusters = [cluster.row for cluster in duplicates.largest] if duplicates else []
-    report = Report(
+    return Report(
         schema_version=SCHEMA_VERSION,
         curate=manifest["curate"],
         summary=_summary(manifest, saving, alerts),
         gates=tuple(msgspec.convert(gate, Gate) for gate in manifest.get("gates", ())),
         alerts=alerts,
-        flow=_flow(manifest, reasons),
-        reasons=reasons,
-        sources=sources,
-        languages=languages,
-        histograms=measured,
-        duplicates=duplicates,
         compute=saving,
-        samples=Samples(),
         manifest=manifest,
+        **msgspec.structs.asdict(findings),
     )
-    counted(report)
-    shown_as = masks.shown if masks.names else None
-    samples = choose_samples(judgments, given, thresholds, clusters, settings.samples, shown_as)
-    return msgspec.structs.replace(report, samples=samples)
 
 
 def _reasons(manifest: Mapping[str, Any]) -> tuple[ReasonCount, ...]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import jinja2
 import msgspec
@@ -22,10 +22,11 @@ from markupsafe import Markup
 from curate.report import quantities
 from curate.report.drawings import Drawing, drawings
 from curate.report.judgments import Spread
-from curate.report.model import Report, build_report
+from curate.report.model import Findings, Report, build_report, find
 from curate.report.samples import MAX_CHARACTERS, Sample, Samples, changed_words
 from curate.report.settings import ReportSettings
 from curate.store.atomic import write_whole
+from curate.store.manifest import read_manifest
 
 MAX_BYTES = 1_000_000
 """Size of the page; samples get shorter until it fits."""
@@ -41,16 +42,49 @@ _STACKED = re.compile(
 )
 
 
-def make_report(run_dir: Path, settings: ReportSettings, spread: Spread = map) -> Report:
-    """Build the report of a finished run and write it; charts are drawn while the texts to show are looked for.
+class ReportMaker:
+    """Makes the report of a run, beginning while the run still writes its shards.
 
-    Arguments and errors are those of `curate.report.model.build_report`.
+    Two threads of its own look at the judgments and draw the charts, the latter while texts to show are looked for.
+
+    Args:
+        run_dir: the run directory.
+        settings: see `curate.report.model.build_report`.
+        spread: how parts of the run are read.
     """
-    drawn: list[Future[dict[str, Drawing]]] = []
-    with ThreadPoolExecutor(1) as pool:
-        report = build_report(run_dir, settings, spread, lambda counted: drawn.append(pool.submit(drawings, counted)))
-        write_report(run_dir, report, drawn[0].result)
-    return report
+
+    def __init__(self, run_dir: Path, settings: ReportSettings, spread: Spread = map) -> None:
+        self._run_dir, self._settings, self._spread = run_dir, settings, spread
+        self._pool = ThreadPoolExecutor(2)
+        self._findings: Future[Findings] | None = None
+        self._figures: list[Future[dict[str, Drawing]]] = []
+
+    def begin(self, manifest: Mapping[str, Any]) -> None:
+        """Look at the judgments, all of which are there, and draw what they say; returns at once."""
+        self._findings = self._pool.submit(find, self._run_dir, manifest, self._settings, self._spread, self._draw)
+
+    def make(self) -> Report:
+        """Build the report of the run, which has ended, and write it.
+
+        Raises:
+            InputError: the folder is not a run, or its run is not finished.
+        """
+        if not self._findings:
+            self.begin(read_manifest(self._run_dir))
+        assert self._findings
+        report = build_report(self._run_dir, self._settings, self._findings.result())
+        write_report(self._run_dir, report, self._figures[0].result)
+        return report
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let the threads go; what they had not begun is left."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _draw(self, counted: Findings) -> None:
+        self._figures.append(self._pool.submit(drawings, counted))
 
 
 def write_report(

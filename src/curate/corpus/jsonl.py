@@ -1,7 +1,8 @@
 """JSON lines: one object a line, every value kept as it was written.
 
-A record is split into its fields without decoding them (``msgspec.Raw``), so numbers in the metadata keep every digit.
-Ids and sources are decoded one by one, texts all together. A line that cannot be read costs that line alone.
+Lines are read many at a time by a kernel (`curate.text.json_objects`), without the interpreter's lock. Where it is
+not certain of all of them, each is split into its fields without decoding them (``msgspec.Raw``), so numbers in the
+metadata keep every digit there, too, and a line that cannot be read costs that line alone.
 """
 
 import json
@@ -11,27 +12,102 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curate.corpus.documents import Rows, document_batch
 from curate.corpus.input import InputFile
-from curate.corpus.lines import Lines, split, too_large
+from curate.corpus.lines import Lines, bounds, split, too_large
 from curate.corpus.quarantine import KEPT_BYTES, Quarantined
+from curate.text.arrow import Bytes
+from curate.text.json_objects import Values, members
 from curate.text.json_strings import unescaped
 
 _record = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _string = msgspec.json.Decoder(str).decode
 _encode = msgspec.json.Encoder().encode
 _QUOTE = ord('"')
+_NULL = ord("n")
+_CONTAINERS = np.frombuffer(b"{[", np.uint8)
+_PLAIN_NAME = re.compile(r"[^\x00-\x1f\"\\.\ud800-\udfff]+")
+"""A key that stands in JSON as it is, and is no dotted path."""
 _UNREADABLE = (ValueError, RecursionError)  # msgspec's errors and UnicodeDecodeError are ValueErrors
 _LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def parse(lines: Lines, rows: Rows) -> None:
     """Append the documents of ``lines`` to ``rows``; blank lines are none."""
+    valid = _is_utf8(lines.data)
+    if not valid or not parse_together(lines, rows):
+        parse_each(lines, rows, suspect=not valid)
+
+
+def parse_together(lines: Lines, rows: Rows) -> bool:
+    """`parse` of lines in valid UTF-8 that are all documents of the usual kind; else False, and nothing is done."""
+    file = lines.file
+    wanted = [name for name in (file.text, file.id, file.source) if name]
+    if len(set(wanted)) < len(wanted) or not all(map(_PLAIN_NAME.fullmatch, wanted)):
+        return False
+    data, (starts, ends) = np.frombuffer(lines.data, np.uint8), bounds(lines)
+    if (ends - starts).max(initial=0) > file.max_document_bytes:
+        return False
+    found = members(data, starts, ends, [name.encode() for name in wanted])
+    if found is None:
+        return False
+    texts = found.values[:, 0]
+    blank = np.flatnonzero(texts[:, 0] < 0)
+    if any(lines.data[starts[row] : ends[row]].strip() for row in blank.tolist()):
+        return False  # an object without a text
+    here = np.delete(np.arange(len(starts)), blank)
+    if not len(here):
+        return True
+    if (data[texts[here, 0]] != _QUOTE).any():
+        return False
+    positions = pa.array(lines.first_line + here)
+    numbered = pc.binary_join_element_wise(file.name, positions.cast(pa.string()), "#")
+    unnamed = pa.repeat(pa.scalar(file.default_source, pa.string()), len(here))
+    values = {name: found.values[here, number] for number, name in enumerate(wanted)}
+    ids, sources = _labels(data, values.get(file.id), numbered), _labels(data, values.get(file.source), unnamed)
+    if ids is None or sources is None:
+        return False
+    rows.add_batch(
+        document_batch(
+            ids=ids,
+            texts=unescaped(data, texts[here, 0] + 1, texts[here, 1] - 1),
+            sources=sources,
+            files=pa.repeat(pa.scalar(file.name, pa.string()), len(here)),
+            positions=positions,
+            metadata=found.rest if len(here) == len(starts) else found.rest.take(pa.array(here)),
+        )
+    )
+    return True
+
+
+def _labels(data: Bytes, values: Values | None, default: pa.Array) -> pa.Array | None:
+    """Ids or sources as strings, numbers as written; the default where there is none or an empty one.
+
+    None if there is an object or a list among them.
+    """
+    if values is None:
+        return default
+    first = np.where(values[:, 0] >= 0, data[values[:, 0]], _NULL)
+    if np.isin(first, _CONTAINERS).any():
+        return None
+    quoted, some = first == _QUOTE, first != _NULL
+    written = unescaped(data, some * (values[:, 0] + quoted), some * (values[:, 1] - quoted))
+    return pc.if_else(pc.equal(pc.binary_length(written), 0), default, written.cast(pa.string()))
+
+
+def parse_each(lines: Lines, rows: Rows, *, suspect: bool) -> None:
+    """`parse` line by line.
+
+    Args:
+        lines: to read.
+        rows: receives documents and quarantined lines.
+        suspect: whether some line may not be UTF-8.
+    """
     file = lines.file
     name, text_field, limit = file.name, file.text, file.max_document_bytes
     default_source = file.default_source
-    suspect = not _is_utf8(lines.data)
     written: list[msgspec.Raw] = []
     ids: list[str] = []
     sources: list[str] = []

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from curate.corpus.compression import Block
 from curate.corpus.input import InputFile
@@ -58,6 +59,23 @@ def split(lines: Lines) -> Iterator[tuple[int, memoryview]]:
         start = end + 1
     if start < len(data):
         yield lines.first_byte + start, data[start:]
+
+
+def bounds(lines: Lines) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    r"""Where in the data each line of `split` begins and ends.
+
+    Example:
+        >>> file = InputFile(path="", name="a.txt", format="lines")
+        >>> [places.tolist() for places in bounds(Lines(file, 1, 0, b"one\n\nthree"))]
+        [[0, 4, 5], [3, 4, 10]]
+    """
+    ends = np.flatnonzero(np.frombuffer(lines.data, np.uint8) == _NEWLINE)
+    if not lines.data.endswith(b"\n"):
+        ends = np.append(ends, len(lines.data))
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    if lines.first_byte == 0 and lines.data.startswith(BOM):
+        starts[0] = len(BOM)
+    return starts, ends
 
 
 def count_newlines(data: bytes) -> int:

@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ from curate.store.run_directory import DOCUMENTS, RunDirectory
 Mask = npt.NDArray[np.bool_]
 Columns = Callable[[str], pa.Array]
 """Gives a column of the row group by name: ``text``, ``id`` …, or ``<stage>.<measure>``."""
+Values = TypeVar("Values", pa.Array, pa.RecordBatch)
 
 REASONS = pa.field("reasons", pa.list_(pa.string()))
 TOKENS = pa.schema([("n_tokens", pa.int64()), ("input_ids", pa.large_list(pa.uint32()))])
@@ -174,8 +175,8 @@ def with_edits(texts: pa.Array, edits: pa.Array) -> pa.Array:
     return edited(texts, edits)
 
 
-def scattered(values: pa.Array, mask: Mask) -> pa.Array:
-    """``values`` placed where ``mask`` is true, null elsewhere.
+def scattered(values: Values, mask: Mask) -> Values:
+    """``values``, an array or rows, placed where ``mask`` is true, null elsewhere.
 
     Example:
         >>> scattered(pa.array([7, 8]), np.array([True, False, True])).to_pylist()
@@ -198,11 +199,8 @@ def _measured(
     watch = Stopwatch()
     fresh = step.measure(batch) if len(batch) else _no_rows(step.schema)
     effort = watch.effort(len(batch), _text_bytes(batch))
-    arrays = [
-        _merged(fresh.column(name), missing, None if stored is None else stored.column(name), entering & known)
-        for name in step.schema.names
-    ]
-    return pa.RecordBatch.from_arrays(arrays, schema=step.schema), effort
+    fresh = pa.RecordBatch.from_arrays([fresh.column(name) for name in step.schema.names], schema=step.schema)
+    return _merged(fresh, missing, stored, entering & known), effort
 
 
 def _no_rows(schema: pa.Schema) -> pa.RecordBatch:
@@ -222,11 +220,11 @@ def _batch(step: Step, column: Columns, rows: Mask) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, names=names)
 
 
-def _merged(fresh: pa.Array, missing: Mask, stored: pa.Array | None, kept: Mask) -> pa.Array:
+def _merged(fresh: pa.RecordBatch, missing: Mask, stored: pa.RecordBatch | None, kept: Mask) -> pa.RecordBatch:
     if stored is None or not kept.any():
         return scattered(fresh, missing)
     rows = np.where(kept, np.arange(len(kept)), len(stored) + np.cumsum(missing) - 1)
-    return pa.concat_arrays([stored, fresh]).take(pa.array(rows, mask=~(kept | missing)))
+    return pa.concat_batches([stored.select(fresh.schema.names), fresh]).take(pa.array(rows, mask=~(kept | missing)))
 
 
 def _only(rows: pa.RecordBatch, mask: Mask) -> pa.RecordBatch:

@@ -109,8 +109,12 @@ class Quality:
             found, cuts = line_signals(data, offsets, rules if self.settings.cut_lines else None)
             values |= found
             edits = edit_lists(cuts.starts, cuts.stops, _line_feeds(cuts.newlines), cuts.ends)
-        nothing = np.full(batch.num_rows, np.nan)
-        columns = [_column(values.get(signal.name, nothing), signal.dtype) for signal in SIGNALS]
+        columns = [
+            _column(values[signal.name], signal.dtype)
+            if signal.name in values
+            else pa.nulls(batch.num_rows, signal.dtype)
+            for signal in SIGNALS
+        ]
         columns += [_column(score(values), pa.float64()), _languages(batch), edits]
         return pa.RecordBatch.from_arrays(columns, schema=pa.schema(list(self.adds.items())))
 

@@ -4,7 +4,7 @@ A chunk ends where it has enough bytes; which chunk a document falls into change
 """
 
 from bisect import bisect_right
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -35,7 +35,7 @@ class Chunk(NamedTuple):
     def parse(self) -> Parsed:
         """The documents of the chunk, and what of it goes to quarantine. Safe on any thread."""
         rows = Rows()
-        for piece in self.pieces:
+        for piece in _joined(self.pieces):
             _parse(piece, rows)
         return rows.parsed()
 
@@ -155,6 +155,28 @@ def _first_bytes(path: str) -> bytes:
             return stored.read(KEPT_BYTES)
     except OSError:
         return b""
+
+
+def _joined(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """The same pieces, but lines that follow each other are one: decompression gives a few at a time."""
+    run: list[Lines] = []
+    for piece in pieces:
+        if not isinstance(piece, Lines) or (run and not _follows(piece, run[-1])):
+            yield from _one(run)
+            run = []
+        if isinstance(piece, Lines):
+            run.append(piece)
+        else:
+            yield piece
+    yield from _one(run)
+
+
+def _follows(lines: Lines, before: Lines) -> bool:
+    return lines.file is before.file and lines.first_byte == before.first_byte + before.nbytes
+
+
+def _one(run: list[Lines]) -> list[Lines]:
+    return run and [run[0]._replace(data=b"".join(lines.data for lines in run))]
 
 
 def _parse(piece: Piece, rows: Rows) -> None:

@@ -44,7 +44,7 @@ def parse(lines: Lines, rows: Rows) -> None:
 def parse_together(lines: Lines, rows: Rows) -> bool:
     """`parse` of lines in valid UTF-8 that are all documents of the usual kind; else False, and nothing is done."""
     file = lines.file
-    wanted = [name for name in (file.text, file.id, file.source) if name]
+    wanted = [file.text, *(name for name in (file.id, file.source) if name)]
     if len(set(wanted)) < len(wanted) or not all(map(_PLAIN_NAME.fullmatch, wanted)):
         return False
     data, (starts, ends) = np.frombuffer(lines.data, np.uint8), bounds(lines)

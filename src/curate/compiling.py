@@ -33,7 +33,7 @@ def load_compiler() -> None:
 
 @contextmanager
 def _no_linear_algebra() -> Iterator[None]:
-    """Keep numba from importing SciPy to see whether there is a BLAS for its ``np.correlate``: 0.25 s."""
+    """Keep numba from importing SciPy to see whether there is a BLAS for its ``np.correlate``: 0.1 s."""
     from numba.np import linalg
 
     ensure_blas = linalg.ensure_blas

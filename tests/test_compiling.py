@@ -37,6 +37,14 @@ def test_without_a_writable_folder_kernels_get_a_temporary_one(monkeypatch, tmp_
     monkeypatch.delenv("NUMBA_CACHE_DIR")
 
 
+def test_the_compiler_is_loaded_without_linear_algebra():
+    code = (
+        "import sys; from curate.compiling import load_compiler; load_compiler(); print('scipy.linalg' in sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE)
+    assert loaded.stdout.decode().strip() == "False"
+
+
 @pytest.mark.slow
 def test_what_the_second_process_compiles_is_not_compiled_again(monkeypatch, tmp_path):
     """Nor is a kernel compiled for one value of an argument alone."""

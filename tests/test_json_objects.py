@@ -1,12 +1,14 @@
 """Lines read together by the kernel, against the same lines read one by one."""
 
 import json
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from curate.corpus import jsonl
 from curate.corpus.documents import Rows
 from curate.corpus.input import InputFile
 from curate.corpus.jsonl import parse_each, parse_together
@@ -120,19 +122,34 @@ def test_nothing_is_found_in_a_line_that_ends_early():
         assert members(data, np.array([0]), np.array([end]), [b"text"]) is None
 
 
+def test_lines_far_from_an_odd_one_are_read_together():
+    lines = [PLAIN.replace(b"a b", b"x" * 500)] * 1000
+    lines[300] = b'{"text":'
+    file, one_by_one = InputFile(path="", name="a.jsonl", format="jsonl", text="text"), []
+    with patch.object(jsonl, "parse_each", lambda few, rows: one_by_one.append(few) or parse_each(few, rows)):
+        documents = Rows()
+        jsonl.parse(Lines(file, 1, 0, b"\n".join(lines)), documents)
+    assert len(documents.parsed().documents) == 999
+    assert [(few.first_line <= 301, few.nbytes < 66_000) for few in one_by_one] == [(True, True)]
+    assert documents.parsed().quarantined["position"].to_pylist() == [301]
+
+
 def check(data, fields):
-    """Whether the lines are read together; if they are, then as when they are read one by one."""
+    """Whether the lines are read together; whether or not, they are read as they are one by one."""
     names = [{}, {"id": "id"}, {"id": "id", "source": "source"}, {"id": "meta.id"}][fields]
     file = InputFile(path="", name="web/a.jsonl", format="jsonl", text="text", **names)
-    lines, together, each = Lines(file, 10, 0, data), Rows(), Rows()
-    read = parse_together(lines, together)
-    parse_each(lines, each, suspect=False)
-    if not read:
+    lines, together, each, halved = Lines(file, 10, 0, data), Rows(), Rows(), Rows()
+    parse_each(lines, each)
+    documents, quarantined = each.parsed()
+    documents.validate(full=True)
+    with patch.object(jsonl, "_FEW_BYTES", 30):
+        jsonl.parse(lines, halved)
+    assert halved.parsed().documents.equals(documents)
+    assert halved.parsed().quarantined.equals(quarantined)
+    if fields == 3 or not parse_together(lines, ["text", *names.values()], together):
         assert not len(together.parsed().documents)
         return False
-    documents, quarantined = each.parsed()
     assert together.parsed().documents.equals(documents)
     assert not len(quarantined)
-    documents.validate(full=True)
     together.parsed().documents.validate(full=True)
     return True

@@ -48,7 +48,7 @@ def dispatchers() -> Iterator[Dispatcher]:
 def holds_array(hint: typing.Any) -> bool:
     if inspect.isclass(hint) and hasattr(hint, "_fields"):
         return any(map(holds_array, typing.get_type_hints(hint).values()))
-    return "ndarray" in str(hint)
+    return "ndarray" in str(hint) or any(map(holds_array, typing.get_args(hint)))
 
 
 def functions(tree: ast.AST, decorators: set[str]) -> Iterator[ast.FunctionDef]:

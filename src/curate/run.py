@@ -33,7 +33,7 @@ from curate.store.books import Books, balance
 from curate.store.run_directory import RunDirectory
 
 Ready = Callable[[Stage], None]
-Judged = Callable[[Mapping[str, Any]], None]
+OnJudged = Callable[[Mapping[str, Any]], None]
 
 BASE_BYTES = 900_000_000
 """Resident memory of a run whatever is in flight: interpreter, kernels, tables, vocabulary, what allocators retain.
@@ -48,7 +48,7 @@ def execute(
     engine: LocalEngine,
     emit: Emit,
     ready: Ready | None = None,
-    judged: Judged | None = None,
+    on_judged: OnJudged | None = None,
 ) -> Outcome:
     """Run a plan in a claimed directory.
 
@@ -58,14 +58,14 @@ def execute(
         engine: where the work runs.
         emit: hears of progress, from several threads.
         ready: called before a stage measures a batch; returns when it may.
-        judged: called when all judgments are there, with what `curate.outcome.judged` says of them; shards are still
+        on_judged: called when all judgments are there, with what `curate.outcome.judged` says of them; shards are still
             being written.
 
     Raises:
         Interrupted: the engine was asked to stop; everything finished is safe.
         BooksDoNotBalance: the files do not add up.
     """
-    run = _Run(plan, directory, engine, emit, ready, judged)
+    run = _Run(plan, directory, engine, emit, ready, on_judged)
     return run.execute()
 
 
@@ -98,10 +98,10 @@ class _Run:
         engine: LocalEngine,
         emit: Emit,
         ready: Ready | None,
-        judged: Judged | None,
+        on_judged: OnJudged | None,
     ) -> None:
         self.plan, self.directory, self.engine, self.emit = plan, directory, engine, emit
-        self.ready, self.judged = ready, judged
+        self.ready, self.on_judged = ready, on_judged
         self.profile = Profile(engine.workers)
         self.judges: tuple[Step, ...] = ()
         self.audits: dict[str, Mapping[str, float]] = {}
@@ -173,7 +173,7 @@ class _Run:
         encoder = self.plan.encoder
         if encoder is None:
             shutil.rmtree(self.directory.shards, ignore_errors=True)  # of an earlier run that made tokens
-            return self._books(), None, None
+            return self._close_books(), None, None
         self.emit(Working("cutting shards"))
         with self.profile.step("shards"):
             step, seed, parts = Step(encoder, "encode"), self.plan.config.run.seed, len(self.plan.parts)
@@ -181,14 +181,15 @@ class _Run:
             self.judges += (Step(encoder, "judge"),)
             tasks = (
                 lambda: write_shards(cutting, self.plan, step, self.directory, self.engine),
-                self._books,
+                self._close_books,
                 lambda: raw_tokens(cutting.tokens, encoder, self.judges, self.directory, parts, self.engine, seed),
             )
             made: dict[int, Any] = dict(self.engine.map(lambda at: (at, tasks[at]()), range(len(tasks))))
         return made[1], made[0], made[2]
 
-    def _books(self) -> Books:
+    def _close_books(self) -> Books:
+        """The books, which balance; and whoever waits for all judgments is told."""
         books = balance(self.directory, [step.stage.name for step in self.judges], len(self.plan.parts))
-        if self.judged:
-            self.judged(judged(self.plan, books, self.audits))
+        if self.on_judged:
+            self.on_judged(judged(self.plan, books, self.audits))
         return books

@@ -1,8 +1,8 @@
 """JSON lines: one object a line, every value kept as it was written.
 
-Lines are read many at a time by a kernel (`curate.text.json_objects`), without the interpreter's lock. Where it is
-not certain of all of them, each is split into its fields without decoding them (``msgspec.Raw``), so numbers in the
-metadata keep every digit there, too, and a line that cannot be read costs that line alone.
+Lines are read many at a time by a kernel (`curate.text.json_objects`), without the interpreter's lock. Those around
+one that it is not certain of are split into their fields one by one, without decoding them (``msgspec.Raw``): numbers
+in the metadata keep every digit there, too, and a line that cannot be read costs that line alone.
 """
 
 import json
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from curate.corpus.documents import Rows, document_batch
 from curate.corpus.input import InputFile
-from curate.corpus.lines import Lines, bounds, split, too_large
+from curate.corpus.lines import Lines, bounds, halves, split, too_large
 from curate.corpus.quarantine import KEPT_BYTES, Quarantined
 from curate.text.arrow import Bytes
 from curate.text.json_objects import Values, members
@@ -30,23 +30,43 @@ _NULL = ord("n")
 _CONTAINERS = np.frombuffer(b"{[", np.uint8)
 _PLAIN_NAME = re.compile(r"[^\x00-\x1f\"\\.\ud800-\udfff]+")
 """A key that stands in JSON as it is, and is no dotted path."""
+_FEW_BYTES = 64 * 1024
+"""Lines of which one is odd are halved down to so much."""
 _UNREADABLE = (ValueError, RecursionError)  # msgspec's errors and UnicodeDecodeError are ValueErrors
 _LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def parse(lines: Lines, rows: Rows) -> None:
     """Append the documents of ``lines`` to ``rows``; blank lines are none."""
-    valid = _is_utf8(lines.data)
-    if not valid or not parse_together(lines, rows):
-        parse_each(lines, rows, suspect=not valid)
-
-
-def parse_together(lines: Lines, rows: Rows) -> bool:
-    """`parse` of lines in valid UTF-8 that are all documents of the usual kind; else False, and nothing is done."""
     file = lines.file
     wanted = [file.text, *(name for name in (file.id, file.source) if name)]
     if len(set(wanted)) < len(wanted) or not all(map(_PLAIN_NAME.fullmatch, wanted)):
-        return False
+        parse_each(lines, rows)
+    else:
+        _parse_as_together_as_can_be(lines, wanted, rows)
+
+
+def _parse_as_together_as_can_be(lines: Lines, wanted: list[str], rows: Rows) -> None:
+    """Half of the lines at a time where not all can be read together, until few are left around an odd one."""
+    if _is_utf8(lines.data) and parse_together(lines, wanted, rows):
+        return
+    pieces = halves(lines) if lines.nbytes > _FEW_BYTES else ()
+    if len(pieces) < 2:
+        parse_each(lines, rows)
+        return
+    for piece in pieces:
+        _parse_as_together_as_can_be(piece, wanted, rows)
+
+
+def parse_together(lines: Lines, wanted: list[str], rows: Rows) -> bool:
+    """`parse` of lines in valid UTF-8 that are all documents of the usual kind; else False, and nothing is done.
+
+    Args:
+        lines: to read.
+        wanted: names of the text, and of id and source where there are such fields.
+        rows: receives the documents.
+    """
+    file = lines.file
     data, (starts, ends) = np.frombuffer(lines.data, np.uint8), bounds(lines)
     if (ends - starts).max(initial=0) > file.max_document_bytes:
         return False
@@ -97,17 +117,12 @@ def _labels(data: Bytes, values: Values | None, default: pa.Array) -> pa.Array |
     return pc.if_else(pc.equal(pc.binary_length(written), 0), default, written.cast(pa.string()))
 
 
-def parse_each(lines: Lines, rows: Rows, *, suspect: bool) -> None:
-    """`parse` line by line.
-
-    Args:
-        lines: to read.
-        rows: receives documents and quarantined lines.
-        suspect: whether some line may not be UTF-8.
-    """
+def parse_each(lines: Lines, rows: Rows) -> None:
+    """`parse` line by line."""
     file = lines.file
     name, text_field, limit = file.name, file.text, file.max_document_bytes
     default_source = file.default_source
+    suspect = not _is_utf8(lines.data)
     written: list[msgspec.Raw] = []
     ids: list[str] = []
     sources: list[str] = []

@@ -51,14 +51,9 @@ def split(lines: Lines) -> Iterator[tuple[int, memoryview]]:
         >>> [(start, bytes(line)) for start, line in split(Lines(file, 1, 0, b"one\n\nthree"))]
         [(0, b'one'), (4, b''), (5, b'three')]
     """
-    data, start = memoryview(lines.data), 0
-    if lines.first_byte == 0 and lines.data.startswith(BOM):
-        start = len(BOM)
-    for end in np.flatnonzero(np.frombuffer(lines.data, np.uint8) == _NEWLINE).tolist():
+    data = memoryview(lines.data)
+    for start, end in zip(*(places.tolist() for places in bounds(lines)), strict=True):
         yield lines.first_byte + start, data[start:end]
-        start = end + 1
-    if start < len(data):
-        yield lines.first_byte + start, data[start:]
 
 
 def bounds(lines: Lines) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -70,12 +65,28 @@ def bounds(lines: Lines) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         [[0, 4, 5], [3, 4, 10]]
     """
     ends = np.flatnonzero(np.frombuffer(lines.data, np.uint8) == _NEWLINE)
-    if not lines.data.endswith(b"\n"):
-        ends = np.append(ends, len(lines.data))
-    starts = np.concatenate([[0], ends[:-1] + 1])
+    starts = np.concatenate([[0], ends + 1])
     if lines.first_byte == 0 and lines.data.startswith(BOM):
         starts[0] = len(BOM)
-    return starts, ends
+    if starts[-1] == len(lines.data):
+        return starts[:-1], ends
+    return starts, np.append(ends, len(lines.data))
+
+
+def halves(lines: Lines) -> tuple[Lines, ...]:
+    r"""The same lines in two pieces of about the same size, or in one where that cannot be.
+
+    Example:
+        >>> file = InputFile(path="", name="a.txt", format="lines")
+        >>> [(half.first_line, half.first_byte, half.data) for half in halves(Lines(file, 1, 0, b"one\n\nthree"))]
+        [(1, 0, b'one\n\n'), (3, 5, b'three')]
+    """
+    data = lines.data
+    at = (data.rfind(b"\n", 0, len(data) // 2) + 1) or (data.find(b"\n") + 1)
+    if at in (0, len(data)):
+        return (lines,)
+    line, byte = lines.first_line + data.count(b"\n", 0, at), lines.first_byte + at
+    return lines._replace(data=data[:at]), Lines(lines.file, line, byte, data[at:])
 
 
 def count_newlines(data: bytes) -> int:

@@ -2,7 +2,7 @@
 
 ::
 
-    judgments ── model.find ──> Findings ── model.build_report (with run.json) ──> Report
+    judgments ── model.findings_of ──> Findings ── model.build_report (with run.json) ──> Report
                    │ sources, measures, duplicates, samples: one question each, asked of the judgments
                    └ drawings: the charts                    compute, alerts: what it is worth, what to look at again
 

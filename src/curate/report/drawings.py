@@ -7,7 +7,7 @@ import msgspec
 from curate.report import charts, quantities
 from curate.report.duplicates import Duplicates
 from curate.report.measures import Histogram
-from curate.report.model import Findings, Report, Step
+from curate.report.model import Findings, Step
 
 
 class Drawing(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,22 +21,22 @@ class Drawing(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[tuple[str, ...], ...]
 
 
-def drawings(report: Findings | Report) -> dict[str, Drawing]:
+def drawings(findings: Findings) -> dict[str, Drawing]:
     """Every chart of the page by its id: ``flow``, ``measure-<measure>``, ``clusters``, ``catch``."""
-    return {figure.id: figure for figure in _drawn(report)}
+    return {figure.id: figure for figure in _drawn(findings)}
 
 
-def _drawn(report: Findings | Report) -> Iterator[Drawing]:
-    if report.flow:
+def _drawn(findings: Findings) -> Iterator[Drawing]:
+    if findings.flow:
         yield Drawing(
             id="flow",
             title="Documents through the stages",
-            svg=charts.flow_chart(report.flow),
-            finding=_finding_of_flow(report.flow),
+            svg=charts.flow_chart(findings.flow),
+            finding=_finding_of_flow(findings.flow),
             headers=(),
             rows=(),
         )
-    for histogram in report.histograms:
+    for histogram in findings.histograms:
         line = next(iter(histogram.thresholds), None)
         edges = zip(histogram.edges, histogram.edges[1:], histogram.counts, strict=False)
         passed, rows = 0, []
@@ -53,7 +53,7 @@ def _drawn(report: Findings | Report) -> Iterator[Drawing]:
             headers=("from", "to", "documents", what_if),
             rows=tuple(rows),
         )
-    duplicates = report.duplicates
+    duplicates = findings.duplicates
     if duplicates and duplicates.sizes:
         yield Drawing(
             id="clusters",

@@ -91,7 +91,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     samples: Samples
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class Report(Findings, frozen=True, kw_only=True):
     """All that `report.json` and the page say."""
 
     schema_version: int
@@ -99,14 +99,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     summary: Summary
     gates: tuple[Gate, ...]
     alerts: tuple[Alert, ...]
-    flow: tuple[Step, ...]
-    reasons: tuple[ReasonCount, ...]
-    sources: tuple[Group, ...]
-    languages: tuple[Group, ...]
-    histograms: tuple[Histogram, ...]
-    duplicates: Duplicates | None
     compute: PassSaving | None
-    samples: Samples
     manifest: dict[str, Any]
     """``run.json`` as it is: settings, inputs, versions, timings, machine."""
 
@@ -119,7 +112,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return [histogram for histogram in self.histograms if histogram.measure.partition(".")[0] == stage]
 
 
-def find(
+def findings_of(
     run_dir: Path,
     manifest: Mapping[str, Any],
     settings: ReportSettings,
@@ -171,7 +164,7 @@ def build_report(run_dir: Path, settings: ReportSettings, findings: Findings | N
         InputError: the folder is not a run, or its run is not finished.
     """
     manifest = read_manifest(run_dir)
-    findings = findings or find(run_dir, manifest, settings)
+    findings = findings or findings_of(run_dir, manifest, settings)
     alerts = find_alerts(
         manifest,
         sources=findings.sources,

@@ -22,7 +22,7 @@ from markupsafe import Markup
 from curate.report import quantities
 from curate.report.drawings import Drawing, drawings
 from curate.report.judgments import Spread
-from curate.report.model import Findings, Report, build_report, find
+from curate.report.model import Findings, Report, build_report, findings_of
 from curate.report.samples import MAX_CHARACTERS, Sample, Samples, changed_words
 from curate.report.settings import ReportSettings
 from curate.store.atomic import write_whole
@@ -61,7 +61,9 @@ class ReportMaker:
 
     def begin(self, manifest: Mapping[str, Any]) -> None:
         """Look at the judgments, all of which are there, and draw what they say; returns at once."""
-        self._findings = self._pool.submit(find, self._run_dir, manifest, self._settings, self._spread, self._draw)
+        self._findings = self._pool.submit(
+            findings_of, self._run_dir, manifest, self._settings, self._spread, self._draw
+        )
 
     def make(self) -> Report:
         """Build the report of the run, which has ended, and write it.

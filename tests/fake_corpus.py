@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 from contrary_engine import ContraryEngine, travelled
 from curate.stages.contract import CorpusStage, Receive, Send
 
+TEXTS_AT_ONCE = 7
+
 _CORPORA: "WeakValueDictionary[int, FakeCorpus]" = WeakValueDictionary()
 
 
@@ -64,9 +66,11 @@ class FakeCorpus:
     def partial(self, part: int, columns: Sequence[str]) -> pa.Table:
         return self.partials[part].select(list(columns))
 
-    def texts(self, part: int, rows: np.ndarray) -> pa.Array:
+    def texts(self, part: int, rows: np.ndarray) -> Iterator[pa.Array]:
         assert (np.diff(rows) > 0).all()
-        return self._texts[part].take(pa.array(rows))
+        for some in np.split(rows, np.flatnonzero(np.diff(rows // TEXTS_AT_ONCE)) + 1):
+            if len(some):
+                yield self._texts[part].take(pa.array(some))
 
     def verdicts(self, part: int) -> pa.Table:
         decided = self._verdicts[part]

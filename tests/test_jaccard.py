@@ -1,8 +1,19 @@
+import numba
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.text.jaccard import capacity_for, fill, jaccard, least_shared, shared_at_least, shared_with_sorted
+from curate.text.jaccard import (
+    MARKS,
+    capacity_for,
+    fill,
+    jaccard,
+    least_shared,
+    mark,
+    may_share,
+    shared_at_least,
+    shared_with_sorted,
+)
 
 SETS = st.sets(st.integers(1, 40) | st.integers(2**64 - 20, 2**64 - 1))
 
@@ -29,6 +40,31 @@ def test_counting_gives_up_only_when_the_number_is_out_of_reach(one, other, need
     if one:
         assert shared_with_sorted(array(one), array(other), needed) == expected
         assert shared_with_sorted(array(one), array(other)[::-1].copy(), needed) == expected
+
+
+@numba.njit
+def marked_may_share(marks: np.ndarray, one: np.ndarray, other: np.ndarray, needed: int) -> bool:
+    capacity = capacity_for(len(one))
+    mark(marks, capacity, one)
+    return may_share(marks, capacity, other, needed)
+
+
+@settings(deadline=None)  # the first example compiles
+@given(SETS, SETS, st.integers(-3, 50))
+def test_a_look_at_the_marks_turns_nobody_away_who_shares_enough(one, other, needed):
+    marks = np.full(len(one) * MARKS, 77, np.uint64)
+    if len(one & other) >= needed:
+        assert marked_may_share(marks, array(one), array(other), needed)
+
+
+def test_a_look_at_the_marks_turns_sets_away_that_are_not_alike():
+    draw, turned_away = np.random.default_rng(1), 0
+    for size in range(5, 305):
+        one, other = draw.integers(1, 2**64 - 1, (2, size), np.uint64)
+        other[: size // 2] = one[: size // 2]
+        marks = np.zeros(size * MARKS, np.uint64)
+        turned_away += not marked_may_share(marks, one, other, least_shared(size, size, 0.8))
+    assert turned_away > 290
 
 
 @settings(deadline=None)  # the first example compiles

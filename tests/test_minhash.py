@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.stages.near_dup import NearDup, NearDupSettings
-from curate.text.minhash import NO_SHINGLE, band_keys, lowest_halves, permutations, shingle_hashes32, signatures
+from curate.text.minhash import NO_SHINGLE, band_keys, extremes_of, permutations, shingle_hashes32, signatures
 from curate.text.shingles import shingle_sets
 
 
@@ -26,9 +26,9 @@ def test_permutations_are_those_of_datasketch(seed):
     st.integers(1, 6),
 )
 def test_signatures_are_those_of_datasketch(texts, size):
-    sketches, _, lowest = signatures(strings(texts), size, permutations(64, seed=7))
+    sketches, _, extremes = signatures(strings(texts), size, permutations(64, seed=7))
     hashes, offsets = shingle_sets(strings(texts), size)
-    assert (lowest == lowest_halves(hashes, offsets)).all()
+    assert (extremes == extremes_of(hashes, offsets)).all()
     for text in range(len(texts)):
         reference = MinHash(num_perm=64, seed=7, hashfunc=int, scheme="affine32")
         if offsets[text] < offsets[text + 1]:

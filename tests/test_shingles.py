@@ -1,3 +1,4 @@
+import random
 import re
 from itertools import pairwise
 
@@ -57,6 +58,23 @@ def test_long_texts_of_any_mixture_have_the_sets_of_the_definition(texts, size):
     expected = [shingle_set(text, size) for text in texts]
     assert [len(members) for members in made] == [len(members) for members in expected]
     assert exact.jaccard(made[0], made[1]) == jaccard(expected[0], expected[1])
+
+
+def test_a_text_of_words_of_one_letter_outgrows_the_table_it_begins_with():
+    letters = random.Random(1).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=20 * CHUNK_WORDS)
+    [members] = sets_of([" ".join(letters)], 5)
+    assert (
+        len(members)
+        == len(set(members.tolist()))
+        == len({tuple(letters[at : at + 5]) for at in range(len(letters) - 4)})
+    )
+
+
+@pytest.mark.parametrize("which", [[], [2], [3, 0, 2]])
+def test_sets_are_made_of_the_texts_asked_for_in_their_order(which):
+    hashes, offsets = shingle_sets(pa.array(SAMPLES, pa.large_string()), 2, np.array(which, np.int64))
+    everything = sets_of(SAMPLES, 2)
+    assert [hashes[a:b].tolist() for a, b in pairwise(offsets)] == [everything[at].tolist() for at in which]
 
 
 def fnv(word: str) -> int:

@@ -93,22 +93,19 @@ class WholeCorpus:
             }
         )
 
-    def texts(self, part: int, rows: npt.NDArray[np.int64]) -> pa.Array:
+    def texts(self, part: int, rows: npt.NDArray[np.int64]) -> Iterator[pa.Array]:
         """See `curate.stages.contract.Corpus.texts`. Only row groups that hold a wanted row are read."""
         place = self._places[part]
         file = pq.ParquetFile(place.file(DOCUMENTS))
-        start, found = 0, list[pa.Array]()
-        for group in range(file.num_row_groups):
-            end = start + file.metadata.row_group(group).num_rows
-            here = rows[np.searchsorted(rows, start) : np.searchsorted(rows, end)] - start
-            if len(here):
-                found += _taken(file.read_row_group(group, columns=["text"], use_threads=False).column("text"), here)
-            start = end
-        texts = found[0] if len(found) == 1 else pa.concat_arrays([pa.array([], pa.large_string()), *found])
-        for editor in place.editors:
-            edits = read_columns(place.file(editor), ["edits"]).column("edits")
-            texts = with_edits(texts, edits.take(pa.array(rows)).combine_chunks())
-        return texts
+        edits = [read_columns(place.file(editor), ["edits"]).column("edits") for editor in place.editors]
+        for group, (start, length) in enumerate(_row_groups(file.metadata)):
+            here = rows[np.searchsorted(rows, start) : np.searchsorted(rows, start + length)]
+            if not len(here):
+                continue
+            texts = _taken(file.read_row_group(group, columns=["text"], use_threads=False).column("text"), here - start)
+            for edit in edits:
+                texts = with_edits(texts, edit.take(pa.array(here)).combine_chunks())
+            yield texts
 
     def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """See `curate.stages.contract.Corpus.map`."""
@@ -128,12 +125,11 @@ class WholeCorpus:
             return np.memmap(file, dtype, "w+", shape=(size,))
 
 
-def _taken(texts: pa.ChunkedArray, rows: npt.NDArray[np.int64]) -> list[pa.Array]:
-    """Chunks of some of the texts, not copied where they follow each other."""
+def _taken(texts: pa.ChunkedArray, rows: npt.NDArray[np.int64]) -> pa.Array:
+    """Some of the texts, not copied where they follow each other."""
     in_a_row = rows[-1] - rows[0] + 1 == len(rows)
     taken = texts.slice(rows[0], len(rows)) if in_a_row else texts.take(pa.array(rows))
-    chunks: list[pa.Array] = taken.chunks
-    return chunks
+    return taken.chunk(0) if taken.num_chunks == 1 else taken.combine_chunks()
 
 
 def resolve(
@@ -176,16 +172,16 @@ def _judge(
     reasons = scattered(stage.judge(measures.filter(pa.array(mask))), mask)
     with row_file(directory.part(stage.name, part), schema, ["reasons.list.element"]) as writer:
         judged = measures.add_column(0, REASONS, reasons).cast(schema)
-        for start, rows in _row_groups(directory.part(DOCUMENTS, part)):
+        for start, rows in _row_groups(pq.read_metadata(directory.part(DOCUMENTS, part))):
             writer.write(judged.slice(start, rows))
         writer.finish(keys[part])
 
 
-def _row_groups(documents: Path) -> Iterator[tuple[int, int]]:
+def _row_groups(documents: pq.FileMetaData) -> Iterator[tuple[int, int]]:
     """First row and number of rows of each row group of a part."""
-    metadata, start = pq.read_metadata(documents), 0
-    for group in range(metadata.num_row_groups):
-        rows = metadata.row_group(group).num_rows
+    start = 0
+    for group in range(documents.num_row_groups):
+        rows = documents.row_group(group).num_rows
         yield start, rows
         start += rows
 

@@ -139,8 +139,11 @@ class Corpus(Protocol):
         out), ``jaccard`` and ``exact``.
         """
 
-    def texts(self, part: int, rows: npt.NDArray[np.int64]) -> pa.Array:
-        """Texts (``large_string``) of the given rows of a part, in that order; ``rows`` ascend."""
+    def texts(self, part: int, rows: npt.NDArray[np.int64]) -> Iterator[pa.Array]:
+        """Texts (``large_string``) of the given rows of a part, in that order; ``rows`` ascend.
+
+        They come in arrays that are no larger than the batches in which the corpus was read.
+        """
 
     def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """``task`` of every item on the engine's workers, results in the order of ``items``."""

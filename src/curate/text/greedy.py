@@ -17,7 +17,16 @@ import numpy.typing as npt
 from numba import uint64
 
 from curate.text.hashes import mix64
-from curate.text.jaccard import capacity_for, fill, least_shared, shared_at_least, shared_with_sorted
+from curate.text.jaccard import (
+    MARKS,
+    capacity_for,
+    fill,
+    least_shared,
+    mark,
+    may_share,
+    shared_at_least,
+    shared_with_sorted,
+)
 from curate.text.kernel import inlined, inner, kernel
 
 Hashes = npt.NDArray[np.uint64]
@@ -108,6 +117,7 @@ class Selection:
         survivors = np.full(len(sets.sizes), -1, np.int64)
         similarities = np.zeros(len(sets.sizes), np.float64)
         table = np.empty(capacity_for(min(int(sets.sizes.max(initial=0)), self._long)), np.uint64)
+        marks = np.empty(len(table) * MARKS // 2 // 64 + 1, np.uint64)
         for start in range(0, len(survivors), _AT_ONCE):
             stop = min(start + _AT_ONCE, len(survivors))
             self._make_room(stop - start, sets.buckets.shape[1])
@@ -119,6 +129,7 @@ class Selection:
                 self._leaders,
                 self._long,
                 table,
+                marks,
                 self._kept,
                 self._members,
                 survivors,
@@ -187,12 +198,13 @@ def _move(newest: Links, buckets: Hashes, to: Links) -> None:
 
 @kernel
 def _select(
-    sets: Sets, start: int, stop: int, similarity: float, leaders: int, long: int, table: Hashes, kept: _Kept,
-    members: Hashes, survivors: Places, similarities: npt.NDArray[np.float64],
+    sets: Sets, start: int, stop: int, similarity: float, leaders: int, long: int, table: Hashes, marks: Hashes,
+    kept: _Kept, members: Hashes, survivors: Places, similarities: npt.NDArray[np.float64],
 ) -> None:  # fmt: skip
     for current in range(start, stop):
         own = sets.hashes[sets.starts[current] : sets.starts[current] + sets.sizes[current]]
-        size, capacity, filled = len(own), capacity_for(len(own)), len(own) > long
+        size, capacity, filled = len(own), capacity_for(len(own)), False
+        marked = False
         best, best_similarity = -1, similarity
         newcomer = kept.counts[2]
         kept.counts[2] += 1
@@ -210,14 +222,19 @@ def _select(
                 other = kept.ends[earlier + 1] - kept.ends[earlier]
                 if min(size, other) < best_similarity * max(size, other) - 1e-6:
                     continue
-                if not filled:
-                    fill(table, capacity, own)
-                    filled = True
                 needed = least_shared(size, other, best_similarity)
                 others = members[kept.ends[earlier] : kept.ends[earlier + 1]]
                 if size > long:
                     shared = shared_with_sorted(own, others, needed)
                 else:
+                    if not marked:
+                        mark(marks, capacity, own)
+                        marked = True
+                    if not may_share(marks, capacity, others, needed):
+                        continue
+                    if not filled:
+                        fill(table, capacity, own)
+                        filled = True
                     shared = shared_at_least(table, capacity, others, needed)
                 found = shared / (size + other - shared)
                 nearer = found > best_similarity or (found == best_similarity and (best < 0 or earlier < best))

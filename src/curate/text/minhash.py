@@ -7,6 +7,7 @@ Broder, "On the resemblance and containment of documents" (1997). The permutatio
 and load into it with ``MinHash(hashvalues=..., scheme="affine32")``.
 """
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ import pyarrow as pa
 from numba import int64, uint32, uint64
 
 from curate.text.arrow import Bytes, Offsets, utf8_view
-from curate.text.hashes import mix64
+from curate.text.hashes import mix64, mixed
 from curate.text.kernel import inlined, inner, kernel
 from curate.text.shingles import Hashes, Letters, letters, next_shingles, work_space
 
@@ -33,9 +34,10 @@ class Sketches(NamedTuple):
     """uint32, texts × permutations."""
     shingles: Counts
     """Shingles of each text, repeats included (uint32)."""
-    lowest: Counts
-    """The lowest of the lower halves of each text's shingle hashes (uint32): one more MinHash entry, independent of
-    the signature, which is made from the upper halves."""
+    extremes: Counts
+    """The lowest and the highest of the lower halves of each text's shingle hashes, mixed (uint32): two more MinHash
+    entries, independent of the signature, which is made from the upper halves. So two texts agree with probability
+    *s*² at Jaccard similarity *s* (or very nearly: the highest is drawn from one shingle less)."""
 
 
 class Permutations(NamedTuple):
@@ -77,9 +79,9 @@ def signatures(texts: pa.Array, size: int, permuted: Permutations) -> Sketches:
     """
     data, offsets = utf8_view(texts)
     sketches = np.full((len(texts), len(permuted.factors)), NO_SHINGLE, np.uint32)
-    counts, lowest = np.zeros(len(texts), np.uint32), np.full(len(texts), NO_SHINGLE, np.uint32)
-    _sketch_all(data, offsets, letters(), size, permuted.factors, permuted.shifts, sketches, counts, lowest)
-    return Sketches(sketches, counts, lowest)
+    counts, extremes = np.zeros(len(texts), np.uint32), np.zeros(len(texts), np.uint32)
+    _sketch_all(data, offsets, letters(), size, permuted.factors, permuted.shifts, sketches, counts, extremes)
+    return Sketches(sketches, counts, extremes)
 
 
 def shingle_hashes32(hashes: Hashes) -> Counts:
@@ -87,16 +89,19 @@ def shingle_hashes32(hashes: Hashes) -> Counts:
     return (hashes >> np.uint64(32)).astype(np.uint32)
 
 
-def lowest_halves(hashes: Hashes, offsets: Offsets) -> Counts:
-    """`Sketches.lowest` of shingle sets laid out back to back.
+def extremes_of(hashes: Hashes, offsets: Offsets) -> Counts:
+    """`Sketches.extremes` of shingle sets laid out back to back.
 
     Args:
         hashes: members of all sets (uint64).
         offsets: where each begins, with the end of the last (int64).
     """
-    halves = np.append((hashes & np.uint64(NO_SHINGLE)).astype(np.uint32), np.uint32(NO_SHINGLE))
-    found = np.minimum.reduceat(halves, offsets[:-1]) if len(offsets) > 1 else halves[:0]
-    return np.where(np.diff(offsets) > 0, found, np.uint32(NO_SHINGLE)).astype(np.uint32)
+    halves, both = (hashes & np.uint64(NO_SHINGLE)), np.empty(len(offsets) - 1, np.uint64)
+    for at, (start, end) in enumerate(itertools.pairwise(offsets)):
+        lowest, highest = halves[start:end].min(initial=NO_SHINGLE), halves[start:end].max(initial=0)
+        both[at] = lowest << np.uint64(32) | highest
+    extremes: Counts = mixed(both).astype(np.uint32)
+    return extremes
 
 
 def band_keys(sketches: Signatures, bands: int, rows: int) -> Hashes:
@@ -132,19 +137,20 @@ def _finalise32(h: int) -> int:
 @kernel
 def _sketch_all(
     data: Bytes, offsets: Offsets, letters: Letters, size: int,
-    factors: Counts, shifts: Counts, sketches: Signatures, counts: Counts, lowest: Counts,
+    factors: Counts, shifts: Counts, sketches: Signatures, counts: Counts, extremes: Counts,
 ) -> None:  # fmt: skip
     work = work_space(size)
     for text in range(len(offsets) - 1):
         start, end, carried = offsets[text], offsets[text + 1], int64(-1)
-        total, least = 0, uint32(NO_SHINGLE)
+        total, lowest, highest = 0, uint32(NO_SHINGLE), uint32(0)
         while start < end:
             made, carried, start = next_shingles(data, start, end, letters, size, work, carried)
             _sketch(work.shingles, made, factors, shifts, sketches[text])
             for i in range(made):
-                least = min(least, uint32(work.shingles[i] & uint64(NO_SHINGLE)))
+                half = uint32(work.shingles[i] & uint64(NO_SHINGLE))
+                lowest, highest = min(lowest, half), max(highest, half)
             total += made
-        lowest[text] = least
+        extremes[text] = uint32(mix64(uint64(lowest) << uint64(32) | uint64(highest)))
         counts[text] = min(total, 0xFFFFFFFF)
 
 

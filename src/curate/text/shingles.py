@@ -35,7 +35,7 @@ from numba import int64, uint64
 from curate.tables import Tables, derived
 from curate.text.arrow import Bytes, Offsets, utf8_view
 from curate.text.hashes import mix64
-from curate.text.jaccard import capacity_for, insert
+from curate.text.jaccard import capacity_for, fill, insert
 from curate.text.kernel import inlined, inner, kernel
 from curate.text.word_hashes import ALPHABETIC, LETTER, STANDS_ALONE, WORD, Words, hash_words, room_for_words
 
@@ -48,9 +48,9 @@ CHUNK_WORDS = 1024
 _BASE = 0x9E3779B97F4A7C15
 """Of the polynomial that hashes a shingle."""
 
-_WORTH_COUNTING = 1 << 20
-"""Possible shingles of a text from which they are counted first, so that its table is no larger than it must
-be."""
+_BYTES, _ENOUGH = 4, 1 << 18
+"""A text's table has room for a shingle in so many bytes, or for so many; where there are more, it grows. Prose has one
+in nine: a table that is sparser still is no faster."""
 
 _PIECE = 1 << 18
 """Hashes for which there is room at first in a piece of a long text."""
@@ -83,16 +83,17 @@ def letters() -> Letters:
     return derived("letters", f"2 unicode {unicodedata.unidata_version}", _build_letters)["letters"]
 
 
-def shingle_sets(texts: pa.Array, size: int) -> tuple[Hashes, Offsets]:
+def shingle_sets(texts: pa.Array, size: int, which: npt.NDArray[np.int64] | None = None) -> tuple[Hashes, Offsets]:
     """The set of shingles of every text, as 64-bit hashes in the order of first appearance.
 
     Args:
         texts: ``large_string`` array without nulls.
         size: words in a shingle, at least 1.
+        which: places of the texts that are wanted, in their order; by default all.
 
     Returns:
-        ``hashes`` (uint64, none of them 0) and ``offsets`` (int64, one longer than ``texts``): the set of
-        text ``i`` is ``hashes[offsets[i]:offsets[i + 1]]``.
+        ``hashes`` (uint64, none of them 0) and ``offsets`` (int64, one longer than ``which``): the set of
+        text ``which[i]`` is ``hashes[offsets[i]:offsets[i + 1]]``.
 
     Example:
         >>> texts = pa.array(["To be, or not to be", "", "BE; to"], pa.large_string())
@@ -101,12 +102,13 @@ def shingle_sets(texts: pa.Array, size: int) -> tuple[Hashes, Offsets]:
         [4, 0, 1]
     """
     data, offsets = utf8_view(texts)
+    which = np.arange(len(texts)) if which is None else which
     # A word and what ends it take two bytes or more, and a code point that stands alone takes three.
-    room = (np.diff(offsets) + 1) // 2
+    room = (np.diff(offsets)[which] + 1) // 2
     hashes = np.empty(int(room.sum()), np.uint64)
     table = np.empty(capacity_for(int(room.max(initial=0))), np.uint64)
-    ends = np.zeros(len(texts) + 1, np.int64)
-    _shingle_sets(data, offsets, letters(), size, table, hashes, ends)
+    ends = np.zeros(len(which) + 1, np.int64)
+    _shingle_sets(data, offsets, which, letters(), size, table, hashes, ends)
     return hashes[: ends[-1]], ends
 
 
@@ -199,7 +201,7 @@ def next_shingles(
     if parts == 0:
         made = max(count - size + 1, 0)
         if made:
-            _roll(words, count, size, work.powers, work.shingles)
+            _roll(words, count, size, work.shingles)
     else:
         made = _roll_weighed(work, count, size)
     left = count - made
@@ -226,15 +228,16 @@ def _hash_sequence(words: Hashes, count: int) -> int:
 
 
 @inner
-def _roll(words: Hashes, count: int, size: int, powers: Hashes, shingles: Hashes) -> None:
-    """`_hash_sequence` of every ``size`` consecutive words, each derived from the one before it."""
-    base, total, leaving = uint64(_BASE), uint64(0), powers[size]
-    for i in range(size):
-        total = total * base + words[i]
-    shingles[0] = max(mix64(total), uint64(1))
-    for i in range(size, count):
-        total = total * base + words[i] - words[i - size] * leaving
-        shingles[i - size + 1] = max(mix64(total), uint64(1))
+def _roll(words: Hashes, count: int, size: int, shingles: Hashes) -> None:
+    """`_hash_sequence` of every ``size`` consecutive words: side by side, so one word of all of them after another."""
+    made = uint64(count - size + 1)
+    for i in range(made):
+        shingles[i] = words[i]
+    for k in range(uint64(1), uint64(size)):
+        for i in range(made):
+            shingles[i] = shingles[i] * uint64(_BASE) + words[i + k]
+    for i in range(made):
+        shingles[i] = max(mix64(shingles[i]), uint64(1))
 
 
 @inner
@@ -257,24 +260,25 @@ def _roll_weighed(work: Work, count: int, size: int) -> int:
 
 @kernel
 def _shingle_sets(
-    data: Bytes, offsets: Offsets, letters: Letters, size: int, table: Hashes, hashes: Hashes, ends: Offsets
-) -> None:
+    data: Bytes, offsets: Offsets, which: Offsets, letters: Letters, size: int,
+    table: Hashes, hashes: Hashes, ends: Offsets,
+) -> None:  # fmt: skip
     work = work_space(size)
     filled = 0
-    for text in range(len(offsets) - 1):
-        start, end, carried = offsets[text], offsets[text + 1], int64(-1)
-        most = (end - start + 1) // 2
-        if most > _WORTH_COUNTING:
-            most = _count_shingles(data, start, end, letters, size, work)
-        capacity = capacity_for(most)
+    for at in range(len(which)):
+        start, end, carried = offsets[which[at]], offsets[which[at] + 1], int64(-1)
+        first, capacity = filled, capacity_for(min((end - start) // _BYTES, _ENOUGH))
         table[:capacity] = 0
         while start < end:
             made, carried, start = next_shingles(data, start, end, letters, size, work, carried)
+            if 2 * (filled + made - first) > capacity:
+                capacity = capacity_for(filled + made - first)
+                fill(table, capacity, hashes[first:filled])
             for i in range(made):
                 if insert(table, capacity, work.shingles[i]):
                     hashes[filled] = work.shingles[i]
                     filled += 1
-        ends[text + 1] = filled
+        ends[at + 1] = filled
 
 
 @kernel
@@ -289,16 +293,6 @@ def _gather(
             held[filled] = work.shingles[i]
             filled += work.shingles[i] >> uint64(shift) == uint64(piece)
     return filled, start, carried
-
-
-@inner
-def _count_shingles(data: Bytes, start: int, end: int, letters: Letters, size: int, work: Work) -> int:
-    """Number of shingles of one text, repeats included."""
-    total, carried = 0, int64(-1)
-    while start < end:
-        made, carried, start = next_shingles(data, start, end, letters, size, work, carried)
-        total += made
-    return total
 
 
 def _build_letters() -> Tables:

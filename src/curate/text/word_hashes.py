@@ -2,7 +2,7 @@
 
 The hash is FNV-1a over the folded code points, finalised by `mix64`. One multiplication waits for the other, so a word
 takes four cycles a byte by itself. Words of ASCII are therefore found first, 64 bytes of text at once, and then hashed
-side by side, one step of all for each of their first eight bytes. Other code points are decoded one after another.
+side by side, one step of all for each of their bytes. Other code points are decoded one after another.
 """
 
 from typing import NamedTuple
@@ -31,9 +31,10 @@ SLACK = 48
 """Room for words beyond those that are wanted: those of one block, and what fills up the last `_LANES`."""
 
 _LANES = 8
-_FIRST, _LENGTH, _BEGIN, _LONG = range(4)
-"""First eight bytes of a word of ASCII; how many it has, 0 where it is hashed already; where it begins; which have
-more than eight. A kernel counts who holds each array it is given, so these are rows of one."""
+_EIGHT, _LENGTH, _BEGIN, _LONG, _LEFT, _HASH = range(6)
+"""First eight bytes of a word of ASCII; how many it has, 0 where it is hashed already; where it begins. Which have more
+than eight; how many more of each of these, and its hash so far. A kernel counts who holds each array it is given, so
+these are rows of one."""
 
 _BASIS, _PRIME = uint64(0xCBF29CE484222325), uint64(0x100000001B3)
 
@@ -45,14 +46,14 @@ class Words(NamedTuple):
     weights: npt.NDArray[np.uint8]
     """What each counts, in eighths; `WORD` where there is none yet."""
     ascii: Hashes
-    """Of those of ASCII `_FIRST`, `_LENGTH` and `_BEGIN`; and which of them are `_LONG` (uint64, four rows)."""
+    """What is known of those of ASCII: six rows, by the names above (uint64)."""
 
 
 @maker
 def room_for_words(most: int) -> Words:
     """Room for so many words, and `SLACK`."""
     room = most + SLACK
-    return Words(np.empty(room, np.uint64), np.full(room, WORD, np.uint8), np.empty((4, room), np.uint64))
+    return Words(np.empty(room, np.uint64), np.full(room, WORD, np.uint8), np.empty((6, room), np.uint64))
 
 
 @inlined
@@ -95,7 +96,7 @@ def hash_words(
                 ends &= (beyond_ascii & (~beyond_ascii + uint64(1))) - uint64(1)
             while ends:
                 length = position + lowest(ends) - begin
-                words.ascii[_FIRST, count] = eight(place + begin)
+                words.ascii[_EIGHT, count] = eight(place + begin)
                 words.ascii[_LENGTH, count] = length
                 words.ascii[_BEGIN, count] = begin
                 words.ascii[_LONG, long] = count
@@ -115,7 +116,7 @@ def hash_words(
         count, parts, position = _decode_words(data, begin, end, letters, words, count, parts, in_blocks)
     position = min(position, end)
     if inside and position == end:
-        words.ascii[_FIRST, count] = eight(place + begin)
+        words.ascii[_EIGHT, count] = eight(place + begin)
         words.ascii[_LENGTH, count] = end - begin
         words.ascii[_BEGIN, count] = begin
         words.ascii[_LONG, long] = count
@@ -126,7 +127,7 @@ def hash_words(
         position = begin
     if ascii_words:
         _hash_firsts(words, first, count)
-    _hash_rest(data, letters, words, long)
+    _hash_rest(place, words, long)
     return count, parts, position
 
 
@@ -144,35 +145,54 @@ def _hash_firsts(words: Words, first: int, count: int) -> None:
     hashes, ascii_words = words.hashes, words.ascii
     full = first + (count - first + _LANES - 1) // _LANES * _LANES
     for i in range(uint64(first), uint64(full)):  # no branch and no loop inside, so that it is done side by side
-        length, eight_bytes = ascii_words[_LENGTH, i], lowered(ascii_words[_FIRST, i])
-        word = _with_byte(_BASIS, eight_bytes, length, 0)
-        word = _with_byte(word, eight_bytes, length, 1)
-        word = _with_byte(word, eight_bytes, length, 2)
-        word = _with_byte(word, eight_bytes, length, 3)
-        word = _with_byte(word, eight_bytes, length, 4)
-        word = _with_byte(word, eight_bytes, length, 5)
-        word = _with_byte(word, eight_bytes, length, 6)
-        word = _with_byte(word, eight_bytes, length, 7)
-        final = mix64(word)
-        word = word if length > uint64(8) else final
+        length = ascii_words[_LENGTH, i]
+        word = _with_eight(_BASIS, ascii_words[_EIGHT, i], length)
         hashes[i] = word if length > uint64(0) else hashes[i]
+
+
+@inlined
+def _hash_rest(place: int, words: Words, long: int) -> None:
+    """Hash what is left of words of more than eight bytes: the next eight of all of them, until none is left."""
+    hashes, ascii_words = words.hashes, words.ascii
+    behind = uint64(8)
+    while long:
+        for at in range(uint64(long)):
+            i = ascii_words[_LONG, at]
+            ascii_words[_EIGHT, at] = eight(place + ascii_words[_BEGIN, i] + behind)
+            ascii_words[_LEFT, at] = ascii_words[_LENGTH, i] - behind
+            ascii_words[_HASH, at] = hashes[i]
+        for at in range(uint64(long)):
+            word = _with_eight(ascii_words[_HASH, at], ascii_words[_EIGHT, at], ascii_words[_LEFT, at])
+            ascii_words[_HASH, at] = word
+        longer = 0
+        for at in range(uint64(long)):
+            i = ascii_words[_LONG, at]
+            hashes[i] = ascii_words[_HASH, at]
+            ascii_words[_LONG, longer] = i
+            longer += ascii_words[_LEFT, at] > uint64(8)
+        long, behind = longer, behind + uint64(8)
+
+
+@inlined
+def _with_eight(word: np.uint64, eight_bytes: np.uint64, length: np.uint64) -> np.uint64:
+    """The hash of a word with the next eight bytes of ``length`` that are left; finalised if that was the end."""
+    eight_bytes = lowered(eight_bytes)
+    word = _with_byte(word, eight_bytes, length, 0)
+    word = _with_byte(word, eight_bytes, length, 1)
+    word = _with_byte(word, eight_bytes, length, 2)
+    word = _with_byte(word, eight_bytes, length, 3)
+    word = _with_byte(word, eight_bytes, length, 4)
+    word = _with_byte(word, eight_bytes, length, 5)
+    word = _with_byte(word, eight_bytes, length, 6)
+    word = _with_byte(word, eight_bytes, length, 7)
+    final = mix64(word)
+    return word if length > uint64(8) else final
 
 
 @inlined
 def _with_byte(word: np.uint64, eight_bytes: np.uint64, length: np.uint64, byte: int) -> np.uint64:
     stepped = (word ^ eight_bytes >> uint64(8 * byte) & uint64(0xFF)) * _PRIME
     return stepped if length > uint64(byte) else word
-
-
-@inlined
-def _hash_rest(data: Bytes, letters: Letters, words: Words, long: int) -> None:
-    """Hash what is left of words of more than eight bytes."""
-    for at_long in range(long):
-        i = words.ascii[_LONG, at_long]
-        word, begin = words.hashes[i], words.ascii[_BEGIN, i]
-        for at in range(begin + uint64(8), begin + words.ascii[_LENGTH, i]):
-            word = (word ^ uint64(letters[data[at]])) * _PRIME
-        words.hashes[i] = mix64(word)
 
 
 @inlined

@@ -29,7 +29,7 @@ def cut_part(corpus: Corpus, repeated: Rows, settings: LineDupSettings, part: in
     found = Repeated(column(repeated[part], "key"), column(repeated[part], "keeper"))
     rows = _rows_cut(partial, found)
     cuts = cut_passages(
-        corpus.texts(part, rows),
+        pa.concat_arrays([pa.array([], pa.large_string()), *corpus.texts(part, rows)]),
         rows,
         column(partial, "scope")[rows],
         found,

@@ -41,7 +41,7 @@ def observation(
     """The partial of one batch, row for row."""
     scopes = scope(batch, settings)
     keys = band_keys(sketches.signatures, settings.banding.bands, settings.banding.rows)
-    cohorts = sketches.lowest
+    cohorts = sketches.extremes
     if settings.scope != CORPUS:  # documents of different scopes then share no bucket
         keys = keys ^ pc.fill_null(scopes, 0).to_numpy()
         cohorts = cohorts ^ pc.fill_null(scopes, 0).to_numpy().astype(np.uint32)

@@ -21,7 +21,7 @@ from curate.stages.near_dup.preference import columns_read
 from curate.stages.near_dup.settings import NearDupSettings
 from curate.stages.near_dup.survivors import find_survivors
 from curate.stages.sending import column
-from curate.text.minhash import Permutations, Sketches, lowest_halves, permutations, shingle_hashes32, signatures
+from curate.text.minhash import Permutations, Sketches, extremes_of, permutations, shingle_hashes32, signatures
 from curate.text.shingles import shingle_sets
 
 
@@ -29,7 +29,7 @@ class NearDup:
     """Leave out documents of which another copy, or nearly the same text, is kept."""
 
     name: ClassVar[str] = "near_dup"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     about: ClassVar[str] = "Keep one copy of each document; every removal names a kept one that is nearly the same."
     settings_type: ClassVar[type[Settings]] = NearDupSettings
     adds: ClassVar[Mapping[str, pa.DataType]] = JUDGMENTS
@@ -158,7 +158,7 @@ def _reference_signatures(texts: pa.Array, size: int, permuted: Permutations) ->
         if offsets[text] < offsets[text + 1]:
             sketch.update_batch(shingle_hashes32(hashes[offsets[text] : offsets[text + 1]]))
         sketches[text] = sketch.hashvalues
-    return Sketches(sketches, counts, lowest_halves(hashes, offsets))
+    return Sketches(sketches, counts, extremes_of(hashes, offsets))
 
 
 _BACKENDS: Mapping[str, Callable[[pa.Array, int, Permutations], Sketches]] = {

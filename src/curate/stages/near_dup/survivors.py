@@ -24,9 +24,10 @@ from curate.stages.near_dup.partial import band_column
 from curate.stages.near_dup.preference import preferred_order
 from curate.stages.near_dup.settings import NearDupSettings
 from curate.stages.sending import RANGE_BYTES, column, range_of_key, ranges_for
-from curate.text.greedy import LONG, Selection, Sets
+from curate.text.arrow import Offsets
+from curate.text.greedy import LONG, Places, Selection, Sets
 from curate.text.hashes import mixed
-from curate.text.shingles import shingle_sets, sorted_pieces
+from curate.text.shingles import Hashes, shingle_sets, sorted_pieces
 
 REMOVALS = pa.schema([("document", pa.int64()), ("survivor", pa.int64()), ("jaccard", pa.float64())])
 """A removed document, the kept one that stands for it, and their exact similarity."""
@@ -49,8 +50,6 @@ _MEMBERS = pa.schema(
         ("shingles", pa.large_list(pa.uint64())),
     ]
 )
-_AT_ONCE = 1 << 20
-"""Shingles (8 bytes each) from which documents of a part are sent on."""
 _IN_MEMORY = 1 << 23
 """Hashes of one chain from which shingles of kept documents are kept in a file."""
 
@@ -134,41 +133,38 @@ def _send_members(
     rows = numbering.rows_in(part, documents)
     if not len(rows):
         return
-    to = functools.partial(_batches, firsts)
     chains, counts = column(places[part], "chain"), column(corpus.partial(part, ["shingles"]), "shingles")[rows]
     cohorts = cohort_keys(corpus.partial(part, [COHORT]))[rows]
     keys = [column(corpus.partial(part, [name]), name)[rows] for name in map(band_column, range(bands))]
-    for some in _slices(np.flatnonzero(counts <= LONG), counts):
-        sets, offsets = shingle_sets(corpus.texts(part, rows[some]), size)
-        yield addressed(
-            to(chains[some], reached[some]),
-            reached=reached[some],
+
+    def batch_of(some: Places, reached: Places) -> Places:
+        batches: Places = firsts[chains[some]] + (reached - 1) // BATCH_HASHES
+        return batches
+
+    def members(some: Places, reached: Places, following: int, sets: Hashes, ends: Offsets) -> pa.RecordBatch:
+        return addressed(
+            batch_of(some, reached),
+            reached=reached,
             document=documents[some],
-            following=np.full(len(some), WHOLE),
+            following=np.full(len(some), following),
             cohort=cohorts[some],
             buckets=_lists([own[some] for own in keys]),
-            shingles=pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(sets)),
+            shingles=pa.LargeListArray.from_arrays(pa.array(ends), pa.array(sets)),
         )
-    for one in np.flatnonzero(counts > LONG)[:, None]:
-        hashes, pieces = bands + int(counts[one[0]]), _pieces(int(counts[one[0]]))
-        for following, piece in enumerate(sorted_pieces(corpus.texts(part, rows[one]), size, pieces), 1 - pieces):
-            reached_here = reached[one] + following * hashes // pieces
-            yield addressed(
-                to(chains[one], reached_here),
-                reached=reached_here,
-                document=documents[one],
-                following=np.array([-following]),
-                cohort=cohorts[one],
-                buckets=_lists([own[one] for own in keys]),
-                shingles=pa.LargeListArray.from_arrays(pa.array([0, len(piece)], pa.int64()), pa.array(piece)),
-            )
 
-
-def _batches(
-    firsts: npt.NDArray[np.int64], chains: npt.NDArray[np.int64], reached: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
-    batches: npt.NDArray[np.int64] = firsts[chains] + (reached - 1) // BATCH_HASHES
-    return batches
+    begin = 0
+    for texts in corpus.texts(part, rows):
+        long = counts[begin : begin + len(texts)] > LONG
+        some = begin + np.flatnonzero(~long)
+        some = some[np.argsort(batch_of(some, reached[some]), kind="stable")]  # or the exchange would sort the sets
+        yield members(some, reached[some], WHOLE, *shingle_sets(texts, size, some - begin))
+        for one in np.flatnonzero(long):
+            place, shingles = np.array([begin + one]), int(counts[begin + one])
+            pieces = _pieces(shingles)
+            for following, piece in enumerate(sorted_pieces(texts.slice(one, 1), size, pieces), 1 - pieces):
+                there = reached[place] + following * (bands + shingles) // pieces
+                yield members(place, there, -following, piece, np.array([0, len(piece)]))
+        begin += len(texts)
 
 
 def _pieces(shingles: int) -> int:
@@ -180,12 +176,6 @@ def _lists(columns: Sequence[npt.NDArray[np.uint64]]) -> pa.ListArray:
     values = np.stack(columns, axis=1)
     ends = np.arange(0, values.size + 1, len(columns), dtype=np.int32)
     return pa.ListArray.from_arrays(pa.array(ends), pa.array(values.ravel()))
-
-
-def _slices(rows: npt.NDArray[np.int64], shingles: npt.NDArray[np.uint32]) -> Iterator[npt.NDArray[np.int64]]:
-    """Rows one after another with about `_AT_ONCE` shingles together."""
-    reached = np.cumsum(shingles[rows], dtype=np.int64) // _AT_ONCE
-    return (some for some in np.split(rows, np.flatnonzero(np.diff(reached)) + 1) if len(some))
 
 
 def _receive_members(batch: int, rows: pa.Table) -> pa.Table:  # noqa: ARG001

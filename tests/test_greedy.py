@@ -18,7 +18,7 @@ def selected(
     batches: tuple[int, ...] = (),
 ) -> list[tuple[int, float]]:
     """Survivors by the kernel, cut into batches after so many sets each."""
-    selection = Selection(similarity, np.empty(sum(map(len, sets)), np.uint64), leaders)
+    selection = Selection(similarity, np.empty(sum(map(len, sets)), np.uint64), len(sets), len(labels[0]), leaders)
     decided = []
     for start, stop in itertools.pairwise(sorted({0, len(sets), *(cut for cut in batches if cut < len(sets))})):
         some = sets[start:stop]
@@ -79,7 +79,7 @@ def test_a_bucket_of_many_dissimilar_sets_costs_a_bounded_number_of_comparisons(
 def test_only_kept_sets_are_remembered_between_batches():
     alike = [{1, 2, 3, 4, 5, 6 + at} for at in range(5000)]
     room_for_one = np.empty(6, np.uint64)
-    selection = Selection(0.7, room_for_one)
+    selection = Selection(0.7, room_for_one, sets=1, buckets=2)
     for start in range(0, len(alike), 500):
         some = alike[start : start + 500]
         hashes = np.array([member for members in some for member in sorted(members)], np.uint64)

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from curate.engine.base import Interrupted
 from curate.engine.exchange import Mailboxes, Received
+from curate.engine.unused_memory import release_unused_memory
 from curate.stages.contract import Receive, Rows, Send
 
 Item = TypeVar("Item")
@@ -85,7 +86,7 @@ class LocalEngine:
         for table in self.spread(lambda receiver: receive(receiver, boxes.take(receiver)), range(receivers)):
             received.append(table)
         boxes.remove()
-        pa.default_memory_pool().release_unused()
+        release_unused_memory()
         return received
 
     def stop(self, why: str = "failed") -> None:

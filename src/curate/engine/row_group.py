@@ -52,19 +52,26 @@ class Columns:
 
 
 def row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The same rows in groups that end after the row that reaches `GROUP_BYTES` of text, or `GROUP_ROWS` rows."""
+    """The same rows in groups that end after the row that reaches `GROUP_BYTES` of text, or `GROUP_ROWS` rows.
+
+    A text of so many bytes has a group of its own, so that nobody reads it for the sake of its neighbours.
+    """
     waiting: list[pa.RecordBatch] = []
     size = rows = 0
     for batch in batches:
         lengths = _text_lengths(batch)
+        alone = np.append(np.flatnonzero(lengths >= GROUP_BYTES), len(batch))
         start = 0
         while start < len(batch):
             reached = int(np.searchsorted(np.cumsum(lengths[start:]), GROUP_BYTES - size)) + 1
             take = min(reached, GROUP_ROWS - rows, len(batch) - start)
+            before_long = int(alone[np.searchsorted(alone, start)]) - start
+            ends = before_long < take and rows + before_long > 0
+            take = before_long if ends else take
             waiting.append(batch.slice(start, take))
             size += int(lengths[start : start + take].sum())
             rows, start = rows + take, start + take
-            if size >= GROUP_BYTES or rows >= GROUP_ROWS:
+            if ends or size >= GROUP_BYTES or rows >= GROUP_ROWS:
                 yield pa.concat_batches(waiting)
                 waiting, size, rows = [], 0, 0
     if waiting:

@@ -100,12 +100,10 @@ class WholeCorpus:
         edits = [read_columns(place.file(editor), ["edits"]).column("edits") for editor in place.editors]
         for group, (start, length) in enumerate(_row_groups(file.metadata)):
             here = rows[np.searchsorted(rows, start) : np.searchsorted(rows, start + length)]
-            if not len(here):
-                continue
-            texts = _taken(file.read_row_group(group, columns=["text"], use_threads=False).column("text"), here - start)
-            for edit in edits:
-                texts = with_edits(texts, edit.take(pa.array(here)).combine_chunks())
-            yield texts
+            if len(here):
+                own = (edit.take(pa.array(here)).combine_chunks() for edit in edits)
+                # no name for the text, which would hold it while the next is read
+                yield functools.reduce(with_edits, own, _taken(file, group, here - start))
 
     def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """See `curate.stages.contract.Corpus.map`."""
@@ -125,8 +123,9 @@ class WholeCorpus:
             return np.memmap(file, dtype, "w+", shape=(size,))
 
 
-def _taken(texts: pa.ChunkedArray, rows: npt.NDArray[np.int64]) -> pa.Array:
-    """Some of the texts, not copied where they follow each other."""
+def _taken(file: pq.ParquetFile, group: int, rows: npt.NDArray[np.int64]) -> pa.Array:
+    """Some of the texts of a row group, not copied where they follow each other."""
+    texts = file.read_row_group(group, columns=["text"], use_threads=False).column("text")
     in_a_row = rows[-1] - rows[0] + 1 == len(rows)
     taken = texts.slice(rows[0], len(rows)) if in_a_row else texts.take(pa.array(rows))
     return taken.chunk(0) if taken.num_chunks == 1 else taken.combine_chunks()

@@ -39,7 +39,7 @@ LEADERS = 256
 LONG = 1 << 19
 """Members from which a set is compared without a table; it must be in ascending order."""
 _AT_ONCE = 1 << 12
-"""Sets before which room is made for all of them to be kept."""
+"""Sets before which the table gets room for all of them to be kept."""
 
 
 class Sets(NamedTuple):
@@ -87,25 +87,36 @@ class Selection:
     Args:
         similarity: least Jaccard similarity that removes a set.
         members: room for the members of all sets that may be kept (uint64).
+        sets: how many may be kept. Room for them is reserved, and memory taken as they are.
+        buckets: in how many buckets each is.
         leaders: kept members of one bucket that a newcomer is compared with.
         long: sets of more members come in ascending order.
 
     Example:
         >>> members = np.array([1, 2, 3, 4, 1, 2, 3, 7, 8, 9], np.uint64)
-        >>> selection = Selection(0.7, np.empty(10, np.uint64))
+        >>> selection = Selection(0.7, np.empty(10, np.uint64), sets=3, buckets=1)
         >>> batch = Sets(np.array([30, 31, 32]), np.zeros((3, 1), np.uint64), members, np.array([0, 4, 7]),
         ...     np.array([4, 3, 3]), np.zeros(3, np.bool_))
         >>> [found.tolist() for found in selection.take(batch)]
         [[-1, 30, -1], [0.0, 0.75, 0.0]]
     """
 
-    def __init__(self, similarity: float, members: Hashes, leaders: int = LEADERS, long: int = LONG) -> None:
+    def __init__(
+        self, similarity: float, members: Hashes, sets: int, buckets: int, leaders: int = LEADERS, long: int = LONG
+    ) -> None:
         self._similarity, self._members, self._leaders, self._long = similarity, members, leaders, long
-        self._held = 0
-        none, no_links = np.empty(0, np.int64), np.empty(0, np.int32)
+        self._held, self._links = 0, buckets
+        link = np.int32 if sets * buckets < 1 << 31 else np.int64
         self._kept = _Kept(
-            none, np.zeros(1, np.int64), none, none.view(np.uint64), no_links, no_links, np.zeros(3, np.int64)
+            labels=np.empty(sets, np.int64),
+            ends=np.empty(sets + 1, np.int64),
+            compared=np.empty(sets, np.int64),
+            buckets=np.empty(sets * buckets, np.uint64),
+            before=np.empty(sets * buckets, link),
+            newest=np.empty(0, link),
+            counts=np.zeros(3, np.int64),
         )
+        self._kept.ends[0] = 0
 
     def take(self, sets: Sets) -> tuple[Places, npt.NDArray[np.float64]]:
         """Decide about the next sets.
@@ -120,7 +131,7 @@ class Selection:
         marks = np.empty(len(table) * MARKS // 2 // 64 + 1, np.uint64)
         for start in range(0, len(survivors), _AT_ONCE):
             stop = min(start + _AT_ONCE, len(survivors))
-            self._make_room(stop - start, sets.buckets.shape[1])
+            self._make_room((stop - start) * self._links)
             _select(
                 sets,
                 start,
@@ -150,32 +161,15 @@ class Selection:
         size, self._held = self._held, 0
         return Sets(label, buckets, members, self._kept.ends[self._kept.counts[:1]], np.array([size]), fixed)
 
-    def _make_room(self, sets: int, buckets: int) -> None:
-        """For as many more kept sets, each in as many buckets."""
-        kept = self._kept
-        most = int(kept.counts[0]) + sets
-        number = np.int32 if most * buckets < 1 << 31 else np.int64
-        self._kept = kept._replace(
-            labels=_grown(kept.labels, most),
-            ends=_grown(kept.ends, most + 1),
-            compared=_grown(kept.compared, most),
-            buckets=_grown(kept.buckets, most * buckets),
-            before=_grown(kept.before.astype(number, copy=False), most * buckets),
-        )
-        capacity = capacity_for(int(kept.counts[1]) + sets * buckets)
-        if capacity > len(kept.newest) or number != kept.newest.dtype:
+    def _make_room(self, links: int) -> None:
+        """In the table, for so many more buckets that nobody was in."""
+        capacity = capacity_for(int(self._kept.counts[1]) + links)
+        if capacity > len(self._kept.newest):
+            number = self._kept.newest.dtype
+            self._kept = self._kept._replace(newest=np.empty(0, number))  # so that the old one is gone before
             newest = np.full(capacity, -1, number)
-            _move(kept.newest, self._kept.buckets, newest)
             self._kept = self._kept._replace(newest=newest)
-
-
-def _grown(values: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
-    """The same values with room for so many, at least a half more than before."""
-    if size <= len(values):
-        return values
-    longer = np.empty(max(size, len(values) * 3 // 2), values.dtype)
-    longer[: len(values)] = values
-    return longer
+            _note_all(self._kept.buckets[: self._links * int(self._kept.counts[0])], newest)
 
 
 @inlined
@@ -190,10 +184,9 @@ def _slot_of(bucket: int, newest: Links, buckets: Hashes) -> int:
 
 
 @kernel
-def _move(newest: Links, buckets: Hashes, to: Links) -> None:
-    for link in newest:
-        if link >= 0:
-            to[_slot_of(buckets[link], to, buckets)] = link
+def _note_all(buckets: Hashes, newest: Links) -> None:
+    for link in range(len(buckets)):
+        newest[_slot_of(buckets[link], newest, buckets)] = link
 
 
 @kernel

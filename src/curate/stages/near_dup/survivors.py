@@ -11,6 +11,7 @@ Kept documents of the audit's sample are compared once more, with those of their
 
 import functools
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +51,7 @@ _MEMBERS = pa.schema(
         ("shingles", pa.large_list(pa.uint64())),
     ]
 )
-_IN_MEMORY = 1 << 23
+_IN_MEMORY = BATCH_HASHES
 """Hashes of one chain from which shingles of kept documents are kept in a file."""
 
 
@@ -72,12 +73,12 @@ def find_survivors(
     rank = functools.partial(_send_ranked, corpus, numbering, components, bands, chains)
     receive = functools.partial(_receive_ranked, numbering, settings.by_id)
     ranked = corpus.exchange(rank, numbering.parts, receive, chains, _RANKED)
-    hashes = list(corpus.map(functools.partial(_reached, ranked), range(chains)))
-    firsts = np.cumsum([0, *(-(-reached // BATCH_HASHES) for reached in hashes)])
+    sizes = list(corpus.map(functools.partial(_size, ranked), range(chains)))
+    firsts = np.cumsum([0, *(-(-size.hashes // BATCH_HASHES) for size in sizes)])
     places = sent_home(corpus, ranked, numbering, _PLACES)
     send = functools.partial(_send_members, corpus, numbering, places, firsts, bands, settings.shingle_words)
     batches = corpus.exchange(send, numbering.parts, _receive_members, int(firsts[-1]), _MEMBERS)
-    settle = functools.partial(_settle, corpus, numbering, batches, firsts, hashes, sample, settings)
+    settle = functools.partial(_settle, corpus, numbering, batches, firsts, sizes, sample, settings)
     return corpus.exchange(settle, chains, in_order, numbering.parts + 1, REMOVALS)
 
 
@@ -113,10 +114,16 @@ def _receive_ranked(numbering: Numbering, by_id: bool, chain: int, rows: pa.Tabl
     return pa.table([column(rows, "document")[order], np.full(len(order), chain), reached], schema=_PLACES)
 
 
-def _reached(ranked: Rows, chain: int) -> int:
-    """Hashes of a chain."""
+class _Size(NamedTuple):
+    """Of a chain."""
+
+    documents: int
+    hashes: int
+
+
+def _size(ranked: Rows, chain: int) -> _Size:
     rows = ranked[chain]
-    return int(rows.column("reached")[-1].as_py()) if len(rows) else 0
+    return _Size(len(rows), int(rows.column("reached")[-1].as_py()) if len(rows) else 0)
 
 
 def _send_members(
@@ -165,6 +172,7 @@ def _send_members(
                 there = reached[place] + following * (bands + shingles) // pieces
                 yield members(place, there, -following, piece, np.array([0, len(piece)]))
         begin += len(texts)
+        del texts  # before the next are read
 
 
 def _pieces(shingles: int) -> int:
@@ -187,13 +195,17 @@ def _settle(
     numbering: Numbering,
     batches: Rows,
     firsts: npt.NDArray[np.int64],
-    hashes: Sequence[int],
+    sizes: Sequence[_Size],
     sample: Sample,
     settings: NearDupSettings,
     chain: int,
 ) -> Iterator[pa.RecordBatch]:
     """To the part of each removed document: what stands for it. Behind the parts: what does for each missed one."""
-    selection, audited = (Selection(settings.similarity, _room(corpus, hashes[chain]), long=LONG) for _ in range(2))
+    documents, hashes = sizes[chain]
+    selection, audited = (
+        Selection(settings.similarity, _room(corpus, hashes), documents, buckets)
+        for buckets in (settings.banding.bands, 1)
+    )
     decide = functools.partial(_decide, numbering, selection, audited, sample)
     for batch in range(firsts[chain], firsts[chain + 1]):
         if not len(rows := batches[batch]):

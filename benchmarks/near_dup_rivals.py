@@ -5,14 +5,19 @@ Usage: python -m benchmarks.near_dup_rivals CORPUS [--mb 40] [--runs 1] [--tools
 All get the same documents and 14 bands × 8 rows on shingles of 5 words. A removal is *wrong* when no document that was
 kept has an exact Jaccard similarity of 0.8 or more with it; a document is *missed* when it was kept beside a kept one
 at 0.8 or more. Rivals are those that `make bench-rivals` installed.
+
+CPU seconds are those of whole processes. Ours also writes every document, a judgment for each and a report; what
+near_dup itself took of that (observing, resolving, verifying, auditing) is told by ``--profile``, and compared as well.
 """
 
 import argparse
+import json
 import os
 import shutil
 import statistics
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -38,37 +43,57 @@ def main() -> None:
     documents = documents.select("id", "text").with_row_index("row")
     pairs = true_pairs(folder / "none", documents, SIMILARITY)
     print(f"{len(documents):,} documents, {len(pairs):,} pairs at {SIMILARITY} or more\n")
-    print("| tool | removed | wrong | missed | CPU s | MB/CPU-s | CPU beside ours | peak MB |")
+    print("| tool | removed | wrong | missed | CPU s | beside ours | beside near_dup itself | peak MB |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-    ours = 0.0
+    ours = itself = 0.0
     for name in ("curate-near-dup", *options.tools):
         found = [once(name, folder, options.mb) for _ in range(options.runs)]
         if not all(found):
             print(f"| {name} | not measured |")
             continue
-        costs, kept = [one[0] for one in found], found[0][1]
+        costs, kept = [one.cost for one in found], found[0].kept
         cpu = statistics.median(cost.cpu_seconds for cost in costs)
-        ours = ours or cpu
+        ours, itself = ours or cpu, itself or statistics.median(one.itself for one in found)
         removed, wrong, missed = judged(documents, pairs, kept)
         peak = max(cost.peak_mb for cost in costs)
         print(
-            f"| {name} | {removed:,} | {wrong:,} | {missed:,} | {cpu:.1f} | {options.mb / cpu:.2f} | {cpu / ours:.1f}× "
+            f"| {name} | {removed:,} | {wrong:,} | {missed:,} | {cpu:.1f} | {cpu / ours:.1f}× | {cpu / itself:.1f}× "
             f"| {peak:,.0f} |",
             flush=True,
         )
+    print(f"\nnear_dup itself: {itself:.2f} CPU s, {options.mb / itself:,.0f} MB/CPU-s")
 
 
-def once(name: str, folder: Path, megabytes: int) -> tuple[Measured, set[str]] | None:
+class Once(NamedTuple):
+    """One run of a tool."""
+
+    cost: Measured
+    itself: float
+    """CPU seconds of near_dup itself, where it is ours."""
+    kept: set[str]
+
+
+def once(name: str, folder: Path, megabytes: int) -> Once | None:
     out = folder / f"out-{name}"
     shutil.rmtree(out, ignore_errors=True)
     one = job(name, folder / f"s{megabytes}", folder / "tokenizer.json", out, "gopher")
     if one is None:
         return None
-    cost = measure(one.command, log=folder / f"{name}.log", cores=one.cores, env=one.env)
+    ours = name.startswith("curate")
+    command = [*one.command, "--profile"] if ours else one.command
+    cost = measure(command, log=folder / f"{name}.log", cores=one.cores, env=one.env)
     if cost.status != "done":
         print(f"{name} {cost.status}: see {folder / name}.log", file=sys.stderr)
         return None
-    return cost, kept_by(out)
+    return Once(cost, near_dup_seconds(out) if ours else 0.0, kept_by(out))
+
+
+def near_dup_seconds(out: Path) -> float:
+    """CPU seconds that a profiled run spent on observing and on resolving."""
+    steps = json.loads((out / "run.json").read_text())["profile"]["steps"]
+    observing = [phase["cpu_seconds"] for step in steps for phase in step["phases"] if phase["name"] == "near_dup"]
+    resolving = [step["cpu_seconds"] for step in steps if step["name"] == "near_dup"]
+    return float(sum(observing) + sum(resolving))
 
 
 def kept_by(out: Path) -> set[str]:

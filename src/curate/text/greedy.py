@@ -162,8 +162,8 @@ class Selection:
         return Sets(label, buckets, members, self._kept.ends[self._kept.counts[:1]], np.array([size]), fixed)
 
     def _make_room(self, links: int) -> None:
-        """In the table, for so many more buckets that nobody was in."""
-        capacity = capacity_for(int(self._kept.counts[1]) + links)
+        """In the table, for so many more buckets that nobody was in; at most three quarters of it are taken."""
+        capacity = capacity_for((int(self._kept.counts[1]) + links) * 2 // 3 + 1)
         if capacity > len(self._kept.newest):
             number = self._kept.newest.dtype
             self._kept = self._kept._replace(newest=np.empty(0, number))  # so that the old one is gone before

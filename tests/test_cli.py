@@ -105,7 +105,7 @@ def test_stdout_carries_the_run_directory_alone(capsys, tmp_path):
   tokenize     17      17          0       0 %    —
   Kept 17 of 30 documents (56.7 %) · 3,093 tokens · 1 shard
   Removed 8, each with its reason · quarantined 5
-  Near-duplicates missed: about 0.0 % of them, at most 38.4 % (sample of 24 documents)
+  Near-duplicates missed: about 0.0 % of them, at most 43.8 % (sample of 24 documents)
   One training pass costs 27.6% less than over the raw 4,271 tokens
   [TIME]\
 """

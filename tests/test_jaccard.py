@@ -1,7 +1,7 @@
-import numba
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
 
 from curate.text.jaccard import (
     MARKS,
@@ -42,7 +42,7 @@ def test_counting_gives_up_only_when_the_number_is_out_of_reach(one, other, need
         assert shared_with_sorted(array(one), array(other)[::-1].copy(), needed) == expected
 
 
-@numba.njit
+@njit
 def marked_may_share(marks: np.ndarray, one: np.ndarray, other: np.ndarray, needed: int) -> bool:
     capacity = capacity_for(len(one))
     mark(marks, capacity, one)

@@ -51,8 +51,6 @@ _MEMBERS = pa.schema(
         ("shingles", pa.large_list(pa.uint64())),
     ]
 )
-_IN_MEMORY = BATCH_HASHES
-"""Hashes of one chain from which shingles of kept documents are kept in a file."""
 
 
 def find_survivors(
@@ -241,7 +239,8 @@ def _decide(
 
 
 def _room(corpus: Corpus, hashes: int) -> npt.NDArray[np.uint64]:
-    return np.empty(hashes, np.uint64) if hashes <= _IN_MEMORY else corpus.scratch(np.uint64, hashes)
+    """For the shingles of a chain's kept documents: in a file where the chain has more than one batch."""
+    return np.empty(hashes, np.uint64) if hashes <= BATCH_HASHES else corpus.scratch(np.uint64, hashes)
 
 
 def _found(

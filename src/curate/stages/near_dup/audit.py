@@ -8,7 +8,7 @@ Kaplan, "Leveraging discarded samples for tighter estimation of multiple-set agg
 documents of the sample that share both, a *cohort*, are compared exactly; each miss found at *s* stands for 1 / *s*² of
 them. They are read and compared together with the candidates of the bands (`curate.stages.near_dup.survivors`).
 
-The lowest alone would lose fewer twins, but brings three to four times as many documents together that are not alike,
+The lowest alone would lose fewer twins, but brings two to three times as many documents together that are not alike,
 and those are what an audit costs.
 """
 

@@ -86,10 +86,10 @@ def mark(marks: Hashes, capacity: int, members: Hashes) -> None:
 
 @inner
 def may_share(marks: Hashes, capacity: int, members: Hashes, needed: int) -> bool:
-    """Whether so many of ``members`` may be among those marked; one in sixteen that is not looks as if it were.
+    """Whether so many of ``members`` may be among those marked; at most one in sixteen that is not looks as if it were.
 
-    It asks without a branch for each member, as no processor foresees which is shared: of sets that are not alike it
-    needs a tenth of the time that looking them up takes.
+    It asks without a branch for each member, as no processor foresees which is shared. So sets that are not alike, and
+    most that meet are not, cost a fifth of looking their members up.
     """
     mask = uint64(MARKS // 2 * capacity - 1)
     may_miss, missed, length = len(members) - needed, 0, uint64(len(members))

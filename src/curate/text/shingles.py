@@ -140,8 +140,11 @@ def sorted_pieces(text: pa.Array, size: int, pieces: int) -> Iterator[Hashes]:
             if start < offsets[1]:
                 distinct = _ascending(held[:filled])
                 filled = len(distinct)
-                held = held if 2 * filled < len(held) else np.empty(2 * len(held), np.uint64)
+                if filled > len(held) * 3 // 4:
+                    del held  # before there is more room, so that memory is that of one
+                    held = np.empty(filled * 3 // 2, np.uint64)
                 held[:filled] = distinct
+                del distinct
         yield _ascending(held[:filled])
 
 

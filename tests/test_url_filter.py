@@ -120,7 +120,7 @@ def test_other_mistakes_are_named(tmp_path):
         UrlFilter(UrlFilterSettings()).warnings()
     with pytest.raises(PlanError, match="`url_filter.urls` names .*which is not there"):
         UrlFilter(UrlFilterSettings(urls=(str(tmp_path / "none"),))).warnings()
-    (tmp_path / "a.gz").write_bytes(b"no gzip")
+    (tmp_path / "a.gz").write_bytes(b"\x1f\x8bno gzip")
     with pytest.raises(PlanError, match="which cannot be read"):
         UrlFilter(UrlFilterSettings(urls=(str(tmp_path / "a.gz"),))).warnings()
     (tmp_path / "words").write_text("two words\n")

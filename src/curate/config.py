@@ -197,7 +197,7 @@ def _config_in_folder() -> Path | None:
     if Path(FILE_NAME).is_file():
         return Path(FILE_NAME)
     project = Path("pyproject.toml")
-    return project if project.is_file() and "[tool.curate" in project.read_text("utf-8", "replace") else None
+    return project if project.is_file() and b"[tool.curate" in project.read_bytes() else None
 
 
 def _assignment_layer(assignments: Sequence[str]) -> Layer:
@@ -267,6 +267,6 @@ def _no_section(name: str, layer: Layer, content: object) -> ConfigError:
 
 def default_file() -> str:
     """The ``curate.toml`` that ``curate init`` writes: every setting, commented out, so that a recipe still holds."""
-    source = (Path(__file__).parent / FILE_NAME).read_text("utf-8")
+    source = (Path(__file__).parent / FILE_NAME).read_bytes().decode()
     says_nothing = r"\s*(#|$)|\[[\w.]+\]"  # comments, blank lines and names of sections
-    return "".join(line if re.match(says_nothing, line) else f"# {line}" for line in source.splitlines(keepends=True))
+    return "".join(line if re.match(says_nothing, line) else f"# {line}" for line in re.findall(r".*\n", source))

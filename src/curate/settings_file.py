@@ -86,7 +86,7 @@ def read_layer(file: Path, prefix: str = "", name: str = "") -> Layer:
         ConfigError: the file is not there, cannot be read, or is not TOML.
     """
     try:
-        source = file.read_text("utf-8")
+        source = file.read_bytes().decode("utf-8-sig")
         tree = tomllib.loads(source)
     except FileNotFoundError:
         raise ConfigError(f"there is no file `{file}`", hint="curate init writes one") from None
@@ -115,7 +115,7 @@ def toml_value(text: str) -> Any:
 def _lines(source: str, file: str, prefix: str) -> dict[str, str]:
     section = ""
     lines: dict[str, str] = {}
-    for number, line in enumerate(source.splitlines(), 1):
+    for number, line in enumerate(source.split("\n"), 1):
         if header := re.match(r"\s*\[\s*([\w.\"-]+)\s*\]", line):
             section = header[1].replace('"', "").removeprefix(prefix)
             lines.setdefault(section, f"{file}:{number}   {line.strip()}")

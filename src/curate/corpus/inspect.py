@@ -15,7 +15,7 @@ import xxhash
 from curate.corpus import fields, parquet
 from curate.corpus.compression import blocks, sniff
 from curate.corpus.input import InputFile, InputSettings, LineMark, Problem
-from curate.corpus.lines import BOM, count_newlines
+from curate.corpus.lines import BOM, Lines, count_newlines, runs, split
 from curate.corpus.quarantine import Damaged
 
 _BLOCK = 1024 * 1024
@@ -167,20 +167,12 @@ def _head(file: InputFile) -> bytes:
 
 def _first_record(file: InputFile) -> bytes:
     """The first line that is not blank and no longer than a document may be; empty when there is none."""
-    line = bytearray()
-    try:
-        for block in blocks(file, 0, file.size, _BLOCK):
-            for piece in block.data.splitlines(keepends=True):
-                if len(line) <= file.max_document_bytes:  # of a longer one the rest is passed over
-                    line += piece
-                if not piece.endswith(b"\n"):
-                    continue
-                if len(line) <= file.max_document_bytes and not line.isspace():
+    for run in runs(blocks(file, 0, file.size, _BLOCK), file, 1, 0):
+        if isinstance(run.piece, Lines):
+            for _, line in split(run.piece):
+                if not bytes(line[:_HEAD_BYTES]).isspace() and len(line):
                     return bytes(line)
-                line.clear()
-    except Damaged:
-        return b""
-    return bytes(line) if len(line) <= file.max_document_bytes else b""
+    return b""
 
 
 def _is_plain(head: bytes) -> bool:

@@ -2,10 +2,12 @@
 
 import difflib
 import gzip
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import xxhash
+import zstandard
 
 from curate.errors import PlanError
 
@@ -23,6 +25,8 @@ def named_files(setting: str, patterns: Iterable[str], endings: tuple[str, ...] 
     """
     found: dict[Path, None] = {}
     for pattern in patterns:
+        if not pattern.strip() or "\0" in pattern:
+            raise PlanError(f"`{setting}` holds {pattern!r}, which is no path", hint=f'{setting} = ["lists/"]')
         path = Path(pattern).expanduser()
         if path.is_dir():
             files = sorted(file for file in path.iterdir() if file.is_file() and file.name.endswith(endings))
@@ -39,26 +43,37 @@ def named_files(setting: str, patterns: Iterable[str], endings: tuple[str, ...] 
 
 
 def text_of(setting: str, path: Path) -> str:
-    """The text of a file, unpacked when its name ends in ``.gz``.
+    """The text of a file, unpacked when it is gzip or zstd.
 
     Raises:
         PlanError: it cannot be read, is no text, or holds nothing.
     """
     try:
-        raw = path.read_bytes()
-        text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
-    except (OSError, EOFError) as error:
+        text = _unpacked(path.read_bytes()).decode("utf-8-sig")
+    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
         raise PlanError(f"`{setting}` names `{path}`, which cannot be read: {error}") from error
     except UnicodeDecodeError as error:
         raise PlanError(
             f"`{setting}` names `{path}`, which is no text: byte {error.start:,} is not UTF-8",
-            hint="a text file in UTF-8, or one packed as .gz",
+            hint="a text file in UTF-8, or one packed by gzip or zstd",
         ) from error
     if "\0" in text:
         raise PlanError(f"`{setting}` names `{path}`, which is no text: it holds null bytes")
     if not text.strip():
         raise PlanError(f"`{setting}` names `{path}`, which is empty")
     return text
+
+
+def lines_of(text: str) -> list[str]:
+    r"""The lines of a text without their ends. A line feed ends a line, with or without a carriage return before it.
+
+    Nothing else does: U+0085, U+2028, vertical tabs and lone carriage returns stand inside entries and JSON strings.
+
+    Example:
+        >>> lines_of("one\r\ntwo\u2028still two\n")
+        ['one', 'two\u2028still two', '']
+    """
+    return [line.removesuffix("\r") for line in text.split("\n")]
 
 
 def entries_of(setting: str, path: Path) -> Iterator[tuple[int, str]]:
@@ -69,7 +84,7 @@ def entries_of(setting: str, path: Path) -> Iterator[tuple[int, str]]:
     """
     entries = [
         (number, entry)
-        for number, line in enumerate(text_of(setting, path).splitlines(), 1)
+        for number, line in enumerate(lines_of(text_of(setting, path)), 1)
         if (entry := line.strip()) and not entry.startswith("#")
     ]
     if not entries:
@@ -89,9 +104,21 @@ def content_digest(paths: Iterable[Path]) -> str:
     return running.hexdigest()
 
 
-def _globbed(path: Path) -> Iterator[Path]:
+def _unpacked(raw: bytes) -> bytes:
+    if raw.startswith(b"\x1f\x8b"):
+        return gzip.decompress(raw)
+    if raw.startswith(b"\x28\xb5\x2f\xfd"):
+        with zstandard.ZstdDecompressor(max_window_size=2**31).stream_reader(raw, read_across_frames=True) as stream:
+            return stream.read()
+    return raw
+
+
+def _globbed(path: Path) -> list[Path]:
     folder = Path(path.anchor)
-    return folder.glob(str(path.relative_to(folder)))
+    try:
+        return list(folder.glob(str(path.relative_to(folder))))
+    except (ValueError, OSError):  # no pattern, such as `a**b`; or a name that is too long
+        return []
 
 
 def _hint(path: Path) -> str:

@@ -70,7 +70,7 @@ def versions() -> dict[str, str]:
 
 def _cpu_name() -> str:
     try:
-        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+        for line in Path("/proc/cpuinfo").read_text("utf-8").split("\n"):
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     except OSError:

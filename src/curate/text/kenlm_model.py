@@ -42,7 +42,7 @@ class KenlmModel:
         try:
             self._model = kenlm.Model(str(path), config)
         except (OSError, RuntimeError) as error:
-            raise ValueError(str(error).strip().splitlines()[-1]) from error
+            raise ValueError(str(error).strip().split("\n")[-1]) from error
 
     def perplexities(self, texts: pa.Array) -> npt.NDArray[np.float64]:
         """Perplexity of each text (1 or more); NaN for a text that is blank.

@@ -89,7 +89,8 @@ def all_reasons() -> dict[str, Reason]:
 
 def _show_settings(section: str, kind: type[Settings]) -> None:
     out, defaults = console(stderr=False), kind()
-    out.print(Text.assemble((f"[{section}]", "bold"), f"  {inspect.cleandoc(kind.__doc__ or '').splitlines()[0]}"))
+    about, *_ = inspect.cleandoc(kind.__doc__ or "").split("\n")
+    out.print(Text.assemble((f"[{section}]", "bold"), f"  {about}"))
     off = {name for name, value in kind.blank.items() if getattr(defaults, name) is value}
     for name in (name for name in kind.__struct_fields__ if name not in off):
         effect = "verdicts only" if name in kind.thresholds else ""

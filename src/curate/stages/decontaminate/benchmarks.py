@@ -2,16 +2,16 @@
 
 import csv
 import io
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.errors import PlanError, nearest
-from curate.stages.named_files import named_files, text_of
+from curate.stages.named_files import lines_of, named_files, text_of
 
 SETTING = "decontaminate.benchmarks"
 FORMATS = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".txt")
@@ -93,9 +93,9 @@ def _items(path: Path, ending: str, *, with_names: bool) -> Iterator[Mapping[str
         return
     text = text_of(SETTING, path)
     if ending == ".txt":
-        yield from ({"": line} for line in text.splitlines() if line.strip())
+        yield from ({"": line} for line in lines_of(text) if line.strip())
     elif ending in {".csv", ".tsv"}:
-        rows = csv.reader(io.StringIO(text), delimiter="\t" if ending == ".tsv" else ",")
+        rows = _rows(path, text, "\t" if ending == ".tsv" else ",")
         names = next(rows, []) if with_names else []
         # Without names to look for, a head of names is one more item, too short to match anything.
         yield from (dict(zip(names or map(str, range(len(row))), row, strict=False)) for row in rows)
@@ -103,25 +103,45 @@ def _items(path: Path, ending: str, *, with_names: bool) -> Iterator[Mapping[str
         yield from _json_items(path, text, lines=ending == ".jsonl")
 
 
+def _rows(path: Path, text: str, delimiter: str) -> Iterator[list[str]]:
+    """Rows of a table as text, of which a field may be as long as it likes."""
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
+    rows = csv.reader(io.StringIO(text), delimiter=delimiter)
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise PlanError(
+            f"line {rows.line_num:,} of `{path}` is no CSV: {error}", hint=f"`{SETTING}` names it"
+        ) from error
+
+
 def _parquet_items(path: Path) -> Iterator[Mapping[str, Any]]:
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches():
                 yield from batch.to_pylist()
-    except (OSError, pa.ArrowException) as error:
+    except Exception as error:  # whatever a damaged file makes the library raise
         raise PlanError(f"`{SETTING}` names `{path}`, which cannot be read as Parquet: {error}") from error
 
 
 def _json_items(path: Path, text: str, *, lines: bool) -> Iterator[Mapping[str, Any]]:
-    for number, line in enumerate(text.splitlines() if lines else [text], 1):
+    for number, line in enumerate(lines_of(text) if lines else [text], 1):
         if not line.strip():
             continue
         try:
-            value = msgspec.json.decode(line)
-        except (msgspec.DecodeError, RecursionError) as error:
+            value = _decoded(line)
+        except (ValueError, RecursionError) as error:
             raise PlanError(f"line {number:,} of `{path}` is no JSON: {error}", hint=f"`{SETTING}` names it") from error
         for item in _listed(value):
             yield item if isinstance(item, dict) else {"": item}
+
+
+def _decoded(line: str) -> Any:
+    """The value in a line; NaN, Infinity and half a surrogate pair, which are no JSON, are written all the same."""
+    try:
+        return msgspec.json.decode(line)
+    except msgspec.DecodeError:
+        return json.loads(line)
 
 
 def _listed(value: Any) -> list[Any]:
@@ -136,7 +156,7 @@ def _listed(value: Any) -> list[Any]:
 def _strings(value: Any) -> Iterator[str]:
     """Every text in a value, however deep."""
     if isinstance(value, str):
-        yield value
+        yield value.encode(errors="replace").decode()
     elif isinstance(value, list):
         for inner in value:
             yield from _strings(inner)

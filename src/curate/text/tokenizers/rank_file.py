@@ -187,5 +187,5 @@ def _pattern(pattern: str) -> str:
 
 
 def _ranks(content: bytes) -> dict[bytes, int]:
-    pairs = (line.split() for line in content.splitlines() if line)
+    pairs = (line.split() for line in content.split(b"\n") if line.strip())
     return {binascii.a2b_base64(token, strict_mode=True): int(rank) for token, rank in pairs}

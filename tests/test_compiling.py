@@ -1,14 +1,16 @@
 """Kernels are compiled once, the user is told, and a folder that cannot be written stops nobody."""
 
 import os
-import pickle
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import msgspec
 import numba
 import pytest
 
+from curate import compiling
 from curate.compiling import announced_compiling
 from curate.events import Warned
 from curate.kernel_cache import choose_kernel_cache
@@ -45,11 +47,34 @@ def test_the_compiler_is_loaded_without_linear_algebra():
     assert loaded.stdout.decode().strip() == "False"
 
 
+def test_what_is_compiled_while_the_compiler_loads_waits_until_it_has(tmp_path):
+    """With an empty cache one thread loads numba's tables, another compiles; they would meet in the middle."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", _SIDE_BY_SIDE], check=True, env=environment)
+
+
+def test_a_process_that_helps_to_compile_and_is_stuck_is_ended(monkeypatch):
+    def start_child(_target):
+        return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], stdin=subprocess.PIPE)
+
+    monkeypatch.setattr(compiling, "start_child", start_child)
+    monkeypatch.setattr(compiling, "HELPER_SECONDS", 0.5)
+    told, stage, started = [], Quality(QualitySettings()), time.monotonic()
+    with announced_compiling(told.append, [stage]) as ready:
+        assert numba.njit(lambda x: x + 3)(1) == 4
+        ready(stage)
+        ready(stage)
+    assert time.monotonic() - started < 30
+    assert [event.message for event in told[1:]] == [
+        "the process that helps to compile was stuck for 0.5 s and was ended"
+    ]
+
+
 @pytest.mark.slow
 def test_what_the_second_process_compiles_is_not_compiled_again(monkeypatch, tmp_path):
     """Nor is a kernel compiled for one value of an argument alone."""
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    settings = pickle.dumps([(Quality, QualitySettings(signals="all"))])
+    settings = msgspec.json.encode([("quality", QualitySettings(signals="all"))])
     command = [sys.executable, "-c", _COUNTED]
     counted = [subprocess.run(command, check=True, input=settings, stdout=subprocess.PIPE) for _ in range(2)]
     first, second = [one.stdout.decode().splitlines() for one in counted]
@@ -57,6 +82,28 @@ def test_what_the_second_process_compiles_is_not_compiled_again(monkeypatch, tmp
     assert [line for line in first if "Literal[int]" in line] == []
     assert second == []
 
+
+_SIDE_BY_SIDE = """
+import sys, threading
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+from curate.compiling import load_compiler
+from numba import njit
+
+@njit
+def filled(size):
+    array = np.empty(size, np.uint64)
+    array[:] = 7
+    return array.sum()
+
+sys.setswitchinterval(1e-5)
+both = threading.Barrier(2)
+with ThreadPoolExecutor(2) as pool:
+    loading = pool.submit(lambda: (both.wait(), load_compiler()))
+    compiling = pool.submit(lambda: (both.wait(), filled(3))[1])
+    loading.result()
+    assert compiling.result() == 21
+"""
 
 _COUNTED = """
 from numba.core import event

@@ -1,15 +1,20 @@
 """The first run of an installation compiles its kernels: the user is told, and a second process helps."""
 
 import gc
-import pickle
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+import curate.text  # noqa: F401  (decides where kernels are kept, before numba is imported)
+from curate.child import start_child
 from curate.events import Emit, Warned
+from curate.stages import stage_class
 from curate.stages.contract import CorpusStage, Stage
 
 if TYPE_CHECKING:
@@ -20,13 +25,20 @@ _APART = ("quality",)
 """Stages that the second process compiles: half of all there is to compile."""
 _MEANWHILE = ("near_dup",)
 """Stages that are compiled while the run waits for the second process, where they were not before."""
+HELPER_SECONDS = 120.0
+"""How long the second process may take; kernels that it has not compiled by then, the run compiles itself."""
 
 
 def load_compiler() -> None:
-    """Have numba load what every kernel needs, from the cache too: 0.3 s that the first kernel pays otherwise."""
+    """Have numba load what every kernel needs, from the cache too: 0.3 s that the first kernel pays otherwise.
+
+    A kernel that another thread calls meanwhile waits: numba looks each of its tables through once, so whoever came in
+    the middle would compile with half of them. All kernels are loaded and compiled under the lock that is taken here.
+    """
+    from numba.core.compiler_lock import global_compiler_lock
     from numba.core.registry import cpu_target
 
-    with _no_linear_algebra():
+    with global_compiler_lock, _no_linear_algebra():
         cpu_target.typing_context.refresh()
         cpu_target.target_context.refresh()
 
@@ -59,7 +71,7 @@ def announced_compiling(emit: Emit, stages: Sequence[Stage]) -> Iterator[Callabl
     """
     from numba.core import event
 
-    helper = _Helper(stages)
+    helper = _Helper(stages, emit)
 
     class Compiling(event.Listener):  # type: ignore[misc]
         depth = 0
@@ -90,28 +102,26 @@ def announced_compiling(emit: Emit, stages: Sequence[Stage]) -> Iterator[Callabl
 class _Helper:
     """A process that compiles the kernels of some stages and keeps them in numba's cache."""
 
-    def __init__(self, stages: Sequence[Stage]) -> None:
+    def __init__(self, stages: Sequence[Stage], emit: Emit) -> None:
         self.called = False
+        self._emit = emit
         self._apart = [stage for stage in stages if stage.name in _APART]
         corpus_stages = [stage for stage in stages if isinstance(stage, CorpusStage)]
         self._meanwhile = [s for s in corpus_stages if s.name in _MEANWHILE and set(s.needs) <= {"id", "text"}]
         self._process: subprocess.Popen[bytes] | None = None
+        self._until = 0.0
         self._waiting = threading.Lock()
 
     def start(self) -> None:
         if not self._apart:
             return
-        code = "from curate.compiling import compile_kernels; compile_kernels()"
+        asked = [(stage.name, stage.settings) for stage in self._apart]
         with suppress(OSError):  # where it cannot be had, the run compiles everything itself
-            self._process = subprocess.Popen(  # noqa: S603  (our own code)
-                [sys.executable, "-c", code],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
+            self._process = start_child("curate.compiling:compile_kernels")
+            self._until = time.monotonic() + HELPER_SECONDS
             assert self._process.stdin is not None
             with self._process.stdin as pipe:
-                pickle.dump([(type(stage), stage.settings) for stage in self._apart], pipe)
+                pipe.write(msgspec.json.encode(asked))
 
     def wait_for(self, stage: Stage) -> None:
         """Wait for the kernels of a stage, if they are being compiled; until then others are compiled here."""
@@ -120,20 +130,28 @@ class _Helper:
         with self._waiting:
             while self._meanwhile and self._process.poll() is None:
                 self._meanwhile.pop().observe(_documents())
-            self._process.wait()
+            try:
+                self._process.wait(max(0.0, self._until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                self.stop()
+                self._emit(
+                    Warned(f"the process that helps to compile was stuck for {HELPER_SECONDS:g} s and was ended")
+                )
 
     def stop(self) -> None:
         """What has been compiled so far is kept."""
         if self._process:
-            self._process.terminate()
+            self._process.kill()
             self._process.wait()
 
 
 def compile_kernels() -> None:
     """Have the stages that stdin names, with their settings, measure three documents for the sake of their kernels."""
     gc.disable()
-    for stage, settings in pickle.load(sys.stdin.buffer):  # noqa: S301  (our own data)
-        stage(settings).measure(_documents())
+    for name, settings in msgspec.json.decode(sys.stdin.buffer.read()):
+        kind = stage_class(name)
+        stage = kind(msgspec.convert(settings, kind.settings_type))  # type: ignore[call-arg]  # not part of the protocol
+        stage.measure(_documents())
 
 
 def _documents() -> "pa.RecordBatch":

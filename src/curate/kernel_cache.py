@@ -1,4 +1,7 @@
-"""Where compiled kernels are kept between processes."""
+"""Where compiled kernels and derived tables are kept between processes: never in a folder that the user did not name.
+
+numba's cache holds pickles and machine code, which are run when they are read: whoever can write it can run code.
+"""
 
 import os
 import tempfile
@@ -8,16 +11,26 @@ from pathlib import Path
 def choose_kernel_cache(package: Path) -> None:
     """Make sure that numba has a folder to write to, without which it refuses to define a kernel at all.
 
-    It takes the folder of the source, else the user's cache folder. Where neither can be written, a temporary
-    folder serves this process alone.
+    That is ``NUMBA_CACHE_DIR`` where it is set, else the folder of the source, else the user's cache folder. Where none
+    can be written, a temporary folder, which only this user can read, serves this process alone.
 
     Args:
         package: the folder of the kernels' source.
     """
-    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    if "NUMBA_CACHE_DIR" in os.environ or _writable(package / "__pycache__") or _writable(Path(home) / "numba"):
-        return
-    os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="curate-kernels-")
+    own, given = user_cache_folder() / "numba", os.environ.get("NUMBA_CACHE_DIR")
+    if given:
+        os.environ["NUMBA_CACHE_DIR"] = str(Path(given).absolute())  # a child process works in another folder
+    elif not _writable(package / "__pycache__"):
+        os.environ["NUMBA_CACHE_DIR"] = str(own) if _writable(own) else tempfile.mkdtemp(prefix="curate-kernels-")
+
+
+def user_cache_folder() -> Path:
+    """``$XDG_CACHE_HOME``, else ``~/.cache``.
+
+    A relative path does not count, as that variable's specification has it: it would be a folder of the corpus.
+    """
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return given if given.is_absolute() else Path.home() / ".cache"
 
 
 def _writable(folder: Path) -> bool:

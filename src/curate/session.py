@@ -53,6 +53,7 @@ from curate.ui.terminal import TerminalFace
 
 if TYPE_CHECKING:
     from curate.report.model import Report
+    from curate.report.page import ReportMaker
 
 Face = TerminalFace | PlainFace | QuietFace
 
@@ -211,6 +212,8 @@ class Session:
             write_manifest(directory.manifest, manifest)
             face(Working("drawing the report"))
             made = report.make()
+            for warning in _undrawn(report, self.output):
+                face(warning)
         engine.close()
         return made
 
@@ -271,6 +274,16 @@ def _stage_notes(stages: Sequence[Stage]) -> list[Warned]:
     """Load what the stages need, and what they have to say about it."""
     speaking = [stage for stage in stages if hasattr(stage, "warnings")]
     return [Warned(f"{stage.name}: {text}") for stage in speaking for text in stage.warnings()]
+
+
+def _undrawn(maker: "ReportMaker", run: str) -> list[Warned]:
+    """What the user should know of charts that are not on the page."""
+    if not maker.undrawn:
+        return []
+    number, first = len(maker.undrawn), maker.undrawn[0]
+    charts = f"{number} charts" if number > 1 else f"the chart `{first.title}`"
+    message = f"the report shows numbers in place of {charts}: {first.problem}"
+    return [Warned(message, hint=shlex.join(["curate", "report", run]))]
 
 
 def _face(face: str, err: Console, quiet: int) -> Face:
@@ -358,6 +371,8 @@ def redraw(
     with ReportMaker(folder, config.report, engine.spread) as maker:
         report = maker.make()
     engine.close()
+    for warning in _undrawn(maker, run):
+        note(console(), "warning", warning.message, warning.hint)
     page = folder / "report.html"
     if json:
         sys.stdout.write(msgspec.json.encode(report.summary).decode() + "\n")

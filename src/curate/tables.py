@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from curate.kernel_cache import user_cache_folder
+
 Tables = dict[str, npt.NDArray[Any]]
 
 
 def cache_folder() -> Path:
     """``$CURATE_CACHE_DIR``, else ``curate`` in the user's cache folder."""
-    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(os.environ.get("CURATE_CACHE_DIR") or Path(home) / "curate")
+    return Path(os.environ.get("CURATE_CACHE_DIR") or user_cache_folder() / "curate")
 
 
 def derived(name: str, version: str, build: Callable[[], Tables]) -> Tables:

@@ -1,6 +1,7 @@
 """Each chart with what it shows as a sentence and its numbers as a table: nobody needs to see it to read it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -8,14 +9,21 @@ from curate.report import charts, quantities
 from curate.report.duplicates import Duplicates
 from curate.report.measures import Histogram
 from curate.report.model import Findings, Step
+from curate.report.vega import NotDrawn
+
+Shown = TypeVar("Shown")
 
 
 class Drawing(msgspec.Struct, frozen=True, kw_only=True):
-    """A drawing with its finding as a sentence and its numbers as a table."""
+    """A drawing with its finding as a sentence and its numbers as a table.
+
+    Where it could not be drawn, ``svg`` is empty and ``problem`` says why.
+    """
 
     id: str
     title: str
     svg: str
+    problem: str = ""
     finding: str
     headers: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -31,7 +39,7 @@ def _drawn(findings: Findings) -> Iterator[Drawing]:
         yield Drawing(
             id="flow",
             title="Documents through the stages",
-            svg=charts.flow_chart(findings.flow),
+            **_picture(charts.flow_chart, findings.flow),
             finding=_finding_of_flow(findings.flow),
             headers=(),
             rows=(),
@@ -48,7 +56,7 @@ def _drawn(findings: Findings) -> Iterator[Drawing]:
         yield Drawing(
             id=f"measure-{histogram.measure}",
             title=histogram.measure,
-            svg=charts.histogram_chart(histogram),
+            **_picture(charts.histogram_chart, histogram),
             finding=_finding_of_histogram(histogram),
             headers=("from", "to", "documents", what_if),
             rows=tuple(rows),
@@ -58,7 +66,7 @@ def _drawn(findings: Findings) -> Iterator[Drawing]:
         yield Drawing(
             id="clusters",
             title="Cluster sizes",
-            svg=charts.cluster_chart(duplicates),
+            **_picture(charts.cluster_chart, duplicates),
             finding=_finding_of_clusters(duplicates),
             headers=("documents in a cluster", "clusters"),
             rows=tuple((f"{size.documents:,}", f"{size.clusters:,}") for size in duplicates.sizes[:60]),
@@ -67,11 +75,19 @@ def _drawn(findings: Findings) -> Iterator[Drawing]:
         yield Drawing(
             id="catch",
             title="Which pairs are compared",
-            svg=charts.catch_chart(duplicates),
+            **_picture(charts.catch_chart, duplicates),
             finding=_finding_of_catch(duplicates),
             headers=("similarity", "compared"),
             rows=tuple((f"{at:g}", quantities.share(chance)) for at, chance in duplicates.curve),
         )
+
+
+def _picture(chart: Callable[[Shown], str], shown: Shown) -> dict[str, str]:
+    """The fields ``svg`` and ``problem``: a chart that cannot be drawn costs the page no more than the chart."""
+    try:
+        return {"svg": chart(shown)}
+    except NotDrawn as why:
+        return {"svg": "", "problem": str(why)}
 
 
 def _finding_of_flow(flow: Sequence[Step]) -> str:

@@ -46,6 +46,7 @@ class ReportMaker:
     """Makes the report of a run, beginning while the run still writes its shards.
 
     Two threads of its own look at the judgments and draw the charts, the latter while texts to show are looked for.
+    When it is made, ``undrawn`` are the charts that could not be drawn; the page has their numbers.
 
     Args:
         run_dir: the run directory.
@@ -58,6 +59,7 @@ class ReportMaker:
         self._pool = ThreadPoolExecutor(2)
         self._findings: Future[Findings] | None = None
         self._figures: list[Future[dict[str, Drawing]]] = []
+        self.undrawn: tuple[Drawing, ...] = ()
 
     def begin(self, manifest: Mapping[str, Any]) -> None:
         """Look at the judgments, all of which are there, and draw what they say; returns at once."""
@@ -76,6 +78,7 @@ class ReportMaker:
         assert self._findings
         report = build_report(self._run_dir, self._settings, self._findings.result())
         write_report(self._run_dir, report, self._figures[0].result)
+        self.undrawn = tuple(figure for figure in self._figures[0].result().values() if figure.problem)
         return report
 
     def __enter__(self) -> Self:

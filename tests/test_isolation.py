@@ -69,8 +69,6 @@ def folder_of_traps(folder: Path, without: set[str] = frozenset()) -> Path:
 
 def start(started: list[str], *words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     own = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "CURATE", "NUMBA"))}
-    home = cwd.parent / "home"
-    home.mkdir(exist_ok=True)
     given = {"NUMBA_CACHE_DIR": str(cwd.parent / "kernels"), **environment}
     return subprocess.run(
         [*started, *words], cwd=cwd, env={**own, **given}, capture_output=True, text=True, check=False, timeout=600
@@ -138,7 +136,7 @@ def test_no_verb_runs_a_trap(tmp_path, started, environment, verbs):
         (folder / f"{side}.jsonl").write_text("".join(json.dumps(text) + "\n" for text in texts))
     for words in verbs:
         done = start(
-            command, *words, cwd=folder, **{"NUMBA_CACHE_DIR": os.environ.get("NUMBA_CACHE_DIR", ""), **environment}
+            started, *words, cwd=folder, **{"NUMBA_CACHE_DIR": os.environ.get("NUMBA_CACHE_DIR", ""), **environment}
         )
         assert done.returncode == 0, (words, done.stderr)
         assert sorted(path.name for path in (tmp_path / "ran").iterdir()) == [], words

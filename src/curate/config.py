@@ -65,6 +65,8 @@ class GateSettings(Settings, frozen=True):
     min_kept: float = 0.0
     max_source_near_dup: float = 1.0
     """Share of the documents of any one source that near_dup may remove; 1 looks at no source."""
+    max_unknown: float = 0.05
+    """Share of the characters of the kept text that the tokenizer may not know."""
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:

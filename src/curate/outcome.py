@@ -16,6 +16,7 @@ from curate import __version__
 from curate.config import DEFAULT, GateSettings
 from curate.engine.profile import Profile
 from curate.engine.raw_tokens import RawTokens
+from curate.engine.unknown_characters import UnknownCharacters
 from curate.plan import Plan
 from curate.recipes import recipe
 from curate.shards.index import ShardIndex
@@ -39,6 +40,8 @@ class Outcome:
     books: Books
     index: ShardIndex | None
     tokens: RawTokens | None
+    unknown: UnknownCharacters | None
+    """What the tokenizer did not know; None where nothing was tokenized."""
     audits: Mapping[str, Mapping[str, float]]
     """What corpus stages say of their own judgments, by stage."""
     profile: Profile
@@ -97,7 +100,7 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
         "machine": machine(),
         "versions": versions(),
         "warnings": warnings,
-        "gates": [*gates(plan.config.gates, books), *_source_gates(outcome, directory)],
+        "gates": [*gates(plan.config.gates, books), *_source_gates(outcome, directory), *_unknown_gate(outcome)],
     }
 
 
@@ -177,6 +180,14 @@ def _source_gates(outcome: Outcome, directory: RunDirectory) -> list[dict[str, A
     return [{"name": "max_source_near_dup", "limit": limit, "value": value, "passed": value <= limit, "source": worst}]
 
 
+def _unknown_gate(outcome: Outcome) -> list[dict[str, Any]]:
+    """The gate on what the tokenizer does not know, where there is one."""
+    if outcome.unknown is None:
+        return []
+    limit, value = outcome.plan.config.gates.max_unknown, outcome.unknown.share
+    return [{"name": "max_unknown", "limit": limit, "value": value, "passed": value <= limit}]
+
+
 def peak_rss_bytes() -> int:
     """Highest resident memory of this process so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -226,11 +237,13 @@ def _parts(plan: Plan, directory: RunDirectory) -> list[dict[str, Any]]:
 
 
 def _tokens(outcome: Outcome) -> dict[str, Any] | None:
-    if outcome.index is None or outcome.tokens is None:
+    if outcome.index is None or outcome.tokens is None or outcome.unknown is None:
         return None
     return {
         "kept": outcome.index.tokens,
         "raw": outcome.tokens._asdict(),
+        "characters": outcome.unknown.characters,
+        "unknown": outcome.unknown.as_data(),
         "tokenizer": outcome.index.tokenizer.name,
         "fingerprint": outcome.index.tokenizer.fingerprint,
     }

@@ -22,6 +22,7 @@ from curate.engine.profile import Profile, cpu_seconds
 from curate.engine.raw_tokens import RawTokens, raw_tokens
 from curate.engine.sharding import cut, write_shards
 from curate.engine.step import Step
+from curate.engine.unknown_characters import UnknownCharacters, unknown_characters
 from curate.engine.whole_corpus import resolve
 from curate.errors import PlanError
 from curate.events import Emit, PassFinished, PassStarted, Working
@@ -168,12 +169,12 @@ class _Run:
             self.audits[stage.name] = audit
         self.judges += (Step(stage, "judge"),)
 
-    def _finished(self) -> tuple[Books, ShardIndex | None, RawTokens | None]:
-        """The books, the shards and the tokens of the raw corpus: three things to be made side by side."""
+    def _finished(self) -> tuple[Books, ShardIndex | None, RawTokens | None, UnknownCharacters | None]:
+        """The books, the shards, the tokens of the raw corpus and what was unknown: to be made side by side."""
         encoder = self.plan.encoder
         if encoder is None:
             shutil.rmtree(self.directory.shards, ignore_errors=True)  # of an earlier run that made tokens
-            return self._close_books(), None, None
+            return self._close_books(), None, None, None
         self.emit(Working("cutting shards"))
         with self.profile.step("shards"):
             step, seed, parts = Step(encoder, "encode"), self.plan.config.run.seed, len(self.plan.parts)
@@ -183,9 +184,10 @@ class _Run:
                 lambda: write_shards(cutting, self.plan, step, self.directory, self.engine),
                 self._close_books,
                 lambda: raw_tokens(cutting.tokens, encoder, self.judges, self.directory, parts, self.engine, seed),
+                lambda: unknown_characters(encoder, self.judges, self.directory, parts, self.engine),
             )
             made: dict[int, Any] = dict(self.engine.map(lambda at: (at, tasks[at]()), range(len(tasks))))
-        return made[1], made[0], made[2]
+        return made[1], made[0], made[2], made[3]
 
     def _close_books(self) -> Books:
         """The books, which balance; and whoever waits for all judgments is told."""

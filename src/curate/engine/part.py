@@ -28,7 +28,7 @@ from curate.corpus.quarantine import SCHEMA as QUARANTINE_SCHEMA
 from curate.corpus.reader import Chunk, chunks
 from curate.engine.base import Engine
 from curate.engine.profile import PARSE, READ, WRITE, Effort, Profile, Stopwatch
-from curate.engine.row_group import Columns, RowGroup, one_array, row_groups
+from curate.engine.row_group import Columns, RowGroup, one_array, one_batch, row_groups
 from curate.engine.step import Mask, Settled, Step, entering_mask, input_key, reason_counts, settle, staying
 from curate.events import Advanced, Emit, StageCounts
 from curate.plan import Plan
@@ -139,7 +139,7 @@ class PassTask:
         keys = keys_of(file)
         if keys is None or keys.measure != step.measure_key(self._input_key(step, part)):
             return None
-        return _one_batch(read_columns(file, step.schema.names).cast(step.schema))
+        return one_batch(read_columns(file, step.schema.names).cast(step.schema))
 
     def _earlier_columns(self, part: Part) -> dict[str, pa.Array]:
         """Measures of earlier passes that a stage of this one reads, and edits of the text."""
@@ -346,8 +346,3 @@ def _dictionary(schema: pa.Schema) -> list[str]:
 
 def _reasons(file: Path) -> pa.Array:
     return one_array(read_columns(file, ["reasons"]).column("reasons"))
-
-
-def _one_batch(table: pa.Table) -> pa.RecordBatch:
-    arrays = [one_array(table.column(name)) for name in table.schema.names]
-    return pa.RecordBatch.from_arrays(arrays, schema=table.schema)

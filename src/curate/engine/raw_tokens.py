@@ -87,7 +87,7 @@ def raw_tokens(
         chosen = table.take(pa.array(group.rows)).combine_chunks()
         text = chosen.column("text").combine_chunks() if len(chosen) else pa.array([], pa.large_string())
         text = text if isinstance(text, pa.Array) else pa.concat_arrays(text.chunks)
-        return len(encoder.encode(text).flatten()), int(pc.sum(chosen.column("raw_bytes")).as_py() or 0)
+        return len(encoder.encode(text).ids.flatten()), int(pc.sum(chosen.column("raw_bytes")).as_py() or 0)
 
     measured = np.array(list(engine.spread(encode, groups)), np.float64).reshape(-1, 2)
     sampled = sum(len(group.rows) for group in groups)

@@ -84,6 +84,12 @@ def _text_lengths(batch: pa.RecordBatch) -> np.ndarray:
     return np.diff(offsets)
 
 
+def one_batch(table: pa.Table) -> pa.RecordBatch:
+    """A table in one piece."""
+    arrays = [one_array(table.column(name)) for name in table.schema.names]
+    return pa.RecordBatch.from_arrays(arrays, schema=table.schema)
+
+
 def one_array(column: pa.ChunkedArray) -> pa.Array:
     """A column of a table in one piece."""
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks or [pa.array([], column.type)])

@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate.engine.base import Engine
-from curate.engine.step import Step, entering_mask, scattered
+from curate.engine.row_group import one_batch
+from curate.engine.step import COUNTS, Step, entering_mask, scattered
 from curate.plan import Plan
 from curate.shards.cutting import Cutter
 from curate.shards.index import INDEX_FILE, At, ShardEntry, ShardIndex, write_index
@@ -45,12 +46,20 @@ class Cutting(NamedTuple):
 
 
 class _Counted(NamedTuple):
-    """Tokens of the documents of one part, which of them are kept, and what they were counted from."""
+    """What was counted of the documents of one part, which of them are kept, and what they were counted from."""
 
     part: int
-    counts: pa.Array
+    counts: pa.RecordBatch
     kept: npt.NDArray[np.bool_]
     key: str
+
+    @property
+    def kept_tokens(self) -> npt.NDArray[np.int64]:
+        """Tokens of each kept document."""
+        tokens: npt.NDArray[np.int64] = (
+            self.counts.column("n_tokens").filter(pa.array(self.kept)).to_numpy(zero_copy_only=False)
+        )
+        return tokens
 
 
 class _Places(NamedTuple):
@@ -69,14 +78,14 @@ class _Places(NamedTuple):
         return found
 
     def write(self, step: Step, directory: RunDirectory) -> None:
-        """Write the encoder's judgments: ``n_tokens, shard, offset``."""
+        """Write the encoder's judgments: what was counted, and the place in the shards."""
         part, counts, kept, key = self.counted
         file, schema = directory.part(step.stage.name, part), Step(step.stage, "judge").schema
         keys = Keys(key, digest(key, self.shard.tobytes(), self.offset.tobytes()))
         if keys_of(file) == keys:
             return
         places = {
-            "n_tokens": counts,
+            **{name: counts.column(name) for name in COUNTS.names},
             "shard": scattered(pa.array(self.shard), kept),
             "offset": scattered(pa.array(self.offset), kept),
         }
@@ -105,14 +114,14 @@ def cut(plan: Plan, step: Step, judges: tuple[Step, ...], directory: RunDirector
 
     def count(part: int) -> _Counted:
         cached = directory.cached(step.stage.name, part)
-        counts = read_columns(cached, ["n_tokens"]).column("n_tokens").combine_chunks()
+        counts = one_batch(read_columns(cached, COUNTS.names))
         made_from = keys_of(cached)
         return _Counted(part, counts, entering_mask(directory, judges, part), made_from.verdict if made_from else "")
 
     def places() -> Iterator[_Places]:
         nonlocal tokens
         for counted in engine.spread(count, [part.index for part in plan.parts]):
-            kept = counted.counts.filter(pa.array(counted.kept)).to_numpy(zero_copy_only=False)
+            kept = counted.kept_tokens
             tokens += int(kept.sum())
             yield _Places(counted, *cutter.cut(kept))
 

@@ -30,8 +30,10 @@ Columns = Callable[[str], pa.Array]
 Values = TypeVar("Values", pa.Array, pa.RecordBatch)
 
 REASONS = pa.field("reasons", pa.list_(pa.string()))
-TOKENS = pa.schema([("n_tokens", pa.int64()), ("input_ids", pa.large_list(pa.uint32()))])
-"""What is kept of an encoder: lengths apart from ids, so that cutting shards reads a few bytes a document."""
+COUNTS = pa.schema([("n_tokens", pa.int64()), ("characters", pa.int64()), ("unknown", pa.int64())])
+"""What is counted of each text that is encoded: tokens, characters, and those of them that are unknown."""
+TOKENS = COUNTS.append(pa.field("input_ids", pa.large_list(pa.uint32())))
+"""What is kept of an encoder: counts apart from ids, so that cutting shards reads a few bytes a document."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,10 @@ class Step:
             return measures.add_column(0, REASONS, pa.nulls(len(batch), REASONS.type))
         if self.role == "observe":
             return self.stage.observe(batch)  # type: ignore[attr-defined]
-        ids = self.stage.encode(batch.column("text"))  # type: ignore[attr-defined]
-        lengths = pc.list_value_length(ids).cast(pa.int64())
-        return pa.RecordBatch.from_arrays([lengths, ids], schema=TOKENS)
+        text = batch.column("text")
+        ids, unknown = self.stage.encode(text)  # type: ignore[attr-defined]
+        counts = [pc.list_value_length(ids).cast(pa.int64()), pc.utf8_length(text).cast(pa.int64()), unknown]
+        return pa.RecordBatch.from_arrays([*counts, ids], schema=TOKENS)
 
     def judged(self, rows: pa.RecordBatch, entering: Mask) -> tuple[pa.RecordBatch, Mask]:
         """Rows with their reasons, and which documents stay in."""

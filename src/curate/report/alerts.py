@@ -49,6 +49,7 @@ def find_alerts(
     found = [
         *_gates(manifest),
         *_nothing_kept(manifest),
+        *_unknown_characters(manifest),
         *_other_languages(manifest, languages),
         *_skewed_sources(manifest, sources),
         *_quarantine(manifest),
@@ -97,6 +98,25 @@ def _nothing_kept(manifest: Mapping[str, Any]) -> Iterator[Alert]:
     counts = manifest["counts"]
     if counts["read"] and not counts["kept"]:
         yield Alert(level="problem", title="No document was kept", section="flow")
+
+
+def _unknown_characters(manifest: Mapping[str, Any]) -> Iterator[Alert]:
+    unknown = (manifest.get("tokens") or {}).get("unknown", {})
+    if not unknown.get("characters"):
+        return
+    example, count = unknown["example"], quantities.count
+    letters = " ".join(
+        f"`{letter}` ({point})" if letter.isprintable() and not letter.isspace() else point
+        for letter, point in zip(example["characters"], example["code_points"], strict=True)
+    )
+    documents = f"{count(unknown['documents'])} document{'s' * (unknown['documents'] != 1)}"
+    yield Alert(
+        level="warning",
+        title=f"The tokenizer does not know {quantities.share(unknown['share'])} of the characters of the kept text:"
+        f" {count(unknown['characters'])} in {documents}, such as {letters} in `{example['document']}`",
+        detail="They are not in the shards, or only as the unknown token. `gates.max_unknown` sets how many may be.",
+        section="tokens",
+    )
 
 
 def _other_languages(manifest: Mapping[str, Any], languages: Sequence[Group]) -> Iterator[Alert]:

@@ -8,7 +8,7 @@ import msgspec
 from curate.errors import InputError
 from curate.shards.settings import ShardSettings
 from curate.shards.whole_file import whole_file
-from curate.text.tokenizers import Tokenizer, load_tokenizer
+from curate.text.tokenizers import AddedTokens, Tokenizer, load_tokenizer
 
 INDEX_FILE = "index.json"
 SCHEMA_VERSION = 1
@@ -56,6 +56,7 @@ class TokenizerEntry(msgspec.Struct, frozen=True, kw_only=True):
         end_of_document_id: its id.
         file: name of the vocabulary's copy in the folder; None when an installed package carries it.
         pattern: split pattern of a ``.tiktoken`` file.
+        added_tokens: which ordinary added tokens of a ``tokenizer.json`` text became.
     """
 
     name: str
@@ -65,6 +66,7 @@ class TokenizerEntry(msgspec.Struct, frozen=True, kw_only=True):
     end_of_document_id: int
     file: str | None
     pattern: str | None
+    added_tokens: AddedTokens = "words"
 
 
 class ShardIndex(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,6 +163,7 @@ def tokenizer_of(folder: Path, index: ShardIndex) -> Tokenizer:
         str(folder / entry.file) if entry.file else entry.name,
         end_of_document=entry.end_of_document,
         pattern=entry.pattern or "auto",
+        added_tokens=entry.added_tokens,
     )
     if tokenizer.fingerprint != entry.fingerprint:
         raise InputError(f"The tokenizer `{entry.name}` is not the one that wrote these shards.", where=str(folder))

@@ -22,6 +22,9 @@ from curate.shards.origin import Origin, Spans, UnreadableRun
 from curate.shards.reader import read_blocks
 from curate.shards.whole_file import sha256_of
 
+SAMPLES = 100
+"""Documents that are decoded and compared with their text where not all are."""
+
 
 class Problem(msgspec.Struct, frozen=True):
     """Something that is wrong: the file, the document's id (or empty), and a sentence."""
@@ -39,8 +42,12 @@ class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
         documents: documents read.
         tokens: tokens read.
         bytes: bytes hashed.
-        decoded: sample documents decoded.
-        compared: samples whose text was compared with the run's document.
+        decoded: documents decoded, all of them or a sample.
+        compared: documents whose decoded text was compared with the run's document, with its edits.
+        rewritten: of these, how many come back as the tokenizer writes them (in lower case, say) with nothing lost.
+        lacking: of these, how many come back without characters that the tokenizer does not know. Where it leaves no
+            trace of them, not even an unknown token, that is a problem, too.
+        first_lacking: id of the first of them, and what it lacks.
         traced: documents whose span was compared with the run's record.
         problems: empty when all is well.
     """
@@ -51,6 +58,9 @@ class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     decoded: int
     compared: int
+    rewritten: int
+    lacking: int
+    first_lacking: str
     traced: int
     problems: list[Problem]
 
@@ -60,13 +70,13 @@ class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
         return not self.problems
 
 
-def verify(folder: Path, run: Path | None = None, *, samples: int = 100) -> VerifyReport:
+def verify(folder: Path, run: Path | None = None, *, every: bool = False) -> VerifyReport:
     """Check a folder of shards against its index, its tokenizer and, if it is there, its run.
 
     Args:
         folder: holds ``index.json``.
         run: folder of the run; when not given, the one around ``folder``.
-        samples: documents to decode, spread evenly over the corpus.
+        every: decode all documents, not `SAMPLES` of them, spread evenly over the corpus.
 
     Raises:
         InputError: there is no readable index.
@@ -74,9 +84,9 @@ def verify(folder: Path, run: Path | None = None, *, samples: int = 100) -> Veri
     """
     origin = Origin.of(run or folder.absolute().parent)
     try:
-        return _Verification(folder, origin, samples).report()
+        return _Verification(folder, origin, every=every).report()
     except UnreadableRun as error:
-        report = _Verification(folder, None, samples).report()
+        report = _Verification(folder, None, every=every).report()
         unread = Problem(error.file, "", f"The shards were not compared with their run: {error.reason}")
         return msgspec.structs.replace(report, problems=[unread, *report.problems])
 
@@ -84,21 +94,25 @@ def verify(folder: Path, run: Path | None = None, *, samples: int = 100) -> Veri
 class _Verification:
     """One walk over all shards; the attributes of a `VerifyReport` fill up on the way."""
 
-    def __init__(self, folder: Path, origin: Origin | None, samples: int) -> None:
+    def __init__(self, folder: Path, origin: Origin | None, *, every: bool) -> None:
         self.folder = folder
         self.index = read_index(folder)
         self.problems: list[Problem] = []
         self.tokenizer = tokenizer_of(folder, self.index)
         self.origin = origin
-        self.samples = np.unique(np.linspace(0, self.index.documents - 1, samples).astype(np.int64))
+        spread = np.linspace(0, self.index.documents - 1, SAMPLES).astype(np.int64)
+        self.samples = np.arange(self.index.documents) if every else np.unique(spread)
         self.first = 0  # ordinal of the next block's first document, by the index
         self.shards = self.documents = self.tokens = self.bytes = self.decoded = self.compared = self.traced = 0
+        self.rewritten = self.lacking = 0
+        self.first_lacking = self.lacking_file = ""
 
     def report(self) -> VerifyReport:
         for number, entry in enumerate(self.index.shards):
             self._check_hashes(entry)
             self._check_shard(number, entry)
         self._check_totals()
+        self._check_lacking()
         counts = {name: getattr(self, name) for name in VerifyReport.__struct_fields__}
         return VerifyReport(**counts)
 
@@ -198,9 +212,30 @@ class _Verification:
             return None
         original = self.origin.text(int(spans.part[row]), int(spans.row[row]))
         self.compared += 1
-        if text != original and not self._encodes_to(original, tokens):
+        if text == original:
+            return None
+        if not self._encodes_to(original, tokens):
             return self._problem(entry.file, "The decoded text is not the text of the run's document.", name)
-        return None
+        return self._count_as_lossy(entry, name, original)
+
+    def _count_as_lossy(self, entry: ShardEntry, name: str, original: str) -> None:
+        """The ids are the tokenizer's, but do not give the text back: is it written otherwise, or is something lost?"""
+        places = self.tokenizer.unknown_places(original)
+        if not places:
+            self.rewritten += 1
+            return
+        self.lacking += 1
+        if self.lacking == 1:
+            letters = list(dict.fromkeys(original[place] for place in places))[:8]
+            lost = " ".join(f"{letter!r} (U+{ord(letter):04X})" for letter in letters)
+            self.first_lacking = f"{name}: {lost}"
+            self.lacking_file = entry.file
+
+    def _check_lacking(self) -> None:
+        if self.lacking and self.tokenizer.drops_unknown:
+            documents = f"{self.lacking:,} of {self.compared:,} compared documents"
+            sentence = f"{documents} lack characters that the tokenizer drops without a trace: {self.first_lacking}."
+            self._problem(self.lacking_file, sentence)
 
     def _encodes_to(self, text: str, tokens: npt.NDArray[Any]) -> bool:
         """Whether the ids are right all the same: a tokenizer that normalises cannot give the text back."""

@@ -88,12 +88,27 @@ class Rewriter(Stage, Protocol):
         """The new text (``large_string``, no nulls) and the measures, row for row."""
 
 
+class Encoded(NamedTuple):
+    """Texts as token ids, and what the ids do not say.
+
+    Attributes:
+        ids: ``large_list<uint32>`` for each text, end-of-document mark included.
+        unknown: ``int64``: characters of each text that became the unknown token, or that no id stands for.
+    """
+
+    ids: pa.Array
+    unknown: pa.Array
+
+
 @runtime_checkable
 class Encoder(Stage, Protocol):
     """A stage that turns text into token ids."""
 
-    def encode(self, text: pa.Array) -> pa.Array:
-        """``large_list<uint32>`` of ids for each text, end-of-document mark included."""
+    def encode(self, text: pa.Array) -> Encoded:
+        """Ids for each text (``large_string``, no nulls)."""
+
+    def unknown_places(self, text: str) -> Sequence[int]:
+        """Places (in characters) of what `encode` counts as unknown in a text."""
 
 
 TO = "to"

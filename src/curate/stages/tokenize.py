@@ -1,7 +1,7 @@
 """Turn the documents that stay into token ids.
 
-The last stage removes nothing. It measures how many tokens a document has, which shard it lands in and where,
-so that each span of a shard leads back to its document.
+The last stage removes nothing. It measures how many tokens and characters a document has, how many of these the
+tokenizer does not know, which shard it lands in and where, so that each span of a shard leads back to its document.
 """
 
 from collections.abc import Mapping
@@ -10,9 +10,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from curate.stages.contract import Reason, Settings
-from curate.text.tokenizers import Tokenizer, load_tokenizer
+from curate.stages.contract import Encoded, Reason, Settings
+from curate.text.tokenizers import AddedTokens, Tokenizer, load_tokenizer
 
 
 class TokenizeSettings(Settings, frozen=True):
@@ -24,15 +25,19 @@ class TokenizeSettings(Settings, frozen=True):
         backend: library that encodes. ``auto`` takes fastokens where it agrees with the reference (tiktoken
             for ``.tiktoken`` vocabularies, huggingface for ``tokenizer.json``) on about 200 probe texts, else
             the reference.
-        end_of_document: text of the control token that ends each document; ``auto`` takes the likeliest.
+        end_of_document: token that ends each document, one that text cannot become; ``auto`` takes the likeliest
+            control token.
         pattern: how a ``.tiktoken`` file splits text: ``auto`` recognises the published files, else the name
             of a published encoding or a regular expression.
+        added_tokens: which ordinary added tokens of a ``tokenizer.json`` documents may become: ``words``, or ``all``,
+            also those that look like control tokens (``<think>``). Special ones never come from text.
     """
 
     tokenizer: str = "cl100k_base"
     backend: Literal["auto", "fastokens", "tiktoken", "huggingface"] = "auto"
     end_of_document: str = "auto"
     pattern: str = "auto"
+    added_tokens: AddedTokens = "words"
 
     def __post_init__(self) -> None:
         for field in ("tokenizer", "end_of_document", "pattern"):
@@ -43,21 +48,22 @@ class TokenizeSettings(Settings, frozen=True):
 class Tokenize:
     """Encode documents and mark their ends.
 
-    ``encode`` gives the ids; ``counted`` makes the measures of them. ``shard`` and ``offset`` are null until
-    the whole corpus is encoded and shards are cut.
+    ``encode`` gives the ids. ``shard`` and ``offset`` are null until the whole corpus is encoded and shards are cut.
 
     Example:
         >>> stage = Tokenize(TokenizeSettings(tokenizer="bytes"))
         >>> batch = pa.record_batch({"text": pa.array(["ab"], pa.large_string())})
         >>> stage.measure(batch).to_pylist()
-        [{'n_tokens': 3, 'shard': None, 'offset': None}]
+        [{'n_tokens': 3, 'characters': 2, 'unknown': 0, 'shard': None, 'offset': None}]
     """
 
     name: ClassVar[str] = "tokenize"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs: ClassVar[tuple[str, ...]] = ("text",)
     adds: ClassVar[Mapping[str, pa.DataType]] = {
         "n_tokens": pa.int64(),
+        "characters": pa.int64(),
+        "unknown": pa.int64(),
         "shard": pa.int32(),
         "offset": pa.int64(),
     }
@@ -80,6 +86,7 @@ class Tokenize:
             backend=self.settings.backend,
             end_of_document=self.settings.end_of_document,
             pattern=self.settings.pattern,
+            added_tokens=self.settings.added_tokens,
         )
 
     @property
@@ -105,28 +112,31 @@ class Tokenize:
         """
         return list(self.tokenizer.notes)
 
-    def encode(self, text: pa.Array) -> pa.LargeListArray:
-        """``large_list<uint32>`` of ids for each text (``large_string``, no nulls), end mark included."""
-        return self.tokenizer.encode(text)
+    def encode(self, text: pa.Array) -> Encoded:
+        """Ids of each text (``large_string``, no nulls), end mark included, and its unknown characters."""
+        return Encoded(*self.tokenizer.encode_counting(text))
+
+    def unknown_places(self, text: str) -> list[int]:
+        """Places (in characters) of what the tokenizer does not know in a text."""
+        return self.tokenizer.unknown_places(text)
 
     def decode(self, ids: npt.NDArray[Any]) -> str:
         """Text of the ids, without end marks."""
         return self.tokenizer.decode(ids)
 
-    def counted(self, encoded: pa.LargeListArray) -> pa.RecordBatch:
-        """Measures of documents that are already encoded, so that nobody encodes twice.
-
-        Args:
-            encoded: result of ``encode``; may be a slice.
-        """
-        n_tokens = np.diff(encoded.offsets.to_numpy())
-        rows = len(encoded)
-        columns = [pa.array(n_tokens), pa.nulls(rows, pa.int32()), pa.nulls(rows, pa.int64())]
-        return pa.record_batch(columns, schema=pa.schema(list(self.adds.items())))
-
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """``n_tokens`` of each document, end mark included; ``shard`` and ``offset`` null."""
-        return self.counted(self.encode(batch["text"]))
+        """What is counted of each document; ``shard`` and ``offset`` null."""
+        ids, unknown = self.encode(batch["text"])
+        n_tokens, nowhere = np.diff(ids.offsets.to_numpy()), len(batch)
+        characters = pc.utf8_length(batch["text"]).cast(pa.int64())
+        columns = [
+            pa.array(n_tokens),
+            characters,
+            unknown,
+            pa.nulls(nowhere, pa.int32()),
+            pa.nulls(nowhere, pa.int64()),
+        ]
+        return pa.record_batch(columns, schema=pa.schema(list(self.adds.items())))
 
     def judge(self, measures: pa.RecordBatch) -> pa.Array:
         """An empty list for each document: tokenizing removes nothing."""

@@ -10,7 +10,7 @@ from rich.text import Text
 from curate.errors import ExitCode
 from curate.shards.index import INDEX_FILE
 from curate.shards.peek import peek
-from curate.shards.verify import verify
+from curate.shards.verify import VerifyReport, verify
 from curate.store.run_directory import SHARDS
 from curate.ui.console import console
 from curate.ui.format import counted
@@ -19,9 +19,9 @@ from curate.ui.notes import note, printable
 SHOWN_CHARACTERS = 800
 
 
-def show_verification(folder: str, *, json: bool) -> int:
+def show_verification(folder: str, *, every: bool, json: bool) -> int:
     """Read everything again and print what is wrong; exit code 1 when something is."""
-    report = verify(_shards_in(folder))
+    report = verify(_shards_in(folder), every=every)
     if json:
         typer.echo(msgspec.json.encode(report).decode())
         return ExitCode.DONE if report.ok else ExitCode.GATE_FAILED
@@ -29,16 +29,32 @@ def show_verification(folder: str, *, json: bool) -> int:
     for problem in report.problems:
         place = f" ({problem.file}{', ' + problem.document if problem.document else ''})"
         note(err, "error", problem.sentence.rstrip(".") + place)
+    if report.lacking and report.ok:
+        lacking = f"{report.lacking:,} of {report.compared:,} compared documents"
+        note(err, "warning", f"{lacking} have characters that are only unknown tokens: {report.first_lacking}")
     if not report.ok:
         return ExitCode.GATE_FAILED
     console(stderr=False).print(
         Text(
             f"{counted(report.shards, 'whole shard')}: {report.documents:,} documents, {report.tokens:,} tokens; "
-            f"{report.decoded:,} decoded, {report.compared:,} compared with their text, {report.traced:,} traced"
+            f"{report.traced:,} traced to the run's record; {_compared(report)}"
         ),
         soft_wrap=True,
     )
     return ExitCode.DONE
+
+
+def _compared(report: VerifyReport) -> str:
+    """What became of the documents that were decoded, and how many were not."""
+    decoded = f"{report.decoded:,} of {report.documents:,} decoded"
+    if not report.compared:
+        return f"{decoded}, compared with no text: the run is not here"
+    same = report.compared - report.rewritten - report.lacking
+    found = [f"{same:,} equal their text"]
+    found += [f"{report.rewritten:,} as the tokenizer writes it, nothing lost"] if report.rewritten else []
+    found += [f"{report.lacking:,} lack characters"] if report.lacking else []
+    more = " (--all decodes every one)" if report.decoded < report.documents else ""
+    return f"{decoded}{more}: {', '.join(found)}"
 
 
 def show_documents(folder: str, *, n: int, shard: int, document: str | None, json: bool) -> int:

@@ -11,8 +11,11 @@ them.
                          │               ├ RankFileVocabulary   a rank file and a split pattern
                          │               └ JsonVocabulary       a Hugging Face tokenizer.json
                          └─ backend ──── fastokens, checked against tiktoken or huggingface
+
+Bytes and rank files spell every text. A ``tokenizer.json`` may not: what it does not know is counted (`huggingface`).
 """
 
+from curate.text.tokenizers.added_tokens import AddedTokens
 from curate.text.tokenizers.tokenizer import BACKENDS, Tokenizer, load_tokenizer
 
-__all__ = ["BACKENDS", "Tokenizer", "load_tokenizer"]
+__all__ = ["BACKENDS", "AddedTokens", "Tokenizer", "load_tokenizer"]

@@ -3,6 +3,8 @@
 Only the two references build Python lists of ids; the fast path passes buffers.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
@@ -14,14 +16,18 @@ from curate.text.arrow import utf8_view
 if TYPE_CHECKING:
     import fastokens
     import tiktoken
-    import tokenizers
 
 
 class FlatIds(NamedTuple):
-    """Ids of several texts back to back: text ``i`` has ``ids[offsets[i]:offsets[i + 1]]``."""
+    """Ids of several texts back to back: text ``i`` has ``ids[offsets[i]:offsets[i + 1]]``.
+
+    ``unknown`` counts the characters of each text that no id stands for, or that became the unknown token; None where
+    the vocabulary spells every text.
+    """
 
     ids: npt.NDArray[np.uint32]
     offsets: npt.NDArray[np.int64]
+    unknown: npt.NDArray[np.int64] | None = None
 
 
 class Backend(Protocol):
@@ -60,23 +66,40 @@ class TiktokenBackend:
 
     def __call__(self, texts: pa.Array) -> FlatIds:
         """One Python list for each text."""
-        return _flat([self._encoding.encode_ordinary(text) for text in texts.to_pylist()])
+        with panics_are_errors():
+            return flat_ids([self._encoding.encode_ordinary(text) for text in texts.to_pylist()])
 
 
-class HuggingFaceBackend:
-    """The reference for ``tokenizer.json``."""
+class Renumbered:
+    """A backend whose ids are places in a table of ids."""
 
-    def __init__(self, tokenizer: "tokenizers.Tokenizer") -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, backend: Backend, table: npt.NDArray[np.int64]) -> None:
+        self._backend, self._table = backend, table.astype(np.uint32)
 
     def __call__(self, texts: pa.Array) -> FlatIds:
-        """One Python list for each text."""
-        encoded = self._tokenizer.encode_batch_fast(texts.to_pylist(), add_special_tokens=False)
-        return _flat([encoding.ids for encoding in encoded])
+        """The backend's ids, looked up."""
+        found = self._backend(texts)
+        return found._replace(ids=self._table[found.ids])
 
 
-def _flat(lists: list[list[int]]) -> FlatIds:
+def flat_ids(lists: list[list[int]], unknown: npt.NDArray[np.int64] | None = None) -> FlatIds:
+    """Lists of ids back to back."""
     offsets = np.zeros(len(lists) + 1, np.int64)
     np.cumsum([len(ids) for ids in lists], out=offsets[1:])
     ids = np.fromiter((token for ids in lists for token in ids), np.uint32, count=int(offsets[-1]))
-    return FlatIds(ids, offsets)
+    return FlatIds(ids, offsets, unknown)
+
+
+@contextmanager
+def panics_are_errors() -> Iterator[None]:
+    """Rust's panics are no `Exception` in Python, and nobody would catch them.
+
+    Raises:
+        ValueError: instead of a panic.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":
+            raise ValueError(str(error)) from error
+        raise

@@ -7,6 +7,7 @@ leave a fast path. About two hundred short texts, compared in milliseconds befor
 """
 
 import random
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -121,21 +122,25 @@ _ALPHABETS = (
 )
 _PIECES = ("'s", "'T", "'ll", "'LL", "'re", "<|endoftext|>", "<|fim_prefix|>", "  ", "\r\n", "\n\n\n")
 _MIXED = 110
+_WORDS = 64
 
 
-def probe_texts() -> pa.Array:
+def probe_texts(words: Sequence[str] = ()) -> pa.Array:
     """The probes: ``large_string``, the same in every process.
+
+    Args:
+        words: added tokens; texts with them, in words, between blanks and beside each other, are among the probes.
 
     Example:
         >>> 190 <= len(probe_texts()) <= 230
         True
     """
-    return pa.array([*_CHOSEN, *_mixtures()], pa.large_string())
+    return pa.array([*_CHOSEN, *_mixtures(), *_around(words)], pa.large_string())
 
 
-def first_disagreement(candidate: Backend, reference: Backend) -> str | None:
-    """The first probe that the two encode differently, or None."""
-    texts = probe_texts()
+def first_disagreement(candidate: Backend, reference: Backend, words: Sequence[str] = ()) -> str | None:
+    """The first probe that the two encode differently, or None; arguments as for `probe_texts`."""
+    texts = probe_texts(words)
     got, expected = candidate(texts), reference(texts)
     if np.array_equal(got.offsets, expected.offsets) and np.array_equal(got.ids, expected.ids):
         return None
@@ -145,6 +150,17 @@ def first_disagreement(candidate: Backend, reference: Backend) -> str | None:
         if not np.array_equal(ours, theirs):
             return str(texts[row])
     return ""
+
+
+def _around(words: Sequence[str]) -> list[str]:
+    dice = random.Random(7)  # noqa: S311  (a fixed sequence is wanted)
+    tried = dice.sample(list(words), min(len(words), _WORDS))
+    alone = [
+        shape.format(word) for word in tried for shape in ("{}", "  {}  ", "x{}x", ".{}\n", "{0}{0}", "\t{0} {0}é")
+    ]
+    cased = [made for word in tried for made in (word.upper(), word.lower(), word.title(), word[:-1], word[1:])]
+    pieces = [*tried, " ", "  ", "\n", "x", "É", "-", "7"]
+    return alone + cased + ["".join(dice.choices(pieces, k=dice.randint(2, 12))) for _ in range(_MIXED if tried else 0)]
 
 
 def _mixtures() -> list[str]:

@@ -9,15 +9,20 @@ import gzip
 import hashlib
 import importlib.util
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from curate.errors import PlanError
+from curate.text.tokenizers.added_tokens import AddedTokens
 from curate.text.tokenizers.backends import Backend, FastokensBackend, TiktokenBackend
+from curate.text.tokenizers.end_marks import chosen_end
+from curate.text.tokenizers.json_model import LARGEST_ID
+from curate.text.tokenizers.probes import probe_texts
 
 if TYPE_CHECKING:
     import tiktoken
@@ -81,17 +86,20 @@ class RankFileVocabulary:
     """A rank file with its split pattern and control tokens."""
 
     backends: ClassVar[tuple[str, ...]] = ("fastokens", "tiktoken")
+    added_tokens: AddedTokens = "words"
+    drops_unknown = False
 
-    def __init__(self, content: bytes, encoding: Encoding, file: tuple[str, bytes] | None) -> None:
-        self._content = content
-        self._encoding = encoding
-        self._ranks = _ranks(content)
-        self._tokens = {rank: token for token, rank in self._ranks.items()}
-        self.file = file
+    def __init__(
+        self, name: str, content: bytes, ranks: Mapping[bytes, int], encoding: Encoding, end_of_document: str
+    ) -> None:
+        self._content, self._ranks, self._encoding = content, ranks, encoding
+        self._tokens = {rank: token for token, rank in ranks.items()}
+        packaged = name in PACKAGED
+        self.file: tuple[str, bytes] | None = None if packaged else ("vocabulary.tiktoken", content)
+        self.pattern: str | None = None if packaged else encoding.pattern
         self.control_tokens = encoding.control_tokens
-        self.end_candidates: Sequence[str] = tuple(encoding.control_tokens)
-        self.size = max(*self._ranks.values(), *encoding.control_tokens.values()) + 1
-        self.pattern = encoding.pattern if file else None
+        self.end_of_document = chosen_end(name, end_of_document, encoding.control_tokens)
+        self.size = max(*ranks.values(), *encoding.control_tokens.values()) + 1
 
     def digest(self) -> bytes:
         """Of the rank file and the pattern."""
@@ -101,6 +109,24 @@ class RankFileVocabulary:
         """Fastokens or tiktoken, without control tokens."""
         return TiktokenBackend(self._tiktoken()) if backend == "tiktoken" else self._fastokens()
 
+    def habits(self) -> tuple[str, ...]:
+        """Nothing: bytes spell every text.
+
+        Raises:
+            PlanError: the split pattern matches less than every text; tiktoken drops what it does not match.
+        """
+        if not any(known.pattern == self._encoding.pattern for known in ENCODINGS.values()):
+            self._check_pattern()
+        return ()
+
+    def words(self) -> list[str]:
+        """None: rank files know no words but their tokens."""
+        return []
+
+    def unknown_places(self, text: str) -> list[int]:  # noqa: ARG002
+        """None: bytes spell every text."""
+        return []
+
     def decode(self, ids: npt.NDArray[np.uint32]) -> str:
         """Bytes of all tokens, read as UTF-8."""
         return b"".join(map(self._tokens.__getitem__, ids.tolist())).decode("utf-8", errors="replace")
@@ -109,8 +135,24 @@ class RankFileVocabulary:
         import tiktoken
 
         return tiktoken.Encoding(
-            "curate", pat_str=self._encoding.pattern, mergeable_ranks=self._ranks, special_tokens={}
+            "curate", pat_str=self._encoding.pattern, mergeable_ranks=dict(self._ranks), special_tokens={}
         )
+
+    def _check_pattern(self) -> None:
+        encode = self.open("tiktoken")
+        letters = [chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000]
+        blocks = ["".join(letters[at : at + _BLOCK]) for at in range(0, len(letters), _BLOCK)]
+        for text in (*blocks, *probe_texts().to_pylist()):
+            if self._loses(encode, text):
+                lost = next((letter for letter in text if self._loses(encode, letter)), text[:20])
+                raise PlanError(
+                    f"`tokenize.pattern` does not match {lost!r}, and tiktoken drops what the pattern does not match.",
+                    hint=f"--set 'tokenize.pattern={self._encoding.pattern}|(?s:.)'",
+                )
+
+    def _loses(self, encode: Backend, text: str) -> bool:
+        ids = encode(pa.array([text], pa.large_string())).ids.tolist()
+        return sum(len(self._tokens[number]) for number in ids) != len(text.encode())
 
     def _fastokens(self) -> FastokensBackend:
         import fastokens
@@ -126,8 +168,12 @@ class RankFileVocabulary:
             )
 
 
-def packaged_vocabulary(name: str) -> RankFileVocabulary:
+def packaged_vocabulary(name: str, end_of_document: str = "auto") -> RankFileVocabulary:
     """A vocabulary of `PACKAGED`, read from the installed ``bpe_openai`` without importing it (that is slow).
+
+    Args:
+        name: of the encoding.
+        end_of_document: token that ends documents, or ``auto``.
 
     Raises:
         PlanError: the package is absent, or its file is not the published one.
@@ -146,10 +192,10 @@ def packaged_vocabulary(name: str) -> RankFileVocabulary:
             f"The installed vocabulary of `{name}` is not the published one: its SHA-256 is {found}.",
             where=str(file),
         )
-    return RankFileVocabulary(content, ENCODINGS[name], None)
+    return RankFileVocabulary(name, content, _ranks(content), ENCODINGS[name], end_of_document)
 
 
-def rank_file_vocabulary(path: Path, pattern: str) -> RankFileVocabulary:
+def rank_file_vocabulary(path: Path, pattern: str, end_of_document: str = "auto") -> RankFileVocabulary:
     """A vocabulary from a ``.tiktoken`` file.
 
     Args:
@@ -157,29 +203,33 @@ def rank_file_vocabulary(path: Path, pattern: str) -> RankFileVocabulary:
         pattern: ``auto`` (published encodings are recognised by their SHA-256), the name of a published
             encoding whose split pattern to use, or a regular expression. With anything but ``auto``, the end
             mark of a file that is not a published one is the first id after the last rank.
+        end_of_document: token that ends documents, or ``auto``.
 
     Raises:
         PlanError: the file is no rank file, or its pattern is not known.
     """
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise PlanError(f"`{path}` cannot be read: {error.strerror}.", where=str(path)) from error
     digest = hashlib.sha256(content).hexdigest()
     known = next((encoding for encoding in ENCODINGS.values() if encoding.sha256 == digest), None)
+    try:
+        ranks = _ranks(content)
+    except ValueError as error:
+        raise PlanError(f"`{path.name}` is not a tiktoken rank file: {error}.", where=str(path)) from error
     if known is None and pattern == "auto":
         raise PlanError(
             f"`{path.name}` is not a published encoding, so its split pattern is not known.",
             where=str(path),
             hint=f"set `tokenize.pattern` to one of {', '.join(ENCODINGS)}, or to a regular expression",
         )
-    try:
-        after_last = max(_ranks(content).values()) + 1
-    except (ValueError, binascii.Error) as error:
-        raise PlanError(
-            f"`{path.name}` is not a tiktoken rank file: each line must be base64 and a number.",
-            where=str(path),
-        ) from error
     split = known.pattern if known and pattern == "auto" else _pattern(pattern)
-    encoding = Encoding(digest, split, known.control_tokens if known else {END_OF_TEXT: after_last})
-    return RankFileVocabulary(content, encoding, ("vocabulary.tiktoken", content))
+    control = known.control_tokens if known else {END_OF_TEXT: max(ranks.values()) + 1}
+    return RankFileVocabulary(str(path), content, ranks, Encoding(digest, split, control), end_of_document)
+
+
+_BLOCK = 1 << 13
 
 
 def _pattern(pattern: str) -> str:
@@ -187,5 +237,44 @@ def _pattern(pattern: str) -> str:
 
 
 def _ranks(content: bytes) -> dict[bytes, int]:
-    pairs = (line.split() for line in content.split(b"\n") if line.strip())
-    return {binascii.a2b_base64(token, strict_mode=True): int(rank) for token, rank in pairs}
+    """Tokens and their ranks.
+
+    Raises:
+        ValueError: a line is damaged, two say the same, or a byte has no token.
+    """
+    lines = [line for line in content.split(b"\n") if line.strip()]
+    try:
+        ranks = dict(map(_entry, lines))
+    except ValueError:
+        ranks = {}
+    if len(ranks) != len(lines) or len(set(ranks.values())) != len(lines):
+        raise ValueError(_first_fault(content))
+    missing = [byte for byte in range(256) if bytes([byte]) not in ranks]
+    if missing:
+        raise ValueError(f"{len(missing)} of the 256 bytes have no token, such as 0x{missing[0]:02X}")
+    return ranks
+
+
+def _entry(line: bytes) -> tuple[bytes, int]:
+    token, rank = line.split()
+    number = int(rank)
+    if not 0 <= number < LARGEST_ID:
+        raise ValueError
+    return binascii.a2b_base64(token, strict_mode=True), number
+
+
+def _first_fault(content: bytes) -> str:
+    tokens: dict[bytes, int] = {}
+    ranks: dict[int, int] = {}
+    for number, line in enumerate(content.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            token, rank = _entry(line)
+        except ValueError:
+            shown = line[:40].decode(errors="replace")
+            return f"each line must be base64 and a number from 0, but line {number} is {shown!r}"
+        before = tokens.setdefault(token, number), ranks.setdefault(rank, number)
+        if before != (number, number):
+            return f"lines {min(before)} and {number} have the same {'token' if before[0] != number else 'rank'}"
+    return "it has no lines"

@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curate.errors import PlanError, nearest
+from curate.errors import PlanError, UserError, nearest
+from curate.text.tokenizers.added_tokens import AddedTokens
 from curate.text.tokenizers.backends import Backend
+from curate.text.tokenizers.end_marks import listed
 from curate.text.tokenizers.probes import first_disagreement
 from curate.text.tokenizers.rank_file import PACKAGED, packaged_vocabulary, rank_file_vocabulary
 from curate.text.tokenizers.tokenizer_json import json_vocabulary
@@ -44,11 +46,11 @@ class Tokenizer:
         fingerprint: SHA-256 (hexadecimal) of vocabulary, split pattern and end mark, whatever the backend.
     """
 
-    def __init__(self, name: str, vocabulary: Vocabulary, backend: str, end_of_document: str) -> None:
+    def __init__(self, name: str, vocabulary: Vocabulary, backend: str) -> None:
         self.name = name
         self.vocabulary = vocabulary
         self.vocabulary_size = vocabulary.size
-        self.end_of_document = _end_of_document(name, vocabulary, end_of_document)
+        self.end_of_document = vocabulary.end_of_document
         self.end_of_document_id = vocabulary.control_tokens[self.end_of_document]
         identity = vocabulary.digest() + self.end_of_document_id.to_bytes(8, "little")
         self.fingerprint = hashlib.sha256(identity).hexdigest()
@@ -79,10 +81,34 @@ class Tokenizer:
             >>> load_tokenizer("bytes").encode(pa.array(["ab", ""], pa.large_string())).to_pylist()
             [[97, 98, 256], [256]]
         """
-        ids, offsets = self.prepare().encode(texts)
+        return self.encode_counting(texts)[0]
+
+    def encode_counting(self, texts: pa.Array) -> tuple[pa.LargeListArray, pa.Array]:
+        """What `encode` gives, and for each text how many of its characters are unknown.
+
+        A character is unknown when it became the vocabulary's unknown token, or when no id stands for it. What the
+        vocabulary's own normalizer writes otherwise (lower case, say) is not.
+
+        Raises:
+            UserError: the library fails on a text.
+        """
+        try:
+            ids, offsets, unknown = self.prepare().encode(texts)
+        except ValueError as error:
+            raise UserError(f"{self.backend} fails on a text with `{self.name}`: {error}.") from error
         marked = np.insert(ids, offsets[1:], np.uint32(self.end_of_document_id))
         lengthened = offsets + np.arange(len(offsets), dtype=np.int64)
-        return pa.LargeListArray.from_arrays(pa.array(lengthened), pa.array(marked))
+        counts = np.zeros(len(texts), np.int64) if unknown is None else unknown
+        return pa.LargeListArray.from_arrays(pa.array(lengthened), pa.array(marked)), pa.array(counts)
+
+    @property
+    def drops_unknown(self) -> bool:
+        """Whether unknown characters leave no trace in the ids, not even an unknown token."""
+        return self.vocabulary.drops_unknown
+
+    def unknown_places(self, text: str) -> list[int]:
+        """Places (in characters) in a text of what `encode_counting` counts."""
+        return self.vocabulary.unknown_places(text)
 
     def decode(self, ids: npt.NDArray[Any]) -> str:
         """Text of the ids; end marks are left out.
@@ -109,6 +135,7 @@ class Tokenizer:
             "end_of_document_id": self.end_of_document_id,
             "file": self.vocabulary.file[0] if self.vocabulary.file else None,
             "pattern": self.vocabulary.pattern,
+            "added_tokens": self.vocabulary.added_tokens,
         }
 
     def prepare(self) -> "Prepared":
@@ -119,27 +146,21 @@ class Tokenizer:
         """
         with self._lock:
             if self._loaded is None:
-                chosen = _choose(self.name, self.vocabulary, self._wanted_backend)
-                notes = chosen.notes + self._reachable_control_tokens(chosen.encode)
-                self._loaded = chosen._replace(notes=notes)
+                try:
+                    chosen = _choose(self.name, self.vocabulary, self._wanted_backend)
+                    self._loaded = chosen._replace(notes=chosen.notes + self.vocabulary.habits())
+                except ValueError as error:
+                    raise PlanError(f"`{self.name}` cannot encode the texts that are tried: {error}.") from error
             return self._loaded
-
-    def _reachable_control_tokens(self, backend: Backend) -> tuple[str, ...]:
-        tokens = self.vocabulary.control_tokens
-        ids, offsets = backend(pa.array(list(tokens), pa.large_string()))
-        reached = [t for row, (t, id_) in enumerate(tokens.items()) if id_ in ids[offsets[row] : offsets[row + 1]]]
-        if self.end_of_document in reached:
-            raise PlanError(
-                f"Text `{self.end_of_document}` in a document would become the end mark of `{self.name}`.",
-                hint="choose another `tokenize.end_of_document`",
-            )
-        if not reached:
-            return ()
-        return (f"Documents that spell {_names(reached)} out will hold that control token.",)
 
 
 def load_tokenizer(
-    name: str, *, backend: str = "auto", end_of_document: str = "auto", pattern: str = "auto"
+    name: str,
+    *,
+    backend: str = "auto",
+    end_of_document: str = "auto",
+    pattern: str = "auto",
+    added_tokens: AddedTokens = "words",
 ) -> Tokenizer:
     """The tokenizer of that name, loaded once in a process.
 
@@ -147,8 +168,10 @@ def load_tokenizer(
         name: ``cl100k_base``, ``o200k_base``, ``bytes``, or the path of a ``tokenizer.json`` or ``.tiktoken``
             file.
         backend: one of `BACKENDS`.
-        end_of_document: text of the control token that ends a document; ``auto`` takes the likeliest.
+        end_of_document: token that ends a document, one that text cannot become; ``auto`` takes the likeliest.
         pattern: how a ``.tiktoken`` file splits text, see `rank_file_vocabulary`.
+        added_tokens: which ordinary added tokens of a ``tokenizer.json`` text may become: ``words``, or ``all``, also
+            those that look like control tokens.
 
     Raises:
         PlanError: there is no such tokenizer, or it cannot be used as asked.
@@ -161,49 +184,37 @@ def load_tokenizer(
         'Hello world'
     """
     with _LOADING:
-        return _load(name, backend, end_of_document, pattern)
+        return _load(name, backend, end_of_document, pattern, added_tokens)
 
 
 _LOADING = threading.Lock()
 
 
 @functools.cache
-def _load(name: str, backend: str, end_of_document: str, pattern: str) -> Tokenizer:
-    return Tokenizer(name, _vocabulary(name, pattern), backend, end_of_document)
+def _load(name: str, backend: str, end_of_document: str, pattern: str, added_tokens: AddedTokens) -> Tokenizer:
+    return Tokenizer(name, _vocabulary(name, end_of_document, pattern, added_tokens), backend)
 
 
-def _vocabulary(name: str, pattern: str) -> Vocabulary:
+def _vocabulary(name: str, end_of_document: str, pattern: str, added_tokens: AddedTokens) -> Vocabulary:
     if name == "bytes":
-        return BytesVocabulary()
+        return BytesVocabulary(end_of_document)
     if name in PACKAGED:
-        return packaged_vocabulary(name)
+        return packaged_vocabulary(name, end_of_document)
     path = Path(name)
     if not path.is_file():
+        inside = path / "tokenizer.json"
+        near = f"did you mean `{inside}`?" if inside.is_file() else nearest(name, [*PACKAGED, "bytes"])
         raise PlanError(
             f"`tokenize.tokenizer` = `{name}` is neither a built-in tokenizer nor a file.",
-            hint=f"{nearest(name, [*PACKAGED, 'bytes'])}; or the path of a tokenizer.json or .tiktoken file",
+            hint=f"{near}; or the path of a tokenizer.json or .tiktoken file",
         )
-    readers: dict[str, Callable[[Path], Vocabulary]] = {
-        ".json": json_vocabulary,
-        ".tiktoken": lambda file: rank_file_vocabulary(file, pattern),
+    readers: dict[str, Callable[[], Vocabulary]] = {
+        ".json": lambda: json_vocabulary(path, end_of_document, added_tokens),
+        ".tiktoken": lambda: rank_file_vocabulary(path, pattern, end_of_document),
     }
     if path.suffix not in readers:
         raise PlanError(f"`tokenize.tokenizer` = `{name}` must end in `.json` or `.tiktoken`.")
-    return readers[path.suffix](path)
-
-
-def _end_of_document(name: str, vocabulary: Vocabulary, wanted: str) -> str:
-    if wanted in vocabulary.control_tokens:
-        return wanted
-    if wanted == "auto" and vocabulary.end_candidates:
-        return vocabulary.end_candidates[0]
-    known = _names(sorted(vocabulary.control_tokens)) or "none"
-    if wanted == "auto":
-        raise PlanError(
-            f"Which token of `{name}` ends a document cannot be guessed; its control tokens: {known}.",
-            hint="set `tokenize.end_of_document` to one of them",
-        )
-    raise PlanError(f"`tokenize.end_of_document` = `{wanted}` is no control token of `{name}`; known: {known}.")
+    return readers[path.suffix]()
 
 
 def _wanted_backend(name: str, vocabulary: Vocabulary, backend: str) -> str:
@@ -211,7 +222,7 @@ def _wanted_backend(name: str, vocabulary: Vocabulary, backend: str) -> str:
         return backend
     raise PlanError(
         f"`tokenize.backend` = `{backend}` cannot read `{name}`.",
-        hint=f"possible: {_names(['auto', *vocabulary.backends])}",
+        hint=f"possible: {listed(['auto', *vocabulary.backends])}",
     )
 
 
@@ -226,7 +237,7 @@ def _choose(name: str, vocabulary: Vocabulary, wanted: str) -> Prepared:
         if wanted == preferred:
             raise PlanError(f"`tokenize.backend` = `{wanted}` cannot read `{name}`: {error}.") from error
         return trusted._replace(notes=(f"{preferred} cannot read `{name}` ({error}); {_slower(reference)}",))
-    probe = first_disagreement(fast, trusted.encode)
+    probe = first_disagreement(fast, trusted.encode, vocabulary.words())
     if probe is None:
         return Prepared(preferred, fast)
     problem = f"{preferred} and {reference} encode {probe[:40]!r} differently with `{name}`"
@@ -244,8 +255,3 @@ def _open(name: str, vocabulary: Vocabulary, backend: str) -> Backend:
         return vocabulary.open(backend)
     except Exception as error:  # tokenizers raises bare Exception
         raise PlanError(f"{backend} cannot read `{name}`: {error}.") from error
-
-
-def _names(names: list[str]) -> str:
-    shown = ", ".join(f"`{name}`" for name in names[:12])
-    return f"{shown} and {len(names) - 12} more" if len(names) > 12 else shown

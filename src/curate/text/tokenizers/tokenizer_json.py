@@ -1,124 +1,233 @@
 """Vocabularies in Hugging Face's ``tokenizer.json``, prepared for encoding a corpus rather than a chat.
 
-Three things in such a file are meant for inference and would spoil training data: added tokens turn text that
-looks like ``<|im_end|>`` into the control token (flags do not help: Qwen marks ``<tool_call>`` as *not*
-special), truncation drops the ends of documents, and BPE dropout is random. They are taken out before any
-library sees the file. Added tokens of white space only (GPT-NeoX, Gemma) are ordinary text and stay.
+Some things in such a file are meant for inference and would spoil training data: control tokens turn text that looks
+like ``<|im_end|>`` into them, truncation drops the ends of documents, padding fills them up. They are taken out before
+any library sees the file. Ordinary added words stay (`curate.text.tokenizers.added_tokens`); ids are the file's.
 """
 
+import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from curate.errors import PlanError
-from curate.text.tokenizers.backends import Backend, FastokensBackend, HuggingFaceBackend
-
-END_NAMES = (
-    "<|endoftext|>",
-    "<|end_of_text|>",
-    "</s>",
-    "<eos>",
-    "<|eos|>",
-    "[EOS]",
-    "<｜end▁of▁sentence｜>",  # noqa: RUF001  (as DeepSeek spells it)
-    "<|end_of_document|>",
-    "[SEP]",
+from curate.text.tokenizers.added_tokens import (
+    AddedTokens,
+    are_simple,
+    numbered,
+    read_added_tokens,
+    words_of,
 )
-"""End marks of well-known base models, in the order they are looked for."""
+from curate.text.tokenizers.backends import Backend, FastokensBackend, Renumbered, panics_are_errors
+from curate.text.tokenizers.end_marks import chosen_end, free_tokens, listed
+from curate.text.tokenizers.habits import habits_of
+from curate.text.tokenizers.huggingface import HuggingFaceBackend
+from curate.text.tokenizers.json_model import UNKNOWN, JsonModel, read_model, trimmed, without_unknown
+from curate.text.tokenizers.json_steps import Document, may_remove, spells_everything
 
-
-_NO_TEXT = "\ufdd0"  # a code point that no text may hold
+if TYPE_CHECKING:
+    import tokenizers
 
 
 class JsonVocabulary:
-    """A ``tokenizer.json`` without its control tokens."""
+    """A ``tokenizer.json`` of which no control token can come from text.
+
+    Args:
+        content: of the file.
+        name: of the file, for messages.
+        end_of_document: token that ends documents, or ``auto``.
+        added_tokens: which ordinary added tokens text may become.
+
+    Raises:
+        ValueError, TypeError, LookupError: the file is no such tokenizer.
+        PlanError: it cannot be used.
+    """
 
     backends: ClassVar[tuple[str, ...]] = ("fastokens", "huggingface")
 
-    def __init__(self, content: bytes) -> None:
-        document = json.loads(content)
-        ids = _token_ids(document["model"]["vocab"])
-        added = {token["content"]: token["id"] for token in document.get("added_tokens") or []}
-        kept = {token["content"] for token in document.get("added_tokens") or [] if _is_plain(token)}
-        self._json = json.dumps(_for_corpora(document, kept), sort_keys=True, ensure_ascii=False)
-        self.control_tokens: Mapping[str, int] = {name: id_ for name, id_ in added.items() if name not in kept}
-        self.end_candidates = _end_candidates(self.control_tokens)
-        self.size = max((*ids.values(), *added.values())) + 1
+    def __init__(self, content: bytes, name: str, end_of_document: str, added_tokens: AddedTokens) -> None:
+        document = _document(content)
+        model = read_model(document["model"])
+        if model.section.get("dropout"):
+            raise PlanError(
+                f"`{name}` leaves out merges at random (`model.dropout` = {model.section['dropout']}), so a text would"
+                " not have the same ids twice.",
+                hint=f"set `dropout` to null in the section `model` of {name}",
+            )
+        added = read_added_tokens(document.get("added_tokens"), model.ids)
+        self._added_in_file = added
+        self._words = words_of(added, model.ids, added_tokens)
+        words = {word.content for word in self._words}
+        marks = {t.content: t.id for t in added if t.content not in words}
+        self._marks_left = [t.content for t in added if not t.special and t.content in marks]
+        named = {token: number for token, number in marks.items() if token not in model.byte_tokens}
+        self.end_of_document = chosen_end(name, end_of_document, named, lambda: free_tokens(model, words))
+        self.nothing_is_lost = spells_everything(document, model, named)
+        if self.end_of_document == model.unknown:
+            model = _without_its_unknown(model, name, complete=self.nothing_is_lost)
+        named[self.end_of_document] = {**model.ids, **marks}[self.end_of_document]
+        self.control_tokens: Mapping[str, int] = {t: number for t, number in named.items() if t != model.unknown}
+        self.size = max(*model.ids.values(), *(t.id for t in added), 0) + 1
         self.pattern: str | None = None
+        self.added_tokens = added_tokens
         self.file: tuple[str, bytes] | None = ("tokenizer.json", content)
-        self._decoder: Any = None
+        self.drops_unknown = not self.nothing_is_lost and model.unknown is None
+        self._name, self._document, self._model = name, document, model
+        self._trimmed = trimmed(model, named, spare=not self.nothing_is_lost)
+        self._added = numbered(self._words, _ids_in(self._trimmed.section))
+        ids = {word.content: word.id for word in self._words}
+        beyond = [ids[entry["content"]] for entry in self._added if entry["id"] >= len(self._trimmed.ids)]
+        self._table = np.concatenate([self._trimmed.ids, np.array(beyond, np.int64)])
 
     def digest(self) -> bytes:
-        """Of the prepared file with its keys in order."""
-        return hashlib.sha256(self._json.encode()).digest()
+        """Of the prepared file with its keys in order, and of its ids where those are not in order."""
+        ids = b"" if self._in_order else self._table.tobytes()
+        return hashlib.sha256(self._json(self._as_in_file).encode() + ids).digest()
 
     def open(self, backend: str) -> Backend:
-        """Fastokens or Hugging Face tokenizers."""
-        if backend == "huggingface":
-            return HuggingFaceBackend(self._huggingface())
-        import fastokens
+        """Fastokens or Hugging Face tokenizers.
 
-        return FastokensBackend(fastokens.Tokenizer.from_json_str(self._json))
+        Raises:
+            ValueError: fastokens cannot do as Hugging Face tokenizers does.
+        """
+        opened = self._fastokens() if backend == "fastokens" else self._reference
+        return opened if self._in_order else Renumbered(opened, self._table)
+
+    def habits(self) -> tuple[str, ...]:
+        """What the user should know of the tokenizer before it is used."""
+        lost = "leaves no trace" if self.drops_unknown else f"becomes `{self._model.unknown}`"
+        found = list(habits_of(self._name, self._tokenizer, self._reference, lost=lost))
+        if self._marks_left:
+            found.append(
+                f"`{self._name}` has added tokens that look like control tokens; documents keep them as text"
+                f' ({listed(self._marks_left)}), unless `tokenize.added_tokens = "all"`.'
+            )
+        used = [*self._words, *(token for token in self._added_in_file if token.content == self.end_of_document)]
+        if moved := [token for token in used if token.id != token.renumbered]:
+            found.append(
+                f"`{self._name}` gives `{moved[0].content}` the id {moved[0].id}, which is used; Hugging Face"
+                f" tokenizers would make it {moved[0].renumbered}, as ids before it are missing."
+            )
+        return tuple(found)
+
+    def words(self) -> list[str]:
+        """Added tokens that text may become."""
+        return [word.content for word in self._words]
+
+    def unknown_places(self, text: str) -> list[int]:
+        """Places (in characters) of what the vocabulary does not know."""
+        return [] if self.nothing_is_lost else self._reference.unknown_places(text)
 
     def decode(self, ids: npt.NDArray[np.uint32]) -> str:
         """Text by Hugging Face's decoder; not quite what was encoded where the tokenizer normalises."""
-        return str(self._huggingface().decode(ids.tolist(), skip_special_tokens=False))
+        places = self._places[np.minimum(ids, self.size)]
+        if len(ids) and places.min() < 0:
+            raise KeyError(int(ids[np.argmin(places)]))
+        decoded: str = self._tokenizer.decode(places.tolist(), skip_special_tokens=False)
+        return decoded.replace(UNKNOWN, "\N{REPLACEMENT CHARACTER}")
 
-    def _huggingface(self) -> Any:
-        if self._decoder is None:
-            import tokenizers
+    @functools.cached_property
+    def _in_order(self) -> bool:
+        return bool((self._table == np.arange(len(self._table))).all())
 
-            self._decoder = tokenizers.Tokenizer.from_str(self._json)
-        return self._decoder
+    @functools.cached_property
+    def _places(self) -> npt.NDArray[np.int64]:
+        """For each id of the file its id in the prepared one; -1 where text cannot become it."""
+        places = np.full(self.size + 1, -1, np.int64)
+        known = self._table >= 0
+        places[self._table[known]] = np.flatnonzero(known)
+        return places
+
+    @functools.cached_property
+    def _as_in_file(self) -> Document:
+        """The model as the file has it, but for what was taken out."""
+        if self._trimmed.ids[-1] >= 0:
+            return self._trimmed.section
+        return trimmed(self._model, self.control_tokens, spare=False).section
+
+    @functools.cached_property
+    def _tokenizer(self) -> "tokenizers.Tokenizer":
+        return _loaded(self._json(self._trimmed.section))
+
+    @functools.cached_property
+    def _reference(self) -> HuggingFaceBackend:
+        if self.nothing_is_lost:
+            return HuggingFaceBackend(self._tokenizer)
+        as_it_is = None
+        if self.drops_unknown and self._model.kind == "BPE":
+            as_it_is = _loaded(self._json(without_unknown(self._trimmed)))
+        return HuggingFaceBackend(
+            self._tokenizer,
+            self._trimmed.unknown,
+            drops=self.drops_unknown,
+            as_it_is=as_it_is,
+            removes=may_remove(self._document),
+        )
+
+    def _fastokens(self) -> FastokensBackend:
+        if not self.nothing_is_lost:
+            raise ValueError("its vocabulary does not spell every text, and only the other counts what is lost")
+        if self._words and not are_simple(self._words, [self._normalized(word.content) for word in self._words]):
+            raise ValueError("its added tokens have flags that only the other is known to heed")
+        import fastokens
+
+        return FastokensBackend(fastokens.Tokenizer.from_json_str(self._json(self._trimmed.section)))
+
+    def _normalized(self, word: str) -> str:
+        normalizer = self._tokenizer.normalizer
+        return word if normalizer is None else str(normalizer.normalize_str(word))
+
+    def _json(self, model: Document) -> str:
+        prepared = {"added_tokens": self._added, "truncation": None, "padding": None, "post_processor": None}
+        return json.dumps({**self._document, "model": model, **prepared}, sort_keys=True, ensure_ascii=False)
 
 
-def json_vocabulary(path: Path) -> JsonVocabulary:
+def json_vocabulary(path: Path, end_of_document: str = "auto", added_tokens: AddedTokens = "words") -> JsonVocabulary:
     """The vocabulary in a ``tokenizer.json``.
 
     Raises:
-        PlanError: the file is not one.
+        PlanError: the file is not one, or cannot be used.
     """
     try:
-        return JsonVocabulary(path.read_bytes())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise PlanError(f"`{path.name}` is not a Hugging Face tokenizer.json: {error!r}.", where=str(path)) from error
+        return JsonVocabulary(path.read_bytes(), str(path), end_of_document, added_tokens)
+    except OSError as error:
+        raise PlanError(f"`{path}` cannot be read: {error.strerror}.", where=str(path)) from error
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+        why = str(error) if isinstance(error, ValueError) and error.args else repr(error)
+        raise PlanError(f"`{path.name}` is not a Hugging Face tokenizer.json: {why}.", where=str(path)) from error
 
 
-def _for_corpora(document: dict[str, Any], kept: set[str]) -> dict[str, Any]:
-    added = document.get("added_tokens") or []
-    model = document["model"] | {"vocab": _without_control_tokens(document["model"]["vocab"], added, kept)}
-    if "dropout" in model:
-        model["dropout"] = None
-    plain = [token for token in added if token["content"] in kept]
-    return document | {"model": model, "added_tokens": plain, "truncation": None, "padding": None}
+def _document(content: bytes) -> Document:
+    document = json.loads(content)
+    if not isinstance(document, dict) or "model" not in document:
+        raise ValueError("it is no JSON object with a section `model`")
+    return document
 
 
-def _without_control_tokens(vocabulary: Any, added: list[dict[str, Any]], kept: set[str]) -> Any:
-    names = {t["content"]: t["content"] if t["content"] in kept else _NO_TEXT + t["content"] for t in added}
-    if not isinstance(vocabulary, dict):
-        # A unigram model would match a control token's own spelling as a piece.
-        return [[names.get(piece, piece), score] for piece, score in vocabulary]
-    if not kept:
+def _loaded(document: str) -> "tokenizers.Tokenizer":
+    import tokenizers
+
+    with panics_are_errors():
+        return tokenizers.Tokenizer.from_str(document)
+
+
+def _ids_in(section: Document) -> Mapping[str, int]:
+    vocabulary = section["vocab"]
+    if isinstance(vocabulary, Mapping):
         return vocabulary
-    # Libraries number an added token after the last one, unless the vocabulary, which has no holes, knows it.
-    missing = {names[token["content"]]: token["id"] for token in added if token["content"] not in vocabulary}
-    return vocabulary | missing
+    return {piece: number for number, (piece, _) in enumerate(vocabulary)}
 
 
-def _is_plain(token: Mapping[str, Any]) -> bool:
-    return not token.get("special") and str(token["content"]).replace("\u2581", " ").isspace()
-
-
-def _token_ids(vocabulary: Any) -> dict[str, int]:
-    if isinstance(vocabulary, dict):
-        return dict(vocabulary)
-    return {piece: id_ for id_, (piece, _) in enumerate(vocabulary)}
-
-
-def _end_candidates(control_tokens: Mapping[str, int]) -> Sequence[str]:
-    return tuple(name for name in END_NAMES if name in control_tokens)
+def _without_its_unknown(model: JsonModel, name: str, *, complete: bool) -> JsonModel:
+    """The same model, whose unknown token is to mark the ends of documents."""
+    if not complete:
+        raise PlanError(
+            f"`{model.unknown}` is the unknown token of `{name}`: what it does not know would end a document.",
+            hint="choose another `tokenize.end_of_document`",
+        )
+    return model._replace(unknown=None, section={**model.section, "unk_token": None, "unk_id": None})

@@ -1,0 +1,60 @@
+"""What a ``tokenizer.json`` does to text before its model sees it: normalizers and pre-tokenizers."""
+
+import functools
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from curate.text.tokenizers.json_model import JsonModel
+
+Document = Mapping[str, Any]
+
+
+def spells_everything(document: Document, model: JsonModel, control: Collection[str]) -> bool:
+    """Whether every text can be had back from its ids, but for what the normalizer changes: proven by the vocabulary.
+
+    Args:
+        document: the whole file.
+        model: its model.
+        control: tokens that text may not become.
+    """
+    steps = list(_steps(document))
+    kinds = {step.get("type") for step in steps}
+    if model.has_affixes or kinds & _REMOVE_SPACE or may_remove(document):
+        return False
+    if model.kind == "BPE" and "ByteLevel" in kinds:
+        return set(_byte_letters()) <= model.ids.keys() - set(control)
+    return bool(model.byte_tokens) and (model.kind == "BPE" or (model.kind == "Unigram" and model.unknown is not None))
+
+
+def _steps(document: Document) -> Iterator[Document]:
+    """Normalizers and pre-tokenizers, those in sequences too."""
+    waiting = [document.get("normalizer"), document.get("pre_tokenizer")]
+    while waiting:
+        step = waiting.pop()
+        if isinstance(step, Mapping):
+            yield step
+            waiting += [*(step.get("normalizers") or ()), *(step.get("pretokenizers") or ())]
+
+
+_REMOVE_SPACE = frozenset({"Whitespace", "WhitespaceSplit", "BertPreTokenizer", "CharDelimiterSplit"})
+
+
+def may_remove(document: Document) -> bool:
+    """Whether a step may take more than white space out of a text before the model sees it."""
+    return any(_removes(step) for step in _steps(document))
+
+
+def _removes(step: Document) -> bool:
+    if step.get("type") == "CharDelimiterSplit":
+        return not str(step.get("delimiter")).isspace()
+    if step.get("type") == "Replace":
+        return step.get("content") == ""
+    return str(step.get("behavior")).lower() == "removed"
+
+
+@functools.cache
+def _byte_letters() -> tuple[str, ...]:
+    """The letters by which byte-level vocabularies write the 256 bytes."""
+    import tokenizers
+
+    return tuple(tokenizers.pre_tokenizers.ByteLevel.alphabet())

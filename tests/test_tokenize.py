@@ -1,6 +1,8 @@
 """Ids equal the reference's whatever the text, batch or thread; control tokens never come from text."""
 
+import base64
 import json
+import re
 import types
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -195,6 +197,56 @@ def test_a_rank_file_is_the_vocabulary_it_came_from(tmp_path):
             large(["hello 42"])
         )
     )
+
+
+def rank_lines(first=0):
+    """A rank file of bytes, from a given one on."""
+    return [f"{base64.b64encode(bytes([byte])).decode()} {byte}" for byte in range(first, 256)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        ([*rank_lines(), "YWI= 65"], "lines 66 and 257 have the same rank"),
+        ([*rank_lines(), "QQ== 300"], "lines 66 and 257 have the same token"),
+        (rank_lines(65), "65 of the 256 bytes have no token, such as 0x00"),
+        ([*rank_lines(), "YWI= -1"], "line 257 is 'YWI= -1'"),
+        ([*rank_lines(), "YWI= 99999999999"], "line 257 is 'YWI= 99999999999'"),
+        ([*rank_lines(), "YWI=256"], "line 257 is 'YWI=256'"),
+        ([*rank_lines(), "YW 256"], "line 257 is 'YW 256'"),
+        (["", " "], "it has no lines"),
+    ],
+)
+def test_damaged_rank_files_are_named_with_the_line(tmp_path, lines, why):
+    (tmp_path / "ranks.tiktoken").write_text("\n".join(lines) + "\n")
+    with pytest.raises(PlanError, match=re.escape(why)):
+        load_tokenizer(str(tmp_path / "ranks.tiktoken"), pattern="r50k_base")
+
+
+def test_rank_files_may_have_gaps(tmp_path):
+    (tmp_path / "ranks.tiktoken").write_text("\n".join([*rank_lines(), "YWI= 300"]))
+    tokenizer = load_tokenizer(str(tmp_path / "ranks.tiktoken"), pattern="r50k_base")
+    assert tokenizer.encode(large(["abc"])).to_pylist() == [[300, 99, 301]]
+
+
+@pytest.mark.parametrize(("pattern", "lost"), [(r"\w+", "'\\x00'"), (r"\w+|.", "'\\n'"), (r"\w+|\s+|[!-~]", "'\\x00'")])
+def test_a_pattern_that_drops_text_is_refused_with_one_that_does_not(tmp_path, pattern, lost):
+    (tmp_path / "ranks.tiktoken").write_text("\n".join(rank_lines()))
+    path = str(tmp_path / "ranks.tiktoken")
+    with pytest.raises(PlanError, match="does not match") as raised:
+        load_tokenizer(path, pattern=pattern).prepare()
+    assert f"does not match {lost}" in raised.value.message
+    better = raised.value.hint.removeprefix("--set 'tokenize.pattern=").removesuffix("'")
+    tokenizer = load_tokenizer(path, pattern=better)
+    text = "a b, c\n\x00 日本"
+    assert tokenizer.decode(tokenizer.encode(large([text])).values.to_numpy()) == text
+
+
+@pytest.mark.parametrize("pattern", ["(", "x*"])
+def test_a_pattern_that_is_none_is_refused(tmp_path, pattern):
+    (tmp_path / "ranks.tiktoken").write_text("\n".join(rank_lines()))
+    with pytest.raises(PlanError, match=r"cannot (read|encode)"):
+        load_tokenizer(str(tmp_path / "ranks.tiktoken"), pattern=pattern).prepare()
 
 
 def test_a_backend_that_disagrees_is_dropped_and_the_user_is_told(monkeypatch):

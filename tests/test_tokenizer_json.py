@@ -139,6 +139,18 @@ def test_a_letter_without_one_of_its_bytes_is_unknown(kind, ours, one):
     assert ours(kind).unknown_places(one) == [at for at, letter in enumerate(one) if not set(letter.encode()) <= known]
 
 
+@pytest.mark.parametrize("kind", ["letters, suffix", "letters, suffix, no unknown", "letters, prefix"])
+@given(one=text)
+def test_a_letter_may_be_known_in_one_place_of_a_word_alone(kind, ours, one):
+    known = reference(kind).get_vocab()
+    unknown = []
+    for word, (start, _) in reference(kind).pre_tokenizer.pre_tokenize_str(one):
+        spelled = [f"##{letter}" if at and "prefix" in kind else letter for at, letter in enumerate(word)]
+        spelled[-1] += "</w>" if "suffix" in kind else ""
+        unknown += [start + at for at, letter in enumerate(spelled) if letter not in known]
+    assert ours(kind).unknown_places(one) == unknown
+
+
 @pytest.mark.parametrize("kind", ["word level", "word level, no unknown"])
 @given(one=text)
 def test_unknown_words_are_counted_whole(kind, ours, one):

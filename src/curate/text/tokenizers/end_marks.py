@@ -44,7 +44,7 @@ def chosen_end(
     likely = [known for known in END_NAMES if known in control_tokens]
     if wanted in control_tokens or (wanted == "auto" and likely):
         return likely[0] if wanted == "auto" else wanted
-    others = free()
+    others = [token for token in free() if token not in control_tokens]
     if wanted in others:
         return wanted
     known = [

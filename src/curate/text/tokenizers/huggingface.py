@@ -65,7 +65,7 @@ class HuggingFaceBackend:
             place
             for number, (start, end) in zip(encoding.ids, encoding.offsets, strict=True)
             if number == self._unknown
-            for place in range(start, end)
+            for place in range(start, min(end, len(text)))
         }
         if self._removes:
             places |= {
@@ -90,7 +90,7 @@ def uncovered(text: str, offsets: Sequence[tuple[int, int]]) -> list[int]:
     covered = np.zeros(len(text) + 1, np.int64)
     for start, end in offsets:
         if end > start:
-            covered[start] += 1
-            covered[end] -= 1
+            covered[min(start, len(text))] += 1
+            covered[min(end, len(text))] -= 1
     places: list[int] = np.flatnonzero(np.cumsum(covered[:-1]) == 0).tolist()
     return places

@@ -104,6 +104,7 @@ def read_model(section: Any) -> JsonModel:
         named = section.get("unk_token", _UNKNOWN_BY_DEFAULT.get(kind))
         unknown = named if named in ids else None
     _check_ids(ids)
+    _check_prefix(section)
     return JsonModel(kind, section, ids, unknown)
 
 
@@ -127,8 +128,8 @@ def trimmed(model: JsonModel, control: Collection[str], *, spare: bool) -> Trimm
         names[UNKNOWN] = len(names)
         ids.append(-1)
     section |= {"vocab": names, "unk_token": UNKNOWN if UNKNOWN in names else None}
-    if section.get("merges"):
-        gone = {*control, *([model.unknown] if model.unknown else [])}
+    gone = model.ids.keys() & {*control, model.unknown}
+    if gone and section.get("merges"):
         section["merges"] = _without(section["merges"], gone, model)
     if section["unk_token"] is None and model.kind != "BPE":
         section["unk_token"] = UNKNOWN  # a name that is not there
@@ -191,6 +192,17 @@ def _check_ids(ids: Mapping[str, int]) -> None:
         of[number] = token
 
 
+def _check_prefix(section: Mapping[str, Any]) -> None:
+    """Hugging Face tokenizers cuts the prefix off by its length, whatever stands there, and may end the process."""
+    prefix: str = section.get("continuing_subword_prefix") or ""
+    merges = section.get("merges") if prefix else None
+    odd = next((right for _, right in _pairs(merges or ()) if not right.startswith(prefix)), None)
+    if odd is not None:
+        raise ValueError(
+            f"a merge adds `{odd}`, which does not begin with `model.continuing_subword_prefix` = `{prefix}`"
+        )
+
+
 def _pairs(merges: Iterable[Any]) -> Iterable[tuple[str, str]]:
     for merge in merges:
         left, _, right = merge.partition(" ") if isinstance(merge, str) else (merge[0], "", merge[1])
@@ -199,8 +211,6 @@ def _pairs(merges: Iterable[Any]) -> Iterable[tuple[str, str]]:
 
 def _without(merges: list[Any], gone: set[str], model: JsonModel) -> list[Any]:
     """Merges that neither take nor make a token that is gone."""
-    if not gone:
-        return merges
     prefix = model.section.get("continuing_subword_prefix") or ""
     return [
         merge

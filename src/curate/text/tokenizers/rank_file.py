@@ -247,7 +247,7 @@ def _ranks(content: bytes) -> dict[bytes, int]:
         ranks = dict(map(_entry, lines))
     except ValueError:
         ranks = {}
-    if len(ranks) != len(lines) or len(set(ranks.values())) != len(lines):
+    if not lines or len(ranks) != len(lines) or len(set(ranks.values())) != len(lines):
         raise ValueError(_first_fault(content))
     missing = [byte for byte in range(256) if bytes([byte]) not in ranks]
     if missing:

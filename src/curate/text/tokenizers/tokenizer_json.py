@@ -7,11 +7,11 @@ any library sees the file. Ordinary added words stay (`curate.text.tokenizers.ad
 
 import functools
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -84,10 +84,12 @@ class JsonVocabulary:
         beyond = [ids[entry["content"]] for entry in self._added if entry["id"] >= len(self._trimmed.ids)]
         self._table = np.concatenate([self._trimmed.ids, np.array(beyond, np.int64)])
 
+        ids_out_of_order = b"" if self._in_order else self._table.tobytes()
+        self._digest = hashlib.sha256(self._as_in_file + ids_out_of_order).digest()
+
     def digest(self) -> bytes:
         """Of the prepared file with its keys in order, and of its ids where those are not in order."""
-        ids = b"" if self._in_order else self._table.tobytes()
-        return hashlib.sha256(self._json(self._as_in_file).encode() + ids).digest()
+        return self._digest
 
     def open(self, backend: str) -> Backend:
         """Fastokens or Hugging Face tokenizers.
@@ -144,15 +146,20 @@ class JsonVocabulary:
         return places
 
     @functools.cached_property
-    def _as_in_file(self) -> Document:
-        """The model as the file has it, but for what was taken out."""
+    def _as_in_file(self) -> bytes:
+        """The file with its own unknown token or none, whatever is needed here to count what is unknown."""
         if self._trimmed.ids[-1] >= 0:
-            return self._trimmed.section
-        return trimmed(self._model, self.control_tokens, spare=False).section
+            return self._prepared
+        return self._written(trimmed(self._model, self.control_tokens, spare=False).section)
 
     @functools.cached_property
     def _tokenizer(self) -> "tokenizers.Tokenizer":
-        return _loaded(self._json(self._trimmed.section))
+        try:
+            return _loaded(self._prepared)
+        except Exception:  # tokenizers raises bare ones
+            assert self.file
+            _loaded(self.file[1])  # says where in the user's file
+            raise
 
     @functools.cached_property
     def _reference(self) -> HuggingFaceBackend:
@@ -160,7 +167,7 @@ class JsonVocabulary:
             return HuggingFaceBackend(self._tokenizer)
         as_it_is = None
         if self.drops_unknown and self._model.kind == "BPE":
-            as_it_is = _loaded(self._json(without_unknown(self._trimmed)))
+            as_it_is = _loaded(self._written(without_unknown(self._trimmed)))
         return HuggingFaceBackend(
             self._tokenizer,
             self._trimmed.unknown,
@@ -176,15 +183,20 @@ class JsonVocabulary:
             raise ValueError("its added tokens have flags that only the other is known to heed")
         import fastokens
 
-        return FastokensBackend(fastokens.Tokenizer.from_json_str(self._json(self._trimmed.section)))
+        return FastokensBackend(fastokens.Tokenizer.from_json_str(self._prepared.decode()))
 
     def _normalized(self, word: str) -> str:
         normalizer = self._tokenizer.normalizer
         return word if normalizer is None else str(normalizer.normalize_str(word))
 
-    def _json(self, model: Document) -> str:
-        prepared = {"added_tokens": self._added, "truncation": None, "padding": None, "post_processor": None}
-        return json.dumps({**self._document, "model": model, **prepared}, sort_keys=True, ensure_ascii=False)
+    @functools.cached_property
+    def _prepared(self) -> bytes:
+        return self._written(self._trimmed.section)
+
+    def _written(self, model: Document) -> bytes:
+        """The file with this model, and without what is meant for inference; keys in order."""
+        sections = {"added_tokens": self._added, "truncation": None, "padding": None, "post_processor": None}
+        return msgspec.json.encode({**self._document, "model": model, **sections}, order="sorted")
 
 
 def json_vocabulary(path: Path, end_of_document: str = "auto", added_tokens: AddedTokens = "words") -> JsonVocabulary:
@@ -198,22 +210,24 @@ def json_vocabulary(path: Path, end_of_document: str = "auto", added_tokens: Add
     except OSError as error:
         raise PlanError(f"`{path}` cannot be read: {error.strerror}.", where=str(path)) from error
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
-        why = str(error) if isinstance(error, ValueError) and error.args else repr(error)
+        why = (
+            str(error) if isinstance(error, ValueError) and error.args else f"a part of it has another form ({error!r})"
+        )
         raise PlanError(f"`{path.name}` is not a Hugging Face tokenizer.json: {why}.", where=str(path)) from error
 
 
 def _document(content: bytes) -> Document:
-    document = json.loads(content)
+    document = msgspec.json.decode(content)
     if not isinstance(document, dict) or "model" not in document:
         raise ValueError("it is no JSON object with a section `model`")
     return document
 
 
-def _loaded(document: str) -> "tokenizers.Tokenizer":
+def _loaded(document: bytes) -> "tokenizers.Tokenizer":
     import tokenizers
 
     with panics_are_errors():
-        return tokenizers.Tokenizer.from_str(document)
+        return tokenizers.Tokenizer.from_buffer(document)
 
 
 def _ids_in(section: Document) -> Mapping[str, int]:

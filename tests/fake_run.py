@@ -9,6 +9,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+
+from curate.store.manifest import write_manifest
+from curate.store.row_file import Keys, row_file
 
 STAGES = ("normalize", "language", "near_dup", "quality", "tokenize")
 
@@ -111,11 +115,34 @@ def write_fake_run(
     judged, flow = _judgments(random, corpus, stages, bounds)
     for part, (start, end) in enumerate(pairwise(bounds)):
         for name, table in {"documents": corpus.drop("kind"), **judged}.items():
-            (folder / name).mkdir(parents=True, exist_ok=True)
-            table[start:end].write_parquet(folder / name / f"part-{part:05d}.parquet", row_group_size=200)
+            write_rows(folder / name / part_name(part), table[start:end].to_arrow(compat_level=pl.CompatLevel.oldest()))
     manifest = _manifest(corpus, judged, flow, stages, parts)
-    (folder / "run.json").write_text(json.dumps(manifest, ensure_ascii=False))
+    write_manifest(folder / "run.json", manifest)
     return manifest
+
+
+def part_name(part: int) -> str:
+    """Names that do not sort in the order of the parts."""
+    return f"part-{(part * 7 + 5) % 10}0c0db3a1e2f-{part:04d}.parquet"
+
+
+def write_rows(file: Path, table: pa.Table, group_rows: int = 200) -> None:
+    """One row file as a run writes it."""
+    with row_file(file, table.schema) as writer:
+        for batch in table.to_batches(max_chunksize=group_rows):
+            writer.write(batch)
+        writer.finish(Keys("measured", "judged"))
+
+
+def files_of(run: Path, folder: str) -> list[Path]:
+    """Files of a folder of a finished run, in the order of the input."""
+    return [run / folder / part["name"] for part in json.loads((run / "run.json").read_text())["parts"]]
+
+
+def rewrite_manifest(run: Path, **changes: Any) -> None:
+    """Another manifest, which is whole."""
+    manifest = json.loads((run / "run.json").read_text())
+    write_manifest(run / "run.json", manifest | changes)
 
 
 def _documents(random: np.random.Generator, number: int, hostile: bool) -> pl.DataFrame:
@@ -283,7 +310,7 @@ def _manifest(corpus, judged, flow, stages, parts) -> dict[str, Any]:
     raw = float(corpus["raw_bytes"].sum() / 4.3)
     names = [f"corpus/{number}.jsonl.zst" for number in range(len(_SOURCES))]
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "run_id": "2026-11-24T00-00-00-7f3a",
         "curate": "0.1.0",
         "command": "curate run corpus/ -o curated",
@@ -333,7 +360,7 @@ def _manifest(corpus, judged, flow, stages, parts) -> dict[str, Any]:
         else {},
         "parts": [
             {
-                "index": index,
+                "name": part_name(index),
                 "documents": corpus.height // parts,
                 "text_bytes": 10**6,
                 "raw_bytes": 10**6,

@@ -10,6 +10,7 @@ from corpus_maker import prose
 from curate.cli import command
 from curate.errors import ExitCode, PlanError
 from curate.session import Session
+from fake_run import files_of
 
 EARLIER = [prose(at) for at in range(40)]
 LATER = [
@@ -40,8 +41,8 @@ def run(corpus, out, *against, settings=()):
 
 def judged(out):
     columns = ["survivor", "survivor_run", "jaccard", "exact", "reasons"]
-    ids = pl.concat([pl.read_parquet(file, columns=["id"]) for file in sorted(out.glob("documents/*.parquet"))])
-    rows = pl.concat([pl.read_parquet(file, columns=columns) for file in sorted(out.glob("near_dup/*.parquet"))])
+    ids = pl.concat([pl.read_parquet(file, columns=["id"]) for file in files_of(out, "documents")])
+    rows = pl.concat([pl.read_parquet(file, columns=columns) for file in files_of(out, "near_dup")])
     return pl.concat([ids, rows], how="horizontal")
 
 
@@ -98,5 +99,5 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_read(folder, tmp_
     shutil.copytree(may, folder / "copy")
     shutil.rmtree(folder / "copy" / ".cache")
     message, hint = refusal(folder, folder / "copy")
-    assert message.startswith("`copy` cannot be compared with: `copy/.cache/near_dup/part-00000.parquet`")
+    assert message.startswith("`copy` cannot be compared with: `copy/.cache/near_dup/part-")
     assert hint.startswith("make it again: curate run")

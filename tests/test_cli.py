@@ -157,7 +157,7 @@ def test_dry_run_writes_nothing(capsys, tmp_path):
         ),
         (
             ["why", "nowhere", "x"],
-            snapshot("error: `nowhere` holds no finished run: there is no `run.json`"),
+            snapshot("error: `nowhere` does not exist"),
         ),
         (
             ["explain", "quality.too_few_wrods"],
@@ -314,5 +314,5 @@ def test_a_result_that_cannot_be_written_is_no_success():
         done = subprocess.run(
             [sys.executable, "-m", "curate", "--version"], stdout=full, stderr=subprocess.PIPE, check=False, text=True
         )
-    assert done.returncode == 3
-    assert "No space left on device" in done.stderr
+    assert done.returncode == ExitCode.STOPPED
+    assert "`/dev` is full" in done.stderr

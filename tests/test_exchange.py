@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from curate.engine import exchange
 from curate.engine.local import LocalEngine
 from curate.stages.contract import addressed
+from curate.store.files import is_unfinished
 
 SCHEMA = pa.schema([("key", pa.int64()), ("word", pa.string()), ("many", pa.list_(pa.int64()))])
 RECEIVERS = 4
@@ -70,12 +71,14 @@ def test_every_row_reaches_its_receiver_once(budget):
 
 def test_what_waits_on_disk_is_removed_in_the_end(tmp_path, monkeypatch):
     monkeypatch.setattr(exchange, "WAITING_BYTES", 100)
-    boxes = exchange.Mailboxes(SCHEMA, tmp_path / "sent")
+    boxes = exchange.Mailboxes(SCHEMA, tmp_path)
     for _ in range(20):
         for batch in sent([(1, 7, "seven", [7, 7])] * 5):
             boxes.put(batch)
-    assert (tmp_path / "sent" / "rows").stat().st_size > 0
+    [file] = tmp_path.iterdir()
+    assert file.stat().st_size > 0
+    assert is_unfinished(file.name)
     assert len(boxes.take(1)) == 100
     assert len(boxes.take(0)) == 0
     boxes.remove()
-    assert not (tmp_path / "sent").exists()
+    assert not list(tmp_path.iterdir())

@@ -21,6 +21,7 @@ from curate.errors import BooksDoNotBalance, ExitCode, UserError
 from curate.session import Session
 from curate.store.books import balance
 from curate.store.run_directory import RunDirectory
+from fake_run import files_of
 
 STAGES = ["normalize", "language", "near_dup", "quality", "tokenize"]
 SMALL_PARTS = ("input.part_bytes=20000", "shards.shard_tokens=4000", "gates.max_quarantined=0.2")
@@ -79,11 +80,11 @@ def test_every_document_is_kept_removed_with_reasons_or_quarantined(finished):
 
 def test_the_books_notice_a_missing_row(finished, tmp_path):
     subprocess.run(["cp", "-r", str(finished), str(tmp_path / "out")], check=True)
-    file = tmp_path / "out" / "quality" / "part-00000.parquet"
+    file = files_of(tmp_path / "out", "quality")[0]
     pl.read_parquet(file)[1:].write_parquet(file)
-    parts = len(manifest(finished)["parts"])
+    directory = RunDirectory.finished(tmp_path / "out", manifest(finished))
     with pytest.raises(BooksDoNotBalance, match="rows for"):
-        balance(RunDirectory(tmp_path / "out"), STAGES, parts)
+        balance(directory, STAGES, len(directory.names))
 
 
 def test_bad_input_is_quarantined_with_file_position_and_reason(finished):
@@ -217,8 +218,8 @@ def shingles(text: str) -> set[tuple[str, ...]]:
 
 
 def test_every_near_dup_removal_is_proven(finished):
-    documents = [pl.read_parquet(file) for file in sorted((finished / "documents").glob("*.parquet"))]
-    judged = [pl.read_parquet(file) for file in sorted((finished / "near_dup").glob("*.parquet"))]
+    documents = [pl.read_parquet(file) for file in files_of(finished, "documents")]
+    judged = [pl.read_parquet(file) for file in files_of(finished, "near_dup")]
     proven = 0
     for part, rows in enumerate(judged):
         for row, verdict in enumerate(rows.iter_rows(named=True)):

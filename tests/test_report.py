@@ -11,7 +11,8 @@ from curate.errors import InputError
 from curate.report.model import build_report
 from curate.report.page import report_json
 from curate.report.settings import ReportSettings
-from fake_run import write_fake_run
+from curate.store.manifest import write_manifest
+from fake_run import files_of, write_fake_run
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +30,9 @@ def report(run):
 @pytest.fixture(scope="module")
 def whole(run):
     """Every column of every stage in memory: the plain way."""
-    documents = pl.read_parquet(sorted((run / "documents").glob("*.parquet")))
+    documents = pl.read_parquet(files_of(run, "documents"))
     stages = ("normalize", "language", "near_dup", "quality", "tokenize")
-    tables = [
-        pl.read_parquet(sorted((run / stage).glob("*.parquet"))).select(pl.all().name.prefix(f"{stage}."))
-        for stage in stages
-    ]
+    tables = [pl.read_parquet(files_of(run, stage)).select(pl.all().name.prefix(f"{stage}.")) for stage in stages]
     return pl.concat([documents, *tables], how="horizontal").with_columns(
         kept=pl.col("tokenize.reasons").list.len().eq(0).fill_null(value=False)
     )
@@ -47,7 +45,7 @@ def changed(run, tmp_path, change):
     for entry in run.iterdir():
         if entry.is_dir():
             (tmp_path / entry.name).symlink_to(entry)
-    (tmp_path / "run.json").write_text(json.dumps(manifest))
+    write_manifest(tmp_path / "run.json", manifest)
     return build_report(tmp_path, ReportSettings(samples=1))
 
 
@@ -181,13 +179,14 @@ def test_a_run_that_read_nothing(tmp_path):
     write_fake_run(tmp_path, documents=30, parts=1)
 
     def empty(manifest):
+        manifest["parts"] = []
         manifest["counts"] = {"read": 0, "quarantined": 0, "kept": 0, "removed": {}}
         manifest["flow"], manifest["tokens"], manifest["shards"], manifest["inputs"] = [], None, None, []
 
     (tmp_path / "nothing").mkdir()
     manifest = json.loads((tmp_path / "run.json").read_text())
     empty(manifest)
-    (tmp_path / "nothing" / "run.json").write_text(json.dumps(manifest))
+    write_manifest(tmp_path / "nothing" / "run.json", manifest)
     report = build_report(tmp_path / "nothing", ReportSettings())
     assert report.summary.verdict == "There was nothing to read."
     assert report.compute is None

@@ -11,15 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.errors import InputError
+from curate.errors import InputError, UserError
 from curate.shards.cutting import Cutter, cut
 from curate.shards.index import At, read_index, write_index
 from curate.shards.peek import peek
 from curate.shards.reader import read_shards
 from curate.shards.settings import ShardSettings
 from curate.shards.verify import verify
-from curate.shards.writer import existing_shard, write_shard
+from curate.shards.writer import write_shard
+from curate.store.checked_json import write_json
+from curate.store.manifest import write_manifest
 from curate.text.tokenizers import load_tokenizer
+from fake_run import part_name, write_rows
 
 FORMATS = ("parquet", "bin")
 TEXTS = [f"Document {number}: " + "größer, 日本語, <|endoftext|> and so on. " * (number % 7) for number in range(60)]
@@ -46,7 +49,7 @@ def write_run(run, shard_format, name="bytes", *, batch=7):
         batches = [documents[start : min(start + batch, stop)] for start in range(int(rows[0]), stop, batch)]
         places = {"first": place(int(rows[0])), "last": place(stop - 1)}
         entry = write_shard(run / "shards", number, batches, options, tokenizer.vocabulary_size, **places)
-        assert entry == existing_shard(run / "shards", number, options, tokenizer.vocabulary_size, **places)
+        assert entry.is_whole(run / "shards")
         entries.append(entry)
     write_index(run / "shards", options, tokenizer, entries)
     _write_judgments(run, n_tokens, shard, offset)
@@ -64,10 +67,12 @@ def _write_judgments(run, n_tokens, shard, offset):
     removed = pa.table({"id": ["removed"], "text": pa.array(["out"], pa.large_string())})
     nothing = pa.table({name: pa.nulls(1, judged.schema.field(name).type) for name in judged.column_names})
     for name, table, extra in (("documents", kept, removed), ("tokenize", judged, nothing)):
-        (run / name).mkdir()
         for part in range(-(-len(TEXTS) // PART_ROWS)):
             rows = pa.concat_tables([extra, table.slice(part * PART_ROWS, PART_ROWS)])
-            pq.write_table(rows, run / name / f"part-{part:05d}.parquet", row_group_size=10)
+            write_rows(run / name / part_name(part), rows.combine_chunks(), group_rows=10)
+    parts = [{"name": part_name(part)} for part in range(-(-len(TEXTS) // PART_ROWS))]
+    stages, other = [{"name": "tokenize"}], {"curate": "0", "run_id": "0", "command": "curate run in", "counts": {}}
+    write_manifest(run / "run.json", {"schema_version": 2, "stages": stages, "parts": parts, **other})
 
 
 counts = st.lists(st.integers(0, 30), max_size=60)
@@ -151,7 +156,6 @@ def test_a_shard_appears_only_when_whole(tmp_path, shard_format):
     with pytest.raises(KeyboardInterrupt):
         write_shard(tmp_path, 0, interrupted(), options, 257)
     assert list(tmp_path.iterdir()) == []
-    assert existing_shard(tmp_path, 0, options, 257) is None
 
 
 def test_no_documents_give_an_empty_index(tmp_path):
@@ -265,7 +269,7 @@ def test_wrong_contents_are_found_although_hashes_agree(tmp_path, shard_format, 
     assert all(problem.document for problem in problems if "The document" in problem.sentence)
 
 
-@pytest.mark.parametrize("name", ["tokenize/part-00001.parquet", "documents/part-00002.parquet"])
+@pytest.mark.parametrize("name", [f"tokenize/{part_name(1)}", f"documents/{part_name(2)}", "run.json"])
 def test_a_damaged_run_is_told_apart_from_damaged_shards(tmp_path, name):
     folder = write_run(tmp_path, "parquet")
     (tmp_path / name).write_bytes(b"PAR1")
@@ -280,7 +284,8 @@ def test_an_index_that_lies_is_found(tmp_path):
     index["tokens"] += 1
     index["shards"][0]["documents"] += 1
     index["shards"][1]["first"]["row"] += 1
-    (folder / "index.json").write_text(json.dumps(index))
+    del index["checksum"]
+    write_json(folder / "index.json", index)
     sentences = [problem.sentence for problem in verify(folder).problems]
     assert any("The index says" in sentence and "documents" in sentence for sentence in sentences)
     assert any("The index says" in sentence and "tokens" in sentence for sentence in sentences)
@@ -289,19 +294,21 @@ def test_an_index_that_lies_is_found(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "holds no shards"), ("{", "cannot be read"), ('{"format": 1}', "cannot be read")],
+    [(None, "holds no shards"), ("{", "is no JSON"), ('{"format": 1}', "its checksum")],
 )
 def test_folders_without_an_index_are_the_users_mistake(tmp_path, content, message):
     if content is not None:
         (tmp_path / "index.json").write_text(content)
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(UserError, match=message):
         verify(tmp_path)
 
 
 def test_another_tokenizer_is_refused(tmp_path):
     folder = write_run(tmp_path, "bin")
-    index = (folder / "index.json").read_text().replace(load_tokenizer("bytes").fingerprint, "0" * 64)
-    (folder / "index.json").write_text(index)
+    index = json.loads((folder / "index.json").read_text())
+    del index["checksum"]
+    index["tokenizer"]["fingerprint"] = "0" * 64
+    write_json(folder / "index.json", index)
     with pytest.raises(InputError, match="is not the one that wrote these shards"):
         peek(folder)
 

@@ -62,6 +62,9 @@ class GateSettings(Settings, frozen=True):
     """Limits a finished run must meet; breaking one makes the exit code 1."""
 
     max_quarantined: float = 0.01
+    """Share of the documents that could not be read."""
+    max_lost_bytes: float = 0.01
+    """Share of the input's stored bytes that could not be read, where nobody knows how many documents they hold."""
     min_kept: float = 0.0
     max_source_near_dup: float = 1.0
     """Share of the documents of any one source that near_dup may remove; 1 looks at no source."""

@@ -6,7 +6,8 @@
      ├─ UserError                    2   your input: flags, config, files
      │   ├─ ConfigError                  a setting that is unknown or out of range
      │   ├─ InputError                   a path, a pattern or a field that is not there
-     │   └─ PlanError                    what can be noticed only when the run is planned
+     │   ├─ PlanError                    what can be noticed only when the run is planned
+     │   └─ DamagedFile                  a file of a run is not what was written
      ├─ BooksDoNotBalance            3   documents read ≠ kept + removed + quarantined
      └─ Stopped                      4   stopped part-way (disk full, …); the same command continues
 
@@ -66,6 +67,10 @@ class PlanError(UserError):
     """The run cannot work as configured; noticed before the first document is read."""
 
 
+class DamagedFile(UserError):  # noqa: N818  (named for what it is)
+    """A file of a finished run is missing, or is not what was written; running it again makes it again."""
+
+
 class BooksDoNotBalance(CurateError):  # noqa: N818  (named for what happened)
     """Documents read are not the sum of kept, removed and quarantined ones."""
 
@@ -95,3 +100,14 @@ def nearest(word: str, known: Iterable[str]) -> str:
         return f"did you mean `{close[0]}`?"
     more = f" and {len(names) - LISTED} more" if len(names) > 2 * LISTED else ""
     return f"known: {', '.join(names[: LISTED if more else None])}{more}"
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Some names in backticks, and how many there are besides.
+
+    Example:
+        >>> listed(["a", "b", "c"], most=2)
+        '`a`, `b` and 1 more'
+    """
+    shown = ", ".join(f"`{name}`" for name in names[:most])
+    return shown + (f" and {len(names) - most:,} more" if len(names) > most else "")

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from curate import __version__
 from curate.config import DEFAULT, GateSettings
@@ -21,13 +20,14 @@ from curate.plan import Plan
 from curate.recipes import recipe
 from curate.shards.index import ShardIndex
 from curate.stages.contract import Reason, Stage
-from curate.store.books import Books, removed_by_source
-from curate.store.fingerprint import digest
+from curate.store.books import Books, lost_in, removed_by_source
 from curate.store.manifest import SCHEMA_VERSION, machine, versions
-from curate.store.row_file import read_columns
+from curate.store.row_file import keys_together, read_columns
 from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
 
 NEAR_DUP = "near_dup"
+LARGEST_LOSSES = 20
+"""Pieces of input named in run.json that could not be read; all of them are in quarantine."""
 FEW_DOCUMENTS = 30
 """Sources with fewer documents break no gate."""
 
@@ -64,12 +64,7 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
     names = {stage.name for stage in plan.stages}
     return {
         "schema_version": SCHEMA_VERSION,
-        "run_id": digest(
-            [part.fingerprint for part in plan.parts],
-            plan.config.resolved(),
-            __version__,
-            [run.run_id for run in plan.against],
-        )[:16],
+        "run_id": plan.run_id,
         "curate": __version__,
         "command": command,
         "recipe": _recipe(plan.config.pipeline.recipe),
@@ -77,6 +72,11 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
         "against": [{"path": run.path, "run_id": run.run_id} for run in plan.against],
         "skipped": [{"path": skipped.path, "why": skipped.why} for skipped in plan.skipped],
         **judged(plan, books, outcome.audits),
+        "losses": _losses(plan, directory),
+        "keys": {
+            folder: keys_together(directory.part(folder, part.index) for part in plan.parts)
+            for folder in (DOCUMENTS, QUARANTINE, *(stage.name for stage in plan.stages))
+        },
         "parts": _parts(plan, directory),
         "tokens": _tokens(outcome),
         "shards": _shards(outcome, directory),
@@ -100,12 +100,16 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
         "machine": machine(),
         "versions": versions(),
         "warnings": warnings,
-        "gates": [*gates(plan.config.gates, books), *_source_gates(outcome, directory), *_unknown_gate(outcome)],
+        "gates": [
+            *gates(plan.config.gates, books, plan.stored_bytes),
+            *_source_gates(outcome, directory),
+            *_unknown_gate(outcome),
+        ],
     }
 
 
 def judged(plan: Plan, books: Books, audits: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-    """What of ``run.json`` is known as soon as every document is judged: settings, stages and counts.
+    """What of ``run.json`` is known as soon as every document is judged: settings, stages, counts and order of parts.
 
     Args:
         plan: of the run.
@@ -138,6 +142,7 @@ def judged(plan: Plan, books: Books, audits: Mapping[str, Mapping[str, float]]) 
         "passes": [[s.name for s in (*one.stages, *([one.closing] if one.closing else []))] for one in plan.passes],
         "plan": {stage.name: stage.plan() for stage in plan.stages if hasattr(stage, "plan")},
         "audit": audits,
+        "parts": [{"name": part.name} for part in plan.parts],
         "counts": books.counts(),
         "flow": [
             {
@@ -153,10 +158,20 @@ def judged(plan: Plan, books: Books, audits: Mapping[str, Mapping[str, float]]) 
     }
 
 
-def gates(settings: GateSettings, books: Books) -> list[dict[str, Any]]:
-    """Each gate with its limit, the run's value, and whether it passed."""
+def gates(settings: GateSettings, books: Books, stored_bytes: int) -> list[dict[str, Any]]:
+    """Each gate with its limit, the run's value, and whether it passed.
+
+    Args:
+        settings: the limits.
+        books: of the run.
+        stored_bytes: of all its input files.
+    """
     read = max(1, books.read)
-    values = {"max_quarantined": books.quarantined / read, "min_kept": books.kept / read}
+    values = {
+        "max_quarantined": books.quarantined / read,
+        "max_lost_bytes": books.lost_bytes / max(1, stored_bytes),
+        "min_kept": books.kept / read,
+    }
     return [
         {
             "name": name,
@@ -195,13 +210,14 @@ def peak_rss_bytes() -> int:
 
 
 def _inputs(plan: Plan, directory: RunDirectory) -> list[dict[str, Any]]:
-    documents, quarantined = Counter[str](), Counter[str]()
+    documents, quarantined, lost_bytes = Counter[str](), Counter[str](), Counter[str]()
     for part in plan.parts:
         read = read_columns(directory.part(DOCUMENTS, part.index), ["origin"]).column("origin")
         documents.update(_counted(pc.struct_field(read, "file")))
-        bad = directory.part(QUARANTINE, part.index)
-        if bad.exists():
-            quarantined.update(_counted(read_columns(bad, ["file"]).column("file")))
+        columns = ["file", "lost_documents", "lost_bytes"]
+        for entry in read_columns(directory.part(QUARANTINE, part.index), columns).to_pylist():
+            quarantined[entry["file"]] += 1 if entry["lost_documents"] is None else entry["lost_documents"]
+            lost_bytes[entry["file"]] += entry["lost_bytes"] or 0
     return [
         {
             "name": file.name,
@@ -210,6 +226,7 @@ def _inputs(plan: Plan, directory: RunDirectory) -> list[dict[str, Any]]:
             "fingerprint": file.fingerprint,
             "documents": documents[file.name],
             "quarantined": quarantined[file.name],
+            "lost_bytes": lost_bytes[file.name],
             "text_field": file.text,
             "guessed": sorted(file.guessed),
             "empty": file.empty,
@@ -218,18 +235,32 @@ def _inputs(plan: Plan, directory: RunDirectory) -> list[dict[str, Any]]:
     ]
 
 
+def _losses(plan: Plan, directory: RunDirectory) -> list[dict[str, Any]]:
+    """The largest pieces of input in quarantine that are more than one document, with why they could not be read."""
+    columns = ["file", "position", "reason", "detail", "lost_documents", "lost_bytes"]
+    found: list[dict[str, Any]] = []
+    for part in plan.parts:
+        entries = read_columns(directory.part(QUARANTINE, part.index), columns)
+        large = pc.fill_null(pc.not_equal(entries.column("lost_documents"), 1), True)
+        found += entries.filter(large).to_pylist()
+        found.sort(key=lambda one: (-(one["lost_documents"] or 0), -(one["lost_bytes"] or 0)))
+        del found[LARGEST_LOSSES:]
+    return found
+
+
 def _parts(plan: Plan, directory: RunDirectory) -> list[dict[str, Any]]:
     parts = []
     for part in plan.parts:
         sizes = read_columns(directory.part(DOCUMENTS, part.index), ["raw_bytes"]).column("raw_bytes")
-        bad = directory.part(QUARANTINE, part.index)
+        lost = lost_in(directory, part.index)
         parts.append(
             {
-                "index": part.index,
+                "name": part.name,
                 "fingerprint": part.fingerprint,
                 "documents": len(sizes),
                 "raw_bytes": pc.sum(sizes).as_py() or 0,
-                "quarantined": pq.read_metadata(bad).num_rows if bad.exists() else 0,
+                "quarantined": lost.documents,
+                "lost_bytes": lost.bytes,
                 "files": len(part.spans),
             }
         )

@@ -72,6 +72,19 @@ class Plan:
         """Bytes of all parts, as stored."""
         return sum(part.bytes for part in self.parts)
 
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of all input files."""
+        return sum(file.size for file in self.files)
+
+    @functools.cached_property
+    def run_id(self) -> str:
+        """Of all that determines documents, judgments and shards; how and where they are made is no part of it."""
+        documents = [self.documents_key(part) for part in self.parts]
+        stages = [(measure_key("", stage), thresholds_of(stage)) for stage in self.stages]
+        shards = msgspec.to_builtins(self.config.shards) if self.encoder else None
+        return digest(documents, stages, shards, [run.run_id for run in self.against])[:16]
+
     def documents_key(self, part: Part) -> str:
         """What the documents file of a part is made from."""
         return digest(LAYOUT_VERSION, part.fingerprint, self._rewriting, self.limit)

@@ -5,11 +5,11 @@ running a changed plan redoes only what the change touches.
 """
 
 import os
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -20,18 +20,21 @@ from curate.engine.local import LocalEngine
 from curate.engine.part import PartResult, PassTask
 from curate.engine.profile import Profile, cpu_seconds
 from curate.engine.raw_tokens import RawTokens, raw_tokens
-from curate.engine.sharding import cut, write_shards
+from curate.engine.sharding import cut, notes_of, write_shards
 from curate.engine.step import Step
 from curate.engine.unknown_characters import UnknownCharacters, unknown_characters
 from curate.engine.whole_corpus import resolve
-from curate.errors import PlanError
-from curate.events import Emit, PassFinished, PassStarted, Working
+from curate.errors import PlanError, listed
+from curate.events import Emit, PassFinished, PassStarted, Warned, Working
 from curate.outcome import Outcome, judged
 from curate.plan import Pass, Plan
-from curate.shards.index import ShardIndex
+from curate.shards.index import INDEX_FILE, ShardIndex
 from curate.stages.contract import CorpusStage, Stage
 from curate.store.books import Books, balance
-from curate.store.run_directory import RunDirectory
+from curate.store.files import remove
+from curate.store.manifest import find_manifest
+from curate.store.run_directory import DOCUMENTS, MANIFEST, QUARANTINE, REPORT_JSON, REPORT_PAGE, RunDirectory
+from curate.store.tidying import is_page, is_report, tidy
 
 Ready = Callable[[Stage], None]
 OnJudged = Callable[[Mapping[str, Any]], None]
@@ -68,6 +71,23 @@ def execute(
     """
     run = _Run(plan, directory, engine, emit, ready, on_judged)
     return run.execute()
+
+
+def forget(path: Path) -> None:
+    """Remove all that earlier runs wrote to a directory, of whatever layout, and nothing else.
+
+    Args:
+        path: a claimed run directory.
+    """
+    manifest = find_manifest(path)
+    directory = RunDirectory(path)
+    notes_of(directory).clear_all()
+    tidy(directory, (), manifest.content if manifest.state == "whole" else {}, numbered=True)
+    if is_report(path / REPORT_JSON):
+        remove(path / REPORT_JSON)
+    if is_page(path / REPORT_PAGE):
+        remove(path / REPORT_PAGE)
+    remove(path / MANIFEST)  # the folder was claimed, so it is none of another program
 
 
 def local_engine(config: Config) -> LocalEngine:
@@ -130,8 +150,23 @@ class _Run:
         )
 
     def _adopt(self) -> None:
-        keys = [] if self.plan.limit else [self.plan.documents_key(part) for part in self.plan.parts]
-        self.directory.adopt(keys, [stage.name for stage in self.plan.stages])
+        """Find out what of an earlier attempt can be used; what cannot goes, and what is not curate's is named."""
+        names = () if self.plan.limit else self.directory.names
+        folders = [DOCUMENTS, QUARANTINE, *(stage.name for stage in self.plan.stages)]
+        manifest = find_manifest(self.directory.path)
+        known = manifest.content if manifest.state == "whole" else {}
+        others = tidy(RunDirectory(self.directory.path, names), folders, known)
+        notes = notes_of(self.directory)
+        others += notes.foreign()
+        if self.plan.encoder:
+            notes.require_room(INDEX_FILE)
+        else:
+            notes.clear_all()
+        if others:
+            self.emit(Warned(f"`{self.directory.path}` holds what curate did not write, which stays: {listed(others)}"))
+        damaged = self.directory.remove_damaged(folders, self.engine.spread)
+        if damaged:
+            self.emit(Warned(f"damaged since they were written, and made again: {listed(damaged)}"))
 
     def _pass(self, number: int, one: Pass) -> None:
         steps = tuple(
@@ -173,7 +208,6 @@ class _Run:
         """The books, the shards, the tokens of the raw corpus and what was unknown: to be made side by side."""
         encoder = self.plan.encoder
         if encoder is None:
-            shutil.rmtree(self.directory.shards, ignore_errors=True)  # of an earlier run that made tokens
             return self._close_books(), None, None, None
         self.emit(Working("cutting shards"))
         with self.profile.step("shards"):

@@ -37,11 +37,14 @@ from curate.estimate import estimate
 from curate.events import Warned, Working
 from curate.outcome import manifest_of
 from curate.plan import Plan, make_plan, make_stages
-from curate.run import execute, local_engine
+from curate.run import execute, forget, local_engine
 from curate.stages.contract import Stage
+from curate.store.claim import claimed, require_usable
+from curate.store.disk import full_disk, unwritable
 from curate.store.earlier_run import earlier_runs
-from curate.store.manifest import read_manifest, write_manifest
-from curate.store.run_directory import RunDirectory
+from curate.store.manifest import find_manifest, read_manifest, write_manifest
+from curate.store.run_directory import DOCUMENTS, RunDirectory
+from curate.store.tidying import first_row_file
 from curate.ui.console import Color, console
 from curate.ui.notes import note
 from curate.ui.plain import PlainFace
@@ -150,13 +153,15 @@ class Session:
             profile: leave what every step cost in ``run.json`` and the report, and show it.
         """
         err = console(color)
-        plan, warnings = self._prepared()
+        plan, warnings = self._prepared(fresh=fresh)
         engine = local_engine(plan.config)
-        directory = RunDirectory(Path(self.output))
+        directory = RunDirectory(Path(self.output), [part.name for part in plan.parts])
         if not quiet:
             show_header(err, plan, engine.workers)
         shown = _face(face, err, quiet)
-        with directory.claimed(fresh=fresh):
+        with _explained(directory, engine, shown), claimed(directory.path, self.command_line()):
+            if fresh:
+                forget(directory.path)
             self._refuse_other_corpus(plan, directory)
             report = self._worked(plan, directory, engine, shown, warnings, profile=profile)
         manifest, page = report.manifest, directory.path / "report.html"
@@ -176,10 +181,14 @@ class Session:
             webbrowser.open(page.resolve().as_uri())
         return ExitCode.DONE if all(gate["passed"] for gate in manifest["gates"]) else ExitCode.GATE_FAILED
 
-    def _prepared(self) -> tuple[Plan, list[Warned]]:
-        """The plan; what the run needs is loaded meanwhile, tokenizers outside the interpreter's lock."""
+    def _prepared(self, *, fresh: bool) -> tuple[Plan, list[Warned]]:
+        """The plan, for a folder that can be written.
+
+        What the run needs is loaded meanwhile, tokenizers outside the interpreter's lock.
+        """
         config = self.config()
         stages = self.stages(config)
+        require_usable(Path(self.output), [stage.name for stage in stages], fresh=fresh)
         with ThreadPoolExecutor(2) as pool:
             notes, compiler = pool.submit(_stage_notes, stages), pool.submit(load_compiler)
             plan = self.plan(config, stages)
@@ -201,7 +210,7 @@ class Session:
         from curate.report.page import ReportMaker
 
         drafting = ReportMaker(directory.path, plan.config.report, engine.spread)
-        with face, _stoppable(engine, face), _explained(directory, engine, face), drafting as report:
+        with face, _stoppable(engine, face), drafting as report:
             for warning in warnings:
                 face(warning)
             with announced_compiling(face, plan.stages) as ready:
@@ -236,15 +245,20 @@ class Session:
 
     def _refuse_other_corpus(self, plan: Plan, directory: RunDirectory) -> None:
         """A run directory whose files are all unknown to this plan holds someone else's work."""
-        if not directory.manifest.exists():
-            return
-        before = {(entry["name"], entry["fingerprint"]) for entry in read_manifest(directory.path)["inputs"]}
-        now = {(file.name, file.fingerprint) for file in plan.files}
-        names = {name for name, _ in now}
-        if before and not before & now and not {name for name, _ in before} & names:
+        state, manifest = find_manifest(directory.path)
+        if state == "whole":
+            before = {(entry["name"], entry["fingerprint"]) for entry in manifest["inputs"]}
+            now = {(file.name, file.fingerprint) for file in plan.files}
+            names = {name for name, _ in now}
+            unknown = bool(before) and not before & now and not {name for name, _ in before} & names
+            such_as = min(before)[0] if before else ""
+        else:
+            found = first_row_file(directory.path, other_than=directory.names)
+            unknown, such_as = found is not None, f"{found.parent.name}/{found.name}" if found else ""
+        if unknown:
             raise UserError(
-                f"`{self.output}` holds a run over other files, such as `{min(before)[0]}`",
-                hint=f"choose another folder with -o, or forget that run: curate run … -o {self.output} --fresh",
+                f"`{self.output}` holds a run over other files, such as `{such_as}`",
+                hint=f"choose another folder with -o, or forget that run: {self.command_line()} --fresh",
             )
 
 
@@ -316,24 +330,25 @@ def _stoppable(engine: LocalEngine, face: Face) -> Iterator[None]:
 
 @contextmanager
 def _explained(directory: RunDirectory, engine: LocalEngine, face: Face) -> Iterator[None]:
-    """Turn a stop or a full disk into an error that says what is safe and how to go on."""
+    """Turn a stop or a disk that takes no more into an error that says what is safe and how to go on."""
     try:
         yield
     except Interrupted:
         error = _stopped(directory, face, "stopped")
         error.exit_code = ExitCode.STOPPED if engine.stopped == "terminated" else ExitCode.INTERRUPTED
         raise error from None
-    except OSError as problem:
-        if problem.errno not in _DISK_FULL:
+    except Exception as problem:
+        why = full_disk(problem, directory.path) or unwritable(problem, directory.path)
+        if not why:
             raise
-        raise _stopped(directory, face, f"the disk of `{directory.path}` is full ({problem.strerror})") from problem
+        raise _stopped(directory, face, why) from problem
 
 
 def _stopped(directory: RunDirectory, face: Face, why: str) -> Stopped:
     progress = face.progress
     current = progress.current
     place = f" at {progress.fraction:.0%} of pass {current.number}/{current.of}" if current else ""
-    safe = len(directory.parts("documents"))
+    safe = sum(file.exists() for file in directory.parts(DOCUMENTS))
     return Stopped(
         f"{why}{place}; {safe:,} part{'s' * (safe != 1)} of documents {'are' if safe != 1 else 'is'} safe",
         hint="run the same command again to continue",
@@ -342,8 +357,6 @@ def _stopped(directory: RunDirectory, face: Face, why: str) -> Stopped:
 
 _ABOUT_A_FOLDER = ("README", "LICENSE", "NOTICE")
 """Files of other formats that nobody expects to be read; the report lists them all the same."""
-
-_DISK_FULL = frozenset({28, 122})  # ENOSPC, EDQUOT
 
 
 def redraw(

@@ -9,7 +9,8 @@ import typer
 
 from curate.cli import config, doctor, explain, init, quality, recipes, report, run, sample, shards, stages, why
 from curate.cli.options import version_option
-from curate.errors import CurateError, ExitCode
+from curate.errors import CurateError, ExitCode, Stopped
+from curate.store.disk import full_disk
 from curate.ui.console import console
 from curate.ui.notes import note, show_error
 
@@ -61,6 +62,9 @@ def command(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE
     except Exception as error:  # noqa: BLE001  (the one place where the unexpected becomes an exit code)
+        if disk := full_disk(error):
+            show_error(console(), Stopped(disk, hint="make room, then run the same command again"))
+            return ExitCode.STOPPED
         return _unexpected(error)
     return result if isinstance(result, int) else ExitCode.DONE
 

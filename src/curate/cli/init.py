@@ -19,7 +19,7 @@ def init(
     """
     from curate.config import default_file
     from curate.errors import ExitCode, UserError
-    from curate.store.atomic import write_whole
+    from curate.store.files import write_whole
 
     target = Path(path)
     if target.exists() and not force:

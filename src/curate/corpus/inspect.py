@@ -16,7 +16,7 @@ from curate.corpus import fields, parquet
 from curate.corpus.compression import blocks, sniff
 from curate.corpus.input import InputFile, InputSettings, LineMark, Problem
 from curate.corpus.lines import BOM, Lines, count_newlines, runs, split
-from curate.corpus.quarantine import Damaged
+from curate.corpus.quarantine import UNREADABLE, Damaged
 
 _BLOCK = 1024 * 1024
 _HEAD_BYTES = 64 * 1024
@@ -57,6 +57,14 @@ def _is_large(file: InputFile) -> bool:
         return False
 
 
+def _size(path: str) -> int:
+    """Bytes of a file that need not be readable."""
+    try:
+        return os.stat(path).st_size  # noqa: PTH116  (as above)
+    except OSError:
+        return 0
+
+
 class _Scan(NamedTuple):
     size: int
     fingerprint: str
@@ -68,7 +76,7 @@ def _inspected(file: InputFile, settings: InputSettings) -> InputFile:
     try:
         scan = _scan(file.path, min(_BLOCK, settings.part_bytes), lines=file.format in {"jsonl", "lines"})
     except OSError as error:
-        return msgspec.structs.replace(file, problem=Problem("unreadable_file", str(error.strerror)))
+        return msgspec.structs.replace(file, size=_size(file.path), problem=Problem(UNREADABLE, str(error.strerror)))
     file = msgspec.structs.replace(
         file, size=scan.size, fingerprint=scan.fingerprint, empty=not scan.size, marks=scan.marks
     )

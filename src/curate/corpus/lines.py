@@ -102,6 +102,8 @@ def count_newlines(data: bytes) -> int:
 def runs(source: Iterable[Block], file: InputFile, first_line: int, first_byte: int) -> Iterator[Run]:
     """All lines of ``source``; damage to the file ends them with a quarantine entry that holds the torn line.
 
+    How many documents are lost by it is not known here.
+
     Args:
         source: consecutive blocks; the first begins a line.
         file: the file they are of.
@@ -134,7 +136,7 @@ def runs(source: Iterable[Block], file: InputFile, first_line: int, first_byte: 
                 torn.extend(block.data[max(head, tail) :])
     except Damaged as damage:
         at = torn.at if torn.length else at
-        yield Run(at, Quarantined(file.name, line, byte, damage.reason, damage.detail, torn.kept()))
+        yield Run(at, Quarantined(file.name, line, byte, damage.reason, damage.detail, torn.kept(), None))
     else:
         if torn.length:
             yield Run(torn.at, torn.piece(file, line, byte))

@@ -78,7 +78,8 @@ def read(file: InputFile, start: int, stop: int, first_row: int, size: int) -> I
         table = _open(file.path)
     except (OSError, pa.ArrowException) as error:
         reason = "corrupt_file" if os.access(file.path, os.R_OK) else "unreadable_file"
-        yield Quarantined(file.name, first_row, None, reason, str(error)[:500])
+        lost = sum(group.rows for group in file.row_groups[start:stop])
+        yield Quarantined(file.name, first_row, None, reason, str(error)[:500], lost_documents=lost)
         return
     with table:
         row = first_row
@@ -92,7 +93,7 @@ def read(file: InputFile, start: int, stop: int, first_row: int, size: int) -> I
                     row += batch.num_rows
             except (OSError, pa.ArrowException) as error:
                 detail = f"rows {row} to {after - 1} are lost: {error}"[:500]
-                yield Quarantined(file.name, row, None, "corrupt_file", detail)
+                yield Quarantined(file.name, row, None, "corrupt_file", detail, lost_documents=after - row)
             row = after
 
 

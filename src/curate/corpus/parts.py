@@ -5,6 +5,7 @@ and size only, like the cut points of content-defined chunking, so a file that a
 moves the bounds of its own group and of no other.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -19,6 +20,7 @@ READER_VERSION = 1
 _FILE_OVERHEAD = 16 * 1024  # opening a file costs about as much as reading this; keeps parts of tiny files short
 _FULLEST = 2  # a group is closed when it reaches so many times the size of a part
 _TEXT_RATIO = 3  # bytes of text in a byte of compressed text, roughly
+_ORIGIN_DIGITS = 12
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -37,6 +39,9 @@ class Part(msgspec.Struct, frozen=True):
     """A unit of work: stretches of files whose documents are written and judged together."""
 
     index: int
+    """Its place in the order of the input."""
+    name: str
+    """What its files are called in every folder of a run; follows from the files it was cut from alone."""
     spans: tuple[Span, ...]
     bytes: int
     """Stored bytes; what the chunks of the part add up to."""
@@ -78,10 +83,15 @@ def cut(files: Sequence[InputFile], part_bytes: int) -> tuple[Strand, ...]:
     cuts += [[[_whole(file) for file in group]] for group in _groups(small, part_bytes)]
     cuts.sort(key=lambda strand: strand[0][0].file.name)  # stable: the spans of one file keep their order
     strands: list[Strand] = []
-    index = 0
-    for parts in cuts:
-        strands.append(Strand(tuple(_part(index + i, spans) for i, spans in enumerate(parts))))
-        index += len(parts)
+    index, cut_from = 0, Counter[str]()
+    for strand in cuts:
+        parts = []
+        for spans in strand:
+            origin = _origin(spans)
+            parts.append(_part(index, f"part-{origin}-{cut_from[origin]:04}.parquet", spans))
+            cut_from[origin] += 1
+            index += 1
+        strands.append(Strand(tuple(parts)))
     return tuple(strands)
 
 
@@ -149,21 +159,24 @@ def _row_group_spans(file: InputFile, part_bytes: int) -> Iterator[Span]:
             first, row, before, rows = index + 1, row + rows, done, 0
 
 
-def _part(index: int, spans: Sequence[Span]) -> Part:
-    return Part(index, tuple(spans), sum(span.bytes for span in spans), _fingerprint(spans))
+def _part(index: int, name: str, spans: Sequence[Span]) -> Part:
+    return Part(index, name, tuple(spans), sum(span.bytes for span in spans), _fingerprint(spans))
+
+
+def _origin(spans: Sequence[Span]) -> str:
+    """Which files a part was cut from, wherever it was cut; parts of one origin are told apart by counting them."""
+    return _digest([_facts(span.file) for span in spans])[:_ORIGIN_DIGITS]
 
 
 def _fingerprint(spans: Sequence[Span]) -> str:
-    facts = [
-        (
-            (file := span.file).name,
-            file.fingerprint,
-            file.format,
-            file.compression,
-            (span.start, span.stop, span.first_position),
-            (file.text, file.id, file.source, file.max_document_bytes),
-            file.problem,
-        )
-        for span in spans
-    ]
+    return _digest([(*_facts(span.file), (span.start, span.stop, span.first_position)) for span in spans])
+
+
+def _facts(file: InputFile) -> tuple[object, ...]:
+    """All of a file that determines its documents."""
+    fields = (file.text, file.id, file.source, file.max_document_bytes)
+    return file.name, file.fingerprint, file.format, file.compression, fields, file.problem
+
+
+def _digest(facts: object) -> str:
     return xxhash.xxh3_128_hexdigest(msgspec.json.encode((READER_VERSION, facts)))

@@ -1,6 +1,7 @@
 """Input that cannot be read as a document: where it lies, why it cannot be read, and the bytes themselves.
 
-Bad input never ends a run and never vanishes: each piece of it is one row here, counted in the books.
+Bad input never ends a run and never vanishes: each piece of it is one row here, and the documents that it stands for
+are counted in the books; where nobody can know how many they are, its bytes are.
 """
 
 from typing import NamedTuple
@@ -20,11 +21,18 @@ SCHEMA = pa.schema(
         ("reason", pa.string()),
         ("detail", pa.string()),
         ("bytes", pa.binary()),
+        ("lost_documents", pa.int64()),
+        ("lost_bytes", pa.int64()),
     ]
 )
 """``position``: line or row, counted from 1; null when the entry stands for the whole file.
 ``byte_offset``: where the line begins in the file, for compressed files in what it decompresses to; null for
-Parquet."""
+Parquet.
+``lost_documents``: how many documents the entry stands for; null where that cannot be known: it counts as one then.
+``lost_bytes``: where it cannot be known, stored bytes of the file that were not read. Of a file that ends too early
+nobody knows how much is missing, and all of its bytes are meant."""
+
+UNREADABLE = "unreadable_file"
 
 REASONS = (
     Reason("bad_json", "The line is not valid JSON."),
@@ -33,9 +41,9 @@ REASONS = (
     Reason("missing_text", "The text field is missing or null."),
     Reason("text_not_a_string", "The text field holds something other than a string."),
     Reason("document_too_large", "The document is longer than `input.max_document_bytes`."),
-    Reason("truncated_file", "The compressed file ends too early; what came before was read."),
+    Reason("truncated_file", "The compressed file ends too early: what came before was read, the rest is missing."),
     Reason("corrupt_file", "The file is damaged; what could be read of it was."),
-    Reason("unreadable_file", "The file could not be opened or read, or changed during the run."),
+    Reason(UNREADABLE, "The file could not be opened or read, or changed during the run."),
 )
 
 
@@ -48,6 +56,8 @@ class Quarantined(NamedTuple):
     reason: str
     detail: str
     bytes: bytes = b""
+    lost_documents: int | None = 1
+    lost_bytes: int | None = None
 
     @property
     def nbytes(self) -> int:
@@ -71,8 +81,7 @@ def quarantine_batch(entries: list[Quarantined]) -> pa.RecordBatch:
         >>> quarantine_batch([Quarantined("a.jsonl", 3, 70, "bad_json", "truncated", b'{"te')]).num_rows
         1
     """
-    columns = zip(*entries, strict=True) if entries else ((),) * len(SCHEMA)
-    *names, kept = columns
-    cut = [piece[:KEPT_BYTES] for piece in kept]
-    arrays = [pa.array(values, field.type) for values, field in zip([*names, cut], SCHEMA, strict=True)]
+    cut = [entry._replace(bytes=entry.bytes[:KEPT_BYTES]) for entry in entries]
+    columns = zip(*cut, strict=True) if cut else ((),) * len(SCHEMA)
+    arrays = [pa.array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from curate.corpus import jsonl, parquet, plain_text
 from curate.corpus.compression import blocks
 from curate.corpus.documents import Parsed, Rows
-from curate.corpus.lines import Lines, runs
+from curate.corpus.lines import Lines, Run, runs
 from curate.corpus.parquet import TableRows
 from curate.corpus.parts import Part, Span, Strand
 from curate.corpus.plain_text import TextFile
@@ -118,7 +118,7 @@ def _steps(strand: Strand, chunk_bytes: int) -> Generator[_Step, None, None]:
         return
     file = strand.parts[0].spans[0].file
     starts = [part.spans[0].start for part in strand.parts]
-    for run in runs(blocks(file, 0, file.size, chunk_bytes), file, 1, 0):
+    for run in _counted(runs(blocks(file, 0, file.size, chunk_bytes), file, 1, 0), file.size):
         yield _Step(bisect_right(starts, run.at) - 1, run.piece, run.stored)
 
 
@@ -126,15 +126,28 @@ def _span_steps(span: Span, chunk_bytes: int) -> Iterator[_Step]:
     file = span.file
     if file.problem:
         reason, detail = file.problem
-        yield _Step(0, Quarantined(file.name, None, None, reason, detail, _first_bytes(file.path)), span.bytes)
+        lost = (1, None) if file.format == "text" else (None, file.size)
+        yield _Step(0, Quarantined(file.name, None, None, reason, detail, _first_bytes(file.path), *lost), span.bytes)
     elif file.format == "parquet":
         yield from _table_steps(span, chunk_bytes)
     elif file.format == "text":
         yield _Step(0, plain_text.read(file), span.bytes)
     else:
         source = blocks(file, span.start, span.stop, chunk_bytes)
-        for run in runs(source, file, span.first_position, span.start):
+        for run in _counted(runs(source, file, span.first_position, span.start), span.bytes):
             yield _Step(0, run.piece, run.stored)
+
+
+def _counted(source: Iterable[Run], size: int) -> Iterator[Run]:
+    """The same, and what is lost where damage ends them counted in stored bytes, of which there are ``size``."""
+    read = 0
+    for run in source:
+        read += run.stored
+        piece = run.piece
+        if isinstance(piece, Quarantined) and piece.lost_documents is None:
+            lost = size if piece.reason == "truncated_file" else max(0, size - read)
+            piece = piece._replace(lost_bytes=lost)
+        yield run._replace(piece=piece)
 
 
 def _table_steps(span: Span, chunk_bytes: int) -> Iterator[_Step]:

@@ -7,7 +7,6 @@ the bytes sent, not from senders times receivers.
 """
 
 import os
-import shutil
 import threading
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curate.stages.contract import TO
+from curate.store.files import remove, unfinished
 
 WAITING_BYTES = 32_000_000
 """Rows of one exchange that wait in memory."""
@@ -33,7 +33,7 @@ class Mailboxes:
     """
 
     def __init__(self, schema: pa.Schema, folder: Path) -> None:
-        self._schema, self._folder = schema, folder
+        self._schema, self._file = schema, unfinished(folder / "sent")
         self._waiting: list[_Sorted] = []
         self._size = self._written = 0
         self._runs: list[_Run] = []
@@ -59,11 +59,7 @@ class Mailboxes:
     def remove(self) -> None:
         """Forget everything."""
         self._waiting, self._runs = [], []
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    @property
-    def _file(self) -> Path:
-        return self._folder / "rows"
+        remove(self._file)
 
     def _read(self, receiver: int) -> list[pa.RecordBatch]:
         batches = []
@@ -77,7 +73,7 @@ class Mailboxes:
         return batches
 
     def _write_run(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._file.parent.mkdir(parents=True, exist_ok=True)
         receivers = np.unique(np.concatenate([one.receivers for one in self._waiting]))
         bounds = [self._written]
         with self._file.open("ab") as file:
@@ -142,7 +138,7 @@ class Received:
 
     def _written(self, table: pa.Table) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"kept-{len(self._tables)}.arrow"
+        path = unfinished(self._folder / f"received-{len(self._tables)}")
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
         self._size -= table.nbytes

@@ -75,7 +75,7 @@ class LocalEngine:
         self, send: Send, senders: int, receive: Receive, receivers: int, schema: pa.Schema, folder: Path
     ) -> Rows:
         """See `curate.engine.base.Engine.exchange`."""
-        boxes, received = Mailboxes(schema, folder / "sent"), Received(folder / "received")
+        boxes, received = Mailboxes(schema, folder), Received(folder)
 
         def post(sender: int) -> None:
             for rows in send(sender):

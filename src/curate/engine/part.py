@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from curate.corpus.documents import SCHEMA as DOCUMENTS_SCHEMA
 from curate.corpus.parts import Part, Strand
 from curate.corpus.quarantine import SCHEMA as QUARANTINE_SCHEMA
+from curate.corpus.quarantine import UNREADABLE
 from curate.corpus.reader import Chunk, chunks
 from curate.engine.base import Engine
 from curate.engine.profile import PARSE, READ, WRITE, Effort, Profile, Stopwatch
@@ -33,6 +34,7 @@ from curate.engine.step import Mask, Settled, Step, entering_mask, input_key, re
 from curate.events import Advanced, Emit, StageCounts
 from curate.plan import Plan
 from curate.stages.contract import Rewriter
+from curate.store.fingerprint import digest
 from curate.store.row_file import Keys, RowFileWriter, keys_of, read_columns, row_file
 from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
 
@@ -83,6 +85,8 @@ class PassTask:
     def __call__(self, strand: Strand) -> list[PartResult]:
         """Do all parts of a strand; finished ones are not done again."""
         unread = [part for part in strand.parts if self.reads_input and not self._is_read(part)]
+        for part in unread:
+            self._forget_what_was_unreadable(part)
         results = [self._again(part) for part in strand.parts if part not in unread]
         if unread:
             results += self._read(strand, unread)
@@ -139,7 +143,9 @@ class PassTask:
         keys = keys_of(file)
         if keys is None or keys.measure != step.measure_key(self._input_key(step, part)):
             return None
-        return one_batch(read_columns(file, step.schema.names).cast(step.schema))
+        rows = read_columns(file, step.schema.names)
+        documents = pq.read_metadata(self.directory.part(DOCUMENTS, part.index)).num_rows
+        return one_batch(rows.cast(step.schema)) if len(rows) == documents else None
 
     def _earlier_columns(self, part: Part) -> dict[str, pa.Array]:
         """Measures of earlier passes that a stage of this one reads, and edits of the text."""
@@ -183,9 +189,9 @@ class PassTask:
             writer = stack.enter_context(row_file(path, DOCUMENTS_SCHEMA, ["source", "origin.file"]))
             groups = self._fresh_groups(row_groups(documents()), writer)
             self._write(part, groups, {}, result, input_bytes=0)
-            self._write_quarantine(part, quarantined)
-            key = self._documents_key(part)
-            writer.finish(Keys(key, key))
+            complete = not _came_late(part, quarantined)
+            self._write_quarantine(part, quarantined, complete=complete)
+            writer.finish(self._read_keys(part, complete=complete))
 
     def _within_limit(self, documents: pa.RecordBatch) -> pa.RecordBatch:
         """The first documents that `--limit` still allows; a limited run has one lane, so the count needs no lock."""
@@ -222,15 +228,12 @@ class PassTask:
             self.profile.add(self.plan.rewriter.name, effort)
         return _Piece(chunk.part, chunk.input_bytes, documents, quarantined)
 
-    def _write_quarantine(self, part: Part, quarantined: list[pa.RecordBatch]) -> None:
-        path = self.directory.part(QUARANTINE, part.index)
-        if not quarantined:
-            path.unlink(missing_ok=True)
-            return
-        key = self._documents_key(part)
-        with row_file(path, QUARANTINE_SCHEMA, ["file", "reason"]) as writer:
-            writer.write(pa.concat_batches(quarantined))
-            writer.finish(Keys(key, key))
+    def _write_quarantine(self, part: Part, quarantined: list[pa.RecordBatch], *, complete: bool) -> None:
+        """A file for every part: one that is missing was lost, and says nothing about what it held."""
+        with row_file(self.directory.part(QUARANTINE, part.index), QUARANTINE_SCHEMA, ["file", "reason"]) as writer:
+            if quarantined:
+                writer.write(pa.concat_batches(quarantined))
+            writer.finish(self._read_keys(part, complete=complete))
 
     # ---- both ---------------------------------------------------------------------------------------------
 
@@ -277,15 +280,24 @@ class PassTask:
         return group, settled
 
     def _is_read(self, part: Part) -> bool:
-        """The documents are whole and so is what the rewriter said of them, which cannot be measured again."""
-        keys = keys_of(self.directory.part(DOCUMENTS, part.index))
-        key = self._documents_key(part)
-        if keys != Keys(key, key):
+        """Documents and quarantine are whole, and so is what the rewriter said, which cannot be measured again."""
+        files = (self.directory.part(folder, part.index) for folder in (DOCUMENTS, QUARANTINE))
+        if any(keys_of(file) != self._read_keys(part) for file in files):
             return False
         rewriter = self.plan.rewriter
         return rewriter is None or any(
             step.stage is rewriter and self._stored(step, part) is not None for step in self.steps
         )
+
+    def _read_keys(self, part: Part, *, complete: bool = True) -> Keys:
+        """Keys of documents and quarantine; where a file could not be read in its turn, they ask to try again."""
+        key = self._documents_key(part)
+        return Keys(key, key if complete else digest(key, "again"))
+
+    def _forget_what_was_unreadable(self, part: Part) -> None:
+        """What was said of the documents that could be read does not lie beside those that can be read now."""
+        if keys_of(self.directory.part(DOCUMENTS, part.index)) == self._read_keys(part, complete=False):
+            self.directory.forget([DOCUMENTS, QUARANTINE, *(stage.name for stage in self.plan.stages)], part.index)
 
     def _documents_key(self, part: Part) -> str:
         return self.plan.documents_key(part)
@@ -308,6 +320,16 @@ class PassTask:
             else:
                 counts[step.stage.name] = StageCounts(came, came)
         self.emit(Advanced(part.bytes, rows if self.reads_input else 0, tokens, counts))
+
+
+def _came_late(part: Part, quarantined: list[pa.RecordBatch]) -> bool:
+    """Whether a file that could be read when the run was planned could not be when its turn came."""
+    known = {span.file.name for span in part.spans if span.file.problem}
+    return any(
+        reason == UNREADABLE and file not in known
+        for batch in quarantined
+        for file, reason in zip(batch["file"].to_pylist(), batch["reason"].to_pylist(), strict=True)
+    )
 
 
 def rewritten(documents: pa.RecordBatch, rewriter: Rewriter) -> tuple[pa.RecordBatch, Effort]:

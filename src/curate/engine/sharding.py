@@ -1,15 +1,16 @@
 """From token ids kept beside the documents to shards of a set size, and the place of every document in them.
 
 Cutting is one quick walk over token counts; shards are then written side by side. Which documents are in a shard
-follows from counts alone, so a shard that an earlier attempt wrote from the same documents is left as it is.
+follows from counts alone, so a shard that an earlier attempt wrote from the same documents, and that is still what was
+written, is left as it is.
 """
 
-import contextlib
-import json
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -21,12 +22,12 @@ from curate.engine.row_group import one_batch
 from curate.engine.step import COUNTS, Step, entering_mask, scattered
 from curate.plan import Plan
 from curate.shards.cutting import Cutter
-from curate.shards.index import INDEX_FILE, At, ShardEntry, ShardIndex, write_index
-from curate.shards.writer import existing_shard, write_shard
-from curate.store.atomic import write_whole
+from curate.shards.index import At, ShardEntry, ShardIndex, write_index
+from curate.shards.notes import Notes
+from curate.shards.writer import write_shard
 from curate.store.fingerprint import digest
 from curate.store.row_file import Keys, keys_of, read_columns, row_file
-from curate.store.run_directory import DOCUMENTS, RunDirectory
+from curate.store.run_directory import CACHE, DOCUMENTS, SHARDS, RunDirectory
 
 
 class _Stretch(NamedTuple):
@@ -36,6 +37,11 @@ class _Stretch(NamedTuple):
     first: int
     last: int
     key: str
+
+    @property
+    def content(self) -> tuple[str, int, int]:
+        """What its tokens follow from, wherever the part stands in the run."""
+        return self.key, self.first, self.last
 
 
 class Cutting(NamedTuple):
@@ -147,26 +153,28 @@ def write_shards(cutting: Cutting, plan: Plan, step: Step, directory: RunDirecto
     """
     settings, shards = plan.config.shards, cutting.shards
     tokenizer = step.stage.tokenizer  # type: ignore[attr-defined]
+    notes = notes_of(directory)
 
     def write(number: int) -> tuple[int, ShardEntry]:
         stretches = shards[number]
         first, last = At(stretches[0].part, stretches[0].first), At(stretches[-1].part, stretches[-1].last)
-        key = digest(settings.format, settings.compression_level, stretches)
-        note = directory.path / ".cache" / "shards" / f"shard-{number:05d}.json"
-        folder, vocabulary = directory.shards, tokenizer.vocabulary_size
-        if _noted(note) == key:
-            entry = existing_shard(folder, number, settings, vocabulary, first=first, last=last)
-            if entry is not None:
-                return number, entry
-        documents = engine.spread(_Group.read, _groups(stretches, number, step, directory))  # read while one writes
-        entry = write_shard(folder, number, documents, settings, vocabulary, first=first, last=last)
-        write_whole(note, json.dumps(key).encode())
-        return number, entry
+        key = digest(settings.format, settings.compression_level, [stretch.content for stretch in stretches])
+        entry = notes.existing(number, key)
+        if entry is None:
+            documents = engine.spread(_Group.read, _groups(stretches, number, step, directory))  # read while one writes
+            note = functools.partial(notes.take, number, key=key)
+            entry = write_shard(directory.shards, number, documents, settings, tokenizer.vocabulary_size, whole=note)
+        return number, msgspec.structs.replace(entry, first=first, last=last)
 
     directory.shards.mkdir(parents=True, exist_ok=True)
     entries = dict(engine.map(write, sorted(shards)))
-    _remove_stale(directory, entries)
+    notes.clear(entries.values())
     return write_index(directory.shards, settings, tokenizer, [entries[number] for number in sorted(entries)])
+
+
+def notes_of(directory: RunDirectory) -> Notes:
+    """What is known of the shards of a run."""
+    return Notes(directory.shards, directory.path / CACHE / SHARDS)
 
 
 class _Group(NamedTuple):
@@ -203,17 +211,3 @@ def _groups(stretches: list[_Stretch], number: int, step: Step, directory: RunDi
             if inside and pc.any(here.slice(start, size)).as_py():
                 yield _Group(cached, group, ids.slice(start, size), here.slice(start, size))
             start += size
-
-
-def _noted(note: Path) -> str:
-    with contextlib.suppress(OSError, ValueError):
-        return str(json.loads(note.read_text("utf-8")))
-    return ""
-
-
-def _remove_stale(directory: RunDirectory, entries: dict[int, ShardEntry]) -> None:
-    """Drop shards of an earlier run that cut differently."""
-    current = {INDEX_FILE, *(e.file for e in entries.values()), *(e.index_file for e in entries.values())}
-    for file in directory.shards.iterdir():
-        if file.name not in current and file.name.startswith((".", "shard-")):
-            file.unlink()

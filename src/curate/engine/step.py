@@ -23,6 +23,7 @@ from curate.stages.contract import CorpusStage, Stage
 from curate.store.fingerprint import digest
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
+from curate.store.seal import seal_of
 
 Mask = npt.NDArray[np.bool_]
 Columns = Callable[[str], pa.Array]
@@ -154,15 +155,15 @@ def input_key(documents_key: str, before: Sequence[Step], reader: Step, director
         read = tuple(column for column in step.stage.adds if f"{step.stage.name}.{column}" in wanted)
         if read and isinstance(step.stage, CorpusStage):
             file = step.file(directory, part)
-            key = digest(key, _made(file, read, file.stat().st_mtime_ns))
+            key = digest(key, _made(file, read, seal_of(file)))
         elif read:
             key = digest(key, step.measure_key(input_key(documents_key, before[:at], step, directory, part)))
     return key
 
 
 @functools.lru_cache(maxsize=256)
-def _made(file: Path, columns: tuple[str, ...], changed: int) -> str:  # noqa: ARG001
-    """Digest of columns of a row file as it was at the time ``changed``."""
+def _made(file: Path, columns: tuple[str, ...], seal: bytes) -> str:  # noqa: ARG001
+    """Digest of columns of a row file that has that seal."""
     table, sink = read_columns(file, columns), pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)

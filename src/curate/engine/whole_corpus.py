@@ -1,10 +1,6 @@
 """What a corpus stage sees of a run: partials and texts of all parts, and the verdicts it gives back."""
 
 import functools
-import itertools
-import json
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -19,7 +15,8 @@ from curate.engine.base import Engine
 from curate.engine.step import REASONS, Mask, Step, entering_mask, input_key, scattered, with_edits
 from curate.plan import Plan, measure_key, thresholds_of
 from curate.stages.contract import Audited, Comparing, CorpusStage, Receive, Rows, Send
-from curate.store.atomic import write_whole
+from curate.store.checked_json import BrokenJson, read_json, write_json
+from curate.store.files import allocate, remove
 from curate.store.fingerprint import digest
 from curate.store.row_file import Keys, keys_of, read_columns, row_file
 from curate.store.run_directory import DOCUMENTS, RunDirectory
@@ -50,7 +47,6 @@ class WholeCorpus:
         self, plan: Plan, stage: CorpusStage, before: tuple[Step, ...], directory: RunDirectory, engine: Engine
     ) -> None:
         self._stage, self._directory, self._engine = stage.name, directory, engine
-        self._exchanges = itertools.count()
         own = tuple(step.stage.name for step in before if step.edits)
         runs = plan.against if isinstance(stage, Comparing) else ()
         self.earlier: Sequence[tuple[str, int]] = [(run.run_id, part) for run in runs for part in range(run.parts)]
@@ -66,7 +62,7 @@ class WholeCorpus:
         self.rows: Sequence[int] = [pq.read_metadata(place.file(DOCUMENTS)).num_rows for place in self._places]
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_engine": None, "_exchanges": None}
+        return self.__dict__ | {"_engine": None}
 
     def partial(self, part: int, columns: Sequence[str]) -> pa.Table:
         """See `curate.stages.contract.Corpus.partial`."""
@@ -111,16 +107,17 @@ class WholeCorpus:
 
     def exchange(self, send: Send, senders: int, receive: Receive, receivers: int, schema: pa.Schema) -> Rows:
         """See `curate.stages.contract.Corpus.exchange`."""
-        folder = self._directory.scratch / f"{self._stage}-{next(self._exchanges)}"
-        return self._engine.exchange(send, senders, receive, receivers, schema, folder)
+        return self._engine.exchange(send, senders, receive, receivers, schema, self._directory.scratch)
 
     def scratch(self, dtype: npt.DTypeLike, size: int) -> npt.NDArray[Any]:
         """See `curate.stages.contract.Corpus.scratch`."""
         if size == 0:
             return np.zeros(0, dtype)
-        self._directory.scratch.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=self._directory.scratch) as file:  # its name is gone, its mapping stays
-            return np.memmap(file, dtype, "w+", shape=(size,))
+        path = self._directory.new_scratch(self._stage)
+        with path.open("w+b") as file:
+            remove(path)  # its name is gone, its mapping stays
+            allocate(file, np.dtype(dtype).itemsize * size)
+            return np.memmap(file, dtype, "r+", shape=(size,))
 
 
 def _taken(file: pq.ParquetFile, group: int, rows: npt.NDArray[np.int64]) -> pa.Array:
@@ -155,7 +152,7 @@ def resolve(
         judge = functools.partial(_judge, stage, measure, entering, directory, keys)
         for _ in engine.map(judge, [part.index for part in plan.parts]):
             pass
-    shutil.rmtree(directory.scratch, ignore_errors=True)
+    directory.clear_scratch()
     return figures
 
 
@@ -194,13 +191,13 @@ class _Audited(NamedTuple):
     def figures(self) -> Mapping[str, float] | None:
         """What is kept of these judgments."""
         try:
-            kept: dict[str, Any] = json.loads(self.file.read_bytes())
-        except (OSError, ValueError):
+            kept = read_json(self.file)
+        except (FileNotFoundError, BrokenJson):
             return None
         return kept["figures"] if kept.get("key") == self.key else None
 
     def keep(self, figures: Mapping[str, float]) -> None:
-        write_whole(self.file, json.dumps({"key": self.key, "figures": dict(figures)}).encode())
+        write_json(self.file, {"key": self.key, "figures": dict(figures)})
 
 
 def _measured(stage: CorpusStage, directory: RunDirectory, part: int) -> pa.RecordBatch:

@@ -78,11 +78,12 @@ def never_fired(result: Rejudged) -> Iterator[Finding]:
 
 def _measured(run: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Measures of the documents that reached `quality`."""
-    read_manifest(run)
-    files = RunDirectory(run).parts(Quality.name)
-    if not files:
+    manifest = read_manifest(run)
+    if Quality.name not in {stage["name"] for stage in manifest["stages"]}:
         raise UserError(f"`{run}` holds no measures of `quality`", hint="curate stages")
-    for file in files:  # polars reads them in half the CPU time that pyarrow takes
+    directory = RunDirectory.finished(run, manifest)
+    for part in range(len(directory.names)):  # polars reads them in half the CPU time that pyarrow takes
+        file = directory.checked(Quality.name, part, [_REASONS, *columns])
         frame = pl.read_parquet(file, columns=[_REASONS, *columns])
         if frame[_REASONS].null_count():
             frame = frame.filter(pl.col(_REASONS).is_not_null())

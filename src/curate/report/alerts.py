@@ -15,6 +15,8 @@ from curate.stages.language import ALL
 
 Level = Literal["problem", "warning", "note"]
 
+LOSSES = 3
+"""Pieces of unread input named one by one."""
 OTHER_LANGUAGES = 0.30
 """Share of the corpus in languages that are not kept, above which the keep list may be a mistake."""
 SKEW = 0.25
@@ -53,6 +55,7 @@ def find_alerts(
         *_other_languages(manifest, languages),
         *_skewed_sources(manifest, sources),
         *_quarantine(manifest),
+        *_losses(manifest),
         *_inputs(manifest),
         *_cliffs(histograms),
         *_giant_clusters(manifest, duplicates),
@@ -167,6 +170,24 @@ def _quarantine(manifest: Mapping[str, Any]) -> Iterator[Alert]:
             title=f"{quantities.count(quarantined)} {'record' if one else 'records'} could not be read",
             detail=f"In {_listed(files)}. {'Its' if one else 'Their'} bytes are in the folder `quarantine`,"
             " with position and reason.",
+            section="inputs",
+        )
+
+
+def _losses(manifest: Mapping[str, Any]) -> Iterator[Alert]:
+    """Pieces of input that are more than one document, the largest first."""
+    for loss in manifest.get("losses", ())[:LOSSES]:
+        documents, size = loss["lost_documents"], loss["lost_bytes"]
+        if documents is not None:
+            what = f"{quantities.count(documents)} documents"
+        elif loss["reason"] == "truncated_file":
+            what = "an unknown number of documents"
+        else:
+            what = quantities.size(size or 0)
+        yield Alert(
+            level="warning",
+            title=f"{what} of `{loss['file']}` could not be read: {loss['detail'].partition(': ')[0]}",
+            detail=loss["detail"],
             section="inputs",
         )
 

@@ -151,7 +151,7 @@ def _removed(judgments: Judgments) -> pl.LazyFrame:
     """Source of every removed document, and the row of its survivor; null where an earlier run holds that."""
     survivor = pl.col("near_dup.survivor_at")
     firsts = pl.LazyFrame(
-        {"part": [judgments.part_at(place) for place in range(len(judgments.files))], "first": judgments.offsets[:-1]},
+        {"part": list(range(len(judgments.files))), "first": judgments.offsets[:-1]},
         schema={"part": pl.Int32, "first": pl.Int64},
     )
     removed = judgments.frame.filter(survivor.is_not_null()).select(

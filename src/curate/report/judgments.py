@@ -6,39 +6,40 @@ does not depend on the number of documents.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
-from curate.store.run_directory import DOCUMENTS, RunDirectory
+from curate.store.run_directory import DOCUMENTS, RunDirectory, Spread
 
 REASONS = "reasons"
 ROW = "row"
-
-Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
-"""``map``, or what does the same on several cores: `curate.engine.base.Engine.spread`."""
 
 
 class Judgments:
     """What the stages of a run wrote.
 
     Args:
-        run_dir: the run directory.
-        stages: names of the stages that ran, in order. One without a file for every part is left out.
+        directory: the run.
+        stages: names of the stages that ran, in order. Without a part there are none.
         spread: how parts are asked: one after another, or several at a time.
+
+    Raises:
+        DamagedFile: the run is finished, and a file is missing or is not what was written.
     """
 
-    def __init__(self, run_dir: Path, stages: Sequence[str], spread: Spread = map) -> None:
+    def __init__(self, directory: RunDirectory, stages: Sequence[str], spread: Spread = map) -> None:
         self.spread = spread
-        self.directory = RunDirectory(run_dir)
-        self.files = self.directory.parts(DOCUMENTS)
-        self.stages = tuple(stage for stage in stages if self.files and self._is_whole(stage))
+        self.directory = directory
+        self.files = directory.parts(DOCUMENTS)
+        self.stages = tuple(stages) if self.files else ()
+        for _ in spread(self._checked, range(len(self.files))):
+            pass
 
     @cached_property
     def offsets(self) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
@@ -100,17 +101,14 @@ class Judgments:
         return str(pl.scan_parquet(self.files[part]).select("id").slice(inside, 1).collect().item())
 
     def row_at(self, part: int, row: int) -> int | None:
-        """Row in the run of row ``row`` of the part numbered ``part``; None when there is no such part."""
-        place = self._place_of_part.get(part)
-        return None if place is None else int(self.offsets[place]) + row
+        """Row in the run of row ``row`` of a part; None when there is no such part."""
+        return int(self.offsets[part]) + row if 0 <= part < len(self.files) else None
 
-    def part_at(self, place: int) -> int:
-        """Number of the part whose file is at ``place`` in `files`."""
-        return int(self.files[place].stem.removeprefix("part-"))
-
-    @cached_property
-    def _place_of_part(self) -> dict[int, int]:
-        return {self.part_at(place): place for place in range(len(self.files))}
+    def _checked(self, part: int) -> None:
+        """Look at all bytes of the part that are read here."""
+        self.directory.checked(DOCUMENTS, part, ["id", "source", "raw_bytes"])
+        for stage in self.stages:
+            self.directory.checked(stage, part)
 
     def _pieces(self, rows: Sequence[int] | None = None) -> Iterator[pl.LazyFrame]:
         """All pieces, or those that hold one of the given rows, which ascend."""
@@ -133,9 +131,6 @@ class Judgments:
 
     def _files_of(self, stage: str, files: Sequence[Path]) -> list[Path]:
         return [self.directory.path / stage / file.name for file in files]
-
-    def _is_whole(self, stage: str) -> bool:
-        return all(file.is_file() for file in self._files_of(stage, self.files))
 
 
 def ask(queries: Iterable[pl.LazyFrame]) -> list[pl.DataFrame]:

@@ -14,12 +14,13 @@ from curate.report import quantities
 from curate.report.alerts import Alert, find_alerts
 from curate.report.compute import PassSaving, RawTokens, pass_saving
 from curate.report.duplicates import Duplicates, find_duplicates
-from curate.report.judgments import Judgments, Spread
+from curate.report.judgments import Judgments
 from curate.report.measures import Histogram, histograms, thresholds_in
 from curate.report.samples import Samples, choose_samples
 from curate.report.settings import ReportSettings
 from curate.report.sources import Group, by_language, by_source
 from curate.store.manifest import read_manifest
+from curate.store.run_directory import RunDirectory, Spread
 
 SCHEMA_VERSION = 1
 
@@ -113,7 +114,7 @@ class Report(Findings, frozen=True, kw_only=True):
 
 
 def findings_of(
-    run_dir: Path,
+    directory: RunDirectory,
     manifest: Mapping[str, Any],
     settings: ReportSettings,
     spread: Spread = map,
@@ -122,7 +123,7 @@ def findings_of(
     """What the judgments of a run say, which may still be writing its shards.
 
     Args:
-        run_dir: holds the judgments.
+        directory: holds the judgments.
         manifest: what `curate.outcome.judged` says of the run, or more.
         settings: how many documents to show.
         spread: how parts of the run are read: one after another, or several at a time.
@@ -130,7 +131,7 @@ def findings_of(
 
     Memory is bounded by the number of sources and the documents shown, not by the corpus.
     """
-    judgments = Judgments(run_dir, [stage["name"] for stage in manifest["stages"]], spread)
+    judgments = Judgments(directory, [stage["name"] for stage in manifest["stages"]], spread)
     thresholds = thresholds_in(manifest, judgments)
     masks = Masks(manifest)
     sources, languages = by_source(judgments), by_language(judgments)
@@ -164,7 +165,7 @@ def build_report(run_dir: Path, settings: ReportSettings, findings: Findings | N
         InputError: the folder is not a run, or its run is not finished.
     """
     manifest = read_manifest(run_dir)
-    findings = findings or findings_of(run_dir, manifest, settings)
+    findings = findings or findings_of(RunDirectory.finished(run_dir, manifest), manifest, settings)
     alerts = find_alerts(
         manifest,
         sources=findings.sources,

@@ -17,16 +17,18 @@ from typing import Any, Self
 
 import jinja2
 import msgspec
+import xxhash
 from markupsafe import Markup
 
 from curate.report import quantities
 from curate.report.drawings import Drawing, drawings
-from curate.report.judgments import Spread
 from curate.report.model import Findings, Report, build_report, findings_of
 from curate.report.samples import MAX_CHARACTERS, Sample, Samples, changed_words
 from curate.report.settings import ReportSettings
-from curate.store.atomic import write_whole
+from curate.store.checked_json import write_json
+from curate.store.files import write_whole
 from curate.store.manifest import read_manifest
+from curate.store.run_directory import REPORT_JSON, REPORT_PAGE, RunDirectory, Spread
 
 MAX_BYTES = 1_000_000
 """Size of the page; samples get shorter until it fits."""
@@ -62,10 +64,12 @@ class ReportMaker:
         self.undrawn: tuple[Drawing, ...] = ()
 
     def begin(self, manifest: Mapping[str, Any]) -> None:
-        """Look at the judgments, all of which are there, and draw what they say; returns at once."""
-        self._findings = self._pool.submit(
-            findings_of, self._run_dir, manifest, self._settings, self._spread, self._draw
-        )
+        """Look at the judgments of a run that goes on, and draw what they say; returns at once."""
+        names = [part["name"] for part in manifest["parts"]]
+        self._look(RunDirectory(self._run_dir, names), manifest)
+
+    def _look(self, directory: RunDirectory, manifest: Mapping[str, Any]) -> None:
+        self._findings = self._pool.submit(findings_of, directory, manifest, self._settings, self._spread, self._draw)
 
     def make(self) -> Report:
         """Build the report of the run, which has ended, and write it.
@@ -74,7 +78,8 @@ class ReportMaker:
             InputError: the folder is not a run, or its run is not finished.
         """
         if not self._findings:
-            self.begin(read_manifest(self._run_dir))
+            manifest = read_manifest(self._run_dir)
+            self._look(RunDirectory.finished(self._run_dir, manifest), manifest)
         assert self._findings
         report = build_report(self._run_dir, self._settings, self._findings.result())
         write_report(self._run_dir, report, self._figures[0].result)
@@ -97,11 +102,14 @@ def write_report(
 ) -> tuple[Path, Path]:
     """Write ``report.json`` and ``report.html`` into the run directory; returns their paths.
 
-    ``report.json`` has all numbers and no document text. ``figures`` waits for the charts, where they are being drawn.
+    ``report.json`` has all numbers, the command of the run, the page's hash, and no document text. ``figures`` waits
+    for the charts, where they are being drawn.
     """
-    json_path, html_path = run_dir / "report.json", run_dir / "report.html"
-    write_whole(json_path, report_json(report))
-    write_whole(html_path, render_page(report, figures).encode())
+    json_path, html_path = run_dir / REPORT_JSON, run_dir / REPORT_PAGE
+    page = render_page(report, figures).encode()
+    write_whole(html_path, page)
+    data = json.loads(report_json(report))
+    write_json(json_path, {**data, "command": report.manifest["command"], "page_xxh3": xxhash.xxh3_128_hexdigest(page)})
     return json_path, html_path
 
 

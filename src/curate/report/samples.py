@@ -6,7 +6,6 @@ over the whole corpus that depends on row numbers only, so the same run always s
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -20,6 +19,7 @@ import pyarrow.parquet as pq
 from curate.report.judgments import REASONS, ROW, Judgments
 from curate.report.measures import Threshold
 from curate.store.life import edited_text
+from curate.store.run_directory import DOCUMENTS, RunDirectory
 from curate.text.difference import difference
 
 MAX_CHARACTERS = 1200
@@ -165,6 +165,8 @@ def _nearest(line: Threshold, number: int) -> list[_Wanted]:
 
 
 _TWIN = ("near_dup.survivor_run", "near_dup.survivor_at", "near_dup.jaccard")
+_SHOWN = ["id", "source", "origin", "text"]
+"""Columns of a document that are read to be shown."""
 _Key = TypeVar("_Key")
 _Ordered = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 """Rows, and what they are ordered by."""
@@ -266,20 +268,21 @@ def _read(judgments: Judgments, rows: set[int]) -> dict[int, Mapping[str, Any]]:
     places = sorted((*judgments.place(row), row) for row in rows)
     parts = [list(group) for _, group in groupby(places, key=lambda place: place[0])]
     found = judgments.spread(
-        lambda part: _read_part(judgments.files[part[0][0]], {at: row for _, at, row in part}), parts
+        lambda part: _read_part(judgments.directory, part[0][0], {at: row for _, at, row in part}), parts
     )
     return {row: document for documents in found for row, document in documents.items()}
 
 
-def _read_part(path: Path, wanted: Mapping[int, int]) -> dict[int, Mapping[str, Any]]:
+def _read_part(directory: RunDirectory, part: int, wanted: Mapping[int, int]) -> dict[int, Mapping[str, Any]]:
     """``wanted`` says for places in the part which rows of the run they are."""
     found: dict[int, Mapping[str, Any]] = {}
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(directory.part(DOCUMENTS, part)) as file:
         start = 0
         for number in range(file.num_row_groups):
             end = start + file.metadata.row_group(number).num_rows
             inside = [index for index in wanted if start <= index < end]
             if inside:
+                directory.checked(DOCUMENTS, part, _SHOWN, group=number)
                 documents = _beginnings(file, number, [index - start for index in inside])
                 found.update(zip((wanted[index] for index in inside), documents, strict=True))
             start = end
@@ -288,8 +291,7 @@ def _read_part(path: Path, wanted: Mapping[int, int]) -> dict[int, Mapping[str, 
 
 def _beginnings(file: pq.ParquetFile, group: int, rows: list[int]) -> list[dict[str, Any]]:
     """Documents of a row group, which is read as far as the last of them."""
-    columns = ["id", "source", "origin", "text"]
-    documents = next(file.iter_batches(max(rows) + 1, row_groups=[group], columns=columns, use_threads=False)).take(
+    documents = next(file.iter_batches(max(rows) + 1, row_groups=[group], columns=_SHOWN, use_threads=False)).take(
         pa.array(rows)
     )
     texts = documents.column("text")

@@ -9,7 +9,7 @@ Document boundaries lie beside it in ``shard-00000.index.parquet``: ``id``, ``of
 ``n_tokens``.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,59 +18,48 @@ import pyarrow.parquet as pq
 
 from curate.shards.block import Block
 from curate.shards.damage import DamagedShard
+from curate.shards.hashed_file import hashed_file
 from curate.shards.index import ShardEntry
-from curate.shards.whole_file import sha256_of, whole_file
 
 SCHEMA = pa.schema({"id": pa.string(), "offset": pa.int64(), "n_tokens": pa.int64()})
 
 
 class BinFormat:
-    """Little-endian ids back to back, and their index, which is renamed first: a ``.bin`` is whole."""
+    """Little-endian ids back to back, and their index."""
 
-    def write(self, folder: Path, stem: str, blocks: Iterable[Block], *, dtype: str, level: int) -> ShardEntry:
+    def write(
+        self,
+        folder: Path,
+        stem: str,
+        blocks: Iterable[Block],
+        *,
+        dtype: str,
+        level: int,
+        whole: Callable[[ShardEntry], None],
+    ) -> ShardEntry:
         """Write ``<stem>.bin`` and ``<stem>.index.parquet``."""
         stored = np.dtype(dtype).newbyteorder("<")
         documents = tokens = 0
-        with whole_file(folder / f"{stem}.bin") as flat:
-            with (
-                whole_file(folder / f"{stem}.index.parquet") as index,
-                pq.ParquetWriter(index, SCHEMA, compression="zstd", compression_level=level) as writer,
-            ):
+        with hashed_file(folder / f"{stem}.bin") as flat, hashed_file(folder / f"{stem}.index.parquet") as index:
+            with pq.ParquetWriter(index, SCHEMA, compression="zstd", compression_level=level) as writer:
                 for block in blocks:
                     flat.write(np.ascontiguousarray(block.tokens, dtype=stored).data.cast("B"))
                     rows = [block.ids, pa.array(block.offsets[:-1] + tokens), pa.array(block.n_tokens)]
                     writer.write_table(pa.table(rows, schema=SCHEMA), row_group_size=len(block.ids))
                     documents += len(block.ids)
                     tokens += len(block.tokens)
-                writer.close()
-                index_sha256 = index.sha256()
-            sha256 = flat.sha256()
-        return ShardEntry(
-            file=f"{stem}.bin",
-            sha256=sha256,
-            documents=documents,
-            tokens=tokens,
-            index_file=f"{stem}.index.parquet",
-            index_sha256=index_sha256,
-        )
-
-    def existing(self, folder: Path, stem: str, *, dtype: str) -> ShardEntry | None:
-        """Counts from the sizes, and the hashes of both files."""
-        flat, index = folder / f"{stem}.bin", folder / f"{stem}.index.parquet"
-        if not (flat.is_file() and index.is_file()):
-            return None
-        try:
-            documents = pq.read_metadata(index).num_rows
-        except pa.ArrowException:
-            return None
-        return ShardEntry(
-            file=flat.name,
-            sha256=sha256_of(flat),
-            documents=documents,
-            tokens=flat.stat().st_size // np.dtype(dtype).itemsize,
-            index_file=index.name,
-            index_sha256=sha256_of(index),
-        )
+            entry = ShardEntry(
+                file=f"{stem}.bin",
+                sha256=flat.sha256(),
+                xxh3=flat.xxh3(),
+                documents=documents,
+                tokens=tokens,
+                index_file=f"{stem}.index.parquet",
+                index_sha256=index.sha256(),
+                index_xxh3=index.xxh3(),
+            )
+            whole(entry)
+        return entry
 
     def read(self, folder: Path, entry: ShardEntry, *, dtype: str) -> Iterator[Block]:
         """One block for each row group of the index."""

@@ -1,6 +1,6 @@
 """What a shard format must do. A new format is one class here and one entry in `FORMATS`."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +13,16 @@ from curate.shards.parquet import ParquetFormat
 class ShardFormat(Protocol):
     """Writes and reads one shard; knows nothing of the others."""
 
-    def write(self, folder: Path, stem: str, blocks: Iterable[Block], *, dtype: str, level: int) -> ShardEntry:
+    def write(
+        self,
+        folder: Path,
+        stem: str,
+        blocks: Iterable[Block],
+        *,
+        dtype: str,
+        level: int,
+        whole: Callable[[ShardEntry], None],
+    ) -> ShardEntry:
         """Write a shard under its final name only when whole; the same documents give the same bytes.
 
         Args:
@@ -22,10 +31,8 @@ class ShardFormat(Protocol):
             blocks: documents in order.
             dtype: NumPy name of the ids to store.
             level: compression level of zstd.
+            whole: hears of the shard when all of it is written, before it gets its name.
         """
-
-    def existing(self, folder: Path, stem: str, *, dtype: str) -> ShardEntry | None:
-        """The entry of a shard that is already there and whole, or None."""
 
     def read(self, folder: Path, entry: ShardEntry, *, dtype: str) -> Iterator[Block]:
         """The documents of a shard.

@@ -1,9 +1,9 @@
 """The documents of the run that wrote the shards, when its folder is still around them."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curate.store.manifest import read_manifest
+from curate.store.manifest import find_manifest
+from curate.store.run_directory import DOCUMENTS, MANIFEST
 from curate.text.edits import edited
 
 Int64 = npt.NDArray[np.int64]
@@ -54,13 +55,15 @@ class Origin:
     """Documents of a run that went into shards, in corpus order, read part by part.
 
     Args:
-        run: folder that holds ``documents/`` and ``tokenize/``.
+        run: folder of the run.
+        manifest: of the run.
 
     All methods raise `UnreadableRun` when a file of the run is damaged or gone.
     """
 
-    def __init__(self, run: Path) -> None:
-        self._run = run
+    def __init__(self, run: Path, manifest: Mapping[str, Any]) -> None:
+        self._run, self._stages = run, [stage["name"] for stage in manifest["stages"]]
+        self._names = [part["name"] for part in manifest["parts"]]
         self._parts = self._read()
         self._pending = _NOTHING
         self._texts = _Texts(-1, 0, pa.chunked_array([], pa.string()))
@@ -68,8 +71,12 @@ class Origin:
 
     @classmethod
     def of(cls, run: Path) -> "Origin | None":
-        """The run in that folder, or None where it is not one."""
-        return cls(run) if (run / "documents").is_dir() and (run / "tokenize").is_dir() else None
+        """The finished run with tokens in that folder, or None where there is none."""
+        state, manifest = find_manifest(run)
+        if state == "damaged":
+            raise UnreadableRun(MANIFEST, "it is damaged")
+        made_tokens = state == "whole" and any(stage["name"] == _TOKENIZE for stage in manifest["stages"])
+        return cls(run, manifest) if made_tokens else None
 
     def take(self, shard: int, count: int) -> Spans:
         """The next documents of a shard, at most ``count``. Shards must be asked for in order."""
@@ -99,17 +106,15 @@ class Origin:
     def _read_edits(self, part: int) -> list[pa.ChunkedArray]:
         """The column ``edits`` of every stage that has one, in the order of the pipeline."""
         found: list[pa.ChunkedArray] = []
-        if not (self._run / "run.json").exists():  # not finished: nobody knows which stages made its shards
-            return found
-        for stage in read_manifest(self._run)["stages"]:
-            name = f"{stage['name']}/part-{part:05d}.parquet"
+        for stage in self._stages:
+            name = f"{stage}/{self._names[part]}"
             with _reading(name), pq.ParquetFile(self._run / name) as file:
                 if "edits" in file.schema_arrow.names:
                     found.append(file.read(columns=["edits"])["edits"])
         return found
 
     def _read_texts(self, part: int, row: int) -> "_Texts":
-        name, start = f"documents/part-{part:05d}.parquet", 0
+        name, start = f"{DOCUMENTS}/{self._names[part]}", 0
         with _reading(name), pq.ParquetFile(self._run / name) as file:
             for group in range(file.num_row_groups):
                 rows = file.metadata.row_group(group).num_rows
@@ -130,21 +135,21 @@ class Origin:
             self._pending = _joined([self._pending, following])
 
     def _read(self) -> Iterator[Spans]:
-        for path in sorted((self._run / "tokenize").glob("part-*.parquet")):
-            with _reading(f"tokenize/{path.name}"):
-                judged = pq.read_table(path, columns=["n_tokens", "shard", "offset"])
+        for number, name in enumerate(self._names):
+            with _reading(f"{_TOKENIZE}/{name}"):
+                judged = pq.read_table(self._run / _TOKENIZE / name, columns=["n_tokens", "shard", "offset"])
             rows = np.flatnonzero(pc.is_valid(judged["shard"]).to_numpy())
             kept = judged.take(rows)
-            with _reading(f"documents/{path.name}"):
-                ids = pq.read_table(self._run / "documents" / path.name, columns=["id"])["id"].take(rows)
+            with _reading(f"{DOCUMENTS}/{name}"):
+                ids = pq.read_table(self._run / DOCUMENTS / name, columns=["id"])["id"].take(rows)
             shard, offset, n_tokens = (
                 kept[name].to_numpy().astype(np.int64) for name in ("shard", "offset", "n_tokens")
             )
-            part = np.full(len(rows), int(path.stem.removeprefix("part-")), np.int64)
-            yield Spans(_one(ids), shard, offset, n_tokens, part, rows)
+            yield Spans(_one(ids), shard, offset, n_tokens, np.full(len(rows), number, np.int64), rows)
 
 
 _AT_ONCE = 1_000_000
+_TOKENIZE = "tokenize"
 _NONE = np.empty(0, np.int64)
 _NOTHING = Spans(pa.array([], pa.string()), _NONE, _NONE, _NONE, _NONE, _NONE)
 

@@ -4,7 +4,7 @@ Plain encoding under zstd: a dictionary of 100,000 ids costs more than it saves 
 of novels at level 3).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.shards.block import Block, block_of
+from curate.shards.hashed_file import hashed_file
 from curate.shards.index import ShardEntry
-from curate.shards.whole_file import sha256_of, whole_file
 
 SCHEMA = pa.schema({"id": pa.string(), "input_ids": pa.list_(pa.int32())})
 
@@ -21,11 +21,20 @@ SCHEMA = pa.schema({"id": pa.string(), "input_ids": pa.list_(pa.int32())})
 class ParquetFormat:
     """One file, one row group for each block."""
 
-    def write(self, folder: Path, stem: str, blocks: Iterable[Block], *, dtype: str, level: int) -> ShardEntry:
+    def write(
+        self,
+        folder: Path,
+        stem: str,
+        blocks: Iterable[Block],
+        *,
+        dtype: str,
+        level: int,
+        whole: Callable[[ShardEntry], None],
+    ) -> ShardEntry:
         """Write ``<stem>.parquet``."""
         assert dtype == "int32"
         documents = tokens = 0
-        with whole_file(folder / f"{stem}.parquet") as file:
+        with hashed_file(folder / f"{stem}.parquet") as file:
             with pq.ParquetWriter(
                 file, SCHEMA, compression="zstd", compression_level=level, use_dictionary=False
             ) as writer:
@@ -33,21 +42,11 @@ class ParquetFormat:
                     writer.write_table(_table(block), row_group_size=len(block.ids))
                     documents += len(block.ids)
                     tokens += len(block.tokens)
-            sha256 = file.sha256()
-        return ShardEntry(file=f"{stem}.parquet", sha256=sha256, documents=documents, tokens=tokens)
-
-    def existing(self, folder: Path, stem: str, *, dtype: str) -> ShardEntry | None:  # noqa: ARG002
-        """Counts out of the footer, and the hash of the whole file."""
-        path = folder / f"{stem}.parquet"
-        if not path.is_file():
-            return None
-        try:
-            footer = pq.read_metadata(path)
-        except pa.ArrowException:
-            return None
-        # A document has at least its end mark, so the values of the list column are the tokens.
-        tokens = sum(footer.row_group(group).column(1).num_values for group in range(footer.num_row_groups))
-        return ShardEntry(file=path.name, sha256=sha256_of(path), documents=footer.num_rows, tokens=tokens)
+            entry = ShardEntry(
+                file=f"{stem}.parquet", sha256=file.sha256(), xxh3=file.xxh3(), documents=documents, tokens=tokens
+            )
+            whole(entry)
+        return entry
 
     def read(self, folder: Path, entry: ShardEntry, *, dtype: str) -> Iterator[Block]:  # noqa: ARG002
         """One block for each row group."""

@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 
 from curate.errors import UserError
 from curate.shards.block import Block
+from curate.shards.hashed_file import sha256_of
 from curate.shards.index import INDEX_FILE, At, ShardEntry, read_index, tokenizer_of
 from curate.shards.origin import Origin, Spans, UnreadableRun
 from curate.shards.reader import read_blocks
-from curate.shards.whole_file import sha256_of
 
 SAMPLES = 100
 """Documents that are decoded and compared with their text where not all are."""
@@ -82,8 +82,8 @@ def verify(folder: Path, run: Path | None = None, *, every: bool = False) -> Ver
         InputError: there is no readable index.
         PlanError: the tokenizer does not load.
     """
-    origin = Origin.of(run or folder.absolute().parent)
     try:
+        origin = Origin.of(run or folder.absolute().parent)
         return _Verification(folder, origin, every=every).report()
     except UnreadableRun as error:
         report = _Verification(folder, None, every=every).report()

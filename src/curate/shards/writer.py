@@ -1,6 +1,6 @@
 """Write one shard, so that several can be written at once and whole ones skipped when a run continues."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -21,6 +21,7 @@ def write_shard(
     *,
     first: At | None = None,
     last: At | None = None,
+    whole: Callable[[ShardEntry], None] = lambda _entry: None,
 ) -> ShardEntry:
     """Write one shard in bounded memory; its file appears only when whole.
 
@@ -33,35 +34,15 @@ def write_shard(
         vocabulary_size: largest id + 1; decides the width of flat ids.
         first: place of the first document in the run.
         last: place of the last document.
+        whole: hears of the shard (without these places) when all of it is written, before it gets its name.
     """
     folder.mkdir(parents=True, exist_ok=True)
     entry = FORMATS[settings.format].write(
         folder,
-        _stem(number),
+        f"shard-{number:05d}",
         blocks_of(documents),
         dtype=stored_dtype(settings.format, vocabulary_size),
         level=settings.compression_level,
+        whole=whole,
     )
     return msgspec.structs.replace(entry, first=first, last=last)
-
-
-def existing_shard(
-    folder: Path,
-    number: int,
-    settings: ShardSettings,
-    vocabulary_size: int,
-    *,
-    first: At | None = None,
-    last: At | None = None,
-) -> ShardEntry | None:
-    """The entry of a shard that an earlier attempt finished, or None; arguments as for `write_shard`.
-
-    Whether it was written from the same documents is for the caller to know.
-    """
-    dtype = stored_dtype(settings.format, vocabulary_size)
-    entry = FORMATS[settings.format].existing(folder, _stem(number), dtype=dtype)
-    return entry and msgspec.structs.replace(entry, first=first, last=last)
-
-
-def _stem(number: int) -> str:
-    return f"shard-{number:05d}"

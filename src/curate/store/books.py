@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from curate.errors import BooksDoNotBalance
 from curate.store.row_file import read_columns
@@ -34,13 +33,15 @@ class StageBooks(NamedTuple):
 
 
 class Books(NamedTuple):
-    """What happened to every document."""
+    """What happened to every document. Quarantined are documents, as far as it can be known how many."""
 
     documents: int
     quarantined: int
     kept: int
     raw_bytes: int
     stages: tuple[StageBooks, ...]
+    lost_bytes: int = 0
+    """Stored bytes of the input that could not be read, where nobody knows how many documents they hold."""
 
     @property
     def read(self) -> int:
@@ -53,7 +54,8 @@ class Books(NamedTuple):
             stage.stage: {"documents": stage.removed, "reasons": dict(sorted(stage.reasons.items()))}
             for stage in self.stages
         }
-        return {"read": self.read, "quarantined": self.quarantined, "kept": self.kept, "removed": removed}
+        read = {"read": self.read, "quarantined": self.quarantined, "lost_bytes": self.lost_bytes}
+        return {**read, "kept": self.kept, "removed": removed}
 
 
 def balance(directory: RunDirectory, stages: Sequence[str], parts: int) -> Books:
@@ -70,7 +72,7 @@ def balance(directory: RunDirectory, stages: Sequence[str], parts: int) -> Books
     came, kept = Counter[str](), Counter[str]()
     bytes_came, bytes_kept = Counter[str](), Counter[str]()
     reasons = {stage: Counter[str]() for stage in stages}
-    documents = quarantined = in_the_end = raw_bytes = 0
+    documents = quarantined = in_the_end = raw_bytes = lost_bytes = 0
     for part in range(parts):
         sizes = _column(directory, DOCUMENTS, part, "raw_bytes").to_numpy(zero_copy_only=False)
         mask = np.ones(len(sizes), np.bool_)
@@ -86,11 +88,26 @@ def balance(directory: RunDirectory, stages: Sequence[str], parts: int) -> Books
             bytes_kept[stage] += int(sizes[mask].sum())
         documents, raw_bytes = documents + len(sizes), raw_bytes + int(sizes.sum())
         in_the_end += int(mask.sum())
-        quarantined += _rows(directory, QUARANTINE, part)
+        lost = lost_in(directory, part)
+        quarantined, lost_bytes = quarantined + lost.documents, lost_bytes + lost.bytes
     each = tuple(StageBooks(s, came[s], kept[s], dict(reasons[s]), bytes_came[s], bytes_kept[s]) for s in stages)
     if documents != in_the_end + sum(stage.removed for stage in each):
         raise BooksDoNotBalance(f"{documents:,} documents came in, but {in_the_end:,} kept and removed ones are found")
-    return Books(documents, quarantined, in_the_end, raw_bytes, each)
+    return Books(documents, quarantined, in_the_end, raw_bytes, each, lost_bytes)
+
+
+class Lost(NamedTuple):
+    """What could not be read: documents as far as they can be counted, and the bytes of what cannot."""
+
+    documents: int
+    bytes: int
+
+
+def lost_in(directory: RunDirectory, part: int) -> Lost:
+    """What of one part is in quarantine."""
+    entries = read_columns(directory.part(QUARANTINE, part), ["lost_documents", "lost_bytes"])
+    documents = pc.sum(pc.fill_null(entries.column("lost_documents"), 1)).as_py()
+    return Lost(documents or 0, pc.sum(entries.column("lost_bytes")).as_py() or 0)
 
 
 def removed_by_source(directory: RunDirectory, stage: str, parts: int) -> dict[str, tuple[int, int]]:
@@ -119,8 +136,3 @@ def _check_rows(directory: RunDirectory, stage: str, part: int, verdicts: pa.Arr
 def _column(directory: RunDirectory, folder: str, part: int, name: str) -> pa.Array:
     column = read_columns(directory.part(folder, part), [name]).column(name)
     return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-
-
-def _rows(directory: RunDirectory, folder: str, part: int) -> int:
-    path = directory.part(folder, part)
-    return pq.read_metadata(path).num_rows if path.exists() else 0

@@ -1,17 +1,19 @@
 """A finished run that a new one is compared with: what it observed, what it decided, and its texts."""
 
+import functools
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pyarrow.parquet as pq
 
 from curate.errors import PlanError
 from curate.store.fingerprint import digest
 from curate.store.manifest import read_manifest
 from curate.store.row_file import keys_of
-from curate.store.run_directory import RunDirectory
+from curate.store.run_directory import DOCUMENTS, RunDirectory
+from curate.store.seal import BrokenSeal, checked
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,10 @@ class EarlierRun:
         """The id in its manifest."""
         return str(self.manifest["run_id"])
 
-    @property
+    @functools.cached_property
     def directory(self) -> RunDirectory:
         """Where its files are."""
-        return RunDirectory(Path(self.path))
+        return RunDirectory(Path(self.path), [part["name"] for part in self.manifest["parts"]])
 
     @property
     def parts(self) -> int:
@@ -44,30 +46,46 @@ class EarlierRun:
     def editors_before(self, stage: str) -> tuple[str, ...]:
         """Stages that changed the text before this one saw it."""
         names = [entry["name"] for entry in self.manifest["stages"]]
-        return tuple(
-            name
-            for name in names[: names.index(stage)]
-            if "edits" in pq.read_schema(self.directory.part(name, 0)).names
-        )
+        return tuple(name for name in names[: names.index(stage)] if self.parts and "edits" in self._columns(name))
 
     def require_index(self, stage: str) -> None:
-        """See that all that the stage observed is still there.
+        """See that all that the stage observed is still there and what was written: index, verdicts and texts.
 
         Raises:
-            PlanError: a file of its index, or of its verdicts, is missing.
+            PlanError: a file is missing or damaged.
         """
-        for part in range(self.parts):
-            for file in (self.directory.cached(stage, part), self.directory.part(stage, part)):
-                if keys_of(file) is None:
-                    raise PlanError(
-                        f"`{self.path}` cannot be compared with: `{file}` of its {stage} index is missing",
-                        hint=f"make it again: {self.manifest['command']}",
-                    )
+        folders = (DOCUMENTS, stage, *self.editors_before(stage))
+        files = [self.directory.part(folder, part) for part in range(self.parts) for folder in folders]
+        files += [self.directory.cached(stage, part) for part in range(self.parts)]
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            for file, broken in zip(files, pool.map(_broken, files), strict=True):
+                if broken:
+                    raise self._unusable(file, broken)
+
+    def _columns(self, stage: str) -> list[str]:
+        file = self.directory.part(stage, 0)
+        try:
+            return list(checked(file, ()).schema.to_arrow_schema().names)
+        except BrokenSeal as broken:
+            raise self._unusable(file, str(broken)) from broken
+
+    def _unusable(self, file: Path, why: str) -> PlanError:
+        hint = f"make it again: {self.manifest['command']}"
+        return PlanError(f"`{self.path}` cannot be compared with: `{file}` {why}", hint=hint)
 
     def digest(self, stage: str) -> str:
         """What the index and the verdicts of a stage were made from."""
         files = [(self.directory.cached(stage, part), self.directory.part(stage, part)) for part in range(self.parts)]
         return digest(self.run_id, [[(keys := keys_of(file)) and keys.verdict for file in pair] for pair in files])
+
+
+def _broken(file: Path) -> str:
+    """What is wrong with a row file; empty when nothing is."""
+    try:
+        checked(file)
+    except BrokenSeal as broken:
+        return str(broken)
+    return ""
 
 
 def earlier_runs(paths: Sequence[str], output: str) -> tuple[EarlierRun, ...]:

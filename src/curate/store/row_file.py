@@ -2,7 +2,9 @@
 
 Two keys in the footer say so. The *measure key* covers everything its measures depend on; the *verdict key* adds
 what its verdicts depend on. A file whose two keys are the expected ones is finished; one whose measure key alone
-fits still saves measuring. The keys live in the file itself, so a file and the knowledge about it cannot come apart.
+fits still saves measuring. A third entry says where in a run the file belongs: a copy of it elsewhere is the user's.
+All that, and the checksums of all its bytes (`curate.store.seal`), lives in the file itself, so a file and the
+knowledge about it cannot come apart.
 
 Row groups follow those of the documents, which are cut by the text alone: bytes do not depend on how a run was batched.
 """
@@ -15,10 +17,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curate.store.atomic import whole_file
+from curate.store.files import whole_file
+from curate.store.fingerprint import digest
+from curate.store.seal import BrokenSeal, checked, seal
 
 MEASURE_KEY = b"curate.measure_key"
 VERDICT_KEY = b"curate.verdict_key"
+PLACE = b"curate.file"
 
 TEXTS = {"compression": "zstd", "compression_level": 1}
 JUDGMENTS = {"compression": "lz4"}
@@ -36,7 +41,8 @@ class Keys:
 class RowFileWriter:
     """Writes record batches as they come, one row group each; the keys are set before the end."""
 
-    def __init__(self, path: Path, schema: pa.Schema, *, dictionary: list[str]) -> None:
+    def __init__(self, path: Path, place: str, schema: pa.Schema, *, dictionary: list[str]) -> None:
+        self._place = place
         self._writer = pq.ParquetWriter(
             path,
             schema,
@@ -52,7 +58,7 @@ class RowFileWriter:
 
     def finish(self, keys: Keys) -> None:
         """Set the keys and close."""
-        self._writer.add_key_value_metadata({MEASURE_KEY: keys.measure, VERDICT_KEY: keys.verdict})
+        self._writer.add_key_value_metadata({MEASURE_KEY: keys.measure, VERDICT_KEY: keys.verdict, PLACE: self._place})
         self._writer.close()
 
     def abandon(self) -> None:
@@ -62,7 +68,7 @@ class RowFileWriter:
 
 @contextmanager
 def row_file(final: Path, schema: pa.Schema, dictionary: list[str] | None = None) -> Iterator[RowFileWriter]:
-    """A writer whose file appears as ``final`` when the block ends well.
+    """A writer whose file appears as ``final``, sealed, when the block ends well.
 
     Args:
         final: where the file will be.
@@ -70,11 +76,12 @@ def row_file(final: Path, schema: pa.Schema, dictionary: list[str] | None = None
         dictionary: columns worth dictionary encoding (few distinct values); text never is.
     """
     with whole_file(final) as temporary:
-        writer = RowFileWriter(temporary, schema, dictionary=dictionary or [])
+        writer = RowFileWriter(temporary, place_of(final), schema, dictionary=dictionary or [])
         try:
             yield writer
         finally:
             writer.abandon()
+        seal(temporary)
 
 
 def read_columns(path: Path, columns: Iterable[str]) -> pa.Table:
@@ -89,12 +96,42 @@ def read_columns(path: Path, columns: Iterable[str]) -> pa.Table:
         return file.read(columns=names, use_threads=False).select(names)
 
 
-def keys_of(path: Path) -> Keys | None:
-    """The keys of a file; None when there is no whole file or it carries none."""
+def place_of(file: Path) -> str:
+    """Folder and name: what a row file says of itself, and nobody else's file does.
+
+    Example:
+        >>> place_of(Path("curated/quality/part-5f0c0db3a1e2-0000.parquet"))
+        'quality/part-5f0c0db3a1e2-0000.parquet'
+    """
+    return f"{file.parent.name}/{file.name}"
+
+
+def is_in_place(file: Path) -> bool:
+    """Whether it is a row file that curate wrote, under this name and in this folder."""
     try:
-        metadata = pq.read_metadata(path).metadata or {}
-    except (OSError, pa.ArrowInvalid):
+        metadata = checked(file, ()).metadata or {}
+    except BrokenSeal:
+        return False
+    return bool(metadata.get(PLACE) == place_of(file).encode(errors="replace"))
+
+
+def keys_of(path: Path) -> Keys | None:
+    """The keys of a file; None when there is no whole footer, or it carries none."""
+    try:
+        return keys_in(checked(path, ()))
+    except BrokenSeal:
         return None
+
+
+def keys_together(files: Iterable[Path]) -> str:
+    """One digest of what several files were made from, in their order."""
+    keys = [keys_of(file) for file in files]
+    return digest([[each.measure, each.verdict] if each else None for each in keys])
+
+
+def keys_in(footer: pq.FileMetaData) -> Keys | None:
+    """The keys in a footer; None when it carries none."""
+    metadata = footer.metadata or {}
     if MEASURE_KEY not in metadata:
         return None
     return Keys(metadata[MEASURE_KEY].decode(), metadata.get(VERDICT_KEY, b"").decode())

@@ -1,37 +1,52 @@
-"""The run directory: where each file is, whose directory it is, and which of its files still count.
+"""The run directory: where each of its files is.
 
-Parts are numbered in the order of the input, so a new file in the middle moves numbers. What was made for a part is
-found again by the key in its documents file and renamed; nothing is measured again because a number changed.
+A part's files have one name in every folder. The name says what the part was made from; the order of the parts is that
+of the input, and no name tells it: it comes from the plan while a run goes on, and from ``run.json`` ever after.
 """
 
-import fcntl
-import os
-import re
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Self
 
-from curate.errors import UserError
-from curate.store.atomic import TEMPORARY
-from curate.store.row_file import keys_of
+from curate.errors import DamagedFile, UserError
+from curate.store.files import entries, is_file, is_unfinished, remove, remove_empty, unfinished
+from curate.store.seal import BrokenSeal, checked
 
 DOCUMENTS = "documents"
 QUARANTINE = "quarantine"
 SHARDS = "shards"
 CACHE = ".cache"
 MANIFEST = "run.json"
-REPORT = ("report.json", "report.html")
-_LOCK = ".curate.lock"
-_PART = re.compile(r"part-(\d{5,})\.parquet")
-_MOVING = "moving-"
+REPORT_JSON = "report.json"
+REPORT_PAGE = "report.html"
+LOCK = ".curate.lock"
+AUDIT = "audit.json"
+
+Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+"""``map``, or what does the same on several cores: `curate.engine.base.Engine.spread`."""
 
 
 class RunDirectory:
-    """Paths of one run. Example: ``RunDirectory(Path("curated")).part("quality", 3)``."""
+    """Paths of one run.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Args:
+        path: the folder.
+        parts: what the files of each part are called, in the order of the input.
+        remedy: what to type when a file is damaged. Given for a finished run, whose files are checked before they are
+            read; a run that goes on checks what it finds once, and trusts what it writes.
+
+    Example:
+        >>> RunDirectory(Path("curated"), ["part-5f0c0db3a1e2-0000.parquet"]).part("quality", 0).as_posix()
+        'curated/quality/part-5f0c0db3a1e2-0000.parquet'
+    """
+
+    def __init__(self, path: Path, parts: Sequence[str] = (), *, remedy: str = "") -> None:
+        self.path, self.names, self._remedy = path, tuple(parts), remedy
+
+    @classmethod
+    def finished(cls, path: Path, manifest: Mapping[str, Any]) -> Self:
+        """Of a run with that manifest."""
+        return cls(path, [part["name"] for part in manifest["parts"]], remedy=str(manifest["command"]))
 
     @property
     def manifest(self) -> Path:
@@ -45,109 +60,92 @@ class RunDirectory:
 
     @property
     def scratch(self) -> Path:
-        """Room for what a stage must not keep in memory; emptied when the run ends."""
+        """Room for what a stage must not keep in memory; every file in it has a name of `new_scratch`."""
         return self.path / CACHE / "scratch"
+
+    def new_scratch(self, name: str) -> Path:
+        """A file there that nobody else uses, and that goes when a run begins or ends."""
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        return unfinished(self.scratch / name)
+
+    def clear_scratch(self) -> None:
+        """Remove all such files."""
+        for entry in entries(self.scratch):
+            if is_file(entry) and is_unfinished(entry.name):
+                remove(Path(entry.path))
+        remove_empty(self.scratch)
 
     def part(self, folder: str, part: int) -> Path:
         """The file of one part: ``folder`` is ``documents``, ``quarantine`` or the name of a stage."""
-        return self.path / folder / f"part-{part:05d}.parquet"
+        return self.path / folder / self.names[part]
 
     def cached(self, stage: str, part: int) -> Path:
         """What a stage keeps for later steps (signatures, token ids); may be deleted, is then made again."""
-        return self.path / CACHE / stage / f"part-{part:05d}.parquet"
+        return self.path / CACHE / stage / self.names[part]
 
     def audit(self, stage: str) -> Path:
         """What the audit of a corpus stage found; may be deleted, is then made again."""
-        return self.path / CACHE / stage / "audit.json"
+        return self.path / CACHE / stage / AUDIT
 
     def parts(self, folder: str) -> list[Path]:
-        """Files of all parts in a folder, in order."""
-        return sorted(file for file in (self.path / folder).glob("part-*.parquet") if _PART.fullmatch(file.name))
+        """Files of all parts in a folder, in the order of the input."""
+        return [self.part(folder, part) for part in range(len(self.names))]
 
-    @contextmanager
-    def claimed(self, *, fresh: bool) -> Iterator[None]:
-        """Hold the directory for one run.
-
-        Raises:
-            UserError: another run holds it, or it holds files that are not a run's.
-        """
-        self._refuse_foreign()
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / _LOCK).open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise UserError(
-                    f"another run is writing to `{self.path}`",
-                    hint="wait for it, or choose another folder with -o",
-                ) from None
-            if fresh:
-                self._empty()
-            yield
-        (self.path / _LOCK).unlink(missing_ok=True)
-
-    def adopt(self, document_keys: Sequence[str], folders: Sequence[str]) -> int:
-        """Make file numbers fit the plan and drop what no part of it can use.
+    def checked(
+        self, folder: str, part: int, columns: Collection[str] | None = None, *, group: int | None = None
+    ) -> Path:
+        """The file of one part, whose bytes are those that were written.
 
         Args:
-            document_keys: measure key expected in each part's documents file, in order.
-            folders: names of the stages whose files follow their documents.
+            folder: as for `part`.
+            part: number of the part.
+            columns: those that will be read; None: all.
+            group: the row group that will be read; None: all.
+
+        Raises:
+            DamagedFile: it is missing or damaged.
+        """
+        file = self.part(folder, part)
+        if self._remedy:
+            try:
+                checked(file, columns, group)
+            except BrokenSeal as broken:
+                raise DamagedFile(f"`{file}` {broken}", hint=f"make it again: {self._remedy}") from broken
+        return file
+
+    def remove_damaged(self, folders: Iterable[str], spread: Spread = map) -> list[str]:
+        """Check all bytes of the files that a run finds; damaged ones go, and are made again like any that is missing.
+
+        Args:
+            folders: where they are; what stages keep is looked at with what they say.
+            spread: checks several at once.
 
         Returns:
-            How many parts have their documents already.
+            What is gone, as paths in the directory.
         """
-        self._remove_leftovers()
-        self._remove_other_stages({DOCUMENTS, QUARANTINE, *folders})
-        wanted = {key: index for index, key in enumerate(document_keys)}
-        places: dict[int, int] = {}
-        for file in self.parts(DOCUMENTS):
-            keys, number = keys_of(file), int(file.stem.removeprefix("part-"))
-            if keys and keys.measure in wanted:
-                places[number] = wanted[keys.measure]
-        every = [DOCUMENTS, QUARANTINE, *folders, *(f"{CACHE}/{folder}" for folder in folders)]
-        for folder in every:
-            self._renumber(folder, places)
-        return len(places)
+        places = [self.path / place for folder in folders for place in (folder, f"{CACHE}/{folder}")]
+        names = frozenset(self.names)
+        found = [file for place in places if place.is_dir() for file in sorted(place.iterdir()) if file.name in names]
+        for file in found:
+            if file.is_dir():
+                raise UserError(
+                    f"`{file}` is a folder where curate writes a file", hint="move it, then run the same command again"
+                )
+        damaged = [file for file in spread(_if_damaged, found) if file]
+        for file in damaged:
+            remove(file)
+        return [file.relative_to(self.path).as_posix() for file in damaged]
 
-    def _renumber(self, folder: str, places: dict[int, int]) -> None:
-        for file in self.parts(folder):
-            number = int(file.stem.removeprefix("part-"))
-            if number not in places:
-                file.unlink()
-            elif places[number] != number:
-                file.replace(file.with_name(f"{_MOVING}{places[number]}"))
-        for file in (self.path / folder).glob(f"{_MOVING}*"):
-            file.replace(self.part(folder, int(file.name.removeprefix(_MOVING))))
+    def forget(self, folders: Iterable[str], part: int) -> None:
+        """Remove all files of a part; the documents last, for they say what is there."""
+        others = [folder for folder in folders if folder != DOCUMENTS]
+        for file in [*(self.cached(f, part) for f in others), *(self.part(f, part) for f in (*others, DOCUMENTS))]:
+            remove(file)
 
-    def _remove_other_stages(self, current: set[str]) -> None:
-        """What stages that are no longer in the pipeline left: it would pass for part of this run."""
-        for folder in (*self.path.iterdir(), *(self.path / CACHE).glob("*")):
-            if folder.name not in current and any(_PART.fullmatch(file.name) for file in folder.glob("part-*.parquet")):
-                shutil.rmtree(folder)
 
-    def _remove_leftovers(self) -> None:
-        """Files of a run that was killed: half-written ones, and ones caught between two numbers."""
-        for pattern in (f"*{TEMPORARY}", f"{_MOVING}*"):
-            for file in self.path.rglob(pattern):
-                file.unlink()
-        shutil.rmtree(self.scratch, ignore_errors=True)
-
-    def _refuse_foreign(self) -> None:
-        if self.path.is_file():
-            raise UserError(f"`{self.path}` is a file, not a folder", hint="name another folder with -o")
-        if not self.path.is_dir():
-            return
-        names = {entry.name for entry in os.scandir(self.path)}
-        if names and not names & {MANIFEST, _LOCK}:
-            raise UserError(
-                f"`{self.path}` holds files that no run of curate wrote, such as `{min(names)}`",
-                hint="name an empty or a new folder with -o",
-            )
-
-    def _empty(self) -> None:
-        """Remove what runs write, and nothing else that may lie there."""
-        self._remove_other_stages(set())
-        for folder in (self.shards, self.path / CACHE):
-            shutil.rmtree(folder, ignore_errors=True)
-        for name in (MANIFEST, *REPORT):
-            (self.path / name).unlink(missing_ok=True)
+def _if_damaged(file: Path) -> Path | None:
+    try:
+        checked(file)
+    except BrokenSeal:
+        return file
+    return None

@@ -33,9 +33,9 @@ def show_life(run: str, document: str, *, json: bool, color: Color = "auto") -> 
     manifest = read_manifest(folder)
     lives = list(islice(lives_of(folder, manifest, document), 20))
     masks = Masks(manifest)
-    bad = [_masked_entry(entry, masks) for entry in quarantined(folder, document)]
+    bad = [_masked_entry(entry, masks) for entry in quarantined(folder, manifest, document)]
     if not lives and not bad:
-        near = similar_ids(folder, document)
+        near = similar_ids(folder, manifest, document)
         hint = f"ids like it: {', '.join(near)}" if near else "ids are in the column `id` of documents/*.parquet"
         raise InputError(f"no document of `{run}` has the id `{document}`", hint=hint)
     if json:

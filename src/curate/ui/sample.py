@@ -15,6 +15,7 @@ from curate.report.choice import Chosen, Limit, Question, choose_rows
 from curate.report.judgments import Judgments
 from curate.store.life import Life, life_at
 from curate.store.manifest import read_manifest
+from curate.store.run_directory import RunDirectory
 from curate.text.difference import difference
 from curate.ui.console import Color, console
 from curate.ui.life import masked_life, show_text, show_twin
@@ -34,7 +35,7 @@ def show_sample(run: str, question: Question, *, json: bool, color: Color) -> in
         )
     folder = Path(run)
     manifest = read_manifest(folder)
-    judgments = Judgments(folder, [stage["name"] for stage in manifest["stages"]])
+    judgments = Judgments(RunDirectory.finished(folder, manifest), [stage["name"] for stage in manifest["stages"]])
     chosen = choose_rows(judgments, manifest, question)
     masks = Masks(manifest)
     lives = [masked_life(_life(judgments, manifest, row), masks) for row in chosen.rows]
@@ -50,8 +51,7 @@ def show_sample(run: str, question: Question, *, json: bool, color: Color) -> in
 
 
 def _life(judgments: Judgments, manifest: Mapping[str, Any], row: int) -> Life:
-    place, inside = judgments.place(row)
-    return life_at(judgments.directory, manifest, (judgments.part_at(place), inside))
+    return life_at(judgments.directory, manifest, judgments.place(row))
 
 
 def _show(out: Console, life: Life, limit: Limit | None) -> None:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from curate.config import load
 from curate.errors import ExitCode, UserError
-from curate.store.atomic import write_whole
+from curate.store.files import write_whole
 from curate.training.card import card
 from curate.training.training import LIMIT, PRIOR, Training, train
 from curate.ui.console import console

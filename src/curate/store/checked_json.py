@@ -1,0 +1,70 @@
+"""JSON files that carry a checksum of what they say: damage that leaves them readable is noticed all the same.
+
+The checksum covers the content, not its spelling: a file that a tool has indented anew is still whole.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from curate.store.files import write_whole
+from curate.store.fingerprint import digest
+
+CHECKSUM = "checksum"
+_ESCAPED = "backslashreplace"
+"""Names of files may hold what is no character; written this way JSON gives it back."""
+
+
+class BrokenJson(Exception):  # noqa: N818  (named for what it is)
+    """A file is not what was written; the message says in which way."""
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write ``content``, keys in the order given, and its checksum as the last of them."""
+    plain = json.loads(json.dumps(content, default=str))
+    write_whole(path, json.dumps(with_checksum(plain), ensure_ascii=False, indent=1).encode(errors=_ESCAPED) + b"\n")
+
+
+def with_checksum(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with a checksum, a new one where it has one already; ``content`` holds what JSON holds.
+
+    Example:
+        >>> with_checksum({"kept": 5})
+        {'kept': 5, 'checksum': '35fd76ffd7fb9a9ae8c1eee4ec0d1f9f'}
+    """
+    content = {name: value for name, value in content.items() if name != CHECKSUM}
+    return {**content, CHECKSUM: digest(content)}
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The content of a file of `write_json`, without its checksum.
+
+    Raises:
+        FileNotFoundError: there is none.
+        BrokenJson: it cannot be read, is no JSON object, or does not agree with its checksum.
+    """
+    content = parsed(path)
+    if content.pop(CHECKSUM, None) != digest(content):
+        raise BrokenJson("is damaged: it does not agree with its checksum")
+    return content
+
+
+def parsed(path: Path) -> dict[str, Any]:
+    """The JSON object in a file, whoever wrote it.
+
+    Raises:
+        FileNotFoundError: there is none.
+        BrokenJson: it cannot be read, or is no JSON object.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise BrokenJson(f"cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise BrokenJson("is damaged: it is no JSON") from error
+    if not isinstance(content, dict):
+        raise BrokenJson("is no JSON object")
+    return content

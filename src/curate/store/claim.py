@@ -1,0 +1,138 @@
+"""Whose a run directory is: may a run write there at all, is it a run's, and is nobody else at it."""
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from curate.errors import UserError
+from curate.store.disk import full_disk
+from curate.store.files import remove
+from curate.store.manifest import find_manifest, other_layout
+from curate.store.run_directory import CACHE, DOCUMENTS, LOCK, MANIFEST, QUARANTINE, REPORT_JSON, REPORT_PAGE, SHARDS
+from curate.store.tidying import first_numbered, first_row_file
+
+_OF_THE_SYSTEM = {"lost+found", ".DS_Store"}
+"""What an empty disk or folder may hold."""
+
+
+def require_usable(path: Path, folders: Collection[str], *, fresh: bool) -> None:
+    """See that a run may write to a folder, before anything else is done. Leaves no trace.
+
+    Args:
+        path: the run directory; need not exist.
+        folders: names of the folders in it that the run writes to, beside those of every run.
+        fresh: whether what an earlier run left is to be removed.
+
+    Raises:
+        UserError: it cannot be written, or holds what no run of curate wrote, or another version did.
+    """
+    _require_writable(path, [DOCUMENTS, QUARANTINE, SHARDS, CACHE, *folders])
+    if path.is_dir():
+        _require_ours(path)
+    found = find_manifest(path)
+    if found.state in {"older", "newer"} and not fresh:
+        raise other_layout(path, found)
+    if not fresh and first_numbered(path):
+        raise UserError(
+            f"`{path}` holds an unfinished run of an older version, whose parts were numbered",
+            hint="name another folder with -o, or forget that run with --fresh",
+        )
+
+
+def _require_writable(path: Path, folders: Collection[str]) -> None:
+    nearest = next(folder for folder in (path, *path.absolute().parents) if _is_there(folder))
+    if not nearest.is_dir():
+        what = "a link that leads nowhere" if nearest.is_symlink() and not nearest.exists() else "a file"
+        raise UserError(f"`{nearest}` is {what}, not a folder", hint="name another folder with -o")
+    inside = [path / folder for folder in folders if nearest == path and _is_there(path / folder)]
+    for folder in (nearest, *inside):
+        if not folder.is_dir():
+            raise UserError(f"`{folder}` is no folder, and curate needs one there", hint="name another folder with -o")
+        try:
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            if full_disk(error):
+                raise
+            raise UserError(
+                f"`{folder}` cannot be written: {error.strerror}", hint="name a folder that you may write to with -o"
+            ) from error
+    for name in (MANIFEST, REPORT_JSON, REPORT_PAGE, LOCK):
+        if (path / name).is_dir():
+            raise UserError(
+                f"`{path / name}` is a folder, and curate writes a file there", hint="name another folder with -o"
+            )
+
+
+def _is_there(path: Path) -> bool:
+    """Whether something has that name, a link that leads nowhere too."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise UserError(f"`{path}` cannot be a run directory: {why}", hint="name another folder with -o") from error
+    return True
+
+
+def _require_ours(path: Path) -> None:
+    """See that what a folder holds was written by a run."""
+    names = {entry.name for entry in os.scandir(path)} - _OF_THE_SYSTEM
+    state = find_manifest(path).state
+    unknown = not names & {MANIFEST, LOCK} and bool(names)
+    such_as = MANIFEST if state == "foreign" else min(names, default="")
+    if state == "foreign" or (unknown and first_row_file(path) is None and first_numbered(path) is None):
+        raise UserError(
+            f"`{path}` holds files that no run of curate wrote, such as `{such_as}`",
+            hint="name an empty or a new folder with -o",
+        )
+    if state == "damaged" and first_row_file(path) is None:
+        raise UserError(
+            f"`{path / MANIFEST}` cannot be read, and nothing beside it shows that curate wrote it",
+            hint="name another folder with -o, or remove that file",
+        )
+
+
+@contextmanager
+def claimed(path: Path, command: str) -> Iterator[None]:
+    """Hold a run directory; its lock says by which command while the run is not finished.
+
+    Raises:
+        UserError: another run holds it.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    was_unfinished = (path / LOCK).exists()
+    with _locked(path) as lock:
+        lock.truncate(0)
+        lock.write(f"{command}\n")
+        lock.flush()
+        try:
+            yield
+        except UserError:  # nothing was begun that somebody could wish to end
+            if not was_unfinished:
+                remove(path / LOCK)
+            raise
+        remove(path / LOCK)
+
+
+def _locked(path: Path) -> IO[str]:
+    """The lock, held; and it is still the file of that name, which who held it before may have removed."""
+    while True:
+        lock = (path / LOCK).open("a", encoding="utf-8", errors="surrogateescape")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(lock.fileno()), (path / LOCK).stat()):
+                return lock
+        except BlockingIOError:
+            lock.close()
+            raise UserError(
+                f"another run is writing to `{path}`", hint="wait for it, or choose another folder with -o"
+            ) from None
+        except FileNotFoundError:
+            pass
+        lock.close()

@@ -1,0 +1,86 @@
+"""Disks that take no more: told from other trouble wherever they are met, and named."""
+
+import errno
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+_FULL = {errno.ENOSPC: "is full", errno.EDQUOT: "has no room left for you: your quota is used up"}
+_SAID = {os.strerror(number): state for number, state in _FULL.items()}
+"""Libraries in other languages give the words, and not always the number."""
+
+
+def full_disk(error: BaseException, *folders: Path) -> str:
+    """A sentence that names the disk that is full; empty where an error has another cause.
+
+    Args:
+        error: what was met, by Python or by a library.
+        folders: what was being written to. Thought of besides: the temporary folder, that of compiled kernels, and the
+            file that the output goes to.
+
+    Example:
+        >>> full_disk(OSError(errno.ENOSPC, "No space left on device", "/data/out/run.json"))
+        'the disk of `/data/out` is full'
+        >>> full_disk(OSError(errno.EACCES, "Permission denied"))
+        ''
+    """
+    for each in _chain(error):
+        state = _state(each)
+        if state:
+            name = each.filename if isinstance(each, OSError) else None
+            place = Path(os.fsdecode(name)).parent if name else min([*folders, *_others()], key=_free)
+            return f"the disk of `{place}` {state}"
+    return ""
+
+
+def unwritable(error: BaseException, folder: Path) -> str:
+    """A sentence about a file in ``folder`` that cannot be used (any more); empty where an error has another cause.
+
+    Example:
+        >>> unwritable(PermissionError(errno.EACCES, "Permission denied", "out/documents/a"), Path("out"))
+        '`out/documents/a` cannot be read or written: Permission denied'
+    """
+    for each in _chain(error):
+        if isinstance(each, OSError) and each.filename and each.strerror:
+            file = Path(os.fsdecode(each.filename))
+            if file.absolute().is_relative_to(folder.absolute()):
+                return f"`{file}` cannot be read or written: {each.strerror}"
+    return ""
+
+
+def _state(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return _FULL[error.errno]
+    return next((state for words, state in _SAID.items() if words in str(error)), "")
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and those it came from."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        yield current
+        seen.add(id(current))
+        current = current.__cause__ or current.__context__
+
+
+def _others() -> Iterator[Path]:
+    """Where else this process may write."""
+    yield Path(tempfile.gettempdir())
+    yield Path(os.environ.get("NUMBA_CACHE_DIR") or Path(__file__).parent)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            yield Path(f"/proc/self/fd/{stream.fileno()}").readlink().parent
+
+
+def _free(folder: Path) -> int:
+    """Bytes free on the disk of a folder, which need not exist."""
+    existing = next((each for each in (folder.absolute(), *folder.absolute().parents) if each.exists()), Path("/"))
+    try:
+        return shutil.disk_usage(existing).free
+    except OSError:
+        return 0

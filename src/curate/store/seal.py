@@ -1,0 +1,170 @@
+"""Checksums inside a Parquet file: any byte that changes after it was written is found by who reads it.
+
+A Parquet footer holds the absolute offsets of row groups, and readers find the footer from the end of the file. So what
+lies between the last row group and the footer is nobody's business, and there the *seal* is put::
+
+    PAR1 │ column chunks, one after another │ seal │ footer │ its length │ PAR1
+
+    seal   8 bytes for each column chunk, in file order: XXH3-64 of its bytes, page headers included
+           8 bytes: how many chunks
+           8 bytes: b"curate" and the version of the seal
+          16 bytes: XXH3-128 of the size of the file and all of it that is no chunk: hashes, footer, its length
+
+The file carries its own proof wherever it is copied, no ledger has to agree with it, and who reads a few columns hashes
+these columns alone. Bytes stay a function of the content. Every reader of Parquet reads such a file.
+"""
+
+import os
+import struct
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xxhash
+
+_PARQUET = b"PAR1"
+_VERSION = b"curate\x00\x01"
+_TAIL = struct.Struct("<I4s")
+_END_OF_SEAL = struct.Struct("<Q8s16s")
+_HASH_BYTES = 8
+_BLOCK = 4_194_304
+
+
+class BrokenSeal(Exception):  # noqa: N818  (named for what it is)
+    """A file is not what was written; the message says in which way."""
+
+
+class _Chunk(NamedTuple):
+    """The pages of one column in one row group."""
+
+    group: int
+    column: str
+    start: int
+    size: int
+
+
+class _Frame(NamedTuple):
+    """All of a file that is no chunk, and was found whole."""
+
+    hashes: bytes
+    footer: pq.FileMetaData
+    proof: bytes
+
+
+def seal(path: Path) -> None:
+    """Put a seal into a finished Parquet file that has none.
+
+    Args:
+        path: as pyarrow wrote it; nobody else knows it yet.
+    """
+    with path.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        length, _ = _TAIL.unpack(_at(file.fileno(), size - _TAIL.size, _TAIL.size))
+        rest = _at(file.fileno(), size - _TAIL.size - length, length + _TAIL.size)
+        chunks = list(_chunks(_parsed(rest)))
+        end = chunks[-1].start + chunks[-1].size if chunks else len(_PARQUET)
+        assert end == size - len(rest)  # every byte before the footer is in one chunk
+        hashes = b"".join(_hash(file.fileno(), chunk) for chunk in chunks)
+        file.seek(end)
+        sealed = size + len(hashes) + _END_OF_SEAL.size
+        file.write(hashes + _END_OF_SEAL.pack(len(chunks), _VERSION, _frame_hash(sealed, hashes, rest)) + rest)
+
+
+def seal_of(path: Path) -> bytes:
+    """The seal of a file without the hashes of chunks: files that differ have different ones.
+
+    Raises:
+        BrokenSeal: the file is missing or its footer is damaged.
+    """
+    handle = _opened(path)
+    try:
+        return _frame(handle).proof
+    finally:
+        os.close(handle)
+
+
+def checked(path: Path, columns: Collection[str] | None = None, group: int | None = None) -> pq.FileMetaData:
+    """The footer of a sealed file, when the bytes asked about are those that were written.
+
+    Args:
+        path: a Parquet file.
+        columns: look at these only; None looks at all, an empty collection at the footer alone.
+        group: look at this row group only.
+
+    Raises:
+        BrokenSeal: the file is missing or has no seal, or bytes of it changed.
+    """
+    handle = _opened(path)
+    try:
+        frame = _frame(handle)
+        for number, chunk in enumerate(_chunks(frame.footer)):
+            asked = (columns is None or chunk.column in columns) and group in (None, chunk.group)
+            if asked and frame.hashes[number * _HASH_BYTES :][:_HASH_BYTES] != _hash(handle, chunk):
+                raise BrokenSeal(f"is damaged: `{chunk.column}` in row group {chunk.group}")
+    except OSError as error:
+        raise BrokenSeal(f"cannot be read: {error.strerror}") from error
+    finally:
+        os.close(handle)
+    return frame.footer
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDONLY)
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
+        raise BrokenSeal("is missing" if missing else f"cannot be read: {error.strerror}") from error
+
+
+def _frame(handle: int) -> _Frame:
+    size = os.fstat(handle).st_size
+    tail = _at(handle, max(0, size - _TAIL.size), _TAIL.size)
+    if len(tail) < _TAIL.size or not tail.endswith(_PARQUET):
+        raise BrokenSeal("is damaged: it does not end as it was written" if size else "is empty")
+    length, _ = _TAIL.unpack(tail)
+    end = size - _TAIL.size - length
+    if end < len(_PARQUET) + _END_OF_SEAL.size:
+        raise BrokenSeal("is damaged: the length of its footer is wrong")
+    number, version, expected = _END_OF_SEAL.unpack(_at(handle, end - _END_OF_SEAL.size, _END_OF_SEAL.size))
+    start = end - _END_OF_SEAL.size - number * _HASH_BYTES
+    if version != _VERSION or start < len(_PARQUET):
+        raise BrokenSeal("is damaged, or was not written by curate: it has no seal")
+    hashes, rest = _at(handle, start, number * _HASH_BYTES), _at(handle, end, length) + tail
+    if _at(handle, 0, len(_PARQUET)) != _PARQUET or _frame_hash(size, hashes, rest) != expected:
+        raise BrokenSeal("is damaged: its footer")
+    return _Frame(hashes, _parsed(rest), expected)
+
+
+def _parsed(rest: bytes) -> pq.FileMetaData:
+    """Footer, length and magic number as metadata; nothing before them is looked at."""
+    return pq.read_metadata(pa.BufferReader(_PARQUET + rest))
+
+
+def _chunks(footer: pq.FileMetaData) -> Iterator[_Chunk]:
+    """Column chunks in file order, which is that of row groups and, in them, columns."""
+    start = len(_PARQUET)
+    names = [footer.schema.column(at).path.partition(".")[0] for at in range(footer.num_columns)]
+    for group in range(footer.num_row_groups):
+        row_group = footer.row_group(group)
+        for at, name in enumerate(names):
+            size = row_group.column(at).total_compressed_size
+            yield _Chunk(group, name, start, size)
+            start += size
+
+
+def _hash(handle: int, chunk: _Chunk) -> bytes:
+    """Of its bytes, read a block at a time."""
+    state = xxhash.xxh3_64()
+    for start in range(chunk.start, chunk.start + chunk.size, _BLOCK):
+        state.update(_at(handle, start, min(_BLOCK, chunk.start + chunk.size - start)))
+    return state.digest()
+
+
+def _frame_hash(size: int, hashes: bytes, rest: bytes) -> bytes:
+    return xxhash.xxh3_128_digest(size.to_bytes(8, "little") + hashes + rest)
+
+
+def _at(handle: int, start: int, size: int) -> bytes:
+    return os.pread(handle, size, start) if size else b""

@@ -1,0 +1,200 @@
+"""What lies in a run directory before a run begins: what it needs, what of curate's it does not, what is not curate's.
+
+Only what proves to be curate's is ever removed, and the proof is in the file: a row file says in its sealed footer
+where it belongs, a JSON file of ours agrees with its checksum, and an unfinished file has a name that nobody else
+gives. A row file without such proof that a whole manifest lists was curate's before it was damaged. Everything else
+stays, and is named. Links are never followed.
+"""
+
+import os
+import re
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curate.store.checked_json import BrokenJson, parsed, read_json
+from curate.store.files import entries, is_file, is_unfinished, remove, remove_empty
+from curate.store.row_file import MEASURE_KEY, is_in_place
+from curate.store.run_directory import (
+    AUDIT,
+    CACHE,
+    DOCUMENTS,
+    LOCK,
+    MANIFEST,
+    QUARANTINE,
+    REPORT_JSON,
+    REPORT_PAGE,
+    SHARDS,
+    RunDirectory,
+)  # fmt: skip
+
+_AT_THE_TOP = {LOCK, MANIFEST, REPORT_JSON, REPORT_PAGE}
+_PART = re.compile(r"part-[0-9a-f]{12}-\d{4,}\.parquet")
+_NUMBERED = re.compile(r"part-\d{5,}\.parquet")
+"""What parts were called when they were numbered."""
+
+
+def tidy(
+    directory: RunDirectory, folders: Collection[str], manifest: Mapping[str, Any], *, numbered: bool = False
+) -> list[str]:
+    """Remove row files and scratch that curate wrote and this run does not need; shards are looked after by themselves.
+
+    Args:
+        directory: of the run that begins; no other run writes to it.
+        folders: names of the folders that it writes row files to.
+        manifest: of the run before, if it is whole.
+        numbered: whether files of the layout in which parts were numbered go, too.
+
+    Returns:
+        What is not curate's, as paths in the directory.
+    """
+    return list(_Tidying(directory, folders, manifest, numbered=numbered).foreign())
+
+
+def first_row_file(path: Path, other_than: Collection[str] = ()) -> Path | None:
+    """Some row file of curate's in a run directory; None, too, when any file has one of the names ``other_than``."""
+    files = list(_row_files(path, _PART))
+    known = any(file.name in other_than for file in files)
+    return None if known else next(filter(is_in_place, files), None)
+
+
+def first_numbered(path: Path) -> Path | None:
+    """Some row file of a run of the layout in which parts were numbered."""
+    return next((file for file in _row_files(path, _NUMBERED) if _is_numbered(file)), None)
+
+
+class _Tidying:
+    """One walk over a run directory, which removes what goes and names what is not curate's."""
+
+    def __init__(
+        self, directory: RunDirectory, folders: Collection[str], manifest: Mapping[str, Any], *, numbered: bool
+    ) -> None:
+        self.path, self.folders, self.numbered = directory.path, frozenset(folders), numbered
+        self.names = frozenset(directory.names)
+        stages = [stage["name"] for stage in manifest.get("stages", ())]
+        self.known = frozenset([DOCUMENTS, QUARANTINE, *stages])
+        """Folders that the run before wrote to."""
+        self.listed = frozenset(part["name"] for part in manifest.get("parts", ()) if "name" in part)
+
+    def foreign(self) -> Iterator[str]:
+        for entry in entries(self.path):
+            if self._removed_as_unfinished(entry) or entry.name in _AT_THE_TOP:
+                continue
+            if entry.name == CACHE and _is_folder(entry):
+                yield from self._cache(Path(entry.path))
+            elif _is_folder(entry) and entry.name != SHARDS:
+                yield from self._row_files(Path(entry.path))
+            elif entry.name not in {*self.folders, SHARDS, CACHE}:
+                yield self._name(entry)
+
+    def _cache(self, cache: Path) -> Iterator[str]:
+        for entry in entries(cache):
+            if self._removed_as_unfinished(entry):
+                continue
+            if not _is_folder(entry):
+                yield self._name(entry)
+            elif entry.name == "scratch":
+                yield from [
+                    self._name(each) for each in entries(cache / "scratch") if not self._removed_as_unfinished(each)
+                ]
+                remove_empty(cache / "scratch")
+            elif entry.name != SHARDS:
+                yield from self._row_files(Path(entry.path))
+        remove_empty(cache)
+
+    def _row_files(self, folder: Path) -> Iterator[str]:
+        """A folder of row files, or of somebody else's files."""
+        needed, removed, others = folder.name in self.folders, False, list[os.DirEntry[str]]()
+        for entry in entries(folder):
+            if needed and entry.name in {*self.names, AUDIT}:
+                continue
+            if self._is_ours(folder, entry):
+                remove(Path(entry.path))
+                removed = True
+            else:
+                others.append(entry)
+        if needed or removed or folder.name in self.known:
+            yield from [self._name(entry) for entry in others if not self._removed_as_unfinished(entry)]
+            remove_empty(folder)
+        else:
+            yield f"{folder.relative_to(self.path).as_posix()}/"
+
+    def _is_ours(self, folder: Path, entry: os.DirEntry[str]) -> bool:
+        if not is_file(entry):
+            return False
+        file = Path(entry.path)
+        if entry.name == AUDIT:
+            return is_whole_json(file) or (self.numbered and _is_numbered_audit(file))
+        if self.numbered and _NUMBERED.fullmatch(entry.name):
+            return _is_numbered(file)
+        listed = folder.name in self.known and entry.name in self.listed
+        return _PART.fullmatch(entry.name) is not None and (listed or is_in_place(file))
+
+    def _removed_as_unfinished(self, entry: os.DirEntry[str]) -> bool:
+        """Whether it was an unfinished file; it is gone then."""
+        gone = is_file(entry) and is_unfinished(entry.name)
+        if gone:
+            remove(Path(entry.path))
+        return gone
+
+    def _name(self, entry: os.DirEntry[str]) -> str:
+        return Path(entry.path).relative_to(self.path).as_posix() + "/" * _is_folder(entry)
+
+
+def is_report(file: Path) -> bool:
+    """Whether it is a report's numbers."""
+    try:
+        return {"schema_version", "curate", "summary"} <= parsed(file).keys()
+    except (BrokenJson, FileNotFoundError):
+        return False
+
+
+def is_page(file: Path) -> bool:
+    """Whether it is a report's page."""
+    try:
+        with file.open("rb") as page:
+            return b"<title>curate report" in page.read(4096)
+    except OSError:
+        return False
+
+
+def is_whole_json(file: Path) -> bool:
+    """Whether it is a JSON file of ours."""
+    try:
+        read_json(file)
+    except (BrokenJson, FileNotFoundError):
+        return False
+    return True
+
+
+def _row_files(path: Path, name: re.Pattern[str]) -> Iterator[Path]:
+    """Files of that kind of name in the folders of a run directory."""
+    for folder in (path, path / CACHE):
+        for entry in entries(folder):
+            if _is_folder(entry):
+                yield from [
+                    Path(file.path) for file in entries(Path(entry.path)) if name.fullmatch(file.name) and is_file(file)
+                ]
+
+
+def _is_numbered(file: Path) -> bool:
+    """Whether it is a row file without a seal."""
+    try:
+        return MEASURE_KEY in (pq.read_metadata(file).metadata or {})
+    except (OSError, pa.ArrowException):
+        return False
+
+
+def _is_numbered_audit(file: Path) -> bool:
+    """Whether it is what an audit found then, without a checksum."""
+    try:
+        return parsed(file).keys() == {"key", "figures"}
+    except (BrokenJson, FileNotFoundError):
+        return False
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    return entry.is_dir(follow_symlinks=False)

@@ -16,10 +16,11 @@ from numba import uint8, uint32, uint64
 from curate.tables import Tables, derived
 from curate.text.arrow import Bytes
 from curate.text.ascending import holds
-from curate.text.bits import BLOCK, address, equal, lowest, some_ones
+from curate.text.bits import BLOCK, address, between, equal, lowest, some_ones
 from curate.text.codepoints import CODE_POINTS
 from curate.text.hashes import hashed
 from curate.text.kernel import inlined, inner
+from curate.text.marks import SPACES, SYMBOLS, WORDS, in_set, part
 from curate.text.sentence_ends import ends_sentence, plainly_ends, says_more
 from curate.text.words import SPACE, SYMBOL, characters, code_point_at
 
@@ -177,6 +178,67 @@ def look_at(text: Bytes, first: int, behind: int, characters: int, words: int, t
     return Line(
         characters, words, sentences, running, terminal, last, dots, javascript, policy, lorem_ipsum, curly_bracket
     )
+
+
+@inner
+def sentences_of_words(text: Bytes, sets: int, first: int, behind: int, tables: LineTables) -> int:
+    """Sentences of a line as spaCy's sentencizer counts them.
+
+    One begins with the first word that is not only punctuation, behind a word that is a sentence terminal alone; white
+    space beyond one space is such a word.
+
+    Args:
+        text: UTF-8 bytes, of which 66 more can be read.
+        sets: address of the sets of `curate.text.marks`.
+        first: first byte, no white space.
+        behind: byte behind the last.
+        tables: the tables.
+    """
+    sentences = 1
+    at = first
+    while at < behind:
+        size = min(behind - at, BLOCK)
+        ends = part(sets, SYMBOLS, at, size) & part(sets, WORDS, at, size)
+        block = address(text) + at
+        ends &= equal(block, 0x2E) | equal(block, 0x21) | equal(block, 0x3F) | between(block, 0x80, 0xFF)
+        if not ends:
+            at += size
+            continue
+        at += lowest(ends)
+        code_point, after = code_point_at(text, at)
+        at = after
+        if after < behind and not (in_set(sets, WORDS, after) or in_set(sets, SPACES, after)):
+            continue
+        if code_point not in (0x2E, 0x21, 0x3F) and not holds(tables.terminal, code_point):
+            continue
+        at = _sentence_begin(text, sets, after, behind, tables.classes)
+        sentences += at < behind
+    return sentences
+
+
+@inner
+def _sentence_begin(text: Bytes, sets: int, at: int, behind: int, classes: npt.NDArray[np.uint8]) -> int:
+    """Where the next word begins that is not only punctuation."""
+    while at < behind:
+        if in_set(sets, SPACES, at):
+            at += text[at] == 0x20
+            if at < behind and in_set(sets, SPACES, at):
+                return at  # type: ignore[no-any-return]
+        begin = at
+        punctuation = True
+        while at < behind and not in_set(sets, SPACES, at) and (at == begin or not in_set(sets, WORDS, at)):
+            code_point, at = code_point_at(text, at)
+            punctuation = punctuation and is_punctuation(code_point, classes)
+        if not punctuation:
+            return begin  # type: ignore[no-any-return]
+    return behind
+
+
+@inlined
+def is_punctuation(code_point: int, classes: npt.NDArray[np.uint8]) -> bool:
+    """Whether a code point is of the category P; beyond ASCII other symbols count, too."""
+    symbol = classes[code_point] & SYMBOL != 0
+    return symbol and not (code_point in (0x24, 0x2B, 0x3C, 0x3D, 0x3E, 0x5E, 0x60, 0x7C, 0x7E) or code_point < 0x20)
 
 
 @inner

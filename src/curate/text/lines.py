@@ -16,7 +16,7 @@ lines apart:
 - *terminal_lines*: lines that end with a sentence terminal (Unicode property ``Sentence_Terminal``), of all.
 - *short_lines*: lines of at most `SHORT` code points, of all.
 - *repeated_line_characters*: code points in lines seen before, of all but line feeds.
-- *newlines_per_word*: line feeds per word between white space.
+- *newlines_per_word*: line feeds per word.
 - *words_left*, *removed_words*: words between white space that stay, and those that do not, of all.
 - *long_lines*: lines of at least `LONG` code points.
 - *unpunctuated_lines*: lines that do not end with ``. ? ! " '``, of all.
@@ -45,6 +45,7 @@ from curate.text.line_look import (
     is_counter,
     line_tables,
     look_at,
+    sentences_of_words,
     stripped,
 )
 from curate.text.line_rules import LineRules
@@ -55,6 +56,7 @@ from curate.text.marks import (
     SPACES,
     TAILS,
     UPPER_CASE,
+    WORDS,
     in_set,
     mark,
     marks_for,
@@ -108,6 +110,7 @@ SHORT = 30
 """Code points of a short line (FineWeb)."""
 LONG = 200
 """Code points of a long line (mC4)."""
+_NO_SPLITS = np.zeros(0, np.uint8)
 _BANNER_WORDS = 10  # longer lines keep theirs (RefinedWeb)
 
 
@@ -143,7 +146,7 @@ class _Rules(NamedTuple):
 
 
 def line_signals(
-    data: Bytes, offsets: Offsets, rules: LineRules | None
+    data: Bytes, offsets: Offsets, rules: LineRules | None, splits: npt.NDArray[np.uint8] = _NO_SPLITS
 ) -> tuple[dict[str, npt.NDArray[np.float64]], Cuts]:
     r"""Signals of what the rules leave of each document, and what they cut.
 
@@ -151,6 +154,8 @@ def line_signals(
         data: UTF-8 bytes of all documents (uint8).
         offsets: int64, one more than documents; document ``i`` is ``data[offsets[i]:offsets[i + 1]]``.
         rules: None keeps every line as it is, blank ones too.
+        splits: where words begin, as in `curate.text.signals.document_signals`: sentences and ``newlines_per_word`` go by
+            these words; empty: by those between white space.
 
     Returns:
         For each of `COLUMNS` float64 of one value a document, shares NaN where no line is left; and the `Cuts`.
@@ -172,7 +177,9 @@ def line_signals(
     end_marks = np.zeros(128, np.bool_)
     end_marks[list(fields.pop("end_marks").encode())] = True
     kernel_rules = _Rules(**fields, cut=rules is not None)
-    used = _measure(data, offsets, line_tables(), verbatim_tables(), kernel_rules, end_marks, longest, signals, cuts)
+    used = _measure(
+        data, offsets, line_tables(), verbatim_tables(), kernel_rules, end_marks, longest, splits, signals, cuts
+    )
     return dict(zip(COLUMNS, signals, strict=True)), Cuts(
         cuts.starts[:used], cuts.stops[:used], cuts.newlines[:used], cuts.ends
     )
@@ -187,13 +194,14 @@ def _measure(
     rules: _Rules,
     end_marks: npt.NDArray[np.bool_],
     longest: int,
+    splits: npt.NDArray[np.uint8],
     signals: npt.NDArray[np.float64],
     cuts: Cuts,
 ) -> int:
     lines = Elements(np.empty(longest // 2 + 2, np.uint64), np.empty(longest // 2 + 2, np.int64))
     marks_of = marks_for(longest)
     text, sets = marks_of.text, address(marks_of.sets)
-    no_splits = np.zeros(0, np.uint8)
+    by_words = len(splits) > 0
     cleaned = np.empty(longest + 2 * BLOCK, np.uint8)
     marks = np.empty(longest + 2, np.int64)
     verbatim = np.zeros(longest + 2 if rules.keep_code else 1, np.uint8)
@@ -204,11 +212,12 @@ def _measure(
         whole_text = data[offsets[document] : offsets[document + 1]]
         end = len(whole_text)
         row = signals[:, document]
-        mark(whole_text, no_splits, classes, marks_of)
+        mark(whole_text, splits[offsets[document] : offsets[document + 1]] if by_words else splits, classes, marks_of)
         if rules.keep_code:
             verbatim_lines(whole_text, classes, code_tables[0], code_tables[1], code_tables[2], verbatim)
         last, start, number = int64(0), 0, -1  # end of what stays so far; begin of the line and which it is
-        kept = filled = code = newlines = newlines_left = sentences = all_words = words = prose_words = blank = 0
+        kept = filled = code = newlines = newlines_left = sentences = all_words = words = prose_words = cut_words = 0
+        blank = 0
         lorem_ipsum = curly_bracket = terminal = short = long = characters = unpunctuated = javascript = 0
         paragraphs = policy_paragraphs = 0
         paragraph_begun = paragraph_policy = False
@@ -301,7 +310,12 @@ def _measure(
                 code += 1
                 continue
             prose_words += line.words
-            sentences += line.sentences
+            if by_words:
+                cut_words += number_in(sets, WORDS, first, behind)
+                for i in range(n_marks):
+                    cut_words -= number_in(sets, WORDS, marks[2 * i], marks[2 * i + 1])
+            by_tokens = by_words and n_marks == 0
+            sentences += sentences_of_words(text, sets, first, behind, tables) if by_tokens else line.sentences
             terminal += line.terminal
             short += line.characters <= SHORT
             long += line.characters >= LONG
@@ -335,7 +349,7 @@ def _measure(
                 room = scratch(filled)
             row[_TERMINAL], row[_SHORT_LINES] = terminal / filled, short / filled
             row[_REPEATED] = copies(lines, filled, room).duplicate_characters / characters
-            row[_NEWLINES] = max(newlines - code, 0) / prose_words
+            row[_NEWLINES] = max(newlines - code, 0) / (cut_words if by_words else prose_words)
             row[_UNPUNCTUATED], row[_WORDS_PER_LINE] = unpunctuated / filled, prose_words / filled
             row[_UPPERCASE], row[_DIGITS] = uppercase / filled, digits / filled
     return used  # type: ignore[no-any-return]

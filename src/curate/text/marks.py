@@ -59,6 +59,11 @@ def marks_for(longest: int) -> Marks:
     return Marks(np.empty((rows + 1) * BLOCK, np.uint8), np.empty((rows + 1) * SETS, np.uint64))
 
 
+def splits_for(size: int) -> npt.NDArray[np.uint8]:
+    """Room for `mark`'s ``splits`` of texts of ``size`` bytes together, all zero: words between white space."""
+    return np.zeros(size + BLOCK, np.uint8)
+
+
 @inner
 def followed_by_line_feeds(document: Bytes, text: Bytes) -> None:
     """Copy a document into ``text``, which has room for three blocks more, and fill these with line feeds."""
@@ -75,8 +80,8 @@ def mark(document: Bytes, splits: npt.NDArray[np.uint8], classes: npt.NDArray[np
 
     Args:
         document: UTF-8 bytes.
-        splits: for each byte whether a word begins there although no white space stands before it; empty to
-            split between letters of scripts without spaces.
+        splits: for each byte whether a word begins there although no white space stands before it, and `BLOCK` bytes more
+            (`splits_for`); empty to split between letters of scripts without spaces.
         classes: class bits of code points.
         marks: out.
     """
@@ -112,7 +117,9 @@ def mark(document: Bytes, splits: npt.NDArray[np.uint8], classes: npt.NDArray[np
             spaces |= (spaces << _ONE | before >> _TOP) & tails
         runs = ~spaces & (spaces << _ONE | before >> _TOP)
         words = runs
-        if len(splits) == 0 and unspaced | unspaced_before:
+        if len(splits) and at < n:
+            words |= between(address(splits) + at, 1, 0xFF) & some_ones(min(n - at, BLOCK)) & ~spaces
+        elif unspaced | unspaced_before:
             # Adding one to a run of marks and tails carries it to what stands behind them.
             through = combining | tails
             behind = unspaced << _ONE | unspaced_before
@@ -133,12 +140,6 @@ def mark(document: Bytes, splits: npt.NDArray[np.uint8], classes: npt.NDArray[np
         of_row[DOTS] = equal(block, 0x2E)
         of_row[NUMBER_SIGNS] = equal(block, 0x23)
         of_row[ELLIPSES], of_row[RUNS], of_row[WORDS], of_row[ENDS] = ellipses, runs, words, ends
-    for i in range(len(splits)):
-        row, bit = i >> 6, _ONE << uint64(i & 63)
-        if splits[i] and not sets[SETS * row + SPACES] & bit:
-            sets[SETS * row + WORDS] |= bit
-            if i and not in_set(address(sets), SPACES, i - 1):
-                sets[SETS * row + ENDS] |= bit
 
 
 @inner

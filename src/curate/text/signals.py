@@ -128,6 +128,7 @@ def document_signals(
     stop_words: StopWords,
     wanted: Collection[str] = GOPHER,
     splits: npt.NDArray[np.uint8] = _NO_SPLITS,
+    tables: Characters | None = None,
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Signals of each document.
 
@@ -138,8 +139,9 @@ def document_signals(
         stop_words: lists to look words up in.
         wanted: names of signals; those of `DETAILS` are measured if one of them is there.
         splits: a word splitter of one's own: uint8, for each byte of ``data`` whether a word begins there although no
-            white space stands before it. Empty for the rule of `curate.text.words`; all zero for words
-            between white space.
+            white space stands before it, with room of `curate.text.marks.splits_for`. Empty for the rule of
+            `curate.text.words`; all zero for words between white space.
+        tables: what code points are, those of `curate.text.words.characters` where there are none.
 
     Returns:
         For each signal measured float64 of one value a document; NaN where it is not defined: a share of
@@ -156,7 +158,7 @@ def document_signals(
     detailed = not set(DETAILS).isdisjoint(wanted)
     basic = np.full((len(GOPHER), len(offsets) - 1), np.nan)
     detail = np.full((len(DETAILS) if detailed else 0, len(offsets) - 1), np.nan)
-    _measure(data, offsets, languages, characters(), stop_words.table, splits, detailed, basic, detail)
+    _measure(data, offsets, languages, tables or characters(), stop_words.table, splits, detailed, basic, detail)
     return {**dict(zip(GOPHER, basic, strict=True)), **dict(zip(DETAILS, detail, strict=False))}
 
 
@@ -192,9 +194,7 @@ def _measure(
         lines = cut_lines(marks, end, tables.classes, detailed, pieces)
         longest = end if detailed else stop_words.longest[language]
         find_cores(marks, words, n_words, tables, longest, cores)
-        stops = count_stop_words(
-            words, n_words, cores.hashes, stop_words.keys[language], stop_words.places[language], longest
-        )
+        stops = count_stop_words(words, n_words, cores.hashes, stop_words, language)
         symbols = (number_in(sets, NUMBER_SIGNS, 0, end), count_ellipses(marks, end))
         characters = end - number_in(sets, TAILS, 0, end)
         if max(n_words, lines.raw_lines) > len(room.grams):

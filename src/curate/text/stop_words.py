@@ -6,7 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import uint64
 
-from curate.text.kernel import inlined
+from curate.text.arrow import Bytes
+from curate.text.hashes import hash_all
+from curate.text.kernel import inlined, kernel
 from curate.text.words import characters, core_hash
 
 MOST = 64
@@ -24,6 +26,10 @@ class StopWordTable(NamedTuple):
     """uint64 of shape (languages + 1, slots): the hash of a core, 0 for a free slot."""
     places: npt.NDArray[np.uint8]
     """uint8 of the same shape: the place of the word in its list."""
+    exact_keys: npt.NDArray[np.uint64]
+    """uint64 of the same shape: the hash of a word as it is written, in a table of its own,"""
+    exact_places: npt.NDArray[np.uint8]
+    """and its place."""
     longest: npt.NDArray[np.int64]
     """For each language the code points of its longest word."""
 
@@ -32,7 +38,7 @@ class StopWords:
     """Stop words of several languages, ready for the kernel.
 
     Args:
-        lists: for each language its words in lower case, at most `MOST`.
+        lists: for each language its words, at most `MOST`.
 
     Attributes:
         languages: the languages; the place of each is its number in `curate.text.signals.document_signals`.
@@ -50,7 +56,11 @@ class StopWords:
         self.languages = tuple(lists)
         shape = (len(lists) + 1, _SLOTS)
         self.table = StopWordTable(
-            np.zeros(shape, np.uint64), np.zeros(shape, np.uint8), np.zeros(len(lists) + 1, np.int64)
+            np.zeros(shape, np.uint64),
+            np.zeros(shape, np.uint8),
+            np.zeros(shape, np.uint64),
+            np.zeros(shape, np.uint8),
+            np.zeros(len(lists) + 1, np.int64),
         )
         tables = characters()
         for row, (language, words) in enumerate(lists.items()):
@@ -58,12 +68,28 @@ class StopWords:
                 raise ValueError(f"a list holds at most {MOST} stop words, but that of `{language}` has {len(words)}")
             self.table.longest[row] = max(map(len, words), default=0)
             for place, word in enumerate(words):
-                data = np.frombuffer(bytearray(word.encode()), np.uint8)
-                core = core_hash(data, 0, len(data), tables, np.empty(2 * len(data) + 8, np.uint8))
-                slot = int(core) * _ODD % 2**64 >> _SHIFT
-                while self.table.keys[row, slot] not in {0, core}:
-                    slot = (slot + 1) % _SLOTS
-                self.table.keys[row, slot], self.table.places[row, slot] = core, place
+                data = np.frombuffer(bytearray(word.encode() + bytes(8)), np.uint8)
+                end = len(data) - 8
+                core = core_hash(data, 0, end, tables, np.empty(2 * len(data), np.uint8))
+                _enter(self.table.keys[row], self.table.places[row], int(core), place)
+                begins, ends, found = np.zeros(1, np.int32), np.full(1, end, np.int32), np.zeros(1, np.uint64)
+                hashed_words(data, begins, ends, found)
+                _enter(self.table.exact_keys[row], self.table.exact_places[row], int(found[0]), place)
+
+
+def _enter(keys: npt.NDArray[np.uint64], places: npt.NDArray[np.uint8], key: int, place: int) -> None:
+    slot = key * _ODD % 2**64 >> _SHIFT
+    while keys[slot] not in {0, key}:
+        slot = (slot + 1) % _SLOTS
+    keys[slot], places[slot] = key, place
+
+
+@kernel
+def hashed_words(
+    text: Bytes, begins: npt.NDArray[np.int32], ends: npt.NDArray[np.int32], hashes: npt.NDArray[np.uint64]
+) -> None:
+    """Hash words as `curate.text.scan` does; of ``text`` eight bytes behind the last can be read."""
+    hash_all(text, begins, ends, len(begins), False, hashes)
 
 
 @inlined

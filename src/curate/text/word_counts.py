@@ -24,7 +24,7 @@ from curate.text.marks import (
     number_in,
     part,
 )
-from curate.text.stop_words import stop_word_slot
+from curate.text.stop_words import StopWordTable, stop_word_slot
 from curate.text.words import Words
 
 _LIST_CASE_WORDS = 12  # a shorter sentence is no list case (MADLAD-400)
@@ -54,7 +54,7 @@ class StopWordCounts(NamedTuple):
     different: int
     all: int
     exact_different: int
-    """Those in lower case without punctuation beside them."""
+    """Those that stand exactly as in the list."""
     exact: int
 
 
@@ -89,9 +89,8 @@ def count_stop_words(
     words: Words,
     n: int,
     cores: npt.NDArray[np.uint64],
-    keys: npt.NDArray[np.uint64],
-    places: npt.NDArray[np.uint8],
-    longest: int,
+    table: StopWordTable,
+    language: int,
 ) -> StopWordCounts:
     """Look the cores of words up among stop words.
 
@@ -99,10 +98,11 @@ def count_stop_words(
         words: words of the document.
         n: how many they are.
         cores: hashes of their cores.
-        keys: row of `StopWordTable.keys` of its language.
-        places: row of `StopWordTable.places`.
-        longest: code points of the longest word that is looked up.
+        table: stop words of all languages.
+        language: its language.
     """
+    keys, places, longest = table.keys[language], table.places[language], table.longest[language]
+    exact_keys, exact_places = table.exact_keys[language], table.exact_places[language]
     seen = exact_seen = uint64(0)
     found = exact = 0
     for i in range(n):
@@ -111,10 +111,10 @@ def count_stop_words(
         content = words.contents[i]
         # Sums instead of branches: whether a word is a stop word, no processor foresees.
         is_one = (keys[slot] != uint64(0)) & (content > 0) & (content <= longest)
-        is_exact = is_one & (core == words.hashes[i])
-        bit = uint64(places[slot])
-        seen |= uint64(is_one) << bit
-        exact_seen |= uint64(is_exact) << bit
+        seen |= uint64(is_one) << uint64(places[slot])
+        slot = stop_word_slot(exact_keys, words.hashes[i])
+        is_exact = exact_keys[slot] != uint64(0)
+        exact_seen |= uint64(is_exact) << uint64(exact_places[slot])
         found += is_one
         exact += is_exact
     return StopWordCounts(count(seen), found, count(exact_seen), exact)

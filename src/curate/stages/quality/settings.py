@@ -40,6 +40,9 @@ else:
 class LanguageLimits(_LanguageLimits, frozen=True):
     """Limits for the documents of one language; those not given are the ones of all languages."""
 
+    stop_words: tuple[str, ...] | None = None
+    """At most 64 words that take the place of the language's own list; changing them measures again."""
+
 
 class LineSettings(_Lines, frozen=True):
     """Which lines are cut: the fields of `LineRules`; a number of 0 or ``false`` cuts none."""
@@ -63,8 +66,10 @@ class QualitySettings(_Limits, frozen=True):
     """Whether lines are cut where ``lines`` has rules; their signals are measured either way."""
     signals: Literal["recipe", "all"] = "recipe"
     """Whether only those groups of signals are measured that a rule asks for."""
-    words: Literal["unicode", "spaces"] = "unicode"
-    """``spaces``: words between white space even in scripts without spaces, as Dolma and NeMo Curator have them."""
+    words: Literal["unicode", "spaces", "spacy"] = "unicode"
+    """``unicode``: words between white space, and each letter of scripts without spaces; ``(see don't).`` is two words.
+    ``spaces``: between white space in every script, as Dolma and NeMo Curator have them. ``spacy``: as spaCy's tokenizer of the
+    language cuts, as datatrove has them: ``( see do n't ) .`` are six."""
     languages: dict[str, LanguageLimits] = msgspec.field(default_factory=dict)
     """BCP 47 primary subtag → the limits of that language, where it has others."""
 
@@ -86,6 +91,11 @@ class QualitySettings(_Limits, frozen=True):
         """Which lines are cut; None: none."""
         rules = LineRules(**{name: getattr(self.lines, name) for name in LineRules._fields})
         return None if rules == LineRules() else rules
+
+    def stop_words(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Languages with stop words of their own, and these."""
+        own = ((language, limits.stop_words) for language, limits in self.languages.items())
+        return tuple((language, words) for language, words in own if words is not None)
 
     def effective(self) -> dict[str, Any]:
         """The limits that hold, and the rules on lines."""

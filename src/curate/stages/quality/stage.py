@@ -68,7 +68,9 @@ class Quality:
     @property
     def fingerprint(self) -> str:
         """What measures depend on besides the settings: which groups of signals are measured."""
-        return " ".join(sorted(self.groups))
+        own = self.settings.stop_words()
+        lists = [f"{language}: {' '.join(words)}" for language, words in sorted(own)]
+        return " ".join([*sorted(self.groups), *lists])
 
     @property
     def groups(self) -> frozenset[Group]:
@@ -90,25 +92,30 @@ class Quality:
         from curate.text.lines import line_signals
         from curate.text.signals import DETAILS, GOPHER, document_signals
         from curate.text.tallies import character_signals
+        from curate.text.word_cuts import word_cuts
 
         data, offsets = utf8_view(batch["text"])
-        stop_words = _stop_words()
+        stop_words = _stop_words(self.settings.stop_words())
+        cuts = word_cuts(self.settings.words, data, offsets, _languages(batch).to_pylist())
         values = document_signals(
             data,
             offsets,
             _language_numbers(batch, stop_words.languages),
             stop_words,
             DETAILS if "details" in self.groups else GOPHER,
-            np.zeros(len(data) if self.settings.words == "spaces" else 0, np.uint8),
+            cuts.splits,
+            cuts.tables,
         )
+        values["mean_word_length"][cuts.by_letters] = np.nan
         if "characters" in self.groups:
             values |= character_signals(data, offsets)
         edits = pa.array([[]] * batch.num_rows, EDITS)
         if "lines" in self.groups:
             rules = self.settings.line_rules()
-            found, cuts = line_signals(data, offsets, rules if self.settings.cut_lines else None)
+            by_words = cuts.splits if self.settings.words == "spacy" else cuts.splits[:0]
+            found, removed = line_signals(data, offsets, rules if self.settings.cut_lines else None, by_words)
             values |= found
-            edits = edit_lists(cuts.starts, cuts.stops, _line_feeds(cuts.newlines), cuts.ends)
+            edits = edit_lists(removed.starts, removed.stops, _line_feeds(removed.newlines), removed.ends)
         columns = [
             _column(values[signal.name], signal.dtype)
             if signal.name in values
@@ -134,11 +141,11 @@ class Quality:
 
 
 @functools.cache
-def _stop_words() -> "StopWords":
+def _stop_words(own: tuple[tuple[str, tuple[str, ...]], ...]) -> "StopWords":
     from curate.text.stop_words import StopWords
 
     lists = tomllib.loads(files(__package__).joinpath("stop_words.toml").read_text("utf-8"))
-    return StopWords({language: tuple(entry["words"]) for language, entry in lists.items()})
+    return StopWords({language: tuple(entry["words"]) for language, entry in lists.items()} | dict(own))
 
 
 def _language_numbers(batch: pa.RecordBatch, languages: tuple[str, ...]) -> npt.NDArray[np.int64]:

@@ -1,0 +1,96 @@
+"""Words as spaCy cuts them: the kernel against its reference, and against what spaCy made of real text."""
+
+import numpy as np
+import pytest
+import reference_words
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curate.text.patterns import BOUNDARY, INFIX, SUFFIX, WHOLE, compiled
+from curate.text.word_cuts import word_cuts
+from curate.text.word_rules import word_rules
+
+LANGUAGES = sorted(word_rules()[1])
+
+# What rules look at: marks, digits with units and money, contractions, links, emoticons, letters of many scripts.
+PIECES = [
+    *"-–—'’\"“”.,:;!?()[]{}<>/\\|#*&%$€+=@_~^…•°²",
+    *("...", "--", "''", "``", " ", "  ", "\n", "\t", "\u3000", "\xa0", "\u0301"),
+    *("a", "B", "word", "Word", "WORD", "x", "I", "d", "é", "ß", "я", "Ж", "λ", "שלום", "سلام", "語", "の", "ไทย", "ա", "ა", "ツ", "😀", "🪐"),
+    *("1", "10", "3.5", "km", "kg", "GB", "am", "%", "US$", "10km", "$5", "5€", "100°C."),
+    *("don't", "cannot", "I'm", "it's", "e.g.", "U.S.", "Mr.", "a.", "o'clock", "we'd've", "dont", "id", "Ill"),
+    *("http://a.bc/d", "www.example.org", "a.b@c.de", "192.168.0.1:80/x", "8.8.8.8/y", "lower.Upper"),
+    *(":)", ":-(", "8)", "^_^", "<3", "C++", "</3"),
+    *("l'", "d’", "aujourd'hui", "est-ce", "-t-il", "anti-", "z.B.", "-le", "a-", "qu'est-ce", "--help", "-1"),
+]
+
+
+def cut(texts, language):
+    encoded = [text.encode() for text in texts]
+    data = np.frombuffer(b"".join(encoded), np.uint8)
+    offsets = np.cumsum([0, *map(len, encoded)])
+    splits = word_cuts("spacy", data, offsets, [language] * len(texts)).splits
+    found = []
+    for text, begin in zip(encoded, offsets, strict=False):
+        begins = [*(i for i in range(len(text)) if splits[begin + i]), len(text)]
+        parts = [text[a:b].decode() for a, b in zip(begins, begins[1:], strict=False)]
+        found.append([part.rstrip() for part in parts])
+    return found
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.one_of(st.lists(st.sampled_from(PIECES), max_size=12).map("".join), st.text(max_size=12)), max_size=3),
+    st.sampled_from(LANGUAGES),
+)
+def test_words_equal_the_reference(texts, language):
+    assert cut(texts, language) == [reference_words.cut(text, language) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Don't stop, they'd've said.", "Do n't stop , they 'd 've said ."),
+        ("the dog's 10km (e.g. $5.00)", "the dog 's 10 km ( e.g. $ 5.00 )"),
+        ("re-do a/b, foo.Bar and 5-10…", "re - do a / b , foo . Bar and 5 - 10 …"),
+        ("see http://example.org/a-b. :)", "see http://example.org/a-b . :)"),
+        ("'Cause it's 3pm in the U.S.A.", "'Cause it 's 3 pm in the U.S.A."),
+    ],
+)
+def test_english_words(text, words):
+    assert cut([text], "en") == [words.split()]
+
+
+def test_languages_have_their_own_rules():
+    text = "l'été peut-être États-Unis"
+    assert cut([text], "fr") == ["l' été peut-être États - Unis".split()]
+    assert cut([text], "de") == [["l'été", "peut-être", "États-Unis"]]
+    assert cut(["語の本"], "ja") == [["語", "の", "本"]]
+    assert cut(["語の本"], "en") == cut(["語の本"], "qq") == [["語の本"]]
+
+
+@pytest.mark.parametrize("sign", ["(", ")", "'", ".", "-", "a-", "1+", ":)", "$"])
+def test_long_chunks_take_time_in_proportion(sign):
+    """Would take minutes if affixes were looked for in all that is left, again and again."""
+    assert len(cut([sign * 100_000], "en")[0]) >= 1
+
+
+def test_patterns():
+    keys = [(SUFFIX, ("(?<=[0-9])km|m",)), (INFIX, ("(?<=a)-+(?=b)", "(?<!a)=")), (WHOLE, ("(?i)x{digit}*",))]
+    automata, starts = compiled(keys, {"digit": "0-9"})
+
+    def reads(key, text):
+        state = starts[key]
+        for character in text:
+            state = automata.steps[state, automata.classes[BOUNDARY if character == "|" else ord(character)]]
+        return bool(automata.accepts[state])
+
+    assert reads(keys[0], "mk1|") and reads(keys[0], "mka") is False
+    assert reads(keys[1], "|a--b") and not reads(keys[1], "|a--a") and reads(keys[1], "|b=b") and not reads(keys[1], "|a=b")
+    assert reads(keys[2], "X12|") and not reads(keys[2], "X12a")
+
+
+@pytest.mark.parametrize("pattern", ["(a", "a{none}", "[a", "a(?=b)c", "\\"])
+def test_no_pattern(pattern):
+    with pytest.raises((ValueError, KeyError)):
+        compiled([(WHOLE, (pattern,))], {})

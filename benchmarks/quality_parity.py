@@ -31,6 +31,7 @@ from curate.stages.quality.settings import SIGNAL_OF, QualitySettings
 from curate.stages.quality.stage import Quality, numbers
 from curate.text.arrow import utf8_view
 from curate.text.edits import edited
+from curate.text.marks import splits_for
 from curate.text.signals import document_signals
 from curate.text.stop_words import StopWords
 
@@ -234,7 +235,7 @@ def mask_of_words(texts: list[str], words: list[list[int]]) -> npt.NDArray[np.ui
         mask = np.zeros(int(widths.sum()), np.uint8)
         mask[(np.cumsum(widths) - widths)[starts]] = 1
         masks.append(mask)
-    return np.concatenate(masks)
+    return np.concatenate([*masks, splits_for(0)])
 
 
 def dolma_rows(texts: list[str], found: list[dict[str, Any]]) -> Iterator[Row]:

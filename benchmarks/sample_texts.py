@@ -1,4 +1,4 @@
-"""Texts of ``sample_data/`` with their languages, for what others decided of them is recorded in ``tests/cases/datatrove.jsonl``."""
+"""Texts of ``sample_data/`` of which ``tests/cases/datatrove.jsonl`` records what datatrove decides."""
 
 import json
 from collections.abc import Iterator

@@ -1,13 +1,14 @@
 """How spaCy cuts words, written for reading: what the kernel is tested against. Slow.
 
-The rules are those of ``word_rules.toml``, each compiled by ``re``: what is tested are automata and the kernel, not the rules, of which
-`tests/cases/datatrove.jsonl` has recorded what spaCy makes.
+The rules are those of ``word_rules.toml``, each compiled by ``re``: what is tested are automata and the kernel, not the
+rules; what spaCy makes of real text is recorded in ``tests/cases/datatrove.jsonl``.
 """
 
 import functools
 import re
 import tomllib
 from importlib.resources import files
+from itertools import pairwise
 
 from curate.text import word_rules
 
@@ -60,7 +61,7 @@ def inside(chunk, language):
             cuts |= {at, at + length}
         at += max(length or 0, 1)
     places = sorted(cuts)
-    return [chunk[a:b] for a, b in zip(places, places[1:], strict=False)]
+    return [chunk[a:b] for a, b in pairwise(places)]
 
 
 def join(parts, language):
@@ -77,7 +78,7 @@ def join(parts, language):
                 lengths = [len(part) for part in words(language)[word]]
                 cuts |= {begins[i] + sum(lengths[:k]) for k in range(len(lengths))}
     places = sorted(cuts)
-    return [whole[a:b] for a, b in zip(places, places[1:], strict=False)]
+    return [whole[a:b] for a, b in pairwise(places)]
 
 
 def joins(word):

@@ -94,12 +94,12 @@ def test_the_list_and_the_head_of_a_recipe_as_people_see_them(capsys):
     assert said(capsys, "recipes") == said(capsys, "recipes", "list")
     assert said(capsys, "recipes")[1] == snapshot("""\
 c4             v1  C4 as its own code runs
-c4-datatrove   v2  C4 as datatrove applies it
+c4-datatrove   v3  C4 as datatrove applies it
 dclm           v1  DCLM-Baseline
 dolma          v2  Dolma 1.6, Common Crawl, as its configuration runs
-fineweb-code   v3  FineWeb as its code runs
+fineweb-code   v4  FineWeb as its code runs
 fineweb-paper  v2  FineWeb as its paper says
-fineweb2       v2  FineWeb2: limits of their own for 70 languages
+fineweb2       v3  FineWeb2: limits of their own for 70 languages
 gopher         v2  Gopher: quality and repetition rules of MassiveText
 nemotron       v2  Nemotron-CC, with the English rules of NeMo Curator
 none           v1  No rules: everything is measured, nothing is left out

@@ -2,15 +2,17 @@
 
     python datatrove_decisions_job.py DOCUMENTS.jsonl OUT.jsonl
 
-A line of ``DOCUMENTS.jsonl`` has ``text``, and may have ``fineweb2``: what FineWeb2's configuration of its language says, with
-``name`` for the language and script. For each document the filters that remove it, each by itself, with the reason that it
-gives: Gopher's two, C4's with and without the rule on line ends, and FineWeb's on what the latter leaves; with ``fineweb2``
-those of FineWeb2's pipeline. A line is ``null`` where the words of the language need a library that is not installed.
+A line of ``DOCUMENTS.jsonl`` has ``text``, and may have ``fineweb2``: what FineWeb2's configuration of its language
+says, with ``name`` for the language and script. For each document the filters that remove it, each by itself, with the
+reason that it gives: Gopher's two, C4's with and without the rule on line ends, FineWeb's on what the latter leaves;
+with ``fineweb2`` those of FineWeb2's pipeline. ``words`` has the number of words and the CRC-32 of them with line feeds
+between. A line is ``null`` where the words of the language need a library that is not installed.
 """
 
 import json
 import sys
 import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from datatrove.pipeline.filters import (
     GopherQualityFilter,
     GopherRepetitionFilter,
 )
+from datatrove.utils.text import split_into_words
 from datatrove.utils.word_tokenizers import load_word_tokenizer
 
 ENGLISH = {
@@ -48,7 +51,12 @@ def main() -> None:
                 found = of_language and {key: reason(each, one["text"]) for key, each in of_language.items()}
             else:
                 found = english(one["text"])
-            written.write(json.dumps(found and {key: value for key, value in found.items() if value}) + "\n")
+            if found is None:
+                written.write("null\n")
+                continue
+            words = split_into_words(one["text"], config["name"] if config else "en")
+            removed = {key: value for key, value in found.items() if value}
+            written.write(json.dumps(removed | {"words": [len(words), zlib.crc32("\n".join(words).encode())]}) + "\n")
 
 
 def english(text: str) -> dict[str, str]:

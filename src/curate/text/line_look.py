@@ -223,14 +223,14 @@ def _sentence_begin(text: Bytes, sets: int, at: int, behind: int, classes: npt.N
         if in_set(sets, SPACES, at):
             at += text[at] == 0x20
             if at < behind and in_set(sets, SPACES, at):
-                return at  # type: ignore[no-any-return]
+                return at
         begin = at
         punctuation = True
         while at < behind and not in_set(sets, SPACES, at) and (at == begin or not in_set(sets, WORDS, at)):
             code_point, at = code_point_at(text, at)
             punctuation = punctuation and is_punctuation(code_point, classes)
         if not punctuation:
-            return begin  # type: ignore[no-any-return]
+            return begin
     return behind
 
 

@@ -154,8 +154,8 @@ def line_signals(
         data: UTF-8 bytes of all documents (uint8).
         offsets: int64, one more than documents; document ``i`` is ``data[offsets[i]:offsets[i + 1]]``.
         rules: None keeps every line as it is, blank ones too.
-        splits: where words begin, as in `curate.text.signals.document_signals`: sentences and ``newlines_per_word`` go by
-            these words; empty: by those between white space.
+        splits: where words begin, as in `curate.text.signals.document_signals`: sentences and ``newlines_per_word`` go
+            by these words; empty: by those between white space.
 
     Returns:
         For each of `COLUMNS` float64 of one value a document, shares NaN where no line is left; and the `Cuts`.

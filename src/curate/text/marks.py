@@ -80,8 +80,8 @@ def mark(document: Bytes, splits: npt.NDArray[np.uint8], classes: npt.NDArray[np
 
     Args:
         document: UTF-8 bytes.
-        splits: for each byte whether a word begins there although no white space stands before it, and `BLOCK` bytes more
-            (`splits_for`); empty to split between letters of scripts without spaces.
+        splits: for each byte whether a word begins there although no white space stands before it, and `BLOCK` bytes
+            more (`splits_for`); empty to split between letters of scripts without spaces.
         classes: class bits of code points.
         marks: out.
     """

@@ -1,12 +1,13 @@
-"""Patterns of characters as tables for kernels: a subset of regular expressions, compiled to automata.
+r"""Patterns of characters as tables for kernels: a subset of regular expressions, compiled to automata.
 
 A pattern is a sequence of characters and sets (``[a-z0-9]``, ``[^…]``, ``{name}`` for a named set), of groups with
-alternatives (``(a|b)``), each followed by ``?``, ``*`` or ``+`` if need be; ``\\`` takes the next character as it is. It
-may begin with ``(?i)``, for letters of either case, with what must stand before it, ``(?<=…)`` with one or two sets or ``(?<!…)`` with one, and end with what must
-stand behind, ``(?=…)`` or ``(?!…)`` with one. Of several matches from one place the longest counts.
+alternatives (``(a|b)``), each followed by ``?``, ``*`` or ``+`` if need be; ``\`` takes the next character as it is.
+It may begin with ``(?i)``, for letters of either case, and with what must stand before it, ``(?<=…)`` with one or two
+sets or ``(?<!…)`` with one; it may end with what must stand behind, ``(?=…)`` or ``(?!…)`` with one. Of several matches
+from one place the longest counts.
 
-Every automaton reads one *class* of characters after the other; characters that no pattern tells apart are of one class.
-What stands before and behind is read like the rest, so there is a class for the boundary of the text.
+Every automaton reads one *class* of characters after the other; characters that no pattern tells apart are of one
+class. What stands before and behind is read like the rest, so there is a class for the boundary of the text.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -71,7 +72,7 @@ PREFIX, INFIX, SUFFIX, WHOLE = Kind(), Kind(context=True), Kind(forwards=False),
 def compiled(
     wanted: Iterable[tuple[Kind, tuple[str, ...]]], named: Mapping[str, str]
 ) -> tuple[Automata, dict[tuple[Kind, tuple[str, ...]], int]]:
-    """Automata for lists of patterns of which any may match.
+    r"""Automata for lists of patterns of which any may match.
 
     Args:
         wanted: how to read them, and the patterns.
@@ -84,7 +85,7 @@ def compiled(
         ValueError: a pattern is no such pattern.
 
     Example:
-        >>> key = (WHOLE, (r"[a-z]+\\.?",))
+        >>> key = (WHOLE, (r"[a-z]+\.?",))
         >>> automata, starts = compiled([key], {})
         >>> state = starts[key]
         >>> for character in [*map(ord, "etc."), BOUNDARY]:
@@ -111,7 +112,9 @@ def compiled(
         total += len(good)
         steps.append(found)
         accepts.append(good)
-    return Automata(classes, np.concatenate(steps), np.concatenate([np.array(one, np.bool_) for one in accepts])), starts
+    return Automata(
+        classes, np.concatenate(steps), np.concatenate([np.array(one, np.bool_) for one in accepts])
+    ), starts
 
 
 class _Reader:
@@ -208,7 +211,9 @@ class _Reader:
     def cased(self, code_points: list[int]) -> Ranges:
         """Single characters, with their other case if need be."""
         if self.any_case:
-            code_points += [ord(other) for one in code_points for other in (chr(one).lower(), chr(one).upper()) if len(other) == 1]
+            code_points += [
+                ord(other) for one in code_points for other in (chr(one).lower(), chr(one).upper()) if len(other) == 1
+            ]
         return _joined((one, one) for one in code_points)
 
     def stands(self, text: str) -> bool:

@@ -2,7 +2,7 @@
 
 import functools
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -15,13 +15,11 @@ from curate.text.marks import splits_for
 from curate.text.words import SYMBOL, UNSPACED, Characters, characters
 
 Words = Literal["unicode", "spaces", "spacy"]
-"""``unicode``: between white space, and each letter of scripts without spaces (`curate.text.words`). ``spaces``: between
-white space. ``spacy``: as spaCy's tokenizer of the document's language cuts (`curate.text.word_rules`)."""
+"""``unicode``: between white space, and each letter of scripts without spaces (`curate.text.words`). ``spaces``:
+between white space. ``spacy``: as spaCy's tokenizer of the document's language cuts (`curate.text.word_rules`)."""
 
 UNSPACED_LANGUAGES = frozenset({"bo", "ja", "km", "lo", "my", "th", "zh"})
 """Languages that are written without spaces; no rules cut their words, so that each letter is one."""
-SYMBOLS = "—”％１〈、━【「」，】；“《„’∶´．（–？！：～«〉》）。…►»"
-"""What datatrove takes for punctuation beyond ASCII and sentence terminals."""
 
 
 class WordCuts(NamedTuple):
@@ -67,22 +65,25 @@ def word_cuts(words: Words, data: Bytes, offsets: Offsets, languages: Sequence[s
     return WordCuts(splits, _spacy_characters(), of_documents < 0)
 
 
-def _row(language: str | None, rows: dict[str, int]) -> int:
+def _row(language: str | None, rows: Mapping[str, int]) -> int:
     return -1 if language in UNSPACED_LANGUAGES else rows.get(language or "en", rows["xx"])
 
 
 @functools.cache
 def _spacy_characters() -> Characters:
     """Code points, with those alone as symbols that datatrove takes for punctuation, and no script without spaces."""
-    version = f"{unicodedata.unidata_version} {regex.__version__} {SYMBOLS} 1"
-    classes = derived("spacy_characters", version, _build)["classes"]
+    from curate.text.word_rules import punctuation
+
+    marks = punctuation()
+    version = f"{unicodedata.unidata_version} {regex.__version__} {marks} 1"
+    classes = derived("spacy_characters", version, functools.partial(_build, marks))["classes"]
     return Characters(classes, characters().lowercase)
 
 
-def _build() -> Tables:
+def _build(marks: str) -> Tables:
     classes = characters().classes & ~np.uint8(UNSPACED)
     classes[0x80:] &= ~np.uint8(SYMBOL)
     every = "".join(chr(code) for code in range(0x80, len(classes)) if not 0xD800 <= code < 0xE000)
-    for character in {*SYMBOLS, *regex.findall(r"\p{Sentence_Terminal}|[\x80-\x9F]", every)}:
+    for character in {*marks, *regex.findall(r"\p{Sentence_Terminal}|[\x80-\x9F]", every)}:
         classes[ord(character)] |= SYMBOL
     return {"classes": classes}

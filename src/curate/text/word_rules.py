@@ -27,6 +27,8 @@ LONGEST = 32
 """Bytes that no single word is longer than."""
 _AUTOMATA = ("prefixes", "suffixes", "infixes", "whole", "links")
 _BASE = "xx"
+_OTHERS = frozenset({_BASE, "punctuation", "sets", "texts", "lists", "same"})
+_APOSTROPHE = "\N{RIGHT SINGLE QUOTATION MARK}"
 _TEXTS = re.compile(r"\{=(\w+)\}")
 
 # Scripts that spaCy takes for letters without case, block by block.
@@ -67,7 +69,7 @@ class WordRules(NamedTuple):
     cuts: npt.NDArray[np.uint64]
     """Where their parts begin: bit ``i`` is byte ``i``; `JOINS` is one more bit."""
     reach: npt.NDArray[np.uint8]
-    """(rules, 65536): bytes of the longest of them by its first two bytes, the first one lowest; 0 where there is none."""
+    """(rules, 65536): bytes of the longest by its first two bytes, the first one lowest; 0 where there is none."""
 
 
 @kernel
@@ -85,7 +87,7 @@ def word_rules() -> tuple[WordRules, Mapping[str, int]]:
         >>> rules.starts.shape == (len(rows), 5), rows["xx"]
         (True, 0)
     """
-    text = files(__package__).joinpath("word_rules.toml").read_text("utf-8")
+    text = _text()
     tables = derived("word_rules", f"{unicodedata.unidata_version} 3 {text}", functools.partial(_build, text))
     rules = WordRules(**tables)
     written = tomllib.loads(text)
@@ -93,16 +95,27 @@ def word_rules() -> tuple[WordRules, Mapping[str, int]]:
     return rules, rows | {language: rows[other] for language, other in written["same"].items()}
 
 
+def punctuation() -> str:
+    """What datatrove takes for punctuation beyond ASCII, sentence terminals apart."""
+    return str(tomllib.loads(_text())["punctuation"])
+
+
+def _text() -> str:
+    return files(__package__).joinpath("word_rules.toml").read_text("utf-8")
+
+
 def _languages(written: Mapping[str, Any]) -> Iterator[str]:
     yield _BASE
-    yield from (name for name in written if name not in {_BASE, "sets", "texts", "lists", "same"})
+    yield from (name for name in written if name not in _OTHERS)
 
 
 def _build(text: str) -> Tables:
     written = tomllib.loads(text)
     languages = list(_languages(written))
     lists = {name: _patterns(written, name) for name in languages}
-    automata, starts = compiled([one for each in lists.values() for one in each.values()], {**_sets(), **written["sets"]})
+    automata, starts = compiled(
+        [one for each in lists.values() for one in each.values()], {**_sets(), **written["sets"]}
+    )
     rows = np.zeros((len(languages), 5), np.uint16)
     opens = np.zeros((len(languages), automata.steps.shape[1]), np.bool_)
     for row, name in enumerate(languages):
@@ -111,9 +124,13 @@ def _build(text: str) -> Tables:
         opens[row] = (automata.steps[before] > 0).any(axis=0)
     keys, cuts, reach = _table([list(_words(written, name)) for name in languages])
     return {
-        "classes": automata.classes, "steps": automata.steps, "accepts": automata.accepts, "starts": rows, "opens": opens,
-        "keys": keys, "cuts": cuts, "reach": reach,
-    }  # fmt: skip
+        **automata._asdict(),
+        "starts": rows,
+        "opens": opens,
+        "keys": keys,
+        "cuts": cuts,
+        "reach": reach,
+    }
 
 
 def _patterns(written: Mapping[str, Any], language: str) -> dict[str, tuple[Kind, tuple[str, ...]]]:
@@ -155,7 +172,7 @@ def _words(written: Mapping[str, Any], language: str) -> Iterator[str]:
     unless = set(written[language].get("unless", []))
     for word in [*base, *joined, *own]:
         if word.replace(" ", "") not in unless:
-            yield from {word, word.replace("'", "’")}
+            yield from {word, word.replace("'", _APOSTROPHE)}
 
 
 def _table(words: list[list[str]]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.NDArray[np.uint8]]:
@@ -182,13 +199,16 @@ def _table(words: list[list[str]]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[
 
 def _joins(word: str) -> bool:
     """Whether the rules would cut it, if it were not known."""
-    marks = [character for character in word if not character.isalnum() and character not in " '’"]
-    return bool(marks) or word[0] in "'’" or word[-1] in "'’"
+    apostrophes = {"'", _APOSTROPHE}
+    marks = [character for character in word if not character.isalnum() and character not in {" ", *apostrophes}]
+    return bool(marks) or word[0] in apostrophes or word[-1] in apostrophes
 
 
 def _sets() -> dict[str, str]:
     """Sets of characters that are made from Unicode, as `curate.text.patterns` reads them."""
-    lower, upper, icons, word = [], [], [], []
+    lower: list[int] = []
+    upper: list[int] = []
+    icons, word = [], []
     for code_point in range(CODE_POINTS):
         character = chr(code_point)
         category = unicodedata.category(character)

@@ -1,7 +1,7 @@
 """Where words begin as spaCy cuts them: `curate.text.word_rules` applied to what stands between white space.
 
-From both ends prefixes and suffixes are cut off until none is left or what is left is a single word that the rules know; then
-infixes cut it, unless it is a link or the like.
+From both ends prefixes and suffixes are cut off until none is left or what is left is a single word that the rules
+know; then infixes cut it, unless it is a link or the like.
 """
 
 from typing import NamedTuple
@@ -82,7 +82,12 @@ def word_starts(
                 if signs == 0 and (digits == 0 or digits == some_ones(length)):
                     _mark(of_document, begin, _single(text, begin, behind, row, rules))
                     continue
-                if digits == 0 and signs == uint64(1) << uint64(length - 1) and length > 1 and _ends_plainly(text, behind):
+                if (
+                    digits == 0
+                    and signs == uint64(1) << uint64(length - 1)
+                    and length > 1
+                    and _ends_plainly(text, behind)
+                ):
                     cuts = _single(text, begin, behind, row, rules)
                     if cuts == 0:
                         of_document[behind - 1] = 1
@@ -201,13 +206,13 @@ def _single(text: Bytes, begin: int, end: int, row: int, rules: WordRules) -> np
     """Where the parts of a single word begin, 0 if it is none."""
     pair = int64(text[begin]) | (int64(text[begin + 1]) << 8 if end - begin > 1 else int64(0))
     if end - begin > rules.reach[row, pair]:
-        return uint64(0)
+        return uint64(0)  # type: ignore[no-any-return]
     key = word_key(text, begin, end, row)
     mask = uint64(len(rules.keys) - 1)
     slot = key & mask
     while rules.keys[slot] and rules.keys[slot] != key:
         slot = (slot + uint64(1)) & mask
-    return rules.cuts[slot] if rules.keys[slot] else uint64(0)
+    return rules.cuts[slot] if rules.keys[slot] else uint64(0)  # type: ignore[no-any-return]
 
 
 @inlined

@@ -68,8 +68,8 @@ class QualitySettings(_Limits, frozen=True):
     """Whether only those groups of signals are measured that a rule asks for."""
     words: Literal["unicode", "spaces", "spacy"] = "unicode"
     """``unicode``: words between white space, and each letter of scripts without spaces; ``(see don't).`` is two words.
-    ``spaces``: between white space in every script, as Dolma and NeMo Curator have them. ``spacy``: as spaCy's tokenizer of the
-    language cuts, as datatrove has them: ``( see do n't ) .`` are six."""
+    ``spaces``: between white space in every script, as Dolma and NeMo Curator have them. ``spacy``: as spaCy's
+    tokenizer of the language cuts, as datatrove has them: ``( see do n't ) .`` are six."""
     languages: dict[str, LanguageLimits] = msgspec.field(default_factory=dict)
     """BCP 47 primary subtag → the limits of that language, where it has others."""
 

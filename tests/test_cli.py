@@ -251,7 +251,8 @@ def test_ctrl_c_stops_and_the_same_command_continues(tmp_path):
     if process.returncode == 0:
         pytest.skip("the run was faster than the interrupt")
     assert process.returncode == 130
-    assert "run the same command again to continue" in err
+    assert "the same command continues" in err
+    assert f"hint: curate run {corpus} -o out" in err
     assert subprocess.run(words, check=False, capture_output=True).returncode == 0
 
 

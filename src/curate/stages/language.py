@@ -21,7 +21,6 @@ from curate.text.langid import (
     Identifier,
     LangDetect,
     Lid176,
-    has_letter,
 )
 
 _CODES = {"lid176": LID176_CODES, "langdetect": LANGDETECT_CODES}
@@ -39,12 +38,15 @@ class LanguageSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
     thresholds: ClassVar[frozenset[str]] = frozenset({"keep", "min_score"})
 
     keep: tuple[str, ...] = ("en",)
-    """Languages to keep: BCP 47 primary subtags (``en``, ``zh``), ``und`` for documents without any letter, or ``*``
+    """Languages to keep: BCP 47 primary subtags (``en``, ``zh``), ``und`` for documents without any word, or ``*``
     for all."""
     min_score: float = 0.65
     """Least probability of the label; FineWeb's 0.65 (Penedo et al. 2024, arXiv 2406.17557, section 3.3)."""
     backend: Literal["lid176", "langdetect"] = "lid176"
     """Identifier: ``lid176`` (fastText, 176 languages) or ``langdetect`` (54 languages, far slower)."""
+    fold: bool = True
+    """Whether the text is identified as the model was trained to read it: words in lower case, no code (see
+    `curate.text.fold`), and a label only where the text is written in a script of that language."""
     max_bytes: int = 4_000
     """Most bytes of a document looked at, spread over it in pieces; 0: all of it. ``lid176`` stops as soon as it is
     sure."""
@@ -67,8 +69,8 @@ class Language:
     """Label each document with its most likely language; judge out the unwanted and the unclear.
 
     ``not_in_keep`` and ``low_score`` are independent: a document that is probably French, but not surely,
-    gets both. A document without letters is ``und`` with score 0; it has no language whose score could be
-    low, so its only possible reason is ``not_in_keep``.
+    gets both. A document without words (digits, punctuation, code) is ``und`` with score 0; it has no language whose
+    score could be low, so its only possible reason is ``not_in_keep``.
 
     Example:
         >>> stage = Language(LanguageSettings())
@@ -81,7 +83,7 @@ class Language:
     """
 
     name: ClassVar[str] = "language"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     needs: ClassVar[tuple[str, ...]] = ("text",)
     adds: ClassVar[Mapping[str, pa.DataType]] = {"label": pa.string(), "score": pa.float32()}
     reasons: ClassVar[tuple[Reason, ...]] = (
@@ -96,10 +98,10 @@ class Language:
     def __init__(self, settings: LanguageSettings) -> None:
         """Raises PlanError when the backend is not installed; loads nothing yet."""
         self.settings = settings
-        self._identifier: Identifier = _IDENTIFIERS[settings.backend]()
+        self._identifier: Identifier = _IDENTIFIERS[settings.backend](folded=settings.fold)
 
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """``label`` (code, ``und`` if the part looked at has no letter) and ``score`` (0 to 1).
+        """``label`` (code, ``und`` if the part looked at has no word) and ``score`` (0 to 1).
 
         Row for row; only the part of a document that the settings name is looked at.
         """
@@ -107,9 +109,6 @@ class Language:
 
         texts = excerpts(batch["text"], self.settings.max_bytes, whole_below=self._identifier.first_look)
         label, score = self._identifier.identify(texts)
-        lettered = has_letter(texts)
-        label = pc.if_else(lettered, label, UNDETERMINED)
-        score = pc.if_else(lettered, score, pa.scalar(0.0, pa.float32()))
         return pa.RecordBatch.from_arrays([label, score], schema=pa.schema(list(self.adds.items())))
 
     def judge(self, measures: pa.RecordBatch) -> pa.Array:

@@ -71,6 +71,19 @@ REASONS: dict[str, list[tuple[str, str]]] = {
     "tokenize": [],
 }
 RULES = {
+    "language": [
+        {"measure": "score", "side": "min", "limit": 0.65, "reason": "uncertain", "setting": "language.min_score"},
+    ],
+    "near_dup": [
+        {
+            "measure": "jaccard",
+            "side": "max",
+            "at": True,
+            "limit": 0.8,
+            "reason": "near_duplicate",
+            "setting": "near_dup.similarity",
+        },
+    ],
     "quality": [
         {
             "measure": "word_count",
@@ -88,7 +101,7 @@ RULES = {
         },
         {"measure": "duplicate_lines", "side": "max", "limit": 0.3, "reason": "too_repetitive"},
         {"measure": "stop_words", "side": "min", "limit": 2, "reason": "too_few_stop_words"},
-    ]
+    ],
 }
 _ABOUT = {
     "normalize": "Repairs broken encodings and unifies characters, line ends and blank lines.",

@@ -127,14 +127,15 @@ def judged(plan: Plan, books: Books, audits: Mapping[str, Mapping[str, float]]) 
                 "reasons": [{"code": reason.code, "sentence": reason.sentence} for reason in _possible(stage)],
                 "rules": [
                     {
-                        "reason": rule.reason,
-                        "measure": rule.signal,
-                        "side": rule.side,
-                        "limit": _limit(rule.limit),
-                        "languages": {code: _limit(limit) for code, limit in rule.by_language.items()},
-                        "setting": f"{stage.name}.{rule.key}",
+                        "reason": limit.reason,
+                        "measure": limit.measure,
+                        "side": limit.side,
+                        "at": limit.at,
+                        "limit": _number(limit.value),
+                        "languages": {code: _number(value) for code, value in limit.languages.items()},
+                        "setting": f"{stage.name}.{limit.key}",
                     }
-                    for rule in getattr(stage.settings, "rules", tuple)()
+                    for limit in stage.settings.limits()
                 ],
             }
             for stage in plan.stages
@@ -309,7 +310,7 @@ def _possible(stage: Stage) -> Iterable[Reason]:
     return [reason for reason in stage.reasons if rules is None or reason.code in held]
 
 
-def _limit(value: float) -> float | None:
+def _number(value: float) -> float | None:
     """A limit as JSON has it: none is null."""
     return None if math.isnan(value) else value
 

@@ -10,7 +10,7 @@ import msgspec
 from curate.report import quantities
 from curate.report.duplicates import Duplicates
 from curate.report.measures import Histogram
-from curate.report.sources import UNMEASURED, UNNAMED_SOURCE, Group
+from curate.report.sources import UNMEASURED, UNNAMED_SOURCE, Group, Unsure
 from curate.stages.language import ALL
 
 Level = Literal["problem", "warning", "note"]
@@ -19,12 +19,16 @@ LOSSES = 3
 """Pieces of unread input named one by one."""
 OTHER_LANGUAGES = 0.30
 """Share of the corpus in languages that are not kept, above which the keep list may be a mistake."""
+UNSURE = 0.10
+"""Share of the documents with a wanted label that a low score removed, above which the limit may be a mistake."""
 SKEW = 0.25
 """A source that lost this much more than all sources together."""
 CLIFF = 0.03
 """Share of documents within 5 % of a threshold."""
 GIANT = 0.01
 """Share of the corpus in one cluster of duplicates."""
+MANY_RULES = 4
+"""Of stages with fewer, the table of reasons says enough about rules that never fired."""
 _FEW = 30
 """Sources with fewer documents say nothing."""
 
@@ -44,6 +48,7 @@ def find_alerts(
     *,
     sources: Sequence[Group],
     languages: Sequence[Group],
+    unsure: Sequence[Unsure] = (),
     histograms: Sequence[Histogram],
     duplicates: Duplicates | None,
 ) -> tuple[Alert, ...]:
@@ -53,6 +58,7 @@ def find_alerts(
         *_nothing_kept(manifest),
         *_unknown_characters(manifest),
         *_other_languages(manifest, languages),
+        *_unsure_languages(manifest, unsure),
         *_skewed_sources(manifest, sources),
         *_quarantine(manifest),
         *_losses(manifest),
@@ -88,13 +94,14 @@ def _look_at(manifest: Mapping[str, Any], source: str) -> str:
     return _sample_command(manifest, "near_dup.near_duplicate", source)
 
 
-def _sample_command(manifest: Mapping[str, Any], reason: str, source: str) -> str:
-    """Shows documents of one source that were left out for a reason."""
+def _sample_command(manifest: Mapping[str, Any], reason: str, source: str = "") -> str:
+    """Shows documents, of one source or all, that were removed for a reason."""
     words = shlex.split(manifest.get("command", ""))
     named = [words[at + 1] for at in range(len(words) - 1) if words[at] in ("-o", "--output")]
     named += [word.removeprefix("--output=") for word in words if word.startswith("--output=")]
     run = named[0] if named else "RUN"
-    return f"curate sample {shlex.quote(run)} --reason {shlex.quote(reason)} --source {shlex.quote(source)}"
+    of_source = f" --source {shlex.quote(source)}" if source else ""
+    return f"curate sample {shlex.quote(run)} --reason {shlex.quote(reason)}{of_source}"
 
 
 def _nothing_kept(manifest: Mapping[str, Any]) -> Iterator[Alert]:
@@ -141,6 +148,26 @@ def _other_languages(manifest: Mapping[str, Any], languages: Sequence[Group]) ->
         command=f"{manifest.get('command', 'curate run')} --set 'language.keep={wanted}'",
         section="languages",
     )
+
+
+def _unsure_languages(manifest: Mapping[str, Any], unsure: Sequence[Unsure]) -> Iterator[Alert]:
+    """Wanted labels that fell for their score alone: a third of all English, say."""
+    settings = manifest.get("config", {}).get("language", {})
+    keep = settings.get("keep", [])
+    for label in unsure:
+        share = label.removed / label.documents
+        if label.documents >= _FEW and share > UNSURE and (label.language in keep or ALL in keep):
+            most = f"most in {_listed(label.sources)}; " if label.sources else ""
+            yield Alert(
+                level="warning",
+                title=f"{quantities.share(share)} of the documents labelled `{label.language}` were removed for a low"
+                " score",
+                detail=f"{quantities.count(label.removed)} documents, {most}`language.min_score` is"
+                f" {settings.get('min_score')}. Short and technical texts score low though their label is right. Those"
+                " nearest to the limit:",
+                command=_sample_command(manifest, "language.low_score"),
+                section="languages",
+            )
 
 
 def _skewed_sources(manifest: Mapping[str, Any], sources: Sequence[Group]) -> Iterator[Alert]:
@@ -245,7 +272,7 @@ def _silent_rules(manifest: Mapping[str, Any]) -> Iterator[Alert]:
     for stage in manifest.get("stages", ()):
         given = removed.get(stage["name"], {}).get("reasons", {})
         silent = [rule["reason"] for rule in stage.get("rules", ()) if not given.get(rule["reason"])]
-        if silent:
+        if silent and len(stage["rules"]) >= MANY_RULES:
             yield Alert(
                 level="note",
                 title=f"{len(silent)} of {len(stage['rules'])} rules of `{stage['name']}` never fired",

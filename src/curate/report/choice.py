@@ -123,8 +123,6 @@ def _reason(manifest: Mapping[str, Any], question: Question) -> str:
 
 def _limit(manifest: Mapping[str, Any], reason: str) -> Limit | None:
     stage, _, code = reason.partition(".")
-    if reason == "near_dup.near_duplicate":
-        return Limit("near_dup.jaccard", manifest["config"]["near_dup"]["similarity"], "near_dup.similarity")
     rules = next(one.get("rules", ()) for one in manifest["stages"] if one["name"] == stage)
     for rule in rules:
         if rule["reason"] == code and rule["limit"] is not None:  # null where only single languages have one

@@ -22,9 +22,6 @@ NEAR = 0.05
 Side = Literal["min", "max"]
 
 _SAMPLE = 200_000
-_SIMILARITY = ("near_dup.jaccard", "similarity")
-"""The one threshold whose setting is not called ``min_<measure>`` or ``max_<measure>``: what reaches it is
-left out."""
 _WITHOUT_THRESHOLD = ("tokenize.n_tokens", "quality.score")
 """Measures worth a chart although nothing decides on them."""
 
@@ -167,6 +164,7 @@ def _declared(stage: str, entry: Mapping[str, Any]) -> list[Threshold]:
             measure=f"{stage}.{rule['measure']}",
             value=float(rule["limit"]),
             side=rule["side"],
+            at=rule.get("at", False),
             setting=rule.get("setting", ""),
             reason=rule.get("reason", ""),
         )
@@ -182,14 +180,10 @@ def _inferred(stage: str, settings: Mapping[str, Any], judgments: Judgments) -> 
             continue
         name = column.removeprefix(f"{stage}.")
         named: list[tuple[str, Side]] = [(f"min_{name}", "min"), (f"max_{name}", "max")]
-        if column == _SIMILARITY[0]:
-            named.append((_SIMILARITY[1], "max"))
         for key, side in named:
             value = settings.get(key)
             if isinstance(value, int | float) and not isinstance(value, bool):
-                at = key == _SIMILARITY[1]
-                line = Threshold(measure=column, value=float(value), side=side, at=at, setting=f"{stage}.{key}")
-                found.append(line)
+                found.append(Threshold(measure=column, value=float(value), side=side, setting=f"{stage}.{key}"))
     return found
 
 

@@ -18,7 +18,7 @@ from curate.report.judgments import Judgments
 from curate.report.measures import Histogram, histograms, thresholds_in
 from curate.report.samples import Samples, choose_samples
 from curate.report.settings import ReportSettings
-from curate.report.sources import Group, by_language, by_source
+from curate.report.sources import Group, Unsure, by_language, by_source, unsure_languages
 from curate.store.manifest import read_manifest
 from curate.store.run_directory import RunDirectory, Spread
 
@@ -87,6 +87,8 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     reasons: tuple[ReasonCount, ...]
     sources: tuple[Group, ...]
     languages: tuple[Group, ...]
+    unsure: tuple[Unsure, ...]
+    """Labels of documents that were removed for a low score."""
     histograms: tuple[Histogram, ...]
     duplicates: Duplicates | None
     samples: Samples
@@ -141,6 +143,7 @@ def findings_of(
         reasons=reasons,
         sources=sources,
         languages=languages,
+        unsure=unsure_languages(judgments),
         histograms=histograms(judgments, thresholds),
         duplicates=find_duplicates(manifest, judgments, settings.epochs),
         samples=Samples(),
@@ -170,6 +173,7 @@ def build_report(run_dir: Path, settings: ReportSettings, findings: Findings | N
         manifest,
         sources=findings.sources,
         languages=findings.languages,
+        unsure=findings.unsure,
         histograms=findings.histograms,
         duplicates=findings.duplicates,
     )

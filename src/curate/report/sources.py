@@ -32,6 +32,16 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
         return self.kept / self.documents if self.documents else 0.0
 
 
+class Unsure(msgspec.Struct, frozen=True, kw_only=True):
+    """Documents with one label of the language stage, and how many of them their score removed."""
+
+    language: str
+    documents: int
+    removed: int
+    sources: tuple[str, ...]
+    """Where most of the removed ones are from, at most three."""
+
+
 def by_source(judgments: Judgments) -> tuple[Group, ...]:
     """Every source with what was kept of it and the reason that took most, largest first."""
     named = pl.col("source").fill_null(UNNAMED_SOURCE)
@@ -54,6 +64,33 @@ def by_language(judgments: Judgments) -> tuple[Group, ...]:
         return ()
     (groups,) = ask([_grouped(judgments, pl.col("language.label").fill_null(UNMEASURED))])
     return _listed(groups, {}, LANGUAGES)
+
+
+def unsure_languages(judgments: Judgments) -> tuple[Unsure, ...]:
+    """Labels of which documents were removed for a low score, most first; empty without the stage ``language``."""
+    if not judgments.has("language.label"):
+        return ()
+    low = pl.col(f"language.{REASONS}").list.contains("low_score")
+    counted = (
+        judgments.frame.filter(pl.col("language.label").is_not_null())
+        .group_by(language=pl.col("language.label"), source=pl.col("source").fill_null(UNNAMED_SOURCE))
+        .agg(documents=pl.len(), removed=low.sum())
+    )
+    sums = counted.group_by("language").agg(
+        pl.col("documents", "removed").sum(),
+        sources=pl.col("source").sort_by(["removed", "source"], descending=[True, False]),
+        by_source=pl.col("removed").sort(descending=True),
+    )
+    (found,) = ask([sums.filter(pl.col("removed") > 0).sort(["removed", "language"], descending=[True, False])])
+    return tuple(
+        Unsure(
+            language=row["language"],
+            documents=row["documents"],
+            removed=row["removed"],
+            sources=tuple(name for name, count in zip(row["sources"][:3], row["by_source"], strict=False) if count),
+        )
+        for row in found.head(LANGUAGES).to_dicts()
+    )
 
 
 def _grouped(judgments: Judgments, name: pl.Expr) -> pl.LazyFrame:

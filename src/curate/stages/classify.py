@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.errors import PlanError
-from curate.stages.contract import Reason, Settings, reasons_where
+from curate.stages.contract import Limit, Reason, Settings, reasons_where
 from curate.text.classifiers import file_fingerprint, label_index, load_classifier, load_language_model
 
 if TYPE_CHECKING:
@@ -47,6 +47,12 @@ class ClassifySettings(Settings, frozen=True):
             raise ValueError(f"`classify.max_perplexity` must be at least 1, but is {self.max_perplexity:g}")
         if self.max_perplexity and not self.language_model:
             raise ValueError("`classify.max_perplexity` needs `classify.language_model`, the path of a KenLM model")
+
+    def limits(self) -> tuple[Limit, ...]:
+        """The least score, and the highest perplexity if there is one."""
+        score = Limit("min_score", "score", "min", self.min_score, "low_score")
+        highest = Limit("max_perplexity", "perplexity", "max", self.max_perplexity, "high_perplexity")
+        return (score,) if self.max_perplexity is False else (score, highest)
 
 
 class Classify:

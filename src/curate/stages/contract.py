@@ -20,7 +20,7 @@ A *batch* is a ``pyarrow.RecordBatch`` holding the columns that the stage ``need
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 import numpy as np
@@ -38,6 +38,26 @@ class Reason(NamedTuple):
     sentence: str
 
 
+Side = Literal["min", "max"]
+
+
+class Limit(NamedTuple):
+    """A threshold on one measure: who asks for documents of its reason is shown those nearest to it first."""
+
+    key: str
+    """Its setting, in the stage's section."""
+    measure: str
+    side: Side
+    """``min``: a document below it gets the reason; ``max``: one above it."""
+    value: float
+    """NaN: only single languages have one."""
+    reason: str
+    at: bool = False
+    """Whether a document at the very limit gets the reason, too."""
+    languages: Mapping[str, float] = {}
+    """Language → the limit that holds there instead; NaN: none."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One section of ``curate.toml``. Subclasses validate themselves in ``__post_init__`` (``ValueError``)."""
 
@@ -45,6 +65,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Fields that only ``judge`` reads. Changing one recomputes verdicts and leaves measures alone."""
     blank: ClassVar[Mapping[str, Any]] = {}
     """What a recipe starts from where that is not the defaults: rules that a recipe does not name are off."""
+
+    def limits(self) -> Sequence[Limit]:
+        """The thresholds among the settings that hold and compare one measure each."""
+        return ()
 
     def effective(self) -> dict[str, Any]:
         """Every value that holds, as plain data; a section whose values come from elsewhere too says so here."""

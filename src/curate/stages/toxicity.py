@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.errors import PlanError
-from curate.stages.contract import Reason, Settings, reasons_where
+from curate.stages.contract import Limit, Reason, Settings, reasons_where
 from curate.stages.named_files import content_digest, entries_of, named_files
 
 if TYPE_CHECKING:
@@ -46,6 +46,14 @@ class ToxicitySettings(Settings, frozen=True):
             limit = getattr(self, key)
             if limit is True or limit < 0:
                 raise ValueError(f"`toxicity.{key}` must be a number of 0 or more, or `false`")
+
+    def limits(self) -> tuple[Limit, ...]:
+        """The limits that are set."""
+        found = (
+            Limit("max_words", "words", "max", self.max_words, "too_many_words"),
+            Limit("max_share", "share", "max", self.max_share, "too_large_share"),
+        )
+        return tuple(limit for limit in found if limit.value is not False)
 
 
 class _List(NamedTuple):

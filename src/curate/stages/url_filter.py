@@ -19,7 +19,7 @@ import pyarrow as pa
 import xxhash
 
 from curate.errors import PlanError
-from curate.stages.contract import Reason, Settings, reasons_where
+from curate.stages.contract import Limit, Reason, Settings, reasons_where
 from curate.stages.named_files import content_digest, entries_of, named_files
 
 _LISTS = ("domains", "urls", "words", "subwords", "soft_words")
@@ -50,6 +50,11 @@ class UrlFilterSettings(Settings, frozen=True):
     def __post_init__(self) -> None:
         if self.max_soft_words < 0:
             raise ValueError(f"`url_filter.max_soft_words` must be 0 or more, but is {self.max_soft_words}")
+
+    def limits(self) -> tuple[Limit, ...]:
+        """The most soft words, where there are any."""
+        most = Limit("max_soft_words", "soft_words", "max", self.max_soft_words, "too_many_soft_words")
+        return (most,) if self.soft_words else ()
 
 
 class UrlFilter:

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from curate.stages.contract import Settings
+from curate.stages.contract import Limit, Settings
 
 _LONGEST = 63  # words in a gram that the kernel can look back to
 
@@ -38,3 +38,10 @@ class DecontaminateSettings(Settings, frozen=True):
         for key in ("max_item_overlap", "max_overlap"):
             if not 0 <= getattr(self, key) <= 1:
                 raise ValueError(f"`decontaminate.{key}` must be between 0 and 1, but is {getattr(self, key):g}")
+
+    def limits(self) -> tuple[Limit, ...]:
+        """The largest shares: of an item, and of the document."""
+        return (
+            Limit("max_item_overlap", "item_overlap", "max", self.max_item_overlap, "benchmark_overlap"),
+            Limit("max_overlap", "overlap", "max", self.max_overlap, "benchmark_overlap"),
+        )

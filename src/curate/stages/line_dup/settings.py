@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from curate.stages.contract import Settings
+from curate.stages.contract import Limit, Settings
 
 
 class LineDupSettings(Settings, frozen=True):
@@ -26,6 +26,10 @@ class LineDupSettings(Settings, frozen=True):
         for key, least in (("min_documents", 2), ("min_characters", 1), ("min_words_left", 0)):
             if getattr(self, key) < least:
                 raise ValueError(f"`line_dup.{key}` must be at least {least}, but is {getattr(self, key)}")
+
+    def limits(self) -> tuple[Limit, ...]:
+        """The words that must be left."""
+        return (Limit("min_words_left", "words_left", "min", self.min_words_left, "too_short_after_cutting"),)
 
     @property
     def paragraphs(self) -> bool:

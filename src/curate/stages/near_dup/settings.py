@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from curate.stages.contract import Settings
+from curate.stages.contract import Limit, Settings
 from curate.text.lsh import Banding, choose_banding
 
 METADATA = "metadata."
@@ -75,6 +75,10 @@ class NearDupSettings(Settings, frozen=True):
                 f"`near_dup.permutations` must be larger to find {self.recall:.1%} of the pairs "
                 f"at `similarity` {self.similarity}, but is {self.permutations}"
             ) from unreachable
+
+    def limits(self) -> tuple[Limit, ...]:
+        """The similarity, which counts as reached at the very value."""
+        return (Limit("similarity", "jaccard", "max", self.similarity, "near_duplicate", at=True),)
 
     @property
     def by_id(self) -> bool:

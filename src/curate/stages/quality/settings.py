@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import msgspec
 
 from curate.recipes import recipe
+from curate.stages.contract import Limit as MeasureLimit
 from curate.stages.contract import Settings
 from curate.stages.quality.rules import SIDES, Rule, rule
 from curate.stages.quality.signals import SIGNALS
@@ -86,6 +87,13 @@ class QualitySettings(_Limits, frozen=True):
     def rules(self) -> tuple[Rule, ...]:
         """The rules that judge, in the order of the signals."""
         return tuple(self._rules())
+
+    def limits(self) -> tuple[MeasureLimit, ...]:
+        """The rules as limits on measures."""
+        return tuple(
+            MeasureLimit(one.key, one.signal, one.side, one.limit, one.reason, languages=one.by_language)
+            for one in self.rules()
+        )
 
     def line_rules(self) -> LineRules | None:
         """Which lines are cut; None: none."""

@@ -5,7 +5,7 @@ from typing import ClassVar
 import msgspec
 
 from curate.errors import nearest
-from curate.stages.contract import Settings
+from curate.stages.contract import Limit, Settings
 from curate.stages.redact.national import NATIONAL_IDS
 
 KINDS = ("secret", "iban", "card", "national_id", "ip", "phone", "email")
@@ -41,6 +41,12 @@ class RedactSettings(Settings, frozen=True):
         limit = self.max_per_1000_characters
         if limit is True or limit < 0:
             raise ValueError("`redact.max_per_1000_characters` must be a number of 0 or more, or `false`")
+
+    def limits(self) -> tuple[Limit, ...]:
+        """The most replacements, if there is such a limit."""
+        most = self.max_per_1000_characters
+        found = Limit("max_per_1000_characters", "per_1000_characters", "max", most, "too_many_redactions")
+        return () if most is False else (found,)
 
     def placeholder(self, kind: str) -> str:
         """What takes the place of ``kind``."""

@@ -92,6 +92,7 @@ def test_a_word_is_folded(text):
     assert fold(text) == [CASES[text]]
 
 
+@settings(deadline=None)
 @given(
     language=st.sampled_from(sorted(SENTENCES)),
     change=st.sampled_from(

@@ -74,6 +74,28 @@ def test_documents_nearest_to_the_limit_come_first(capsys, run):
     ]
 
 
+def test_labels_that_fall_for_their_score_are_told_and_shown_nearest_first(capsys, tmp_path):
+    sentences = "It was the best of times. ", "Returns the handle of the window. ", "List all jobs and exit. "
+    rows = [{"text": sentences[at % 3] * (at + 1), "source": f"s{at % 3}"} for at in range(60)]
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    out = tmp_path / "out"
+    Session([str(tmp_path / "in.jsonl")], str(out), assignments=["language.min_score=0.95"], skip=["near_dup"]).work()
+    report = json.loads((out / "report.json").read_text())
+    (alert,) = [alert for alert in report["alerts"] if "for a low score" in alert["title"]]
+    (label,) = report["labels"]
+    assert alert["title"].startswith(f"{round(100 * label['removed'] / 60)}") or "." in alert["title"]
+    assert "of the documents labelled `en` were removed" in alert["title"]
+    assert alert["level"] == "warning"
+    assert f"`{label['sources'][0]}`" in alert["detail"]
+    assert alert["command"] == f"curate sample {out} --reason language.low_score"
+    shown = json.loads(said(capsys, out, "--reason", "low_score", "-n", 60, "--json")[1])["documents"]
+    assert len(shown) == label["removed"]
+    assert [one["value"] for one in shown] == sorted((one["value"] for one in shown), reverse=True)
+    assert {(one["measure"], one["limit"], one["setting"]) for one in shown} == {
+        ("language.score", 0.95, "language.min_score")
+    }
+
+
 def test_random_choices_repeat_and_follow_the_seed(capsys, run):
     one, again, other = (
         said(capsys, run, "--kept", "--seed", seed, "-n", 4, "--source", "s1", "--json")[1] for seed in (1, 1, 2)

@@ -7,7 +7,7 @@ stage's section is the stage's own. All problems are reported together, each wit
 
 import functools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -23,7 +23,7 @@ from curate.settings_file import Layer, leaves, merged, nested, read_layer, toml
 from curate.shards.settings import ShardSettings
 from curate.stages import DEFAULT as DEFAULT_STAGES
 from curate.stages import stage_class, stage_names
-from curate.stages.contract import Settings
+from curate.stages.contract import Settings, Unused
 
 S = TypeVar("S", bound=Settings)
 
@@ -75,6 +75,12 @@ class GateSettings(Settings, frozen=True):
         for name in self.__struct_fields__:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"`gates.{name}` is a share between 0 and 1, but is {getattr(self, name)}")
+
+    def unused(self, runs: Sequence[str]) -> Iterator[Unused]:
+        """Gates on stages that do not run."""
+        for key, stage in (("max_source_near_dup", "near_dup"), ("max_unknown", "tokenize")):
+            if stage not in runs:
+                yield Unused(key, f"the stage `{stage}` does not run")
 
 
 FIXED: dict[str, type[Settings]] = {
@@ -141,6 +147,11 @@ class Config:
             if "." not in name and name not in values[section] and not origin.startswith("recipe "):
                 values[section][name] = self.value(key)
         return values
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Settings that a file, a variable or a flag of the user says: ``section.key``, dots for those in tables."""
+        return tuple(key for key, origin in self.origins.items() if not origin.startswith("recipe "))
 
     def value(self, key: str) -> Any:
         """The value of ``section.key``, of a table in a section too, as plain data."""

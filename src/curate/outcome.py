@@ -24,6 +24,7 @@ from curate.store.books import Books, lost_in, removed_by_source
 from curate.store.manifest import SCHEMA_VERSION, machine, versions
 from curate.store.row_file import keys_together, read_columns
 from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
+from curate.unused import mentions_of
 
 NEAR_DUP = "near_dup"
 LARGEST_LOSSES = 20
@@ -118,6 +119,8 @@ def judged(plan: Plan, books: Books, audits: Mapping[str, Mapping[str, float]]) 
     """
     return {
         "config": plan.config.resolved(),
+        "given": list(plan.config.given),
+        "mentions": mentions_of(plan.config, [stage.name for stage in plan.stages]),
         "stages": [
             {
                 "name": stage.name,

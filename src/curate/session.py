@@ -54,6 +54,7 @@ from curate.ui.profile import show_profile
 from curate.ui.quiet import QuietFace
 from curate.ui.record import show_record
 from curate.ui.terminal import TerminalFace
+from curate.unused import unused_notes
 
 if TYPE_CHECKING:
     from curate.report.model import Report
@@ -119,7 +120,7 @@ class Session:
         config = self.config()
         plan = self.plan(config, self.stages(config))
         engine = local_engine(config)
-        notes = [*_file_notes(plan), *_stage_notes(plan.stages)]
+        notes = [*_file_notes(plan), *_setting_notes(plan), *_stage_notes(plan.stages)]
         guess = estimate(plan, engine.workers)
         engine.close()
         if json:
@@ -197,7 +198,7 @@ class Session:
             import_module("curate.report.page")
             pa.array([0])  # the first list has pyarrow import pandas, where there is one: 0.2 s
             compiler.result()
-            return plan, [*_file_notes(plan), *notes.result()]
+            return plan, [*_file_notes(plan), *_setting_notes(plan), *notes.result()]
 
     def _stopped_early(self) -> Stopped:
         return Stopped("stopped before the first document was read; nothing was written", hint=self.command_line())
@@ -289,6 +290,11 @@ def _file_notes(plan: Plan) -> list[Warned]:
         others = f" and {len(empty) - 1:,} more" if len(empty) > 1 else ""
         notes.append(Warned(f"`{empty[0].name}`{others} is empty"))
     return notes + [Warned(f"`{file.name}`: {file.note}") for file in plan.files if file.note][:5]
+
+
+def _setting_notes(plan: Plan) -> list[Warned]:
+    """Settings of the user that change nothing."""
+    return unused_notes(plan.config, [stage.name for stage in plan.stages], plan.files)
 
 
 def _stage_notes(stages: Sequence[Stage]) -> list[Warned]:

@@ -7,13 +7,13 @@ from pathlib import Path
 from curate.config import Config, load, settings_class
 from curate.errors import ConfigError
 from curate.recipes import Recipe
-from curate.settings_file import merged
+from curate.settings_file import leaves, merged
 from curate.stages import stage_names
-from curate.stages.language import ALL
 from curate.stages.near_dup import NearDupSettings
 from curate.stages.quality import QualitySettings
-from curate.stages.quality.idle import idle_rules
+from curate.stages.quality.idle import Idle, idle_rules
 from curate.store.manifest import read_manifest
+from curate.unused import unused
 
 LEAST_RECALL = 0.9
 """Share of the pairs exactly at `near_dup.similarity` below which bands and rows are reported."""
@@ -87,45 +87,23 @@ def _strangers(recipe: Recipe) -> Iterator[Finding]:
 
 def _unused(recipe: Recipe, config: Config) -> Iterator[Finding]:
     """Settings that nothing looks at."""
-    runs = config.pipeline.stages
-    for section in recipe.own.tree:
-        if section in stage_names() and section not in runs:
-            yield Finding(
-                "unused",
-                section,
-                f"`{section}` is not in pipeline.stages, so its settings do nothing",
-                hint="put it in pipeline.stages",
-            )
-    settings = config.stage("quality")
-    if "quality" not in runs or not isinstance(settings, QualitySettings):
-        return
-    labelled = "language" in runs[: runs.index("quality")]
-    by_language = ["languages"] if settings.languages else []
-    if any(one.key == "min_stop_words" for one in settings.rules()):
-        by_language.append("min_stop_words")
-    for key in [] if labelled else by_language:
-        yield Finding(
-            "unused",
-            f"quality.{key}",
-            "without the stage `language` before `quality` no document has a language",
-            hint='put "language" before "quality" in pipeline.stages',
-        )
-    kept = getattr(config.stage("language"), "keep", ())
-    for language in settings.languages if labelled else ():
-        if language not in kept and ALL not in kept:
-            yield Finding(
-                "unused",
-                f"quality.languages.{language}",
-                f"`language.keep` leaves out all documents in `{language}`",
-                hint=f'put "{language}" in language.keep',
-            )
+    told = {f"quality.{idle.key}" for idle in _idle_rules(config)}
+    keys = [key for key, _ in leaves(recipe.own.tree)]
+    for one in unused(config, config.pipeline.stages):
+        if one.key not in told and any(f"{key}.".startswith(f"{one.key}.") for key in keys):
+            yield Finding("unused", one.key, f"it changes nothing: {one.why}", hint=one.hint)
 
 
 def _idle(config: Config) -> Iterator[Finding]:
+    for idle in _idle_rules(config):
+        yield Finding("idle", f"quality.{idle.key}", f"the rule never decides: {idle.why}")
+
+
+def _idle_rules(config: Config) -> tuple[Idle, ...]:
     settings = config.stage("quality")
     if "quality" in config.pipeline.stages and isinstance(settings, QualitySettings):
-        for idle in idle_rules(settings):
-            yield Finding("idle", f"quality.{idle.key}", f"the rule never decides: {idle.why}")
+        return idle_rules(settings)
+    return ()
 
 
 def _misses(config: Config) -> Iterator[Finding]:

@@ -10,7 +10,8 @@ import msgspec
 from curate.report import quantities
 from curate.report.duplicates import Duplicates
 from curate.report.measures import Histogram
-from curate.report.sources import UNMEASURED, UNNAMED_SOURCE, Group, Unsure
+from curate.report.sources import UNMEASURED, UNNAMED_SOURCE, Group, Label
+from curate.report.unused import WithoutEffect
 from curate.stages.language import ALL
 
 Level = Literal["problem", "warning", "note"]
@@ -48,7 +49,8 @@ def find_alerts(
     *,
     sources: Sequence[Group],
     languages: Sequence[Group],
-    unsure: Sequence[Unsure] = (),
+    labels: Sequence[Label] = (),
+    without_effect: Sequence[WithoutEffect] = (),
     histograms: Sequence[Histogram],
     duplicates: Duplicates | None,
 ) -> tuple[Alert, ...]:
@@ -58,7 +60,7 @@ def find_alerts(
         *_nothing_kept(manifest),
         *_unknown_characters(manifest),
         *_other_languages(manifest, languages),
-        *_unsure_languages(manifest, unsure),
+        *_unsure_languages(manifest, labels),
         *_skewed_sources(manifest, sources),
         *_quarantine(manifest),
         *_losses(manifest),
@@ -66,6 +68,7 @@ def find_alerts(
         *_cliffs(histograms),
         *_giant_clusters(manifest, duplicates),
         *(Alert(level="warning", title=text) for text in manifest.get("warnings", ())),
+        *_without_effect(manifest, without_effect),
         *_silent_rules(manifest),
     ]
     order: dict[Level, int] = {"problem": 0, "warning": 1, "note": 2}
@@ -150,11 +153,30 @@ def _other_languages(manifest: Mapping[str, Any], languages: Sequence[Group]) ->
     )
 
 
-def _unsure_languages(manifest: Mapping[str, Any], unsure: Sequence[Unsure]) -> Iterator[Alert]:
+def _without_effect(manifest: Mapping[str, Any], found: Sequence[WithoutEffect]) -> Iterator[Alert]:
+    """Settings of the user that changed nothing, and limits that no document is beyond."""
+    for one in found:
+        yield Alert(level="warning", title=f"`{one.setting}` had no effect: {one.why}", detail=one.hint)
+    given, removed = set(manifest.get("given", ())), manifest["counts"]["removed"]
+    idle = [
+        rule["setting"]
+        for stage in manifest.get("stages", ())
+        for rule in stage.get("rules", ())
+        if rule.get("setting") in given and not removed.get(stage["name"], {}).get("reasons", {}).get(rule["reason"])
+    ]
+    if idle:
+        yield Alert(
+            level="note",
+            title=f"{len(idle)} {'limit' if len(idle) == 1 else 'limits'} that you set removed nothing",
+            detail=_listed(idle),
+        )
+
+
+def _unsure_languages(manifest: Mapping[str, Any], labels: Sequence[Label]) -> Iterator[Alert]:
     """Wanted labels that fell for their score alone: a third of all English, say."""
     settings = manifest.get("config", {}).get("language", {})
     keep = settings.get("keep", [])
-    for label in unsure:
+    for label in labels:
         share = label.removed / label.documents
         if label.documents >= _FEW and share > UNSURE and (label.language in keep or ALL in keep):
             most = f"most in {_listed(label.sources)}; " if label.sources else ""

@@ -18,7 +18,8 @@ from curate.report.judgments import Judgments
 from curate.report.measures import Histogram, histograms, thresholds_in
 from curate.report.samples import Samples, choose_samples
 from curate.report.settings import ReportSettings
-from curate.report.sources import Group, Unsure, by_language, by_source, unsure_languages
+from curate.report.sources import Group, Label, by_language, by_source, labels_of
+from curate.report.unused import WithoutEffect, without_effect
 from curate.store.manifest import read_manifest
 from curate.store.run_directory import RunDirectory, Spread
 
@@ -87,8 +88,10 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     reasons: tuple[ReasonCount, ...]
     sources: tuple[Group, ...]
     languages: tuple[Group, ...]
-    unsure: tuple[Unsure, ...]
-    """Labels of documents that were removed for a low score."""
+    labels: tuple[Label, ...]
+    """Labels of the language stage, and how many documents with each were removed for their score."""
+    without_effect: tuple[WithoutEffect, ...]
+    """Settings of the user that changed nothing in this corpus."""
     histograms: tuple[Histogram, ...]
     duplicates: Duplicates | None
     samples: Samples
@@ -136,14 +139,15 @@ def findings_of(
     judgments = Judgments(directory, [stage["name"] for stage in manifest["stages"]], spread)
     thresholds = thresholds_in(manifest, judgments)
     masks = Masks(manifest)
-    sources, languages = by_source(judgments), by_language(judgments)
+    sources, languages, labels = by_source(judgments), by_language(judgments), labels_of(judgments)
     reasons = _reasons(manifest)
     findings = Findings(
         flow=_flow(manifest, reasons),
         reasons=reasons,
         sources=sources,
         languages=languages,
-        unsure=unsure_languages(judgments),
+        labels=labels,
+        without_effect=without_effect(manifest, judgments, labels),
         histograms=histograms(judgments, thresholds),
         duplicates=find_duplicates(manifest, judgments, settings.epochs),
         samples=Samples(),
@@ -173,7 +177,8 @@ def build_report(run_dir: Path, settings: ReportSettings, findings: Findings | N
         manifest,
         sources=findings.sources,
         languages=findings.languages,
-        unsure=findings.unsure,
+        labels=findings.labels,
+        without_effect=findings.without_effect,
         histograms=findings.histograms,
         duplicates=findings.duplicates,
     )

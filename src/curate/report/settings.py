@@ -1,7 +1,9 @@
 """The ``[report]`` section: how much text the page may show, and what a training pass is assumed to cost."""
 
+from collections.abc import Iterator, Sequence
+
 from curate.report.constants import CONSTANTS
-from curate.stages.contract import Settings
+from curate.stages.contract import Settings, Unused
 
 Range = float | tuple[float, float, float]
 """One number when it is known, else low, used, high."""
@@ -58,6 +60,12 @@ class ReportSettings(Settings, frozen=True):
             raise ValueError(f"`report.pue` must be 1 or more, but is {self.pue}")
         if 0 < sum(map(bool, (self.layers, self.width, self.context))) < 3:
             raise ValueError("`report.layers`, `report.width` and `report.context` must be given together")
+
+    def unused(self, runs: Sequence[str]) -> Iterator[Unused]:
+        """What training would cost, where there are no tokens."""
+        for key in self.__struct_fields__ if "tokenize" not in runs else ():
+            if key not in ("samples", "epochs"):
+                yield Unused(key, "without the stage `tokenize` no tokens are counted")
 
     def range(self, name: str) -> tuple[float, float, float]:
         """Low, used and high value of a setting; three times the same when one number is given."""

@@ -32,7 +32,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
         return self.kept / self.documents if self.documents else 0.0
 
 
-class Unsure(msgspec.Struct, frozen=True, kw_only=True):
+class Label(msgspec.Struct, frozen=True, kw_only=True):
     """Documents with one label of the language stage, and how many of them their score removed."""
 
     language: str
@@ -66,8 +66,8 @@ def by_language(judgments: Judgments) -> tuple[Group, ...]:
     return _listed(groups, {}, LANGUAGES)
 
 
-def unsure_languages(judgments: Judgments) -> tuple[Unsure, ...]:
-    """Labels of which documents were removed for a low score, most first; empty without the stage ``language``."""
+def labels_of(judgments: Judgments) -> tuple[Label, ...]:
+    """Every label of the language stage, that of most removed documents first; empty without that stage."""
     if not judgments.has("language.label"):
         return ()
     low = pl.col(f"language.{REASONS}").list.contains("low_score")
@@ -76,21 +76,18 @@ def unsure_languages(judgments: Judgments) -> tuple[Unsure, ...]:
         .group_by(language=pl.col("language.label"), source=pl.col("source").fill_null(UNNAMED_SOURCE))
         .agg(documents=pl.len(), removed=low.sum())
     )
-    sums = counted.group_by("language").agg(
-        pl.col("documents", "removed").sum(),
-        sources=pl.col("source").sort_by(["removed", "source"], descending=[True, False]),
-        by_source=pl.col("removed").sort(descending=True),
-    )
-    (found,) = ask([sums.filter(pl.col("removed") > 0).sort(["removed", "language"], descending=[True, False])])
-    return tuple(
-        Unsure(
-            language=row["language"],
-            documents=row["documents"],
-            removed=row["removed"],
-            sources=tuple(name for name, count in zip(row["sources"][:3], row["by_source"], strict=False) if count),
+    (found,) = ask([counted.sort(["removed", "documents", "source"], descending=[True, True, False])])
+    tables = found.partition_by("language", maintain_order=True)
+    labels = [
+        Label(
+            language=table["language"][0],
+            documents=int(table["documents"].sum()),
+            removed=int(table["removed"].sum()),
+            sources=tuple(table.filter(pl.col("removed") > 0)["source"].head(3)),
         )
-        for row in found.head(LANGUAGES).to_dicts()
-    )
+        for table in tables
+    ]
+    return tuple(sorted(labels, key=lambda label: (-label.removed, -label.documents, label.language)))
 
 
 def _grouped(judgments: Judgments, name: pl.Expr) -> pl.LazyFrame:

@@ -1,8 +1,9 @@
 """Section ``[shards]`` of the configuration."""
 
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from curate.stages.contract import Settings
+from curate.stages.contract import Settings, Unused
 
 
 class ShardSettings(Settings, frozen=True):
@@ -23,3 +24,10 @@ class ShardSettings(Settings, frozen=True):
             raise ValueError(f"`shards.shard_tokens` must be at least 1, but is {self.shard_tokens}")
         if not 1 <= self.compression_level <= 22:
             raise ValueError(f"`shards.compression_level` must be between 1 and 22, but is {self.compression_level}")
+
+    def unused(self, runs: Sequence[str]) -> Iterator[Unused]:
+        """What the format has no use for; everything where no shards are written."""
+        if "tokenize" not in runs:
+            yield Unused("", "without the stage `tokenize` there are no shards")
+        elif self.format != "parquet":
+            yield Unused("compression_level", f"shards of format `{self.format}` are not compressed")

@@ -5,7 +5,7 @@ Why this exists: a classifier trained on examples of good text selects better th
 et al. 2020, arXiv:1911.00359).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.errors import PlanError
-from curate.stages.contract import Limit, Reason, Settings, reasons_where
+from curate.stages.contract import Limit, Mentions, Reason, Settings, Unused, reasons_where
 from curate.text.classifiers import file_fingerprint, label_index, load_classifier, load_language_model
 
 if TYPE_CHECKING:
@@ -47,6 +47,18 @@ class ClassifySettings(Settings, frozen=True):
             raise ValueError(f"`classify.max_perplexity` must be at least 1, but is {self.max_perplexity:g}")
         if self.max_perplexity and not self.language_model:
             raise ValueError("`classify.max_perplexity` needs `classify.language_model`, the path of a KenLM model")
+
+    def unused(self, runs: Sequence[str]) -> Iterator[Unused]:  # noqa: ARG002
+        """Settings of the classifier where there is none."""
+        for key in () if self.model else ("label", "min_score"):
+            yield Unused(key, "`classify.model` is empty", 'classify.model = "PATH"')
+
+    def mentions(self) -> Iterator[Mentions]:
+        """Words that the models know."""
+        if self.model:
+            yield Mentions("model", measure="score", lacking="a word that the model knows")
+        if self.language_model:
+            yield Mentions("language_model", measure="perplexity", lacking="a word that the model knows")
 
     def limits(self) -> tuple[Limit, ...]:
         """The least score, and the highest perplexity if there is one."""

@@ -58,6 +58,37 @@ class Limit(NamedTuple):
     """Language → the limit that holds there instead; NaN: none."""
 
 
+class Unused(NamedTuple):
+    """A setting that changes nothing, and why."""
+
+    key: str
+    """In its section, with dots for tables; empty: all of the section."""
+    why: str
+    """Goes on where ``… has no effect:`` ends."""
+    hint: str = ""
+
+
+NO_LABELS = "without the stage `language` before it no document has a language"
+LABELS_FIRST = 'put "language" before "{}" in pipeline.stages'
+"""Why settings for single languages change nothing, and what to do."""
+
+
+class Mentions(NamedTuple):
+    """What a setting names that the corpus must have: without it, the setting changes nothing."""
+
+    key: str
+    languages: tuple[str, ...] = ()
+    """Labels of the language stage."""
+    sources: tuple[str, ...] = ()
+    field: str = ""
+    """Of the metadata."""
+    measure: str = ""
+    """Of the stage: null, false or 0 for every document where nothing was found."""
+    lacking: str = ""
+    """What every document lacks then: ``no address``."""
+    hint: str = ""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One section of ``curate.toml``. Subclasses validate themselves in ``__post_init__`` (``ValueError``)."""
 
@@ -68,6 +99,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def limits(self) -> Sequence[Limit]:
         """The thresholds among the settings that hold and compare one measure each."""
+        return ()
+
+    def unused(self, runs: Sequence[str]) -> Iterable[Unused]:  # noqa: ARG002
+        """Settings that change nothing, whatever the corpus holds; given or not.
+
+        Args:
+            runs: names of the stages of the run, in order.
+        """
+        return ()
+
+    def mentions(self) -> Iterable[Mentions]:
+        """What settings name that may not be in the corpus."""
         return ()
 
     def effective(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Why this exists: a model learns the languages it reads, and a document that no i
 code, tables or noise.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.errors import nearest
-from curate.stages.contract import Limit, Reason, Settings, reasons_where
+from curate.stages.contract import Limit, Mentions, Reason, Settings, Unused, reasons_where
 from curate.text.langid import (
     LANGDETECT_CODES,
     LID176_CODES,
@@ -22,10 +22,10 @@ from curate.text.langid import (
     LangDetect,
     Lid176,
 )
+from curate.text.language_names import code_of
 
 _CODES = {"lid176": LID176_CODES, "langdetect": LANGDETECT_CODES}
 _IDENTIFIERS: dict[str, type[Lid176] | type[LangDetect]] = {"lid176": Lid176, "langdetect": LangDetect}
-_LABELLED_AS = {"nb": "no", "cmn": "zh", "fil": "tl", "als": "gsw", "iw": "he", "in": "id"}
 _SHORTEST_EXCERPT = 200
 
 ALL = "*"
@@ -41,7 +41,7 @@ class LanguageSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
     """Languages to keep: BCP 47 primary subtags (``en``, ``zh``), ``und`` for documents without any word, or ``*``
     for all."""
     min_score: float = 0.3
-    """Least probability of the label. 0.3 keeps 94 % and more of labelled English, short and technical texts included, and
+    """Least probability of the label. 0.3 keeps 94 % and more of labelled English, short and technical texts too, and
     lets in fewer than 1 % of sentences in 74 other languages (``docs/language.md``); FineWeb has 0.65."""
     backend: Literal["lid176", "langdetect"] = "lid176"
     """Identifier: ``lid176`` (fastText, 176 languages) or ``langdetect`` (54 languages, far slower)."""
@@ -64,6 +64,16 @@ class LanguageSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
             raise ValueError(
                 f"`language.max_bytes` must be 0 or at least {_SHORTEST_EXCERPT}, but is `{self.max_bytes}`"
             )
+
+    def unused(self, runs: Sequence[str]) -> Iterator[Unused]:  # noqa: ARG002
+        """Codes beside ``*``; an excerpt of a backend that reads all is its own matter."""
+        others = [code for code in self.keep if code != ALL]
+        if ALL in self.keep and others:
+            yield Unused("keep", f"`*` keeps every language, so `{'`, `'.join(others)}` adds none")
+
+    def mentions(self) -> Iterator[Mentions]:
+        """The languages to keep."""
+        yield Mentions("keep", languages=tuple(code for code in self.keep if code not in (ALL, UNDETERMINED)))
 
     def limits(self) -> tuple[Limit, ...]:
         """The least score."""
@@ -138,7 +148,6 @@ def _check_code(code: str, backend: str) -> None:
     known = _CODES[backend] | {UNDETERMINED, ALL}
     if code in known:
         return
-    primary = code.replace("_", "-").split("-")[0].lower()
-    alias = _LABELLED_AS.get(primary, primary)
-    advice = f"did you mean `{alias}`?" if alias in known else nearest(primary, known)
+    meant = code_of(code)
+    advice = f"did you mean `{meant}`?" if meant in known else nearest(code.lower(), known)
     raise ValueError(f"`language.keep` must hold codes that `{backend}` knows, but has `{code}`; {advice}")

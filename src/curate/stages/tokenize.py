@@ -4,7 +4,7 @@ The last stage removes nothing. It measures how many tokens and characters a doc
 tokenizer does not know, which shard it lands in and where, so that each span of a shard leads back to its document.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.stages.contract import Encoded, Reason, Settings
+from curate.stages.contract import Encoded, Reason, Settings, Unused
 from curate.text.tokenizers import AddedTokens, Tokenizer, load_tokenizer
 
 
@@ -43,6 +43,12 @@ class TokenizeSettings(Settings, frozen=True):
         for field in ("tokenizer", "end_of_document", "pattern"):
             if not getattr(self, field):
                 raise ValueError(f"`tokenize.{field}` must not be empty, but is `''`")
+
+    def unused(self, runs: Sequence[str]) -> Iterator[Unused]:  # noqa: ARG002
+        """What only files of another kind have."""
+        for key, suffix in (("pattern", ".tiktoken"), ("added_tokens", ".json")):
+            if not self.tokenizer.lower().endswith(suffix):
+                yield Unused(key, f"`tokenize.tokenizer` is `{self.tokenizer}`, no `{suffix}` file")
 
 
 class Tokenize:

@@ -5,7 +5,7 @@ of such words decides by default, and not, as in C4, a single one (Dodge et al. 
 """
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import msgspec
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.errors import PlanError
-from curate.stages.contract import Limit, Reason, Settings, reasons_where
+from curate.stages.contract import LABELS_FIRST, NO_LABELS, Limit, Mentions, Reason, Settings, Unused, reasons_where
 from curate.stages.named_files import content_digest, entries_of, named_files
 
 if TYPE_CHECKING:
@@ -46,6 +46,17 @@ class ToxicitySettings(Settings, frozen=True):
             limit = getattr(self, key)
             if limit is True or limit < 0:
                 raise ValueError(f"`toxicity.{key}` must be a number of 0 or more, or `false`")
+
+    def unused(self, runs: Sequence[str]) -> Iterator[Unused]:
+        """Lists of languages where no document has one."""
+        if self.words_by_language and "language" not in runs[: runs.index("toxicity")]:
+            yield Unused("words_by_language", NO_LABELS, LABELS_FIRST.format("toxicity"))
+
+    def mentions(self) -> Iterator[Mentions]:
+        """Words of the lists, and the languages that have one."""
+        yield Mentions("words", measure="words", lacking="a word of the lists")
+        for language in self.words_by_language:
+            yield Mentions(f"words_by_language.{language}", languages=(language,))
 
     def limits(self) -> tuple[Limit, ...]:
         """The limits that are set."""

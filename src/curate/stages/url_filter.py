@@ -8,7 +8,7 @@ import functools
 import re
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ import pyarrow as pa
 import xxhash
 
 from curate.errors import PlanError
-from curate.stages.contract import Limit, Reason, Settings, reasons_where
+from curate.stages.contract import Limit, Mentions, Reason, Settings, Unused, reasons_where
 from curate.stages.named_files import content_digest, entries_of, named_files
 
 _LISTS = ("domains", "urls", "words", "subwords", "soft_words")
@@ -50,6 +50,25 @@ class UrlFilterSettings(Settings, frozen=True):
     def __post_init__(self) -> None:
         if self.max_soft_words < 0:
             raise ValueError(f"`url_filter.max_soft_words` must be 0 or more, but is {self.max_soft_words}")
+
+    def unused(self, runs: Sequence[str]) -> Iterator[Unused]:  # noqa: ARG002
+        """The number of soft words where there are none."""
+        if not self.soft_words:
+            yield Unused("max_soft_words", "`url_filter.soft_words` names no list", 'url_filter.soft_words = ["PATH"]')
+
+    def mentions(self) -> Iterator[Mentions]:
+        """An address in some document, and what is on the lists in some address."""
+        hint = "url_filter.url_field names the field with the address, dots for nested ones"
+        yield Mentions("", measure="host", lacking="an address", hint=hint)
+        found = {
+            "domains": "blocked_domain",
+            "urls": "blocked_url",
+            "words": "banned_word",
+            "soft_words": "soft_words",
+        }
+        for key, measure in found.items():
+            if getattr(self, key):
+                yield Mentions(key, measure=measure, lacking="an address with an entry of the lists")
 
     def limits(self) -> tuple[Limit, ...]:
         """The most soft words, where there are any."""

@@ -1,8 +1,9 @@
 """What users can set about near-duplicates: the ``[near_dup]`` section."""
 
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from curate.stages.contract import Limit, Settings
+from curate.stages.contract import Limit, Mentions, Settings, Unused
 from curate.text.lsh import Banding, choose_banding
 
 METADATA = "metadata."
@@ -79,6 +80,27 @@ class NearDupSettings(Settings, frozen=True):
     def limits(self) -> tuple[Limit, ...]:
         """The similarity, which counts as reached at the very value."""
         return (Limit("similarity", "jaccard", "max", self.similarity, "near_duplicate", at=True),)
+
+    def unused(self, runs: Sequence[str]) -> Iterator[Unused]:  # noqa: ARG002
+        """Settings of another way to choose survivors, and what bands are derived from where they are set."""
+        asked_for = {"newest_by": "newest", "best_by": "best", "source_priority": "source_priority"}
+        for key, survivor in asked_for.items():
+            if self.survivor != survivor:
+                hint = f'near_dup.survivor = "{survivor}"'
+                yield Unused(key, f"`near_dup.survivor` is `{self.survivor}`", hint)
+        if self.bands:
+            for key in ("recall", "permutations"):
+                yield Unused(key, f"`near_dup.bands` and `near_dup.rows` are set ({self.bands} × {self.rows})")
+
+    def mentions(self) -> Iterator[Mentions]:
+        """Sources and metadata fields."""
+        yield Mentions("exempt_sources", sources=self.exempt_sources)
+        if self.survivor == "source_priority":
+            yield Mentions("source_priority", sources=self.source_priority)
+        if self.survivor == "newest":
+            yield Mentions("newest_by", field=self.newest_by)
+        if self.scope.startswith(METADATA):
+            yield Mentions("scope", field=self.scope.removeprefix(METADATA))
 
     @property
     def by_id(self) -> bool:

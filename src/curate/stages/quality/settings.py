@@ -1,14 +1,14 @@
 """The section ``[quality]``: limits on signals, for all languages and for single ones, and which lines are cut."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
 
 from curate.recipes import recipe
+from curate.stages.contract import LABELS_FIRST, NO_LABELS, Mentions, Settings, Unused
 from curate.stages.contract import Limit as MeasureLimit
-from curate.stages.contract import Settings
 from curate.stages.quality.rules import SIDES, Rule, rule
 from curate.stages.quality.signals import SIGNALS
 from curate.text.line_rules import LineRules
@@ -23,6 +23,8 @@ GOPHER: Mapping[str, Limit] = recipe("gopher").tree["quality"]
 """The rules that hold where neither a recipe nor a file says another."""
 
 if TYPE_CHECKING:
+    from curate.stages.quality.idle import Idle
+
     _Limits = Settings
     _LanguageLimits = Settings
     _Lines = Settings
@@ -94,6 +96,28 @@ class QualitySettings(_Limits, frozen=True):
             MeasureLimit(one.key, one.signal, one.side, one.limit, one.reason, languages=one.by_language)
             for one in self.rules()
         )
+
+    def unused(self, runs: Sequence[str]) -> Iterator[Unused]:
+        """Rules that never decide, limits by language where none is known, what only goes with rules for lines."""
+        if "language" not in runs[: runs.index("quality")]:
+            for key in ("languages", *(one.key for one in self.rules() if one.signal == "stop_words")):
+                yield Unused(key, NO_LABELS, LABELS_FIRST.format("quality"))
+        for idle in self._idle():
+            yield Unused(idle.key, idle.why, f"quality.{idle.key} = false switches the rule off")
+        if not getattr(self.lines, "whole_lines"):  # noqa: B009  (a field of a struct made by the thirty)
+            yield Unused("lines.max_line_feeds", "`quality.lines.whole_lines` is false")
+        if self.line_rules() is None:
+            yield Unused("cut_lines", "no rule of `quality.lines` cuts a line")
+
+    def mentions(self) -> Iterator[Mentions]:
+        """The languages that have limits of their own."""
+        for language in self.languages:
+            yield Mentions(f"languages.{language}", languages=(language,))
+
+    def _idle(self) -> "Iterator[Idle]":
+        from curate.stages.quality.idle import idle_rules
+
+        return iter(idle_rules(self))
 
     def line_rules(self) -> LineRules | None:
         """Which lines are cut; None: none."""

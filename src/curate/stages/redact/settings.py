@@ -1,11 +1,12 @@
 """What users can set about redaction: the ``[redact]`` section."""
 
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 import msgspec
 
 from curate.errors import nearest
-from curate.stages.contract import Limit, Settings
+from curate.stages.contract import Limit, Settings, Unused
 from curate.stages.redact.national import NATIONAL_IDS
 
 KINDS = ("secret", "iban", "card", "national_id", "ip", "phone", "email")
@@ -41,6 +42,14 @@ class RedactSettings(Settings, frozen=True):
         limit = self.max_per_1000_characters
         if limit is True or limit < 0:
             raise ValueError("`redact.max_per_1000_characters` must be a number of 0 or more, or `false`")
+
+    def unused(self, runs: Sequence[str]) -> Iterator[Unused]:  # noqa: ARG002
+        """Settings of kinds that are not looked for."""
+        needed = {"phone_regions": "phone", "national_ids": "national_id"}
+        needed |= {f"placeholders.{kind}": kind for kind in self.placeholders}
+        for key, kind in needed.items():
+            if kind not in self.kinds:
+                yield Unused(key, f"`redact.kinds` does not name `{kind}`", f'put "{kind}" in redact.kinds')
 
     def limits(self) -> tuple[Limit, ...]:
         """The most replacements, if there is such a limit."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import curate
 from curate.config import load
 from curate.corpus.input import InputFile
 from curate.errors import ConfigError
@@ -90,6 +91,14 @@ def test_defaults_and_recipes_are_not_worth_a_word(tmp_path):
     for recipe in ("fineweb-code", "dolma", "fineweb2"):
         config = load(flags={"pipeline.recipe": recipe}, in_folder=False)
         assert unused_notes(config, config.pipeline.stages, (JSONL,)) == []
+
+
+def test_a_file_of_defaults_is_not_worth_a_word(tmp_path):
+    file = tmp_path / "curate.toml"
+    file.write_text((Path(curate.__file__).parent / "curate.toml").read_text())
+    config = load(file)
+    notes = unused_notes(config, config.pipeline.stages, (JSONL,))
+    assert [note.message for note in notes] == []
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,18 @@ defaults and recipes hold many settings for other cases.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from curate.config import Config
+import msgspec
+
+from curate.config import Config, settings_class
 from curate.corpus.input import InputFile
 from curate.events import Warned
+from curate.settings_file import leaves
 from curate.stages import stage_names
 from curate.stages.contract import Settings, Unused
 from curate.stages.language import ALL, LanguageSettings
 
+_COPIED = 4
+"""So many settings of a section, all with their defaults, are a copy of these."""
 _SHOWN = 3
 """Settings named one by one in a note."""
 
@@ -28,8 +33,9 @@ def unused_notes(config: Config, runs: Sequence[str], files: Sequence[InputFile]
         files: of the corpus.
     """
     found: dict[tuple[str, str, str], list[str]] = {}
+    meant = _meant(config)
     for one in (*unused(config, runs), *_unused_of_input(files)):
-        given = [key for key in config.given if f"{key}.".startswith(f"{one.key}.")]
+        given = [key for key in meant if f"{key}.".startswith(f"{one.key}.")]
         if given:
             found.setdefault((one.key.partition(".")[0], one.why, one.hint), []).extend(given)
     return [
@@ -66,6 +72,17 @@ def mentions_of(config: Config, runs: Sequence[str]) -> list[dict[str, Any]]:
             if (name in runs and not one.key) or any(f"{given}.".startswith(f"{key}.") for given in config.given):
                 found.append({**one._asdict(), "key": key, "stage": name})
     return found
+
+
+def _meant(config: Config) -> list[str]:
+    """The settings given, but for sections copied from where the defaults are listed."""
+    copied = set()
+    for name in config.sections:
+        given = [key for key in config.given if key.startswith(f"{name}.")]
+        plain = dict(leaves({name: msgspec.to_builtins(settings_class(name)())}))
+        if len(given) >= _COPIED and all(key in plain and plain[key] == config.value(key) for key in given):
+            copied.add(name)
+    return [key for key in config.given if key.partition(".")[0] not in copied]
 
 
 def _at_work(config: Config, runs: Sequence[str]) -> Iterator[tuple[str, Settings]]:

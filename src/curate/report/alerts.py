@@ -179,12 +179,12 @@ def _unsure_languages(manifest: Mapping[str, Any], labels: Sequence[Label]) -> I
     for label in labels:
         share = label.removed / label.documents
         if label.documents >= _FEW and share > UNSURE and (label.language in keep or ALL in keep):
-            most = f"most in {_listed(label.sources)}; " if label.sources else ""
+            most = f", most in {_listed(label.sources)}" if label.sources else ""
             yield Alert(
                 level="warning",
                 title=f"{quantities.share(share)} of the documents labelled `{label.language}` were removed for a low"
-                " score",
-                detail=f"{quantities.count(label.removed)} documents, {most}`language.min_score` is"
+                f" score{most}",
+                detail=f"{quantities.count(label.removed)} documents; `language.min_score` is"
                 f" {settings.get('min_score')}. Short and technical texts score low though their label is right. Those"
                 " nearest to the limit:",
                 command=_sample_command(manifest, "language.low_score"),

@@ -40,10 +40,15 @@ def install(names: list[str]) -> list[str]:
             subprocess.run([sys.executable, "-m", "venv", home], check=True)
             # An old pip searches for minutes before it finds versions that fit dolma.
             subprocess.run([*pip, "--upgrade", "pip"], check=True)
-            subprocess.run([*pip, "--requirement", REQUIREMENTS / f"{name}.txt"], check=True)
+            subprocess.run([*pip, *_options(wanted), "--requirement", REQUIREMENTS / f"{name}.txt"], check=True)
         except subprocess.CalledProcessError as error:
             print(f"{name}: not installed: {error}", flush=True)
             failed.append(name)
             continue
         ready.write_text(wanted)
     return failed
+
+
+def _options(requirements: str) -> list[str]:
+    """What a line ``# pip: …`` tells pip besides."""
+    return [word for line in requirements.splitlines() if line.startswith("# pip:") for word in line.split()[2:]]

@@ -11,6 +11,7 @@ import unicodedata
 from collections import Counter
 
 STOP_WORDS = {"the", "be", "to", "of", "and", "that", "have", "with"}
+SIGNS = {"#", "...", "…", "(...)", "[...]", "(…)", "[…]"}
 BULLETS = set("•‣▶◀◦■□▪▫\N{EN DASH}-*")
 UNSPACED = re.compile(
     r"CJK (UNIFIED|COMPATIBILITY) IDEOGRAPH|IDEOGRAPHIC ITERATION MARK|HIRAGANA|(HALFWIDTH )?KATAKANA"
@@ -26,6 +27,7 @@ def signals(text: str, *, english: bool, spaces: bool = False) -> dict[str, floa
     spaced = [word for word in worded if not any(map(_is_unspaced, word))]
     lines = [line.rstrip() for line in text.split("\n") if line.strip()]
     paragraphs = _paragraphs(text)
+    split_lines = text.removesuffix("\n").split("\n")
     size = len(text) if words else 0  # text without a word has nothing that could repeat
     found = {
         "characters": len(text),
@@ -47,6 +49,10 @@ def signals(text: str, *, english: bool, spaces: bool = False) -> dict[str, floa
         **{f"duplicate_{n}gram": _ratio(_repeated(words, n), size) for n in range(5, 11)},
         **{f"most_common_{n}gram": _ratio(_most_common(words, n, " "), size) for n in (2, 3, 4)},
         "exact_stop_words": len(set(words) & STOP_WORDS) if english else math.nan,
+        "all_bullet_lines": _ratio(
+            sum(line.lstrip().startswith(("•", "-")) for line in split_lines), size and len(split_lines)
+        ),
+        "all_ellipsis_lines": _ratio(sum(line.endswith(("...", "…")) for line in lines), size and len(split_lines)),
     }
     if len(spaced) <= len(worded) - len(spaced):
         found["mean_word_length"] = math.nan
@@ -94,6 +100,9 @@ def _details(
         **{f"recurring_{n}gram": _ratio(_covered(words, n), size) for n in range(5, 11)},
         **{f"recurring_{n}gram_weight": _weight(words, n) if words else math.nan for n in range(5, 11)},
         **{f"most_common_{n}gram_words": _ratio(_most_common(words, n, ""), size) for n in (2, 3, 4)},
+        "sign_words": _ratio(sum(word in SIGNS for word in words), len(words)),
+        "bare_words": sum(not _is_symbol(word[0]) for word in words),
+        **{f"copied_{n}gram": _ratio(_copied(words, n), len(text) if words else 0) for n in range(5, 11)},
         "exact_stop_word_count": sum(word in STOP_WORDS for word in words) if english else math.nan,
     }
 
@@ -152,6 +161,20 @@ def _covered(words: list[str], n: int) -> int:
     counts = Counter(ngrams)
     places = {k for i, ngram in enumerate(ngrams) if counts[ngram] > 1 for k in range(i, i + n)}
     return sum(len(words[k]) for k in places)
+
+
+def _copied(words: list[str], n: int) -> int:
+    """NeMo Curator's count of duplicate n-grams: words of later copies, with spaces."""
+    seen: set[tuple[str, ...]] = set()
+    characters = overlap = 0
+    for i in range(len(words) - n + 1):
+        ngram = tuple(words[i : i + n])
+        if ngram in seen:
+            characters += sum(map(len, ngram[overlap:])) + min(n - overlap, n - 1)
+            overlap = n
+        seen.add(ngram)
+        overlap = max(overlap - 1, 0)
+    return characters
 
 
 def _weight(words: list[str], n: int) -> float:

@@ -167,7 +167,9 @@ def test_prose_stays_and_each_reason_can_be_reached():
         **{f"duplicate_{n}grams": "ha " * 60 for n in range(5, 11)},
     }
     fineweb_triggers = {
-        "too_few_exact_stop_words": "The sun and THE moon, of: " + " ".join(words),
+        "too_many_bullets_of_all_lines": "\n".join(f"- {word}" for word in words),
+        "too_many_ellipses_of_all_lines": "\n".join(f"{word}..." for word in words),
+        "too_few_exact_stop_words": "The sun and THE moon: " + " ".join(words),
         **{f"most_common_{n}gram": "There is no other word." for n in (2, 3, 4)},
         "too_few_sentences": "One sentence is not enough.",
         "lorem_ipsum": PROSE + "\nLorem ipsum dolor sit amet.",
@@ -175,7 +177,7 @@ def test_prose_stays_and_each_reason_can_be_reached():
         "too_few_terminal_lines": "\n".join(f"This line has no end {word}" for word in words),
         "too_many_short_lines": "\n".join(f"A {word} is short." for word in words),
         "repeated_line_characters": "\n".join(["This line stands here more often than once."] * 9),
-        "too_many_newlines": "\n".join(f"A {word} is." for word in words),
+        "too_many_newlines": "\n".join(f"A {word} is" for word in words),
     }
     rules = load(flags={"pipeline.recipe": "fineweb-code"}).stage("quality").rules()
     assert {*triggers, *fineweb_triggers} == {rule.reason for rule in (*rules, *QualitySettings().rules())}
@@ -234,7 +236,7 @@ def test_tables_agree():
     groups = {"base": GOPHER, "details": DETAILS, "characters": CHARACTER_COLUMNS, "lines": LINE_COLUMNS}
     for group, columns in groups.items():
         assert tuple(signal.name for signal in SIGNALS if signal.group == group) == columns
-    measuring = {"lines", "cut_lines", "signals", "words"}
+    measuring = {"lines", "cut_lines", "signals", "words", "ngram_words"}
     assert QualitySettings.thresholds == set(QualitySettings.__struct_fields__) - measuring
     assert len({reason.code for reason in Quality.reasons}) == len(Quality.reasons) == 2 * len(SIGNALS)
 

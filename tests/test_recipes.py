@@ -101,11 +101,11 @@ fineweb-code   v4  FineWeb as its code runs
 fineweb-paper  v2  FineWeb as its paper says
 fineweb2       v3  FineWeb2: limits of their own for 70 languages
 gopher         v2  Gopher: quality and repetition rules of MassiveText
-nemotron       v2  Nemotron-CC, with the English rules of NeMo Curator
+nemotron       v3  Nemotron-CC, with the English rules of NeMo Curator
 none           v1  No rules: everything is measured, nothing is left out
 olmo3          v1  OLMo 3: web part of Dolma 3
 redpajama2     v1  RedPajama-V2: the rules of its card, on its signals
-refinedweb     v1  RefinedWeb, with the rules of DCLM's reproduction
+refinedweb     v2  RefinedWeb, with the rules of DCLM's reproduction
 """)
     head = said(capsys, "recipes", "show", "fineweb-paper")[1].split("notes")[0]
     assert head == snapshot("""\
@@ -155,6 +155,7 @@ quality.max_newlines_per_word         0.3 → —
         {
             "quality.lines.min_words": [5, 3],
             "quality.lines.end_marks": ['.?!"', ".?!\"'"],
+            "quality.words": ["unicode", "spacy"],
             "quality.max_characters": [190000, None],
             "quality.min_sentences": [3, 5],
         }

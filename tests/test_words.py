@@ -4,11 +4,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reference_words
+from curate.text.marks import splits_for
 from curate.text.patterns import BOUNDARY, INFIX, SUFFIX, WHOLE, compiled
+from curate.text.segments import BEGIN, LAST, segment_rules, word_segments
 from curate.text.word_cuts import word_cuts
 from curate.text.word_rules import word_rules
 
@@ -120,3 +123,21 @@ def test_patterns():
 def test_no_pattern(pattern):
     with pytest.raises((ValueError, KeyError)):
         compiled([(WHOLE, (pattern,))], {})
+
+
+def segments(text):
+    data = np.frombuffer(text.encode(), np.uint8)
+    splits = splits_for(len(data))
+    word_segments(data, np.array([0, len(data)]), segment_rules(), splits)
+    begins, lasts = np.flatnonzero(splits & BEGIN), np.flatnonzero(splits & LAST)
+    return [bytes(data[a : b + 1]).decode() for a, b in zip(begins, lasts, strict=True)]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.one_of(
+        st.lists(st.sampled_from([*PIECES, "_", "x_y", "3,5", "ア", "カ", "·"]), max_size=14).map("".join), st.text()
+    )
+)
+def test_segments_are_those_of_unicode(text):
+    assert segments(text) == [word for word in regex.split(r"(?wV1)\b", text) if word and word[0].isalnum()]

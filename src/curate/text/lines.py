@@ -18,6 +18,7 @@ lines apart:
 - *repeated_line_characters*: code points in lines seen before, of all but line feeds.
 - *newlines_per_word*: line feeds per word.
 - *words_left*, *removed_words*: words between white space that stay, and those that do not, of all.
+- *removed_bare_words*: those that do not stay, of the words between white space that begin with no symbol.
 - *long_lines*: lines of at least `LONG` code points.
 - *unpunctuated_lines*: lines that do not end with ``. ? ! " '``, of all.
 - *javascript_lines*: lines that speak of JavaScript and would stay otherwise, of all of these.
@@ -54,6 +55,7 @@ from curate.text.marks import (
     LINE_FEEDS,
     RUNS,
     SPACES,
+    SYMBOLS,
     TAILS,
     UPPER_CASE,
     WORDS,
@@ -62,6 +64,7 @@ from curate.text.marks import (
     marks_for,
     next_in,
     number_in,
+    number_in_both,
 )
 from curate.text.repetition import Elements, copies, scratch
 from curate.text.verbatim import verbatim_lines, verbatim_tables
@@ -84,6 +87,7 @@ COLUMNS = (
     "line_uppercase",
     "line_digits",
     "verbatim_lines",
+    "removed_bare_words",
 )
 """Signals of `line_signals`."""
 (
@@ -104,6 +108,7 @@ COLUMNS = (
     _UPPERCASE,
     _DIGITS,
     _VERBATIM,
+    _REMOVED_BARE,
 ) = range(len(COLUMNS))
 
 SHORT = 30
@@ -217,7 +222,7 @@ def _measure(
             verbatim_lines(whole_text, classes, code_tables[0], code_tables[1], code_tables[2], verbatim)
         last, start, number = int64(0), 0, -1  # end of what stays so far; begin of the line and which it is
         kept = filled = code = newlines = newlines_left = sentences = all_words = words = prose_words = cut_words = 0
-        blank = 0
+        blank = all_bare = bare = 0
         lorem_ipsum = curly_bracket = terminal = short = long = characters = unpunctuated = javascript = 0
         paragraphs = policy_paragraphs = 0
         paragraph_begun = paragraph_policy = False
@@ -239,6 +244,8 @@ def _measure(
                 continue
             line_words = number_in(sets, RUNS, first, behind)
             all_words += line_words
+            line_bare = line_words - number_in_both(sets, RUNS, SYMBOLS, first, behind)
+            all_bare += line_bare
             is_code = rules.keep_code and verbatim[number]
             if not is_code:
                 if line_words < rules.min_words:
@@ -306,6 +313,12 @@ def _measure(
             kept += 1
             blank = 0
             words += line.words
+            bare += line_bare
+            for i in range(n_marks):
+                begin, end_of_mark = marks[2 * i], marks[2 * i + 1]
+                bare -= number_in(sets, RUNS, begin, end_of_mark) - number_in_both(
+                    sets, RUNS, SYMBOLS, begin, end_of_mark
+                )
             if is_code:
                 code += 1
                 continue
@@ -336,6 +349,8 @@ def _measure(
         row[_WORDS_LEFT], row[_LONG_LINES] = words, long
         if all_words:
             row[_REMOVED] = 1 - words / all_words
+        if all_bare:
+            row[_REMOVED_BARE] = 1 - bare / all_bare
         if rules.keep_code and kept:
             row[_VERBATIM] = code / kept
             if 2 * code > kept:

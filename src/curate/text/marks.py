@@ -143,6 +143,22 @@ def mark(document: Bytes, splits: npt.NDArray[np.uint8], classes: npt.NDArray[np
 
 
 @inner
+def mark_words(splits: npt.NDArray[np.uint8], n: int, marks: Marks) -> None:
+    """Take for words what ``splits`` says of ``n`` bytes, as `curate.text.segments` writes it, and nothing between."""
+    sets = marks.sets
+    before = uint64(0)
+    for row in range(n // BLOCK + 2):
+        begins = lasts = uint64(0)
+        if BLOCK * row < n:
+            place, here = address(splits) + BLOCK * row, some_ones(min(n - BLOCK * row, BLOCK))
+            begins = (equal(place, 1) | equal(place, 3)) & here
+            lasts = between(place, 2, 3) & here
+        sets[SETS * row + WORDS] = begins
+        sets[SETS * row + ENDS] = lasts << _ONE | before >> _TOP
+        before = lasts
+
+
+@inner
 def places(sets: Bits, kind: int, end: int, found: npt.NDArray[np.int32]) -> int:
     """Write the bytes of a set, ascending, up to ``end`` and including it; how many there are.
 
@@ -201,6 +217,17 @@ def number_in(sets: int, kind: int, begin: int, end: int) -> int:
     while begin < end:
         size = min(end - begin, BLOCK)
         number += count(part(sets, kind, begin, size))
+        begin += size
+    return number
+
+
+@inlined
+def number_in_both(sets: int, kind: int, other: int, begin: int, end: int) -> int:
+    """How many bytes from ``begin`` up to ``end`` are in both of two sets; ``sets`` is an address."""
+    number = 0
+    while begin < end:
+        size = min(end - begin, BLOCK)
+        number += count(part(sets, kind, begin, size) & part(sets, other, begin, size))
         begin += size
     return number
 

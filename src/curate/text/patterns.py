@@ -117,6 +117,17 @@ def compiled(
     ), starts
 
 
+def written_set(code_points: Iterable[int]) -> str:
+    r"""A set of code points as it is written between ``[`` and ``]``.
+
+    Example:
+        >>> written_set([97, 98, 99, 45])
+        '\\\\--\\\\-\\\\a-\\\\c'
+    """
+    ranges = _joined((one, one) for one in code_points)
+    return "".join(f"\\{chr(first)}-\\{chr(last)}" for first, last in ranges)
+
+
 class _Reader:
     """Reads a pattern from left to right."""
 

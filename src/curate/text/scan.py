@@ -61,6 +61,10 @@ class LineCounts(NamedTuple):
     raw_lines: int
     raw_bullet_lines: int
     raw_ellipsis_lines: int
+    dash_lines: int
+    """Lines that begin with ``•`` or ``-`` behind white space."""
+    split_lines: int
+    """Raw lines, but for an empty one at the end."""
 
 
 @maker
@@ -130,12 +134,14 @@ def cut_lines(marks: Marks, end: int, classes: npt.NDArray[np.uint8], details: b
     start = address(text)
     lines, paragraphs, raw_lines, line_ends = pieces.lines, pieces.paragraphs, pieces.raw_lines, pieces.line_ends
     n_lines = n_paragraphs = lines_length = paragraphs_length = 0
-    bullet_lines = ellipsis_lines = raw_bullet_lines = raw_ellipsis_lines = 0
+    bullet_lines = ellipsis_lines = raw_bullet_lines = raw_ellipsis_lines = dash_lines = 0
     paragraph = uint64(0)
     paragraph_length = line_begin = 0
     blank_before = False
     n_raw_lines = places(marks.sets, int64(LINE_FEEDS), end, line_ends)  # the end of the text ends its last line
+    last_begin = 0
     for number in range(n_raw_lines):
+        last_begin = line_begin
         line_end = line_ends[number]
         kept_end = line_end
         while kept_end > line_begin and in_set(sets, SPACES, kept_end - 1):
@@ -162,7 +168,9 @@ def cut_lines(marks: Marks, end: int, classes: npt.NDArray[np.uint8], details: b
             n_lines += 1
             paragraph = mix64(paragraph ^ line)
             paragraph_length += kept_length + (1 if paragraph_length else 0)
-            bullet_lines += classes[code_point_at(text, next_in(sets, RUNS, line_begin))[0]] & BULLET != 0
+            opening, _ = code_point_at(text, next_in(sets, RUNS, line_begin))
+            bullet_lines += classes[opening] & BULLET != 0
+            dash_lines += (opening == 0x2D) | (opening == 0x2022)
             ellipsis_lines += _ends_with_ellipsis(text, 0, kept_end) or _ends_with_dots(text, kept_end)
             blank_before = False
         line_begin = line_end + 1
@@ -180,6 +188,8 @@ def cut_lines(marks: Marks, end: int, classes: npt.NDArray[np.uint8], details: b
         n_raw_lines,
         raw_bullet_lines,
         raw_ellipsis_lines,
+        dash_lines,
+        n_raw_lines - (line_ends[n_raw_lines - 1] == last_begin),
     )
 
 

@@ -16,7 +16,7 @@ from curate.text.arrow import Bytes, Offsets
 from curate.text.bits import address
 from curate.text.cores import cores_for, find_cores
 from curate.text.kernel import inner, kernel
-from curate.text.marks import NUMBER_SIGNS, TAILS, mark, marks_for, number_in
+from curate.text.marks import NUMBER_SIGNS, SYMBOLS, TAILS, in_set, mark, mark_words, marks_for, number_in
 from curate.text.repetition import (
     Scratch,
     copies,
@@ -66,6 +66,8 @@ GOPHER = (
     "most_common_3gram",
     "most_common_4gram",
     "exact_stop_words",
+    "all_bullet_lines",
+    "all_ellipsis_lines",
 )
 """Signals that are always measured."""
 
@@ -113,10 +115,21 @@ DETAILS = (
     "most_common_3gram_words",
     "most_common_4gram_words",
     "exact_stop_word_count",
+    "bare_words",
+    "copied_5gram",
+    "copied_6gram",
+    "copied_7gram",
+    "copied_8gram",
+    "copied_9gram",
+    "copied_10gram",
+    "sign_words",
 )
 """Signals that are measured when they are asked for: all of them or none."""
 
-_N_GRAMS = 33  # values that `ngram_characters` finds
+NGRAMS = tuple(name for name in (*GOPHER, *DETAILS) if "gram" in name)
+"""Signals of n-grams of words."""
+
+_N_GRAMS = 39  # values that `ngram_characters` finds
 _NO_SPLITS = np.zeros(0, np.uint8)
 _COMMON_LENGTHS = 64  # the median of word lengths below this is read from a histogram
 
@@ -129,6 +142,8 @@ def document_signals(
     wanted: Collection[str] = GOPHER,
     splits: npt.NDArray[np.uint8] = _NO_SPLITS,
     tables: Characters | None = None,
+    *,
+    apart: bool = False,
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Signals of each document.
 
@@ -141,6 +156,7 @@ def document_signals(
         splits: a word splitter of one's own: uint8, for each byte of ``data`` whether a word begins there although no
             white space stands before it, with room of `curate.text.marks.splits_for`. Empty for the rule of
             `curate.text.words`; all zero for words between white space.
+        apart: whether ``splits`` says where words begin and end (`curate.text.segments`), and what is between is none.
         tables: what code points are, those of `curate.text.words.characters` where there are none.
 
     Returns:
@@ -158,7 +174,7 @@ def document_signals(
     detailed = not set(DETAILS).isdisjoint(wanted)
     basic = np.full((len(GOPHER), len(offsets) - 1), np.nan)
     detail = np.full((len(DETAILS) if detailed else 0, len(offsets) - 1), np.nan)
-    _measure(data, offsets, languages, tables or characters(), stop_words.table, splits, detailed, basic, detail)
+    _measure(data, offsets, languages, tables or characters(), stop_words.table, splits, apart, detailed, basic, detail)
     return {**dict(zip(GOPHER, basic, strict=True)), **dict(zip(DETAILS, detail, strict=False))}
 
 
@@ -170,6 +186,7 @@ def _measure(
     tables: Characters,
     stop_words: StopWordTable,
     splits: npt.NDArray[np.uint8],
+    apart: bool,
     detailed: bool,
     basic: npt.NDArray[np.float64],
     detail: npt.NDArray[np.float64],
@@ -188,7 +205,10 @@ def _measure(
         first, behind = offsets[document], offsets[document + 1]
         end = behind - first
         language = languages[document]
-        mark(data[first:behind], splits[first:behind] if len(splits) else splits, tables.classes, marks)
+        of_document = splits[first:behind] if len(splits) else splits
+        mark(data[first:behind], of_document, tables.classes, marks)
+        if apart:
+            mark_words(of_document, end, marks)
         n_words = cut_words(marks, end, words)
         counts = count_words(words, n_words)
         lines = cut_lines(marks, end, tables.classes, detailed, pieces)
@@ -227,6 +247,8 @@ def _measure(
         row[6] = symbols[1] / n_words
         row[7] = lines.bullet_lines / lines.lines
         row[8] = lines.ellipsis_lines / lines.lines
+        row[28] = lines.dash_lines / lines.split_lines
+        row[29] = lines.ellipsis_lines / lines.split_lines
         row[9] = counts.alphabetic_words / n_words
         same_lines = copies(pieces.lines, lines.lines, room)
         same_paragraphs = copies(pieces.paragraphs, lines.paragraphs, room)
@@ -245,7 +267,30 @@ def _measure(
             row[14] = same_paragraphs.recurring / lines.paragraphs
             row[15] = same_lines.recurring_characters / lines.length
             row[16] = same_paragraphs.recurring_characters / lines.paragraph_length
+            signs = 0
+            for i in range(n_words):
+                begin = int64(words.begins[i])
+                row[43] += not in_set(sets, SYMBOLS, begin)
+                signs += _is_sign(marks.text, begin, int64(words.ends[i]))
+            row[50] = signs / n_words
+            for i in range(6):
+                row[44 + i] = ngrams[33 + i] / characters
             _write_ngrams(words, n_words, ngrams, row)
+
+
+@inner
+def _is_sign(text: Bytes, begin: int, end: int) -> bool:
+    """Whether a word is ``#`` or an ellipsis, be it in brackets."""
+    first = text[begin]
+    if end - begin == 5:
+        last = text[end - 1]
+        if not ((first == 0x5B and last == 0x5D) or (first == 0x28 and last == 0x29)):
+            return False
+        begin, end = begin + 1, end - 1
+    if end - begin == 3:
+        dots = text[begin] == 0x2E and text[begin + 1] == 0x2E and text[begin + 2] == 0x2E
+        return bool(dots or (text[begin] == 0xE2 and text[begin + 1] == 0x80 and text[begin + 2] == 0xA6))
+    return bool(end - begin == 1 and first == 0x23)
 
 
 @inner
@@ -266,6 +311,7 @@ def _write_counts(
     worded = counts.words - counts.symbol_words
     row[0] = counts.words
     row[11] = sentences.sentences
+    row[43] = 0
     if language >= 0:
         row[7], row[42] = stops.all, stops.exact
     raw = copies(pieces.raw_lines, lines.raw_lines, room)

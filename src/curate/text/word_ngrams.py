@@ -15,7 +15,8 @@ SHORTEST, LONGEST_TOP, LONGEST = 2, 4, 10
 """Sizes of n-grams: the most frequent one is sought up to ``LONGEST_TOP``, repeated ones above."""
 
 _TOP_WORDS, _LONGEST_TOP, _COVERED, _WEIGHT = 9, 12, 15, 21  # places in what `ngram_characters` finds
-_COMMON, _COMMON_WORDS = 27, 30
+_COMMON, _COMMON_WORDS, _COPIED = 27, 30, 33
+_FIRST_SEEN = 1 << 31  # of a count: an n-gram of the kind has come by
 
 
 @inner
@@ -47,9 +48,9 @@ def ngram_characters(
         n: words used.
         scratch: room for ``n`` elements.
         details: whether to fill what is said to be in detail.
-        found: out, 33 values: most frequent 2-, 3-, 4-gram, repeated 5- to 10-gram; most frequent one without
+        found: out, 39 values: most frequent 2-, 3-, 4-gram, repeated 5- to 10-gram; most frequent one without
             spaces (3), the longest such (3), words in recurring 5- to 10-grams (6), recurring n-grams (6); most
-            common 2-, 3-, 4-gram, the same without spaces (3).
+            common 2-, 3-, 4-gram, the same without spaces (3); copied 5- to 10-grams, with spaces (6).
     """
     found[:] = 0
     candidates = n
@@ -77,10 +78,11 @@ def ngram_characters(
             found[_LONGEST_TOP + place] = longest * most
             _note_common(length, size, most, found)
         else:
-            found[place] = _repeated(words, size, scratch, candidates)
             if details:
-                place -= LONGEST_TOP - SHORTEST + 1
-                found[_COVERED + place], found[_WEIGHT + place] = _covered(words, size, scratch, candidates)
+                number = place - (LONGEST_TOP - SHORTEST + 1)
+                found[_COPIED + number] = _copied(words, size, scratch, candidates)
+                found[_COVERED + number], found[_WEIGHT + number] = _covered(words, size, scratch, candidates)
+            found[place] = _repeated(words, size, scratch, candidates)
 
 
 @inner
@@ -188,6 +190,24 @@ def _covered(words: Words, size: int, scratch: Scratch, candidates: int) -> tupl
         covered += _length(words, fresh, begin + size - fresh)
         free = begin + size
     return covered, weight
+
+
+@inner
+def _copied(words: Words, size: int, scratch: Scratch, candidates: int) -> int:
+    """Code points of the words that lie in an n-gram seen before, with a space between two of them."""
+    table = scratch.table
+    characters = free = 0
+    for i in range(candidates):
+        begin, slot = scratch.begins[i], scratch.slots[i]
+        if not table[slot] & uint64(_FIRST_SEEN):
+            table[slot] |= uint64(_FIRST_SEEN)
+            continue
+        fresh = max(begin, free)
+        characters += _length(words, fresh, begin + size - fresh) + min(begin + size - fresh, size - 1)
+        free = begin + size
+    for i in range(candidates):
+        table[scratch.slots[i]] &= ~uint64(_FIRST_SEEN)
+    return characters
 
 
 @inner

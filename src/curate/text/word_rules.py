@@ -18,7 +18,7 @@ from curate.text.bits import address
 from curate.text.codepoints import CODE_POINTS
 from curate.text.hashes import hashed, mix64
 from curate.text.kernel import kernel
-from curate.text.patterns import INFIX, PREFIX, SUFFIX, WHOLE, Kind, compiled
+from curate.text.patterns import INFIX, PREFIX, SUFFIX, WHOLE, Kind, compiled, written_set
 
 _READ = {"prefixes": PREFIX, "suffixes": SUFFIX, "infixes": INFIX, "whole": WHOLE}
 JOINS = 1 << 63
@@ -222,12 +222,12 @@ def _sets() -> dict[str, str]:
     upper += map(ord, _CASED.upper())
     uncased = [code_point for first, last in _UNCASED for code_point in range(first, last + 1)]
     return {
-        "LOWER": _written([*lower, *uncased]),
-        "UPPER": _written([*upper, *uncased]),
-        "ALPHA": _written([*lower, *upper, *uncased, 0x1BB, 0x1C5, 0x1C8, 0x1CB, 0x1F2]),
-        "ICON": _written(icons),
-        "ICON_BUT_DEGREE": _written(one for one in icons if one != ord("°")),
-        "WORD": _written(word),
+        "LOWER": written_set([*lower, *uncased]),
+        "UPPER": written_set([*upper, *uncased]),
+        "ALPHA": written_set([*lower, *upper, *uncased, 0x1BB, 0x1C5, 0x1C8, 0x1CB, 0x1F2]),
+        "ICON": written_set(icons),
+        "ICON_BUT_DEGREE": written_set(one for one in icons if one != ord("°")),
+        "WORD": written_set(word),
         "WIDE": "A-Za-z0-9\xa1-\uffff",
         "COMBINING": "\u0300-\u036f",
     }
@@ -238,14 +238,3 @@ def _known_latin(code_point: int) -> bool:
     return name.startswith("FULLWIDTH LATIN") or (
         name.startswith("LATIN") and (code_point <= _LATIN or 0xAB30 <= code_point <= 0xAB64) and code_point != 0x2184
     )
-
-
-def _written(code_points: Any) -> str:
-    """A set as between ``[`` and ``]``."""
-    ranges: list[list[int]] = []
-    for one in sorted(set(code_points)):
-        if ranges and one == ranges[-1][1] + 1:
-            ranges[-1][1] = one
-        else:
-            ranges.append([one, one])
-    return "".join(f"\\{chr(first)}-\\{chr(last)}" for first, last in ranges)

@@ -73,6 +73,9 @@ class QualitySettings(_Limits, frozen=True):
     """``unicode``: words between white space, and each letter of scripts without spaces; ``(see don't).`` is two words.
     ``spaces``: between white space in every script, as Dolma and NeMo Curator have them. ``spacy``: as spaCy's
     tokenizer of the language cuts, as datatrove has them: ``( see do n't ) .`` are six."""
+    ngram_words: Literal["words", "segments"] = "words"
+    """Words of which n-grams are made: those of ``words``, or by Unicode's rules (UAX 29) without punctuation, as DCLM
+    and OLMo 3 have them in n-grams alone: ``(see don't).`` is two words, ``see`` and ``don't``."""
     languages: dict[str, LanguageLimits] = msgspec.field(default_factory=dict)
     """BCP 47 primary subtag → the limits of that language, where it has others."""
 

@@ -106,6 +106,13 @@ def _recurring(n: int) -> Signal:
     return _share(f"recurring_{n}gram", definition, f"{REDPAJAMA}; {DCLM}", "details")
 
 
+def _copied(n: int) -> Signal:
+    definition = (
+        f"characters in words of {n}-grams seen before, each word once, with a space between two, of the whole text"
+    )
+    return _share(f"copied_{n}gram", definition, NEMO, "details")
+
+
 def _weight(n: int) -> Signal:
     definition = f"characters in {n}-grams that occur more than once, of those in all {n}-grams (a word counts in each)"
     return _share(f"recurring_{n}gram_weight", definition, DOLMA, "details")
@@ -137,6 +144,16 @@ _BASE = (
     _count(
         "exact_stop_words",
         "as `stop_words`, of those in lower case without punctuation beside them",
+        "datatrove 0.10.1, GopherQualityFilter",
+    ),
+    _share(
+        "all_bullet_lines",
+        "lines, blank ones too, that begin with • or - behind white space, of all",
+        "datatrove 0.10.1, GopherQualityFilter",
+    ),
+    _share(
+        "all_ellipsis_lines",
+        "lines, blank ones too, that end with an ellipsis, of all",
         "datatrove 0.10.1, GopherQualityFilter",
     ),
 )
@@ -198,6 +215,9 @@ _DETAILS = (
         f"{DOLMA}; {NEMO}",
         "details",
     ),
+    _count("bare_words", "words that begin with no symbol", DCLM, "details"),
+    *(_copied(n) for n in range(5, 11)),
+    _share("sign_words", "words that are # or an ellipsis, be it in brackets, of all", NEMO, "details"),
 )
 
 _CHARACTERS = (
@@ -255,6 +275,12 @@ _LINES = (
         "verbatim_lines",
         "lines of code, mathematics and verse, of those that stay; null without `keep_code`",
         "",
+        "lines",
+    ),
+    _share(
+        "removed_bare_words",
+        "words in what is cut, of all that stand between white space and begin with no symbol",
+        DCLM,
         "lines",
     ),
 )

@@ -107,6 +107,8 @@ class Quality:
             cuts.tables,
         )
         values["mean_word_length"][cuts.by_letters] = np.nan
+        if self.settings.ngram_words == "segments":
+            values |= self._ngrams_of_segments(data, offsets)
         if "characters" in self.groups:
             values |= character_signals(data, offsets)
         edits = pa.array([[]] * batch.num_rows, EDITS)
@@ -124,6 +126,27 @@ class Quality:
         ]
         columns += [_column(score(values), pa.float64()), _languages(batch), edits]
         return pa.RecordBatch.from_arrays(columns, schema=pa.schema(list(self.adds.items())))
+
+    def _ngrams_of_segments(
+        self, data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]
+    ) -> dict[str, npt.NDArray[np.float64]]:
+        """Signals of n-grams of words by Unicode's rules."""
+        from curate.text.marks import splits_for
+        from curate.text.segments import segment_rules, word_segments
+        from curate.text.signals import DETAILS, GOPHER, NGRAMS, document_signals
+
+        splits = splits_for(len(data))
+        word_segments(data, offsets, segment_rules(), splits)
+        found = document_signals(
+            data,
+            offsets,
+            np.full(len(offsets) - 1, -1),
+            _stop_words(()),
+            DETAILS if "details" in self.groups else GOPHER,
+            splits,
+            apart=True,
+        )
+        return {name: found[name] for name in NGRAMS if name in found}
 
     def judge(self, measures: pa.RecordBatch) -> pa.Array:
         """Reasons of each document, in the order of the signals."""

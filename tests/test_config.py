@@ -1,12 +1,17 @@
 """Settings: layers, origins, and errors that say what to type."""
 
 import tomllib
+from contextlib import suppress
+from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+import curate
 from curate import config
-from curate.config import FIXED, default_file, load
+from curate.config import FIXED, default_file, load, settings_class
 from curate.errors import ConfigError
 from curate.stages import stage_class, stage_names
 
@@ -70,6 +75,64 @@ def test_mistakes_are_named_with_their_line_and_a_remedy(tmp_path, text, message
     assert message in caught.value.message
     assert f"{file}{line}" in caught.value.where
     assert caught.value.hint == hint
+
+
+def test_a_seed_is_no_negative_number():
+    with pytest.raises(ConfigError, match="`run.seed` must be 0 or more, and less than 2.64, but is -1"):
+        load(None, {"run.seed": -1}, in_folder=False)
+
+
+DEFAULTS = (Path(curate.__file__).parent / "curate.toml").read_bytes()
+PIECES = [
+    *(b"\xef\xbb\xbf", b"\r\n", b"\r", b"\0", b"\x85", "\u2028".encode(), b"'''", b'"\\ud800"', b"# "),
+    *(
+        b"[run]\nseed = 1\n",
+        b"[run]\n",
+        b"run = 3\n",
+        b"[[run]]\n",
+        b'["run"]\n',
+        b"[ run ]\nworkers = -1\n",
+        b"a.b.c = 1\n",
+    ),
+    *(
+        b"seed = 0x10\n",
+        b"seed = inf\n",
+        b"seed = 2024-01-01\n",
+        b"seed = " + b"9" * 5000,
+        b"x = " + b"[" * 5000 + b"]" * 5000,
+    ),
+    *(b"[quality.lines]\nmin_words=3\n", b"quality.languages.de.min_words = 3\n", b'"quality"."min_words" = "3"\n'),
+    *(b"tool = 3\n", b"[tool]\ncurate = 3\n", b"[tool.curate.run]\nseed=3\n"),
+    *(DEFAULTS, DEFAULTS.replace(b"\n", b"\r\n"), DEFAULTS[:300], DEFAULTS.decode().encode("utf-16")),
+]
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    pieces=st.lists(st.sampled_from(PIECES) | st.binary(max_size=4), max_size=5),
+    name=st.sampled_from(["curate.toml", "pyproject.toml"]),
+)
+def test_a_settings_file_of_any_bytes_is_read_or_refused_by_name(pieces, name, tmp_path):
+    (tmp_path / name).write_bytes(b"".join(pieces))
+    with suppress(ConfigError):  # any other error fails the test
+        load(tmp_path / name)
+
+
+VALUES = ["-1", "0", "1.5", "nan", "-inf", "1e400", "true", "''", "'x'", "[]", "[1]", "['']", "[[]]", "{}", "{a={b=1}}"]
+VALUES += ["2024-01-01", "10:00:00", "9" * 20]
+SETTINGS = [f"{name}.{key}" for name in (*FIXED, *stage_names()) for key in settings_class(name).__struct_fields__]
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(SETTINGS), st.sampled_from(["", ".x", ".en.min_words"]), st.sampled_from(VALUES)),
+        max_size=3,
+    )
+)
+def test_a_setting_of_any_value_is_taken_or_refused(given_values):
+    with suppress(ConfigError):  # any other error fails the test
+        load(None, {}, [f"{key}{more}={value}" for key, more, value in given_values], in_folder=False).resolved()
 
 
 def test_all_mistakes_are_reported_together(tmp_path):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -22,7 +23,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from curate.corpus import documents, quarantine
-from curate.corpus.input import InputFile, InputSettings, discover
+from curate.corpus.discover import discover
+from curate.corpus.input import InputFile, InputSettings
 from curate.corpus.inspect import inspect
 from curate.corpus.parts import cut
 from curate.corpus.reader import chunks
@@ -46,7 +48,7 @@ class Read(NamedTuple):
 def read(paths: Path | Sequence[Path], section: InputSettings | None = None, chunk_bytes: int = 1 << 20) -> Read:
     section = section or InputSettings()
     named = [str(path) for path in ([paths] if isinstance(paths, Path) else paths)]
-    files = inspect(discover(named, section).files, section, threads=2)
+    files = inspect(discover(named, section).files, section, threads=2).files
     found: list[dict[str, Any]] = []
     quarantined: list[dict[str, Any]] = []
     for strand in cut(files, section.part_bytes):
@@ -106,13 +108,27 @@ CASES = {
     "a number": Case(PLAIN, shard(b"3"), 99, {"not_an_object": 1}),
     "blank lines": Case(PLAIN, shard(b"\n  \t\r"), 99, {}),
     "Latin-1 text": Case(PLAIN, shard('{"text": "café"}'.encode("latin-1")), 99, {"undecodable": 1}),
-    "Latin-1 metadata": Case(
-        PLAIN, shard('{"text": "a", "town": "Orléans"}'.encode("latin-1")), 99, {"undecodable": 1}
-    ),
-    "Latin-1 key": Case(PLAIN, shard('{"text": "a", "é": 1}'.encode("latin-1")), 99, {"undecodable": 1}),
+    "Latin-1 metadata": Case(PLAIN, shard('{"text": "a", "town": "Orléans"}'.encode("latin-1")), 100, {}),
+    "Latin-1 key": Case(PLAIN, shard('{"text": "a", "é": 1}'.encode("latin-1")), 100, {}),
     "encoded surrogate": Case(PLAIN, shard(b'{"text": "\xed\xa0\x80"}'), 99, {"undecodable": 1}),
     "escaped surrogate": Case(PLAIN, shard(rb'{"text": "half \ud83d"}'), 99, {"undecodable": 1}),
-    "NaN": Case(PLAIN, shard(b'{"text": "a", "score": NaN}'), 99, {"bad_json": 1}),
+    "NaN": Case(PLAIN, shard(b'{"text": "a", "score": NaN}'), 100, {}),
+    "NaN for a text": Case(PLAIN, shard(b'{"text": NaN, "score": 1}'), 99, {"bad_json": 1}),
+    "surrogate in metadata": Case(PLAIN, shard(rb'{"text": "a", "k": "half \ud83d"}'), 100, {}),
+    "surrogate in a key": Case(PLAIN, shard(rb'{"text": "a", "\ud83d": 1}'), 100, {}),
+    "deep metadata": Case(PLAIN, shard(b'{"text": "a", "x": ' + b"[" * 10**5 + b"]" * 10**5 + b"}"), 100, {}),
+    "brackets crossed": Case(PLAIN, shard(b'{"text": "a", "x": [{]}}'), 99, {"bad_json": 1}),
+    "a million digits": Case(PLAIN, shard(b'{"text": "a", "x": ' + b"7" * 10**6 + b"}"), 100, {}),
+    "beyond numbers": Case(PLAIN, shard(b'{"text": "a", "x": [1e999, -1e-999]}'), 100, {}),
+    "zeros in front": Case(PLAIN, shard(b'{"text": "a", "zip": 01234}'), 100, {}),
+    "a key twice": Case(PLAIN, shard(b'{"text": "a", "k": 1, "k": 2}'), 100, {}),
+    "an empty key": Case(PLAIN, shard(b'{"text": "a", "": {"": 1}}'), 100, {}),
+    "a number for a key": Case(PLAIN, shard(b'{"text": "a", 1: 2}'), 99, {"bad_json": 1}),
+    "odd id": Case(PLAIN, shard(b'{"text": "a", "id": "caf\xe9", "source": "\\ud800"}'), 100, {}),
+    "id of NaN": Case(PLAIN, shard(b'{"text": "a", "id": NaN}'), 100, {}),
+    "null bytes": Case(PLAIN, shard(bytes(1000)), 99, {"bad_json": 1}),
+    "mark in the middle": Case(PLAIN, shard(b"\xef\xbb\xbf" + record(50)), 100, {}),
+    "two files with marks": Case(PLAIN, (b"\xef\xbb\xbf" + shard()) * 2, 200, {}),
     "too deep": Case(PLAIN, shard(b'{"text": "a", "x": ' + b"[" * 100_000), 99, {"bad_json": 1}),
     "gzip truncated": Case(GZIP, gzip.compress(shard(), mtime=0)[:-200], range(1, 100), {"truncated_file": 1}),
     "gzip without its end mark": Case(GZIP, gzip.compress(shard())[:-8], 100, {"truncated_file": 1}),
@@ -138,7 +154,7 @@ CASES = {
     "gz name, plain text": Case(GZIP, shard(), 100, {}),
     "gz name, zstd inside": Case(GZIP, zstandard.compress(shard()), 100, {}),
     "plain name, gzip inside": Case(PLAIN, gzip.compress(shard()), 100, {}),
-    "gz name, something else": Case(GZIP, bz2.compress(shard()), 0, {"corrupt_file": 1}),
+    "gz name, something else": Case(GZIP, bz2.compress(shard()), 0, {"other_format": 1}),
     "zero bytes": Case(PLAIN, b"", 0, {}),
     "empty gz": Case(GZIP, gzip.compress(b""), 0, {}),
     "zero bytes named gz": Case(GZIP, b"", 0, {}),
@@ -221,7 +237,7 @@ def test_dotted_fields_are_taken_out_of_their_objects(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("first", "guess"),
     [
-        ({"content": "c", "text": "t", "_id": 1, "dataset": "x"}, ("text", "_id", "dataset")),
+        ({"summary": "c", "text": "t", "_id": 1, "dataset": "x"}, ("text", "_id", "dataset")),
         ({"raw_content": "c", "title": "a longer title"}, ("raw_content", "", "")),
         (
             {"id": "a much longer id than text", "url": "https://example.org/long", "story": "s"},
@@ -315,7 +331,7 @@ def test_bytes_in_string_columns_spoil_no_document(tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": ["x", "y"], "id": bad, "name": bad, "tags": lists}), tmp_path / "a.parquet")
     first, second = read(tmp_path).documents
     assert (first["id"], second["id"]) == ("\ufffd", "b")
-    assert json.loads(first["metadata"]) == {"name": "\ufffd", "tags": "\ufffd"}
+    assert json.loads(first["metadata"]) == {"name": "\ufffd", "tags": ["\ufffd"]}
     assert json.loads(second["metadata"]) == {"name": "b", "tags": ["b"]}
 
 
@@ -323,7 +339,7 @@ def test_parquet_without_text_is_refused_before_the_run(tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": [1, 2], "n": [3, 4]}), tmp_path / "a.parquet")
     with pytest.raises(InputError, match="text"):
         read(tmp_path)
-    with pytest.raises(InputError, match="its columns are text, n"):
+    with pytest.raises(InputError, match="no field `content`; its fields are text, n"):
         read(tmp_path, InputSettings(text="content"))
 
 
@@ -364,7 +380,7 @@ def test_a_file_that_vanishes_or_changes_is_quarantined(tmp_path: Path) -> None:
     for name in ("a.jsonl", "b.jsonl"):
         (tmp_path / name).write_bytes(shard())
     section = InputSettings()
-    files = inspect(discover([str(tmp_path)], section).files, section, 1)
+    files = inspect(discover([str(tmp_path)], section).files, section, 1).files
     (tmp_path / "a.jsonl").unlink()
     (tmp_path / "b.jsonl").write_bytes(shard() + record(100))
     [strand] = cut(files, section.part_bytes)
@@ -424,8 +440,12 @@ def test_folders_globs_and_files_name_each_file_once(tmp_path: Path) -> None:
     section = InputSettings()
     folder = discover([str(tmp_path / "a")], section)
     assert [file.name for file in folder.files] == ["b/y.md", "x.jsonl"]
-    assert folder.hidden == 2
-    assert {Path(skipped.path).name for skipped in folder.skipped} == {"t.csv", "broken.md"}
+    assert {(skipped.path, skipped.kind) for skipped in folder.skipped} == {
+        (".git", "hidden"),
+        (".hidden.jsonl", "hidden"),
+        ("broken.md", "irregular"),
+        ("t.csv", "format"),
+    }
     both = discover([str(tmp_path / "a"), str(tmp_path / "**" / "*.jsonl"), str(tmp_path / "c" / "v.txt")], section)
     assert [file.name for file in both.files] == ["a/b/y.md", "a/x.jsonl", "c/v.txt"]
 
@@ -451,3 +471,55 @@ def test_a_name_that_is_not_text_is_readable(tmp_path: Path) -> None:
 def test_settings_are_validated() -> None:
     with pytest.raises(ValueError, match=r"`input.part_bytes` must be at least 1 byte, but is 0"):
         InputSettings(part_bytes=0)
+
+
+@pytest.mark.parametrize(
+    ("line", "detail"),
+    [
+        (b'{"id": 8, "text": null}', "`text` is null"),
+        (b'{"id": 8, "n": 1}', "no `text` among id, n"),
+        (b"{}", "no `text` among no fields"),
+        (b'{"text": 7}', "Expected str, got int"),
+    ],
+)
+def test_a_record_without_text_is_told_what_it_has(line: bytes, detail: str, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(shard(line))
+    assert read(tmp_path).quarantined[0]["detail"] == detail
+
+
+def test_what_stands_beside_the_text_costs_no_document(tmp_path: Path) -> None:
+    lines = [
+        rb'{"text": "\ud83d\ude00", "k": ["\ud83d \\ud83d \ud83d\ude00", NaN, 1.10], "page": {"n": -Infinity}}',
+        b'{"text": "a", "k": "caf\xe9", "\xe9": 1e999, "id": "\xe9"}',
+        b'{"text": "a", "k": ' + b"[" * 200 + b"]" * 200 + b', "url": "https://example.org"}',
+    ]
+    (tmp_path / "a.jsonl").write_bytes(b"\n".join(lines))
+    found = read(tmp_path).documents
+    assert [document["text"] for document in found] == ["😀", "a", "a"]
+    assert found[0]["metadata"] == r'{"k":["\ufffd \\ud83d \ud83d\ude00", "NaN", 1.10],"page":{"n": "-Infinity"}}'
+    assert json.loads(found[1]["metadata"]) == {"k": "caf\ufffd", "\ufffd": "1e999"}
+    assert found[1]["id"] == "\ufffd"
+    assert json.loads(found[2]["metadata"]) == {"k": "[" * 200 + "]" * 200, "url": "https://example.org"}
+    urls = pl.Series([document["metadata"] for document in found]).str.json_path_match("$.k")
+    assert not urls.is_null().any()  # whoever looks into the metadata finds all of it
+
+
+def test_a_text_in_an_object_beside_odd_values_is_read(tmp_path: Path) -> None:
+    section = InputSettings(text="page.body", id="page.id")
+    lines = [
+        b'{"page": {"body": "one", "n": NaN, "id": 7}}',
+        rb'{"page": {"body": "half \ud83d", "n": NaN}}',
+        b'{"page": {"body": "caf\xe9"}}',
+        b'{"page": {"n": NaN}}',
+    ]
+    (tmp_path / "a.jsonl").write_bytes(b"\n".join(lines))
+    outcome = read(tmp_path, section)
+    assert [(document["id"], document["text"]) for document in outcome.documents] == [("7", "one")]
+    assert json.loads(outcome.documents[0]["metadata"]) == {"page": {"n": "NaN"}}
+    assert [entry["reason"] for entry in outcome.quarantined] == ["undecodable", "undecodable", "bad_json"]
+
+
+@pytest.mark.parametrize(("field", "detail"), [("a.b", "`a.b` is null"), ("a.c", "no `a.c` among a, n")])
+def test_a_null_in_an_object_is_told_from_none(field: str, detail: str, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b'{"a": {"b": "x", "c": "y"}, "n": 1}\n{"a": {"b": null}, "n": 1}\n')
+    assert read(tmp_path, InputSettings(text=field)).quarantined[0]["detail"] == detail

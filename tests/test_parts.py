@@ -14,7 +14,8 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.corpus.input import InputFile, InputSettings, discover
+from curate.corpus.discover import discover
+from curate.corpus.input import InputFile, InputSettings
 from curate.corpus.inspect import inspect
 from curate.corpus.parts import Part, Strand, cut
 from curate.corpus.reader import chunks
@@ -116,7 +117,7 @@ def corpus(folder: Path) -> list[dict[str, object]]:
 
 def strands(folder: Path, part_bytes: int) -> tuple[Strand, ...]:
     section = InputSettings(part_bytes=part_bytes)
-    return cut(inspect(discover([str(folder)], section).files, section, 2), part_bytes)
+    return cut(inspect(discover([str(folder)], section).files, section, 2).files, part_bytes)
 
 
 def rows_of(strand: Strand, wanted: frozenset[int], chunk_bytes: int) -> dict[int, list[tuple[str, int, str]]]:

@@ -55,6 +55,8 @@ class RunSettings(Settings, frozen=True):
     def __post_init__(self) -> None:
         if self.workers < 0:
             raise ValueError(f"`run.workers` must be 0 (all cores) or more, but is {self.workers}")
+        if not 0 <= self.seed < 2**64:
+            raise ValueError(f"`run.seed` must be 0 or more, and less than 2^64, but is {self.seed}")
         memory_bytes(self.memory, total=1 << 34)
 
 

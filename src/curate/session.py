@@ -27,12 +27,13 @@ from rich.console import Console
 
 from curate.compiling import announced_compiling, load_compiler
 from curate.config import Config, load
-from curate.corpus.input import Skipped, discover
+from curate.corpus.discover import discover
 from curate.corpus.inspect import inspect
+from curate.corpus.notices import notices
 from curate.corpus.parts import cut
 from curate.engine.base import Interrupted
 from curate.engine.local import LocalEngine
-from curate.errors import ExitCode, InputError, Stopped, UserError
+from curate.errors import ExitCode, Stopped, UserError
 from curate.estimate import estimate
 from curate.events import Warned, Working
 from curate.outcome import manifest_of
@@ -97,18 +98,15 @@ class Session:
 
     def plan(self, config: Config, stages: tuple[Stage, ...]) -> Plan:
         """The checked plan: files found and looked at, parts cut."""
-        found = discover(list(self.paths), config.input)
-        if not found.files:
-            raise InputError(_nothing_to_read(self.paths, found.skipped), hint="curate run --help")
-        output = Path(self.output).resolve()  # a run directory inside the corpus is not part of the corpus
-        outside = [file for file in found.files if not Path(file.path).resolve().is_relative_to(output)]
-        files = inspect(outside, config.input, config.run.workers or os.cpu_count() or 1)
+        _check_name(self.output)
+        found = discover(list(self.paths), config.input, self.output)
+        files, without_text = inspect(found.files, config.input, config.run.workers or os.cpu_count() or 1)
         strands = cut(files, config.input.part_bytes)
         return make_plan(
             config,
             stages,
             files,
-            found.skipped,
+            (*found.skipped, *without_text),
             strands,
             limit=self.limit,
             against=earlier_runs(config.input.against, self.output),
@@ -120,7 +118,7 @@ class Session:
         config = self.config()
         plan = self.plan(config, self.stages(config))
         engine = local_engine(config)
-        notes = [*_file_notes(plan), *_setting_notes(plan), *_stage_notes(plan.stages)]
+        notes = [*notices(plan.files, plan.skipped), *_setting_notes(plan), *_stage_notes(plan.stages)]
         guess = estimate(plan, engine.workers)
         engine.close()
         if json:
@@ -198,7 +196,7 @@ class Session:
             import_module("curate.report.page")
             pa.array([0])  # the first list has pyarrow import pandas, where there is one: 0.2 s
             compiler.result()
-            return plan, [*_file_notes(plan), *_setting_notes(plan), *notes.result()]
+            return plan, [*notices(plan.files, plan.skipped), *_setting_notes(plan), *notes.result()]
 
     def _stopped_early(self) -> Stopped:
         return Stopped("stopped before the first document was read; nothing was written", hint=self.command_line())
@@ -249,7 +247,7 @@ class Session:
         for flag, names in (("--only", self.only), ("--skip", self.skip)):
             for name in names:
                 words += [flag, name]
-        return shlex.join(words)
+        return os.fsencode(shlex.join(words)).decode("utf-8", "backslashreplace")  # names may be no text
 
     def _refuse_other_corpus(self, plan: Plan, directory: RunDirectory) -> None:
         """A run directory whose files are all unknown to this plan holds someone else's work."""
@@ -270,26 +268,15 @@ class Session:
             )
 
 
-def _nothing_to_read(paths: Sequence[str], skipped: Sequence[Skipped]) -> str:
-    where = ", ".join(f"`{path}`" for path in paths)
-    if not skipped:
-        return f"{where} holds no files"
-    return f"{where} holds nothing to read: `{skipped[0].path}` was skipped ({skipped[0].why})"
-
-
-def _file_notes(plan: Plan) -> list[Warned]:
-    """What the user should know of the files before the first document: skipped and empty ones."""
-    notes = []
-    unread = [skipped for skipped in plan.skipped if not Path(skipped.path).name.upper().startswith(_ABOUT_A_FOLDER)]
-    if unread:
-        first = unread[0]
-        others = f" and {len(unread) - 1:,} more" if len(unread) > 1 else ""
-        notes.append(Warned(f"skipped `{first.path}`{others}: {first.why}"))
-    empty = [file for file in plan.files if file.empty]
-    if empty:
-        others = f" and {len(empty) - 1:,} more" if len(empty) > 1 else ""
-        notes.append(Warned(f"`{empty[0].name}`{others} is empty"))
-    return notes + [Warned(f"`{file.name}`: {file.note}") for file in plan.files if file.note][:5]
+def _check_name(output: str) -> None:
+    """The output folder has a name that libraries and ``run.json`` can write."""
+    if not output.strip():
+        raise UserError("the name of the output folder is empty", hint="curate run … -o curated")
+    try:
+        output.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(output).decode("utf-8", "backslashreplace")
+        raise UserError(f"the name of the output folder `{shown}` is not UTF-8", hint="-o curated") from None
 
 
 def _setting_notes(plan: Plan) -> list[Warned]:
@@ -347,8 +334,6 @@ def _stopped(directory: RunDirectory, face: Face, why: str, command: str) -> Sto
     )
 
 
-_ABOUT_A_FOLDER = ("README", "LICENSE", "NOTICE")
-"""Files of other formats that nobody expects to be read; the report lists them all the same."""
 
 
 def redraw(

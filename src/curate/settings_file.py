@@ -46,6 +46,9 @@ def leaves(tree: Tree, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:
     """The tree of ``section.key`` → value.
 
+    Raises:
+        ConfigError: a value is to be a table as well.
+
     Example:
         >>> nested({"quality.min_words": 50, "quality.lines.min_words": 3})
         {'quality': {'min_words': 50, 'lines': {'min_words': 3}}}
@@ -54,8 +57,11 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in values.items():
         *tables, name = key.split(".")
         inner = tree
-        for table in tables:
+        for number, table in enumerate(tables, 1):
             inner = inner.setdefault(table, {})
+            if not isinstance(inner, dict):
+                above = ".".join(tables[:number])
+                raise ConfigError(f"`{above}` is set to {inner!r}, and `{key}` takes it for a table")
         inner[name] = value
     return tree
 
@@ -85,17 +91,29 @@ def read_layer(file: Path, prefix: str = "", name: str = "") -> Layer:
     Raises:
         ConfigError: the file is not there, cannot be read, or is not TOML.
     """
+    source_bytes, tree = b"", dict[str, Any]()
     try:
-        source = file.read_bytes().decode("utf-8-sig")
+        if not file.is_file() and file.exists():  # a folder, or a pipe that would be waited for
+            raise ConfigError(f"`{file}` is not a file", hint="curate init writes one")
+        source_bytes = file.read_bytes()
+        source = source_bytes.decode("utf-8-sig")
         tree = tomllib.loads(source)
     except FileNotFoundError:
         raise ConfigError(f"there is no file `{file}`", hint="curate init writes one") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"`{file}` cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
+    except UnicodeDecodeError as error:
+        wide = source_bytes.startswith((b"\xff\xfe", b"\xfe\xff"))
+        what = "is UTF-16" if wide else f"is no text: byte {error.start:,} is not UTF-8"
+        raise ConfigError(f"`{file}` {what}", where=str(file), hint="save it as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(
+            f"`{file}` cannot be read: {error.strerror or error}", hint="curate init writes one"
+        ) from error
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError is one; so is a number of too many digits
         raise ConfigError(f"`{file}` is not valid TOML: {error}", where=str(file)) from error
     for table in prefix.split(".")[:-1]:
-        tree = tree.get(table, {})
+        tree = tree.get(table, {}) if isinstance(tree, Mapping) else {}
+    if not isinstance(tree, Mapping):
+        raise ConfigError(f"`{prefix.removesuffix('.')}` in `{file}` is {tree!r}, not a table", where=str(file))
     return Layer(tree, name or str(file), _lines(source, str(file), prefix))
 
 
@@ -107,9 +125,10 @@ def toml_value(text: str) -> Any:
         (0.7, ['en', 'fr'], 'gopher')
     """
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        tree = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
         return text
+    return tree["value"] if len(tree) == 1 else text
 
 
 def _lines(source: str, file: str, prefix: str) -> dict[str, str]:

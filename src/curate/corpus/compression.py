@@ -6,6 +6,7 @@ any text. Memory stays bounded whatever the compression ratio.
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
@@ -15,6 +16,8 @@ from zlib_ng import zlib_ng
 from curate.corpus.input import Compression, InputFile
 from curate.corpus.quarantine import Damaged
 
+READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+"""How files are opened: what has become a pipe meanwhile is not waited for."""
 STORED_STEP = 64 * 1024
 """Compressed bytes read at a time; compressed files are cut into parts at multiples of it."""
 
@@ -61,7 +64,7 @@ def blocks(file: InputFile, start: int, stop: int, size: int) -> Iterator[Block]
         Damaged: the file cannot be opened, changed since it was inspected, is truncated or corrupt.
     """
     try:
-        handle = os.open(file.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        handle = os.open(file.path, READ)
     except OSError as error:
         raise Damaged("unreadable_file", str(error.strerror)) from error
     try:
@@ -78,7 +81,10 @@ def blocks(file: InputFile, start: int, stop: int, size: int) -> Iterator[Block]
 
 def _stored(handle: int, file: InputFile, start: int, stop: int, size: int) -> Iterator[Block]:
     try:
-        now = os.fstat(handle).st_size
+        found = os.fstat(handle)
+        now = found.st_size
+        if not stat.S_ISREG(found.st_mode):
+            raise Damaged("unreadable_file", "it is no file any more")
         if now != file.size:
             raise Damaged("unreadable_file", f"the file had {file.size} bytes when the run began, and has {now} now")
         if start:

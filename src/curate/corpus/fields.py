@@ -1,21 +1,26 @@
-"""Which field holds the text, the id and the source, when the user did not say.
+"""What fields the records of a file have, seen in some of them: names, kinds, and how long their texts are."""
 
-The guess looks at the names first and at the first records second, and is always told to the user.
-"""
-
-from collections.abc import Collection, Mapping
+import json
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
 from curate.corpus.input import InputSettings
 
-TEXT_NAMES = ("text", "content", "raw_content", "body", "document", "article", "page_content", "passage")
 ID_NAMES = ("id", "_id", "doc_id", "document_id", "docid", "uuid", "guid")
 SOURCE_NAMES = ("source", "dataset", "subset")
 
-_NEVER_TEXT = frozenset({*ID_NAMES, *SOURCE_NAMES, "url", "uri", "date", "timestamp"})
-_RECORDS = 20  # enough to meet every usual field; more would read more of a file than its first lines
+_DEEPEST = 3  # names in a dotted path that may be the text
+_TURN = ({"role", "content"}, {"from", "value"})
+_KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
+    (str, "text"),
+    (bool, "true or false"),
+    ((int, float), "numbers"),
+    (list, "lists"),
+    (dict, "objects"),
+    (type(None), "null"),
+)
 
 
 class Fields(NamedTuple):
@@ -27,61 +32,148 @@ class Fields(NamedTuple):
     guessed: frozenset[str]
 
 
-def resolve(settings: InputSettings, names: Collection[str], string_lengths: Mapping[str, int]) -> Fields:
-    """The fields of one file: those set by the user, the others guessed.
+class Schema(NamedTuple):
+    """The fields of a file; files of one schema share one."""
+
+    names: tuple[str, ...]
+    """All fields of the records themselves."""
+    texts: tuple[str, ...]
+    """Those that hold strings, dotted where they stand in objects."""
+    lists: tuple[str, ...]
+    """Those that hold lists with strings in them, however deep."""
+    chats: tuple[str, ...]
+    """Lists of turns, each with a role and a content."""
+    kinds: tuple[str, ...]
+    """Of each name, what it holds."""
+
+
+class Lengths(NamedTuple):
+    """How much text a field holds, over some records."""
+
+    records: int = 0
+    """In which it was seen."""
+    characters: int = 0
+    words: int = 0
+    """Records in which it is more than one run of ASCII letters, digits and signs, as ids, links and labels are."""
+
+    def plus(self, other: "Lengths") -> "Lengths":
+        """Both together."""
+        return Lengths(self.records + other.records, self.characters + other.characters, self.words + other.words)
+
+    @property
+    def mean(self) -> float:
+        """Characters of a record."""
+        return self.characters / max(1, self.records)
+
+
+class Seen:
+    """Gathers what the records of a file hold.
 
     Args:
-        settings: the section ``[input]``.
-        names: all top-level fields seen.
-        string_lengths: for each field that holds strings, the length of all values seen.
-
-    Example:
-        >>> resolve(InputSettings(), ["id", "title", "story"], {"title": 9, "story": 4000})[:3]
-        ('story', 'id', '')
+        wanted: the field that is the text, where the user said so: however deep, it is looked for.
+        kinds: what is known of the fields beforehand.
+        texts: names of fields that hold strings.
     """
-    text = settings.text or _guess_text(string_lengths)
-    named_id = settings.id or next((name for name in ID_NAMES if name in names), "")
-    source = settings.source or next((name for name in SOURCE_NAMES if name in names), "")
-    found = {"text": text, "id": named_id, "source": source}
-    guessed = frozenset(key for key, name in found.items() if name and not getattr(settings, key))
-    return Fields(text, named_id, source, guessed)
 
+    def __init__(self, wanted: str = "", kinds: Mapping[str, str] | None = None, texts: Iterable[str] = ()) -> None:
+        self.records = 0
+        self.kinds = dict(kinds or {})
+        self._wanted = wanted
+        self.lengths: dict[str, Lengths] = dict.fromkeys(texts, Lengths())
+        self.lists: dict[str, Lengths] = {}
+        self.chats: dict[str, None] = {}
 
-def of_json_lines(head: bytes, settings: InputSettings) -> Fields:
-    """The fields of a file of JSON lines, from the records in its first bytes.
-
-    Example:
-        >>> of_json_lines(b'{"doc_id": 7, "content": "some text"}', InputSettings())[:2]
-        ('content', 'doc_id')
-    """
-    names: dict[str, None] = {}
-    lengths: dict[str, int] = {}
-    for record in json_objects(head):
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Look at one record."""
+        self.records += 1
+        if self._wanted and isinstance(value_at(record, self._wanted), str):
+            self.lengths.setdefault(self._wanted, Lengths())
         for name, value in record.items():
-            names[name] = None
-            if isinstance(value, str):
-                lengths[name] = lengths.get(name, 0) + len(value)
-    return resolve(settings, names, lengths)
+            if self.kinds.get(name, "null") == "null":
+                self.kinds[name] = next(kind for types, kind in _KINDS if isinstance(value, types))
+            self._look(name, value, 1)
+
+    def schema(self) -> Schema:
+        """The fields seen so far."""
+        return Schema(
+            tuple(self.kinds), tuple(self.lengths), tuple(self.lists), tuple(self.chats), tuple(self.kinds.values())
+        )
+
+    def _look(self, name: str, value: Any, depth: int) -> None:
+        if isinstance(value, str):
+            one = Lengths(1, len(value), _is_worded(value))
+            self.lengths[name] = self.lengths.get(name, Lengths()).plus(one)
+        elif isinstance(value, list):
+            if _is_chat(value):
+                self.chats[name] = None
+            characters = _characters(value)
+            if characters:
+                self.lists[name] = self.lists.get(name, Lengths()).plus(Lengths(1, characters))
+        elif isinstance(value, dict) and depth < _DEEPEST and "." not in name.rpartition(".")[2]:
+            for inner, one in value.items():
+                if "." not in inner:
+                    self._look(f"{name}.{inner}", one, depth + 1)
 
 
-def json_objects(head: bytes) -> list[dict[str, Any]]:
-    """The first objects among the lines of ``head``; anything else is passed over."""
-    found: list[dict[str, Any]] = []
-    for line in head.split(b"\n"):
+def value_at(record: Mapping[str, Any], path: str) -> Any:
+    """The value under a name, else at a dotted path; None where there is none.
+
+    Example:
+        >>> value_at({"page": {"body": "b"}}, "page.body"), value_at({"a.b": 1}, "a.b"), value_at({"a": 1}, "a.b")
+        ('b', 1, None)
+    """
+    first, dot, rest = path.partition(".")
+    if path in record:
+        return record[path]
+    inner = record.get(first)
+    return value_at(inner, rest) if dot and isinstance(inner, dict) else None
+
+
+def labels(settings: InputSettings, names: Collection[str]) -> tuple[str, str]:
+    """The fields of id and source: those set by the user, else the usual ones among ``names``.
+
+    Example:
+        >>> labels(InputSettings(id="key"), ["key", "id", "subset"])
+        ('key', 'subset')
+    """
+    named_id = settings.id or next((name for name in ID_NAMES if name in names), "")
+    return named_id, settings.source or next((name for name in SOURCE_NAMES if name in names), "")
+
+
+def json_object(line: bytes) -> dict[str, Any] | None:
+    """The object in a line; None if it is anything else, or cannot be read.
+
+    Example:
+        >>> json_object(b'{"n": NaN}'), json_object(b"[1]"), json_object(b"{")
+        ({'n': nan}, None, None)
+    """
+    try:
+        value = msgspec.json.decode(line)
+    except (ValueError, RecursionError):
         try:
-            record = msgspec.json.decode(line)
+            value = json.loads(line.decode(errors="replace"))
         except (ValueError, RecursionError):
-            continue
-        if isinstance(record, dict):
-            found.append(record)
-            if len(found) == _RECORDS:
-                break
+            return None
+    return value if isinstance(value, dict) else None
+
+
+def _is_chat(value: list[Any]) -> bool:
+    return bool(value) and all(isinstance(turn, dict) and any(keys <= turn.keys() for keys in _TURN) for turn in value)
+
+
+def _is_worded(text: str) -> bool:
+    return not text.isascii() or len(text.split(maxsplit=1)) > 1
+
+
+def _characters(value: Any) -> int:
+    """Characters of all strings of words in a value."""
+    waiting, found = [value], 0
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            found += len(one) if _is_worded(one) else 0
+        elif isinstance(one, list):
+            waiting += one
+        elif isinstance(one, dict):
+            waiting += one.values()
     return found
-
-
-def _guess_text(string_lengths: Mapping[str, int]) -> str:
-    for name in TEXT_NAMES:
-        if name in string_lengths:
-            return name
-    candidates = [(length, name) for name, length in string_lengths.items() if name not in _NEVER_TEXT]
-    return max(candidates)[1] if candidates else TEXT_NAMES[0]

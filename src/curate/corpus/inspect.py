@@ -12,18 +12,38 @@ from typing import NamedTuple
 import msgspec
 import xxhash
 
-from curate.corpus import fields, parquet
-from curate.corpus.compression import blocks, sniff
-from curate.corpus.input import InputFile, InputSettings, LineMark, Problem
-from curate.corpus.lines import BOM, Lines, count_newlines, runs, split
+from curate.corpus import parquet
+from curate.corpus.compression import READ, blocks, sniff
+from curate.corpus.fields import Seen, json_object
+from curate.corpus.input import InputFile, InputSettings, LineMark, Problem, Skipped
+from curate.corpus.lines import BOM, count_newlines
+from curate.corpus.magic import known_as
 from curate.corpus.quarantine import UNREADABLE, Damaged
+from curate.corpus.records import look, look_at_all
+from curate.corpus.resolve import resolve
+from curate.corpus.text_field import named_text
 
 _BLOCK = 1024 * 1024
 _HEAD_BYTES = 64 * 1024
 _FILES_PER_TASK = 256
 
 
-def inspect(files: Sequence[InputFile], settings: InputSettings, threads: int) -> tuple[InputFile, ...]:
+class Inspection(NamedTuple):
+    """What one read of every file told."""
+
+    files: tuple[InputFile, ...]
+    skipped: tuple[Skipped, ...]
+    """Files without the text."""
+
+
+class _Looked(NamedTuple):
+    """One file, and what of its records was seen; None where it has no records with fields, or none can be read."""
+
+    file: InputFile
+    seen: Seen | None = None
+
+
+def inspect(files: Sequence[InputFile], settings: InputSettings, threads: int) -> Inspection:
     """The files with everything known that one read of each can tell, in the order given.
 
     Args:
@@ -32,11 +52,12 @@ def inspect(files: Sequence[InputFile], settings: InputSettings, threads: int) -
         threads: how many files are read at once.
 
     Raises:
-        InputError: a Parquet file has no column of text, or not the one that was asked for.
+        InputError: no file has the text that was asked for, or more than one field of a file may be the text.
     """
     with ThreadPoolExecutor(threads, thread_name_prefix="inspect") as pool:
         done = pool.map(lambda task: [_inspected(file, settings) for file in task], _tasks(files))
-        return tuple(file for task in done for file in task)
+        looked = ((file, seen) for task in done for file, seen in task)
+        return Inspection(*resolve(looked, settings, lambda file: look_at_all(file, settings)))
 
 
 def _tasks(files: Sequence[InputFile]) -> Iterator[list[InputFile]]:
@@ -72,20 +93,32 @@ class _Scan(NamedTuple):
     marks: tuple[LineMark, ...]
 
 
-def _inspected(file: InputFile, settings: InputSettings) -> InputFile:
+def _inspected(file: InputFile, settings: InputSettings) -> _Looked:
     try:
         scan = _scan(file.path, min(_BLOCK, settings.part_bytes), lines=file.format in {"jsonl", "lines"})
     except OSError as error:
-        return msgspec.structs.replace(file, size=_size(file.path), problem=Problem(UNREADABLE, str(error.strerror)))
+        problem = Problem(UNREADABLE, str(error.strerror))
+        return _Looked(msgspec.structs.replace(file, size=_size(file.path), problem=problem))
     file = msgspec.structs.replace(
         file, size=scan.size, fingerprint=scan.fingerprint, empty=not scan.size, marks=scan.marks
     )
     if file.empty:
-        return file
+        return _Looked(file)
     try:
-        return _parquet(file, settings) if file.format == "parquet" else _text(file, scan.head, settings)
+        return _looked(file, scan.head, settings)
     except Damaged as damage:
-        return msgspec.structs.replace(file, problem=Problem(damage.reason, damage.detail))
+        return _Looked(msgspec.structs.replace(file, problem=Problem(damage.reason, damage.detail)))
+
+
+def _looked(file: InputFile, head: bytes, settings: InputSettings) -> _Looked:
+    """What the first bytes of a file, and some of its records, tell."""
+    is_parquet = head.startswith(b"PAR1")
+    if is_parquet and file.format != "parquet":
+        note = "is Parquet in spite of its name; read as that"
+        file = msgspec.structs.replace(file, format="parquet", compression="", marks=(), note=note)
+    if not is_parquet and (problem := _other_format(file, head)):
+        return _Looked(msgspec.structs.replace(file, problem=problem))
+    return _parquet(file, settings) if is_parquet else _text(file, head, settings)
 
 
 def _scan(path: str, step: int, *, lines: bool) -> _Scan:
@@ -93,7 +126,7 @@ def _scan(path: str, step: int, *, lines: bool) -> _Scan:
     digest = xxhash.xxh3_128()
     counter: _LineCounter | None = None
     head, size = b"", 0
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    handle = os.open(path, READ)
     try:
         while block := os.read(handle, _BLOCK):
             if not size:
@@ -127,21 +160,31 @@ class _LineCounter:
         self._size += len(block)
 
 
-def _parquet(file: InputFile, settings: InputSettings) -> InputFile:
-    layout = parquet.inspect(file, settings)
-    found = layout.fields
-    return msgspec.structs.replace(
+def _other_format(file: InputFile, head: bytes) -> Problem | None:
+    """What a file is that curate does not read, whatever its name."""
+    actual = "" if sniff(head) or _is_plain(head) else known_as(head)
+    if actual:
+        return Problem("other_format", f"this is {actual}; curate reads gzip, zstd, Parquet, JSON lines and text")
+    if head.startswith(b"version https://git-lfs.github.com/spec/") and file.format in {"jsonl", "parquet"}:
+        return Problem("other_format", "this is a pointer of Git LFS; `git lfs pull` fetches the file")
+    if file.format == "parquet":
+        return Problem("corrupt_file", "not readable as Parquet: its first bytes are not PAR1")
+    return None
+
+
+def _parquet(file: InputFile, settings: InputSettings) -> _Looked:
+    layout = parquet.inspect(file, look=lambda seen: not settings.text and not named_text(seen.schema()))
+    file = msgspec.structs.replace(
         file,
         row_groups=layout.row_groups,
         empty=not any(group.rows for group in layout.row_groups),
-        text=found.text,
-        id=found.id,
-        source=found.source,
-        guessed=found.guessed,
+        problem=layout.problem,
+        repeated=layout.repeated,
     )
+    return _Looked(file, None if file.empty or file.problem else layout.seen)
 
 
-def _text(file: InputFile, stored_head: bytes, settings: InputSettings) -> InputFile:
+def _text(file: InputFile, stored_head: bytes, settings: InputSettings) -> _Looked:
     """What the first bytes of a line or text file tell."""
     actual = sniff(stored_head)
     if actual != file.compression and (actual or _is_plain(stored_head)):
@@ -149,14 +192,20 @@ def _text(file: InputFile, stored_head: bytes, settings: InputSettings) -> Input
         file = msgspec.structs.replace(file, compression=actual, note=f"is {said} in spite of its name; read as that")
     head = _head(file) if file.compression else stored_head
     if not head:
-        return msgspec.structs.replace(file, empty=True)
-    problem = _wide_characters(head) or (_spread_json(file, head) if file.format == "jsonl" else None)
+        return _Looked(msgspec.structs.replace(file, empty=True))
+    problem = _unreadable(file, head)
     if problem or file.format != "jsonl":
-        return msgspec.structs.replace(file, problem=problem)
-    if b"\n" not in head.strip():  # the first record is longer, and tells the fields all the same
-        head = _first_record(file)
-    found = fields.of_json_lines(head.removeprefix(BOM), settings)
-    return msgspec.structs.replace(file, text=found.text, id=found.id, source=found.source, guessed=found.guessed)
+        return _Looked(msgspec.structs.replace(file, problem=problem))
+    seen = look(file, head, settings)
+    return _Looked(file, seen if seen.records else None)
+
+
+def _unreadable(file: InputFile, head: bytes) -> Problem | None:
+    """Why decompressed bytes that begin like this are no lines or text."""
+    actual = "" if _is_plain(head) else known_as(head)
+    if actual:
+        return Problem("other_format", f"this is {actual}{' in ' * bool(file.compression)}{file.compression}")
+    return _wide_characters(head) or (_spread_json(file, head) if file.format == "jsonl" else None)
 
 
 def _head(file: InputFile) -> bytes:
@@ -171,16 +220,6 @@ def _head(file: InputFile) -> bytes:
         if not head:
             raise
     return head
-
-
-def _first_record(file: InputFile) -> bytes:
-    """The first line that is not blank and no longer than a document may be; empty when there is none."""
-    for run in runs(blocks(file, 0, file.size, _BLOCK), file, 1, 0):
-        if isinstance(run.piece, Lines):
-            for _, line in split(run.piece):
-                if not bytes(line[:_HEAD_BYTES]).isspace() and len(line):
-                    return bytes(line)
-    return b""
 
 
 def _is_plain(head: bytes) -> bool:
@@ -205,7 +244,7 @@ def _spread_json(file: InputFile, head: bytes) -> Problem | None:
         return None
     start = head.removeprefix(BOM).lstrip()[:1]
     is_torn = b"\n" not in head.strip()[:-1] and start == b"{"
-    if start not in {b"[", b"{"} or is_torn or fields.json_objects(head):
+    if start not in {b"[", b"{"} or is_torn or any(json_object(line) for line in head.split(b"\n")):
         return None
     command = "jq -c '.[]' " if start == b"[" else "jq -c . "
     return Problem("bad_json", f"one JSON value, not one object a line; convert it with `{command}{file.name}`")

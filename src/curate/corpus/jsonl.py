@@ -5,7 +5,6 @@ one that it is not certain of are split into their fields one by one, without de
 in the metadata keep every digit there, too, and a line that cannot be read costs that line alone.
 """
 
-import json
 import re
 from typing import Any
 
@@ -16,7 +15,8 @@ import pyarrow.compute as pc
 
 from curate.corpus.documents import Rows, document_batch
 from curate.corpus.input import InputFile
-from curate.corpus.lines import Lines, bounds, halves, split, too_large
+from curate.corpus.lines import BOM, Lines, bounds, halves, split, too_large
+from curate.corpus.odd_json import is_doubtful, places_of, sound, value_at
 from curate.corpus.quarantine import KEPT_BYTES, Quarantined
 from curate.text.arrow import Bytes
 from curate.text.json_objects import Values, members
@@ -120,50 +120,102 @@ def _labels(data: Bytes, values: Values | None, default: pa.Array) -> pa.Array |
 def parse_each(lines: Lines, rows: Rows) -> None:
     """`parse` line by line."""
     file = lines.file
-    name, text_field, limit = file.name, file.text, file.max_document_bytes
-    default_source = file.default_source
-    suspect = not _is_utf8(lines.data)
-    written: list[msgspec.Raw] = []
-    ids: list[str] = []
-    sources: list[str] = []
-    positions: list[int] = []
-    metadata: list[bytes | None] = []
+    suspect, gathered = not _is_utf8(lines.data), _Gathered(lines, rows)
     for position, (start, line) in enumerate(split(lines), lines.first_line):
-        if len(line) > limit:
+        if len(line) > file.max_document_bytes:
             rows.quarantined.append(too_large(file, position, start, len(line), bytes(line[:KEPT_BYTES])))
             continue
         try:
             if suspect:
                 str(line, "utf-8")
-            record = _record(line)
-            raw = record.pop(text_field, None)
-            text = raw if raw is not None else _nested(record, text_field)
-            if memoryview(text)[0] != _QUOTE:
-                _string(text)  # the error that it is none
-            own_id = _label(record, file.id) or f"{name}#{position}"
-            source = _label(record, file.source) or default_source
+            gathered.add(position, line, _record(line))
         except _UNREADABLE:
-            kept = bytes(line)
-            if kept and not kept.isspace():
-                reason, detail = _fault(kept, file)
-                rows.quarantined.append(Quarantined(name, position, start, reason, detail, kept))
-            continue
-        written.append(text)
-        ids.append(own_id)
-        sources.append(source)
-        positions.append(position)
-        metadata.append(_encode(record) if record else None)
-    if not written:
-        return
-    rows.add_batch(
-        document_batch(
-            ids=pa.array(ids, pa.string()),
-            texts=_texts(lines.data, written),
-            sources=pa.array(sources, pa.string()),
-            files=pa.array([name] * len(ids), pa.string()),
-            positions=pa.array(positions, pa.int64()),
-            metadata=pa.array(metadata, pa.large_string()),
+            written = bytes(line)
+            if not written or written.isspace():
+                continue
+            if document := _odd_document(written.removeprefix(BOM), file, position):
+                gathered.put_away()
+                rows.add_batch(document)
+            else:
+                rows.quarantined.append(Quarantined(file.name, position, start, *_fault(written, file), written))
+    gathered.put_away()
+
+
+class _Gathered:
+    """Documents of lines that are JSON, to become a batch."""
+
+    def __init__(self, lines: Lines, rows: Rows) -> None:
+        self._data, self._file, self._rows = lines.data, lines.file, rows
+        self._texts: list[msgspec.Raw] = []
+        self._ids: list[str] = []
+        self._sources: list[str] = []
+        self._positions: list[int] = []
+        self._metadata: list[bytes | None] = []
+
+    def add(self, position: int, line: memoryview, record: dict[str, msgspec.Raw]) -> None:
+        """Take the document of one line.
+
+        Raises:
+            ValueError, RecursionError: the text is no string, or not all of it is text.
+        """
+        file = self._file
+        raw = record.pop(file.text, None)
+        text = raw if raw is not None else _nested(record, file.text)
+        if memoryview(text)[0] != _QUOTE:
+            _string(text)  # the error that it is none
+        own_id = _label(record, file.id) or f"{file.name}#{position}"
+        source = _label(record, file.source) or file.default_source
+        self._metadata.append(_metadata(record, line) if record else None)
+        self._texts.append(text)
+        self._ids.append(own_id)
+        self._sources.append(source)
+        self._positions.append(position)
+
+    def put_away(self) -> None:
+        """Hand on what was gathered."""
+        if not self._texts:
+            return
+        self._rows.add_batch(
+            document_batch(
+                ids=pa.array(self._ids, pa.string()),
+                texts=_texts(self._data, self._texts),
+                sources=pa.array(self._sources, pa.string()),
+                files=pa.array([self._file.name] * len(self._ids), pa.string()),
+                positions=pa.array(self._positions, pa.int64()),
+                metadata=pa.array(self._metadata, pa.large_string()),
+            )
         )
+        for column in (self._texts, self._ids, self._sources, self._positions, self._metadata):
+            column.clear()
+
+
+def _metadata(record: dict[str, msgspec.Raw], line: memoryview) -> bytes:
+    """All other fields, values as written unless some readers refuse them."""
+    if is_doubtful(bytes(line)):
+        record = {name: msgspec.Raw(sound(bytes(value))) for name, value in record.items()}
+    return _encode(record)
+
+
+def _odd_document(line: bytes, file: InputFile, position: int) -> pa.RecordBatch | None:
+    """The document of a line that is no strict JSON, if its text is sound; None if it is not."""
+    places, written = places_of(line), value_at(line, file.text)
+    if places is None or written is None:
+        return None
+    try:
+        text = _string(written)
+        record = {name: msgspec.Raw(sound(line[slice(*place)])) for name, place in places.items()}
+        if record.pop(file.text, None) is None:
+            _nested(record, file.text)
+        own_id, source = _label(record, file.id), _label(record, file.source)
+    except _UNREADABLE:
+        return None
+    return document_batch(
+        ids=pa.array([own_id or f"{file.name}#{position}"], pa.string()),
+        texts=pa.array([text], pa.large_string()),
+        sources=pa.array([source or file.default_source], pa.string()),
+        files=pa.array([file.name], pa.string()),
+        positions=pa.array([position], pa.int64()),
+        metadata=pa.array([_encode(record) if record else None], pa.large_string()),
     )
 
 
@@ -228,9 +280,11 @@ def _fault(line: bytes, file: InputFile) -> tuple[str, str]:
         return "bad_json", "nested too deeply"
     except msgspec.DecodeError as error:
         return _bad_json(line, str(error))
-    raw = record.pop(file.text, None) or _nested(record, file.text)
-    if bytes(raw) == b"null":
+    raw = _there(record, file.text)
+    if raw is None:
         return "missing_text", f"no `{file.text}` among {', '.join(record) or 'no fields'}"[:500]
+    if bytes(raw) == b"null":
+        return "missing_text", f"`{file.text}` is null"
     try:
         _string(raw)
     except msgspec.ValidationError as error:
@@ -240,12 +294,19 @@ def _fault(line: bytes, file: InputFile) -> tuple[str, str]:
     return "bad_json", "the id or the source cannot be read"
 
 
-def _bad_json(line: bytes, message: str) -> tuple[str, str]:
-    """Tell apart what Python's more lenient reader accepts: half of a surrogate pair, or NaN."""
+def _there(record: dict[str, msgspec.Raw], field: str) -> msgspec.Raw | None:
+    """The value under a name, else at a dotted path, left where it is; None: there is no such field."""
+    first, dot, rest = field.partition(".")
+    if field in record or not dot or first not in record:
+        return record.get(field)
     try:
-        json.loads(line)
-    except _UNREADABLE:
-        return "bad_json", message
-    if _LONE_SURROGATE.search(line):
+        return _there(_record(record[first]), rest)
+    except msgspec.ValidationError:
+        return None
+
+
+def _bad_json(line: bytes, message: str) -> tuple[str, str]:
+    """Tell half of a surrogate pair in the text apart from what is no JSON at all."""
+    if _LONE_SURROGATE.search(line) and places_of(line) is not None:
         return "undecodable", "an escape names half of a surrogate pair"
-    return "bad_json", f"{message}; NaN and Infinity are not JSON"
+    return "bad_json", message

@@ -14,7 +14,7 @@ import xxhash
 from curate.corpus.compression import STORED_STEP
 from curate.corpus.input import InputFile, LineMark
 
-READER_VERSION = 1
+READER_VERSION = 2
 """Bump when the same bytes can give other documents."""
 
 _FILE_OVERHEAD = 16 * 1024  # opening a file costs about as much as reading this; keeps parts of tiny files short

@@ -44,6 +44,9 @@ REASONS = (
     Reason("truncated_file", "The compressed file ends too early: what came before was read, the rest is missing."),
     Reason("corrupt_file", "The file is damaged; what could be read of it was."),
     Reason(UNREADABLE, "The file could not be opened or read, or changed during the run."),
+    Reason("other_format", "The file holds another format than its name says, one that curate does not read."),
+    Reason("repeated_text", "More than one column of the file has the name of the text."),
+    Reason("corrupt_metadata", "A field beside the text is damaged; the documents were read without it."),
 )
 
 

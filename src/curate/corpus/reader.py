@@ -3,14 +3,14 @@
 A chunk ends where it has enough bytes; which chunk a document falls into changes nothing about it.
 """
 
+import os
 from bisect import bisect_right
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import NamedTuple
 
 from curate.corpus import jsonl, parquet, plain_text
-from curate.corpus.compression import blocks
+from curate.corpus.compression import READ, blocks
 from curate.corpus.documents import Parsed, Rows
 from curate.corpus.lines import Lines, Run, runs
 from curate.corpus.parquet import TableRows
@@ -125,9 +125,11 @@ def _steps(strand: Strand, chunk_bytes: int) -> Generator[_Step, None, None]:
 def _span_steps(span: Span, chunk_bytes: int) -> Iterator[_Step]:
     file = span.file
     if file.problem:
-        reason, detail = file.problem
-        lost = (1, None) if file.format == "text" else (None, file.size)
-        yield _Step(0, Quarantined(file.name, None, None, reason, detail, _first_bytes(file.path), *lost), span.bytes)
+        kept, (reason, detail, documents) = _first_bytes(file.path), file.problem
+        known = 1 if file.format == "text" else documents
+        lost_bytes = file.size if known is None else None
+        entry = Quarantined(file.name, None, None, reason, detail, kept, known, lost_bytes)
+        yield _Step(0, entry, span.bytes)
     elif file.format == "parquet":
         yield from _table_steps(span, chunk_bytes)
     elif file.format == "text":
@@ -164,10 +166,15 @@ def _table_steps(span: Span, chunk_bytes: int) -> Iterator[_Step]:
 def _first_bytes(path: str) -> bytes:
     """The beginning of a file that goes to quarantine whole, as far as it can be had."""
     try:
-        with Path(path).open("rb") as stored:
-            return stored.read(KEPT_BYTES)
+        handle = os.open(path, READ)
     except OSError:
         return b""
+    try:
+        return os.read(handle, KEPT_BYTES)
+    except OSError:
+        return b""
+    finally:
+        os.close(handle)
 
 
 def _joined(pieces: Iterable[Piece]) -> Iterator[Piece]:

@@ -85,7 +85,7 @@ def serve() -> None:
         try:
             said = {"made": getattr(vl_convert, function)(spec)}
         except BaseException as error:  # noqa: BLE001  (a panic of its engine is none of Python's own exceptions)
-            said = {"refused": " ".join(str(error).splitlines()[:2])}
+            said = {"refused": " ".join(str(error).split("\n")[:2])}
         answers.write(json.dumps(said).encode() + b"\n")
         answers.flush()
 

@@ -19,6 +19,15 @@ _OF_THE_SYSTEM = {"lost+found", ".DS_Store"}
 """What an empty disk or folder may hold."""
 
 
+def is_run_directory(folder: Path) -> bool:
+    """Whether a run of curate, finished or not, wrote a folder; what only looks like one is none."""
+    if os.path.lexists(folder / LOCK):
+        return True
+    if (folder / MANIFEST).is_file() and find_manifest(folder).state in {"whole", "older", "newer"}:
+        return True
+    return (folder / DOCUMENTS).is_dir() and bool(first_row_file(folder) or first_numbered(folder))
+
+
 def require_usable(path: Path, folders: Collection[str], *, fresh: bool) -> None:
     """See that a run may write to a folder, before anything else is done. Leaves no trace.
 

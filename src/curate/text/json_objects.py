@@ -22,6 +22,9 @@ from curate.text.kernel import inlined, inner, kernel
 MOST_KEYS = 64
 """Keys of an object, of which each is compared with all others."""
 _DEEPEST = 60
+_MOST_DIGITS = 200
+_MOST_EXPONENT_DIGITS = 2
+"""Of numbers that every reader of JSON takes."""
 
 _QUOTE, _BACKSLASH, _COMMA, _COLON, _MINUS, _DOT = (ord(sign) for sign in '"\\,:-.')
 _OPEN, _CLOSE, _OPEN_LIST, _CLOSE_LIST = (ord(sign) for sign in "{}[]")
@@ -331,6 +334,7 @@ def _is_digit(byte: int) -> bool:
 
 @inner
 def _after_number(data: Bytes, at: int, end: int) -> int:
+    """Behind a number; -1 if it is none, or so large that some readers refuse it."""
     if data[at] == _MINUS:
         at += 1
     first, at = at, _after_digits(data, at, end)
@@ -340,11 +344,14 @@ def _after_number(data: Bytes, at: int, end: int) -> int:
         at = _after_digits(data, at + 1, end)
         if at < 0:
             return -1
+    if at - first >= _MOST_DIGITS:
+        return -1
     if at < end and data[at] | 0x20 == 0x65:
         at += 1
         if at < end and (data[at] == 0x2B or data[at] == _MINUS):
             at += 1
-        return _after_digits(data, at, end)  # type: ignore[no-any-return]
+        first, at = at, _after_digits(data, at, end)
+        return at if at - first <= _MOST_EXPONENT_DIGITS else -1
     return at
 
 

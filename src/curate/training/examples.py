@@ -12,7 +12,7 @@ import pyarrow as pa
 import xxhash
 
 from curate.config import Config
-from curate.corpus.input import discover
+from curate.corpus.discover import discover
 from curate.corpus.inspect import inspect
 from curate.corpus.parts import cut
 from curate.corpus.reader import chunks
@@ -67,7 +67,7 @@ def read_examples(paths: Sequence[str], config: Config, *, seed: int, limit: int
         InputError: a path does not exist, no document in it has text, or one lacks the field ``group``.
     """
     found = discover(list(paths), config.input)
-    files = inspect(found.files, config.input, config.run.workers or os.cpu_count() or 1)
+    files = inspect(found.files, config.input, config.run.workers or os.cpu_count() or 1).files
     sample, seen = _Sample(seed, limit), [np.empty(0, np.uint64)]
     read = quarantined = 0
     for strand in cut(files, config.input.part_bytes):

@@ -1,0 +1,248 @@
+"""Which files are the corpus: from the paths a user typed to a sorted list of input files.
+
+Nothing is opened here but the ``run.json`` of folders that have one. What is passed over is listed with the reason, so
+that no file is left out in silence.
+"""
+
+import glob
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from curate.corpus.input import COMPRESSIONS, FORMATS, InputFile, InputSettings, Skipped
+from curate.corpus.magic import UNPACKED_BY
+from curate.errors import InputError, nearest
+from curate.store.claim import is_run_directory
+
+_IRREGULAR = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+class Discovery(NamedTuple):
+    """What the given paths lead to."""
+
+    files: tuple[InputFile, ...]
+    """Sorted by name; each file once."""
+    skipped: tuple[Skipped, ...]
+
+
+def discover(paths: Sequence[str], settings: InputSettings, output: str = "") -> Discovery:
+    """The input files that ``paths`` (files, folders, globs with ``**``) lead to.
+
+    Args:
+        paths: as the user typed them. Folders are walked; hidden files and run directories in them are passed over.
+        settings: the section ``[input]``.
+        output: folder that the run writes to, which is no part of the corpus; empty: there is none.
+
+    Raises:
+        InputError: a path is empty, does not exist or lies in ``output``, a pattern matches nothing, or nothing found
+            is a known format.
+    """
+    search = _Search(os.path.realpath(output) if output else "")
+    for path in paths:
+        search.add(path)
+    root = os.path.commonpath(search.roots) if search.roots else ""
+    taken, skipped = [], [entry._replace(path=_name(entry.path, root)) for entry in search.skipped]
+    for path in search.found.values():
+        name = _name(path, root)
+        file = _input_file(path, name, settings)
+        if file:
+            taken.append(file)
+        else:
+            skipped.append(Skipped(name, _unknown(name)))
+    if not taken:
+        raise InputError(_nothing_to_read(paths, skipped), hint=_nothing_hint(skipped))
+    return Discovery(tuple(sorted(taken, key=lambda file: file.name)), tuple(sorted(set(skipped))))
+
+
+class _Search:
+    """Walks what the user named; the same file reached twice is found once."""
+
+    def __init__(self, output: str) -> None:
+        self.found: dict[str, str] = {}
+        self.roots: list[str] = []
+        self.skipped: list[Skipped] = []
+        self._output = output
+        self._walked: set[str] = set()
+        self._passed_over: dict[str, bool] = {}
+
+    def add(self, path: str) -> None:
+        if not path.strip() or "\0" in path:
+            raise InputError(f"{path!r} is no path", hint="curate run corpus/")
+        if os.path.lexists(path):
+            self._refuse_output(path)
+            self._root(path if os.path.isdir(path) else os.path.dirname(path))  # noqa: PTH112, PTH120
+            self._take(path)
+        elif glob.has_magic(path):
+            matches = sorted(glob.glob(path, recursive=True))  # noqa: PTH207  (Path's takes no absolute)
+            if not matches:
+                raise InputError(f"the pattern `{path}` matches nothing", hint="quote patterns with `**`")
+            fixed = _fixed_folder(path)
+            self._refuse_output(fixed)
+            self._root(fixed)
+            for match in matches:
+                if not any(map(self._is_passed_over, _folders_between(fixed, match))):
+                    self._take(match)
+        else:
+            raise InputError(f"`{path}` does not exist", hint=_similar(Path(path)))
+
+    def _root(self, folder: str) -> None:
+        self.roots.append(os.path.realpath(folder or "."))
+
+    def _refuse_output(self, path: str) -> None:
+        if self._output and _is_within(os.path.realpath(path), self._output):
+            raise InputError(
+                f"`{path}` is to be read, and lies in the folder `{self._output}` that the run would write to",
+                hint="name another folder with -o",
+            )
+
+    def _take(self, path: str) -> None:
+        if os.path.isdir(path):  # noqa: PTH112
+            self._walk(os.path.realpath(path))
+        else:
+            # The folder is made canonical, not the file: a linked file keeps the name it was found under.
+            folder, name = os.path.split(path)
+            self._keep(os.path.join(os.path.realpath(folder or "."), name))  # noqa: PTH118
+
+    def _keep(self, path: str) -> None:
+        try:
+            mode = os.stat(path).st_mode  # noqa: PTH116
+        except OSError as error:
+            self._skip(path, f"it leads nowhere: {error.strerror}", "irregular")
+            return
+        real = os.path.realpath(path)
+        if not stat.S_ISREG(mode):
+            self._skip(path, f"{_IRREGULAR.get(stat.S_IFMT(mode), 'something')} and not a file", "irregular")
+        elif self._output and _is_within(real, self._output):
+            self._skip(path, "a link to what this run writes", "run")
+        else:
+            self.found.setdefault(real, path)
+
+    def _walk(self, folder: str) -> None:
+        if folder in self._walked:
+            return
+        self._walked.add(folder)
+        if self._is_passed_over(folder):
+            return
+        try:
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            self._skip(folder, f"the folder cannot be listed: {error.strerror}", "irregular")
+            return
+        for entry in entries:
+            self._visit(entry)
+
+    def _visit(self, entry: os.DirEntry[str]) -> None:
+        try:
+            is_folder, is_file = entry.is_dir(), entry.is_file(follow_symlinks=False)
+        except OSError:  # a link to itself
+            is_folder = is_file = False
+        if entry.name.startswith("."):
+            self._skip(entry.path, "hidden: its name begins with a dot", "hidden")
+        elif is_folder:
+            self._walk(os.path.realpath(entry.path) if entry.is_symlink() else entry.path)
+        elif is_file:
+            self.found.setdefault(entry.path, entry.path)  # the folder is canonical already
+        else:
+            self._keep(entry.path)
+
+    def _is_passed_over(self, folder: str) -> bool:
+        """Whether a folder is a run directory, which is said once."""
+        if folder not in self._passed_over:
+            is_own = folder == self._output
+            self._passed_over[folder] = is_own or is_run_directory(Path(folder))
+            if self._passed_over[folder]:
+                why = "the folder that this run writes to" if is_own else "the folder of another run of curate"
+                self._skip(folder, why, "run")
+        return self._passed_over[folder]
+
+    def _skip(self, path: str, why: str, kind: str) -> None:
+        self.skipped.append(Skipped(path, why, kind))  # type: ignore[arg-type]
+
+
+def _input_file(path: str, name: str, settings: InputSettings) -> InputFile | None:
+    stem, suffix = os.path.splitext(name.lower())  # noqa: PTH122  (a name, not a path; a hundred thousand times)
+    compression = COMPRESSIONS.get(suffix, "")
+    if compression:
+        suffix = os.path.splitext(stem)[1]  # noqa: PTH122
+    kind = FORMATS.get(suffix)
+    if kind is None or (kind == "parquet" and compression):
+        return None
+    if kind == "text" and settings.text_files == "lines":
+        kind = "lines"
+    return InputFile(
+        path=path,
+        name=name,
+        format=kind,
+        compression=compression,
+        max_document_bytes=settings.max_document_bytes,
+    )
+
+
+def _name(path: str, root: str) -> str:
+    """The name of a file below ``root``: valid text whatever bytes the file system allows, ``/`` between folders."""
+    inside = path[len(root) + 1 :] if path.startswith(root + os.sep) else os.path.relpath(path, root)
+    if os.sep == "/":
+        inside = inside.replace("\\", "\\\\")  # so that no other name looks like one with escaped bytes
+    return os.fsencode(inside).decode("utf-8", "backslashreplace").replace(os.sep, "/")
+
+
+def _is_within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def _unknown(name: str) -> str:
+    """Why a file is passed over for its name."""
+    suffix = os.path.splitext(name)[1]  # noqa: PTH122
+    if tool := UNPACKED_BY.get(suffix.lower()):
+        return f"curate reads gzip and zstd, not `{suffix}`; unpack it with `{tool}`"
+    return f"`{suffix or name}` is not a known format"
+
+
+def _nothing_to_read(paths: Sequence[str], skipped: Sequence[Skipped]) -> str:
+    where = ", ".join(f"`{path}`" for path in paths)
+    if not skipped:
+        return f"there is no file to read in {where}"
+    more = f", and {len(skipped) - 1:,} more passed over" if len(skipped) > 1 else ""
+    return f"there is no file to read in {where}: `{skipped[0].path}` is passed over ({skipped[0].why}){more}"
+
+
+def _nothing_hint(skipped: Sequence[Skipped]) -> str:
+    if any(entry.kind == "run" for entry in skipped):
+        return "name its files themselves to read them: 'RUN/shards/*.parquet' holds what a run kept"
+    return f"known suffixes: {' '.join(FORMATS)}, each but .parquet also with .gz .zst"
+
+
+def _fixed_folder(pattern: str) -> str:
+    """The folders of a pattern before its first wildcard."""
+    parts = Path(pattern).parts
+    fixed = next((i for i, part in enumerate(parts) if glob.has_magic(part)), len(parts))
+    return str(Path(*parts[:fixed]))
+
+
+def _folders_between(fixed: str, match: str) -> list[str]:
+    """The folders below ``fixed`` in which a file lies."""
+    *folders, _ = Path(os.path.relpath(match, fixed)).parts
+    return [os.path.realpath(os.path.join(fixed, *folders[:end])) for end in range(1, len(folders) + 1)]  # noqa: PTH118
+
+
+def _similar(path: Path) -> str:
+    """A hint naming what lies where ``path`` was looked for."""
+    folder = next(parent for parent in path.absolute().parents if os.path.isdir(parent))  # noqa: PTH112
+    wanted = path.absolute().relative_to(folder).parts[0]
+    hint = nearest(wanted, _names(folder))
+    return hint if hint.startswith("did you mean") else f"look what is in `{folder}`"
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in folder.iterdir())
+    except OSError:
+        return []

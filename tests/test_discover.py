@@ -1,0 +1,145 @@
+"""Which files a run reads: each once, whatever lies beside them, and all that is passed over is named."""
+
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from corpus_maker import prose
+from curate.corpus.discover import discover
+from curate.corpus.input import InputSettings
+from curate.corpus.notices import notices
+from curate.errors import InputError
+from curate.session import Session
+
+SETTINGS = InputSettings()
+
+
+def filled(folder: Path, *names: str) -> Path:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"text": prose(len(name))}) + "\n")
+    return folder
+
+
+def found(*paths: Path | str, output: str = "") -> tuple[list[str], dict[str, str]]:
+    discovery = discover([str(path) for path in paths], SETTINGS, output)
+    return [file.name for file in discovery.files], {entry.path: entry.kind for entry in discovery.skipped}
+
+
+def test_what_is_no_file_is_named_and_never_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = filled(tmp_path / "corpus", "a.jsonl")
+    (corpus / "loop.jsonl").symlink_to("loop.jsonl")
+    (corpus / "one.jsonl").symlink_to("other.jsonl")
+    (corpus / "other.jsonl").symlink_to("one.jsonl")
+    (corpus / "gone.jsonl").symlink_to("nowhere")
+    (corpus / "up").symlink_to("..", target_is_directory=True)
+    (corpus / "null.jsonl").symlink_to("/dev/null")
+    os.mkfifo(corpus / "pipe.jsonl")
+    (corpus / "folder.jsonl").mkdir()
+    monkeypatch.chdir(corpus)  # the name of a socket is short
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("socket.jsonl")
+        names, skipped = found(corpus)
+    assert names == ["a.jsonl"]
+    expected = {"loop", "one", "other", "gone", "null", "pipe", "socket"}
+    assert skipped == {f"{name}.jsonl": "irregular" for name in expected}
+    for name in sorted(expected):
+        with pytest.raises(InputError, match=f"there is no file to read in .*{name}.jsonl. is passed over"):
+            found(corpus / f"{name}.jsonl")
+
+
+def test_hidden_files_and_folders_are_counted_unless_they_are_named(tmp_path: Path) -> None:
+    corpus = filled(tmp_path, "seen.jsonl", ".hidden.jsonl", ".more/x.jsonl", "sub/.git/y.jsonl")
+    discovery = discover([str(corpus)], SETTINGS)
+    assert [file.name for file in discovery.files] == ["seen.jsonl"]
+    assert {entry.path for entry in discovery.skipped} == {".hidden.jsonl", ".more", "sub/.git"}
+    [notice] = notices(discovery.files, discovery.skipped)
+    assert notice.message == "3 hidden files or folders were passed over, such as `.hidden.jsonl`"
+    assert found(corpus / ".hidden.jsonl", corpus / ".more") == ([".hidden.jsonl", ".more/x.jsonl"], {})
+
+
+def run(paths: list[Path], output: Path) -> dict:
+    stages = ["language", "near_dup", "quality", "tokenize"]
+    Session([str(path) for path in paths], str(output), skip=stages).work(quiet=2)
+    return json.loads((output / "run.json").read_bytes())
+
+
+def test_run_directories_inside_the_input_are_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = filled(tmp_path / "corpus", "a.jsonl")
+    for _ in range(2):
+        own = run([corpus], corpus / "deep" / "out")
+        assert own["counts"]["read"] == 1
+    assert own["skipped"] == [{"path": "deep/out", "why": "the folder that this run writes to"}]
+    (corpus / "killed").mkdir()
+    (corpus / "killed" / ".curate.lock").touch()
+    (corpus / "other" / "run.json").parent.mkdir()
+    (corpus / "other" / "run.json").write_text('{"text": "of another tool, and a document"}')
+    elsewhere = run([corpus], tmp_path / "elsewhere")
+    assert elsewhere["counts"]["read"] == 2
+    assert {entry["path"] for entry in elsewhere["skipped"]} == {"deep/out", "killed"}
+    names, skipped = found(corpus / "**" / "*.*")
+    assert (names, skipped) == (["a.jsonl", "other/run.json"], {"deep/out": "run"})
+    names, _ = found(corpus / "deep" / "out" / "documents")  # named, and so wanted
+    assert len(names) == 1
+    with pytest.raises(InputError, match="the folder of another run") as caught:
+        found(corpus / "deep" / "out")
+    assert "shards" in caught.value.hint
+    capsys.readouterr()
+
+
+def test_the_output_is_never_read(tmp_path: Path) -> None:
+    corpus = filled(tmp_path / "corpus", "a.jsonl", "sub/b.jsonl")
+    for path, output in (("", ""), ("sub", ""), ("sub/b.jsonl", ""), ("sub/*.jsonl", "sub"), ("a.jsonl", "../")):
+        with pytest.raises(InputError, match="that the run would write to") as caught:
+            found(corpus / path, output=str(corpus / output))
+        assert caught.value.hint == "name another folder with -o"
+    filled(tmp_path / "out", "c.jsonl")
+    (corpus / "file.jsonl").symlink_to(tmp_path / "out" / "c.jsonl")
+    (corpus / "folder").symlink_to(tmp_path / "out")
+    names, skipped = found(corpus, output=str(tmp_path / "out"))
+    assert names == ["a.jsonl", "sub/b.jsonl"]
+    assert set(skipped.values()) == {"run"}
+
+
+@pytest.mark.parametrize("path", ["", " ", "\0", "a" * 5000, "/" + "b/" * 3000])
+def test_a_path_that_is_none_is_an_error(path: str) -> None:
+    with pytest.raises(InputError) as caught:
+        found(path)
+    assert caught.value.hint
+
+
+def test_a_pattern_that_matches_folders_alone_reads_what_is_in_them(tmp_path: Path) -> None:
+    filled(tmp_path, "x/a.jsonl", "y/b.jsonl")
+    assert found(tmp_path / "*")[0] == ["x/a.jsonl", "y/b.jsonl"]
+    (tmp_path / "empty" / "one").mkdir(parents=True)
+    with pytest.raises(InputError, match="there is no file to read in"):
+        found(tmp_path / "empty" / "*")
+
+
+def test_every_name_is_text_and_no_two_are_equal(tmp_path: Path) -> None:
+    odd = [
+        b"caf\xe9.txt",
+        rb"caf\xe9.txt",
+        "café.txt".encode(),
+        b"a\nb.txt",
+        b"a#1.txt",
+        b"\xf0\x9f.txt",
+        b"x" * 251 + b".txt",
+    ]
+    for name in odd:
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_text("words")
+    names, _ = found(tmp_path)
+    assert len(set(names)) == len(odd)
+    assert "".join(names).encode()
+    assert r"caf\xe9.txt" in names
+
+
+@pytest.mark.parametrize(("suffix", "tool"), [(".xz", "xz -d"), (".bz2", "bzip2 -d"), (".zip", "unzip")])
+def test_packed_files_say_what_unpacks_them(suffix: str, tool: str, tmp_path: Path) -> None:
+    filled(tmp_path, "a.jsonl", f"b.jsonl{suffix}")
+    [skipped] = discover([str(tmp_path)], SETTINGS).skipped
+    assert skipped.why == f"curate reads gzip and zstd, not `{suffix}`; unpack it with `{tool}`"

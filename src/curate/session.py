@@ -334,8 +334,6 @@ def _stopped(directory: RunDirectory, face: Face, why: str, command: str) -> Sto
     )
 
 
-
-
 def redraw(
     run: str,
     config_file: str | None,

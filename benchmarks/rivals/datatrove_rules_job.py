@@ -45,8 +45,8 @@ QUALITY = {
     "min_mean_word_length": {"min_avg_word_length": 3},
     "max_mean_word_length": {"max_avg_word_length": 10},
     "max_symbol_ratio": {"max_symbol_word_ratio": 0.1},
-    "max_bullet_lines": {"max_bullet_lines_ratio": 0.9},
-    "max_ellipsis_lines": {"max_ellipsis_lines_ratio": 0.3},
+    "max_all_bullet_lines": {"max_bullet_lines_ratio": 0.9},
+    "max_all_ellipsis_lines": {"max_ellipsis_lines_ratio": 0.3},
     "min_alphabetic_words": {"max_non_alpha_words_ratio": 0.8},
     "min_exact_stop_words": {"min_stop_words": 2},
 }

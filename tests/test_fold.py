@@ -70,6 +70,7 @@ CASES = {
     "بِسْمِ اللَّهِ الـــرحمن": "بسم الله الرحمن",
     "soooooo loooong, www": "sooo looong, www",
     "non\u00a0breaking\u202fand\u2003thin\u3000spaces\u0085here\u2028there": "non breaking and thin spaces here there",
+    "blank\u2800letters\u3164are\uffa0spaces": "blank letters are spaces",
     "soft\u00adhy\u00adphen\u200bs zero\u200cwidth\ufeff": "softhyphens zerowidth",
     "می\u200cشود": "می\u200cشود",
     "an exam-\nple of hy\u00ad\n  phens, well-known": "an example of hyphens, well-known",

@@ -24,6 +24,7 @@ ALONE = {
     'toxicity.words=["bad.txt"]': "the stage `toxicity` is not in `pipeline.stages`",
     'language.keep=["*", "en"]': "`*` keeps every language, so `en` adds none",
     "quality.languages.de.min_words=3": "`language.keep` leaves out all documents in `de`",
+    "quality.languages.eng.min_words=3": "the language stage gives no document the label `eng`",
     "quality.min_characters=40": "every document that min_characters",
     "quality.max_duplicate_lines=1.0": "no document has `duplicate_lines` above 1",
     "quality.lines.max_line_feeds=2": "`quality.lines.whole_lines` is false",

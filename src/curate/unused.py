@@ -16,7 +16,7 @@ from curate.events import Warned
 from curate.settings_file import leaves
 from curate.stages import stage_names
 from curate.stages.contract import Settings, Unused
-from curate.stages.language import ALL, LanguageSettings
+from curate.stages.language import ALL, LanguageSettings, advice_on
 
 _COPIED = 4
 """So many settings of a section, all with their defaults, are a copy of these."""
@@ -100,14 +100,17 @@ def _of_no_stage(name: str, config: Config) -> Unused:
 
 
 def _unkept_languages(config: Config, runs: Sequence[str]) -> Iterator[Unused]:
-    """Settings for documents in languages that are not kept."""
+    """Settings for documents in languages that are not kept, or that no label names."""
     language = config.sections.get("language")
-    if "language" not in runs or not isinstance(language, LanguageSettings) or ALL in language.keep:
+    if "language" not in runs or not isinstance(language, LanguageSettings):
         return
     for name in runs[runs.index("language") + 1 :]:
         for one in config.stage(name).mentions():
             for code in one.languages:
-                if code not in language.keep:
+                if code not in language.labels:
+                    why = f"the language stage gives no document the label `{code}`"
+                    yield Unused(f"{name}.{one.key}", why, advice_on(code, language.labels))
+                elif code not in language.keep and ALL not in language.keep:
                     why = f"`language.keep` leaves out all documents in `{code}`"
                     yield Unused(f"{name}.{one.key}", why, f'put "{code}" in language.keep')
 

@@ -4,7 +4,7 @@ Why this exists: a model learns the languages it reads, and a document that no i
 code, tables or noise.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -64,6 +64,11 @@ class LanguageSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
             raise ValueError(
                 f"`language.max_bytes` must be 0 or at least {_SHORTEST_EXCERPT}, but is `{self.max_bytes}`"
             )
+
+    @property
+    def labels(self) -> frozenset[str]:
+        """Every label that a document can get."""
+        return _CODES[self.backend] | {UNDETERMINED}
 
     def unused(self, runs: Sequence[str]) -> Iterator[Unused]:  # noqa: ARG002
         """Codes beside ``*``; an excerpt of a backend that reads all is its own matter."""
@@ -146,8 +151,17 @@ def _mask(holds: pa.Array) -> npt.NDArray[np.bool_]:
 
 def _check_code(code: str, backend: str) -> None:
     known = _CODES[backend] | {UNDETERMINED, ALL}
-    if code in known:
-        return
+    if code not in known:
+        advice = advice_on(code, known)
+        raise ValueError(f"`language.keep` must hold codes that `{backend}` knows, but has `{code}`; {advice}")
+
+
+def advice_on(code: str, known: Collection[str]) -> str:
+    """Which of the known codes somebody means who writes another.
+
+    Example:
+        >>> advice_on("English", {"en", "fr"})
+        'did you mean `en`?'
+    """
     meant = code_of(code)
-    advice = f"did you mean `{meant}`?" if meant in known else nearest(code.lower(), known)
-    raise ValueError(f"`language.keep` must hold codes that `{backend}` knows, but has `{code}`; {advice}")
+    return f"did you mean `{meant}`?" if meant in known else nearest(code.lower(), known)

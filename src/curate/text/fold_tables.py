@@ -32,13 +32,14 @@ SCRIPT, CASED = 63, 64
 COMPOSES, MARK = 61, 62
 """Instead of a script: what may become one with the character before it; a diacritic, which may, too."""
 
-_REVISION = 1  # bump when the same Python gives other tables
+_REVISION = 2  # bump when the same Python gives other tables
 
 _SPACES = "\t\n\v\f\r\x1c\x1d\x1e\x1f\x20\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\0" + "".join(
-    map(chr, range(0x2000, 0x200B))
+    map(chr, (*range(0x2000, 0x200B), 0x2800, 0x3164, 0xFFA0))  # the last three are letters that show nothing
 )
 _INVISIBLE = (
-    (0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x180E, 0x180E), (0x200B, 0x200F), (0x202A, 0x202E),
+    (0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5),
+    (0x180E, 0x180E), (0x200B, 0x200F), (0x202A, 0x202E),
     (0x2060, 0x206F), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFB), (0xE0000, 0xE01FF),
 )  # fmt: skip
 _DECORATION = (

@@ -5,7 +5,7 @@ from itertools import combinations
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from rich.console import Console
@@ -22,6 +22,7 @@ from curate.ui.difference import shown_difference
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "[bold]", "<i>"]), max_size=12).map(" ".join)
 
 
+@settings(deadline=None)
 @given(WORDS, WORDS, st.integers(1, 20))
 def test_a_difference_holds_both_texts(old, new, most):
     pieces = difference(old, new, most)

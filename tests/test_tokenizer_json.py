@@ -62,7 +62,7 @@ def unknown_of(tokenizer, one):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(texts=st.lists(text, max_size=3))
 @example(texts=["The quick brown fox,\n\n  jumps 123", "", "naïve café 日本 🙂 \u0301", "isn't  it?  "])
 def test_ids_are_those_of_hugging_face(kind, ours, texts):
@@ -88,7 +88,7 @@ def test_ids_of_probes_are_those_of_hugging_face(kind, ours):
 
 
 @pytest.mark.parametrize("kind", maker.WHOLE)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(one=text)
 @example(one="naïve café 日本 🙂 <unk></s> \x00\n")
 def test_what_spells_everything_loses_nothing(kind, ours, one):
@@ -169,7 +169,7 @@ def test_what_is_removed_before_the_model_is_counted_but_for_white_space(ours, o
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(pieces=st.lists(st.sampled_from([*CONTROL, " ", "x", "\n", "the", "\ufdd0", "\ufdd0?</s>"]), max_size=8))
 @example(pieces=list(CONTROL))
 @example(pieces=[piece for token in CONTROL for piece in (" ", token, " ")])

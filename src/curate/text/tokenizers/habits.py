@@ -9,7 +9,9 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from curate.text.tokenizers.huggingface import HuggingFaceBackend, uncovered
+import numpy as np
+
+from curate.text.tokenizers.huggingface import HuggingFaceBackend, covered
 
 if TYPE_CHECKING:
     import tokenizers
@@ -51,7 +53,8 @@ def habits_of(name: str, tokenizer: "tokenizers.Tokenizer", backend: HuggingFace
     if changed:
         shown = ", ".join(f"`{_shown(a)}` → `{_shown(b)}`" for a, b in list(changed.items())[:_SHOWN])
         yield f"`{name}` rewrites text before it splits it ({shown} …); this is its maker's wish and counts as no loss."
-    if any(_SPACED[place].isspace() for place in uncovered(_SPACED, tokenizer.encode(_SPACED).offsets)):
+    in_tokens = covered(len(_SPACED), np.array(tokenizer.encode(_SPACED).offsets, np.int64).reshape(-1, 2))
+    if any(letter.isspace() for letter, kept in zip(_SPACED, in_tokens, strict=True) if not kept):
         yield f"`{name}` keeps no white space between tokens: line breaks and indentation are not in its ids."
     unknown = _unknown(backend.unknown_places)
     if unknown:

@@ -6,10 +6,10 @@ and as it is. A text in which that token does not occur has the same ids in both
 """
 
 import unicodedata
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from curate.text.tokenizers.backends import FlatIds, flat_ids, panics_are_errors
@@ -52,26 +52,26 @@ class HuggingFaceBackend:
             for row, ids in enumerate(lists):
                 met = self._unknown in ids
                 if met or self._removes:
-                    unknown[row] = len(self.unknown_places(strings[row]))
+                    unknown[row] = np.count_nonzero(self._unknown_in(strings[row]))
                 if met and self._drops:
                     lists[row] = self._without_unknown(strings[row], ids)
         return flat_ids(lists, unknown)
 
     def unknown_places(self, text: str) -> list[int]:
         """Places (in characters) of what no token stands for: unknown to the model, or removed before it."""
+        places: list[int] = np.flatnonzero(self._unknown_in(text)).tolist()
+        return places
+
+    def _unknown_in(self, text: str) -> npt.NDArray[np.bool_]:
+        """Whether each character is unknown."""
         with panics_are_errors():
             encoding = self._tokenizer.encode(text, add_special_tokens=False)
-        places = {
-            place
-            for number, (start, end) in zip(encoding.ids, encoding.offsets, strict=True)
-            if number == self._unknown
-            for place in range(start, min(end, len(text)))
-        }
+        offsets = np.array(encoding.offsets, np.int64).reshape(-1, 2)
+        found = covered(len(text), offsets[np.array(encoding.ids, np.int64) == self._unknown])
         if self._removes:
-            places |= {
-                place for place in uncovered(text, encoding.offsets) if unicodedata.category(text[place])[0] in "LNPS"
-            }
-        return sorted(places)
+            missing = np.flatnonzero(~covered(len(text), offsets))
+            found[missing] = [unicodedata.category(text[place])[0] in "LNPS" for place in missing]
+        return found
 
     def _without_unknown(self, text: str, ids: list[int]) -> list[int]:
         if self._as_it_is is None:
@@ -80,17 +80,18 @@ class HuggingFaceBackend:
         return found
 
 
-def uncovered(text: str, offsets: Sequence[tuple[int, int]]) -> list[int]:
-    """Places of characters that lie in no token.
+def covered(length: int, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """For each character of a text whether it lies in a token.
+
+    Args:
+        length: of the text.
+        offsets: where each token begins and ends, one row for each.
 
     Example:
-        >>> uncovered("a b", [(0, 1), (2, 3)])
-        [1]
+        >>> covered(3, np.array([[0, 1], [2, 3]])).tolist()
+        [True, False, True]
     """
-    covered = np.zeros(len(text) + 1, np.int64)
-    for start, end in offsets:
-        if end > start:
-            covered[min(start, len(text))] += 1
-            covered[min(end, len(text))] -= 1
-    places: list[int] = np.flatnonzero(np.cumsum(covered[:-1]) == 0).tolist()
-    return places
+    starts, ends = np.minimum(offsets, length).T
+    depth = np.bincount(starts, minlength=length + 1) - np.bincount(ends, minlength=length + 1)
+    found: npt.NDArray[np.bool_] = np.cumsum(depth[:length]) > 0
+    return found

@@ -5,8 +5,18 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from curate.text.tokenizers.json_model import JsonModel
+from curate.text.tokenizers.pieces import Splitting
 
 Document = Mapping[str, Any]
+
+_LIKE_CL100K = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_SPLITTING: Mapping[str, Splitting] = {
+    _LIKE_CL100K: Splitting(),  # Llama 3
+    _LIKE_CL100K.replace("{1,3}", ""): Splitting(),  # Qwen 2 and 3
+}
 
 
 def spells_everything(document: Document, model: JsonModel, control: Collection[str]) -> bool:
@@ -37,6 +47,22 @@ def _steps(document: Document) -> Iterator[Document]:
 
 
 _REMOVE_SPACE = frozenset({"Whitespace", "WhitespaceSplit", "BertPreTokenizer", "CharDelimiterSplit"})
+
+
+def splitting_of(document: Document) -> Splitting | None:
+    """How long texts may be cut; None where that is not known of its steps."""
+    if (document.get("normalizer") or {"type": "NFC"}).get("type") != "NFC":
+        return None
+    steps = [step for step in _steps({"pre_tokenizer": document.get("pre_tokenizer")}) if step["type"] != "Sequence"]
+    kinds = {step["type"]: step for step in steps}
+    if len(steps) != len(kinds) or "ByteLevel" not in kinds or kinds["ByteLevel"].get("add_prefix_space"):
+        return None
+    by_bytes = kinds.pop("ByteLevel")
+    if not kinds:
+        return Splitting(long_numbers=True, last_blank_apart=True) if by_bytes.get("use_regex", True) else None
+    split = kinds.get("Split", {})
+    known = split.get("behavior") == "Isolated" and not split.get("invert") and not by_bytes.get("use_regex", True)
+    return _SPLITTING.get(split["pattern"].get("Regex", "")) if known and len(kinds) == 1 else None
 
 
 def may_remove(document: Document) -> bool:

@@ -22,6 +22,7 @@ from curate.text.tokenizers.added_tokens import AddedTokens
 from curate.text.tokenizers.backends import Backend, FastokensBackend, TiktokenBackend
 from curate.text.tokenizers.end_marks import chosen_end
 from curate.text.tokenizers.json_model import LARGEST_ID
+from curate.text.tokenizers.pieces import Piecewise, Splitting
 from curate.text.tokenizers.probes import probe_texts
 
 if TYPE_CHECKING:
@@ -78,6 +79,13 @@ ENCODINGS: Mapping[str, Encoding] = {
 """Published encodings (tiktoken 0.14, ``tiktoken_ext/openai_public.py``, MIT). Kept here and not read from
 the installed tiktoken, so that a fingerprint does not change with its version."""
 
+SPLITTING: Mapping[str, Splitting] = {
+    _R50K_PATTERN: Splitting(long_numbers=True, last_blank_apart=True),
+    _CL100K_PATTERN: Splitting(),
+    _O200K_PATTERN: Splitting(cased=True),
+}
+"""How each pattern splits, for cutting long texts."""
+
 PACKAGED = ("cl100k_base", "o200k_base")
 """Encodings whose rank file comes with a package that is always installed (bpe-openai, MIT)."""
 
@@ -107,7 +115,11 @@ class RankFileVocabulary:
 
     def open(self, backend: str) -> Backend:
         """Fastokens or tiktoken, without control tokens."""
-        return TiktokenBackend(self._tiktoken()) if backend == "tiktoken" else self._fastokens()
+        if backend == "tiktoken":
+            return TiktokenBackend(self._tiktoken())
+        splitting = SPLITTING.get(self._encoding.pattern)
+        fast = self._fastokens()
+        return Piecewise(fast, self._lengths(), splitting) if splitting else fast
 
     def habits(self) -> tuple[str, ...]:
         """Nothing: bytes spell every text.
@@ -166,6 +178,11 @@ class RankFileVocabulary:
             return FastokensBackend(
                 fastokens.Tokenizer.from_tiktoken(str(file), pattern=pattern, special_tokens={}, encoding=name)
             )
+
+    def _lengths(self) -> npt.NDArray[np.int64]:
+        lengths = np.zeros(self.size, np.int64)
+        lengths[list(self._tokens)] = [len(token) for token in self._tokens.values()]
+        return lengths
 
 
 def packaged_vocabulary(name: str, end_of_document: str = "auto") -> RankFileVocabulary:

@@ -28,7 +28,8 @@ from curate.text.tokenizers.end_marks import chosen_end, free_tokens, listed
 from curate.text.tokenizers.habits import habits_of
 from curate.text.tokenizers.huggingface import HuggingFaceBackend
 from curate.text.tokenizers.json_model import UNKNOWN, JsonModel, read_model, trimmed, without_unknown
-from curate.text.tokenizers.json_steps import Document, may_remove, spells_everything
+from curate.text.tokenizers.json_steps import Document, may_remove, spells_everything, splitting_of
+from curate.text.tokenizers.pieces import Piecewise
 
 if TYPE_CHECKING:
     import tokenizers
@@ -176,14 +177,27 @@ class JsonVocabulary:
             removes=may_remove(self._document),
         )
 
-    def _fastokens(self) -> FastokensBackend:
+    def _fastokens(self) -> Backend:
         if not self.nothing_is_lost:
             raise ValueError("its vocabulary does not spell every text, and only the other counts what is lost")
         if self._words and not are_simple(self._words, [self._normalized(word.content) for word in self._words]):
             raise ValueError("its added tokens have flags that only the other is known to heed")
         import fastokens
 
-        return FastokensBackend(fastokens.Tokenizer.from_json_str(self._prepared.decode()))
+        fast = FastokensBackend(fastokens.Tokenizer.from_json_str(self._prepared.decode()))
+        splitting, words = splitting_of(self._document), self.words()
+        if splitting is None or self._model.has_affixes or any("\n" in word for word in words):
+            return fast
+        composes = self._document.get("normalizer") is not None
+        sought = [*words, *map(self._normalized, words)]
+        return Piecewise(fast, self._token_lengths(), splitting, sought, composes=composes)
+
+    def _token_lengths(self) -> npt.NDArray[np.int64]:
+        """Bytes of each token of a byte-level model, by the ids that fastokens gives: a letter stands for a byte."""
+        lengths = np.zeros(len(self._table), np.int64)
+        for token, number in _ids_in(self._trimmed.section).items():
+            lengths[number] = len(token)
+        return lengths
 
     def _normalized(self, word: str) -> str:
         normalizer = self._tokenizer.normalizer

@@ -1,24 +1,34 @@
-"""Clean the text itself before anything is measured: ftfy, NFC, line ends, invisible characters, blank lines.
+"""Repair the text itself before anything is measured: encodings, entities, line ends, invisible characters.
+
+By default only damage is repaired; what its writers meant stays as they wrote it, in any script. Every step can be
+switched on or off.
 
 Normalizing what is already normalized changes nothing. That takes more than one round: a removed zero-width
 character can bring two halves of an HTML entity together, a line cut in two can read differently to ftfy. So a
-changed document is cleaned again until nothing changes any more.
+changed document goes through all steps again until nothing changes any more.
 """
 
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, get_args
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from ftfy import TextFixerConfig
 
 from curate.stages.contract import Reason, Settings, reasons_where
-from curate.text.mojibake import Step, fix_texts, fix_texts_with_ftfy
+from curate.text.arrow import utf8_view
+from curate.text.entities import unescape_prose
+from curate.text.ftfy_steps import Step
+from curate.text.line_ends import LineEnds, unify_line_ends
+from curate.text.low_bytes import restore_high_bytes
+from curate.text.mojibake import fix_texts, fix_texts_with_ftfy
 from curate.text.replaced import replaced
-from curate.text.whitespace import Tidied, tidy
+from curate.text.whitespace import Tidied, Tidying, tidy
 
 MAX_ROUNDS = 16
-"""Real text is at rest by the third round. Text made to go on and on is left as it came, and out as `unsettled`."""
+"""Real text is at rest by the third round. Text made to go on and on is left as it came, and removed as `unsettled`."""
 
 
 class Change(NamedTuple):
@@ -28,44 +38,121 @@ class Change(NamedTuple):
     sentence: str
     steps: Step = Step(0)
     tidied: Tidied = Tidied(0)
+    line_ends: LineEnds = LineEnds(0)
 
 
 CHANGES = (
     Change("mojibake", "Text decoded in the wrong encoding was put right (`cafÃ©` is `café`).", Step.ENCODING),
-    Change("html_entities", "HTML entities became the characters they stand for.", Step.ENTITIES),
-    Change("terminal_escapes", "Escape sequences for terminals were removed.", Step.ESCAPES),
+    Change("html_entities", "HTML entities became the characters they stand for (`Tom &amp; Jerry`).", Step.ENTITIES),
+    Change("terminal_escapes", "Escape sequences for terminals, such as colours, were removed.", Step.ESCAPES),
     Change("ligatures", "Latin ligatures were spelled out (`ﬁ` is `fi`).", Step.LIGATURES),
     Change("full_width", "Full-width and half-width forms got their usual width.", Step.WIDTH),
     Change("curly_quotes", "Curly quotation marks became straight ones.", Step.QUOTES),
-    Change("line_ends", "Line ends of other systems became line feeds.", Step.LINE_BREAKS),
+    Change("line_ends", "Line ends of other systems became line feeds.", line_ends=LineEnds.LINE_ENDS),
+    Change(
+        "separators",
+        "Vertical tabs and separators of records (U+000B, U+001C to U+001E) became line feeds, those of fields tabs.",
+        line_ends=LineEnds.SEPARATORS,
+    ),
     Change(
         "control_characters",
-        "Control characters without a meaning in text, and byte order marks, were removed.",
+        "Control characters without a meaning in text were removed, words kept apart.",
         Step.CONTROLS,
         Tidied.CONTROLS,
     ),
-    Change("zero_width", "Zero-width spaces, word joiners and soft hyphens were removed.", tidied=Tidied.ZERO_WIDTH),
-    Change("unicode_nfc", "Characters were composed to Unicode normalization form C.", Step.NFC),
     Change(
-        "blank_lines", "Runs of blank lines were shortened, white space in them removed.", tidied=Tidied.BLANK_LINES
+        "zero_width", "Zero-width spaces, word joiners and byte order marks were removed.", tidied=Tidied.ZERO_WIDTH
     ),
-    Change("surrounding_space", "White space around the text was removed.", tidied=Tidied.SURROUNDINGS),
+    Change("soft_hyphens", "Soft hyphens were removed.", tidied=Tidied.SOFT_HYPHENS),
+    Change(
+        "unicode_form",
+        "Characters were brought into a Unicode normalization form (`e` and a combining accent are `é`).",
+        Step.NORMALIZATION,
+    ),
+    Change("blank_lines", "Runs of blank lines were shortened.", tidied=Tidied.BLANK_LINES),
+    Change("surrounding_space", "Blank lines around the text were removed.", tidied=Tidied.SURROUNDINGS),
 )
 
 
 class NormalizeSettings(Settings, frozen=True):
-    """``[normalize]``: how text is cleaned."""
+    """``[normalize]``: what is repaired. The names in brackets are those of ``ftfy.TextFixerConfig``."""
 
     backend: Literal["fast", "ftfy"] = "fast"
     """``fast`` gives ftfy only the lines it could change; ``ftfy`` gives it everything. The results are equal."""
-    max_blank_lines: int = 2
-    """Blank lines kept in a row."""
+    mojibake: Literal["careful", "ftfy", "keep"] = "careful"
+    """Text decoded in the wrong encoding (``fix_encoding``): ``careful`` leaves it where it is quoted as an example."""
+    mojibake_spaces: bool = True
+    """Repair it also where a no-break space of it became a space (``restore_byte_a0``)."""
+    mojibake_losses: bool = True
+    """Repair it also where bytes of it were lost, which become U+FFFD (``replace_lossy_sequences``)."""
+    mojibake_pieces: bool = True
+    """Repair pieces of a line of which the rest is right (``decode_inconsistent_utf8``)."""
+    c1_controls: bool = True
+    """Take C1 controls for the characters of Windows-1252 (``fix_c1_controls``)."""
+    html_entities: Literal["careful", "ftfy", "always", "keep"] = "careful"
+    """HTML entities (``unescape_html``): ``careful`` unescapes prose by one level, ``ftfy`` all until a ``<`` comes."""
+    terminal_escapes: Literal["remove", "keep"] = "remove"
+    """Escape sequences for terminals (``remove_terminal_escapes``)."""
+    ligatures: Literal["spell_out", "keep"] = "keep"
+    """Latin ligatures and digraphs of one character (``fix_latin_ligatures``)."""
+    character_width: Literal["usual", "keep"] = "keep"
+    """Full-width Latin letters and punctuation, half-width Katakana (``fix_character_width``)."""
+    curly_quotes: Literal["straighten", "keep"] = "keep"
+    """Curly quotation marks and apostrophes (``uncurl_quotes``)."""
+    line_ends: Literal["line_feed", "keep"] = "line_feed"
+    """CR LF, CR, U+2028, U+2029 and separators of lines and records (``fix_line_breaks``)."""
+    control_characters: Literal["separate", "remove", "keep"] = "separate"
+    """Controls and the like: ``separate`` removes them, words stay apart; ``remove`` is ``remove_control_chars``."""
+    zero_width: Literal["remove", "keep"] = "remove"
+    """Zero width space, word joiner, byte order mark."""
+    soft_hyphens: Literal["remove", "keep"] = "keep"
+    """U+00AD."""
+    unicode_form: Literal["NFC", "NFKC", "keep"] = "NFC"
+    """Normalization form (``normalization``). NFC changes how characters are stored, never which ones they are."""
+    max_blank_lines: int | bool = 2
+    """Blank lines kept in a row; none around the text. ``false`` leaves all of them."""
 
     def __post_init__(self) -> None:
-        if self.backend not in {"fast", "ftfy"}:
-            raise ValueError(f"`normalize.backend` must be `fast` or `ftfy`, but is `{self.backend}`")
-        if self.max_blank_lines < 0:
-            raise ValueError(f"`normalize.max_blank_lines` must be 0 or more, but is {self.max_blank_lines}")
+        for field in msgspec.structs.fields(self):
+            choices, value = get_args(field.type), getattr(self, field.name)
+            if isinstance(value, str) and value not in choices:
+                *first, last = (f"`{choice}`" for choice in choices)
+                listed = f"{', '.join(first)} or {last}"
+                raise ValueError(f"`normalize.{field.name}` must be {listed}, but is `{value}`")
+        if self.max_blank_lines is True or self.max_blank_lines < 0:
+            raise ValueError(
+                "`normalize.max_blank_lines` must be 0 or more, or `false` for any number,"
+                f" but is {str(self.max_blank_lines).lower()}"
+            )
+
+    @property
+    def config(self) -> TextFixerConfig:
+        """What ftfy is told. Line ends and most controls are our own work, so that no words are joined."""
+        return TextFixerConfig(
+            unescape_html={"careful": False, "ftfy": "auto", "always": True, "keep": False}[self.html_entities],
+            remove_terminal_escapes=self.terminal_escapes == "remove",
+            fix_encoding=self.mojibake != "keep",
+            restore_byte_a0=self.mojibake_spaces,
+            replace_lossy_sequences=self.mojibake_losses,
+            decode_inconsistent_utf8=self.mojibake_pieces,
+            fix_c1_controls=self.c1_controls,
+            fix_latin_ligatures=self.ligatures == "spell_out",
+            fix_character_width=self.character_width == "usual",
+            uncurl_quotes=self.curly_quotes == "straighten",
+            fix_line_breaks=False,
+            remove_control_chars=self.control_characters == "remove",
+            normalization=None if self.unicode_form == "keep" else self.unicode_form,
+        )
+
+    @property
+    def tidying(self) -> Tidying:
+        """What is tidied when ftfy is done."""
+        return Tidying(
+            max_blank_lines=-1 if self.max_blank_lines is False else self.max_blank_lines,
+            controls=self.control_characters == "separate",
+            zero_width=self.zero_width == "remove",
+            soft_hyphens=self.soft_hyphens == "remove",
+        )
 
 
 class Normalize:
@@ -81,14 +168,14 @@ class Normalize:
     """
 
     name: ClassVar = "normalize"
-    version: ClassVar = 1
+    version: ClassVar = 2
     needs: ClassVar = ("text",)
     adds: ClassVar = {"changes": pa.list_(pa.string()), "characters": pa.int64(), "settled": pa.bool_()}
     reasons: ClassVar = (
         Reason("empty_after_cleaning", "Nothing is left of the text once it is cleaned."),
         Reason("unsettled", f"Cleaning still changed the text after {MAX_ROUNDS} rounds; it is left as it came."),
     )
-    about: ClassVar = "Repairs encoding damage and Unicode, line ends, invisible characters and blank lines."
+    about: ClassVar = "Repairs encoding damage, HTML entities, line ends, invisible characters and blank lines."
     settings_type: ClassVar = NormalizeSettings
 
     def __init__(self, settings: NormalizeSettings) -> None:
@@ -106,7 +193,7 @@ class Normalize:
         return self.rewrite(batch)[1]
 
     def judge(self, measures: pa.RecordBatch) -> pa.Array:
-        """Leaves out what is empty, and what cleaning came to no end with."""
+        """Removes what is empty, and what cleaning came to no end with."""
         empty = pc.fill_null(pc.equal(measures["characters"], 0), fill_value=False)
         unsettled = pc.fill_null(pc.invert(measures["settled"]), fill_value=False)
         rules = {
@@ -117,46 +204,67 @@ class Normalize:
 
     def _settle(self, texts: pa.Array) -> tuple[pa.Array, npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
         """Clean until nothing changes: text, bits of changes (see `_bits`), and whether each text came to rest."""
-        result, changed, at_rest = self._clean(texts)
-        moving = np.flatnonzero(~at_rest)
+        result, changed, at_rest, settled = self._clean(texts)
+        moving = np.flatnonzero(~at_rest & settled)
         for rounds_left in reversed(range(MAX_ROUNDS - 1)):
             if not len(moving):
                 break
-            again, bits, at_rest = self._clean(result.take(pa.array(moving)))
+            again, bits, at_rest, at_end = self._clean(result.take(pa.array(moving)))
             moved = bits > 0
             if moved.any():
                 result = replaced(result, moving[moved], again.filter(pa.array(moved)))
                 changed[moving] |= bits
-            moving = moving[~at_rest if rounds_left else moved]
-        settled = np.ones(len(texts), np.bool_)
+            settled[moving] = at_end
+            moving = moving[(~at_rest if rounds_left else moved) & at_end]
         settled[moving] = False
-        if len(moving):
-            result = replaced(result, moving, texts.take(pa.array(moving)))
+        given_up = np.flatnonzero(~settled)
+        if len(given_up):
+            result = replaced(result, given_up, texts.take(pa.array(given_up)))
         return result, _unless_equal(changed, texts, result), settled
 
-    def _clean(self, texts: pa.Array) -> tuple[pa.Array, npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
-        """One round: text, bits of changes, and which texts another round would surely leave as they are."""
-        fix = fix_texts if self.settings.backend == "fast" else fix_texts_with_ftfy
-        fixed = fix(texts)
-        result, tidied = tidy(fixed.texts, self.settings.max_blank_lines)
-        bits = fixed.steps | tidied.astype(np.uint32) << np.uint32(_TIDIED)
+    def _clean(
+        self, texts: pa.Array
+    ) -> tuple[pa.Array, npt.NDArray[np.uint32], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """One round.
+
+        Returns:
+            Text, bits of changes, which texts another round would surely leave as they are, and for which of them the
+            steps of ftfy came to an end.
+        """
+        settings = self.settings
+        bits = np.zeros(len(texts), np.uint32)
+        if settings.mojibake == "careful":
+            texts, restored = restore_high_bytes(texts)
+            bits |= restored * np.uint32(Step.ENCODING)
+        if settings.line_ends == "line_feed":
+            texts, ended = unify_line_ends(texts)
+            bits |= ended.astype(np.uint32) << np.uint32(_LINE_ENDS)
+        fix = fix_texts if settings.backend == "fast" else fix_texts_with_ftfy
+        fixed = fix(texts, settings.config, careful=settings.mojibake == "careful")
+        result, tidied = tidy(fixed.texts, settings.tidying)
         at_rest = fixed.at_rest & (tidied & ~np.uint8(_HARMLESS) == 0)
-        return result, bits, at_rest | (bits == 0)
+        bits |= fixed.steps | tidied.astype(np.uint32) << np.uint32(_TIDIED)
+        if settings.html_entities == "careful":
+            result, unescaped = unescape_prose(result)
+            bits |= unescaped * np.uint32(Step.ENTITIES)
+            at_rest &= ~unescaped
+        return result, bits, at_rest | (bits == 0), fixed.settled
 
 
 _HARMLESS = Tidied.BLANK_LINES | Tidied.SURROUNDINGS
 """Changes that bring no two characters together which were apart, so nothing new can come up for ftfy."""
 
-_TIDIED = 16  # bits of `Step` below, of `Tidied` above
+_TIDIED, _LINE_ENDS = 16, 24  # bits of `Step` below, of `Tidied` from 16 and of `LineEnds` from 24
 
 
 def _bits(change: Change) -> int:
-    return change.steps | change.tidied << _TIDIED
+    return change.steps | change.tidied << _TIDIED | change.line_ends << _LINE_ENDS
 
 
 def _unless_equal(changed: npt.NDArray[np.uint32], before: pa.Array, after: pa.Array) -> npt.NDArray[np.uint32]:
     """``changed``, but nothing where the rounds together (or giving up) led back to the text that came in."""
-    rows = np.flatnonzero(changed)
+    lengths = [np.diff(utf8_view(texts)[1]) for texts in (before, after)]
+    rows = np.flatnonzero((changed > 0) & (lengths[0] == lengths[1]))
     same = pc.equal(before.take(pa.array(rows)), after.take(pa.array(rows)))
     changed[rows[same.to_numpy(zero_copy_only=False)]] = 0
     return changed

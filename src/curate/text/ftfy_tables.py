@@ -3,9 +3,11 @@
 Nothing here is typed in by hand. The badness expression is parsed, the fixers are run on every code point, the
 composition rules come from the running Python. A release of ftfy with something in it that this module does not
 understand raises `UnknownFtfyError`, and the fast path steps aside.
+
+What takes seconds is the same whatever ftfy is told; it is kept on disk. The tables for one configuration are made
+of it in milliseconds.
 """
 
-import enum
 import functools
 import platform
 import re
@@ -23,39 +25,28 @@ from typing import Any, NamedTuple
 import ftfy
 import numpy as np
 import numpy.typing as npt
-from ftfy import badness, chardata, fixes
+from ftfy import TextFixerConfig, badness, chardata, fixes
 
 from curate.tables import Tables, derived
-from curate.text.arrow import Bytes
 from curate.text.codepoints import CODE_POINTS
-from curate.text.kernel import kernel
+from curate.text.entity_names import entity_names
+from curate.text.ftfy_steps import Step, fix_segment, fix_segment_with_ftfy
 
-_REVISION = "1"  # bump when the tables of the same ftfy and Python come out different
+_REVISION = "3"  # bump when the tables of the same ftfy and Python come out different
 
-
-class Step(enum.IntFlag):
-    """What ftfy did to a text; steps that undo a wrong decoding count as one."""
-
-    ENTITIES = 1
-    ENCODING = 2
-    LIGATURES = 4
-    WIDTH = 8
-    QUOTES = 16
-    LINE_BREAKS = 32
-    ESCAPES = 64
-    CONTROLS = 128
-    NFC = 256
-
-
-# Properties of a code point, in bits 8 to 15 of `FtfyTables.properties`.
+# Properties of a code point, in bits 8 to 15 of `FtfyTables.properties`; those of a line, too.
 REPLACED = 1  # substituted wherever it stands
-SUSPECT = 2  # alone enough to make a line bad, or never left by NFC
+SUSPECT = 2  # alone enough to make a line bad
 COMPOSES = 4  # may combine with a starter before it (NFC_Quick_Check = Maybe)
+UNNORMALIZED = 8  # normalization may change it, or its place among marks
+RESPELLED = 16  # normalization substitutes it, and nothing else does
+ESCAPE = 32  # may open a terminal escape
+ENTITY = 64  # of a line alone: an HTML entity is to be unescaped
 
-# Bytes below 0x80 that need a look, in `FtfyTables.ascii`; REPLACED and SUSPECT also occur there.
-NEWLINE = 16
-AMPERSAND = 32
-LESS_THAN = 64
+# Bytes below 0x80 that need a look, in `FtfyTables.ascii`, beside properties of theirs.
+NEWLINE = 256
+AMPERSAND = 512
+LESS_THAN = 1024
 
 PLAIN = [code for code in (0x09, *range(0x20, 0x7F)) if chr(code) not in "&<"]
 """ASCII that no step looks at. Kernels skip it, with line feeds and ``<``, without looking anything up."""
@@ -68,12 +59,12 @@ class FtfyTables(NamedTuple):
     """By code point: badness class | properties << 8 | canonical combining class << 16."""
     suspicious: npt.NDArray[np.bool_]
     """By badness class of a character and of the next one: may they be part of mojibake?"""
-    ascii: npt.NDArray[np.uint8]
+    ascii: npt.NDArray[np.uint16]
     """By byte: 0 for what no step of ftfy looks at."""
     compositions: npt.NDArray[np.int64]
     """Sorted ``first << 21 | second`` of all pairs that NFC changes."""
     entities: npt.NDArray[np.int64]
-    """Sorted `name_hash` of the HTML entities that ftfy knows by name."""
+    """`curate.text.entity_names.entity_names`."""
     replacement: npt.NDArray[np.uint16]
     """By code point: number of its replacement."""
     replacement_ends: npt.NDArray[np.int64]
@@ -83,15 +74,6 @@ class FtfyTables(NamedTuple):
     """`Step` bits that make replacement ``r``; (n,)."""
 
 
-@kernel
-def name_hash(data: Bytes, start: int, end: int) -> int:
-    """A 31-bit polynomial hash of ``data[start:end]``, the same on every machine."""
-    value = 0
-    for i in range(start, end):
-        value = (value * 1_000_003 + data[i]) & 0x7FFFFFFF
-    return value
-
-
 class UnknownFtfyError(Exception):
     """The installed ftfy does something that the tables cannot express."""
 
@@ -99,17 +81,22 @@ class UnknownFtfyError(Exception):
 _loading = threading.Lock()
 
 
-def ftfy_tables() -> FtfyTables | None:
-    """The tables of the installed ftfy, or nothing (and a warning) when it is of an unknown kind."""
+def ftfy_tables(config: TextFixerConfig) -> FtfyTables | None:
+    """The tables of the installed ftfy under a configuration, or nothing (and a warning) when it is of an unknown kind.
+
+    Args:
+        config: ``normalization`` is NFC, NFKC or None; ``fix_surrogates`` makes no difference in UTF-8.
+    """
     with _loading:
-        return _load()
+        basis = _basis()
+        return None if basis is None else _tables(config)
 
 
 @functools.cache
-def _load() -> FtfyTables | None:
+def _basis() -> Tables | None:
     made_from = (version("ftfy"), unicodedata.unidata_version, platform.python_version(), _REVISION)
     try:
-        return FtfyTables(**derived("ftfy", " ".join(made_from), _build))
+        return derived("ftfy", " ".join(made_from), _build)
     except UnknownFtfyError as unknown:
         warnings.warn(f"ftfy {made_from[0]} runs without its fast path: {unknown}", RuntimeWarning, stacklevel=2)
         return None
@@ -121,75 +108,109 @@ def _build() -> Tables:
     classes, suspicious, always_bad = _badness_classes(characters)
     if not always_bad.issuperset(range(0x80, 0xA0)):
         raise UnknownFtfyError("it finds nothing wrong with C1 controls")
-    replacement, ends, blob, steps = _replacements(characters)
-    compositions = _compositions(characters)
-
-    flags = np.zeros(CODE_POINTS, np.uint32)
-    flags[replacement > 0] |= REPLACED
-    flags[sorted(always_bad)] |= SUSPECT
-    flags[[ord(char) for char in characters if not unicodedata.is_normalized("NFC", char)]] |= SUSPECT
-    flags[0x1B] |= SUSPECT  # may open a terminal escape
-    flags[compositions & 0x1FFFFF] |= COMPOSES
-    combining = np.zeros(CODE_POINTS, np.uint32)
+    combining = np.zeros(CODE_POINTS, np.uint8)
     for char in characters:
         if order := unicodedata.combining(char):
             combining[ord(char)] = order
+    return {
+        "classes": classes,
+        "suspicious": suspicious,
+        "always_bad": np.array(sorted(always_bad), np.int64),
+        "substituted": _substituted(characters),
+        "NFC": _codes(char for char in characters if not unicodedata.is_normalized("NFC", char)),
+        "NFKC": _codes(char for char in characters if not unicodedata.is_normalized("NFKC", char)),
+        "combining": combining,
+        "compositions": _compositions(characters),
+    }
 
-    ascii_flags = np.zeros(256, np.uint8)
+
+@functools.lru_cache(maxsize=16)
+def _tables(config: TextFixerConfig) -> FtfyTables:
+    """The tables for one configuration, made of the basis."""
+    basis = _basis()
+    assert basis is not None
+    flags = np.zeros(CODE_POINTS, np.uint32)
+    replacement, ends, blob, steps = _replacements(basis, config, flags)
+    if config.fix_encoding:
+        flags[basis["always_bad"]] |= SUSPECT
+    if config.fix_c1_controls:
+        flags[0x80:0xA0] |= SUSPECT
+    if config.remove_terminal_escapes:
+        flags[0x1B] |= ESCAPE
+    if config.normalization:
+        flags[basis["compositions"] & 0x1FFFFF] |= COMPOSES
+    combining = basis["combining"].astype(np.uint32) * bool(config.normalization)
+
+    ascii_flags = np.zeros(256, np.uint16)
     ascii_flags[:128] = flags[:128]
-    for char, mark in (("\n", NEWLINE), ("&", AMPERSAND), ("<", LESS_THAN)):
+    marks = {
+        "\n": NEWLINE,
+        "&": AMPERSAND * bool(config.unescape_html),
+        "<": LESS_THAN * (config.unescape_html == "auto"),
+    }
+    for char, mark in marks.items():
         ascii_flags[ord(char)] |= mark
     if ascii_flags[PLAIN].any():
         raise UnknownFtfyError("it changes printable ASCII")
-    return {
-        "properties": classes.astype(np.uint32) | flags << 8 | combining << 16,
-        "suspicious": suspicious,
-        "ascii": ascii_flags,
-        "compositions": compositions,
-        "entities": _entities(),
-        "replacement": replacement,
-        "replacement_ends": ends,
-        "replacement_bytes": blob,
-        "replacement_steps": steps,
-    }
+    return FtfyTables(
+        properties=basis["classes"] | flags << np.uint32(8) | combining << np.uint32(16),
+        suspicious=basis["suspicious"] & config.fix_encoding,
+        ascii=ascii_flags,
+        compositions=basis["compositions"] if config.normalization else basis["compositions"][:0],
+        entities=entity_names(),
+        replacement=replacement,
+        replacement_ends=ends,
+        replacement_bytes=blob,
+        replacement_steps=steps,
+    )
+
+
+def _codes(characters: Iterator[str]) -> npt.NDArray[np.int64]:
+    return np.array([ord(char) for char in characters], np.int64)
 
 
 # --- the shape of ftfy that the kernels assume ---------------------------------------------------------------
 
-_DEFAULTS = {
-    "unescape_html": "auto",
-    "remove_terminal_escapes": True,
-    "fix_encoding": True,
-    "restore_byte_a0": True,
-    "replace_lossy_sequences": True,
-    "decode_inconsistent_utf8": True,
-    "fix_c1_controls": True,
-    "fix_latin_ligatures": True,
-    "fix_character_width": True,
-    "uncurl_quotes": True,
-    "fix_line_breaks": True,
-    "fix_surrogates": True,
-    "remove_control_chars": True,
-    "normalization": "NFC",
-    "max_decode_length": 1_000_000,
-    "explain": True,
-}
+_SETTINGS = (
+    "unescape_html",
+    "remove_terminal_escapes",
+    "fix_encoding",
+    "restore_byte_a0",
+    "replace_lossy_sequences",
+    "decode_inconsistent_utf8",
+    "fix_c1_controls",
+    "fix_latin_ligatures",
+    "fix_character_width",
+    "uncurl_quotes",
+    "fix_line_breaks",
+    "fix_surrogates",
+    "remove_control_chars",
+    "normalization",
+    "max_decode_length",
+    "explain",
+)
+_PROBES = (
+    "&lt;Ã© &ATILDE;&#169; “ﬁ” \uff21\r\n",
+    "\x1b[31mÃƒÂ©\x1b[0m\x92 e\u0301\x00",
+    "â€œlossyâ€� Â\xa0 voilÃ  l\u2019Ã©tÃ©\u2028",
+    "\x1b[\uff06\x1b[0mamp\uff1b0m ﬃ\x85 ŉÃ\x83\ufeff",
+)
 
 
 def _check_shape() -> None:
-    if ftfy.TextFixerConfig()._asdict() != _DEFAULTS:
-        raise UnknownFtfyError("its default configuration is not the one we know")
+    if TextFixerConfig._fields != _SETTINGS:
+        raise UnknownFtfyError("its settings are not the ones we know")
     if chardata.HTML_ENTITY_RE.pattern != "&#?[0-9A-Za-z]{1,24};":
         raise UnknownFtfyError("it looks for other HTML entities")
-    if not fixes.ANSI_RE.pattern.startswith("\x1b"):
+    if not fixes.ANSI_RE.pattern.startswith("\x1b") and not fixes.ANSI_RE.pattern.startswith("\033"):
         raise UnknownFtfyError("its terminal escapes do not begin with ESC")
     if chardata.C1_CONTROL_RE.pattern != r"[\x80-\x9f]":
         raise UnknownFtfyError("it looks for other C1 controls")
-
-
-def _entities() -> npt.NDArray[np.int64]:
-    names = [np.frombuffer(entity[1:-1].encode(), np.uint8) for entity in chardata.HTML_ENTITIES]
-    return np.unique([name_hash(name, 0, len(name)) for name in names])
+    if not hasattr(ftfy, "_fix_encoding_one_step_and_explain"):
+        raise UnknownFtfyError("it repairs encodings in another way")
+    config = TextFixerConfig()
+    if any(fix_segment(probe, config) != fix_segment_with_ftfy(probe, config) for probe in _PROBES):
+        raise UnknownFtfyError("it takes its steps in another order")
 
 
 # --- mojibake: the badness expression as a relation between neighbours ---------------------------------------
@@ -300,42 +321,51 @@ def _character_set(operator: Any, argument: Any, categories: dict[Any, frozenset
 # --- substitutions and NFC ------------------------------------------------------------------------------------
 
 _SUBSTITUTIONS = (  # in ftfy's order; all but CR LF work on one character at a time
-    (fixes.fix_latin_ligatures, Step.LIGATURES),
-    (fixes.fix_character_width, Step.WIDTH),
-    (fixes.uncurl_quotes, Step.QUOTES),
-    (fixes.fix_line_breaks, Step.LINE_BREAKS),
-    (fixes.remove_control_chars, Step.CONTROLS),
+    ("fix_latin_ligatures", Step.LIGATURES),
+    ("fix_character_width", Step.WIDTH),
+    ("uncurl_quotes", Step.QUOTES),
+    ("fix_line_breaks", Step.LINE_BREAKS),
+    ("remove_control_chars", Step.CONTROLS),
 )
 
 
-def _substitute(text: str) -> tuple[str, Step]:
-    done = Step(0)
-    for fix, step in _SUBSTITUTIONS:
-        fixed = fix(text)
-        if fixed != text:
-            text, done = fixed, done | step
-    return text, done
+def _substituted(characters: list[str]) -> npt.NDArray[np.int64]:
+    """Code points that one of ftfy's substitutions changes."""
+    found: list[str] = []
+    for start in range(0, len(characters), 256):
+        block = "".join(characters[start : start + 256])
+        if any(ftfy.FIXERS[name](block) != block for name, _ in _SUBSTITUTIONS):
+            found += [char for char in block if any(ftfy.FIXERS[name](char) != char for name, _ in _SUBSTITUTIONS)]
+    return _codes(iter(found))
 
 
 def _replacements(
-    characters: list[str],
+    basis: Tables, config: TextFixerConfig, flags: npt.NDArray[np.uint32]
 ) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.int64], npt.NDArray[np.uint8], npt.NDArray[np.uint16]]:
+    """What the configuration substitutes, for the last four tables; ``flags`` gets what it says of each code point."""
     replacement = np.zeros(CODE_POINTS, np.uint16)
     blob, ends, steps = bytearray(), [0], [0]
-    for start in range(0, len(characters), 256):
-        block = characters[start : start + 256]
-        if not _substitute("".join(block))[1]:
+    unnormalized = basis[config.normalization] if config.normalization else np.zeros(0, np.int64)
+    for code in np.union1d(basis["substituted"], unnormalized).tolist():
+        before = after = chr(code)
+        done = Step(0)
+        for name, step in _SUBSTITUTIONS:
+            if getattr(config, name) and (fixed := ftfy.FIXERS[name](after)) != after:
+                after, done = fixed, done | step
+        if config.normalization and (fixed := unicodedata.normalize(config.normalization, after)) != after:
+            after, done = fixed, done | Step.NORMALIZATION
+        if not done:
             continue
-        for char in block:
-            fixed, done = _substitute(char)
-            if not done:
-                continue
-            if len(fixed.encode()) > 2 * len(char.encode()):
-                raise UnknownFtfyError(f"it replaces {char!r} by something more than twice as long")
-            replacement[ord(char)] = len(ends)
-            blob += fixed.encode()
-            ends.append(len(blob))
-            steps.append(int(done))
+        if len(after.encode()) > 2 * len(before.encode()):
+            if done != Step.NORMALIZATION:
+                raise UnknownFtfyError(f"it replaces {before!r} by something more than twice as long")
+            flags[code] |= UNNORMALIZED
+            continue
+        flags[code] |= RESPELLED if done == Step.NORMALIZATION else REPLACED
+        replacement[code] = len(ends)
+        blob += after.encode()
+        ends.append(len(blob))
+        steps.append(int(done))
     return replacement, np.array(ends, np.int64), np.array(blob, np.uint8), np.array(steps, np.uint16)
 
 

@@ -93,25 +93,25 @@ def test_what_show_prints_is_the_same_recipe(name, capsys):
 def test_the_list_and_the_head_of_a_recipe_as_people_see_them(capsys):
     assert said(capsys, "recipes") == said(capsys, "recipes", "list")
     assert said(capsys, "recipes")[1] == snapshot("""\
-c4             v1  C4 as its own code runs
+c4             v2  C4 as its own code runs
 c4-datatrove   v3  C4 as datatrove applies it
-dclm           v1  DCLM-Baseline
-dolma          v2  Dolma 1.6, Common Crawl, as its configuration runs
+dclm           v2  DCLM-Baseline
+dolma          v3  Dolma 1.6, Common Crawl, as its configuration runs
 fineweb-code   v4  FineWeb as its code runs
-fineweb-paper  v2  FineWeb as its paper says
+fineweb-paper  v3  FineWeb as its paper says
 fineweb2       v3  FineWeb2: limits of their own for 70 languages
-gopher         v2  Gopher: quality and repetition rules of MassiveText
+gopher         v3  Gopher: quality and repetition rules of MassiveText
 nemotron       v3  Nemotron-CC, with the English rules of NeMo Curator
 none           v1  No rules: everything is measured, nothing is left out
-olmo3          v1  OLMo 3: web part of Dolma 3
-redpajama2     v1  RedPajama-V2: the rules of its card, on its signals
+olmo3          v2  OLMo 3: web part of Dolma 3
+redpajama2     v2  RedPajama-V2: the rules of its card, on its signals
 refinedweb     v2  RefinedWeb, with the rules of DCLM's reproduction
 """)
     head = said(capsys, "recipes", "show", "fineweb-paper")[1].split("notes")[0]
     assert head == snapshot("""\
 # all of fineweb-code, and what this recipe changes
 title = "FineWeb as its paper says"
-version = 2
+version = 3
 source = "FineWeb, arXiv:2406.17557, section 3.6"
 """)
     near_dup = said(capsys, "recipes", "show", "dolma")[1].split("[near_dup]")[1].split("\n[")[0]
@@ -122,7 +122,7 @@ source = "FineWeb, arXiv:2406.17557, section 3.6"
     assert shown == snapshot(
         {
             "name": "dclm",
-            "version": 1,
+            "version": 2,
             "title": "DCLM-Baseline",
             "source": "DCLM, baselines_configs/dclm_baseline_refinedweb.yaml",
             "extends": ["refinedweb"],
@@ -266,7 +266,7 @@ def test_the_plan_says_what_the_recipe_lacks_and_what_was_changed(capsys):
     assert command(["run", str(corpus), "--dry-run", *words]) == 0
     said_of_it = [line for line in capsys.readouterr().err.splitlines() if "ecipe" in line or "changed" in line]
     assert "\n".join(said_of_it) == snapshot("""\
-Recipe       fineweb-paper v2   without 2 steps of the original: curate recipes show fineweb-paper
+Recipe       fineweb-paper v3   without 2 steps of the original: curate recipes show fineweb-paper
              1 setting of it changed: near_dup.similarity
 Setting      pipeline.recipe = 'fineweb-paper'   (flag)\
 """)

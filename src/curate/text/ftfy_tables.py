@@ -31,6 +31,7 @@ from curate.tables import Tables, derived
 from curate.text.codepoints import CODE_POINTS
 from curate.text.entity_names import entity_names
 from curate.text.ftfy_steps import Step, fix_segment, fix_segment_with_ftfy
+from curate.text.words import characters
 
 _REVISION = "3"  # bump when the tables of the same ftfy and Python come out different
 
@@ -72,6 +73,8 @@ class FtfyTables(NamedTuple):
     replacement_bytes: npt.NDArray[np.uint8]
     replacement_steps: npt.NDArray[np.uint16]
     """`Step` bits that make replacement ``r``; (n,)."""
+    classes: npt.NDArray[np.uint8]
+    """`curate.text.words.Characters.classes`."""
 
 
 class UnknownFtfyError(Exception):
@@ -162,6 +165,7 @@ def _tables(config: TextFixerConfig) -> FtfyTables:
         replacement_ends=ends,
         replacement_bytes=blob,
         replacement_steps=steps,
+        classes=characters().classes,
     )
 
 

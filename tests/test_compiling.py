@@ -10,7 +10,7 @@ import msgspec
 import numba
 import pytest
 
-from curate import compiling
+from curate import child, compiling
 from curate.compiling import announced_compiling
 from curate.events import Warned
 from curate.kernel_cache import choose_kernel_cache
@@ -58,7 +58,7 @@ def test_a_process_that_helps_to_compile_and_is_stuck_is_ended(monkeypatch):
         return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], stdin=subprocess.PIPE)
 
     monkeypatch.setattr(compiling, "start_child", start_child)
-    monkeypatch.setattr(compiling, "HELPER_SECONDS", 0.5)
+    monkeypatch.setattr(child, "IDLE_SECONDS", 0.5)
     told, stage, started = [], Quality(QualitySettings()), time.monotonic()
     with announced_compiling(told.append, [stage]) as ready:
         assert numba.njit(lambda x: x + 3)(1) == 4
@@ -66,7 +66,7 @@ def test_a_process_that_helps_to_compile_and_is_stuck_is_ended(monkeypatch):
         ready(stage)
     assert time.monotonic() - started < 30
     assert [event.message for event in told[1:]] == [
-        "the process that helps to compile was stuck for 0.5 s and was ended"
+        "the process that helps to compile did nothing for 0.5 s and was ended"
     ]
 
 

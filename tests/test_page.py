@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from corpus_maker import make_corpus
+from curate import child
 from curate.cli import command
 from curate.report import page as page_module
 from curate.report import vega
@@ -227,11 +228,11 @@ def test_when_the_process_that_draws_dies_or_is_stuck_another_one_draws_the_same
     assert render_page(report) == page
     [second] = vega._running
     assert second is not first
-    monkeypatch.setattr(vega, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(child, "IDLE_SECONDS", 0.5)
     second._process.send_signal(signal.SIGSTOP)
-    with pytest.raises(OSError, match=r"did not answer for 0.5 s"):
+    with pytest.raises(OSError, match=r"did nothing for 0.5 s"):
         second.answer("vega_to_svg", {})
-    monkeypatch.setattr(vega, "PATIENCE_SECONDS", 30)
+    monkeypatch.setattr(child, "IDLE_SECONDS", 30)
     assert render_page(report) == page
     assert second not in vega._running
 
@@ -241,6 +242,7 @@ FAILING = {
     "is-stuck": "import time; time.sleep(60)",
     "answers-garbage": "import sys; sys.stdout.write('{x' * 9 + chr(10)); sys.stdout.flush(); sys.stdin.read()",
     "answers-something-else": "print('[1]' + chr(10) + '3', flush=True); import sys; sys.stdin.read()",
+    "computes-for-ever": "while True: pass",
     "never-ends": "while True: print('x' * 99_999, end='', flush=True)",
     "draws-a-number": "print(chr(10).join(['{\"made\": 3}'] * 9), flush=True); import sys; sys.stdin.read()",
 }
@@ -253,7 +255,8 @@ def test_without_a_process_that_draws_the_page_has_tables_and_says_why(report, m
         return subprocess.Popen([sys.executable, "-c", failing], stdin=subprocess.PIPE, stdout=stdout)
 
     monkeypatch.setattr(vega, "start_child", start_child)
-    monkeypatch.setattr(vega, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(child, "IDLE_SECONDS", 1.0)
+    monkeypatch.setattr(vega, "_MOST_SECONDS", 1.0)
     monkeypatch.setattr(vega, "_LONGEST_ANSWER", 100_000)
     drawn = drawings(report)
     bare = render_page(report, lambda: drawn)

@@ -9,6 +9,7 @@ of this process's own search path, without the current folder
 
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -51,4 +52,42 @@ def end_children() -> None:
             process.kill()
 
 
+class Watch:
+    """Whether a child gets on with what it is doing, told by the processor time it uses.
+
+    A clock tells nothing on a busy machine, where a child gets little of that time; one that is stuck uses none.
+
+    Args:
+        process: of `start_child`.
+        most: seconds of processor time after which it is taken for an endless loop.
+    """
+
+    def __init__(self, process: "subprocess.Popen[bytes]", most: float) -> None:
+        self._process, self._most = process, most
+        self._begun = self._used = self._seconds()
+        self._since = time.monotonic()
+
+    def stuck(self) -> str:
+        """What is wrong with it: a clause such as ``did nothing for 30 s``; empty where nothing is."""
+        used, now = self._seconds(), time.monotonic()
+        if used - self._used > _LEAST_SECONDS:
+            self._used, self._since = used, now
+        if used - self._begun > self._most:
+            return f"came to no end in {self._most:g} s of processor time"
+        return f"did nothing for {IDLE_SECONDS:g} s" if now - self._since > IDLE_SECONDS else ""
+
+    def _seconds(self) -> float:
+        import psutil
+
+        try:
+            spent = psutil.Process(self._process.pid).cpu_times()
+        except psutil.Error:  # it has ended
+            return 0.0
+        return float(spent.user + spent.system)
+
+
+IDLE_SECONDS = 30.0
+"""How long a child may do nothing while something is expected of it."""
+_LEAST_SECONDS = 0.1
+"""Processor time that is more than a process uses that waits."""
 _children: list["subprocess.Popen[bytes]"] = []

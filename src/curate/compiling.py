@@ -4,7 +4,6 @@ import gc
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 import curate.text  # noqa: F401  (decides where kernels are kept, before numba is imported)
-from curate.child import start_child
+from curate.child import Watch, start_child
 from curate.events import Emit, Warned
 from curate.stages import stage_class
 from curate.stages.contract import CorpusStage, Stage
@@ -25,8 +24,8 @@ _APART = ("quality",)
 """Stages that the second process compiles: half of all there is to compile."""
 _MEANWHILE = ("near_dup",)
 """Stages that are compiled while the run waits for the second process, where they were not before."""
-HELPER_SECONDS = 120.0
-"""How long the second process may take; kernels that it has not compiled by then, the run compiles itself."""
+_MOST_SECONDS = 600.0
+"""Processor time that the second process may take, thirty times what it needs; the run compiles the rest itself."""
 
 
 def load_compiler() -> None:
@@ -109,7 +108,6 @@ class _Helper:
         corpus_stages = [stage for stage in stages if isinstance(stage, CorpusStage)]
         self._meanwhile = [s for s in corpus_stages if s.name in _MEANWHILE and set(s.needs) <= {"id", "text"}]
         self._process: subprocess.Popen[bytes] | None = None
-        self._until = 0.0
         self._waiting = threading.Lock()
 
     def start(self) -> None:
@@ -118,7 +116,6 @@ class _Helper:
         asked = [(stage.name, stage.settings) for stage in self._apart]
         with suppress(OSError):  # where it cannot be had, the run compiles everything itself
             self._process = start_child("curate.compiling:compile_kernels")
-            self._until = time.monotonic() + HELPER_SECONDS
             assert self._process.stdin is not None
             with self._process.stdin as pipe:
                 pipe.write(msgspec.json.encode(asked))
@@ -130,13 +127,17 @@ class _Helper:
         with self._waiting:
             while self._meanwhile and self._process.poll() is None:
                 self._meanwhile.pop().observe(_documents())
-            try:
-                self._process.wait(max(0.0, self._until - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                self.stop()
-                self._emit(
-                    Warned(f"the process that helps to compile was stuck for {HELPER_SECONDS:g} s and was ended")
-                )
+            watch = Watch(self._process, _MOST_SECONDS)
+            while not self._ended_within(1.0):
+                if problem := watch.stuck():
+                    self.stop()
+                    self._emit(Warned(f"the process that helps to compile {problem} and was ended"))
+
+    def _ended_within(self, seconds: float) -> bool:
+        assert self._process
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        return self._process.returncode is not None
 
     def stop(self) -> None:
         """What has been compiled so far is kept."""

@@ -15,14 +15,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
-from curate.child import start_child
+from curate.child import Watch, start_child
 
 Spec = dict[str, Any]
 Function = Literal["vega_to_svg", "vegalite_to_svg", "vegalite_to_vega"]
 """Functions of vl-convert."""
 
-PATIENCE_SECONDS = 30.0
-"""How long one drawing may take. It takes some 0.02 s, the first one 0.4 s; a machine that swaps, many times that."""
+_MOST_SECONDS = 30.0
+"""Processor time that one drawing may take. It takes some 0.02 s, the first one 0.4 s."""
+_LOOK_SECONDS = 1.0
 _ATTEMPTS = 2
 _LONGEST_ANSWER = 64_000_000
 _SMALLEST: Spec = {"data": {"values": [{}]}, "mark": "bar"}
@@ -130,22 +131,24 @@ class _Process:
 
     @contextmanager
     def _limited(self) -> Iterator[None]:
-        """Kill the process when it takes too long: whoever reads from it or writes to it then goes on."""
-        late = threading.Event()
+        """Kill the process when it is stuck: whoever reads from it or writes to it then goes on."""
+        done, problems = threading.Event(), list[str]()
+        watch = Watch(self._process, _MOST_SECONDS)
 
-        def give_up() -> None:
-            late.set()
-            self._process.kill()
+        def look() -> None:
+            while not done.wait(_LOOK_SECONDS):
+                if problem := watch.stuck():
+                    problems.append(problem)
+                    self._process.kill()
+                    return
 
-        timer = threading.Timer(PATIENCE_SECONDS, give_up)
-        timer.daemon = True
-        timer.start()
+        threading.Thread(target=look, daemon=True).start()
         try:
             yield
         except OSError:
-            raise OSError(f"did not answer for {PATIENCE_SECONDS:g} s" if late.is_set() else "died") from None
+            raise OSError(problems[0] if problems else "died") from None
         finally:
-            timer.cancel()
+            done.set()
 
     def _ask(self, function: Function, spec: Spec) -> None:
         self._requests.write(json.dumps([function, spec]).encode() + b"\n")

@@ -21,7 +21,7 @@ from curate.cli import app, command
 from curate.errors import ExitCode
 from curate.shards.reader import read_shards
 from curate.stages import stage_names
-from curate.ui.catalogue import all_reasons
+from curate.ui.catalogue import all_reasons, changes_of
 
 SAMPLE = Path(__file__).parent.parent / "sample_data"
 
@@ -204,6 +204,8 @@ def test_why_shows_the_twin(capsys, finished):
 def test_every_reason_stage_and_section_is_explained(capsys):
     for code in [*all_reasons(), *stage_names(), "config.run", "config.quality"]:
         assert said(capsys, "explain", code)[0] == 0
+    for change in changes_of("normalize"):
+        assert "A change, no reason" in said(capsys, "explain", f"normalize.{change}")[1]
 
 
 def test_init_writes_a_file_that_loads_and_is_not_overwritten(capsys):

@@ -46,9 +46,13 @@ CHANGES = (
     Change("html_entities", "HTML entities became the characters they stand for (`Tom &amp; Jerry`).", Step.ENTITIES),
     Change("terminal_escapes", "Escape sequences for terminals, such as colours, were removed.", Step.ESCAPES),
     Change("ligatures", "Latin ligatures were spelled out (`ﬁ` is `fi`).", Step.LIGATURES),
-    Change("full_width", "Full-width and half-width forms got their usual width.", Step.WIDTH),
-    Change("curly_quotes", "Curly quotation marks became straight ones.", Step.QUOTES),
-    Change("line_ends", "Line ends of other systems became line feeds.", line_ends=LineEnds.LINE_ENDS),
+    Change("full_width", "Full-width and half-width forms got their usual width (`ﾀｰﾝ` is `ターン`).", Step.WIDTH),
+    Change("curly_quotes", 'Curly quotation marks became straight ones (`“so”` is `"so"`).', Step.QUOTES),
+    Change(
+        "line_ends",
+        "Line ends of other systems (CR LF, CR, U+2028, U+2029) became line feeds.",
+        line_ends=LineEnds.LINE_ENDS,
+    ),
     Change(
         "separators",
         "Vertical tabs and separators of records (U+000B, U+001C to U+001E) became line feeds, those of fields tabs.",
@@ -56,7 +60,7 @@ CHANGES = (
     ),
     Change(
         "control_characters",
-        "Control characters without a meaning in text were removed, words kept apart.",
+        "Control characters without a meaning in text were removed, and words beside them kept apart.",
         Step.CONTROLS,
         Tidied.CONTROLS,
     ),
@@ -69,13 +73,13 @@ CHANGES = (
         "Characters were brought into a Unicode normalization form (`e` and a combining accent are `é`).",
         Step.NORMALIZATION,
     ),
-    Change("blank_lines", "Runs of blank lines were shortened.", tidied=Tidied.BLANK_LINES),
+    Change("blank_lines", "Runs of blank lines were shortened to `max_blank_lines`.", tidied=Tidied.BLANK_LINES),
     Change("surrounding_space", "Blank lines around the text were removed.", tidied=Tidied.SURROUNDINGS),
 )
 
 
 class NormalizeSettings(Settings, frozen=True):
-    """``[normalize]``: what is repaired. The names in brackets are those of ``ftfy.TextFixerConfig``."""
+    """``[normalize]``: what is repaired. Names in brackets are those of ``ftfy.TextFixerConfig``."""
 
     backend: Literal["fast", "ftfy"] = "fast"
     """``fast`` gives ftfy only the lines it could change; ``ftfy`` gives it everything. The results are equal."""
@@ -173,8 +177,9 @@ class Normalize:
     adds: ClassVar = {"changes": pa.list_(pa.string()), "characters": pa.int64(), "settled": pa.bool_()}
     reasons: ClassVar = (
         Reason("empty_after_cleaning", "Nothing is left of the text once it is cleaned."),
-        Reason("unsettled", f"Cleaning still changed the text after {MAX_ROUNDS} rounds; it is left as it came."),
+        Reason("unsettled", "Cleaning the text came to no end: each step gave it more to do. It is left as it came."),
     )
+    changes: ClassVar = CHANGES
     about: ClassVar = "Repairs encoding damage, HTML entities, line ends, invisible characters and blank lines."
     settings_type: ClassVar = NormalizeSettings
 

@@ -64,18 +64,29 @@ def show_explanation(code: str) -> int:
         if giver in stage_names():
             out.print(Text(f"\n{stage_class(giver).about}\nSettings: curate config {giver}"), soft_wrap=True)
         return ExitCode.DONE
+    for name in stage_names():
+        if sentence := changes_of(name).get(code.removeprefix(f"{name}.")):
+            out.print(Text.assemble((code, "bold"), f"  {sentence}"), soft_wrap=True)
+            out.print(Text(f"\nA change, no reason to remove a document: column `changes` of {name}"), soft_wrap=True)
+            return ExitCode.DONE
     section = code.removeprefix("config.")
     if section in stage_names() and not code.startswith("config."):
         stage = stage_class(section)
         out.print(Text.assemble((section, "bold"), f"  {stage.about}\n"), soft_wrap=True)
         for reason in stage.reasons:
             out.print(Text.assemble((f"  {section}.{reason.code}", "cyan"), f"  {reason.sentence}"), soft_wrap=True)
+        changes = changes_of(section)
+        if changes:
+            out.print("\nWhat it did to a text is in its column `changes`:\n", soft_wrap=True)
+        for change, sentence in changes.items():
+            out.print(Text.assemble((f"  {change}", "cyan"), f"  {sentence}"), soft_wrap=True)
         return ExitCode.DONE
     if section in FIXED or section in stage_names():
         kind = FIXED.get(section) or stage_class(section).settings_type
         _show_settings(section, kind)
         return ExitCode.DONE
-    known = [*reasons, *stage_names(), *(f"config.{name}" for name in FIXED)]
+    explained = [f"{name}.{change}" for name in stage_names() for change in changes_of(name)]
+    known = [*reasons, *explained, *stage_names(), *(f"config.{name}" for name in FIXED)]
     raise UserError(f"nothing is called `{code}`", hint=nearest(code, known) if len(code) > 2 else "curate stages")
 
 
@@ -85,6 +96,16 @@ def all_reasons() -> dict[str, Reason]:
     for name in stage_names():
         found |= {f"{name}.{reason.code}": reason for reason in stage_class(name).reasons}
     return found
+
+
+def changes_of(name: str) -> dict[str, str]:
+    """What a stage that rewrites text may do to it: code → sentence.
+
+    Example:
+        >>> changes_of("normalize")["line_ends"]
+        'Line ends of other systems (CR LF, CR, U+2028, U+2029) became line feeds.'
+    """
+    return {change.code: change.sentence for change in getattr(stage_class(name), "changes", ())}
 
 
 def _show_settings(section: str, kind: type[Settings]) -> None:

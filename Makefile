@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 DEV    := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint format bench bench-rivals bench-check clean
+.PHONY: help run test test-all smoke lint format bench bench-rivals bench-check clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -15,10 +15,13 @@ run: $(READY) ## curate the sample corpus into curated/
 	$(BIN)/curate run sample_data/ -o curated
 
 test: $(DEV) ## the tests that run in minutes
-	$(BIN)/pytest -q -m "not slow"
+	$(BIN)/pytest -q -n logical -m "not slow"
 
 test-all: $(DEV) ## all tests
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n logical
+
+smoke: $(READY) ## every stage and recipe, from a wheel installed apart, with nothing compiled yet
+	$(BIN)/python scripts/smoke_installed.py
 
 lint: $(DEV) ## format, lint, types, house laws
 	$(BIN)/ruff format --check .

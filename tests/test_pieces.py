@@ -144,12 +144,12 @@ def test_long_words_are_cut(opened):
 
     def counting(texts):
         seen.extend(map(len, texts.to_pylist()))
-        return cutting.backend(texts)
+        return cutting._backend(texts)
 
     cut = Piecewise(counting, cutting._lengths, pieces.Splitting())
     for letters in ("a" * 200_000, "\n" * 200_000, "!?" * 100_000, "中文" * 100_000, "word\nword " * 700_000):
         seen.clear()
         ids = cut(large([letters])).ids
-        assert np.array_equal(ids, cutting.backend(large([letters])).ids)
+        assert np.array_equal(ids, cutting._backend(large([letters])).ids)
         assert len(seen) > 1
         assert max(seen) < len(letters) * 0.7

@@ -73,12 +73,28 @@ def test_the_first_compile_is_left_in_time(tmp_path):
     assert "parts of documents are safe" in said
 
 
+ENDLESS_LOOK = """
+import time
+from curate.__main__ import main
+from curate.corpus import inspect
+
+def look(*_):
+    print("looking", flush=True)
+    time.sleep(600)
+
+inspect._inspected = look
+main()
+"""
+
+
 def test_before_anything_was_read_it_says_so(tmp_path):
-    """The corpus is a pipe that nobody writes to: reading it never ends."""
-    os.mkfifo(tmp_path / "pipe.jsonl")
-    words = [*CURATE, "run", str(tmp_path / "pipe.jsonl"), "-o", str(tmp_path / "out"), "-v"]
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    time.sleep(4)
+    """Looking at the corpus never ends."""
+    asked = ["run", str(make_corpus(tmp_path / "in", 3)), "-o", str(tmp_path / "out"), "-v"]
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", ENDLESS_LOOK, *asked], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "looking\n"
     took, said = ended(process, signal.SIGTERM)
     assert took < LATEST_SECONDS
     assert process.returncode == 4

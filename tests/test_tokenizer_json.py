@@ -343,30 +343,15 @@ def test_the_unknown_token_ends_no_documents(tmp_path):
         load_tokenizer(str(path))
 
 
-def test_a_file_without_a_decoder_is_told(tmp_path):
-    path = changed(maker.saved(maker.made("bytes"), tmp_path), lambda document: document.update(decoder=None))
-    (note,) = load_tokenizer(path).notes
-    assert "does not say how ids are decoded: `Hello world, 12 of them.` comes back as `" in note
-
-
-def test_words_that_the_library_cannot_find_are_refused(tmp_path):
-    words = [("A", {"lstrip": True, "rstrip": True}), ("  ", {"lstrip": True})]
-    path = maker.saved(maker.with_words(maker.made("bytes"), words), tmp_path)
-    with pytest.raises(PlanError, match="cannot encode the texts that are tried: AddedVocabulary bad split") as raised:
-        load_tokenizer(str(path)).prepare()
-    assert "`lstrip` and `rstrip`" in raised.value.hint
-
-
 @pytest.mark.parametrize(
     ("kind", "sentences"),
     [
         ("bytes", []),
         ("bytes, NFC", []),
         ("bytes, lower case", ["rewrites text before it splits it (`A` → `a`"]),
-        ("bytes, blank before", ["blanks as they are: 'a  b' comes back as ' a  b'"]),
         ("letters", ["Latin (`é`)", "Cyrillic", "leaves no trace, and the run counts it"]),
         ("unigram", ["becomes `<unk>`, and the run counts it"]),
-        ("word piece", ["`A` → `a`, `é` → `e`", "blanks as they are: 'a  b' comes back as 'a b'", "becomes `[UNK]`"]),
+        ("word piece", ["`A` → `a`, `é` → `e`", "keeps no white space", "becomes `[UNK]`"]),
     ],
 )
 def test_what_a_tokenizer_does_to_text_is_said_before_the_run(kind, sentences, ours):

@@ -31,7 +31,7 @@ def with_checksum(content: Mapping[str, Any]) -> dict[str, Any]:
 
     Example:
         >>> with_checksum({"kept": 5})
-        {'kept': 5, 'checksum': '35fd76ffd7fb9a9ae8c1eee4ec0d1f9f'}
+        {'kept': 5, 'checksum': 'd5b3a4436a0f77abc5309c8d65be8ceb'}
     """
     content = {name: value for name, value in content.items() if name != CHECKSUM}
     return {**content, CHECKSUM: digest(content)}

@@ -47,5 +47,5 @@ def code_of(name: str) -> str:
 
 @functools.cache
 def _codes() -> dict[str, str]:
-    entries = [entry.split() for line in _NAMES.strip().splitlines() for entry in line.split("|")]
+    entries = [entry.split() for line in _NAMES.strip().split("\n") for entry in line.split("|")]
     return {name.casefold(): names[0] for names in entries for name in (*names[1:], names[0])}

@@ -122,7 +122,7 @@ def written_set(code_points: Iterable[int]) -> str:
 
     Example:
         >>> written_set([97, 98, 99, 45])
-        '\\\\--\\\\-\\\\a-\\\\c'
+        '\\--\\-\\a-\\c'
     """
     ranges = _joined((one, one) for one in code_points)
     return "".join(f"\\{chr(first)}-\\{chr(last)}" for first, last in ranges)

@@ -27,7 +27,7 @@ _PROPERTIES = {
     "in_word": r"[\p{WB=MidLetter}\p{WB=MidNumLet}\p{WB=Single_Quote}]",
     "in_number": r"[\p{WB=MidNum}\p{WB=MidNumLet}\p{WB=Single_Quote}]",
     "extend": r"[\p{WB=Extend}\p{WB=Format}\p{WB=ZWJ}]",
-    "other": r"\p{WB=Other}",
+    "any": r"[^\p{WB=CR}\p{WB=LF}\p{WB=Newline}]",
 }
 _RUN = (
     "({letter}{extend}*({in_word}{extend}*{letter}{extend}*)*|{number}{extend}*({in_number}{extend}*{number}{extend}*)*)+"
@@ -35,7 +35,7 @@ _RUN = (
 )
 _JOINER = "({joiner}{extend}*)"
 _WORD = f"({_RUN})({_JOINER}+({_RUN}))*{_JOINER}*"
-_PATTERNS = (_WORD, f"{_JOINER}+({_WORD})?", "{alone}{extend}*")
+_PATTERNS = (_WORD, f"{_JOINER}+({_WORD})?", "{any}{extend}*")
 
 
 class SegmentRules(NamedTuple):
@@ -44,25 +44,23 @@ class SegmentRules(NamedTuple):
     classes: npt.NDArray[np.uint16]
     steps: npt.NDArray[np.uint16]
     accepts: npt.NDArray[np.bool_]
-    joiners: npt.NDArray[np.bool_]
-    """Which classes are of characters that join words, but make none."""
+    begins: npt.NDArray[np.bool_]
+    """For each code point whether a word may begin with it: Unicode counts some symbols and joiners among letters."""
 
 
 @functools.cache
 def segment_rules() -> SegmentRules:
     """The rules, by the Unicode of ``regex``."""
-    version = f"{unicodedata.unidata_version} {regex.__version__} {_PROPERTIES} {_PATTERNS} 1"
+    version = f"{unicodedata.unidata_version} {regex.__version__} {_PROPERTIES} {_PATTERNS} 2"
     return SegmentRules(**derived("segments", version, _build))
 
 
 def _build() -> Tables:
     every = "".join(chr(code) for code in range(CODE_POINTS) if not 0xD800 <= code < 0xE000)
     found = {name: [ord(one) for one in regex.findall(one_set, every)] for name, one_set in _PROPERTIES.items()}
-    found["alone"] = [code for code in found.pop("other") if chr(code).isalnum()]
     automata, _ = compiled([(PREFIX, _PATTERNS)], {name: written_set(codes) for name, codes in found.items()})
-    joiners = np.zeros(automata.steps.shape[1], np.bool_)
-    joiners[automata.classes[found["joiner"]]] = True
-    return {**automata._asdict(), "joiners": joiners}
+    begins = np.array([chr(code).isalnum() for code in range(CODE_POINTS)], np.bool_)
+    return {**automata._asdict(), "begins": begins}
 
 
 @kernel
@@ -81,14 +79,14 @@ def word_segments(data: Bytes, offsets: Offsets, rules: SegmentRules, splits: np
         while i < end:
             begin, at, word_end, after = i, i, i, i
             state = int64(1)
-            first = edge
+            first = 0
             while state:
-                code = edge
+                code, code_point = edge, 0
                 if at < end:
                     code_point, after = code_point_at(data, at)
                     code = rules.classes[code_point]
                 if at == begin:
-                    first, i = code, after
+                    first, i = code_point, after
                 state = int64(rules.steps[state, code])
                 if rules.accepts[state]:
                     word_end = at
@@ -97,6 +95,6 @@ def word_segments(data: Bytes, offsets: Offsets, rules: SegmentRules, splits: np
                 at = after
             if word_end > begin:
                 i = word_end
-                if not rules.joiners[first]:
+                if rules.begins[first]:
                     splits[begin] |= BEGIN
                     splits[word_end - 1] |= LAST

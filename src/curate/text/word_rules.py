@@ -84,7 +84,7 @@ def word_rules() -> tuple[WordRules, Mapping[str, int]]:
 
     Example:
         >>> rules, rows = word_rules()
-        >>> rules.starts.shape == (len(rows), 5), rows["xx"]
+        >>> rules.starts.shape == (max(rows.values()) + 1, 5), rows["xx"]
         (True, 0)
     """
     text = _text()

@@ -89,7 +89,7 @@ class Piecewise:
     """A backend whose long texts are cut.
 
     Args:
-        backend: encodes by one BPE; an attribute, for whole texts.
+        backend: encodes by one BPE.
         lengths: bytes of each token.
         splitting: of its pattern.
         words: added words; a text that holds one is not cut inside words.
@@ -105,7 +105,7 @@ class Piecewise:
         *,
         composes: bool = False,
     ) -> None:
-        self.backend, self._lengths = backend, lengths
+        self._backend, self._lengths = backend, lengths
         self._words, self._composes = words, composes
         self._splitting, self._groups = splitting, splitting.groups()
 
@@ -114,13 +114,13 @@ class Piecewise:
         data, offsets = utf8_view(texts)
         long = np.flatnonzero(np.diff(offsets) >= LONG)
         if not long.size:
-            return self.backend(texts)
+            return self._backend(texts)
         found: list[Ids] = []
         counts: list[npt.NDArray[np.int64]] = [np.zeros(1, np.int64)]
         start = 0
         for row in [*long.tolist(), len(texts)]:
             if row > start:
-                short = self.backend(texts[start:row])
+                short = self._backend(texts[start:row])
                 found.append(short.ids)
                 counts.append(np.diff(short.offsets))
             if row < len(texts):
@@ -245,7 +245,7 @@ class Piecewise:
         return groups
 
     def _ids(self, text: str) -> Ids:
-        return self.backend(pa.array([text], pa.large_string())).ids
+        return self._backend(pa.array([text], pa.large_string())).ids
 
 
 def _blanks_at(text: str, at: int) -> _Run | None:

@@ -15,7 +15,7 @@ from curate.errors import PlanError, UserError, nearest
 from curate.text.tokenizers.added_tokens import AddedTokens
 from curate.text.tokenizers.backends import Backend
 from curate.text.tokenizers.end_marks import listed
-from curate.text.tokenizers.probes import first_disagreement, probe_texts
+from curate.text.tokenizers.probes import first_disagreement
 from curate.text.tokenizers.rank_file import PACKAGED, packaged_vocabulary, rank_file_vocabulary
 from curate.text.tokenizers.tokenizer_json import json_vocabulary
 from curate.text.tokenizers.vocabulary import BytesVocabulary, Vocabulary
@@ -148,14 +148,9 @@ class Tokenizer:
             if self._loaded is None:
                 try:
                     chosen = _choose(self.name, self.vocabulary, self._wanted_backend)
-                    chosen.encode(probe_texts(self.vocabulary.words()))
                     self._loaded = chosen._replace(notes=chosen.notes + self.vocabulary.habits())
                 except ValueError as error:
-                    hint = "the flags `lstrip` and `rstrip` of added tokens are a likely cause"
-                    raise PlanError(
-                        f"`{self.name}` cannot encode the texts that are tried: {error}.",
-                        hint=hint if self.vocabulary.words() else "",
-                    ) from error
+                    raise PlanError(f"`{self.name}` cannot encode the texts that are tried: {error}.") from error
             return self._loaded
 
 
@@ -218,10 +213,7 @@ def _vocabulary(name: str, end_of_document: str, pattern: str, added_tokens: Add
         ".tiktoken": lambda: rank_file_vocabulary(path, pattern, end_of_document),
     }
     if path.suffix not in readers:
-        raise PlanError(
-            f"`tokenize.tokenizer` = `{name}` must end in `.json` or `.tiktoken`.",
-            hint="the file `tokenizer.json` of the same model",
-        )
+        raise PlanError(f"`tokenize.tokenizer` = `{name}` must end in `.json` or `.tiktoken`.")
     return readers[path.suffix]()
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from curate.errors import PlanError
 from curate.text.tokenizers.added_tokens import (
@@ -105,7 +104,7 @@ class JsonVocabulary:
     def habits(self) -> tuple[str, ...]:
         """What the user should know of the tokenizer before it is used."""
         lost = "leaves no trace" if self.drops_unknown else f"becomes `{self._model.unknown}`"
-        found = list(habits_of(self._name, self._tokenizer, self._reference, self._back, lost=lost))
+        found = list(habits_of(self._name, self._tokenizer, self._reference, lost=lost))
         if self._marks_left:
             found.append(
                 f"`{self._name}` has added tokens that look like control tokens; documents keep them as text"
@@ -134,11 +133,6 @@ class JsonVocabulary:
             raise KeyError(int(ids[np.argmin(places)]))
         decoded: str = self._tokenizer.decode(places.tolist(), skip_special_tokens=False)
         return decoded.replace(UNKNOWN, "\N{REPLACEMENT CHARACTER}")
-
-    def _back(self, text: str) -> str:
-        """A text encoded and decoded."""
-        ids = self.open("huggingface")(pa.array([text], pa.large_string())).ids
-        return self.decode(ids)
 
     @functools.cached_property
     def _in_order(self) -> bool:
@@ -185,9 +179,9 @@ class JsonVocabulary:
 
     def _fastokens(self) -> Backend:
         if not self.nothing_is_lost:
-            raise ValueError("its vocabulary does not spell every text, and fastokens does not say what is lost")
+            raise ValueError("its vocabulary does not spell every text, and only the other counts what is lost")
         if self._words and not are_simple(self._words, [self._normalized(word.content) for word in self._words]):
-            raise ValueError("its added tokens have flags that fastokens does not always heed")
+            raise ValueError("its added tokens have flags that only the other is known to heed")
         import fastokens
 
         fast = FastokensBackend(fastokens.Tokenizer.from_json_str(self._prepared.decode()))

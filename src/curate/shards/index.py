@@ -173,10 +173,10 @@ def read_index(folder: Path) -> ShardIndex:
         raise InputError(f"`{folder}` holds no shards: there is no `{INDEX_FILE}`.") from error
     except (BrokenJson, msgspec.ValidationError) as error:
         why = str(error) if isinstance(error, BrokenJson) else f"is no index of shards: {error}"
-        raise DamagedFile(f"`{path}` {why}", hint=_remedy(folder)) from error
+        raise DamagedFile(f"`{path}` {why}", hint=remedy(folder)) from error
 
 
-def _remedy(folder: Path) -> str:
+def remedy(folder: Path) -> str:
     """What to type when a file of a folder of shards is damaged."""
     run = folder.absolute().parent
     is_of_run = find_manifest(run).state in {"whole", "damaged"}

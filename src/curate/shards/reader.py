@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy.typing as npt
+import pyarrow as pa
 
 from curate.errors import InputError
 from curate.shards.block import Block
 from curate.shards.damage import DamagedShard
 from curate.shards.format import FORMATS
-from curate.shards.index import ShardEntry, ShardIndex, read_index
+from curate.shards.index import ShardEntry, ShardIndex, read_index, remedy
 
 __all__ = ["DamagedShard", "Document", "read_blocks", "read_shards"]
 
@@ -36,23 +37,32 @@ def read_shards(folder: Path, *, shard: int | None = None) -> Iterator[Document]
 
     Raises:
         InputError: the folder holds no shards, or not that one.
-        DamagedShard: a file contradicts itself.
-        OSError, pyarrow.ArrowException: a file is missing or cannot be decoded.
+        DamagedShard: a file is missing or not what was written.
     """
     index = read_index(folder)
     if shard is not None and not 0 <= shard < len(index.shards):
         raise InputError(f"There is no shard {shard}: `{folder}` holds {len(index.shards)} shards, from 0.")
     for number in range(len(index.shards)) if shard is None else [shard]:
-        offset = 0
-        for block in read_blocks(folder, index, index.shards[number]):
-            for row, name in enumerate(block.ids.to_pylist()):
-                tokens = block.tokens[block.offsets[row] : block.offsets[row + 1]]
-                yield Document(name, number, offset + int(block.offsets[row]), tokens)
-            offset += len(block.tokens)
+        entry, offset = index.shards[number], 0
+        if entry.xxh3 and not entry.is_whole(folder):
+            raise DamagedShard(f"`{folder / entry.file}` is missing or damaged", hint=remedy(folder))
+        try:
+            for block in read_blocks(folder, index, entry):
+                for row, name in enumerate(block.ids.to_pylist()):
+                    tokens = block.tokens[block.offsets[row] : block.offsets[row + 1]]
+                    yield Document(name, number, offset + int(block.offsets[row]), tokens)
+                offset += len(block.tokens)
+        except (OSError, pa.ArrowException) as error:  # of an index that knows no quick hash
+            raise DamagedShard(f"`{folder / entry.file}` cannot be read: {error}", hint=remedy(folder)) from error
 
 
 def read_blocks(folder: Path, index: ShardIndex, entry: ShardEntry) -> Iterator[Block]:
-    """The documents of one shard in blocks; raises as `read_shards` does."""
+    """The documents of one shard in blocks.
+
+    Raises:
+        DamagedShard: a file contradicts itself.
+        OSError, pyarrow.ArrowException: a file is missing or cannot be decoded.
+    """
     if index.format not in FORMATS:
         raise DamagedShard(f"`{index.format}` is no known shard format.", where=str(folder))
     return FORMATS[index.format].read(folder, entry, dtype=index.dtype)

@@ -164,7 +164,10 @@ class _Run:
             notes.clear_all()
         if others:
             self.emit(Warned(f"`{self.directory.path}` holds what curate did not write, which stays: {listed(others)}"))
-        damaged = self.directory.remove_damaged(folders, self.engine.spread)
+        found = self.directory.row_files(folders)
+        if found:
+            self.emit(Working(f"checking {len(found):,} files of an earlier attempt"))
+        damaged = self.directory.remove_damaged(found, self.engine.spread)
         if damaged:
             self.emit(Warned(f"damaged since they were written, and made again: {listed(damaged)}"))
 

@@ -33,7 +33,7 @@ from curate.corpus.notices import notices
 from curate.corpus.parts import cut
 from curate.engine.base import Interrupted
 from curate.engine.local import LocalEngine
-from curate.errors import ExitCode, Stopped, UserError
+from curate.errors import CurateError, ExitCode, Stopped, UserError
 from curate.estimate import estimate
 from curate.events import Warned, Working
 from curate.outcome import manifest_of
@@ -189,6 +189,7 @@ class Session:
         """
         config = self.config()
         stages = self.stages(config)
+        _check_name(self.output)
         require_usable(Path(self.output), [stage.name for stage in stages], fresh=fresh)
         with ThreadPoolExecutor(2) as pool:
             notes, compiler = pool.submit(_stage_notes, stages), pool.submit(load_compiler)
@@ -316,7 +317,9 @@ def _explained(directory: RunDirectory, face: Face, command: str) -> Iterator[No
         error.exit_code = exit_code()
         raise error from None
     except Exception as problem:
-        why = full_disk(problem, directory.path) or unwritable(problem, directory.path)
+        why = full_disk(problem, directory.path)
+        if not why and not isinstance(problem, CurateError):
+            why = unwritable(problem, directory.path)
         if not why:
             raise
         raise _stopped(directory, face, why, command) from problem

@@ -70,6 +70,10 @@ def _require_writable(path: Path, folders: Collection[str]) -> None:
             raise UserError(
                 f"`{folder}` cannot be written: {error.strerror}", hint="name a folder that you may write to with -o"
             ) from error
+    if (path / LOCK).exists() and not os.access(path / LOCK, os.W_OK):
+        raise UserError(
+            f"`{path / LOCK}` cannot be written: it is another user's", hint="name a folder of your own with -o"
+        )
     for name in (MANIFEST, REPORT_JSON, REPORT_PAGE, LOCK):
         if (path / name).is_dir():
             raise UserError(
@@ -137,11 +141,15 @@ def _locked(path: Path) -> IO[str]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.path.samestat(os.fstat(lock.fileno()), (path / LOCK).stat()):
                 return lock
-        except BlockingIOError:
-            lock.close()
-            raise UserError(
-                f"another run is writing to `{path}`", hint="wait for it, or choose another folder with -o"
-            ) from None
         except FileNotFoundError:
             pass
+        except OSError as error:
+            lock.close()
+            raise _not_locked(path, error) from error
         lock.close()
+
+
+def _not_locked(path: Path, error: OSError) -> UserError:
+    if isinstance(error, BlockingIOError):
+        return UserError(f"another run is writing to `{path}`", hint="wait for it, or choose another folder with -o")
+    return UserError(f"`{path}` cannot be locked: {error.strerror}", hint="name a folder on another disk with -o")

@@ -40,7 +40,7 @@ class RunDirectory:
         'curated/quality/part-5f0c0db3a1e2-0000.parquet'
     """
 
-    def __init__(self, path: Path, parts: Sequence[str] = (), *, remedy: str = "") -> None:
+    def __init__(self, path: Path, parts: Sequence[str] = (), *, remedy: str | None = None) -> None:
         self.path, self.names, self._remedy = path, tuple(parts), remedy
 
     @classmethod
@@ -106,22 +106,18 @@ class RunDirectory:
             DamagedFile: it is missing or damaged.
         """
         file = self.part(folder, part)
-        if self._remedy:
+        if self._remedy is not None:
             try:
                 checked(file, columns, group)
             except BrokenSeal as broken:
                 raise DamagedFile(f"`{file}` {broken}", hint=f"make it again: {self._remedy}") from broken
         return file
 
-    def remove_damaged(self, folders: Iterable[str], spread: Spread = map) -> list[str]:
-        """Check all bytes of the files that a run finds; damaged ones go, and are made again like any that is missing.
+    def row_files(self, folders: Iterable[str]) -> list[Path]:
+        """The files of all parts that are there, in these folders and in what stages keep.
 
-        Args:
-            folders: where they are; what stages keep is looked at with what they say.
-            spread: checks several at once.
-
-        Returns:
-            What is gone, as paths in the directory.
+        Raises:
+            UserError: a folder has the name of one.
         """
         places = [self.path / place for folder in folders for place in (folder, f"{CACHE}/{folder}")]
         names = frozenset(self.names)
@@ -131,6 +127,18 @@ class RunDirectory:
                 raise UserError(
                     f"`{file}` is a folder where curate writes a file", hint="move it, then run the same command again"
                 )
+        return found
+
+    def remove_damaged(self, found: Iterable[Path], spread: Spread = map) -> list[str]:
+        """Check all bytes of files that a run finds; damaged ones go, and are made again like any that is missing.
+
+        Args:
+            found: of `row_files`.
+            spread: checks several at once.
+
+        Returns:
+            What is gone, as paths in the directory.
+        """
         damaged = [file for file in spread(_if_damaged, found) if file]
         for file in damaged:
             remove(file)

@@ -64,15 +64,13 @@ def full(number: int):
     return refusing
 
 
-@pytest.mark.parametrize("place", ["put", "write_text", "close"])
-@pytest.mark.parametrize("number", [0, 9, 40])
-def test_a_full_disk_stops_the_run_which_continues(corpus, finished, tmp_path, monkeypatch, place, number):
+@pytest.mark.parametrize(
+    ("owner", "name", "number"),
+    [(files, "put", 0), (files, "put", 40), (Path, "write_bytes", 2), (row_file.RowFileWriter, "write", 9)],
+    ids=["first file", "later file", "JSON", "rows"],
+)
+def test_a_full_disk_stops_the_run_which_continues(corpus, finished, tmp_path, monkeypatch, owner, name, number):
     out = tmp_path / "out"
-    owner, name = {
-        "put": (files, "put"),
-        "write_text": (Path, "write_bytes"),
-        "close": (row_file.RowFileWriter, "write"),
-    }[place]
     with monkeypatch.context() as patched:
         patched.setattr(owner, name, full(number)(getattr(owner, name)))
         with pytest.raises(Stopped, match="the disk of `.*` is full") as stopped:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.corpus.discover import discover
-from curate.corpus.input import InputFile, InputSettings
+from curate.corpus.input import InputFile, InputSettings, LineMark
 from curate.corpus.inspect import inspect
 from curate.corpus.parts import Part, Strand, cut
 from curate.corpus.reader import chunks
@@ -76,6 +76,27 @@ def test_a_changed_file_moves_no_other_files_parts(at: int, change: str, seed: i
     assert reread < sum(one.size for one in changed) / 3
     if change == "edited":
         assert len(redone) == 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(files_of_any_size, st.integers(0, 59), st.integers(1, 3 * PART))
+def test_no_other_files_parts_are_called_otherwise(files: list[InputFile], at: int, size: int) -> None:
+    names = {part.fingerprint: part.name for part in parts(files)}
+    assert len(set(names.values())) == len(names)
+    changed = [file("f000-new.jsonl", size), *files[:at], *files[at + 1 :]]
+    for part in parts(changed):
+        assert part.name == names.get(part.fingerprint, part.name)
+
+
+def test_parts_of_one_origin_are_counted() -> None:
+    found = [part.name for part in parts([file("a.jsonl", 3 * PART)])]
+    assert len(found) > 1 or found == [f"{found[0][:17]}-0000.parquet"]
+    marks = tuple(LineMark(at, at) for at in range(0, 3 * PART, 1000))
+    large = msgspec.structs.replace(file("a.jsonl", 3 * PART), marks=marks)
+    assert [part.name[17:] for part in parts([large])] == ["-0000.parquet", "-0001.parquet", "-0002.parquet"]
+    assert len({part.name[:17] for part in parts([large])}) == 1
+    twin = msgspec.structs.replace(large)  # two names that look the same once they are text
+    assert len({part.name for part in parts([large, twin])}) == 6
 
 
 def test_tiny_files_are_spread_over_parts_of_even_weight() -> None:

@@ -151,10 +151,26 @@ def numbered(out: Path) -> dict[Path, bytes]:
     (out / ".cache" / "near_dup" / "audit.json").write_text('{"key": "k", "figures": {}}')
     said = {"schema_version": 1, "curate": "0.1.0", "run_id": "x", "command": "curate run in -o out", "counts": {}}
     (out / "run.json").write_text(json.dumps(said))
-    mine = {out / "notes.md": b"mine", out / "quality" / "part-00001.parquet": b"mine", out / "thesis.tmp": b"mine"}
+    backup = (out / "documents" / "part-00000.parquet").read_bytes()
+    mine = {
+        out / "notes.md": b"mine",
+        out / "quality" / "part-00001.parquet": b"mine",
+        out / "thesis.tmp": b"mine",
+        out / "backup" / "part-00000.parquet": backup,
+    }
+    (out / "backup").mkdir()
     for file, content in mine.items():
         file.write_bytes(content)
     return mine
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_copy_with_a_numbered_name_is_the_users(corpus, out, fresh):
+    copy = out / "documents" / "part-00000.parquet"
+    shutil.copy(next((out / "documents").iterdir()), copy)
+    before = copy.read_bytes()
+    assert run(corpus, out, fresh=fresh) == ExitCode.DONE
+    assert copy.read_bytes() == before
 
 
 @pytest.mark.parametrize("unfinished_run", [False, True])

@@ -29,6 +29,7 @@ from curate.events import Emit, PassFinished, PassStarted, Warned, Working
 from curate.outcome import Outcome, judged
 from curate.plan import Pass, Plan
 from curate.shards.index import INDEX_FILE, ShardIndex
+from curate.stages import stage_names
 from curate.stages.contract import CorpusStage, Stage
 from curate.store.books import Books, balance
 from curate.store.files import remove
@@ -82,7 +83,9 @@ def forget(path: Path) -> None:
     manifest = find_manifest(path)
     directory = RunDirectory(path)
     notes_of(directory).clear_all()
-    tidy(directory, (), manifest.content if manifest.state == "whole" else {}, numbered=True)
+    stages = [stage["name"] for stage in manifest.content.get("stages", ())] if manifest.state == "older" else []
+    numbered = {DOCUMENTS, QUARANTINE, *stage_names(), *stages}
+    tidy(directory, (), manifest.content if manifest.state == "whole" else {}, numbered)
     if is_report(path / REPORT_JSON):
         remove(path / REPORT_JSON)
     if is_page(path / REPORT_PAGE):

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from curate.store.checked_json import BrokenJson, parsed, read_json
 from curate.store.files import entries, is_file, is_unfinished, remove, remove_empty
-from curate.store.row_file import MEASURE_KEY, is_in_place
+from curate.store.row_file import MEASURE_KEY, PLACE, is_in_place
 from curate.store.run_directory import (
     AUDIT,
     CACHE,
@@ -38,7 +38,7 @@ _NUMBERED = re.compile(r"part-\d{5,}\.parquet")
 
 
 def tidy(
-    directory: RunDirectory, folders: Collection[str], manifest: Mapping[str, Any], *, numbered: bool = False
+    directory: RunDirectory, folders: Collection[str], manifest: Mapping[str, Any], numbered: Collection[str] = ()
 ) -> list[str]:
     """Remove row files and scratch that curate wrote and this run does not need; shards are looked after by themselves.
 
@@ -46,33 +46,35 @@ def tidy(
         directory: of the run that begins; no other run writes to it.
         folders: names of the folders that it writes row files to.
         manifest: of the run before, if it is whole.
-        numbered: whether files of the layout in which parts were numbered go, too.
+        numbered: names of the folders from which files of the layout in which parts were numbered go, too. They do not
+            say where they belong: copies of them in any other folder are the user's.
 
     Returns:
         What is not curate's, as paths in the directory.
     """
-    return list(_Tidying(directory, folders, manifest, numbered=numbered).foreign())
+    return list(_Tidying(directory, folders, manifest, numbered).foreign())
 
 
 def first_row_file(path: Path, other_than: Collection[str] = ()) -> Path | None:
     """Some row file of curate's in a run directory; None, too, when any file has one of the names ``other_than``."""
-    files = list(_row_files(path, _PART))
+    files = list(_row_files(path))
     known = any(file.name in other_than for file in files)
     return None if known else next(filter(is_in_place, files), None)
 
 
 def first_numbered(path: Path) -> Path | None:
-    """Some row file of a run of the layout in which parts were numbered."""
-    return next((file for file in _row_files(path, _NUMBERED) if _is_numbered(file)), None)
+    """The documents of some part of a run of the layout in which parts were numbered."""
+    documents = [Path(entry.path) for entry in entries(path / DOCUMENTS) if _NUMBERED.fullmatch(entry.name)]
+    return next((file for file in documents if file.is_file() and _is_numbered(file)), None)
 
 
 class _Tidying:
     """One walk over a run directory, which removes what goes and names what is not curate's."""
 
     def __init__(
-        self, directory: RunDirectory, folders: Collection[str], manifest: Mapping[str, Any], *, numbered: bool
+        self, directory: RunDirectory, folders: Collection[str], manifest: Mapping[str, Any], numbered: Collection[str]
     ) -> None:
-        self.path, self.folders, self.numbered = directory.path, frozenset(folders), numbered
+        self.path, self.folders, self.numbered = directory.path, frozenset(folders), frozenset(numbered)
         self.names = frozenset(directory.names)
         stages = [stage["name"] for stage in manifest.get("stages", ())]
         self.known = frozenset([DOCUMENTS, QUARANTINE, *stages])
@@ -125,10 +127,10 @@ class _Tidying:
     def _is_ours(self, folder: Path, entry: os.DirEntry[str]) -> bool:
         if not is_file(entry):
             return False
-        file = Path(entry.path)
+        file, numbered = Path(entry.path), folder.name in self.numbered
         if entry.name == AUDIT:
-            return is_whole_json(file) or (self.numbered and _is_numbered_audit(file))
-        if self.numbered and _NUMBERED.fullmatch(entry.name):
+            return is_whole_json(file) or (numbered and _is_numbered_audit(file))
+        if numbered and _NUMBERED.fullmatch(entry.name):
             return _is_numbered(file)
         listed = folder.name in self.known and entry.name in self.listed
         return _PART.fullmatch(entry.name) is not None and (listed or is_in_place(file))
@@ -170,22 +172,22 @@ def is_whole_json(file: Path) -> bool:
     return True
 
 
-def _row_files(path: Path, name: re.Pattern[str]) -> Iterator[Path]:
-    """Files of that kind of name in the folders of a run directory."""
+def _row_files(path: Path) -> Iterator[Path]:
+    """Files with names of row files in the folders of a run directory."""
     for folder in (path, path / CACHE):
         for entry in entries(folder):
             if _is_folder(entry):
-                yield from [
-                    Path(file.path) for file in entries(Path(entry.path)) if name.fullmatch(file.name) and is_file(file)
-                ]
+                inside = entries(Path(entry.path))
+                yield from [Path(file.path) for file in inside if _PART.fullmatch(file.name) and is_file(file)]
 
 
 def _is_numbered(file: Path) -> bool:
-    """Whether it is a row file without a seal."""
+    """Whether it is a row file of the time before they said where they belong; a copy of a later one says that."""
     try:
-        return MEASURE_KEY in (pq.read_metadata(file).metadata or {})
+        metadata = pq.read_metadata(file).metadata or {}
     except (OSError, pa.ArrowException):
         return False
+    return MEASURE_KEY in metadata and PLACE not in metadata
 
 
 def _is_numbered_audit(file: Path) -> bool:

@@ -87,7 +87,7 @@ def says_the_same(file: Path, other: Path) -> bool:
     """Of JSON, only what it says counts."""
     try:
         return file.suffix == ".json" and json.loads(file.read_bytes()) == json.loads(other.read_bytes())
-    except ValueError:
+    except (ValueError, FileNotFoundError):
         return False
 
 

@@ -22,7 +22,7 @@ class ContraryEngine(LocalEngine):
     def map(self, task: Callable, items: Iterable) -> Iterator:
         return map(task, self._shuffled(items))
 
-    def spread(self, task: Callable, items: Iterable) -> Iterator:
+    def spread(self, task: Callable, items: Iterable, takes: Callable | None = None) -> Iterator:
         for item in items:
             task(item)
             yield task(item)

@@ -16,7 +16,7 @@ import psutil
 
 from curate.config import Config, memory_bytes
 from curate.corpus.parts import Strand
-from curate.engine.local import LocalEngine
+from curate.engine.local import FLIGHT_BYTES, LocalEngine
 from curate.engine.part import PartResult, PassTask
 from curate.engine.profile import Profile, cpu_seconds
 from curate.engine.raw_tokens import RawTokens, raw_tokens
@@ -43,8 +43,6 @@ OnJudged = Callable[[Mapping[str, Any]], None]
 BASE_BYTES = 900_000_000
 """Resident memory of a run whatever is in flight: interpreter, kernels, tables, vocabulary, what allocators retain.
 Measured: a corpus of 1 GB peaks at 0.88 GB with `--memory 1GB` and at 1.02 GB with all the memory it wants."""
-FLIGHT_BYTES = 50_000_000
-"""Memory of one row group in flight: its text, a rewritten copy, token ids, signals, kernel scratch."""
 
 
 def execute(
@@ -93,6 +91,22 @@ def forget(path: Path) -> None:
     remove(path / MANIFEST)  # the folder was claimed, so it is none of another program
 
 
+def run_memory(config: Config) -> int:
+    """Bytes that `run.memory` allows.
+
+    Raises:
+        PlanError: they are too few for one row group in flight.
+    """
+    memory = memory_bytes(config.run.memory, psutil.virtual_memory().total)
+    least = BASE_BYTES + 2 * FLIGHT_BYTES
+    if memory < least:
+        raise PlanError(
+            f"`run.memory` is {memory // 1_000_000:,} MB, but one worker needs {least // 1_000_000} MB",
+            hint=f"--memory {least // 1_000_000}MB",
+        )
+    return memory
+
+
 def local_engine(config: Config) -> LocalEngine:
     """The engine that `run.workers` and `run.memory` ask for.
 
@@ -100,18 +114,11 @@ def local_engine(config: Config) -> LocalEngine:
         PlanError: the memory is too small for one row group in flight.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = config.run.workers or cores
-    memory = memory_bytes(config.run.memory, psutil.virtual_memory().total)
-    flights = (memory - BASE_BYTES) // FLIGHT_BYTES
-    if flights < 2:
-        least = (BASE_BYTES + 2 * FLIGHT_BYTES) // 1_000_000
-        raise PlanError(
-            f"`run.memory` is {memory // 1_000_000:,} MB, but one worker needs {least} MB",
-            hint=f"--memory {least}MB",
-        )
-    workers = min(workers, flights)
+    memory = run_memory(config) - BASE_BYTES
+    flights = memory // FLIGHT_BYTES
+    workers = min(config.run.workers or cores, flights)
     lanes = max(1, min(workers, flights // 4))
-    return LocalEngine(workers, lanes, ahead=max(1, min(workers + 1, flights // (2 * lanes))))
+    return LocalEngine(workers, lanes, max(1, min(workers + 1, flights // (2 * lanes))), memory)
 
 
 class _Run:

@@ -29,6 +29,7 @@ from curate.compiling import announced_compiling, load_compiler
 from curate.config import Config, load
 from curate.corpus.discover import discover
 from curate.corpus.inspect import inspect
+from curate.corpus.memory import for_one_document
 from curate.corpus.notices import notices
 from curate.corpus.parts import cut
 from curate.engine.base import Interrupted
@@ -38,7 +39,7 @@ from curate.estimate import estimate
 from curate.events import Warned, Working
 from curate.outcome import manifest_of
 from curate.plan import Plan, make_plan, make_stages
-from curate.run import execute, forget, local_engine
+from curate.run import execute, forget, local_engine, run_memory
 from curate.stages.contract import Stage
 from curate.stopping import exit_code, stoppable
 from curate.store.claim import claimed, require_usable
@@ -99,8 +100,9 @@ class Session:
     def plan(self, config: Config, stages: tuple[Stage, ...]) -> Plan:
         """The checked plan: files found and looked at, parts cut."""
         _check_name(self.output)
+        memory = for_one_document(run_memory(config))
         found = discover(list(self.paths), config.input, self.output)
-        files, without_text = inspect(found.files, config.input, config.run.workers or os.cpu_count() or 1)
+        files, without_text = inspect(found.files, config.input, config.run.workers or os.cpu_count() or 1, memory)
         strands = cut(files, config.input.part_bytes)
         return make_plan(
             config,

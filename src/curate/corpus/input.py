@@ -53,6 +53,10 @@ class InputSettings(Settings, frozen=True):
                 raise ValueError(f"`input.{key}` must be at least 1 byte, but is {value}")
 
 
+TAKEN_BY_A_BYTE = 10
+"""Bytes of memory that work on a document takes for each of its bytes, whatever it says (`curate.corpus.memory`)."""
+
+
 class LineMark(NamedTuple):
     """Where a line begins: a place at which a file of lines can be entered."""
 
@@ -87,6 +91,8 @@ class InputFile(msgspec.Struct, frozen=True, kw_only=True):
     format: Format
     compression: Compression = ""
     max_document_bytes: int = InputSettings().max_document_bytes
+    memory: int = 0
+    """Bytes that work on one document may take; 0: no document of the file is so large that it matters."""
 
     size: int = 0
     """Bytes on disk."""
@@ -106,6 +112,11 @@ class InputFile(msgspec.Struct, frozen=True, kw_only=True):
     problem: Problem | None = None
     note: str = ""
     """Something worth telling the user that is no problem."""
+
+    @property
+    def longest_document(self) -> int:
+        """Bytes beyond which a line, a value or a text is not even looked at."""
+        return min(self.max_document_bytes, self.memory // TAKEN_BY_A_BYTE) if self.memory else self.max_document_bytes
 
     @property
     def default_source(self) -> str:

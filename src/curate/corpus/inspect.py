@@ -18,6 +18,7 @@ from curate.corpus.fields import Seen, json_object
 from curate.corpus.input import InputFile, InputSettings, LineMark, Problem, Skipped
 from curate.corpus.lines import BOM, count_newlines
 from curate.corpus.magic import known_as
+from curate.corpus.memory import bounded
 from curate.corpus.quarantine import UNREADABLE, Damaged
 from curate.corpus.records import look, look_at_all
 from curate.corpus.resolve import resolve
@@ -43,13 +44,14 @@ class _Looked(NamedTuple):
     seen: Seen | None = None
 
 
-def inspect(files: Sequence[InputFile], settings: InputSettings, threads: int) -> Inspection:
+def inspect(files: Sequence[InputFile], settings: InputSettings, threads: int, memory: int | None = None) -> Inspection:
     """The files with everything known that one read of each can tell, in the order given.
 
     Args:
         files: as `discover` found them.
         settings: the section ``[input]``.
         threads: how many files are read at once.
+        memory: bytes that work on one document may take (`curate.corpus.memory`); None: as many as it likes.
 
     Raises:
         InputError: no file has the text that was asked for, or more than one field of a file may be the text.
@@ -57,7 +59,8 @@ def inspect(files: Sequence[InputFile], settings: InputSettings, threads: int) -
     with ThreadPoolExecutor(threads, thread_name_prefix="inspect") as pool:
         done = pool.map(lambda task: [_inspected(file, settings) for file in task], _tasks(files))
         looked = ((file, seen) for task in done for file, seen in task)
-        return Inspection(*resolve(looked, settings, lambda file: look_at_all(file, settings)))
+        readable, skipped = resolve(looked, settings, lambda file: look_at_all(file, settings))
+    return Inspection(readable if memory is None else tuple(bounded(file, memory) for file in readable), skipped)
 
 
 def _tasks(files: Sequence[InputFile]) -> Iterator[list[InputFile]]:

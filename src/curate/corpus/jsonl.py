@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 
 from curate.corpus.documents import Rows, document_batch
 from curate.corpus.input import InputFile
-from curate.corpus.lines import BOM, Lines, bounds, halves, split, too_large
+from curate.corpus.lines import BOM, Lines, bounds, halves, split
+from curate.corpus.memory import too_large
 from curate.corpus.odd_json import is_doubtful, places_of, sound, value_at
 from curate.corpus.quarantine import KEPT_BYTES, Quarantined
 from curate.text.arrow import Bytes
@@ -68,7 +69,7 @@ def parse_together(lines: Lines, wanted: list[str], rows: Rows) -> bool:
     """
     file = lines.file
     data, (starts, ends) = np.frombuffer(lines.data, np.uint8), bounds(lines)
-    if (ends - starts).max(initial=0) > file.max_document_bytes:
+    if (ends - starts).max(initial=0) > file.longest_document:
         return False
     found = members(data, starts, ends, [name.encode() for name in wanted])
     if found is None:
@@ -122,7 +123,7 @@ def parse_each(lines: Lines, rows: Rows) -> None:
     file = lines.file
     suspect, gathered = not _is_utf8(lines.data), _Gathered(lines, rows)
     for position, (start, line) in enumerate(split(lines), lines.first_line):
-        if len(line) > file.max_document_bytes:
+        if len(line) > file.longest_document:
             rows.quarantined.append(too_large(file, position, start, len(line), bytes(line[:KEPT_BYTES])))
             continue
         try:

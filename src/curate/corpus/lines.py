@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from curate.corpus.compression import Block
 from curate.corpus.input import InputFile
+from curate.corpus.memory import too_large
 from curate.corpus.quarantine import KEPT_BYTES, Damaged, Quarantined
 
 BOM = b"\xef\xbb\xbf"
@@ -111,7 +112,7 @@ def runs(source: Iterable[Block], file: InputFile, first_line: int, first_byte: 
         first_byte: where it begins.
     """
     line, byte = first_line, first_byte
-    torn = _TornLine(file.max_document_bytes)
+    torn = _TornLine(file.longest_document)
     at = 0
     try:
         for block in source:
@@ -125,7 +126,7 @@ def runs(source: Iterable[Block], file: InputFile, first_line: int, first_byte: 
                     continue
                 yield Run(torn.at, torn.piece(file, line, byte))
                 line, byte = line + 1, byte + torn.length
-                torn = _TornLine(file.max_document_bytes)
+                torn = _TornLine(file.longest_document)
             tail = block.data.rfind(b"\n") + 1
             if tail > head:
                 body = block.data[head:tail] if head or tail < len(block.data) else block.data
@@ -170,9 +171,3 @@ class _TornLine:
 
     def _fits(self) -> bool:
         return self.length - self._ends <= self._limit
-
-
-def too_large(file: InputFile, position: int, byte: int | None, length: int, head: bytes) -> Quarantined:
-    """The entry of a document of ``length`` bytes, of which only ``head`` is kept."""
-    detail = f"{length:,} bytes; `input.max_document_bytes` is {file.max_document_bytes:,}"
-    return Quarantined(file.name, position, byte, "document_too_large", detail, head[:KEPT_BYTES])

@@ -12,10 +12,10 @@ from pyarrow import types
 from curate.corpus.documents import SCHEMA, Rows, document_batch
 from curate.corpus.fields import Seen
 from curate.corpus.input import InputFile, Problem, RowGroup
-from curate.corpus.lines import too_large
+from curate.corpus.memory import too_large
 from curate.corpus.metadata import json_objects, json_values, plain, storage, valid_text
 from curate.corpus.parquet_file import Column, ParquetTable, is_text, shortly, texts_in
-from curate.corpus.quarantine import Damaged, Quarantined
+from curate.corpus.quarantine import KEPT_BYTES, Damaged, Quarantined
 
 _GUESS_ROWS = 20
 _PLACES = 3  # row groups that are looked at for a guess
@@ -276,25 +276,27 @@ def _drop(columns: dict[str, pa.Array], field: str) -> None:
 
 def _readable(file: InputFile, texts: pa.Array, positions: pa.Array, rows: Rows) -> npt.NDArray[np.bool_]:
     """True where the text can be a document; the others are put in quarantine."""
-    suspects = np.asarray(pc.fill_null(pc.greater(pc.binary_length(texts), file.max_document_bytes), True))
+    suspects = np.asarray(pc.fill_null(pc.greater(pc.binary_length(texts), file.longest_document), True))
     try:
         texts.cast(pa.large_string())
     except pa.ArrowInvalid:
         suspects = np.ones(len(texts), np.bool_)
     readable = np.ones(len(texts), np.bool_)
     for i in np.flatnonzero(suspects):
-        entry = _fault(file, positions[i].as_py(), texts[i].as_py())
+        entry = _fault(file, positions[i].as_py(), texts[i])
         if entry:
             rows.quarantined.append(entry)
             readable[i] = False
     return readable
 
 
-def _fault(file: InputFile, position: int, text: bytes | None) -> Quarantined | None:
-    if text is None:
+def _fault(file: InputFile, position: int, value: pa.Scalar) -> Quarantined | None:
+    if not value.is_valid:
         return Quarantined(file.name, position, None, "missing_text", f"`{file.text}` is null")
-    if len(text) > file.max_document_bytes:
-        return too_large(file, position, None, len(text), text)
+    written = memoryview(value.as_buffer())
+    if len(written) > file.longest_document:
+        return too_large(file, position, None, len(written), bytes(written[:KEPT_BYTES]))
+    text = bytes(written)
     try:
         text.decode()
     except UnicodeDecodeError as error:

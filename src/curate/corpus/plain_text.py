@@ -5,7 +5,8 @@ from typing import NamedTuple
 from curate.corpus.compression import blocks
 from curate.corpus.documents import Rows
 from curate.corpus.input import InputFile
-from curate.corpus.lines import BOM, Lines, split, too_large
+from curate.corpus.lines import BOM, Lines, split
+from curate.corpus.memory import too_large
 from curate.corpus.quarantine import KEPT_BYTES, Damaged, Quarantined
 
 _READ = 1024 * 1024
@@ -31,11 +32,11 @@ def read(file: InputFile) -> TextFile | Quarantined | None:
         for block in blocks(file, 0, file.size, _READ):
             length += len(block.data)
             pieces.append(block.data)
-            if length > file.max_document_bytes:
+            if length > file.longest_document:
                 pieces = [b"".join(pieces)[:KEPT_BYTES]]
     except Damaged as damage:
         return Quarantined(file.name, 1, 0, damage.reason, damage.detail, b"".join(pieces)[:KEPT_BYTES])
-    if length > file.max_document_bytes:
+    if length > file.longest_document:
         return too_large(file, 1, 0, length, b"".join(pieces))
     return TextFile(file, b"".join(pieces)) if length else None
 
@@ -49,7 +50,7 @@ def parse_lines(lines: Lines, rows: Rows) -> None:
     """Append each line that is not blank to ``rows``, without its line end."""
     file = lines.file
     for position, (start, line) in enumerate(split(lines), lines.first_line):
-        if len(line) > file.max_document_bytes:
+        if len(line) > file.longest_document:
             rows.quarantined.append(too_large(file, position, start, len(line), bytes(line[:KEPT_BYTES])))
         elif (data := bytes(line)) and not data.isspace():
             _append(file, position, start, data.removesuffix(b"\r"), rows)

@@ -12,7 +12,9 @@ from typing import NamedTuple
 from curate.corpus import jsonl, parquet, plain_text
 from curate.corpus.compression import READ, blocks
 from curate.corpus.documents import Parsed, Rows
+from curate.corpus.input import TAKEN_BY_A_BYTE
 from curate.corpus.lines import Lines, Run, runs
+from curate.corpus.memory import within_memory
 from curate.corpus.parquet import TableRows
 from curate.corpus.parts import Part, Span, Strand
 from curate.corpus.plain_text import TextFile
@@ -32,12 +34,18 @@ class Chunk(NamedTuple):
     last: bool
     """No other chunk of this part follows."""
 
+    @property
+    def taken_bytes(self) -> int:
+        """Bytes of memory that parsing takes."""
+        return TAKEN_BY_A_BYTE * sum(piece.nbytes for piece in self.pieces)
+
     def parse(self) -> Parsed:
         """The documents of the chunk, and what of it goes to quarantine. Safe on any thread."""
         rows = Rows()
         for piece in _joined(self.pieces):
             _parse(piece, rows)
-        return rows.parsed()
+        memory = max((piece.file.memory for piece in self.pieces if not isinstance(piece, Quarantined)), default=0)
+        return within_memory(rows.parsed(), memory) if memory else rows.parsed()
 
 
 def chunks(strand: Strand, wanted: frozenset[int], chunk_bytes: int) -> Iterator[Chunk]:

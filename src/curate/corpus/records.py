@@ -58,7 +58,7 @@ def _add(seen: Seen, lines: list[bytes]) -> None:
 def _first_lines(file: InputFile) -> list[bytes]:
     """Lines from the first that is not blank and no longer than a document may be."""
     for lines in _lines(file):
-        found = [bytes(line) for _, line in split(lines) if len(line) <= file.max_document_bytes]
+        found = [bytes(line) for _, line in split(lines) if len(line) <= file.longest_document]
         if any(line and not line.isspace() for line in found):
             return found
     return []

@@ -23,10 +23,13 @@ class Engine(Protocol):
         The first error stops the rest and is raised.
         """
 
-    def spread(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    def spread(
+        self, task: Callable[[Item], Result], items: Iterable[Item], takes: Callable[[Item], int] | None = None
+    ) -> Iterator[Result]:
         """``task(item)`` for every item on this machine's cores; results in the order of ``items``.
 
-        Takes from ``items`` only a few ahead of what has been asked for, so memory is bounded.
+        Takes from ``items`` only a few ahead of what has been asked for, so memory is bounded. ``takes`` tells how many
+        bytes a task takes that may take many: fewer of such run at the same time, and are taken ahead.
         """
 
     def exchange(

@@ -14,8 +14,12 @@ import pyarrow as pa
 
 from curate.engine.base import Interrupted
 from curate.engine.exchange import Mailboxes, Received
+from curate.engine.memory_budget import MemoryBudget
 from curate.engine.unused_memory import release_unused_memory
 from curate.stages.contract import Receive, Rows, Send
+
+FLIGHT_BYTES = 50_000_000
+"""Memory of one row group in flight: its text, a rewritten copy, token ids, signals, kernel scratch."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -28,11 +32,13 @@ class LocalEngine:
         workers: batches computed at the same time.
         lanes: strands read and written at the same time.
         ahead: batches that each lane may have in flight; with ``lanes`` it bounds memory.
+        memory: bytes that all tasks at work may take together; 0: those of ``workers`` usual ones.
     """
 
-    def __init__(self, workers: int, lanes: int, ahead: int) -> None:
+    def __init__(self, workers: int, lanes: int, ahead: int, memory: int = 0) -> None:
         self.workers, self.lanes, self.ahead = workers, lanes, ahead
         self.stopped = ""
+        self._memory = MemoryBudget(max(memory, workers * FLIGHT_BYTES), lambda: bool(self.stopped))
         self._computing = ThreadPoolExecutor(workers, thread_name_prefix="worker")
 
     def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
@@ -54,21 +60,24 @@ class LocalEngine:
                 self.stop()
                 raise
 
-    def spread(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    def spread(
+        self, task: Callable[[Item], Result], items: Iterable[Item], takes: Callable[[Item], int] | None = None
+    ) -> Iterator[Result]:
         """See `curate.engine.base.Engine.spread`."""
-        flying, source = deque[Future[Result]](), iter(items)
+        flying, source = deque[tuple[Future[Result], int]](), iter(items)
         try:
             while True:
-                while len(flying) < self.ahead:
+                while len(flying) < self.ahead and sum(size for _, size in flying) <= self.ahead * FLIGHT_BYTES:
                     item = next(source, _END)
                     if item is _END:
                         break
-                    flying.append(self._computing.submit(self._checked, task, item))  # type: ignore[arg-type]
+                    size = max(FLIGHT_BYTES, takes(item)) if takes else FLIGHT_BYTES  # type: ignore[arg-type]
+                    flying.append((self._computing.submit(self._checked, task, item, size), size))  # type: ignore[arg-type]
                 if not flying:
                     return
-                yield flying.popleft().result()
+                yield flying.popleft()[0].result()
         finally:
-            for future in flying:
+            for future, _ in flying:
                 future.cancel()
 
     def exchange(
@@ -97,10 +106,11 @@ class LocalEngine:
         """Wait for what still runs and let the threads go."""
         self._computing.shutdown(wait=True, cancel_futures=True)
 
-    def _checked(self, task: Callable[[Item], Result], item: Item) -> Result:
+    def _checked(self, task: Callable[[Item], Result], item: Item, size: int) -> Result:
         if self.stopped:
             raise Interrupted
-        return task(item)
+        with self._memory.taken(size):
+            return task(item)
 
 
 _END = object()

@@ -29,7 +29,7 @@ from curate.corpus.quarantine import UNREADABLE
 from curate.corpus.reader import Chunk, chunks
 from curate.engine.base import Engine
 from curate.engine.profile import PARSE, READ, WRITE, Effort, Profile, Stopwatch
-from curate.engine.row_group import Columns, RowGroup, one_array, one_batch, row_groups
+from curate.engine.row_group import Columns, RowGroup, one_array, one_batch, row_groups, taken_bytes
 from curate.engine.step import Mask, Settled, Step, entering_mask, input_key, reason_counts, settle, staying
 from curate.events import Advanced, Emit, StageCounts
 from curate.plan import Plan
@@ -164,7 +164,7 @@ class PassTask:
         wanted = frozenset(part.index for part in unread)
         by_index = {part.index: part for part in unread}
         read = self.profile.drawn(READ, chunks(strand, wanted, self.chunk_bytes))
-        parsed = self.engine.spread(self._parse, read)
+        parsed = self.engine.spread(self._parse, read, lambda chunk: chunk.taken_bytes)
         for index, pieces in groupby(parsed, key=lambda piece: piece.part):
             result = PartResult(index)
             self._read_part(by_index[index], pieces, result)
@@ -256,7 +256,7 @@ class PassTask:
                 for step in self.steps
                 if step.stage.name not in finished
             }
-            for group, settled in self.engine.spread(self._settle, groups):
+            for group, settled in self.engine.spread(self._settle, groups, taken_bytes):
                 for step, one in zip(self.steps, settled, strict=True):
                     name = step.stage.name
                     masks[name].append(one.entering)

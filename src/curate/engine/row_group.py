@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate.corpus.documents import SCHEMA as DOCUMENTS_SCHEMA
+from curate.corpus.memory import AT_WORK
 from curate.engine.step import Mask, with_edits
 
 GROUP_BYTES = 8_000_000
@@ -49,6 +51,11 @@ class Columns:
                 values = functools.reduce(with_edits, self._edits, values)
             self._known[name] = values
         return self._known[name]
+
+
+def taken_bytes(group: RowGroup) -> int:
+    """Bytes of memory that work on a group takes: stages look at one document at a time, and at all of it."""
+    return AT_WORK * (pc.max(group.columns("raw_bytes")).as_py() or 0)
 
 
 def row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from curate.corpus.documents import Parsed
 from curate.corpus.input import TAKEN_BY_A_BYTE, InputFile
-from curate.corpus.quarantine import KEPT_BYTES, Quarantined, quarantine_batch
+from curate.corpus.quarantine import KEPT_BYTES, TOO_LITTLE_MEMORY, Quarantined, quarantine_batch
 
 TAKEN_BY_A_WORD = 110
 BASE_BYTES = 700_000_000
@@ -31,7 +31,7 @@ _ENDS_A_WORD[0x80:0xC0] = 0
 def for_one_document(memory: int) -> int:
     """Bytes that one document may take where a run may take ``memory``, in steps of a quarter or less.
 
-    Whether a document is let in belongs to what a part is made from; steps keep small changes from touching any.
+    A part with a document that was not let in is read again when this changes; steps keep small changes from that.
 
     Example:
         >>> for_one_document(1_000_000_000), for_one_document(1_010_000_000), for_one_document(4_000_000_000)
@@ -88,7 +88,7 @@ def too_large(file: InputFile, position: int, byte: int | None, length: int, hea
     """The entry of a document of ``length`` bytes, of which only ``head`` is kept."""
     if length <= file.max_document_bytes:
         detail = _too_little_memory(length, length * _USUAL)
-        return Quarantined(file.name, position, byte, "too_little_memory", detail, head[:KEPT_BYTES])
+        return Quarantined(file.name, position, byte, TOO_LITTLE_MEMORY, detail, head[:KEPT_BYTES])
     detail = f"{length:,} bytes; `input.max_document_bytes` is {file.max_document_bytes:,}"
     return Quarantined(file.name, position, byte, "document_too_large", detail, head[:KEPT_BYTES])
 
@@ -96,7 +96,7 @@ def too_large(file: InputFile, position: int, byte: int | None, length: int, hea
 def _too_much(document: pa.RecordBatch, head: bytes, size: int, takes: int) -> Quarantined:
     origin = document.column("origin")[0].as_py()
     detail = _too_little_memory(size, takes)
-    return Quarantined(origin["file"], origin["position"], None, "too_little_memory", detail, head)
+    return Quarantined(origin["file"], origin["position"], None, TOO_LITTLE_MEMORY, detail, head)
 
 
 def _too_little_memory(size: int, takes: int) -> str:

@@ -174,7 +174,7 @@ def _fingerprint(spans: Sequence[Span]) -> str:
 
 def _facts(file: InputFile) -> tuple[object, ...]:
     """All of a file that determines its documents."""
-    fields = (file.text, file.id, file.source, file.max_document_bytes, file.memory)
+    fields = (file.text, file.id, file.source, file.max_document_bytes)
     return file.name, file.fingerprint, file.format, file.compression, fields, file.problem
 
 

@@ -33,6 +33,7 @@ Parquet.
 nobody knows how much is missing, and all of its bytes are meant."""
 
 UNREADABLE = "unreadable_file"
+TOO_LITTLE_MEMORY = "too_little_memory"
 
 REASONS = (
     Reason("bad_json", "The line is not valid JSON."),
@@ -41,7 +42,7 @@ REASONS = (
     Reason("missing_text", "The text field is missing or null."),
     Reason("text_not_a_string", "The text field holds something other than a string."),
     Reason("document_too_large", "The document is longer than `input.max_document_bytes`."),
-    Reason("too_little_memory", "The document would take more memory than `run.memory` leaves for one."),
+    Reason(TOO_LITTLE_MEMORY, "The document would take more memory than `run.memory` leaves for one."),
     Reason("truncated_file", "The compressed file ends too early: what came before was read, the rest is missing."),
     Reason("corrupt_file", "The file is damaged; what could be read of it was."),
     Reason(UNREADABLE, "The file could not be opened or read, or changed during the run."),

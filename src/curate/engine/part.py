@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from curate.corpus.documents import SCHEMA as DOCUMENTS_SCHEMA
 from curate.corpus.parts import Part, Strand
 from curate.corpus.quarantine import SCHEMA as QUARANTINE_SCHEMA
-from curate.corpus.quarantine import UNREADABLE
+from curate.corpus.quarantine import TOO_LITTLE_MEMORY, UNREADABLE
 from curate.corpus.reader import Chunk, chunks
 from curate.engine.base import Engine
 from curate.engine.profile import PARSE, READ, WRITE, Effort, Profile, Stopwatch
@@ -86,7 +86,7 @@ class PassTask:
         """Do all parts of a strand; finished ones are not done again."""
         unread = [part for part in strand.parts if self.reads_input and not self._is_read(part)]
         for part in unread:
-            self._forget_what_was_unreadable(part)
+            self._forget_what_was_not_read(part)
         results = [self._again(part) for part in strand.parts if part not in unread]
         if unread:
             results += self._read(strand, unread)
@@ -189,9 +189,9 @@ class PassTask:
             writer = stack.enter_context(row_file(path, DOCUMENTS_SCHEMA, ["source", "origin.file"]))
             groups = self._fresh_groups(row_groups(documents()), writer)
             self._write(part, groups, {}, result, input_bytes=0)
-            complete = not _came_late(part, quarantined)
-            self._write_quarantine(part, quarantined, complete=complete)
-            writer.finish(self._read_keys(part, complete=complete))
+            keys = self._read_keys(part, quarantined)
+            self._write_quarantine(part, quarantined, keys)
+            writer.finish(keys)
 
     def _within_limit(self, documents: pa.RecordBatch) -> pa.RecordBatch:
         """The first documents that `--limit` still allows; a limited run has one lane, so the count needs no lock."""
@@ -228,12 +228,12 @@ class PassTask:
             self.profile.add(self.plan.rewriter.name, effort)
         return _Piece(chunk.part, chunk.input_bytes, documents, quarantined)
 
-    def _write_quarantine(self, part: Part, quarantined: list[pa.RecordBatch], *, complete: bool) -> None:
+    def _write_quarantine(self, part: Part, quarantined: list[pa.RecordBatch], keys: Keys) -> None:
         """A file for every part: one that is missing was lost, and says nothing about what it held."""
         with row_file(self.directory.part(QUARANTINE, part.index), QUARANTINE_SCHEMA, ["file", "reason"]) as writer:
             if quarantined:
                 writer.write(pa.concat_batches(quarantined))
-            writer.finish(self._read_keys(part, complete=complete))
+            writer.finish(keys)
 
     # ---- both ---------------------------------------------------------------------------------------------
 
@@ -281,22 +281,31 @@ class PassTask:
 
     def _is_read(self, part: Part) -> bool:
         """Documents and quarantine are whole, and so is what the rewriter said, which cannot be measured again."""
-        files = (self.directory.part(folder, part.index) for folder in (DOCUMENTS, QUARANTINE))
-        if any(keys_of(file) != self._read_keys(part) for file in files):
+        documents, quarantine = (keys_of(self.directory.part(folder, part.index)) for folder in (DOCUMENTS, QUARANTINE))
+        if documents != quarantine or documents not in self._finished_keys(part):
             return False
         rewriter = self.plan.rewriter
         return rewriter is None or any(
             step.stage is rewriter and self._stored(step, part) is not None for step in self.steps
         )
 
-    def _read_keys(self, part: Part, *, complete: bool = True) -> Keys:
-        """Keys of documents and quarantine; where a file could not be read in its turn, they ask to try again."""
-        key = self._documents_key(part)
-        return Keys(key, key if complete else digest(key, "again"))
+    def _read_keys(self, part: Part, quarantined: list[pa.RecordBatch]) -> Keys:
+        """Keys of documents and quarantine: the second says when all of it should be read again."""
+        whole, with_this_memory = self._finished_keys(part)
+        if _came_late(part, quarantined):
+            return Keys(whole.measure, digest(whole.measure, "again"))
+        short = any(pc.any(pc.equal(batch["reason"], TOO_LITTLE_MEMORY)).as_py() for batch in quarantined)
+        return with_this_memory if short else whole
 
-    def _forget_what_was_unreadable(self, part: Part) -> None:
+    def _finished_keys(self, part: Part) -> tuple[Keys, Keys]:
+        """Of a part that was read whole, and of one that was read as far as the memory for one document allows."""
+        key, memory = self._documents_key(part), max(span.file.memory for span in part.spans)
+        return Keys(key, key), Keys(key, digest(key, "memory", memory))
+
+    def _forget_what_was_not_read(self, part: Part) -> None:
         """What was said of the documents that could be read does not lie beside those that can be read now."""
-        if keys_of(self.directory.part(DOCUMENTS, part.index)) == self._read_keys(part, complete=False):
+        keys, finished = keys_of(self.directory.part(DOCUMENTS, part.index)), self._finished_keys(part)
+        if keys and keys.measure == finished[0].measure and keys not in finished:
             self.directory.forget([DOCUMENTS, QUARANTINE, *(stage.name for stage in self.plan.stages)], part.index)
 
     def _documents_key(self, part: Part) -> str:

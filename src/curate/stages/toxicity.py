@@ -139,7 +139,7 @@ class Toxicity:
                 row = rows[place]
                 counts[row] = covered_words(of_row)
                 shares[row] = counts[row] / words[place]
-                matched[row] = sorted({entries[gram] for gram in of_row.places})[:SHOWN_ENTRIES]
+                matched[row] = sorted({entries[gram] for gram in np.unique(of_row.places)})[:SHOWN_ENTRIES]
         columns = [pa.array(counts), pa.array(shares), pa.array(matched, self.adds["matched"])]
         return pa.RecordBatch.from_arrays(columns, schema=pa.schema(list(self.adds.items())))
 

@@ -128,11 +128,12 @@ def hits_by_row(hits: Hits) -> Iterator[tuple[int, Hits]]:
 
 def covered_words(hits: Hits) -> int:
     """Number of words of one text that lie in any of its hits."""
-    covered, behind = 0, 0
-    for first, last in sorted(zip((hits.words - hits.sizes + 1).tolist(), hits.words.tolist(), strict=True)):
-        covered += max(0, last + 1 - max(first, behind))
-        behind = max(behind, last + 1)
-    return covered
+    firsts = hits.words - hits.sizes + 1
+    order = np.argsort(firsts)
+    stops = hits.words[order] + 1
+    behind = np.maximum.accumulate(stops)
+    behind = np.concatenate([np.zeros(1, np.int64), behind[:-1]])
+    return int(np.maximum(stops - np.maximum(firsts[order], behind), 0).sum())
 
 
 @kernel

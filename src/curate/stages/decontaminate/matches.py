@@ -89,13 +89,9 @@ def _texts_of(index: Index, place: int) -> Numbers:
 
 def _longest_run(hits: Hits) -> tuple[int, int]:
     """Bytes of the longest stretch of n-grams that overlap or follow each other."""
-    best = (0, 0)
-    run_start = run_stop = run_behind = -1
-    for last, size, start, stop in zip(
-        *(c.tolist() for c in (hits.words, hits.sizes, hits.starts, hits.stops)), strict=True
-    ):
-        if run_behind < 0 or last - size + 1 > run_behind:
-            run_start = start
-        run_behind, run_stop = last + 1, stop
-        best = max(best, (run_start, run_stop), key=lambda run: run[1] - run[0])
-    return best
+    begins = np.ones(len(hits.words), np.bool_)
+    begins[1:] = (hits.words - hits.sizes)[1:] > hits.words[:-1]
+    starts = hits.starts[begins]
+    stops = hits.stops[np.append(begins[1:], True)]
+    longest = int(np.argmax(stops - starts))
+    return int(starts[longest]), int(stops[longest])

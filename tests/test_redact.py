@@ -16,7 +16,10 @@ from curate.cli import command
 from curate.errors import PlanError
 from curate.shards.reader import read_shards
 from curate.stages.redact import Redact, RedactSettings
+from curate.stages.redact import phones as phones_module
+from curate.stages.redact import stage as stage_module
 from curate.stages.redact.settings import KINDS
+from curate.stages.redact.spans import united
 from curate.text.edits import edited
 from curate.text.tokenizers.tokenizer import load_tokenizer
 from planted import MAKERS, planted
@@ -191,3 +194,69 @@ def test_nothing_but_the_documents_holds_it(run):
     judgments = pq.read_table(next((run / "redact").iterdir()))
     assert "mary" not in str(judgments.to_pylist())
     assert "&lt;EMAIL&gt;" in (run / "report.html").read_text()
+
+
+ROWS = [
+    "201 555 0123 ",
+    "+1 201 555 0123 ",
+    "4111 1111 1111 1111 ",
+    "DE89370400440532013000 ",
+    " ://u:p4ss@h",
+    "AKIA",
+    "BSN: 111222333 ",
+]
+
+
+@pytest.mark.parametrize("fragment", ROWS)
+def test_work_grows_with_the_text(fragment, monkeypatch):
+    asked: list[int] = []
+
+    def counted(module, name):
+        function = getattr(module, name)
+
+        def counting(*given, **named):
+            asked.append(len(given[0]) if name == "secrets_in" else 1)
+            yield from function(*given, **named)
+
+        monkeypatch.setattr(module, name, counting)
+
+    counted(stage_module, "secrets_in")
+    counted(phones_module, "_judged")
+    looks = []
+    found = Redact._found
+    monkeypatch.setattr(Redact, "_found", lambda *given, **named: looks.append(1) or found(*given, **named))
+    work = []
+    for size in (8_000, 64_000):
+        asked.clear()
+        looks.clear()
+        assert fragment not in redacted(fragment * (size // len(fragment)))[:-200]
+        work.append(sum(asked))
+        assert len(looks) <= 7
+    assert work[1] <= 10 * work[0] + 1_000
+
+
+def test_a_row_of_numbers_in_one_format_is_found_one_by_one():
+    assert redacted("201 555 0123 " * 40) == "<PHONE> " * 40
+    assert redacted("201 555 0123 45") == "201 555 0123 45"
+
+
+def test_what_is_too_much_to_look_at_is_removed_and_hidden():
+    stage = Redact(RedactSettings(max_looked_at=40))
+    found = measured("4111 1111 1111 1111 " * 3, "card 4111 1111 1111 1111", "x" * 100, stage=stage)
+    assert found["looked_at"].to_pylist() == [59, 19, 0]
+    assert stage.judge(found).to_pylist() == [["too_much_to_look_at"], [], []]
+    assert redacted("é 4111 1111 1111 1111 " * 3, stage) == "<REDACTED>"
+    assert redacted("card 4111 1111 1111 1111", stage) == "card <CARD>"
+    with pytest.raises(ValueError, match="`redact.max_looked_at` must be at least 1, but is 0"):
+        RedactSettings(max_looked_at=0)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 9_000), st.integers(1, 700)), max_size=40))
+def test_united_places_hold_every_place_and_little_twice(places):
+    places = sorted((start, start + length) for start, length in places)
+    found = list(united(places))
+    assert all(any(first <= start and stop <= last for first, last in found) for start, stop in places)
+    covered = {byte for start, stop in places for byte in range(start, stop)}
+    assert {byte for first, last in found for byte in range(first, last)} == covered
+    assert sum(last - first for first, last in found) <= 2 * len(covered) + 1_400

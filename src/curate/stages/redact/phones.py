@@ -13,6 +13,7 @@ _GROUPS = re.compile(rb"(?:(?<![\w.,:/-])|(?=\())(?=(\(?\d{1,5}\)?(?:[ .()/-]{1,
 """At every group of digits: it and up to five that follow."""
 _FEWEST_DIGITS, _MOST_DIGITS = 8, 15  # of a whole number; E.164
 _ANYWHERE = "ZZ"
+_BLANKS = (b" ", b"\t", b"\n")
 _NO_BREAK_SPACE = "\N{NO-BREAK SPACE}".encode()
 
 
@@ -33,15 +34,19 @@ def phones(text: bytes, start: int, stop: int, regions: tuple[str, ...]) -> Iter
     if regions:
         for match in _GROUPS.finditer(window):
             for first, last, region in _national(match, regions):
-                yield from _judged(window, start, (first, last), region)
+                # Digits that follow make it another number, unless they are one themselves.
+                behind = _GROUPS.match(window, last + 1) if window[last : last + 1] in _BLANKS else None
+                alone = behind and next(_national(behind, (region,)), None)
+                yield from _judged(window, start, (first, last), region, behind=0 if alone else 2)
 
 
-def _judged(window: bytes, offset: int, span: Span, region: str) -> Iterator[Span]:
+def _judged(window: bytes, offset: int, span: Span, region: str, *, behind: int = 2) -> Iterator[Span]:
+    """Numbers in a span; some bytes ``behind`` it may say that it is none."""
     from phonenumbers import Leniency, PhoneNumberMatcher
 
     leniency = Leniency.VALID if region == _ANYWHERE else Leniency.STRICT_GROUPING
     first, last = span
-    for found in PhoneNumberMatcher(as_ascii(window[first : last + 2]), region, leniency):
+    for found in PhoneNumberMatcher(as_ascii(window[first : last + behind]), region, leniency):
         yield offset + first + found.start, offset + first + found.end
 
 

@@ -29,7 +29,13 @@ class RedactSettings(Settings, frozen=True):
     max_per_1000_characters: float | bool = False
     """Documents with more replacements than this for every 1,000 characters are left out; ``false`` keeps them."""
 
+    max_looked_at: int = 8_000_000
+    """Most bytes of a document that libraries look at, because they may be numbers or keys. Documents with more are
+    removed without a look: what they cost depends on the text alone, and there is no time limit."""
+
     def __post_init__(self) -> None:
+        if self.max_looked_at < 1:
+            raise ValueError(f"`redact.max_looked_at` must be at least 1, but is {self.max_looked_at}")
         _check_names("kinds", self.kinds, KINDS)
         _check_names("placeholders", tuple(self.placeholders), KINDS)
         _check_names("national_ids", self.national_ids, tuple(NATIONAL_IDS))
@@ -55,7 +61,8 @@ class RedactSettings(Settings, frozen=True):
         """The most replacements, if there is such a limit."""
         most = self.max_per_1000_characters
         found = Limit("max_per_1000_characters", "per_1000_characters", "max", most, "too_many_redactions")
-        return () if most is False else (found,)
+        bytes_looked_at = Limit("max_looked_at", "looked_at", "max", self.max_looked_at, "too_much_to_look_at")
+        return (bytes_looked_at,) if most is False else (found, bytes_looked_at)
 
     def placeholder(self, kind: str) -> str:
         """What takes the place of ``kind``."""

@@ -1,5 +1,6 @@
 """The stage ``redact``: edits that put a placeholder where personal data or a secret stands."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,7 +15,7 @@ from curate.stages.redact.numbers import as_ascii, cards, ibans, ip_address, nat
 from curate.stages.redact.phones import phones
 from curate.stages.redact.secrets import key_block, secrets_in
 from curate.stages.redact.settings import KINDS, RedactSettings
-from curate.stages.redact.spans import Found, apart, applied, composed
+from curate.stages.redact.spans import Found, Place, apart, applied, composed, united, word_around
 from curate.text.arrow import EDITS, edit_lists
 
 if TYPE_CHECKING:
@@ -31,6 +32,12 @@ _LONGEST_LINE = 8_192
 
 _LONGEST_KEY = 16_384
 
+_LOOKS = 4
+"""Looks at one text after which what is found takes all that it is a part of: without end, each look finds one more."""
+
+_UNSEEN = "<REDACTED>"
+"""Takes the place of a text that was not looked at."""
+
 
 class Redact:
     """Replace e-mail addresses, IP addresses, phone, card, account and national numbers, keys and passwords.
@@ -46,17 +53,19 @@ class Redact:
     """
 
     name: ClassVar[str] = "redact"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     hides: ClassVar[bool] = True
     """What its edits replace is never shown."""
     needs: ClassVar[tuple[str, ...]] = ("text",)
     adds: ClassVar[Mapping[str, pa.DataType]] = {
         **dict.fromkeys(COUNTS.values(), pa.int32()),
         "per_1000_characters": pa.float64(),
+        "looked_at": pa.int64(),
         "edits": EDITS,
     }
     reasons: ClassVar[tuple[Reason, ...]] = (
         Reason("too_many_redactions", "Too much of it is personal data or secrets."),
+        Reason("too_much_to_look_at", "It has more numbers and keys than `redact.max_looked_at` lets be looked at."),
     )
     about: ClassVar[str] = "Replaces personal data and secrets by placeholders such as <EMAIL>."
     settings_type: ClassVar[type[Settings]] = RedactSettings
@@ -90,86 +99,103 @@ class Redact:
         return []
 
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """How many of each kind were replaced, how many a thousand characters, and the edits."""
+        """How many of each kind were replaced, how many a thousand characters, bytes looked at, and the edits."""
+        from curate.text.sensitive import sensitive_spans
+
         texts = batch["text"]
-        found = self._settled(texts)
+        spans = sensitive_spans(texts)
+        looked_at = _looked_at(spans, len(texts))
+        unseen = looked_at > self.settings.max_looked_at
+        found = self._settled(texts, spans, unseen)
         counts = {kind: np.zeros(len(texts), np.int32) for kind in KINDS}
-        for row, spans in found.items():
-            for span in spans:
+        for row, of_row in found.items():
+            for span in of_row:
                 counts[span.kind][row] += 1
         total = np.sum(list(counts.values()), axis=0, dtype=np.float64)
         length = np.maximum(pc.utf8_length(texts).to_numpy(zero_copy_only=False), 1)
         columns = [pa.array(counts[kind]) for kind in COUNTS]
-        columns += [pa.array(1000 * total / length), self._edits(found, len(texts))]
+        columns += [pa.array(1000 * total / length), pa.array(looked_at), self._edits(found, texts, unseen)]
         return pa.RecordBatch.from_arrays(columns, schema=pa.schema(list(self.adds.items())))
 
     def judge(self, measures: pa.RecordBatch) -> pa.Array:
-        """``too_many_redactions`` where there is a limit and it is passed."""
+        """``too_much_to_look_at``, and ``too_many_redactions`` where there is a limit and it is passed."""
+        looked_at, share = (
+            measures[name].to_numpy(zero_copy_only=False) for name in ("looked_at", "per_1000_characters")
+        )
+        rules = {"too_much_to_look_at": looked_at > self.settings.max_looked_at}
         limit = self.settings.max_per_1000_characters
-        if limit is False:
-            return reasons_where({}, len(measures))
-        share = measures["per_1000_characters"].to_numpy(zero_copy_only=False)
-        return reasons_where({"too_many_redactions": share > limit}, len(measures))
+        if limit is not False:
+            rules["too_many_redactions"] = share > limit
+        return reasons_where(rules, len(measures))
 
-    def _edits(self, found: Mapping[int, Sequence[Found]], rows: int) -> pa.Array:
-        spans = [span for row in sorted(found) for span in found[row]]
-        ends = np.zeros(rows, np.int64)
-        for row, of_row in found.items():
+    def _edits(self, found: Mapping[int, Sequence[Found]], texts: pa.Array, unseen: npt.NDArray[np.bool_]) -> pa.Array:
+        """The edits of each text; one that was not looked at is replaced whole, for nobody to see."""
+        by_row = {
+            row: [(span.start, span.stop, self.settings.placeholder(span.kind)) for span in spans]
+            for row, spans in found.items()
+        }
+        for row in np.flatnonzero(unseen).tolist():
+            by_row[row] = [(0, len(texts[row].as_py().encode()), _UNSEEN)]
+        spans = [span for row in sorted(by_row) for span in by_row[row]]
+        ends = np.zeros(len(texts), np.int64)
+        for row, of_row in by_row.items():
             ends[row] = len(of_row)
         starts, stops = (_numbers(span[side] for span in spans) for side in (0, 1))
-        replacements = pa.array([self.settings.placeholder(span.kind) for span in spans], pa.string())
+        replacements = pa.array([span[2] for span in spans], pa.string())
         return edit_lists(starts, stops, replacements, np.cumsum(ends))
 
-    def _settled(self, texts: pa.Array) -> dict[int, list[Found]]:
+    def _settled(self, texts: pa.Array, spans: "Spans", unseen: npt.NDArray[np.bool_]) -> dict[int, list[Found]]:
         """What to replace in each text that has anything, until the text with its placeholders has nothing."""
         settled: dict[int, list[Found]] = {}
-        for row, spans in self._found(texts).items():
-            text, edits, before = texts[row].as_py().encode(), spans, list[Found]()
-            while edits != before:  # each round takes more of the text
-                before, edits = edits, self._with_more(text, edits)
+        for row, found in self._found(texts, spans, unseen).items():
+            text, edits, before, looks = texts[row].as_py().encode(), found, list[Found](), 1
+            while edits != before:  # each look takes more of the text
+                before, edits, looks = edits, self._with_more(text, edits, widely=looks >= _LOOKS), looks + 1
             settled[row] = edits
         return settled
 
-    def _with_more(self, text: bytes, edits: list[Found]) -> list[Found]:
+    def _with_more(self, text: bytes, edits: list[Found], *, widely: bool) -> list[Found]:
         """The edits, and what is found in the text with their placeholders."""
-        placeholders = [self.settings.placeholder(one.kind).encode() for one in edits]
-        edited = applied(text, edits, placeholders).decode()
-        more = self._found(pa.array([edited], pa.large_string())).get(0, [])
-        return composed(edits, more, [len(placeholder) for placeholder in placeholders])
-
-    def _found(self, texts: pa.Array) -> dict[int, list[Found]]:
-        """Row → what one look finds, in order and without overlap."""
         from curate.text.sensitive import sensitive_spans
 
-        spans = sensitive_spans(texts)
+        placeholders = [self.settings.placeholder(one.kind).encode() for one in edits]
+        edited = pa.array([applied(text, edits, placeholders).decode()], pa.large_string())
+        more = self._found(edited, sensitive_spans(edited), np.zeros(1, np.bool_), widely=widely).get(0, [])
+        return composed(edits, more, [len(placeholder) for placeholder in placeholders])
+
+    def _found(
+        self, texts: pa.Array, spans: "Spans", unseen: npt.NDArray[np.bool_], *, widely: bool = False
+    ) -> dict[int, list[Found]]:
+        """Row → what one look finds, in order and without overlap; ``widely``: with all that it is a part of."""
         rows, firsts = np.unique(spans.rows, return_index=True)
         found = {}
         for row, first, last in zip(rows.tolist(), firsts, [*firsts[1:], len(spans.rows)], strict=False):
-            text = texts[row].as_py().encode()
-            seen = self._looked_at(text, spans, range(first, last))
-            # A placeholder where a password was would be taken for a password.
-            if of_row := apart(one for one in seen if text[one.start : one.stop] not in self._placeholders):
+            if unseen[row]:
+                continue
+            if of_row := apart(self._seen(texts[row].as_py().encode(), spans, range(first, last), widely=widely)):
                 found[row] = of_row
         return found
 
-    def _looked_at(self, text: bytes, spans: "Spans", places: range) -> Iterator[Found]:
+    def _seen(self, text: bytes, spans: "Spans", places: range, *, widely: bool) -> Iterator[Found]:
         """Everything that the finders see in the hinted spans of a text; overlaps are possible."""
         from curate.text.sensitive import Hint
 
-        kinds, lines = self.settings.kinds, set[tuple[int, int]]()
+        kinds, near_keys = self.settings.kinds, list[Place]()
         for place in places:
             start, stop, hint = int(spans.starts[place]), int(spans.stops[place]), int(spans.hints[place])
             if hint == Hint.NUMBER:
-                yield from self._numbers_in(text, start, stop)
+                for one in self._numbers_in(text, start, stop):
+                    yield Found(min(start, one.start), max(stop, one.stop), one.kind) if widely else one
             elif hint == Hint.EMAIL and "email" in kinds:
                 yield Found(start, stop, "email")
             elif hint in {Hint.IPV4, Hint.IPV6} and "ip" in kinds:
                 yield from _as("ip", ip_address(text, start, stop))
             elif hint == Hint.TOKEN and "secret" in kinds:
-                line = _line_around(text, start, stop)
-                if line not in lines:
-                    lines.add(line)
-                    yield from _secrets(text, *line)
+                near_keys.append(_line_around(text, start, stop))
+        for first, last in united(sorted(near_keys)):
+            for one in _secrets(text, first, last):
+                if text[one.start : one.stop] not in self._placeholders:  # where a password was, it looks like one
+                    yield Found(*word_around(text, one.start, one.stop), one.kind) if widely else one
 
     def _numbers_in(self, text: bytes, start: int, stop: int) -> Iterator[Found]:
         kinds = self.settings.kinds
@@ -185,18 +211,24 @@ class Redact:
 
 def _secrets(text: bytes, start: int, stop: int) -> Iterator[Found]:
     line = as_ascii(text[start:stop])
-    head = line.find("-----BEGIN")
-    if head >= 0 and "PRIVATE KEY" in line:
-        size = key_block(as_ascii(text[start + head : start + head + _LONGEST_KEY]))
-        if size:
-            yield Found(start + head, start + head + size, "secret")
+    if "PRIVATE KEY" in line:
+        for head in re.finditer("-----BEGIN", line):
+            first = start + head.start()
+            size = key_block(as_ascii(text[first : first + _LONGEST_KEY]))
+            if size:
+                yield Found(first, first + size, "secret")
     yield from (Found(start + first, start + last, "secret") for first, last in secrets_in(line))
 
 
-def _line_around(text: bytes, start: int, stop: int) -> tuple[int, int]:
-    first = max(text.rfind(b"\n", 0, start) + 1, start - _LINE)
-    last = text.find(b"\n", stop)
-    return first, min(len(text) if last < 0 else last, stop + _LINE, start + _LONGEST_LINE)
+def _looked_at(spans: "Spans", rows: int) -> npt.NDArray[np.int64]:
+    """For each text the bytes of what the libraries are asked about: a key counts as its word."""
+    return np.bincount(spans.rows, spans.stops - spans.starts, rows).astype(np.int64)
+
+
+def _line_around(text: bytes, start: int, stop: int) -> Place:
+    first, far = max(0, start - _LINE), min(len(text), stop + _LINE, start + _LONGEST_LINE)
+    before, behind = text.rfind(b"\n", first, start), text.find(b"\n", stop, far)
+    return (first if before < 0 else before + 1), (far if behind < 0 else behind)
 
 
 def _as(kind: str, spans: Iterator[tuple[int, int]]) -> Iterator[Found]:

@@ -8,13 +8,13 @@ PROSE is a Parquet or JSONL file with a column `text`. Every text of `benchmarks
 often as `--steps` says. A figure is CPU seconds a byte over those of prose at the same size in the same run; *all*
 compares the sum over the default stages. *Growth* is the worst of a stage's seconds at the last size over those at the
 size before, 8 being linear, where they are a twentieth of a second at least. A size that might take longer than
-`--limit` CPU seconds is left out; one that takes eight times that is stopped, and its growth is `inf`. CPU seconds,
-least of two for what is fast.
+`--limit` CPU seconds is left out; one that takes eight times that is stopped, and its growth is `inf`.
 
 `--search` has hypothesis draw fragments and repeat them, towards what costs most a byte.
 """
 
 import argparse
+import contextlib
 import signal
 import tempfile
 import time
@@ -46,8 +46,10 @@ from curate.text.ngram_model import Facts, NgramModel
 KINDS = {**HOSTILE_TEXTS, **HOSTILE_VALUES}
 DEFAULT = ("normalize", "language", "near_dup", "quality", "tokenize")
 GROWTH = 8
-FAST, SURE = 0.5, 0.05
-"""Seconds below which a measurement is repeated, and from which growth is told."""
+LONG_ENOUGH, MOST_TIMES = 0.04, 16
+"""Seconds and runs until which a measurement is repeated: some clocks of CPU time tick 250 times a second."""
+SURE = 0.05
+"""Seconds from which growth is told."""
 
 Step = Callable[[pa.Array], object]
 Costs = Mapping[str, "Cost"]
@@ -152,17 +154,16 @@ def costs_of(chosen: Mapping[str, Step], make: Callable[[int], str], sizes: Sequ
 def seconds(step: Step, text: str, most: float = 0) -> float:
     """CPU seconds; TimeoutError after ``most``, as soon as Python is asked (kernels are not)."""
     texts = pa.array([text], pa.large_string())
-    least = float("inf")
     signal.setitimer(signal.ITIMER_PROF, most)
-    for _ in range(2):
+    spent, times = 0.0, 0
+    while spent < LONG_ENOUGH and times < MOST_TIMES:
         _remembered.cache_clear()  # or the second time would say how fast lines are that were seen before
         start = time.process_time()
         step(texts)
-        least = min(least, time.process_time() - start)
-        if least > FAST:
-            break
+        spent += time.process_time() - start
+        times += 1
     signal.setitimer(signal.ITIMER_PROF, 0)
-    return least
+    return spent / times
 
 
 def stopped(*_: object) -> None:
@@ -195,35 +196,36 @@ def nearest(by_size: Mapping[int, float], size: int) -> float:
 
 def search(chosen: Mapping[str, Step], prose: str, size: int, budget: float) -> None:
     """Print what beats all before it, stage by stage."""
-    fragments = sorted({make(1)[:40] for make in KINDS.values()} | set("aZ0 .-@:/&;\n\té漢"))
-    piece = st.one_of(st.sampled_from(fragments), st.text(max_size=3), st.text("0123456789", min_size=1, max_size=5))
-    ended = time.monotonic() + budget
+    started = time.monotonic()
     for number, (name, step) in enumerate(chosen.items(), 1):
         ordinary = seconds(step, prose[:size]) / size
-        until = ended - budget * (1 - number / len(chosen))
-        worst = 1.0
+        until = started + budget * number / len(chosen)
+        with contextlib.suppress(KeyboardInterrupt):
+            search_stage(name, lambda text, step=step, ordinary=ordinary: seconds(step, text) / ordinary, size, until)
 
-        @hypothesis.settings(
-            max_examples=1_000_000, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck)
-        )
-        @hypothesis.given(st.lists(piece, min_size=1, max_size=5).map("".join).filter(bool))
-        def tried(
-            fragment: str, name: str = name, step: Step = step, until: float = until, ordinary: float = ordinary
-        ) -> None:
-            nonlocal worst
-            if time.monotonic() > until:
-                raise KeyboardInterrupt
-            text = fragment * max(1, size // len(fragment.encode()))
-            times = seconds(step, text) / len(text.encode()) / ordinary
-            hypothesis.target(times)
-            if times > worst * 1.1:
-                worst = times
-                print(f"{name}: {times:.1f} times prose: {fragment!r}", flush=True)
 
-        try:
-            tried()
-        except KeyboardInterrupt:
-            continue
+def search_stage(name: str, cost: Callable[[str], float], size: int, until: float) -> None:
+    """Ends by KeyboardInterrupt: all else hypothesis takes for what it is to find."""
+    fragments = sorted({make(1)[:40] for make in KINDS.values()} | set("aZ0 .-@:/&;\n\té漢"))
+    piece = st.one_of(st.sampled_from(fragments), st.text(max_size=3), st.text("0123456789", min_size=1, max_size=5))
+    worst = 1.0
+
+    @hypothesis.settings(
+        max_examples=1_000_000, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck)
+    )
+    @hypothesis.given(st.lists(piece, min_size=1, max_size=5).map("".join).filter(bool))
+    def tried(fragment: str) -> None:
+        nonlocal worst
+        if time.monotonic() > until:
+            raise KeyboardInterrupt
+        text = fragment * max(1, size // len(fragment.encode()))
+        times = cost(text) / len(text.encode())
+        hypothesis.target(times)
+        if times > worst * 1.1:
+            worst = times
+            print(f"{name}: {times:.1f} times prose: {fragment!r}", flush=True)
+
+    tried()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,21 @@ from collections.abc import Sequence
 
 import typer
 
-from curate.cli import config, doctor, explain, init, quality, recipes, report, run, sample, shards, stages, why
+from curate.cli import (
+    config,
+    doctor,
+    explain,
+    init,
+    measure,
+    quality,
+    recipes,
+    report,
+    run,
+    sample,
+    shards,
+    stages,
+    why,
+)
 from curate.cli.options import version_option
 from curate.errors import CurateError, ExitCode, Stopped
 from curate.stopping import exit_code
@@ -46,6 +60,7 @@ app.command("sample")(sample.sample)
 app.command("report")(report.report)
 app.add_typer(shards.app, name="shards")
 app.add_typer(quality.app, name="quality")
+app.command("measure")(measure.measure)
 app.command("doctor")(doctor.doctor)
 
 

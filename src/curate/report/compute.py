@@ -5,9 +5,9 @@ stated assumptions. *Redundancy*: a bracket for what repeated copies were worth.
 tokens reach the same loss as the raw corpus: that takes a measurement, so nothing here is called compute
 saved at equal quality.
 
-Every figure carries its range, its tag (``EXACT``: counted; ``MODELLED``: follows from assumptions), the
-assumptions and the source. A range is the outcome with all assumptions at their low, or all at their high
-end.
+Every figure carries its range, its tag (``EXACT``: counted; ``MODELLED``: follows from assumptions;
+``MEASURED-ON-PROXY``: see `curate.report.measured`), the assumptions and the source. A range is the outcome with all
+assumptions at their low, or all at their high end.
 """
 
 import math
@@ -20,7 +20,7 @@ from curate.report import quantities
 from curate.report.constants import CONSTANTS, REPETITION_DECAY, TOKENS_PER_PARAMETER
 from curate.report.settings import ReportSettings
 
-Tag = Literal["EXACT", "MODELLED"]
+Tag = Literal["EXACT", "MODELLED", "MEASURED-ON-PROXY"]
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):

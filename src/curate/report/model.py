@@ -15,6 +15,7 @@ from curate.report.alerts import Alert, find_alerts
 from curate.report.compute import PassSaving, RawTokens, pass_saving
 from curate.report.duplicates import Duplicates, find_duplicates
 from curate.report.judgments import Judgments
+from curate.report.measured import Evidence, Measured, read_evidence
 from curate.report.measures import Histogram, histograms, thresholds_in
 from curate.report.samples import Samples, choose_samples
 from curate.report.settings import ReportSettings
@@ -41,6 +42,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     tokens_raw: RawTokens | None
     one_pass_costs_less: float | None
     """Share of the raw corpus's tokens that a pass over the kept text does not process."""
+    compute_multiplier: Measured | None
+    """Raw by kept tokens for the same loss, where `curate measure` measured it."""
     shards: int
     shard_bytes: int
     wall_seconds: float
@@ -106,6 +109,8 @@ class Report(Findings, frozen=True, kw_only=True):
     gates: tuple[Gate, ...]
     alerts: tuple[Alert, ...]
     compute: PassSaving | None
+    evidence: Evidence | None
+    """What `curate measure` found on this very run."""
     manifest: dict[str, Any]
     """``run.json`` as it is: settings, inputs, versions, timings, machine."""
 
@@ -183,13 +188,15 @@ def build_report(run_dir: Path, settings: ReportSettings, findings: Findings | N
         duplicates=findings.duplicates,
     )
     saving = _saving(manifest, settings)
+    evidence = read_evidence(run_dir, manifest["run_id"])
     return Report(
         schema_version=SCHEMA_VERSION,
         curate=manifest["curate"],
-        summary=_summary(manifest, saving, alerts),
+        summary=_summary(manifest, saving, alerts, evidence),
         gates=tuple(msgspec.convert(gate, Gate) for gate in manifest.get("gates", ())),
         alerts=alerts,
         compute=saving,
+        evidence=evidence,
         manifest=manifest,
         **msgspec.structs.asdict(findings),
     )
@@ -240,14 +247,16 @@ def _saving(manifest: Mapping[str, Any], settings: ReportSettings) -> PassSaving
     return pass_saving(tokens["kept"], raw, manifest["timings"].get("cpu_seconds", 0.0), settings)
 
 
-def _summary(manifest: Mapping[str, Any], saving: PassSaving | None, alerts: tuple[Alert, ...]) -> Summary:
+def _summary(
+    manifest: Mapping[str, Any], saving: PassSaving | None, alerts: tuple[Alert, ...], evidence: Evidence | None
+) -> Summary:
     counts, shards, timings = manifest["counts"], manifest.get("shards") or {}, manifest["timings"]
     tokens = manifest.get("tokens") or {}
     raw = tokens.get("raw")
     removed_by = {stage: entry["documents"] for stage, entry in counts["removed"].items()}
     return Summary(
         run_id=manifest["run_id"],
-        verdict=_verdict(manifest, saving),
+        verdict=_verdict(manifest, saving, evidence),
         read=counts["read"],
         quarantined=counts["quarantined"],
         kept=counts["kept"],
@@ -257,6 +266,7 @@ def _summary(manifest: Mapping[str, Any], saving: PassSaving | None, alerts: tup
         tokens_kept=tokens.get("kept"),
         tokens_raw=msgspec.convert(raw, RawTokens) if raw else None,
         one_pass_costs_less=saving.share.value if saving else None,
+        compute_multiplier=evidence.multiplier if evidence else None,
         shards=shards.get("files", 0),
         shard_bytes=shards.get("bytes", 0),
         wall_seconds=timings["wall_seconds"],
@@ -266,7 +276,7 @@ def _summary(manifest: Mapping[str, Any], saving: PassSaving | None, alerts: tup
     )
 
 
-def _verdict(manifest: Mapping[str, Any], saving: PassSaving | None) -> str:
+def _verdict(manifest: Mapping[str, Any], saving: PassSaving | None, evidence: Evidence | None) -> str:
     """The run in one plain sentence."""
     counts, tokens = manifest["counts"], (manifest.get("tokens") or {}).get("kept")
     if not counts["read"]:
@@ -278,6 +288,8 @@ def _verdict(manifest: Mapping[str, Any], saving: PassSaving | None) -> str:
     if tokens is None:
         return f"{kept}."
     sentence = f"{kept}: {quantities.short(tokens)} tokens, ready to train on"
+    if evidence:
+        return f"{sentence}. {evidence.sentence}."
     if saving is None or saving.share.value <= 0:
         return f"{sentence}."
     less = quantities.share(saving.share.value)

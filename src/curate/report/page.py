@@ -22,6 +22,7 @@ from markupsafe import Markup
 
 from curate.report import quantities
 from curate.report.drawings import Drawing, drawings
+from curate.report.measured import Measured
 from curate.report.model import Findings, Report, build_report, findings_of
 from curate.report.samples import MAX_CHARACTERS, Sample, Samples, changed_words
 from curate.report.settings import ReportSettings
@@ -200,6 +201,7 @@ def _template() -> jinja2.Template:
         "coded": _coded,
         "limit": _limit,
         "range": _range,
+        "bounded": _bounded,
     }
     environment.globals |= {"changed_words": changed_words}
     return environment.get_template("page.html.j2")
@@ -250,11 +252,21 @@ def _limit(value: float, limit: float) -> str:
 
 
 def _range(figure: Any) -> str:
-    """Low to high of a figure; empty when it is a point."""
-    if figure.low == figure.high:
+    """Low to high of a figure; empty when it is a point or a bound."""
+    if figure.low == figure.high or getattr(figure, "bound", "") or figure.value is None:
         return ""
-    write = quantities.share if figure.unit == "share" else quantities.short
-    return f"{write(figure.low)} to {write(figure.high)}"
+    return f"{_end(figure.low, figure.unit)} to {_end(figure.high, figure.unit)}"
+
+
+def _bounded(figure: Measured) -> str:
+    """The value of a measured figure, with its side where it is a bound."""
+    return f"{figure.bound} {_end(figure.value, figure.unit)}".strip()
+
+
+def _end(value: float | None, unit: str) -> str:
+    if value is None:
+        return "beyond what was measured"
+    return quantities.share(value) if unit == "share" else f"{value:.2f}x" if unit == "x" else quantities.short(value)
 
 
 def _toml_value(value: Any) -> str:

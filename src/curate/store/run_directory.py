@@ -19,6 +19,7 @@ CACHE = ".cache"
 MANIFEST = "run.json"
 REPORT_JSON = "report.json"
 REPORT_PAGE = "report.html"
+EVIDENCE = "evidence.json"
 LOCK = ".curate.lock"
 AUDIT = "audit.json"
 

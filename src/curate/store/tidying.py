@@ -22,6 +22,7 @@ from curate.store.run_directory import (
     AUDIT,
     CACHE,
     DOCUMENTS,
+    EVIDENCE,
     LOCK,
     MANIFEST,
     QUARANTINE,
@@ -31,7 +32,7 @@ from curate.store.run_directory import (
     RunDirectory,
 )  # fmt: skip
 
-_AT_THE_TOP = {LOCK, MANIFEST, REPORT_JSON, REPORT_PAGE}
+_AT_THE_TOP = {LOCK, MANIFEST, REPORT_JSON, REPORT_PAGE, EVIDENCE}
 _PART = re.compile(r"part-[0-9a-f]{12}-\d{4,}\.parquet")
 _NUMBERED = re.compile(r"part-\d{5,}\.parquet")
 """What parts were called when they were numbered."""

@@ -1,0 +1,38 @@
+"""``curate measure``: what curation is worth on this corpus, on a small model."""
+
+from typing import Annotated
+
+import typer
+
+from curate.cli.options import JsonOption, RunArgument
+
+
+def measure(
+    run: RunArgument,
+    proxy: Annotated[
+        str, typer.Option("--proxy", metavar="NAME", help="What to train: ngram (minutes) or transformer (torch).")
+    ] = "ngram",
+    seeds: Annotated[int, typer.Option("--seeds", min=2, max=64, help="Trainings of each arm.")] = 8,
+    evaluations: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--eval",
+            metavar="NAME=PATH",
+            help="Good text that the run never saw, to measure on; may be given often, the first is the headline.",
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> int:
+    """Train the same small model on raw and on kept text, and say how much compute curation saves, or costs.
+
+    The result lies beside the run as evidence.json, and its report is drawn again with it.
+
+    \b
+    Examples:
+      curate measure curated
+      curate measure curated --eval manuals=good/manuals/ --eval novels=good/novels.jsonl
+      curate measure curated --proxy transformer --seeds 4 --json
+    """
+    from curate.ui.measuring import show_measuring
+
+    return show_measuring(run, proxy=proxy, seeds=seeds, evaluations=evaluations or [], json=json)

@@ -1,0 +1,11 @@
+"""What curation is worth on this corpus, measured: the same small model trained on raw and on kept text.
+
+::
+
+    pool        ── a finished run → documents of the raw and of the curated arm, whole duplicate clusters
+    held_out    ── texts to be scored on: independent, held-out raw, held-out curated; none of them in an arm
+    vocabulary  ── texts → tokens of 11 bits, one tokenizer for all
+    proxy       ── tokens → loss at every budget; `kneser_ney`, `transformer`
+    multiplier  ── two loss curves → compute multiplier with its interval, and what follows from it
+    measuring   ── all of that for one run → `curate.report.measured.Evidence`
+"""

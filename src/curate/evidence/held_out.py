@@ -1,0 +1,111 @@
+"""Texts that proxies are scored on: independent clean text, held-out raw and held-out curated; none is trained on."""
+
+import json
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from curate.errors import InputError
+from curate.evidence.pool import Mask, Pool, place
+from curate.store.fingerprint import digest
+from curate.text.ngrams import collection, find_grams, text_grams
+
+HELD_OUT = 300
+"""Documents of each arm; no more than a tenth of them."""
+FEWEST = 10
+"""Documents of an evaluation text."""
+SHINGLE_WORDS = 13
+MOST_SHARED = 0.2
+"""Share of a document's shingles that may be in the raw arm."""
+RAW, CURATED = "raw", "curated"
+
+
+class HeldOut(NamedTuple):
+    """One evaluation text."""
+
+    name: str
+    kind: str
+    """``independent``, ``raw`` or ``curated``."""
+    texts: tuple[str, ...]
+    dropped: int = 0
+    """Documents that were too much like some of the raw arm."""
+    source: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of its texts."""
+        return digest(list(self.texts))
+
+
+def bundled_languages() -> tuple[str, ...]:
+    """Languages that the package carries clean text of.
+
+    Example:
+        >>> bundled_languages()
+        ('en', 'fr')
+    """
+    return tuple(
+        sorted(name for entry in _TEXTS.iterdir() if (name := entry.name.removesuffix(".jsonl")) != entry.name)
+    )
+
+
+def bundled(language: str) -> HeldOut:
+    """The package's public-domain text in a language.
+
+    Raises:
+        InputError: there is none.
+    """
+    known = bundled_languages()
+    if language not in known:
+        raise InputError(
+            f"the package carries no clean text in `{language}` to measure on, only in {', '.join(known)}",
+            hint="name good text that the run never saw: --eval NAME=PATH",
+        )
+    rows = [json.loads(line) for line in (_TEXTS / f"{language}.jsonl").read_text("utf-8").splitlines()]
+    return HeldOut(f"clean-{language}", "independent", tuple(row["text"] for row in rows), source="public domain")
+
+
+def split(pool: Pool, seed: int) -> tuple[Pool, list[HeldOut]]:
+    """Documents set apart for scoring, whole clusters from both arms, and the pool without them."""
+    order = np.argsort(place(pool.keys, f"held out {seed}"), kind="stable")
+    found, keys = list[HeldOut](), list[np.uint64]()
+    for name, arm in ((RAW, pool.raw), (CURATED, pool.curated)):
+        inside = order[arm[order]]
+        chosen = inside[: min(HELD_OUT, len(inside) // 10)]
+        keys += pool.keys[chosen].tolist()
+        found.append(HeldOut(f"held-out-{name}", name, tuple(pool.texts[row] for row in chosen)))
+    return pool.without(np.isin(pool.keys, np.array(keys, np.uint64))), found
+
+
+def decontaminated(evaluations: Sequence[HeldOut], pool: Pool) -> list[HeldOut]:
+    """The evaluation texts without documents of whose 13-word shingles a fifth or more is in the raw arm."""
+    texts = [text for each in evaluations for text in each.texts]
+    grams = [own for _, own in text_grams(pa.array(texts, pa.large_string()), SHINGLE_WORDS, SHINGLE_WORDS)]
+    every = np.unique(np.concatenate([np.empty(0, np.uint64), *grams]))
+    if not len(every):
+        return list(evaluations)
+    known = collection([SHINGLE_WORDS], every)
+    seen = np.zeros(len(every), np.bool_)
+    rows = np.flatnonzero(pool.raw)
+    for start in range(0, len(rows), _BATCH):
+        batch = pa.array([pool.texts[row] for row in rows[start : start + _BATCH]], pa.large_string())
+        seen[find_grams(batch, known)[1].places] = True
+    clean = [len(own) == 0 or bool(seen[np.searchsorted(every, own)].mean() < MOST_SHARED) for own in grams]
+    return _chosen(evaluations, np.array(clean, np.bool_))
+
+
+def _chosen(evaluations: Sequence[HeldOut], clean: Mask) -> list[HeldOut]:
+    found, start = [], 0
+    for each in evaluations:
+        mask = clean[start : start + len(each.texts)]
+        start += len(each.texts)
+        left = tuple(text for text, here in zip(each.texts, mask, strict=True) if here)
+        found.append(each._replace(texts=left, dropped=each.dropped + len(mask) - len(left)))
+    return found
+
+
+_TEXTS = files("curate.evidence") / "texts"
+_BATCH = 2000

@@ -1,0 +1,395 @@
+"""One measurement of one run, from its judgments to `curate.report.measured.Evidence`."""
+
+import math
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import psutil
+
+from curate import __version__
+from curate.errors import InputError
+from curate.evidence.held_out import FEWEST, RAW, HeldOut, bundled, bundled_languages, decontaminated, split
+from curate.evidence.multiplier import (
+    Curves,
+    Floats,
+    Interval,
+    saving_at_equal_quality,
+    saving_of,
+    student,
+    value_of_removed,
+)
+from curate.evidence.pool import CURATED_BYTES, RAW_BYTES, Mask, Pool, place, read_pool
+from curate.evidence.proxy import Evaluation, Proxy, drawn
+from curate.evidence.vocabulary import Vocabulary
+from curate.report.compute import Figure, Tag
+from curate.report.duplicates import find_duplicates
+from curate.report.judgments import Judgments
+from curate.report.measured import SCHEMA_VERSION, Arm, AtBudget, Evaluated, Evidence, Measured, Point
+from curate.store.manifest import read_manifest
+from curate.store.run_directory import RunDirectory
+
+LEAST_BYTES = 2_000_000
+"""Of an arm: below, samples of different seeds would be the same text."""
+LARGEST_BUDGET = 2_000_000
+CURATED_STEPS = (1 / 4, 1 / 2, 1.0)
+RAW_STEPS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0)
+"""Budgets as parts of the largest curated one."""
+HEADLINE = 1
+"""Which of the curated budgets: there is room on the raw curve on both sides of it."""
+THREAD_BYTES = 700_000_000
+"""Memory of one proxy in training."""
+
+Progress = Callable[[int, int], None]
+
+
+class Question(NamedTuple):
+    """What is to be measured, and how."""
+
+    seeds: int = 8
+    own: tuple[HeldOut, ...] = ()
+    """Evaluation texts of the user; the first is the headline's."""
+    command: str = ""
+
+
+def measure(run: Path, proxy: Proxy, question: Question, progress: Progress = lambda _done, _of: None) -> Evidence:
+    """Train the proxy on raw and on curated text of a run and compare.
+
+    Args:
+        run: a finished run.
+        proxy: what to train.
+        question: seeds and evaluation texts.
+        progress: hears of trainings done, and of how many there are.
+
+    Raises:
+        InputError: the run is not finished, has too little text, or there is no text to score on.
+    """
+    started, cpu = time.monotonic(), time.process_time()
+    manifest = read_manifest(run)
+    directory = RunDirectory.finished(run, manifest)
+    seed = int(manifest["config"].get("run", {}).get("seed", 42))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = max(1, min(cores, psutil.virtual_memory().available // (2 * THREAD_BYTES)))
+    with ThreadPoolExecutor(threads) as workers:
+        pool = read_pool(directory, manifest, seed, workers.map)
+        _refuse_small(pool)
+        judgments = Judgments(directory, [stage["name"] for stage in manifest["stages"]], workers.map)
+        independent = [*question.own, *_bundled(judgments, manifest, needed=not question.own)]
+        sampled = pool
+        pool, held = split(pool, seed)
+        evaluations = _enough(decontaminated([*independent, *held], pool))
+        arms = _Arms(pool, evaluations, seed)
+        trained = arms.train(proxy, question.seeds, workers, progress)
+        found = find_duplicates(manifest, judgments, 1.0)
+    return _Result(manifest, sampled, arms, evaluations, trained, question, proxy).evidence(
+        found.redundancy.multiplier if found and found.redundancy and found.removed else None,
+        cpu_seconds=time.process_time() - cpu,
+        wall_seconds=time.monotonic() - started,
+    )
+
+
+def main_language(judgments: Judgments, manifest: Mapping[str, Any]) -> str:
+    """The language of most kept text; where none was identified, the first that the run was to keep, else English."""
+    import polars as pl
+
+    if judgments.has("language.label"):
+        found = (
+            judgments.frame.filter(judgments.kept())
+            .group_by(pl.col("language.label").cast(pl.String).alias("label"))
+            .agg(pl.col("raw_bytes").sum())
+            .drop_nulls()
+            .sort("raw_bytes", "label", descending=[True, False])
+            .collect(engine="streaming")
+        )
+        if len(found):
+            return str(found["label"][0])
+    keep = manifest["config"].get("language", {}).get("keep") or ["en"]
+    return str(keep[0])
+
+
+def _bundled(judgments: Judgments, manifest: Mapping[str, Any], *, needed: bool) -> list[HeldOut]:
+    language = main_language(judgments, manifest)
+    return [bundled(language)] if needed or language in bundled_languages() else []
+
+
+def _refuse_small(pool: Pool) -> None:
+    for name, arm in (("raw", pool.raw), ("curated", pool.curated)):
+        size = sum(len(text.encode()) for text, here in zip(pool.texts, arm, strict=True) if here)
+        if size < LEAST_BYTES:
+            raise InputError(
+                f"the {name} text without duplicates has {size / 1e6:.2f} MB, but {LEAST_BYTES / 1e6:g} MB are needed:"
+                " with less, every sample is the same text",
+                hint="run `curate run` over a larger corpus; report.html has what is known without training",
+            )
+
+
+def _enough(evaluations: Sequence[HeldOut]) -> list[HeldOut]:
+    """Those with documents enough, the headline's first."""
+    left = [each for each in evaluations if len(each.texts) >= FEWEST]
+    independent = [each for each in evaluations if each.kind == "independent"]
+    if not any(each.kind == "independent" for each in left):
+        short = independent[0]
+        raise InputError(
+            f"`{short.name}` has {len(short.texts)} documents left to measure on, but {FEWEST} are needed"
+            f" ({short.dropped} are in the corpus, too)",
+            hint="name good text that is not in the corpus: --eval NAME=PATH",
+        )
+    return left
+
+
+class _Trained(NamedTuple):
+    """Bits by evaluation: seeds × budgets × documents."""
+
+    raw: dict[str, Floats]
+    curated: dict[str, Floats]
+    control: dict[str, Floats]
+
+
+class _Arms:
+    """Both arms as tokens, and the budgets that they allow."""
+
+    def __init__(self, pool: Pool, evaluations: Sequence[HeldOut], seed: int) -> None:
+        self.pool, self.seed = pool, seed
+        order = np.argsort(place(pool.keys, f"vocabulary {seed}"), kind="stable").tolist()
+        sides = [[pool.texts[row] for row in order if arm[row]] for arm in (pool.raw, pool.curated)]
+        self.words = Vocabulary(sides)
+        self.pieces = self.words.pieces(pool.texts)
+        numbers = np.arange(len(self.pieces.texts)) - np.searchsorted(self.pieces.texts, self.pieces.texts)
+        self._keys = pool.keys[self.pieces.texts] + numbers.astype(np.uint64)
+        lengths = np.diff(self.pieces.offsets)
+        self.tokens = {
+            name: int(lengths[arm[self.pieces.texts]].sum())
+            for name, arm in (("raw", pool.raw), ("curated", pool.curated))
+        }
+        self.largest = min(LARGEST_BUDGET, min(self.tokens.values()) // 4)
+        self.budgets = [round(self.largest * step) for step in CURATED_STEPS]
+        self.raw_budgets = [min(round(self.largest * step), self.tokens["raw"]) for step in RAW_STEPS]
+        self.evaluations, self.sizes = dict[str, Evaluation](), dict[str, Floats]()
+        for each in evaluations:
+            scored = self.words.pieces(each.texts, most=1)
+            self.evaluations[each.name] = Evaluation(scored.tokens, scored.offsets)
+            ends = np.concatenate([[0], np.cumsum(self.words.sizes(scored.tokens))])
+            self.sizes[each.name] = np.diff(ends[scored.offsets]).astype(np.float64)
+
+    def train(self, proxy: Proxy, seeds: int, workers: ThreadPoolExecutor, progress: Progress) -> _Trained:
+        """Train all seeds of both arms and of the control: raw text again, other samples of it."""
+        jobs = [
+            (arm, budgets, f"{salt} {number} of {self.seed}", number)
+            for number in range(seeds)
+            for arm, budgets, salt in (
+                (self.pool.raw, self.raw_budgets, "seed"),
+                (self.pool.curated, self.budgets, "seed"),
+                (self.pool.raw, self.budgets, "control"),
+            )
+        ]
+        done = list[dict[str, Floats]]()
+        for result in workers.map(lambda job: self._one(proxy, *job), jobs):
+            done.append(result)
+            progress(len(done), len(jobs))
+        names = list(self.evaluations)
+        return _Trained(*({name: np.array([each[name] for each in done[at::3]]) for name in names} for at in range(3)))
+
+    def _one(self, proxy: Proxy, arm: Mask, budgets: Sequence[int], salt: str, number: int) -> dict[str, Floats]:
+        rows = np.flatnonzero(arm[self.pieces.texts])
+        tokens = drawn(self.pieces, rows, place(self._keys[rows], salt), budgets[-1])
+        return proxy.losses(tokens, budgets, self.evaluations, number)
+
+
+class _Result:
+    """The figures of a measurement."""
+
+    def __init__(
+        self,
+        manifest: Mapping[str, Any],
+        sampled: Pool,
+        arms: _Arms,
+        evaluations: Sequence[HeldOut],
+        trained: _Trained,
+        question: Question,
+        proxy: Proxy,
+    ) -> None:
+        self.manifest, self.sampled, self.arms, self.question, self.proxy = manifest, sampled, arms, question, proxy
+        self.evaluations, self.trained = evaluations, trained
+        self.arm = {
+            "raw": self._arm("raw", sampled.raw, RAW_BYTES),
+            "curated": self._arm("curated", sampled.curated, CURATED_BYTES),
+        }
+        self.kept_share = self.arm["curated"].tokens / self.arm["raw"].tokens
+
+    def evidence(self, duplicates: Figure | None, *, cpu_seconds: float, wall_seconds: float) -> Evidence:
+        evaluated = tuple(self._evaluated(each, headline=not number) for number, each in enumerate(self.evaluations))
+        headline = self._curves(self.evaluations[0].name, self.trained.curated)
+        found = headline.multiplier(HEADLINE, self.arms.seed)
+        return Evidence(
+            schema_version=SCHEMA_VERSION,
+            curate=__version__,
+            run_id=self.manifest["run_id"],
+            command=self.question.command,
+            proxy=self.proxy.name,
+            about=self.proxy.about,
+            seeds=self.question.seeds,
+            seed=self.arms.seed,
+            budget=self.arms.budgets[HEADLINE],
+            evaluation=self.evaluations[0].name,
+            multiplier=evaluated[0].multiplier,
+            saving=self._follows(found, saving_of, "share", "1 - 1/m"),
+            saving_at_equal_quality=self._follows(
+                found,
+                lambda m: saving_at_equal_quality(m, self.kept_share),
+                "share",
+                "1 - E·D_curated/D_raw, E epochs worth one pass over the raw text (arXiv 2305.16264)",
+            ),
+            value_of_removed_token=self._follows(
+                found,
+                lambda m: value_of_removed(m, self.kept_share),
+                "kept tokens",
+                "(1/m - k) / (1 - k), k the share of tokens kept",
+            ),
+            control=evaluated[0].control,
+            slope=self._slope(headline),
+            duplicates=duplicates,
+            combined=self._combined(found, duplicates),
+            kept_share=self.kept_share,
+            arms=self.arm,
+            evaluations=evaluated,
+            notes=self._notes(evaluated),
+            cpu_seconds=round(cpu_seconds, 2),
+            wall_seconds=round(wall_seconds, 2),
+        )
+
+    def _arm(self, name: str, arm: Mask, most: int) -> Arm:
+        sizes = np.array([len(text.encode()) for text in self.sampled.texts])
+        sampled, trained = int(sizes[arm].sum()), self.arms.tokens[name]
+        own = self.arms.pool.raw if name == "raw" else self.arms.pool.curated
+        per_byte = trained / max(
+            1, sum(len(t.encode()) for t, here in zip(self.arms.pool.texts, own, strict=True) if here)
+        )
+        totals = self.sampled.totals[name]
+        share = min(1.0, most / max(1, totals.bytes))
+        return Arm(
+            documents=totals.documents,
+            bytes=totals.bytes,
+            sampled_documents=int(np.count_nonzero(arm)),
+            sampled_bytes=sampled,
+            sampled_tokens=trained,
+            tokens=round(sampled * per_byte / share),
+        )
+
+    def _curves(self, name: str, arm: Mapping[str, Floats]) -> Curves:
+        return Curves(
+            self.arms.raw_budgets, self.arms.budgets, self.trained.raw[name], arm[name], self.arms.sizes[name]
+        )
+
+    def _evaluated(self, each: HeldOut, *, headline: bool) -> Evaluated:
+        curves = self._curves(each.name, self.trained.curated)
+        by_budget = [curves.multiplier(which, self.arms.seed) for which in range(len(self.arms.budgets))]
+        control = self._curves(each.name, self.trained.control).multiplier(HEADLINE, self.arms.seed)
+        said = self._said(each.name)
+        return Evaluated(
+            name=each.name,
+            kind=each.kind,
+            headline=headline,
+            documents=len(each.texts),
+            dropped=each.dropped,
+            bytes=int(self.arms.sizes[each.name].sum()),
+            fingerprint=each.fingerprint,
+            multiplier=_figure(by_budget[HEADLINE], "x", said, "D_raw / D_curated at equal loss, this measurement"),
+            control=_figure(
+                control, "x", (*said, "raw text against other samples of it: 1 is right"), "this measurement"
+            ),
+            by_budget=tuple(
+                AtBudget(tokens=tokens, multiplier=_figure(found, "x", said, "this measurement"))
+                for tokens, found in zip(self.arms.budgets, by_budget, strict=True)
+            ),
+            raw=_points(self.arms.raw_budgets, curves.losses(curves.raw)),
+            curated=_points(self.arms.budgets, curves.losses(curves.curated)),
+        )
+
+    def _said(self, evaluation: str) -> tuple[str, ...]:
+        return (
+            f"{self.proxy.about}; {self.question.seeds} seeds, {self.arms.budgets[HEADLINE]:,} curated tokens",
+            f"scored on `{evaluation}`, by bits a byte",
+            "both arms without duplicates; proxies rank data, they promise no factor for a large model",
+        )
+
+    def _follows(self, found: Interval, makes: Callable[[float], float], unit: str, source: str) -> Measured:
+        """A figure that follows from the multiplier, ends and all."""
+        low, high = sorted((makes(found.low), makes(found.high)))
+        bound = found.bound
+        if bound and makes(2.0) < makes(1.0):
+            bound = "<" if bound == ">" else ">"
+        return _figure(
+            Interval(makes(found.value), low, high, bound),
+            unit,
+            self._said(self.evaluations[0].name),
+            source,
+        )
+
+    def _slope(self, curves: Curves) -> Measured:
+        found = [curves.multiplier(which, self.arms.seed) for which in range(len(self.arms.budgets))]
+        said = (*self._said(self.evaluations[0].name), "below 0 the multiplier shrinks with scale")
+        source = "least squares of log m on log budget, interval over seeds"
+        if any(each.bound for each in found):
+            return Measured(
+                value=None, low=None, high=None, unit="log m / log tokens", tag=_TAG, assumptions=said, source=source
+            )
+        points = np.log(np.array(self.arms.budgets, np.float64))
+        points = (points - points.mean()) / ((points - points.mean()) ** 2).sum()
+        mean = float(points @ np.log([each.value for each in found]))
+        seeds = points @ np.array([curves.by_seed(which, each.value) for which, each in enumerate(found)])
+        wide = student(len(seeds) - 1) * float(np.std(seeds, ddof=1)) / math.sqrt(len(seeds))
+        return _figure(Interval(mean, mean - wide, mean + wide), "log m / log tokens", said, source)
+
+    def _combined(self, found: Interval, duplicates: Figure | None) -> Measured | None:
+        if duplicates is None:
+            return None
+        low, high = found.low * duplicates.low, found.high * duplicates.high
+        said = (*self._said(self.evaluations[0].name), "assumes that what filters and deduplication do is independent")
+        value = Interval(found.value * duplicates.low, low, high, found.bound)
+        return _figure(value, "x", said, "measured multiplier times the bracket of the duplicates")
+
+    def _notes(self, evaluated: Sequence[Evaluated]) -> tuple[str, ...]:
+        notes = []
+        lost = [each.name for each in evaluated if (each.multiplier.high or math.inf) < 1]
+        if lost:
+            notes.append(
+                f"on {', '.join(lost)} curated text is worse than raw text: it no longer covers what was removed"
+            )
+        if self.sampled.parts < len(self.manifest["parts"]):
+            notes.append(f"{self.sampled.parts} of {len(self.manifest['parts'])} parts were looked at")
+        kinds = {each.kind for each in evaluated}
+        if kinds != {"independent", RAW, "curated"}:
+            notes.append("an evaluation text had too few documents left and is not shown")
+        return tuple(notes)
+
+
+_TAG: Tag = "MEASURED-ON-PROXY"
+
+
+def _figure(found: Interval, unit: str, assumptions: tuple[str, ...], source: str) -> Measured:
+    return Measured(
+        value=_finite(found.value),
+        low=_finite(found.low),
+        high=_finite(found.high),
+        unit=unit,
+        tag=_TAG,
+        assumptions=assumptions,
+        source=source,
+        bound=found.bound,
+    )
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _points(budgets: Sequence[int], losses: Floats) -> tuple[Point, ...]:
+    mean, spread = losses.mean(axis=0), losses.std(axis=0, ddof=1)
+    return tuple(
+        Point(tokens=tokens, loss=float(loss), spread=float(sd))
+        for tokens, loss, sd in zip(budgets, mean, spread, strict=True)
+    )

@@ -1,0 +1,231 @@
+"""What curation is worth, measured: formulas, the model that measures, and whole measurements of small runs."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from curate.cli import command
+from curate.evidence.held_out import bundled, bundled_languages
+from curate.evidence.kneser_ney import START, VOCABULARY, KneserNey
+from curate.evidence.multiplier import (
+    Crossing,
+    Curves,
+    crossing,
+    epochs_for,
+    interval,
+    saving_at_equal_quality,
+    saving_of,
+    value_of_removed,
+)
+from curate.report.measured import read_evidence
+from small_run import run
+
+PARTS = "input.part_bytes=2000000"
+BUDGETS, RAW = [0.5e6, 1e6, 2e6, 4e6], [2.20, 2.05, 1.93, 1.81]
+
+
+def test_published_example():
+    found = crossing(BUDGETS, RAW, 1e6, 1.97)
+    assert found.value == pytest.approx(1.587401, rel=1e-6)
+    between = interval(found, 0.08, 8, 0.04, 0.5, 4.0)
+    assert between[1:3] == pytest.approx([1.413766, 1.782362], rel=2e-6)
+    assert [saving_of(m) for m in between[:3]] == pytest.approx([0.370039, 0.292669, 0.438947], rel=3e-6)
+    assert epochs_for(1 / (found.value * 0.471)) == pytest.approx(1.341252, rel=1e-6)
+    assert saving_at_equal_quality(found.value, 0.471) == pytest.approx(0.368270, rel=2e-6)
+    assert value_of_removed(found.value, 0.471) == pytest.approx(0.300492, rel=2e-6)
+
+
+def test_beyond_the_curve_there_is_a_bound():
+    assert crossing(BUDGETS, RAW, 1e6, 2.30) == Crossing(0.5, "<")
+    assert crossing(BUDGETS, RAW, 1e6, 1.70) == Crossing(4.0, ">")
+    assert interval(Crossing(4.0, ">"), 0.1, 8, 0.1, 0.5, 4.0)[1:] == (4.0, np.inf, ">")
+    assert interval(Crossing(3.9), 0.5, 8, 0.1, 0.5, 4.0).high == np.inf  # an end beyond the curve is no number
+    assert crossing(BUDGETS, RAW, 1e6, 2.05).value == 1.0
+
+
+def _curves(shift: float, seed: int = 0, documents: int = 50) -> tuple[Curves, Curves]:
+    """Arms whose losses fall with log D; the second needs ``exp(shift)`` times fewer tokens; and the two swapped."""
+    rng = np.random.default_rng(seed)
+    budgets = [1000 * 2**step for step in range(8)]
+    sizes = rng.uniform(200, 900, documents)
+
+    def bits(at: np.ndarray) -> np.ndarray:
+        losses = 4.0 - 0.2 * np.log(at)[None, :, None] + rng.normal(0, 0.004, (8, 1, 1))
+        return (losses + rng.normal(0, 0.02, (8, len(at), documents))) * sizes
+
+    raw, better = bits(np.array(budgets)), bits(np.array(budgets) * np.exp(shift))
+    middle = slice(3, 6)
+    return (
+        Curves(budgets, budgets[middle], raw, better[:, middle], sizes),
+        Curves(budgets, budgets[middle], better, raw[:, middle], sizes),
+    )
+
+
+def test_swapped_arms_invert():
+    there, back = (curves.multiplier(1) for curves in _curves(0.5))
+    assert there.low < np.exp(0.5) < there.high
+    assert there.value * back.value == pytest.approx(1, abs=0.05)
+    same = _curves(0.0)[0]
+    twin = same._replace(curated=same.raw[:, 3:6])
+    assert twin.multiplier(1)[:3] == pytest.approx((1, 1, 1))
+
+
+def test_interval_covers_what_is_equal():
+    covered = [low <= 1 <= high for _, low, high, _ in (_curves(0.0, seed)[0].multiplier(1) for seed in range(60))]
+    assert sum(covered) >= 54
+
+
+class _Reference:
+    """Kneser-Ney as the textbook has it, from dictionaries."""
+
+    def __init__(self, tokens: list[int], order: int = 5) -> None:
+        padded, seen = [0] * (order - 1) + tokens, set()
+        self.order, self.counts = order, {order: Counter()}
+        for at in range(order - 1, len(padded)):
+            self.counts[order][tuple(padded[at - order + 1 : at + 1])] += 1
+        for size in range(order - 1, 0, -1):
+            seen = set(self.counts[size + 1])
+            self.counts[size] = Counter(gram[1:] for gram in seen)
+
+    def chance(self, history: tuple[int, ...], token: int) -> float:
+        found = 1 / (VOCABULARY - 1)
+        for size in range(1, self.order + 1):
+            context = history[len(history) - size + 1 :]
+            following = {gram: n for gram, n in self.counts[size].items() if gram[:-1] == context}
+            if not following:
+                break
+            once, twice = (sum(n == times for n in self.counts[size].values()) for times in (1, 2))
+            discount = min(0.95, max(0.05, once / max(once + 2 * twice, 1)))
+            seen = max(following.get((*context, token), 0) - discount, 0)
+            found = (seen + discount * len(following) * found) / sum(following.values())
+        return found
+
+
+def test_model_is_kneser_ney():
+    rng = np.random.default_rng(3)
+    tokens = rng.zipf(1.3, 900) % 40 + 1
+    model = KneserNey(10)  # grows on the way
+    text = tokens.astype(np.uint16)
+    text[0] |= START
+    model.train(text[:400])
+    model.train(text[400:])
+    reference = _Reference(tokens.tolist())
+    unknown = [5, 7, 1999, 3, 5, 7, 9, 1]
+    scored = np.array(unknown, np.uint16)
+    scored[0] |= START
+    expected, history = 0.0, (0, 0, 0, 0)
+    for token in unknown:
+        expected -= np.log2(reference.chance(history, token))
+        history = (*history[1:], token)
+    assert model.bits(scored, np.array([0, len(scored)]))[0] == pytest.approx(expected, rel=1e-9)
+
+
+def test_chances_add_up_to_one():
+    rng = np.random.default_rng(0)
+    text = rng.integers(1, 60, 4000).astype(np.uint16)
+    text[::100] |= START
+    model = KneserNey(len(text))
+    model.train(text)
+    words = np.arange(1, VOCABULARY, dtype=np.uint16)
+    for context in ([5, 7, 9, 11], text[5:9] & np.uint16(VOCABULARY - 1), [1, 2000, 3, 4]):
+        lines = np.array([[*context, word] for word in words], np.uint16)
+        lines[:, 0] |= START
+        whole = model.bits(lines.ravel(), np.arange(len(words) + 1) * 5)
+        before = model.bits(lines[:, :4].ravel(), np.arange(len(words) + 1) * 4)
+        assert (2.0 ** (before - whole)).sum() == pytest.approx(1)
+
+
+def test_package_carries_clean_text():
+    for language in bundled_languages():
+        found = bundled(language)
+        assert len(found.texts) >= 100
+        assert sum(len(text.encode()) for text in found.texts) <= 300_000
+
+
+# ---- whole measurements -----------------------------------------------------------------------------------
+
+
+def _sentences(rng: np.random.Generator, words: list[str], number: int) -> str:
+    """Text with something to learn in it: each word draws the next from a few."""
+    at, said = int(rng.integers(len(words))), []
+    for _ in range(number):
+        said.append(words[at])
+        at = (at * 7 + int(rng.choice(9, p=_LIKELY))) % len(words)
+    return " ".join(said) + "."
+
+
+_LIKELY = np.array([30, 20, 14, 10, 8, 7, 5, 4, 2]) / 100
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Long documents in one language, short ones in another, and a third of the first kind set apart."""
+    folder = tmp_path_factory.mktemp("corpus")
+    rng = np.random.default_rng(1)
+    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
+    good, junk = (["".join(rng.choice(letters, rng.integers(3, 9))) for _ in range(800)] for _ in range(2))
+    rows = [_sentences(rng, good, 200) for _ in range(2200)] + [_sentences(rng, junk, 30) for _ in range(12000)]
+    (folder / "docs").mkdir()
+    with (folder / "docs" / "all.jsonl").open("w") as file:
+        file.writelines(json.dumps({"text": text}) + "\n" for text in rows)
+    with (folder / "good.jsonl").open("w") as file:
+        file.writelines(json.dumps({"text": _sentences(rng, good, 200)}) + "\n" for _ in range(60))
+    return folder
+
+
+def _measured(corpus: Path, out: Path, capsys: pytest.CaptureFixture[str], *rules: str) -> dict:
+    run(corpus / "docs", out, "pipeline.recipe=none", PARTS, *rules)
+    capsys.readouterr()
+    code = command(["measure", str(out), "--seeds", "3", "--eval", f"good={corpus / 'good.jsonl'}", "--json"])
+    assert code == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_good_text_kept_wins_and_junk_kept_loses(corpus, tmp_path, capsys):
+    wins = _measured(corpus, tmp_path / "wins", capsys, "quality.min_words=100")
+    assert wins["multiplier"].keys() >= {"value", "low", "high", "unit", "tag"}
+    assert wins["multiplier"]["tag"] == wins["saving"]["tag"] == wins["control"]["tag"] == "MEASURED-ON-PROXY"
+    assert wins["multiplier"]["low"] > 1.2
+    assert wins["saving"]["value"] == pytest.approx(1 - 1 / wins["multiplier"]["value"])
+    assert wins["control"]["low"] <= 1 <= wins["control"]["high"]
+    assert {each["kind"] for each in wins["evaluations"]} == {"independent", "raw", "curated"}
+    assert wins["evaluations"][0]["name"] == "good"
+
+    loses = _measured(corpus, tmp_path / "loses", capsys, "quality.max_words=100")
+    assert loses["multiplier"]["high"] < 1
+    assert loses["saving"]["value"] < 0
+    assert any("worse than raw" in note for note in loses["notes"])
+
+
+def test_nothing_removed_is_one_and_the_record_is_the_runs_own(corpus, tmp_path, capsys):
+    out = tmp_path / "all"
+    same = _measured(corpus, out, capsys)
+    assert same["multiplier"]["low"] <= 1 <= same["multiplier"]["high"]
+    assert json.loads((out / "evidence.json").read_text())["multiplier"] == same["multiplier"]
+    assert json.loads((out / "report.json").read_text())["evidence"]["multiplier"] == same["multiplier"]
+    assert "MEASURED-ON-PROXY" in (out / "report.html").read_text()
+    again = _measured(corpus, out, capsys)
+    assert {**again, "cpu_seconds": 0, "wall_seconds": 0} == {**same, "cpu_seconds": 0, "wall_seconds": 0}
+    assert command(["doctor", str(out)]) == 0
+    run(corpus / "docs", out, "pipeline.recipe=none", PARTS, "quality.min_words=100")
+    assert "evidence.json" not in capsys.readouterr().err
+    assert read_evidence(out, json.loads((out / "run.json").read_text())["run_id"]) is None
+    assert json.loads((out / "report.json").read_text())["evidence"] is None
+
+
+def test_what_cannot_be_measured_is_refused(corpus, tmp_path, capsys):
+    small = tmp_path / "small"
+    small.mkdir()
+    (small / "a.txt").write_text("One short text, and no other.")
+    run(small, tmp_path / "out")
+    for flags, why in (
+        ([], "MB are needed"),
+        (["--proxy", "oracle"], "no proxy `oracle`"),
+        (["--eval", "nameless"], "--eval NAME=PATH"),
+    ):
+        assert command(["measure", str(tmp_path / "out"), *flags]) == 2
+        assert why in capsys.readouterr().err
+    assert command(["measure", str(tmp_path / "nowhere")]) == 2

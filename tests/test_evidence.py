@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -176,16 +177,19 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _measured(corpus: Path, out: Path, capsys: pytest.CaptureFixture[str], *rules: str) -> dict:
+def _measured(
+    corpus: Path, out: Path, capsys: pytest.CaptureFixture[str], *rules: str, flags: Sequence[str] = ()
+) -> dict:
     run(corpus / "docs", out, "pipeline.recipe=none", PARTS, *rules)
     capsys.readouterr()
-    code = command(["measure", str(out), "--seeds", "3", "--eval", f"good={corpus / 'good.jsonl'}", "--json"])
+    code = command(["measure", str(out), "--seeds", "3", "--eval", f"good={corpus / 'good.jsonl'}", *flags, "--json"])
     assert code == 0
     return json.loads(capsys.readouterr().out)
 
 
 def test_good_text_kept_wins_and_junk_kept_loses(corpus, tmp_path, capsys):
-    wins = _measured(corpus, tmp_path / "wins", capsys, "quality.min_words=100")
+    rules, flags = ("quality.min_words=100", "quality.max_words=5000"), ("--by", "stage", "--by", "rule")
+    wins = _measured(corpus, tmp_path / "wins", capsys, *rules, flags=flags)
     assert wins["multiplier"].keys() >= {"value", "low", "high", "unit", "tag"}
     assert wins["multiplier"]["tag"] == wins["saving"]["tag"] == wins["control"]["tag"] == "MEASURED-ON-PROXY"
     assert wins["multiplier"]["low"] > 1.2
@@ -193,6 +197,13 @@ def test_good_text_kept_wins_and_junk_kept_loses(corpus, tmp_path, capsys):
     assert wins["control"]["low"] <= 1 <= wins["control"]["high"]
     assert {each["kind"] for each in wins["evaluations"]} == {"independent", "raw", "curated"}
     assert wins["evaluations"][0]["name"] == "good"
+
+    by = {(each["kind"], each["name"]): each for each in wins["contributions"]}
+    assert set(by) == {("stage", "quality"), ("rule", "quality.too_few_words")}  # nothing else removed a document
+    assert by["stage", "quality"]["multiplier"]["low"] > 1.2  # the text without it is the raw text
+    assert by["stage", "quality"]["documents"] > 10_000
+    assert by["rule", "quality.too_few_words"]["verdict"] == "earns its keep"
+    assert 'href="#stage-quality"' in (tmp_path / "wins" / "report.html").read_text()
 
     loses = _measured(corpus, tmp_path / "loses", capsys, "quality.max_words=100")
     assert loses["multiplier"]["high"] < 1
@@ -225,6 +236,7 @@ def test_what_cannot_be_measured_is_refused(corpus, tmp_path, capsys):
         ([], "MB are needed"),
         (["--proxy", "oracle"], "no proxy `oracle`"),
         (["--eval", "nameless"], "--eval NAME=PATH"),
+        (["--by", "source"], "neither a stage nor a rule"),
     ):
         assert command(["measure", str(tmp_path / "out"), *flags]) == 2
         assert why in capsys.readouterr().err

@@ -21,6 +21,10 @@ def measure(
             help="Good text that the run never saw, to measure on; may be given often, the first is the headline.",
         ),
     ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option("--by", metavar="KIND", help="What each stage, or each rule, contributes: stage or rule."),
+    ] = None,
     json: JsonOption = False,
 ) -> int:
     """Train the same small model on raw and on kept text, and say how much compute curation saves, or costs.
@@ -31,8 +35,9 @@ def measure(
     Examples:
       curate measure curated
       curate measure curated --eval manuals=good/manuals/ --eval novels=good/novels.jsonl
+      curate measure curated --by rule
       curate measure curated --proxy transformer --seeds 4 --json
     """
     from curate.ui.measuring import show_measuring
 
-    return show_measuring(run, proxy=proxy, seeds=seeds, evaluations=evaluations or [], json=json)
+    return show_measuring(run, proxy=proxy, seeds=seeds, evaluations=evaluations or [], by=by or [], json=json)

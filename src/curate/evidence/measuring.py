@@ -6,13 +6,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import psutil
 
 from curate import __version__
 from curate.errors import InputError
+from curate.evidence.arms import HEADLINE, Arms, Trained
+from curate.evidence.attribution import MOST, contributions, enough, left_out
+from curate.evidence.attribution import Contribution as Contributed
 from curate.evidence.held_out import FEWEST, RAW, HeldOut, bundled, bundled_languages, decontaminated, split
 from curate.evidence.multiplier import (
     Curves,
@@ -23,28 +26,31 @@ from curate.evidence.multiplier import (
     student,
     value_of_removed,
 )
-from curate.evidence.pool import CURATED_BYTES, RAW_BYTES, Mask, Pool, place, read_pool
-from curate.evidence.proxy import Evaluation, Proxy, drawn
-from curate.evidence.vocabulary import Vocabulary
+from curate.evidence.pool import Mask, Pool, read_pool
+from curate.evidence.proxy import Proxy
+from curate.evidence.scratch import Later
+from curate.recipes.lint import run_settings
 from curate.report.compute import Figure, Tag
 from curate.report.duplicates import find_duplicates
 from curate.report.judgments import Judgments
-from curate.report.measured import SCHEMA_VERSION, Arm, AtBudget, Evaluated, Evidence, Measured, Point
+from curate.report.measured import (
+    SCHEMA_VERSION,
+    Arm,
+    AtBudget,
+    Contribution,
+    Evaluated,
+    Evidence,
+    Measured,
+    OnText,
+    Point,
+)
 from curate.store.manifest import read_manifest
 from curate.store.run_directory import RunDirectory
 
 LEAST_BYTES = 2_000_000
 """Of an arm: below, samples of different seeds would be the same text."""
-LARGEST_BUDGET = 2_000_000
-CURATED_STEPS = (1 / 4, 1 / 2, 1.0)
-RAW_STEPS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0)
-"""Budgets as parts of the largest curated one."""
-HEADLINE = 1
-"""Which of the curated budgets: there is room on the raw curve on both sides of it."""
 THREAD_BYTES = 700_000_000
 """Memory of one proxy in training."""
-
-Progress = Callable[[int, int], None]
 
 
 class Question(NamedTuple):
@@ -53,39 +59,76 @@ class Question(NamedTuple):
     seeds: int = 8
     own: tuple[HeldOut, ...] = ()
     """Evaluation texts of the user; the first is the headline's."""
+    by: tuple[str, ...] = ()
+    """``stage``, ``rule``: what each of them contributes."""
     command: str = ""
 
 
-def measure(run: Path, proxy: Proxy, question: Question, progress: Progress = lambda _done, _of: None) -> Evidence:
+class Listener(Protocol):
+    """Who is told how far a measurement is."""
+
+    def say(self, what: str) -> None:
+        """A sentence, once."""
+
+    def advance(self, what: str, done: int, of: int) -> None:
+        """Some of what is being done is done."""
+
+
+class Silent:
+    """Nobody is told."""
+
+    def say(self, what: str) -> None:
+        """Nothing."""
+
+    def advance(self, what: str, done: int, of: int) -> None:
+        """Nothing."""
+
+
+def measure(run: Path, proxy: Proxy, question: Question, listener: Listener | None = None) -> Evidence:
     """Train the proxy on raw and on curated text of a run and compare.
 
     Args:
         run: a finished run.
         proxy: what to train.
-        question: seeds and evaluation texts.
-        progress: hears of trainings done, and of how many there are.
+        question: seeds, evaluation texts, and what to attribute the difference to.
+        listener: hears of trainings done, and of how many there are.
 
     Raises:
         InputError: the run is not finished, has too little text, or there is no text to score on.
     """
-    started, cpu = time.monotonic(), time.process_time()
+    started, cpu, listener = time.monotonic(), time.process_time(), listener or Silent()
     manifest = read_manifest(run)
     directory = RunDirectory.finished(run, manifest)
     seed = int(manifest["config"].get("run", {}).get("seed", 42))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = max(1, min(cores, psutil.virtual_memory().available // (2 * THREAD_BYTES)))
     with ThreadPoolExecutor(threads) as workers:
-        pool = read_pool(directory, manifest, seed, workers.map)
+        later = None
+        if question.by:
+            listener.say("documents that a stage removed are shown to the stages behind it, in the sample alone")
+            later = Later(run_settings(run), [stage["name"] for stage in manifest["stages"]])
+        pool = read_pool(directory, manifest, seed, later, workers.map)
         _refuse_small(pool)
         judgments = Judgments(directory, [stage["name"] for stage in manifest["stages"]], workers.map)
         independent = [*question.own, *_bundled(judgments, manifest, needed=not question.own)]
         sampled = pool
         pool, held = split(pool, seed)
         evaluations = _enough(decontaminated([*independent, *held], pool))
-        arms = _Arms(pool, evaluations, seed)
-        trained = arms.train(proxy, question.seeds, workers, progress)
+        arms = Arms(pool, evaluations, seed)
+        at = time.monotonic()
+        trained = arms.train(proxy, question.seeds, workers, lambda done, of: listener.advance("arms", done, of))
+        speed = question.seeds * (arms.raw_budgets[-1] + 2 * arms.largest) / (time.monotonic() - at)
+        left = left_out(question.by, arms, manifest) if question.by else []
+        if left:
+            number = min(MOST, sum(enough(each, arms) for each in left))
+            seconds = number * question.seeds * 2 * arms.largest / speed
+            listener.say(f"{number} stages and rules are left out one by one: about {math.ceil(seconds)} s")
+        contributed = contributions(
+            left, arms, trained, proxy, question.seeds, workers, lambda d, of: listener.advance("left out", d, of)
+        )
         found = find_duplicates(manifest, judgments, 1.0)
     return _Result(manifest, sampled, arms, evaluations, trained, question, proxy).evidence(
+        contributed,
         found.redundancy.multiplier if found and found.redundancy and found.removed else None,
         cpu_seconds=time.process_time() - cpu,
         wall_seconds=time.monotonic() - started,
@@ -141,64 +184,6 @@ def _enough(evaluations: Sequence[HeldOut]) -> list[HeldOut]:
     return left
 
 
-class _Trained(NamedTuple):
-    """Bits by evaluation: seeds × budgets × documents."""
-
-    raw: dict[str, Floats]
-    curated: dict[str, Floats]
-    control: dict[str, Floats]
-
-
-class _Arms:
-    """Both arms as tokens, and the budgets that they allow."""
-
-    def __init__(self, pool: Pool, evaluations: Sequence[HeldOut], seed: int) -> None:
-        self.pool, self.seed = pool, seed
-        order = np.argsort(place(pool.keys, f"vocabulary {seed}"), kind="stable").tolist()
-        sides = [[pool.texts[row] for row in order if arm[row]] for arm in (pool.raw, pool.curated)]
-        self.words = Vocabulary(sides)
-        self.pieces = self.words.pieces(pool.texts)
-        numbers = np.arange(len(self.pieces.texts)) - np.searchsorted(self.pieces.texts, self.pieces.texts)
-        self._keys = pool.keys[self.pieces.texts] + numbers.astype(np.uint64)
-        lengths = np.diff(self.pieces.offsets)
-        self.tokens = {
-            name: int(lengths[arm[self.pieces.texts]].sum())
-            for name, arm in (("raw", pool.raw), ("curated", pool.curated))
-        }
-        self.largest = min(LARGEST_BUDGET, min(self.tokens.values()) // 4)
-        self.budgets = [round(self.largest * step) for step in CURATED_STEPS]
-        self.raw_budgets = [min(round(self.largest * step), self.tokens["raw"]) for step in RAW_STEPS]
-        self.evaluations, self.sizes = dict[str, Evaluation](), dict[str, Floats]()
-        for each in evaluations:
-            scored = self.words.pieces(each.texts, most=1)
-            self.evaluations[each.name] = Evaluation(scored.tokens, scored.offsets)
-            ends = np.concatenate([[0], np.cumsum(self.words.sizes(scored.tokens))])
-            self.sizes[each.name] = np.diff(ends[scored.offsets]).astype(np.float64)
-
-    def train(self, proxy: Proxy, seeds: int, workers: ThreadPoolExecutor, progress: Progress) -> _Trained:
-        """Train all seeds of both arms and of the control: raw text again, other samples of it."""
-        jobs = [
-            (arm, budgets, f"{salt} {number} of {self.seed}", number)
-            for number in range(seeds)
-            for arm, budgets, salt in (
-                (self.pool.raw, self.raw_budgets, "seed"),
-                (self.pool.curated, self.budgets, "seed"),
-                (self.pool.raw, self.budgets, "control"),
-            )
-        ]
-        done = list[dict[str, Floats]]()
-        for result in workers.map(lambda job: self._one(proxy, *job), jobs):
-            done.append(result)
-            progress(len(done), len(jobs))
-        names = list(self.evaluations)
-        return _Trained(*({name: np.array([each[name] for each in done[at::3]]) for name in names} for at in range(3)))
-
-    def _one(self, proxy: Proxy, arm: Mask, budgets: Sequence[int], salt: str, number: int) -> dict[str, Floats]:
-        rows = np.flatnonzero(arm[self.pieces.texts])
-        tokens = drawn(self.pieces, rows, place(self._keys[rows], salt), budgets[-1])
-        return proxy.losses(tokens, budgets, self.evaluations, number)
-
-
 class _Result:
     """The figures of a measurement."""
 
@@ -206,21 +191,23 @@ class _Result:
         self,
         manifest: Mapping[str, Any],
         sampled: Pool,
-        arms: _Arms,
+        arms: Arms,
         evaluations: Sequence[HeldOut],
-        trained: _Trained,
+        trained: Trained,
         question: Question,
         proxy: Proxy,
     ) -> None:
         self.manifest, self.sampled, self.arms, self.question, self.proxy = manifest, sampled, arms, question, proxy
         self.evaluations, self.trained = evaluations, trained
         self.arm = {
-            "raw": self._arm("raw", sampled.raw, RAW_BYTES),
-            "curated": self._arm("curated", sampled.curated, CURATED_BYTES),
+            "raw": self._arm("raw", sampled.raw),
+            "curated": self._arm("curated", sampled.curated),
         }
         self.kept_share = self.arm["curated"].tokens / self.arm["raw"].tokens
 
-    def evidence(self, duplicates: Figure | None, *, cpu_seconds: float, wall_seconds: float) -> Evidence:
+    def evidence(
+        self, contributed: Sequence[Contributed], duplicates: Figure | None, *, cpu_seconds: float, wall_seconds: float
+    ) -> Evidence:
         evaluated = tuple(self._evaluated(each, headline=not number) for number, each in enumerate(self.evaluations))
         headline = self._curves(self.evaluations[0].name, self.trained.curated)
         found = headline.multiplier(HEADLINE, self.arms.seed)
@@ -256,12 +243,13 @@ class _Result:
             kept_share=self.kept_share,
             arms=self.arm,
             evaluations=evaluated,
+            contributions=tuple(map(self._contribution, contributed)),
             notes=self._notes(evaluated),
             cpu_seconds=round(cpu_seconds, 2),
             wall_seconds=round(wall_seconds, 2),
         )
 
-    def _arm(self, name: str, arm: Mask, most: int) -> Arm:
+    def _arm(self, name: str, arm: Mask) -> Arm:
         sizes = np.array([len(text.encode()) for text in self.sampled.texts])
         sampled, trained = int(sizes[arm].sum()), self.arms.tokens[name]
         own = self.arms.pool.raw if name == "raw" else self.arms.pool.curated
@@ -269,7 +257,7 @@ class _Result:
             1, sum(len(t.encode()) for t, here in zip(self.arms.pool.texts, own, strict=True) if here)
         )
         totals = self.sampled.totals[name]
-        share = min(1.0, most / max(1, totals.bytes))
+        share = self.sampled.share[name]
         return Arm(
             documents=totals.documents,
             bytes=totals.bytes,
@@ -307,6 +295,22 @@ class _Result:
             ),
             raw=_points(self.arms.raw_budgets, curves.losses(curves.raw)),
             curated=_points(self.arms.budgets, curves.losses(curves.curated)),
+        )
+
+    def _contribution(self, each: Contributed) -> Contribution:
+        said = (*self._said(self.evaluations[0].name), "the kept text against what would be kept without it alone")
+        source = "D_without / D_kept at equal loss, this measurement"
+        on = [OnText(name=name, multiplier=_figure(m, "x", said, source)) for name, m in each.multipliers.items()]
+        share = self.sampled.share["raw"]
+        return Contribution(
+            kind=each.left.kind,
+            name=each.left.name,
+            documents=each.left.documents,
+            tokens=round(each.left.tokens / share),
+            share=each.left.tokens / (each.left.tokens + self.arms.tokens["curated"]),
+            multiplier=on[0].multiplier if on else None,
+            verdict=_verdict(next(iter(each.multipliers.values()), None)),
+            on=tuple(on),
         )
 
     def _said(self, evaluation: str) -> tuple[str, ...]:
@@ -365,6 +369,14 @@ class _Result:
         if kinds != {"independent", RAW, "curated"}:
             notes.append("an evaluation text had too few documents left and is not shown")
         return tuple(notes)
+
+
+def _verdict(found: Interval | None) -> str:
+    if found is None:
+        return "too little to measure"
+    if found.low > 1:
+        return "earns its keep"
+    return "costs more than it brings" if found.high < 1 else "no measurable difference"
 
 
 _TAG: Tag = "MEASURED-ON-PROXY"

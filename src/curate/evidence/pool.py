@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from curate.evidence.scratch import Later
 from curate.store.fingerprint import digest
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
@@ -53,6 +54,8 @@ class Looked(NamedTuple):
     """Not compared with others by the run."""
     first: Numbers
     """Number of the stage that removed it; -1: none."""
+    rules: Numbers
+    """The reason, as a place in `curate.evidence.pool.rules_of`, where that stage gave only one; else -1."""
     sizes: Numbers
     """Bytes of the text as it was read."""
 
@@ -73,6 +76,12 @@ class Pool(NamedTuple):
     curated: Mask
     removed_by: Numbers
     """Number of the stage that removed the document; -1: none."""
+    rules: Numbers
+    """See `Looked.rules`."""
+    spared: Mask
+    """Documents that were removed, and that all stages but the one that removed them would keep."""
+    share: Mapping[str, float]
+    """Of the clusters of an arm, how many are here."""
     totals: Mapping[str, Totals]
     parts: int
     """Parts looked at."""
@@ -87,50 +96,68 @@ class Pool(NamedTuple):
             raw=self.raw[stays],
             curated=self.curated[stays],
             removed_by=self.removed_by[stays],
+            rules=self.rules[stays],
+            spared=self.spared[stays],
         )
 
 
 Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 
-def read_pool(directory: RunDirectory, manifest: Mapping[str, Any], seed: int, spread: Spread = map) -> Pool:
+def rules_of(manifest: Mapping[str, Any]) -> list[str]:
+    """Every reason that the stages of a run can give, as ``stage.reason``."""
+    return [f"{stage['name']}.{reason['code']}" for stage in manifest["stages"] for reason in stage["reasons"]]
+
+
+def read_pool(
+    directory: RunDirectory, manifest: Mapping[str, Any], seed: int, later: Later | None = None, spread: Spread = map
+) -> Pool:
     """A sample of a finished run.
 
     Args:
         directory: of the run.
         manifest: its ``run.json``.
         seed: of the choice.
+        later: where given, removed documents are looked at by the stages that did not see them (`Pool.spared`).
         spread: reads several parts at a time.
     """
-    stages = [stage["name"] for stage in manifest["stages"]]
-    looked = list(spread(lambda part: look(directory, stages, part), _chosen(manifest, seed)))
+    stages, rules = [stage["name"] for stage in manifest["stages"]], rules_of(manifest)
+    looked = list(spread(lambda part: look(directory, stages, part, rules), _chosen(manifest, seed)))
     totals = {"raw": _total(looked, [part.raw for part in looked])}
     totals["curated"] = _total(looked, [part.kept for part in looked])
-    shares = [min(1.0, most / max(1, totals[name].bytes)) for name, most in _MOST.items()]
+    shares = {name: min(1.0, most / max(1, totals[name].bytes)) for name, most in _MOST.items()}
+    if later:  # what is put back must be as dense in the sample as what was kept
+        shares = dict.fromkeys(shares, min(shares.values()))
     edits = [stage["name"] for stage in manifest["stages"] if _has_edits(directory, stage["name"])]
-    read = list(spread(lambda part: list(_read(directory, part, shares, edits, seed)), looked))
-    return _pool([entry for part in read for entry in part], totals, len(looked))
+    reader = _Reader(directory, shares, edits, later, seed)
+    read = list(spread(lambda part: list(reader.entries(part)), looked))
+    return _pool([entry for part in read for entry in part], totals, shares, len(looked))
 
 
-def look(directory: RunDirectory, stages: Sequence[str], part: int) -> Looked:
-    """What the judgments say of a part."""
+def look(directory: RunDirectory, stages: Sequence[str], part: int, rules: Sequence[str] = ()) -> Looked:
+    """What the judgments say of a part; ``rules`` are those of `rules_of`."""
     sizes = read_columns(directory.checked(DOCUMENTS, part, ["raw_bytes"]), ["raw_bytes"])
-    rows = len(sizes)
+    rows, place_of = len(sizes), {name: number for number, name in enumerate(rules)}
     own = (np.uint64(part) << np.uint64(40)) | np.arange(rows, dtype=np.uint64)
     keys, first, kept = own, np.full(rows, -1, np.int64), np.ones(rows, np.bool_)
     copy, unseen = np.zeros(rows, np.bool_), np.ones(rows, np.bool_)
+    single = np.full(rows, -1, np.int64)
     for number, stage in enumerate(stages):
         columns = ["reasons", *(["survivor_at", "survivor_run"] if stage == _DUPLICATES else [])]
         judged = read_columns(directory.checked(stage, part, columns), columns)
         given = pc.list_value_length(judged.column("reasons"))
         known = given.is_valid().to_numpy()
         some = known & (pc.fill_null(given, 0).to_numpy() > 0)
-        first[some & (first < 0)] = number
+        newly = some & (first < 0)
+        first[newly] = number
+        alone = np.flatnonzero(newly & (pc.fill_null(given, 0).to_numpy() == 1))
+        codes = pc.list_flatten(judged.column("reasons").take(pa.array(alone))).to_pylist()
+        single[alone] = [place_of.get(f"{stage}.{code}", -1) for code in codes]
         kept &= known & ~some
         if stage == _DUPLICATES:
             copy, unseen = some, ~known
             keys = _clusters(own, judged)
-    return Looked(part, mixed(keys), ~copy, kept, unseen, first, sizes.column("raw_bytes").to_numpy())
+    return Looked(part, mixed(keys), ~copy, kept, unseen, first, single, sizes.column("raw_bytes").to_numpy())
 
 
 def place(keys: Keys, salt: str) -> Keys:
@@ -162,8 +189,10 @@ class _Entry(NamedTuple):
     key: int
     raw: bool
     curated: bool
+    spared: bool
     unseen: bool
     first: int
+    rule: int
 
 
 def _clusters(own: Keys, judged: pa.Table) -> Keys:
@@ -180,54 +209,92 @@ def _has_edits(directory: RunDirectory, stage: str) -> bool:
     return bool(directory.names) and "edits" in pq.read_schema(directory.part(stage, 0)).names
 
 
-def _read(
-    directory: RunDirectory, looked: Looked, shares: Sequence[float], edits: Sequence[str], seed: int
+class _Reader:
+    """Reads the sampled documents of a part."""
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        shares: Mapping[str, float],
+        edits: Sequence[str],
+        later: Later | None,
+        seed: int,
+    ) -> None:
+        self.directory, self.shares, self.edits, self.later, self.seed = directory, shares, edits, later, seed
+
+    def entries(self, looked: Looked) -> Iterator[_Entry]:
+        at = place(looked.keys, f"pool {self.seed}") * _TO_ONE
+        raw, curated = looked.raw & (at < self.shares["raw"]), looked.kept & (at < self.shares["curated"])
+        wanted, part = raw | curated, looked.part
+        if not wanted.any():
+            return
+        checked = self.directory.checked
+        changes = [read_columns(checked(stage, part, ["edits"]), ["edits"]).column(0) for stage in self.edits]
+        with pq.ParquetFile(checked(DOCUMENTS, part, ["text"])) as file:
+            start = 0
+            for group in range(file.num_row_groups):
+                end = start + file.metadata.row_group(group).num_rows
+                rows = start + np.flatnonzero(wanted[start:end])
+                if len(rows):
+                    column = file.read_row_group(group, columns=["text"], use_threads=False).column("text")
+                    texts = after = column.combine_chunks().take(pa.array(rows - start))
+                    for change in changes:
+                        after = edited(after, change.take(pa.array(rows)).combine_chunks())
+                    now, spared = after.to_pylist(), np.zeros(len(rows), np.bool_)
+                    if self.later:
+                        self._spare(looked, group, start, rows, after, now, spared)
+                    for before, text, row, again in zip(texts.to_pylist(), now, rows.tolist(), spared, strict=True):
+                        yield from _entries(looked, row, before, text, bool(raw[row]), bool(curated[row]), bool(again))
+                start = end
+
+    def _spare(
+        self, looked: Looked, group: int, start: int, rows: Numbers, after: pa.Array, now: list[str], spared: Mask
+    ) -> None:
+        """Note of removed documents whether the stages behind would keep them, and with which edits."""
+        assert self.later
+        first = looked.first[rows]
+        for stage in np.unique(first[(first >= 0) & looked.raw[rows]]).tolist():
+            inside = np.flatnonzero((first == stage) & looked.raw[rows])
+            found = self.later.settle(
+                self.directory, looked.part, group, start, rows[inside], after.take(pa.array(inside)), stage
+            )
+            spared[inside] = found.kept
+            for place, text in zip(inside.tolist(), found.texts.to_pylist(), strict=True):
+                now[place] = text
+
+
+def _entries(
+    looked: Looked, row: int, before: str, now: str, raw: bool, curated: bool, spared: bool
 ) -> Iterator[_Entry]:
-    """The sampled documents of a part."""
-    at = place(looked.keys, f"pool {seed}") * _TO_ONE
-    raw, curated = looked.raw & (at < shares[0]), looked.kept & (at < shares[1])
-    wanted = raw | curated
-    if not wanted.any():
-        return
-    changes = [read_columns(directory.checked(stage, looked.part, ["edits"]), ["edits"]).column(0) for stage in edits]
-    with pq.ParquetFile(directory.checked(DOCUMENTS, looked.part, ["text"])) as file:
-        start = 0
-        for number in range(file.num_row_groups):
-            end = start + file.metadata.row_group(number).num_rows
-            rows = start + np.flatnonzero(wanted[start:end])
-            if len(rows):
-                column = file.read_row_group(number, columns=["text"], use_threads=False).column("text")
-                texts = column.combine_chunks().take(pa.array(rows - start))
-                after = texts
-                for change in changes:
-                    after = edited(after, change.take(pa.array(rows)).combine_chunks())
-                for before, now, row in zip(texts.to_pylist(), after.to_pylist(), rows.tolist(), strict=True):
-                    yield from _entries(looked, row, before, now, raw=bool(raw[row]), curated=bool(curated[row]))
-            start = end
+    about = (bool(looked.unseen[row]), int(looked.first[row]), int(looked.rules[row]))
+    key, same, used = int(looked.keys[row]), before == now, curated or spared
+    if raw or (used and same):
+        yield _Entry(before, key, raw, curated and same, spared and same, *about)
+    if used and not same:
+        yield _Entry(now, key, False, curated, spared, *about)
 
 
-def _entries(looked: Looked, row: int, before: str, now: str, *, raw: bool, curated: bool) -> Iterator[_Entry]:
-    key, unseen, first = int(looked.keys[row]), bool(looked.unseen[row]), int(looked.first[row])
-    same = before == now
-    if raw or (curated and same):
-        yield _Entry(before, key, raw, curated and same, unseen, first)
-    if curated and not same:
-        yield _Entry(now, key, raw=False, curated=True, unseen=unseen, first=first)
-
-
-def _pool(entries: Sequence[_Entry], totals: Mapping[str, Totals], parts: int) -> Pool:
+def _pool(entries: Sequence[_Entry], totals: Mapping[str, Totals], shares: Mapping[str, float], parts: int) -> Pool:
     texts = [entry.text for entry in entries]
-    unseen = np.array([entry.unseen for entry in entries], np.bool_)
+    unseen, raw, curated, spared = (
+        np.array([getattr(entry, name) for entry in entries], np.bool_)
+        for name in ("unseen", "raw", "curated", "spared")
+    )
     pool = Pool(
         texts,
         np.array([entry.key for entry in entries], np.uint64),
-        np.array([entry.raw for entry in entries], np.bool_),
-        np.array([entry.curated for entry in entries], np.bool_),
+        raw,
+        curated,
         np.array([entry.first for entry in entries], np.int64),
+        np.array([entry.rule for entry in entries], np.int64),
+        spared,
+        shares,
         totals,
         parts,
     )
-    return pool.without(unseen & ~pool.curated & _repeated(texts, unseen))
+    # An edited document is there twice; its raw and its edited text are compared among themselves.
+    again = _repeated(texts, unseen & raw) | _repeated(texts, unseen & spared & ~raw)
+    return pool.without(again & ~curated)
 
 
 def _repeated(texts: Sequence[str], among: Mask) -> Mask:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from curate.report.duplicates import Duplicates
+from curate.report.measured import Contribution
 from curate.report.measures import Histogram, Threshold
 from curate.report.model import Step
 from curate.report.vega import Spec, converted
@@ -173,6 +174,33 @@ def catch_chart(duplicates: Duplicates) -> str:
     rule = {"data": line, "mark": _RULE, "encoding": {"x": _number("at")}}
     text = {"data": line, "mark": _LABEL, "encoding": {"x": _number("at"), "y": {"value": 0}, "text": _name("label")}}
     return _svg({"layer": [curve, rule, text], "width": _HALF_WIDTH, "height": 200})
+
+
+def contributions_chart(found: Sequence[Contribution]) -> str:
+    """The multiplier of having each stage or rule as a point with its interval; 1 makes no difference."""
+    measured = [(each.name, each.multiplier) for each in found if each.multiplier and each.multiplier.value]
+    known = [end for _, m in measured for end in (m.value, m.low, m.high) if end]
+    least, most = min(0.98, *known), max(1.02, *known)
+    rows = [{"name": name, "at": m.value, "low": m.low or least, "high": m.high or most} for name, m in measured]
+    scale = {"type": "log", "domain": [least, most], "nice": False}
+    y = _name("name", sort=None, title=None, axis={"grid": False, "labelColor": _INK, "labelLimit": 260})
+    x = _number("at", scale=scale, title="multiplier of having it", axis={"tickCount": 5, "format": ".2~f"})
+    one = {
+        "data": {"values": [{"at": 1}]},
+        "mark": _RULE,
+        "encoding": {"x": _number("at", scale=scale)},
+    }
+    spans = {
+        "data": {"values": rows},
+        "mark": {"type": "rule", "color": _KEPT, "strokeWidth": 2},
+        "encoding": {"x": _number("low", scale=scale), "x2": {"field": "high"}, "y": y},
+    }
+    points = {
+        "data": {"values": rows},
+        "mark": {"type": "circle", "size": 60, "color": _KEPT, "opacity": 1},
+        "encoding": {"x": x, "y": y},
+    }
+    return _svg({"layer": [one, spans, points], "width": _WIDTH, "height": {"step": 22}})
 
 
 def _line(line: Threshold) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import msgspec
 
 from curate.report import charts, quantities
 from curate.report.duplicates import Duplicates
+from curate.report.measured import Contribution
 from curate.report.measures import Histogram
 from curate.report.model import Findings, Step
 from curate.report.vega import NotDrawn
@@ -32,6 +33,26 @@ class Drawing(msgspec.Struct, frozen=True, kw_only=True):
 def drawings(findings: Findings) -> dict[str, Drawing]:
     """Every chart of the page by its id: ``flow``, ``measure-<measure>``, ``clusters``, ``catch``."""
     return {figure.id: figure for figure in _drawn(findings)}
+
+
+def drawing_of_contributions(found: Sequence[Contribution]) -> Drawing | None:
+    """What stages and rules contribute; None where nothing was measured."""
+    measured = [each for each in found if each.multiplier and each.multiplier.value]
+    if not measured:
+        return None
+    told = {
+        verdict: [each.name for each in measured if each.verdict == verdict]
+        for verdict in ("earns its keep", "costs more than it brings")
+    }
+    said = [f"{name} {verdict}" for verdict, names in told.items() for name in names[:3]]
+    return Drawing(
+        id="contributions",
+        title="Worth of stages and rules",
+        **_picture(charts.contributions_chart, measured),
+        finding=f"{'; '.join(said) or 'None makes a measurable difference'}. The line marks 1, no difference.",
+        headers=(),
+        rows=(),
+    )
 
 
 def _drawn(findings: Findings) -> Iterator[Drawing]:

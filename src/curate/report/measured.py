@@ -57,6 +57,33 @@ class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
     curated: tuple[Point, ...]
 
 
+class OnText(msgspec.Struct, frozen=True, kw_only=True):
+    """A multiplier on one evaluation text."""
+
+    name: str
+    multiplier: Measured
+
+
+class Contribution(msgspec.Struct, frozen=True, kw_only=True):
+    """What one stage or rule is worth: the kept text against what would be kept without it."""
+
+    kind: str
+    """``stage`` or ``rule``."""
+    name: str
+    """``stage`` or ``stage.reason``."""
+    documents: int
+    """That it alone removed, in the sample."""
+    tokens: float
+    """Estimate of theirs in the corpus."""
+    share: float
+    """Of the tokens that would be kept without it."""
+    multiplier: Measured | None
+    """Above 1: it earns its keep. None where too few documents come back to tell."""
+    verdict: str
+    """``earns its keep``, ``costs more than it brings``, ``no measurable difference`` or ``too little to measure``."""
+    on: tuple[OnText, ...]
+
+
 class Arm(msgspec.Struct, frozen=True, kw_only=True):
     """What one side was trained on."""
 
@@ -101,6 +128,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens of the curated arm by those of the raw one; both without duplicates."""
     arms: dict[str, Arm]
     evaluations: tuple[Evaluated, ...]
+    contributions: tuple[Contribution, ...]
     notes: tuple[str, ...]
     cpu_seconds: float
     wall_seconds: float

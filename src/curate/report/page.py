@@ -21,7 +21,7 @@ import xxhash
 from markupsafe import Markup
 
 from curate.report import quantities
-from curate.report.drawings import Drawing, drawings
+from curate.report.drawings import Drawing, drawing_of_contributions, drawings
 from curate.report.measured import Measured
 from curate.report.model import Findings, Report, build_report, findings_of
 from curate.report.samples import MAX_CHARACTERS, Sample, Samples, changed_words
@@ -124,7 +124,9 @@ def report_json(report: Report) -> bytes:
 def render_page(report: Report, figures: Callable[[], Mapping[str, Drawing]] | None = None) -> str:
     """The page as HTML, never larger than `MAX_BYTES` unless the numbers alone are."""
     _template()  # read while charts may still be drawn
-    drawn = figures() if figures else drawings(report)
+    drawn = dict(figures() if figures else drawings(report))
+    if report.evidence and (worth := drawing_of_contributions(report.evidence.contributions)):
+        drawn[worth.id] = worth
     page = ""
     for length in _LENGTHS:
         page = _render(report, drawn, length)

@@ -8,24 +8,25 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from curate.config import Config, load
-from curate.errors import ExitCode, UserError
+from curate.errors import ExitCode, UserError, nearest
 from curate.evidence.held_out import HELD_OUT, HeldOut
-from curate.evidence.measuring import Progress as Told
 from curate.evidence.measuring import Question, measure
 from curate.evidence.proxy import proxy_named
 from curate.recipes.lint import run_settings
-from curate.report.measured import Evidence, Measured, as_data, write_evidence
+from curate.report.measured import Contribution, Evidence, Measured, as_data, write_evidence
 from curate.report.page import ReportMaker
 from curate.training.examples import read_examples
 from curate.ui.console import console
-from curate.ui.format import count, duration
+from curate.ui.format import count, duration, share
 
 
-def show_measuring(run: str, *, proxy: str, seeds: int, evaluations: Sequence[str], json: bool) -> int:
+def show_measuring(
+    run: str, *, proxy: str, seeds: int, evaluations: Sequence[str], by: Sequence[str], json: bool
+) -> int:
     """Measure, write ``evidence.json``, draw the report again, print what was found.
 
     Raises:
@@ -33,11 +34,15 @@ def show_measuring(run: str, *, proxy: str, seeds: int, evaluations: Sequence[st
     """
     folder = Path(run)
     model = proxy_named(proxy)
+    for kind in by:
+        if kind not in _KINDS:
+            raise UserError(f"`--by {kind}` is neither a stage nor a rule", hint=nearest(kind, _KINDS))
     config = run_settings(folder)
     own = tuple(_own(given, config) for given in evaluations)
     err = console()
-    with _bar(err, f"measuring with {seeds} seeds") as told:
-        found = measure(folder, model, Question(seeds, own, _command(run, proxy, seeds, evaluations)), told)
+    question = Question(seeds, own, tuple(by), _command(run, proxy, seeds, evaluations, by))
+    with _bar(err) as told:
+        found = measure(folder, model, question, told)
     write_evidence(folder, found)
     with ReportMaker(folder, config.report) as maker:
         maker.make()
@@ -56,13 +61,27 @@ def _own(given: str, config: Config) -> HeldOut:
     return HeldOut(name, "independent", tuple(placed.text for placed in read.texts.values()), source=path)
 
 
+class _Told:
+    """Sentences as notes, progress as a bar with the time left."""
+
+    def __init__(self, err: Console, bar: Progress) -> None:
+        self._err, self._bar, self._tasks = err, bar, dict[str, TaskID]()
+
+    def say(self, what: str) -> None:
+        self._err.print(Text(what, "dim"), soft_wrap=True)
+
+    def advance(self, what: str, done: int, of: int) -> None:
+        if what not in self._tasks:
+            self._tasks[what] = self._bar.add_task(f"training: {what}", total=of)
+        self._bar.update(self._tasks[what], completed=done)
+
+
 @contextmanager
-def _bar(err: Console, what: str) -> Iterator[Told]:
-    """A bar with the time left, where somebody looks."""
+def _bar(err: Console) -> Iterator[_Told]:
+    """Where somebody looks."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, of: bar.update(task, completed=done, total=of)
+        yield _Told(err, bar)
 
 
 def _show(out: Console, found: Evidence) -> None:
@@ -86,10 +105,25 @@ def _show(out: Console, found: Evidence) -> None:
     for each in found.evaluations:
         told = f"  {each.name:<{width + 2}}{each.documents:>10,}  {_times(each.multiplier)}"
         out.print(Text(told + ("   raw and raw " + _times(each.control))), soft_wrap=True)
+    for kind in _KINDS:
+        _show_contributions(out, kind, [each for each in found.contributions if each.kind == kind])
     for remark in found.notes:
         out.print(Text(f"  {remark}"), soft_wrap=True)
     cost = f"{found.about}; {found.seeds} seeds, {count(found.budget)} tokens; {duration(found.cpu_seconds)} of CPU"
     out.print(Text(f"  {cost}", "dim"), soft_wrap=True)
+
+
+def _show_contributions(out: Console, kind: str, found: Sequence[Contribution]) -> None:
+    if not found:
+        return
+    width = max(len(each.name) for each in found)
+    out.print(
+        Text(f"  {'without this ' + kind:<{width + 2}}{'documents':>10} {'tokens':>8}  worth of having it", "dim")
+    )
+    for each in found:
+        worth = f"{_times(each.multiplier)}  {each.verdict}" if each.multiplier else each.verdict
+        told = f"  {each.name:<{width + 2}}{each.documents:>10,} {share(each.share, 1):>8}  {worth}"
+        out.print(Text(told), soft_wrap=True)
 
 
 def _times(figure: Measured) -> str:
@@ -113,8 +147,13 @@ def _ranged(figure: Measured, write: Callable[[float], str]) -> str:
     return f"{write(figure.value)} [{ends[0]} to {ends[1]}]"
 
 
-def _command(run: str, proxy: str, seeds: int, evaluations: Sequence[str]) -> str:
+def _command(run: str, proxy: str, seeds: int, evaluations: Sequence[str], by: Sequence[str]) -> str:
     words = ["curate", "measure", run, "--proxy", proxy, "--seeds", str(seeds)]
     for each in evaluations:
         words += ["--eval", each]
+    for each in by:
+        words += ["--by", each]
     return shlex.join(words)
+
+
+_KINDS = ("stage", "rule")

@@ -1,0 +1,105 @@
+"""What each stage or rule contributes: the kept text against what would be kept without it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from curate.evidence.arms import HEADLINE, Arms, Trained
+from curate.evidence.multiplier import Curves, Floats, Interval
+from curate.evidence.pool import Mask, Pool, rules_of
+from curate.evidence.proxy import Proxy
+
+STEPS = (1 / 8, 1 / 4, 1 / 2, 1.0, 2.0)
+"""Budgets of the text without a stage or rule, as parts of the largest curated one."""
+LEAST_SHARE = 0.001
+"""Of the kept tokens: a rule that removes less cannot be told from none."""
+MOST = 40
+"""Stages or rules measured, those that removed most."""
+
+
+class Left(NamedTuple):
+    """The kept text with what one stage or rule alone removed."""
+
+    kind: str
+    """``stage`` or ``rule``."""
+    name: str
+    """``stage`` or ``stage.reason``."""
+    added: Mask
+    """Documents that come back."""
+    documents: int
+    tokens: int
+    """Of them, in the sample."""
+
+
+class Contribution(NamedTuple):
+    """What a stage or rule is worth, by evaluation text."""
+
+    left: Left
+    multipliers: dict[str, Interval]
+    """Empty where too little comes back to be measured."""
+
+
+def left_out(kinds: Sequence[str], arms: Arms, manifest: Mapping[str, Any]) -> list[Left]:
+    """What can be left out, in the order of the run: each with the documents that come back without it.
+
+    Args:
+        kinds: ``stage``, ``rule`` or both.
+        arms: made of a pool that knows of removed documents what later stages say.
+        manifest: ``run.json``.
+
+    A document comes back without a stage that alone is against it, and without a rule that is the only reason.
+    """
+    pool, found = arms.pool, list[Left]()
+    for number, stage in enumerate(stage["name"] for stage in manifest["stages"]):
+        if "stage" in kinds:
+            found.append(_left("stage", stage, pool.spared & (pool.removed_by == number), arms))
+    for number, rule in enumerate(rules_of(manifest)):
+        if "rule" in kinds:
+            found.append(_left("rule", rule, pool.spared & (pool.rules == number), arms))
+    return [each for each in found if each.documents]
+
+
+def contributions(
+    left: Sequence[Left],
+    arms: Arms,
+    trained: Trained,
+    proxy: Proxy,
+    seeds: int,
+    workers: ThreadPoolExecutor,
+    progress: Callable[[int, int], None],
+) -> list[Contribution]:
+    """Train on the text without each stage or rule and compare with the kept text."""
+    measured = sorted((each for each in left if enough(each, arms)), key=lambda each: -each.tokens)[:MOST]
+    budgets = [round(arms.largest * step) for step in STEPS]
+    jobs = [(each, number) for each in measured for number in range(seeds)]
+
+    def train(job: tuple[Left, int]) -> dict[str, Floats]:
+        each, number = job
+        return arms.one(proxy, arms.pool.curated | each.added, budgets, arms.salt(number), number)
+
+    done = list[dict[str, Floats]]()
+    for result in workers.map(train, jobs):
+        done.append(result)
+        progress(len(done), len(jobs))
+    by_name = {}
+    for at, each in enumerate(measured):
+        own = done[at * seeds : (at + 1) * seeds]
+        by_name[each.kind, each.name] = {
+            name: Curves(
+                budgets, arms.budgets, np.array([one[name] for one in own]), trained.curated[name], arms.sizes[name]
+            ).multiplier(HEADLINE, arms.seed)
+            for name in arms.evaluations
+        }
+    return [Contribution(each, by_name.get((each.kind, each.name), {})) for each in left]
+
+
+def enough(left: Left, arms: Arms) -> bool:
+    """Whether what comes back can be told from nothing."""
+    return left.tokens >= LEAST_SHARE * arms.tokens["curated"]
+
+
+def _left(kind: str, name: str, added: Mask, arms: Arms) -> Left:
+    pool: Pool = arms.pool
+    return Left(kind, name, added, len(np.unique(pool.keys[added])), arms.tokens_in(added))

@@ -1,6 +1,7 @@
 """What curation is worth, measured: formulas, the model that measures, and whole measurements of small runs."""
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -241,3 +242,24 @@ def test_what_cannot_be_measured_is_refused(corpus, tmp_path, capsys):
         assert command(["measure", str(tmp_path / "out"), *flags]) == 2
         assert why in capsys.readouterr().err
     assert command(["measure", str(tmp_path / "nowhere")]) == 2
+
+
+def test_without_torch_the_plan_says_what_to_install(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert command(["measure", str(tmp_path), "--proxy", "transformer"]) == 2
+    assert "pip install 'curate[torch]'" in capsys.readouterr().err
+
+
+def test_transformer_learns_and_repeats_itself():
+    pytest.importorskip("torch")
+    from curate.evidence.proxy import Evaluation, proxy_named
+
+    rng = np.random.default_rng(2)
+    tokens = (np.cumsum(rng.integers(1, 4, 40_000)) % 50 + 1).astype(np.uint16)
+    tokens[::512] |= START
+    scored = {"same": Evaluation(tokens[:1024], np.array([0, 300, 1024]))}
+    found = proxy_named("transformer").losses(tokens, [2000, 40_000], scored, 1)["same"]
+    again = proxy_named("transformer").losses(tokens, [2000, 40_000], scored, 1)["same"]
+    assert found.shape == (2, 2)
+    assert found[1].sum() < 0.8 * found[0].sum() < 0.8 * 1024 * 11.5
+    assert (found == again).all()

@@ -7,5 +7,6 @@
     vocabulary  ── texts → tokens of 11 bits, one tokenizer for all
     proxy       ── tokens → loss at every budget; `kneser_ney`, `transformer`
     multiplier  ── two loss curves → compute multiplier with its interval, and what follows from it
+    result      ── all figures, with their intervals
     measuring   ── all of that for one run → `curate.report.measured.Evidence`
 """

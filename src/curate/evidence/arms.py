@@ -12,7 +12,6 @@ from curate.evidence.pool import Mask, Pool, place
 from curate.evidence.proxy import Evaluation, Proxy, drawn
 from curate.evidence.vocabulary import Vocabulary
 
-LARGEST_BUDGET = 2_000_000
 CURATED_STEPS = (1 / 4, 1 / 2, 1.0)
 RAW_STEPS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0)
 """Budgets as parts of the largest curated one."""
@@ -33,7 +32,7 @@ class Trained(NamedTuple):
 class Arms:
     """Both arms as tokens, and the budgets that they allow."""
 
-    def __init__(self, pool: Pool, evaluations: Sequence[HeldOut], seed: int) -> None:
+    def __init__(self, pool: Pool, evaluations: Sequence[HeldOut], proxy: Proxy, seed: int) -> None:
         self.pool, self.seed = pool, seed
         order = np.argsort(place(pool.keys, f"vocabulary {seed}"), kind="stable").tolist()
         sides = [[pool.texts[row] for row in order if arm[row]] for arm in (pool.raw, pool.curated)]
@@ -42,9 +41,11 @@ class Arms:
         numbers = np.arange(len(self.pieces.texts)) - np.searchsorted(self.pieces.texts, self.pieces.texts)
         self._keys = pool.keys[self.pieces.texts] + numbers.astype(np.uint64)
         self.tokens = {"raw": self.tokens_in(pool.raw), "curated": self.tokens_in(pool.curated)}
-        self.largest = min(LARGEST_BUDGET, min(self.tokens.values()) // 4)
+        self.largest = min(proxy.largest, min(self.tokens.values()) // 4)
         self.budgets = [round(self.largest * step) for step in CURATED_STEPS]
-        self.raw_budgets = [min(round(self.largest * step), self.tokens["raw"]) for step in RAW_STEPS]
+        self.raw_budgets = [
+            min(round(self.largest * step), self.tokens["raw"]) for step in RAW_STEPS if step <= proxy.raw_most
+        ]
         self.evaluations, self.sizes = dict[str, Evaluation](), dict[str, Floats]()
         for each in evaluations:
             scored = self.words.pieces(each.texts, most=1)

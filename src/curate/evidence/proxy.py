@@ -23,7 +23,11 @@ class Proxy(Protocol):
 
     name: str
     about: str
-    """One sentence for people."""
+    """What it is, for people."""
+    largest: int
+    """Most tokens of the curated arm."""
+    raw_most: float
+    """How many times as many of the raw arm."""
 
     def losses(
         self, tokens: Tokens, budgets: Sequence[int], evaluations: Mapping[str, Evaluation], seed: int
@@ -43,6 +47,8 @@ class NgramProxy:
 
     name = "ngram"
     about = "5-gram model with Kneser-Ney smoothing, exact counts, 2,047 byte-level tokens"
+    largest = 2_000_000
+    raw_most = 4.0
 
     def losses(
         self,
@@ -69,7 +75,11 @@ def proxy_named(name: str) -> Proxy:
     """
     if name == NgramProxy.name:
         return NgramProxy()
-    raise UserError(f"there is no proxy `{name}`", hint=nearest(name, (NgramProxy.name,)))
+    if name == "transformer":
+        from curate.evidence.transformer import TransformerProxy
+
+        return TransformerProxy()
+    raise UserError(f"there is no proxy `{name}`", hint=nearest(name, (NgramProxy.name, "transformer")))
 
 
 def drawn(pieces: Pieces, chosen: npt.NDArray[np.int64], priorities: npt.NDArray[np.uint64], tokens: int) -> Tokens:

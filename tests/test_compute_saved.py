@@ -2,6 +2,7 @@
 
 import math
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +17,9 @@ from curate.report.compute import (
     redundancy,
 )
 from curate.report.constants import CONSTANTS
+from curate.report.model import build_report
 from curate.report.settings import ReportSettings
+from fake_run import files_of, write_fake_run
 
 LLAMA_8B = {"model_parameters": 7_504_663_424, "layers": 32, "width": 4096, "context": 8192}
 RAW = RawTokens(value=1e9, low=1e9, high=1e9)
@@ -152,3 +155,29 @@ def test_impossible_settings_are_refused_in_one_sentence(setting, message):
     with pytest.raises(ValueError, match=r"`report\.") as refused:
         ReportSettings(**setting)
     assert message in str(refused.value)
+
+
+def test_waterfall_adds_up(tmp_path):
+    manifest = write_fake_run(tmp_path)
+    report = build_report(tmp_path, ReportSettings(samples=0))
+    fall = report.waterfall
+    assert fall is not None
+    gone = sum(stage.tokens.value for stage in fall.stages)
+    assert fall.raw.value - gone == pytest.approx(fall.kept.value)
+    assert sum(kind.value for kind in fall.kinds.values()) == pytest.approx(gone)
+    assert {stage.stage: stage.kind for stage in fall.stages} == {
+        "normalize": "not_wanted",
+        "language": "not_wanted",
+        "near_dup": "redundant",
+        "quality": "low_quality",
+    }
+    for stage in fall.stages:
+        assert max(reason.tokens.value for reason in stage.reasons) <= stage.tokens.value * (1 + 1e-9)
+        assert all(reason.alone.value <= reason.tokens.value for reason in stage.reasons)
+    assert fall.per["1T"]["kept"].value == pytest.approx(1e12 * manifest["tokens"]["kept"] / fall.raw.value)
+    assert sum(one.value for name, one in fall.per["1B"].items() if name != "gpu_hours") == pytest.approx(1e9)
+    rows = {one.sequence_length: one for one in fall.packing if one.method == "one document a row, cropped"}
+    lengths = pl.read_parquet(files_of(tmp_path, "tokenize"), columns=["reasons", "n_tokens"])
+    kept = lengths.filter(pl.col("reasons").list.len() == 0)["n_tokens"]
+    assert rows[2048].lost.value == sum(max(0, tokens - 2048) for tokens in kept)
+    assert rows[2048].trained.value == pytest.approx(sum(min(2048, n) for n in kept) / (2048 * len(kept)))

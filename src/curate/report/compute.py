@@ -235,7 +235,7 @@ class _PassCost:
         low, used, high = (raw - self.kept for raw in (self.raw.low, self.raw.value, self.raw.high))
         each = self.per_token * self.settings.epochs
         flops = (low * each, used * each, high * each)
-        low_cost, used_cost, high_cost = (cost(f, m) for f, m in zip(flops, self._machines(), strict=True))
+        low_cost, used_cost, high_cost = (cost(f, m) for f, m in zip(flops, machines(self.settings), strict=True))
         tokens: Tag = "EXACT" if self.raw.counted else "MODELLED"
         hardware = (*self.count, *self.model, self._setting("utilisation", "of peak"), f"{self.settings.gpu}")
         energy = (*hardware, self._setting("gpu_kilowatts", "kW a GPU"), self._setting("pue", "PUE"))
@@ -294,20 +294,6 @@ class _PassCost:
             constants=assumed(self.settings),
         )
 
-    def _machines(self) -> tuple[Machine, Machine, Machine]:
-        """The machine that makes the saving smallest, the one used, and the one that makes it largest."""
-        high_first = self.settings.range("utilisation")[::-1]
-        others = ("price_per_gpu_hour", "gpu_kilowatts", "pue", "grid_grams_per_kwh")
-        low, used, high = (
-            Machine(
-                self.settings.gpu_peak_flops,
-                high_first[end],
-                *(self.settings.range(name)[end] for name in others),
-            )
-            for end in range(3)
-        )
-        return low, used, high
-
     def _shares(self) -> tuple[float, float, float]:
         low, used, high = (1 - self.kept / raw if raw else 0.0 for raw in (self.raw.low, self.raw.value, self.raw.high))
         return low, used, high
@@ -315,6 +301,17 @@ class _PassCost:
     def _setting(self, name: str, unit: str) -> str:
         low, used, high = self.settings.range(name)
         return f"{used:g} {unit}" if low == high else f"{used:g} {unit} (range {low:g} to {high:g})"
+
+
+def machines(settings: ReportSettings) -> tuple[Machine, Machine, Machine]:
+    """The machine that makes the saving smallest, the one used, and the one that makes it largest."""
+    high_first = settings.range("utilisation")[::-1]
+    others = ("price_per_gpu_hour", "gpu_kilowatts", "pue", "grid_grams_per_kwh")
+    low, used, high = (
+        Machine(settings.gpu_peak_flops, high_first[end], *(settings.range(name)[end] for name in others))
+        for end in range(3)
+    )
+    return low, used, high
 
 
 def assumed(settings: ReportSettings) -> tuple[Assumed, ...]:

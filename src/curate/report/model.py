@@ -9,11 +9,13 @@ from typing import Any
 
 import msgspec
 
+from curate.errors import UserError
 from curate.masking import Masks
 from curate.report import quantities
 from curate.report.alerts import Alert, find_alerts
 from curate.report.compute import PassSaving, RawTokens, pass_saving
 from curate.report.duplicates import Duplicates, find_duplicates
+from curate.report.equal_quality import EqualQuality, equal_quality
 from curate.report.judgments import Judgments
 from curate.report.measured import Evidence, Measured, read_evidence
 from curate.report.measures import Histogram, histograms, thresholds_in
@@ -21,6 +23,8 @@ from curate.report.samples import Samples, choose_samples
 from curate.report.settings import ReportSettings
 from curate.report.sources import Group, Label, by_language, by_source, labels_of
 from curate.report.unused import WithoutEffect, without_effect
+from curate.report.waterfall import Waterfall, Weights, waterfall, weigh
+from curate.shards.index import ShardIndex, read_index
 from curate.store.manifest import read_manifest
 from curate.store.run_directory import RunDirectory, Spread
 
@@ -97,6 +101,8 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of the user that changed nothing in this corpus."""
     histograms: tuple[Histogram, ...]
     duplicates: Duplicates | None
+    weights: Weights
+    """Bytes that each stage and reason removed."""
     samples: Samples
 
 
@@ -111,6 +117,10 @@ class Report(Findings, frozen=True, kw_only=True):
     compute: PassSaving | None
     evidence: Evidence | None
     """What `curate measure` found on this very run."""
+    equal_quality: EqualQuality | None
+    """What that is in money and energy."""
+    waterfall: Waterfall | None
+    """Where the raw tokens went."""
     manifest: dict[str, Any]
     """``run.json`` as it is: settings, inputs, versions, timings, machine."""
 
@@ -155,6 +165,7 @@ def findings_of(
         without_effect=without_effect(manifest, judgments, labels),
         histograms=histograms(judgments, thresholds),
         duplicates=find_duplicates(manifest, judgments, settings.epochs),
+        weights=weigh(judgments),
         samples=Samples(),
     )
     counted(findings)
@@ -197,6 +208,8 @@ def build_report(run_dir: Path, settings: ReportSettings, findings: Findings | N
         alerts=alerts,
         compute=saving,
         evidence=evidence,
+        equal_quality=_equal_quality(manifest, evidence, settings),
+        waterfall=waterfall(manifest, findings.weights, _index(run_dir, manifest), settings),
         manifest=manifest,
         **msgspec.structs.asdict(findings),
     )
@@ -245,6 +258,25 @@ def _saving(manifest: Mapping[str, Any], settings: ReportSettings) -> PassSaving
         return None
     raw = msgspec.convert(tokens["raw"], RawTokens)
     return pass_saving(tokens["kept"], raw, manifest["timings"].get("cpu_seconds", 0.0), settings)
+
+
+def _equal_quality(
+    manifest: Mapping[str, Any], evidence: Evidence | None, settings: ReportSettings
+) -> EqualQuality | None:
+    kept = (manifest.get("tokens") or {}).get("kept")
+    if not evidence or not kept:
+        return None
+    return equal_quality(evidence, kept, manifest["timings"].get("cpu_seconds", 0.0), settings)
+
+
+def _index(run_dir: Path, manifest: Mapping[str, Any]) -> ShardIndex | None:
+    """The index of the shards, where it can be read; who checks shards says what is wrong with it."""
+    if not manifest.get("shards"):
+        return None
+    try:
+        return read_index(RunDirectory(run_dir).shards)
+    except UserError:
+        return None
 
 
 def _summary(

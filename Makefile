@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 DEV    := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all smoke lint format bench bench-rivals bench-check clean
+.PHONY: help run test test-all test-readers smoke lint format bench bench-rivals bench-check clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -19,6 +19,14 @@ test: $(DEV) ## the tests that run in minutes
 
 test-all: $(DEV) ## all tests
 	$(BIN)/pytest -q -n logical
+
+test-readers: $(READY) ## every format of shards, read by its trainer's own reader
+	$(PYTHON) -m venv .venv-readers
+	.venv-readers/bin/python -m pip install --quiet -r tests/readers/needed.txt
+	.venv-readers/bin/python -m pip install --quiet --no-deps -r tests/readers/requirements.txt
+	$(BIN)/python tests/readers/write.py build/readers
+	for format in bin megatron olmo datatrove litdata mds parquet; do \
+	  .venv-readers/bin/python -W ignore tests/readers/read_back.py build/readers $$format || exit 1; done
 
 smoke: $(READY) ## every stage and recipe, from a wheel installed apart, with nothing compiled yet
 	$(BIN)/python scripts/smoke_installed.py

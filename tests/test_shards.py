@@ -11,9 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.errors import InputError, UserError
+from curate.errors import InputError, PlanError, UserError
+from curate.shards import formats
+from curate.shards.convert import convert
 from curate.shards.cutting import Cutter, cut
-from curate.shards.index import At, read_index, write_index
+from curate.shards.entry import At
+from curate.shards.index import layout_of, read_index, write_index
+from curate.shards.locate import locate
 from curate.shards.peek import peek
 from curate.shards.reader import read_shards
 from curate.shards.settings import ShardSettings
@@ -24,7 +28,7 @@ from curate.store.manifest import write_manifest
 from curate.text.tokenizers import load_tokenizer
 from fake_run import part_name, write_rows
 
-FORMATS = ("parquet", "bin")
+FORMATS = tuple(formats.FORMATS)
 TEXTS = [f"Document {number}: " + "größer, 日本語, <|endoftext|> and so on. " * (number % 7) for number in range(60)]
 IDS = [f"file.jsonl#{number % 50}" for number in range(60)]  # ids repeat
 SHARD_TOKENS = 2_000
@@ -48,7 +52,7 @@ def write_run(run, shard_format, name="bytes", *, batch=7):
         stop = int(rows[-1]) + 1
         batches = [documents[start : min(start + batch, stop)] for start in range(int(rows[0]), stop, batch)]
         places = {"first": place(int(rows[0])), "last": place(stop - 1)}
-        entry = write_shard(run / "shards", number, batches, options, tokenizer.vocabulary_size, **places)
+        entry = write_shard(run / "shards", number, batches, options, layout_of(options, tokenizer), **places)
         assert entry.is_whole(run / "shards")
         entries.append(entry)
     write_index(run / "shards", options, tokenizer, entries)
@@ -105,7 +109,8 @@ def test_bytes_do_not_depend_on_batches(tmp_path, shard_format, monkeypatch):
     folders = [write_run(tmp_path / str(batch), shard_format, batch=batch) for batch in (1, 7, 1000)]
     files = [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders]
     assert files[0] == files[1] == files[2]
-    assert len(files[0]) == (1 if shard_format == "parquet" else 2) * len(read_index(folders[0]).shards) + 1
+    index = read_index(folders[0])
+    assert len(files[0]) == sum(len(entry.files) for entry in index.shards) + len(index.files) + 1
     assert len(read_index(folders[0]).shards) > 3
     table = next(folders[0].glob("*.parquet"))
     assert pq.ParquetFile(table).num_row_groups > 1
@@ -121,7 +126,9 @@ def test_documents_come_back(tmp_path, shard_format, name):
     report = verify(folder)
     assert report.problems == []
     index = read_index(folder)
-    assert index.dtype == ("int32" if shard_format == "parquet" else "uint16" if name == "bytes" else "uint32")
+    signed = shard_format in {"parquet", "megatron", "litdata"}
+    small = shard_format != "parquet" and name == "bytes"
+    assert index.dtype == ("uint16" if small else "int32" if signed else "uint32")
     assert (report.documents, report.tokens, report.shards) == (60, index.tokens, len(index.shards))
     assert (report.decoded, report.compared, report.traced) == (60, 60, 60)
     assert (index.shards[0].first, index.shards[-1].last) == (At(0, 1), At(2, 10))
@@ -154,7 +161,7 @@ def test_a_shard_appears_only_when_whole(tmp_path, shard_format):
 
     options = ShardSettings(format=shard_format)
     with pytest.raises(KeyboardInterrupt):
-        write_shard(tmp_path, 0, interrupted(), options, 257)
+        write_shard(tmp_path, 0, interrupted(), options, layout_of(options, load_tokenizer("bytes")))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -170,7 +177,12 @@ def test_shards_carry_the_users_own_tokenizer(tmp_path):
     tokenizer = load_tokenizer(str(ranks), pattern=r"\w+|\W")
     batch = pa.record_batch({"id": ["a"], "input_ids": tokenizer.encode(pa.array(["grün"], pa.large_string()))})
     folder = tmp_path / "shards"
-    write_index(folder, ShardSettings(), tokenizer, [write_shard(folder, 0, [batch], ShardSettings(), 257)])
+    write_index(
+        folder,
+        ShardSettings(),
+        tokenizer,
+        [write_shard(folder, 0, [batch], ShardSettings(), layout_of(ShardSettings(), tokenizer))],
+    )
     ranks.unlink()
     assert verify(folder).problems == []
     assert peek(folder)[0] == ("a", 0, 0, 6, "grün")
@@ -239,8 +251,9 @@ def _rewrite(folder, change, *, shard=1):
         }
     )
     entries = list(index.shards)
-    entries[shard] = write_shard(folder, shard, [batch], ShardSettings(format=index.format), 257)
-    write_index(folder, ShardSettings(format=index.format), load_tokenizer("bytes"), entries)
+    options = ShardSettings(format=index.format)
+    entries[shard] = write_shard(folder, shard, [batch], options, layout_of(options, load_tokenizer("bytes")))
+    write_index(folder, options, load_tokenizer("bytes"), entries)
 
 
 @pytest.mark.parametrize("shard_format", FORMATS)
@@ -324,3 +337,83 @@ def test_another_tokenizer_is_refused(tmp_path):
 def test_settings_are_checked(section, message):
     with pytest.raises(ValueError, match=message):
         msgspec.convert(section, ShardSettings)
+
+
+@pytest.mark.parametrize("shard_format", FORMATS)
+def test_a_conversion_has_the_bytes_of_a_run(tmp_path, shard_format):
+    native = write_run(tmp_path / "native", shard_format)
+    source = write_run(tmp_path / "run", "parquet" if shard_format != "parquet" else "mds")
+    options = ShardSettings(format=shard_format, shard_tokens=SHARD_TOKENS)
+    for _ in range(2):  # the second finds everything there
+        convert(source, tmp_path / "out", options)
+    index = read_index(tmp_path / "out")
+    for name in {name for entry in index.shards for name in entry.files} | set(index.files):
+        if name != "index.json" or shard_format not in {"parquet", "bin"}:
+            assert (tmp_path / "out" / name).read_bytes() == (native / name).read_bytes(), name
+    assert index.shards == read_index(native).shards
+    assert verify(tmp_path / "out").problems == []
+
+
+@pytest.mark.parametrize("shard_format", FORMATS)
+def test_shards_of_another_size_lead_back_to_the_same_documents(tmp_path, shard_format):
+    source = write_run(tmp_path / "run", "bin")
+    out = tmp_path / "out"
+    convert(source, out, ShardSettings(format=shard_format, shard_tokens=700))
+    again = list(read_shards(out))
+    assert [(one.id, one.tokens.tolist()) for one in again] == [
+        (one.id, one.tokens.tolist()) for one in read_shards(source)
+    ]
+    assert len(read_index(out).shards) > 2 * len(read_index(source).shards)
+    for document in again[::7]:
+        found = locate(out, document.shard, document.offset + 1)
+        assert (found.id, found.token, found.n_tokens) == (document.id, 1, len(document.tokens))
+
+
+@pytest.mark.parametrize("shard_format", FORMATS)
+def test_every_flipped_bit_is_found_and_named(tmp_path, shard_format):
+    folder = write_run(tmp_path, shard_format)
+    index = read_index(folder)
+    for name in [*index.shards[0].files, *index.files]:
+        before = (folder / name).read_bytes()
+        _flip(folder / name)
+        assert name in {problem.file for problem in verify(folder).problems}
+        (folder / name).write_bytes(before)
+    assert verify(folder).problems == []
+
+
+@pytest.mark.parametrize(
+    ("shard_format", "dtype", "size", "found"),
+    [
+        ("bin", "auto", 65_536, "uint16"),
+        ("bin", "auto", 65_537, "uint32"),
+        ("bin", "uint16", 65_537, "up to 65,536, but this one has 65,537"),
+        ("megatron", "auto", 65_499, "uint16"),
+        ("megatron", "auto", 65_500, "int32"),
+        ("megatron", "uint32", 100, "hold `uint16`, `int32`"),
+        ("olmo", "auto", 256, "uint8"),
+        ("litdata", "auto", 65_537, "int32"),
+        ("parquet", "auto", 2**31 + 1, "holds vocabularies up to"),
+    ],
+)
+def test_ids_have_the_type_that_the_reader_takes(shard_format, dtype, size, found):
+    if " " in found:
+        with pytest.raises(PlanError, match=found):
+            formats.FORMATS[shard_format].dtype(size, dtype)
+    else:
+        assert formats.FORMATS[shard_format].dtype(size, dtype) == found
+
+
+def test_the_header_of_llm_c(tmp_path):
+    source = write_run(tmp_path / "run", "parquet")
+    convert(source, tmp_path / "out", ShardSettings(format="bin", shard_tokens=SHARD_TOKENS, header="llm.c"))
+    index = read_index(tmp_path / "out")
+    file = tmp_path / "out" / index.shards[0].file
+    header = np.fromfile(file, "<i4", 256)
+    assert header[:4].tolist() == [20240520, 1, index.shards[0].tokens, 0]
+    assert file.stat().st_size == 1024 + 2 * index.shards[0].tokens
+    assert verify(tmp_path / "out").problems == []
+
+
+def test_places_that_uint32_cannot_hold_are_refused_before_the_run():
+    with pytest.raises(PlanError, match="less than 4 GiB"):
+        layout_of(ShardSettings(format="mds", shard_tokens=3_000_000_000), load_tokenizer("bytes"))

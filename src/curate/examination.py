@@ -13,7 +13,8 @@ from typing import NamedTuple
 import xxhash
 
 from curate.errors import CurateError
-from curate.shards.index import INDEX_FILE, read_index
+from curate.shards.index import index_path, read_index
+from curate.shards.notes import is_one_of
 from curate.store.books import balance
 from curate.store.checked_json import BrokenJson, read_json
 from curate.store.files import entries, is_file, is_unfinished
@@ -141,16 +142,20 @@ class _Examination:
         try:
             index = read_index(folder)
         except CurateError as error:
-            yield self._problem(folder / INDEX_FILE, error.message)
+            yield self._problem(index_path(folder), error.message)
             return
-        self._count(folder / INDEX_FILE)
+        self._count(index_path(folder))
         for shard in index.shards:
             for name in shard.files:
                 self._count(folder / name)
             if not shard.is_whole(folder):
                 yield self._problem(folder / shard.file, "is missing or damaged, or its index is")
+        for name, xxh3 in index.files.items():
+            self._count(folder / name)
+            if not is_one_of(folder / name, {xxh3}):
+                yield self._problem(folder / name, "is missing or damaged")
         if index.tokens != self.manifest["shards"]["tokens"]:
-            yield self._problem(folder / INDEX_FILE, "counts other tokens than the run")
+            yield self._problem(index_path(folder), "counts other tokens than the run")
         listed = {name for shard in index.shards for name in shard.files}
         for entry in entries(folder):
             if entry.name.startswith("shard-") and entry.name not in listed:

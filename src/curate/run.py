@@ -28,7 +28,8 @@ from curate.errors import PlanError, listed
 from curate.events import Emit, PassFinished, PassStarted, Warned, Working
 from curate.outcome import Outcome, judged
 from curate.plan import Pass, Plan
-from curate.shards.index import INDEX_FILE, ShardIndex
+from curate.shards.formats import FORMATS
+from curate.shards.index import ShardIndex
 from curate.stages import stage_names
 from curate.stages.contract import CorpusStage, Stage
 from curate.store.books import Books, balance
@@ -169,7 +170,7 @@ class _Run:
         notes = notes_of(self.directory)
         others += notes.foreign()
         if self.plan.encoder:
-            notes.require_room(INDEX_FILE)
+            notes.require_room(FORMATS[self.plan.config.shards.format].index_file)
         else:
             notes.clear_all()
         if others:

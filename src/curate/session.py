@@ -40,7 +40,9 @@ from curate.events import Warned, Working
 from curate.outcome import manifest_of
 from curate.plan import Plan, make_plan, make_stages
 from curate.run import execute, forget, local_engine, run_memory
-from curate.stages.contract import Stage
+from curate.shards.index import layout_of
+from curate.shards.settings import ShardSettings
+from curate.stages.contract import Encoder, Stage
 from curate.stopping import exit_code, stoppable
 from curate.store.claim import claimed, require_usable
 from curate.store.disk import full_disk, unwritable
@@ -120,7 +122,7 @@ class Session:
         config = self.config()
         plan = self.plan(config, self.stages(config))
         engine = local_engine(config)
-        notes = [*notices(plan.files, plan.skipped), *_setting_notes(plan), *_stage_notes(plan.stages)]
+        notes = [*notices(plan.files, plan.skipped), *_setting_notes(plan), *_stage_notes(plan.stages, config.shards)]
         guess = estimate(plan, engine.workers)
         engine.close()
         if json:
@@ -194,7 +196,7 @@ class Session:
         _check_name(self.output)
         require_usable(Path(self.output), [stage.name for stage in stages], fresh=fresh)
         with ThreadPoolExecutor(2) as pool:
-            notes, compiler = pool.submit(_stage_notes, stages), pool.submit(load_compiler)
+            notes, compiler = pool.submit(_stage_notes, stages, config.shards), pool.submit(load_compiler)
             plan = self.plan(config, stages)
             import_module("curate.report.page")
             pa.array([0])  # the first list has pyarrow import pandas, where there is one: 0.2 s
@@ -287,9 +289,12 @@ def _setting_notes(plan: Plan) -> list[Warned]:
     return unused_notes(plan.config, [stage.name for stage in plan.stages], plan.files)
 
 
-def _stage_notes(stages: Sequence[Stage]) -> list[Warned]:
-    """Load what the stages need, and what they have to say about it."""
+def _stage_notes(stages: Sequence[Stage], shards: ShardSettings) -> list[Warned]:
+    """Load what the stages need, see that shards can hold the vocabulary, and what stages have to say about it."""
     speaking = [stage for stage in stages if hasattr(stage, "warnings")]
+    for stage in stages:
+        if isinstance(stage, Encoder):
+            layout_of(shards, stage.tokenizer)  # type: ignore[attr-defined]
     return [Warned(f"{stage.name}: {text}") for stage in speaking for text in stage.warnings()]
 
 

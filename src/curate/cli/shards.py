@@ -41,3 +41,50 @@ def peek(
     from curate.ui.shards import show_documents
 
     return show_documents(folder, n=n, shard=shard, document=document, json=json)
+
+
+@app.command()
+def convert(
+    folder: Folder,
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="FORMAT",
+            help="parquet, bin, megatron, olmo, datatrove, litdata or mds.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help="Folder for the new shards.")],
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting of [shards], such as shards.shard_tokens=1000000."),
+    ] = None,
+    json: JsonOption = False,
+) -> int:
+    """Write shards in another trainer's format, without tokenising again.
+
+    \b
+    Examples:
+      curate shards convert curated --to megatron -o megatron/
+      curate shards convert curated --to bin -o llmc/ --set shards.header=llm.c
+
+    Says how many tokens the trainer's reader drops at common sequence lengths, and which lines make it read the folder.
+    """
+    from curate.ui.shards import convert_shards
+
+    return convert_shards(folder, to, output, assignments or [], json=json)
+
+
+@app.command()
+def locate(
+    shard: Annotated[
+        str, typer.Argument(metavar="SHARD", help="A shard's file, such as curated/shards/shard-00000.bin.")
+    ],
+    offset: Annotated[int, typer.Argument(metavar="OFFSET", min=0, help="Of a token in it, from 0.")],
+    json: JsonOption = False,
+) -> int:
+    """Say which document a token is of: its id, its source, its file and its place there."""
+    from curate.ui.shards import show_place
+
+    return show_place(shard, offset, json=json)

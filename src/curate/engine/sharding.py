@@ -22,7 +22,8 @@ from curate.engine.row_group import one_batch
 from curate.engine.step import COUNTS, Step, entering_mask, scattered
 from curate.plan import Plan
 from curate.shards.cutting import Cutter
-from curate.shards.index import At, ShardEntry, ShardIndex, write_index
+from curate.shards.entry import At, ShardEntry
+from curate.shards.index import ShardIndex, layout_of, write_index
 from curate.shards.notes import Notes
 from curate.shards.writer import write_shard
 from curate.store.fingerprint import digest
@@ -153,17 +154,17 @@ def write_shards(cutting: Cutting, plan: Plan, step: Step, directory: RunDirecto
     """
     settings, shards = plan.config.shards, cutting.shards
     tokenizer = step.stage.tokenizer  # type: ignore[attr-defined]
-    notes = notes_of(directory)
+    notes, layout = notes_of(directory), layout_of(settings, tokenizer)
 
     def write(number: int) -> tuple[int, ShardEntry]:
         stretches = shards[number]
         first, last = At(stretches[0].part, stretches[0].first), At(stretches[-1].part, stretches[-1].last)
-        key = digest(settings.format, settings.compression_level, [stretch.content for stretch in stretches])
+        key = digest(settings.format, msgspec.to_builtins(layout), [stretch.content for stretch in stretches])
         entry = notes.existing(number, key)
         if entry is None:
             documents = engine.spread(_Group.read, _groups(stretches, number, step, directory))  # read while one writes
             note = functools.partial(notes.take, number, key=key)
-            entry = write_shard(directory.shards, number, documents, settings, tokenizer.vocabulary_size, whole=note)
+            entry = write_shard(directory.shards, number, documents, settings, layout, whole=note)
         return number, msgspec.structs.replace(entry, first=first, last=last)
 
     directory.shards.mkdir(parents=True, exist_ok=True)

@@ -51,17 +51,17 @@ def block_of(ids: pa.Array, lists: pa.Array) -> Block:
     return Block(ids.cast(pa.string()), tokens, offsets - offsets[0])
 
 
-def blocks_of(documents: Iterable[pa.RecordBatch]) -> Iterator[Block]:
+def blocks_of(documents: Iterable[pa.RecordBatch | Block]) -> Iterator[Block]:
     """The same documents in blocks of a size that depends on them alone.
 
     Args:
-        documents: batches of ``id`` (string) and ``input_ids`` (large_list<uint32>), of any size.
+        documents: blocks, or batches of ``id`` (string) and ``input_ids`` (large_list<uint32>), of any size.
     """
     cutter = Cutter(BLOCK_WEIGHT)
     pending: list[Block] = []
     current = 0
     for batch in documents:
-        arrived = block_of(batch["id"], batch["input_ids"])
+        arrived = batch if isinstance(batch, Block) else block_of(batch["id"], batch["input_ids"])
         numbers, _ = cutter.cut(arrived.n_tokens + _DOCUMENT_WEIGHT)
         edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(numbers)]
         for start, stop in pairwise(edges):

@@ -1,26 +1,87 @@
-"""What a shard format must do. A new format is one class here and one entry in `FORMATS`."""
+"""What a shard format must do. A new format is one file in `curate.shards.formats` and one entry in its registry."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Literal
 
-from curate.shards.bin import BinFormat
+import msgspec
+
+from curate.errors import PlanError, listed
 from curate.shards.block import Block
-from curate.shards.index import ShardEntry
-from curate.shards.parquet import ParquetFormat
+from curate.shards.entry import ShardEntry
+
+INDEX_FILE = "index.json"
+BESIDE_INDEX_FILE = "curate.json"
+"""Name of curate's index where the trainer's reader wants an ``index.json`` of its own."""
+INDEX_FILES = (INDEX_FILE, BESIDE_INDEX_FILE)
 
 
-class ShardFormat(Protocol):
-    """Writes and reads one shard; knows nothing of the others."""
+class Layout(msgspec.Struct, frozen=True, kw_only=True):
+    """How the ids of all shards of a folder are stored.
 
+    Attributes:
+        dtype: NumPy name of the ids (little-endian).
+        level: compression level of zstd in Parquet files.
+        header: of each ``bin`` file: ``none``, or ``llm.c`` for its 256 numbers.
+        column: name of the column of ids in MDS.
+        loss_mask: whether a byte for each token says that it counts in the loss.
+        tokenizer: name of the tokenizer.
+    """
+
+    dtype: str
+    level: int = 3
+    header: Literal["none", "llm.c"] = "none"
+    column: str = "tokens"
+    loss_mask: bool = False
+    tokenizer: str = ""
+
+
+class ShardFormat(ABC):
+    """Writes and reads one shard, and the files that describe a folder of them.
+
+    Attributes:
+        name: value of ``shards.format``.
+        about: one sentence for people.
+        dtypes: NumPy names of ids it can store, each with the largest vocabulary it is used for, narrowest first.
+        index_file: name of curate's own index.
+        shard_bytes: most bytes of ids in a file, None for any number.
+        options: settings that only some formats know and this one does.
+    """
+
+    name: ClassVar[str]
+    about: ClassVar[str]
+    dtypes: ClassVar[Mapping[str, int]]
+    index_file: ClassVar[str] = INDEX_FILE
+    shard_bytes: ClassVar[int | None] = None
+    options: ClassVar[tuple[str, ...]] = ()
+
+    def dtype(self, vocabulary_size: int, wanted: str = "auto") -> str:
+        """NumPy name of the ids for a vocabulary: the narrowest that its reader takes, or the one asked for.
+
+        Raises:
+            PlanError: the format has no such type, or it cannot hold the vocabulary.
+        """
+        fitting = [name for name, size in self.dtypes.items() if vocabulary_size <= size]
+        if wanted == "auto" and fitting:
+            return fitting[0]
+        if wanted in fitting:
+            return wanted
+        hint = f"--set shards.dtype={fitting[0]}" if fitting else "another shards.format"
+        if wanted != "auto" and wanted not in self.dtypes:
+            known = listed(list(self.dtypes))
+            raise PlanError(f"shards of format `{self.name}` hold {known}, but `shards.dtype` is `{wanted}`", hint=hint)
+        kind = f"`{wanted}` of format `{self.name}`" if wanted != "auto" else f"format `{self.name}`"
+        most = self.dtypes[wanted] if wanted != "auto" else max(self.dtypes.values())
+        raise PlanError(f"{kind} holds vocabularies up to {most:,}, but this one has {vocabulary_size:,}", hint=hint)
+
+    @abstractmethod
     def write(
         self,
         folder: Path,
         stem: str,
         blocks: Iterable[Block],
-        *,
-        dtype: str,
-        level: int,
+        layout: Layout,
         whole: Callable[[ShardEntry], None],
     ) -> ShardEntry:
         """Write a shard under its final name only when whole; the same documents give the same bytes.
@@ -29,12 +90,12 @@ class ShardFormat(Protocol):
             folder: exists.
             stem: file name without suffix.
             blocks: documents in order.
-            dtype: NumPy name of the ids to store.
-            level: compression level of zstd.
+            layout: how ids are stored.
             whole: hears of the shard when all of it is written, before it gets its name.
         """
 
-    def read(self, folder: Path, entry: ShardEntry, *, dtype: str) -> Iterator[Block]:
+    @abstractmethod
+    def read(self, folder: Path, entry: ShardEntry, layout: Layout) -> Iterator[Block]:
         """The documents of a shard.
 
         Raises:
@@ -42,5 +103,14 @@ class ShardFormat(Protocol):
             OSError, pyarrow.ArrowException: the file is missing or cannot be decoded.
         """
 
+    def finish(self, folder: Path, entries: Sequence[ShardEntry], layout: Layout) -> Sequence[str]:  # noqa: ARG002
+        """Write the files that the trainer's reader wants once for all shards; their names."""
+        return ()
 
-FORMATS: Mapping[str, ShardFormat] = {"parquet": ParquetFormat(), "bin": BinFormat()}
+    def lost(self, folder: Path, entries: Sequence[ShardEntry], window: int) -> int:  # noqa: ARG002
+        """Tokens that the trainer's reader never gives out at this sequence length: here the tail of each file."""
+        return sum(entry.tokens % window for entry in entries)
+
+    @abstractmethod
+    def usage(self, folder: Path, entries: Sequence[ShardEntry], layout: Layout) -> str:
+        """The lines of the trainer's configuration that read these shards."""

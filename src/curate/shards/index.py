@@ -2,65 +2,28 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
+import numpy as np
 
-from curate.errors import DamagedFile, InputError
+from curate.errors import DamagedFile, InputError, PlanError
+from curate.shards.entry import ShardEntry
+from curate.shards.format import BESIDE_INDEX_FILE, INDEX_FILE, INDEX_FILES, Layout
+from curate.shards.formats import FORMATS
 from curate.shards.hashed_file import xxh3_of
 from curate.shards.settings import ShardSettings
 from curate.store.checked_json import CHECKSUM, BrokenJson, parsed, read_json, write_json
-from curate.store.files import write_whole
+from curate.store.files import remove, write_whole
 from curate.store.manifest import command_of, find_manifest
 from curate.text.tokenizers import AddedTokens, Tokenizer, load_tokenizer
 
-INDEX_FILE = "index.json"
 SCHEMA_VERSION = 2
 """1 had no checksum."""
-
-
-class At(msgspec.Struct, frozen=True):
-    """A document's place in the run: its part, and its row there."""
-
-    part: int
-    row: int
-
-
-class ShardEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One shard.
-
-    Attributes:
-        file: file name in the folder.
-        sha256: of that file, hexadecimal.
-        xxh3: XXH3-128 of it, hexadecimal: the same proof at ten times the speed; empty in folders of version 1.
-        documents: number of documents.
-        tokens: number of tokens, end marks included.
-        index_file: where the format keeps document boundaries in a file of their own, its name.
-        index_sha256: of that file.
-        index_xxh3: of that file.
-        first: place of the shard's first document in the run, if known.
-        last: place of its last document.
-    """
-
-    file: str
-    sha256: str
-    xxh3: str = ""
-    documents: int
-    tokens: int
-    index_file: str | None = None
-    index_sha256: str | None = None
-    index_xxh3: str | None = None
-    first: At | None = None
-    last: At | None = None
-
-    @property
-    def files(self) -> dict[str, str]:
-        """XXH3-128 of each file of the shard, by name."""
-        index = {self.index_file: self.index_xxh3 or ""} if self.index_file else {}
-        return {self.file: self.xxh3, **index}
-
-    def is_whole(self, folder: Path) -> bool:
-        """Whether its files are there, and are those that were written."""
-        return all(xxh3 and xxh3_of(folder / name) == xxh3 for name, xxh3 in self.files.items())
+WINDOWS = (2048, 4096, 8192)
+"""Sequence lengths for which lost tokens are counted."""
+_ROOM = 64_000_000
+"""Bytes of a file that may be no ids."""
 
 
 class TokenizerEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,14 +52,20 @@ class TokenizerEntry(msgspec.Struct, frozen=True, kw_only=True):
     xxh3: str | None = None
 
 
-class ShardIndex(msgspec.Struct, frozen=True, kw_only=True):
+class ShardIndex(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The whole of ``index.json``.
 
     Attributes:
-        format: ``parquet`` or ``bin``.
-        dtype: NumPy name of the stored ids (little-endian): ``int32``, ``uint16`` or ``uint32``.
+        format: one of `curate.shards.formats.FORMATS`.
+        dtype: NumPy name of the stored ids (little-endian).
         documents: number of documents in all shards.
         tokens: number of tokens in all shards, end marks included.
+        lost: for some sequence lengths, the tokens that the trainer's own reader never gives out.
+        header: what each ``bin`` file begins with.
+        column: of ids in MDS.
+        loss_mask: whether ``.ds.loss`` files are there.
+        files: XXH3-128 of files that stand for the whole folder, by name.
+        made_from: folder of shards that these were converted from.
     """
 
     format: str
@@ -107,47 +76,103 @@ class ShardIndex(msgspec.Struct, frozen=True, kw_only=True):
     documents: int
     tokens: int
     shards: list[ShardEntry]
+    lost: dict[str, int] = {}
+    header: Literal["none", "llm.c"] = "none"
+    column: str = "tokens"
+    loss_mask: bool = False
+    files: dict[str, str] = {}
+    made_from: str = ""
+
+    @property
+    def layout(self) -> Layout:
+        """How ids are stored."""
+        return Layout(
+            dtype=self.dtype,
+            header=self.header,
+            column=self.column,
+            loss_mask=self.loss_mask,
+            tokenizer=self.tokenizer.name,
+        )
 
 
-def stored_dtype(shard_format: str, vocabulary_size: int) -> str:
-    """NumPy name of the ids in a format.
+def layout_of(settings: ShardSettings, tokenizer: Tokenizer) -> Layout:
+    """How ids are stored by these settings.
 
-    Parquet holds int32: torch and most tensor libraries compute no unsigned 32-bit, and no vocabulary is near
-    2^31. Flat files take the smallest unsigned type, as trainers that map them expect.
+    Raises:
+        PlanError: the format cannot hold the vocabulary, or so many tokens in a file.
     """
-    if shard_format == "parquet":
-        return "int32"
-    return "uint16" if vocabulary_size <= 65_536 else "uint32"
+    known = FORMATS[settings.format]
+    dtype = known.dtype(tokenizer.vocabulary_size, settings.dtype)
+    most = known.shard_bytes
+    if most is not None and settings.shard_tokens * np.dtype(dtype).itemsize > most - _ROOM:
+        raise PlanError(
+            f"format `{settings.format}` holds less than 4 GiB in a file, but `shards.shard_tokens` is"
+            f" {settings.shard_tokens:,}",
+            hint="--set shards.shard_tokens=100000000",
+        )
+    return Layout(
+        dtype=dtype,
+        level=settings.compression_level,
+        header=settings.header,
+        column=settings.column,
+        loss_mask=settings.loss_mask,
+        tokenizer=tokenizer.name,
+    )
 
 
 def write_index(
-    folder: Path, settings: ShardSettings, tokenizer: Tokenizer, shards: Sequence[ShardEntry]
+    folder: Path, settings: ShardSettings, tokenizer: Tokenizer, shards: Sequence[ShardEntry], made_from: str = ""
 ) -> ShardIndex:
-    """Write ``index.json`` when all shards are whole, beside a copy of the user's own tokenizer file.
+    """Write the index when all shards are whole, beside a copy of the user's own tokenizer file.
 
     Args:
         folder: holds the shards.
         settings: they were written with.
         tokenizer: encoded them.
         shards: entries in order of their numbers.
+        made_from: what other shards they were converted from.
     """
     xxh3 = None
     if tokenizer.vocabulary.file:
         name, content = tokenizer.vocabulary.file
         write_whole(folder / name, content)
         xxh3 = xxh3_of(folder / name)
+    known, layout = FORMATS[settings.format], layout_of(settings, tokenizer)
     index = ShardIndex(
         format=settings.format,
         schema_version=SCHEMA_VERSION,
         tokenizer=TokenizerEntry(**tokenizer.description(), xxh3=xxh3),
-        dtype=stored_dtype(settings.format, tokenizer.vocabulary_size),
+        dtype=layout.dtype,
         shard_tokens=settings.shard_tokens,
         documents=sum(shard.documents for shard in shards),
         tokens=sum(shard.tokens for shard in shards),
         shards=list(shards),
+        header=layout.header,
+        column=layout.column,
+        loss_mask=layout.loss_mask,
+        files={name: xxh3_of(folder / name) for name in known.finish(folder, shards, layout)},
+        lost={str(window): known.lost(folder, shards, window) for window in WINDOWS},
+        made_from=made_from,
     )
-    write_json(folder / INDEX_FILE, msgspec.to_builtins(index))
+    write_json(folder / known.index_file, msgspec.to_builtins(index))
+    for other in INDEX_FILES:
+        if other != known.index_file and was_index(folder / other):
+            remove(folder / other)
     return index
+
+
+def was_index(file: Path) -> bool:
+    """Whether it is an index of curate's, damaged perhaps."""
+    try:
+        return {"tokenizer", "shard_tokens"} <= parsed(file).keys()
+    except (BrokenJson, FileNotFoundError):
+        return False
+
+
+def index_path(folder: Path) -> Path:
+    """Where the index of a folder of shards is, or would be."""
+    beside = folder / BESIDE_INDEX_FILE
+    return beside if beside.exists() and not was_index(folder / INDEX_FILE) else folder / INDEX_FILE
 
 
 def read_index(folder: Path) -> ShardIndex:
@@ -157,7 +182,7 @@ def read_index(folder: Path) -> ShardIndex:
         InputError: there is none, or a newer version wrote it.
         DamagedFile: it is not what was written.
     """
-    path = folder / INDEX_FILE
+    path = index_path(folder)
     try:
         content = parsed(path)
         version = content.get("schema_version")

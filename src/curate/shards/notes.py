@@ -13,8 +13,10 @@ from typing import Any
 import msgspec
 
 from curate.errors import UserError
+from curate.shards.entry import ShardEntry
+from curate.shards.format import INDEX_FILE, INDEX_FILES
 from curate.shards.hashed_file import sha256_of, xxh3_of
-from curate.shards.index import INDEX_FILE, ShardEntry, ShardIndex
+from curate.shards.index import ShardIndex, index_path
 from curate.store.checked_json import BrokenJson, parsed, read_json, write_json
 from curate.store.files import entries, is_file, is_unfinished, remove, remove_empty
 
@@ -40,7 +42,7 @@ class Notes:
         """
         for name in names:
             file = self._shards / name
-            if os.path.lexists(file) and name not in self._hashes and not (name == INDEX_FILE and _was_index(file)):
+            if os.path.lexists(file) and name not in self._hashes and not (name in INDEX_FILES and _was_index(file)):
                 raise UserError(
                     f"`{file}` is in the way of a file of the shards, and curate did not write it",
                     hint="move it, then run the same command again",
@@ -70,7 +72,7 @@ class Notes:
         """Remove all that is curate's."""
         self.clear(())
         if _index(self._shards) is not None:
-            remove(self._shards / INDEX_FILE)
+            remove(index_path(self._shards))
         self._clear_version_1()
         remove_empty(self._shards)
         remove_empty(self._notes)
@@ -95,7 +97,7 @@ class Notes:
     def foreign(self) -> list[str]:
         """What lies among shards and notes and is not curate's; what a killed run left unfinished goes."""
         found = []
-        for folder, known in ((self._shards, {*self._hashes, INDEX_FILE}), (self._notes, self._own_notes)):
+        for folder, known in ((self._shards, {*self._hashes, *INDEX_FILES}), (self._notes, self._own_notes)):
             for entry in entries(folder):
                 if is_file(entry) and is_unfinished(entry.name):
                     remove(Path(entry.path))
@@ -113,6 +115,8 @@ class Notes:
                 found.setdefault(name, set()).add(xxh3)
         if index and index.tokenizer.file:
             found[index.tokenizer.file] = {index.tokenizer.xxh3 or ""}
+        for name, xxh3 in index.files.items() if index else ():
+            found.setdefault(name, set()).add(xxh3)
         return found
 
     def _file(self, number: int) -> Path:
@@ -125,7 +129,7 @@ def is_one_of(file: Path, hashes: Collection[str]) -> bool:
 
 
 def _index(folder: Path) -> ShardIndex | None:
-    content = _read(folder / INDEX_FILE)
+    content = _read(index_path(folder))
     try:
         return None if content is None else msgspec.convert(content, ShardIndex)
     except msgspec.ValidationError:

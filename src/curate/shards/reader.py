@@ -10,8 +10,9 @@ import pyarrow as pa
 from curate.errors import InputError
 from curate.shards.block import Block
 from curate.shards.damage import DamagedShard
-from curate.shards.format import FORMATS
-from curate.shards.index import ShardEntry, ShardIndex, read_index, remedy
+from curate.shards.entry import ShardEntry
+from curate.shards.formats import FORMATS
+from curate.shards.index import ShardIndex, read_index, remedy
 
 __all__ = ["DamagedShard", "Document", "read_blocks", "read_shards"]
 
@@ -65,4 +66,4 @@ def read_blocks(folder: Path, index: ShardIndex, entry: ShardEntry) -> Iterator[
     """
     if index.format not in FORMATS:
         raise DamagedShard(f"`{index.format}` is no known shard format.", where=str(folder))
-    return FORMATS[index.format].read(folder, entry, dtype=index.dtype)
+    return FORMATS[index.format].read(folder, entry, index.layout)

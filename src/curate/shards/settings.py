@@ -10,18 +10,29 @@ class ShardSettings(Settings, frozen=True):
     """How token shards are cut and written.
 
     Attributes:
-        format: ``parquet`` (rows of ``id, input_ids``) or ``bin`` (flat ids for a memory map, and an index).
+        format: ``parquet``, ``bin``, ``megatron``, ``olmo``, ``datatrove``, ``litdata`` or ``mds``: what the trainer
+            reads.
         shard_tokens: most tokens in a shard; only a longer single document makes a larger one.
         compression_level: of zstd in Parquet files, 1 to 22.
+        dtype: type of the stored ids; ``auto`` is the narrowest that the reader takes and the vocabulary fits in.
+        header: ``llm.c`` begins each ``bin`` file with its header of 256 numbers.
+        column: name of the column of ids in MDS: ``tokens`` for LLM Foundry, ``input_ids`` for ModernBERT.
+        loss_mask: write ``.ds.loss`` beside each ``.ds``, one byte a token.
     """
 
-    format: Literal["parquet", "bin"] = "parquet"
+    format: Literal["parquet", "bin", "megatron", "olmo", "datatrove", "litdata", "mds"] = "parquet"
     shard_tokens: int = 100_000_000
     compression_level: int = 3
+    dtype: Literal["auto", "uint8", "uint16", "uint32", "int32"] = "auto"
+    header: Literal["none", "llm.c"] = "none"
+    column: str = "tokens"
+    loss_mask: bool = False
 
     def __post_init__(self) -> None:
         if self.shard_tokens < 1:
             raise ValueError(f"`shards.shard_tokens` must be at least 1, but is {self.shard_tokens}")
+        if not self.column:
+            raise ValueError("`shards.column` must not be empty, but is `''`")
         if not 1 <= self.compression_level <= 22:
             raise ValueError(f"`shards.compression_level` must be between 1 and 22, but is {self.compression_level}")
 
@@ -31,3 +42,6 @@ class ShardSettings(Settings, frozen=True):
             yield Unused("", "without the stage `tokenize` there are no shards")
         elif self.format != "parquet":
             yield Unused("compression_level", f"shards of format `{self.format}` are not compressed")
+        for key, name in (("header", "bin"), ("column", "mds"), ("loss_mask", "datatrove")):
+            if self.format != name:
+                yield Unused(key, f"only shards of format `{name}` have one")

@@ -17,8 +17,9 @@ import pyarrow.compute as pc
 
 from curate.errors import UserError
 from curate.shards.block import Block
-from curate.shards.hashed_file import sha256_of
-from curate.shards.index import INDEX_FILE, At, ShardEntry, read_index, tokenizer_of
+from curate.shards.entry import At, ShardEntry
+from curate.shards.hashed_file import sha256_of, xxh3_of
+from curate.shards.index import index_path, read_index, tokenizer_of
 from curate.shards.origin import Origin, Spans, UnreadableRun
 from curate.shards.reader import read_blocks
 
@@ -97,6 +98,7 @@ class _Verification:
     def __init__(self, folder: Path, origin: Origin | None, *, every: bool) -> None:
         self.folder = folder
         self.index = read_index(folder)
+        self.index_file = index_path(folder).name
         self.problems: list[Problem] = []
         self.tokenizer = tokenizer_of(folder, self.index)
         self.origin = origin
@@ -120,9 +122,9 @@ class _Verification:
         self.problems.append(Problem(file, document, sentence))
 
     def _check_hashes(self, entry: ShardEntry) -> None:
-        for file, sha256 in ((entry.file, entry.sha256), (entry.index_file, entry.index_sha256)):
-            path = self.folder / file if file else None
-            if path is None or not path.is_file():
+        for file, sha256 in entry.sha256s.items():
+            path = self.folder / file
+            if not path.is_file():
                 continue  # reading it says so
             self.bytes += path.stat().st_size
             if sha256_of(path) != sha256:
@@ -161,7 +163,7 @@ class _Verification:
     def _check_places(self, entry: ShardEntry, places: list[At]) -> None:
         recorded = [place for place in (entry.first, entry.last) if place is not None]
         if places and recorded and recorded != [places[0], places[-1]]:
-            self._problem(INDEX_FILE, f"The first and last document of `{entry.file}` lie elsewhere in the run.")
+            self._problem(self.index_file, f"The first and last document of `{entry.file}` lie elsewhere in the run.")
 
     def _check_block(self, entry: ShardEntry, block: Block, spans: Spans | None) -> None:
         if (block.n_tokens < 1).any():
@@ -243,15 +245,20 @@ class _Verification:
         return np.array_equal(encoded.values.to_numpy(), tokens)
 
     def _check_totals(self) -> None:
-        listed = {name for entry in self.index.shards for name in (entry.file, entry.index_file)}
+        listed = {name for entry in self.index.shards for name in entry.files}
         for path in sorted(self.folder.glob("shard-*")):
             if path.name not in listed:
                 self._problem(path.name, "The file is not in the index.")
+        for name, xxh3 in self.index.files.items():
+            if not (self.folder / name).is_file():
+                self._problem(name, "The file is missing.")
+            elif xxh3_of(self.folder / name) != xxh3:
+                self._problem(name, "The file has changed since it was written: its XXH3 is not the index's.")
         for name in ("documents", "tokens"):
             total = sum(getattr(entry, name) for entry in self.index.shards)
-            self._check_count(INDEX_FILE, name, total, getattr(self.index, name))
+            self._check_count(self.index_file, name, total, getattr(self.index, name))
         if self.origin is not None and self.origin.drop(_BEYOND):
-            self._problem(INDEX_FILE, "The run has documents beyond the last shard.")
+            self._problem(self.index_file, "The run has documents beyond the last shard.")
 
     def _check_count(self, file: str, what: str, found: int, expected: int) -> None:
         if found != expected:

@@ -6,18 +6,19 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
-from curate.shards.block import blocks_of
-from curate.shards.format import FORMATS
-from curate.shards.index import At, ShardEntry, stored_dtype
+from curate.shards.block import Block, blocks_of
+from curate.shards.entry import At, ShardEntry
+from curate.shards.format import Layout
+from curate.shards.formats import FORMATS
 from curate.shards.settings import ShardSettings
 
 
 def write_shard(
     folder: Path,
     number: int,
-    documents: Iterable[pa.RecordBatch],
+    documents: Iterable[pa.RecordBatch | Block],
     settings: ShardSettings,
-    vocabulary_size: int,
+    layout: Layout,
     *,
     first: At | None = None,
     last: At | None = None,
@@ -28,10 +29,10 @@ def write_shard(
     Args:
         folder: is made when missing.
         number: of the shard, from 0.
-        documents: batches of ``id`` (string) and ``input_ids`` (large_list<uint32>), of any size. How they
+        documents: blocks, or batches of ``id`` (string) and ``input_ids`` (large_list<uint32>), of any size. How they
             are batched does not show in the file.
-        settings: format and compression.
-        vocabulary_size: largest id + 1; decides the width of flat ids.
+        settings: format.
+        layout: how ids are stored.
         first: place of the first document in the run.
         last: place of the last document.
         whole: hears of the shard (without these places) when all of it is written, before it gets its name.
@@ -41,8 +42,7 @@ def write_shard(
         folder,
         f"shard-{number:05d}",
         blocks_of(documents),
-        dtype=stored_dtype(settings.format, vocabulary_size),
-        level=settings.compression_level,
-        whole=whole,
+        layout,
+        whole,
     )
     return msgspec.structs.replace(entry, first=first, last=last)

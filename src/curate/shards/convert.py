@@ -1,0 +1,109 @@
+"""Shards of another format from finished ones, without tokenising again.
+
+The documents keep their order. What an earlier attempt finished is kept, and the bytes are those that a run with that
+format would have written.
+"""
+
+import functools
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from curate.errors import InputError
+from curate.shards.block import Block
+from curate.shards.cutting import Cutter
+from curate.shards.entry import ShardEntry
+from curate.shards.formats import FORMATS
+from curate.shards.index import ShardIndex, layout_of, read_index, tokenizer_of, write_index
+from curate.shards.notes import Notes
+from curate.shards.reader import read_blocks
+from curate.shards.settings import ShardSettings
+from curate.shards.writer import write_shard
+from curate.store.fingerprint import digest
+
+NOTES = ".curate"
+"""Folder of what is known of shards whose index is not written; may be deleted."""
+
+
+def convert(source: Path, out: Path, settings: ShardSettings) -> ShardIndex:
+    """Write the documents of a folder of shards to another folder in another format.
+
+    Args:
+        source: holds finished shards.
+        out: is made when missing; must not be ``source``.
+        settings: format and size of the new shards.
+
+    Raises:
+        InputError: there are no shards, or ``out`` is where they are.
+        PlanError: the format cannot hold the vocabulary.
+        DamagedShard: a shard contradicts itself.
+        UserError: a file in ``out`` is in the way.
+    """
+    index = read_index(source)
+    tokenizer = tokenizer_of(source, index)
+    layout = layout_of(settings, tokenizer)
+    if out.absolute().resolve() == source.absolute().resolve():
+        raise InputError(f"`{out}` holds the shards that are to be converted", hint=f"-o {out}-{settings.format}")
+    notes = Notes(out, out / NOTES)
+    notes.require_room(FORMATS[settings.format].index_file)
+    made_from = digest([entry.files for entry in index.shards], msgspec.to_builtins(layout), settings.format)
+    as_cut = settings.shard_tokens == index.shard_tokens
+
+    def written(number: int, blocks: Iterable[Block]) -> ShardEntry:
+        key = digest(made_from, settings.shard_tokens, number)
+        entry = notes.existing(number, key)
+        if entry is None:
+            note = functools.partial(notes.take, number, key=key)
+            entry = write_shard(out, number, blocks, settings, layout, whole=note)
+        if not as_cut:
+            return entry
+        return msgspec.structs.replace(entry, first=index.shards[number].first, last=index.shards[number].last)
+
+    out.mkdir(parents=True, exist_ok=True)
+    if as_cut:
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            numbers = range(len(index.shards))
+            entries = list(threads.map(lambda at: written(at, read_blocks(source, index, index.shards[at])), numbers))
+    else:
+        entries = [written(*shard) for shard in _cut_again(source, index, settings.shard_tokens)]
+    notes.clear(entries)
+    return write_index(out, settings, tokenizer, entries, made_from=os.path.relpath(source.absolute(), out.absolute()))
+
+
+def _cut_again(source: Path, index: ShardIndex, limit: int) -> Iterator[tuple[int, Iterator[Block]]]:
+    """The same documents, cut into shards of another size; each shard's blocks must be taken before the next."""
+    cutter = Cutter(limit)
+    pieces = (
+        piece for entry in index.shards for block in read_blocks(source, index, entry) for piece in _cut(block, cutter)
+    )
+    waiting: list[tuple[int, Block]] = list(_first(pieces))
+
+    def of(number: int) -> Iterator[Block]:
+        while waiting and waiting[0][0] == number:
+            yield waiting.pop()[1]
+            waiting.extend(_first(pieces))
+
+    while waiting:
+        number = waiting[0][0]
+        blocks = of(number)
+        yield number, blocks
+        for _ in blocks:  # of a shard that was there already
+            pass
+
+
+def _first(pieces: Iterator[tuple[int, Block]]) -> Iterator[tuple[int, Block]]:
+    piece = next(pieces, None)
+    return iter([piece] if piece else [])
+
+
+def _cut(block: Block, cutter: Cutter) -> Iterator[tuple[int, Block]]:
+    numbers, _ = cutter.cut(block.n_tokens)
+    edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(numbers)]
+    for start, stop in pairwise(edges):
+        if start < stop:
+            yield int(numbers[start]), block.rows(start, stop)

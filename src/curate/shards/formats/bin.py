@@ -1,0 +1,106 @@
+"""Flat files of ids, for trainers that map a file into memory and read any window of it: nanoGPT, torchtitan, llm.c.
+
+A trainer needs no library of ours::
+
+    tokens = np.memmap("shard-00000.bin", dtype="<u4", mode="r")   # dtype as index.json says
+    window = tokens[start : start + context_length]
+
+``document_offsets.npy`` (int64, one more than there are documents) says where each document begins in all shards back
+to back, as torchtitan's example wants it. With ``shards.header = "llm.c"`` each file begins with its 256 numbers.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from curate.errors import UserError
+from curate.shards.block import Block
+from curate.shards.damage import DamagedShard
+from curate.shards.entry import ShardEntry
+from curate.shards.flat_file import FlatReading, FlatWriting, bytes_of
+from curate.shards.format import Layout
+from curate.shards.hashed_file import HashedFile, hashed_file
+from curate.shards.indexed_format import IndexedFormat, Reading, Writing, boundaries
+from curate.shards.spool import Spool
+from curate.store.files import whole_file
+
+OFFSETS_FILE = "document_offsets.npy"
+LLM_C = {"uint16": (20240520, 1), "uint32": (20240801, 7)}
+"""Magic number and version in the header of llm.c, for GPT-2 and for Llama 3."""
+LLM_C_BYTES = 1024
+_LLM_C_TOKENS = 2**31
+
+
+class BinFormat(IndexedFormat):
+    """Little-endian ids back to back."""
+
+    name: ClassVar[str] = "bin"
+    about: ClassVar[str] = "flat ids to map into memory (nanoGPT, torchtitan, llm.c)"
+    dtypes: ClassVar[Mapping[str, int]] = {"uint16": 65_536, "uint32": 2**32}
+    options: ClassVar[tuple[str, ...]] = ("header",)
+    suffix: ClassVar[str] = ".bin"
+
+    def writing(self, files: ExitStack, folder: Path, stem: str, layout: Layout) -> Writing:
+        """Ids as they come, or spooled where a header counts them."""
+        path = folder / f"{stem}.bin"
+        return _LlmC(files, path, layout.dtype) if layout.header == "llm.c" else FlatWriting(files, path, layout.dtype)
+
+    def reading(self, files: ExitStack, folder: Path, entry: ShardEntry, layout: Layout) -> Reading:
+        """From behind the header, which must say what the index says."""
+        path = folder / entry.file
+        if layout.header == "llm.c" and _start_of(path) != _header(layout.dtype, entry.tokens):
+            raise DamagedShard(f"`{entry.file}` does not begin with the header of llm.c for {entry.tokens:,} tokens.")
+        return FlatReading(files, path, layout.dtype, LLM_C_BYTES if layout.header == "llm.c" else 0)
+
+    def finish(self, folder: Path, entries: Sequence[ShardEntry], layout: Layout) -> Sequence[str]:  # noqa: ARG002
+        """Write ``document_offsets.npy``."""
+        counts = [np.zeros(1, np.int64), *(boundaries(folder, entry) for entry in entries)]
+        with whole_file(folder / OFFSETS_FILE) as temporary, temporary.open("wb") as file:
+            np.save(file, np.cumsum(np.concatenate(counts)))
+        return (OFFSETS_FILE,)
+
+    def usage(self, folder: Path, entries: Sequence[ShardEntry], layout: Layout) -> str:
+        """A memory map, and the offsets."""
+        first = folder / entries[0].file if entries else folder / "shard-00000.bin"
+        skip = f", offset={LLM_C_BYTES}" if layout.header == "llm.c" else ""
+        return (
+            f'tokens = np.memmap("{first}", dtype="{layout.dtype}", mode="r"{skip})\n'
+            f'offsets = np.load("{folder / OFFSETS_FILE}")  # where documents begin in all shards back to back'
+        )
+
+
+class _LlmC:
+    """Ids behind a header that counts them."""
+
+    def __init__(self, files: ExitStack, path: Path, dtype: str) -> None:
+        self._files, self._path, self._dtype = files, path, dtype
+        self._spool, self._tokens = Spool(files, path), 0
+
+    def add(self, block: Block) -> None:
+        self._spool.write(bytes_of(block.tokens, self._dtype))
+        self._tokens += len(block.tokens)
+
+    def finish(self) -> list[tuple[str, HashedFile]]:
+        if self._tokens >= _LLM_C_TOKENS:
+            raise UserError(
+                f"`{self._path.name}` has {self._tokens:,} tokens, and the header of llm.c counts fewer than 2^31",
+                hint="--set shards.shard_tokens=1000000000",
+            )
+        file = self._files.enter_context(hashed_file(self._path))
+        file.write(_header(self._dtype, self._tokens))
+        self._spool.copy_to(file)
+        return [(self._path.name, file)]
+
+
+def _start_of(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(LLM_C_BYTES)
+
+
+def _header(dtype: str, tokens: int) -> bytes:
+    header = np.zeros(256, "<i4")
+    header[:3] = (*LLM_C[dtype], tokens)
+    return header.tobytes()

@@ -1,0 +1,129 @@
+"""Chunks for litdata's ``StreamingDataset`` with its ``TokensLoader``.
+
+A chunk is: number of documents, the byte offset of each and of the end (all uint32), ids. The loader cuts windows in
+each chunk and drops the tail. litdata wants an ``index.json`` of its own; curate's is ``curate.json`` here.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from curate.shards.block import Block
+from curate.shards.damage import DamagedShard
+from curate.shards.entry import ShardEntry
+from curate.shards.flat_file import FlatReading, bytes_of, stored
+from curate.shards.format import BESIDE_INDEX_FILE, Layout
+from curate.shards.hashed_file import HashedFile, hashed_file
+from curate.shards.indexed_format import IndexedFormat, Reading, Writing
+from curate.shards.spool import Spool
+from curate.shards.uint32_offsets import MOST_BYTES, require_room
+from curate.store.files import write_whole
+
+_CODES = {"uint16": 20, "int32": 15}
+_SPEC = '[1, {"type": null, "context": null, "children_spec": []}]'
+
+
+class LitdataFormat(IndexedFormat):
+    """One chunk for each shard."""
+
+    name: ClassVar[str] = "litdata"
+    about: ClassVar[str] = "chunks for TokensLoader (litdata, LitGPT)"
+    dtypes: ClassVar[Mapping[str, int]] = {"uint16": 65_536, "int32": 2**31}
+    index_file = BESIDE_INDEX_FILE
+    shard_bytes = MOST_BYTES
+    suffix: ClassVar[str] = ".bin"
+
+    def writing(self, files: ExitStack, folder: Path, stem: str, layout: Layout) -> Writing:
+        """Ids are spooled, for their table stands before them."""
+        return _Writing(files, folder / f"{stem}.bin", layout.dtype)
+
+    def reading(self, files: ExitStack, folder: Path, entry: ShardEntry, layout: Layout) -> Reading:
+        """Ids, compared with the table."""
+        return _Reading(files, folder / entry.file, entry, layout.dtype)
+
+    def finish(self, folder: Path, entries: Sequence[ShardEntry], layout: Layout) -> Sequence[str]:
+        """Write litdata's ``index.json``."""
+        chunks: list[dict[str, Any]] = [
+            {
+                "chunk_bytes": (folder / entry.file).stat().st_size,
+                "chunk_size": entry.documents,
+                "dim": entry.tokens,
+                "filename": entry.file,
+            }
+            for entry in entries
+        ]
+        code = f"no_header_tensor:{_CODES[layout.dtype]}"
+        config = {
+            "compression": None,
+            "compression_level": None,
+            "compression_batch_size": None,
+            "ipc_compression": None,
+            "chunk_size": None,
+            "chunk_bytes": max((int(chunk["chunk_bytes"]) for chunk in chunks), default=0),
+            "data_format": [code],
+            "data_spec": _SPEC,
+            "types": None,
+            "encryption": None,
+            "item_loader": "TokensLoader",
+        }
+        content = "".join(entry.xxh3 for entry in entries)
+        index = {
+            "chunks": chunks,
+            "config": config,
+            "updated_at": str(xxhash.xxh3_64_intdigest(content.encode()) % 10**10),  # readers' caches are keyed by it
+        }
+        write_whole(folder / "index.json", json.dumps(index, sort_keys=True).encode())
+        return ("index.json",)
+
+    def usage(self, folder: Path, entries: Sequence[ShardEntry], layout: Layout) -> str:  # noqa: ARG002
+        """Litdata's data set."""
+        return f'StreamingDataset("{folder}", item_loader=TokensLoader(block_size=2048))'
+
+
+class _Writing:
+    def __init__(self, files: ExitStack, path: Path, dtype: str) -> None:
+        self._files, self._path, self._dtype = files, path, dtype
+        self._spool = Spool(files, path)
+        self._counts: list[npt.NDArray[np.int64]] = []
+
+    def add(self, block: Block) -> None:
+        self._spool.write(bytes_of(block.tokens, self._dtype))
+        self._counts.append(block.n_tokens)
+
+    def finish(self) -> list[tuple[str, HashedFile]]:
+        counts = np.concatenate([np.empty(0, np.int64), *self._counts])
+        require_room(self._path, 4 * (len(counts) + 2) + self._spool.size)
+        file = self._files.enter_context(hashed_file(self._path))
+        file.write(_table(counts, self._dtype))
+        self._spool.copy_to(file)
+        return [(self._path.name, file)]
+
+
+def _table(counts: npt.NDArray[np.int64], dtype: str) -> bytes:
+    start = 4 * (len(counts) + 2)
+    ends = start + np.cumsum(counts) * np.dtype(dtype).itemsize
+    return np.concatenate([[len(counts), start], ends]).astype("<u4").tobytes()
+
+
+class _Reading(FlatReading):
+    def __init__(self, files: ExitStack, path: Path, entry: ShardEntry, dtype: str) -> None:
+        start = 4 * (entry.documents + 2)
+        super().__init__(files, path, dtype, start)
+        with path.open("rb") as file:
+            table = np.fromfile(file, stored("uint32"), entry.documents + 2).astype(np.int64)
+        self._counts = np.diff(table[1:]) // np.dtype(dtype).itemsize
+        if table.tobytes() != np.frombuffer(_table(self._counts, dtype), "<u4").astype(np.int64).tobytes():
+            raise DamagedShard(f"`{path.name}` does not begin with the places of {entry.documents:,} documents.")
+        self._row = 0
+
+    def take(self, n_tokens: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        if not np.array_equal(self._counts[self._row : self._row + len(n_tokens)], n_tokens):
+            raise DamagedShard(f"`{self._name}` has documents of other lengths than its index.")
+        self._row += len(n_tokens)
+        return super().take(n_tokens)

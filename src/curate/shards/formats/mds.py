@@ -1,0 +1,156 @@
+"""MosaicML's MDS, as ``streaming.StreamingDataset``, LLM Foundry and ModernBERT read it.
+
+A file is: number of samples, their byte offsets (uint32), the configuration as JSON, samples. A sample is one document:
+its size, a byte that says how its length is written, the length, ids. MDS wants an ``index.json`` of its own; curate's
+is ``curate.json`` here.
+"""
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.shards.block import Block
+from curate.shards.damage import DamagedShard
+from curate.shards.entry import ShardEntry
+from curate.shards.flat_file import bytes_of, stored
+from curate.shards.format import BESIDE_INDEX_FILE, Layout
+from curate.shards.hashed_file import HashedFile, hashed_file
+from curate.shards.indexed_format import IndexedFormat, Reading, Writing, boundaries
+from curate.shards.spool import Spool
+from curate.shards.uint32_offsets import MOST_BYTES, require_room
+from curate.store.files import write_whole
+
+_SIZE_LIMIT = 1 << 26
+
+
+class MdsFormat(IndexedFormat):
+    """One MDS file for each shard, one sample for each document."""
+
+    name: ClassVar[str] = "mds"
+    about: ClassVar[str] = "MDS shards (mosaicml-streaming, LLM Foundry)"
+    dtypes: ClassVar[Mapping[str, int]] = {"uint16": 65_536, "uint32": 2**32}
+    index_file = BESIDE_INDEX_FILE
+    shard_bytes = MOST_BYTES
+    options: ClassVar[tuple[str, ...]] = ("column",)
+    suffix: ClassVar[str] = ".mds"
+
+    def writing(self, files: ExitStack, folder: Path, stem: str, layout: Layout) -> Writing:
+        """Samples are spooled, for their table stands before them."""
+        return _Writing(files, folder / f"{stem}.mds", layout)
+
+    def reading(self, files: ExitStack, folder: Path, entry: ShardEntry, layout: Layout) -> Reading:
+        """Samples, compared with the table."""
+        return _Reading(files, folder / entry.file, entry, layout)
+
+    def finish(self, folder: Path, entries: Sequence[ShardEntry], layout: Layout) -> Sequence[str]:
+        """Write MDS's ``index.json``."""
+        shards = [
+            {
+                **_config(layout),
+                "samples": entry.documents,
+                "raw_data": {"basename": entry.file, "bytes": (folder / entry.file).stat().st_size, "hashes": {}},
+                "zip_data": None,
+            }
+            for entry in entries
+        ]
+        write_whole(folder / "index.json", json.dumps({"shards": shards, "version": 2}, sort_keys=True).encode())
+        return ("index.json",)
+
+    def lost(self, folder: Path, entries: Sequence[ShardEntry], window: int) -> int:
+        """LLM Foundry takes one sample for one sequence and cuts what is longer."""
+        return sum(int(np.maximum(boundaries(folder, entry) - window, 0).sum()) for entry in entries)
+
+    def usage(self, folder: Path, entries: Sequence[ShardEntry], layout: Layout) -> str:  # noqa: ARG002
+        """Streaming's data set."""
+        return f'StreamingDataset(local="{folder}", shuffle=True, batch_size=8)  # column `{layout.column}`'
+
+
+def _config(layout: Layout) -> dict[str, Any]:
+    return {
+        "version": 2,
+        "format": "mds",
+        "compression": None,
+        "hashes": [],
+        "size_limit": _SIZE_LIMIT,
+        "column_names": [layout.column],
+        "column_encodings": [f"ndarray:{layout.dtype}"],
+        "column_sizes": [None],
+    }
+
+
+def _start(documents: int, layout: Layout) -> tuple[int, bytes]:
+    """Where samples begin, and the configuration before them."""
+    config = json.dumps(_config(layout), sort_keys=True).encode()
+    return 4 * (documents + 2) + len(config), config
+
+
+def _width(count: int) -> int:
+    """Bytes in which a length is written, as a power of two."""
+    return 0 if count < 1 << 8 else 1 if count < 1 << 16 else 2
+
+
+class _Writing:
+    def __init__(self, files: ExitStack, path: Path, layout: Layout) -> None:
+        self._files, self._path, self._layout = files, path, layout
+        self._spool = Spool(files, path)
+        self._sizes: list[int] = []
+
+    def add(self, block: Block) -> None:
+        data = bytes_of(block.tokens, self._layout.dtype)
+        item = np.dtype(self._layout.dtype).itemsize
+        samples = bytearray()
+        offsets = (block.offsets * item).tolist()
+        for start, end in itertools.pairwise(offsets):
+            count = (end - start) // item
+            width = _width(count)
+            size = 1 + (1 << width) + end - start
+            samples += size.to_bytes(4, "little") + bytes([1 << 2 | width]) + count.to_bytes(1 << width, "little")
+            samples += data[start:end]
+            self._sizes.append(4 + size)
+        self._spool.write(samples)
+
+    def finish(self) -> list[tuple[str, HashedFile]]:
+        start, config = _start(len(self._sizes), self._layout)
+        require_room(self._path, start + self._spool.size)
+        file = self._files.enter_context(hashed_file(self._path))
+        ends = start + np.cumsum(self._sizes, dtype=np.int64)
+        file.write(np.concatenate([[len(self._sizes), start], ends]).astype("<u4").tobytes() + config)
+        self._spool.copy_to(file)
+        return [(self._path.name, file)]
+
+
+class _Reading:
+    def __init__(self, files: ExitStack, path: Path, entry: ShardEntry, layout: Layout) -> None:
+        self._name, self._dtype = path.name, stored(layout.dtype)
+        self._file = files.enter_context(path.open("rb"))
+        start, config = _start(entry.documents, layout)
+        table = np.fromfile(self._file, stored("uint32"), entry.documents + 2).astype(np.int64)
+        whole = len(table) == entry.documents + 2 and table[0] == entry.documents and table[1] == start
+        if not whole or table[-1] != path.stat().st_size or self._file.read(len(config)) != config:
+            raise DamagedShard(f"`{path.name}` does not begin with the places of {entry.documents:,} samples.")
+        self._sizes, self._row = np.diff(table[1:]).tolist(), 0
+
+    def take(self, n_tokens: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        """The ids of the next documents."""
+        item, tokens = self._dtype.itemsize, [np.empty(0, self._dtype)]
+        for count in n_tokens.tolist():
+            width = _width(count)
+            size = 1 + (1 << width) + count * item
+            head = size.to_bytes(4, "little") + bytes([1 << 2 | width]) + count.to_bytes(1 << width, "little")
+            sample = self._file.read(4 + size)
+            if self._row >= len(self._sizes) or self._sizes[self._row] != 4 + size or not sample.startswith(head):
+                raise DamagedShard(f"`{self._name}` has another sample {self._row:,} than its index.")
+            tokens.append(np.frombuffer(sample, self._dtype, count, len(head)))
+            self._row += 1
+        return np.concatenate(tokens)
+
+    def end(self) -> None:
+        """See that nothing remains."""
+        if self._row != len(self._sizes):
+            raise DamagedShard(f"`{self._name}` has samples beyond the last document of its index.")

@@ -1,0 +1,101 @@
+"""Megatron's indexed dataset: ``.bin`` and ``.idx``, as Megatron-LM, NeMo, GPT-NeoX and MaxText read it.
+
+One sequence for each document, its end mark inside. The ``.idx`` holds: magic, version, type of the ids, number of
+sequences and of document boundaries, tokens of each sequence, its byte offset, and the boundaries.
+"""
+
+import struct
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.errors import UserError
+from curate.shards.block import Block
+from curate.shards.damage import DamagedShard
+from curate.shards.entry import ShardEntry
+from curate.shards.flat_file import FlatReading, FlatWriting, bytes_of, stored
+from curate.shards.format import Layout
+from curate.shards.hashed_file import HashedFile, hashed_file
+from curate.shards.indexed_format import IndexedFormat, Reading, Writing
+
+_MAGIC = b"MMIDIDX\x00\x00"
+_CODES = {"uint16": 8, "int32": 4}
+_HEAD = struct.Struct("<9sQBQQ")
+_MOST = 2**31
+
+
+class MegatronFormat(IndexedFormat):
+    """Ids back to back, and Megatron's index of them."""
+
+    name: ClassVar[str] = "megatron"
+    about: ClassVar[str] = ".bin and .idx (Megatron-LM, NeMo, GPT-NeoX, MaxText)"
+    dtypes: ClassVar[Mapping[str, int]] = {"uint16": 65_499, "int32": 2**31}
+    suffix: ClassVar[str] = ".bin"
+
+    def writing(self, files: ExitStack, folder: Path, stem: str, layout: Layout) -> Writing:
+        """Both files."""
+        return _Writing(files, folder / f"{stem}.bin", layout.dtype)
+
+    def reading(self, files: ExitStack, folder: Path, entry: ShardEntry, layout: Layout) -> Reading:
+        """Ids, each sequence compared with the ``.idx``."""
+        return _Reading(files, folder / entry.file, entry, layout.dtype)
+
+    def lost(self, folder: Path, entries: Sequence[ShardEntry], window: int) -> int:  # noqa: ARG002
+        """A dataset gives out windows of its stream, the last token of each being a target only."""
+        return sum(entry.tokens - (entry.tokens - 1) // window * window for entry in entries if entry.tokens)
+
+    def usage(self, folder: Path, entries: Sequence[ShardEntry], layout: Layout) -> str:  # noqa: ARG002
+        """Prefixes with equal weight for each token."""
+        shown = [f"{entry.tokens} {folder / Path(entry.file).stem}" for entry in entries]
+        return "--data-path " + " ".join(shown)
+
+
+class _Writing(FlatWriting):
+    def __init__(self, files: ExitStack, path: Path, dtype: str) -> None:
+        super().__init__(files, path, dtype)
+        self._files, self._path, self._type = files, path, dtype
+        self._sizes: list[npt.NDArray[np.int32]] = []
+
+    def add(self, block: Block) -> None:
+        if len(block.ids) and int(block.n_tokens.max()) >= _MOST:
+            raise UserError("Megatron holds documents of fewer than 2^31 tokens", hint="--set shards.format=bin")
+        super().add(block)
+        self._sizes.append(block.n_tokens.astype("<i4"))
+
+    def finish(self) -> list[tuple[str, HashedFile]]:
+        path = self._path.with_suffix(".idx")
+        index = self._files.enter_context(hashed_file(path))
+        sizes = np.concatenate([np.empty(0, "<i4"), *self._sizes])
+        for piece in _index(sizes, self._type):
+            index.write(piece)
+        return [(self.name, self.file), (path.name, index)]
+
+
+def _index(sizes: npt.NDArray[np.int32], dtype: str) -> list["bytes | memoryview"]:
+    count = len(sizes)
+    places = (np.cumsum(sizes, dtype=np.int64) - sizes) * np.dtype(dtype).itemsize
+    head = _HEAD.pack(_MAGIC, 1, _CODES[dtype], count, count + 1)
+    return [head, bytes_of(sizes, "int32"), bytes_of(places, "int64"), bytes_of(np.arange(count + 1), "int64")]
+
+
+class _Reading(FlatReading):
+    def __init__(self, files: ExitStack, path: Path, entry: ShardEntry, dtype: str) -> None:
+        super().__init__(files, path, dtype)
+        self._index = path.with_suffix(".idx")
+        content = self._index.read_bytes()
+        start, count = _HEAD.size, entry.documents
+        sizes = np.frombuffer(content[start : start + 4 * count], stored("int32"))
+        if content != b"".join(_index(sizes, dtype)) or len(sizes) != count:
+            raise DamagedShard(f"`{self._index.name}` is no index of {count:,} documents.")
+        self._sizes, self._row = sizes, 0
+
+    def take(self, n_tokens: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        here = self._sizes[self._row : self._row + len(n_tokens)]
+        if not np.array_equal(here, n_tokens):
+            raise DamagedShard(f"`{self._index.name}` has documents of other lengths than `{self._name}`.")
+        self._row += len(n_tokens)
+        return super().take(n_tokens)

@@ -1,0 +1,125 @@
+"""Formats whose files hold ids alone: document ids and boundaries lie beside them in ``<stem>.index.parquet``.
+
+That file has the columns ``id``, ``offset`` (in tokens) and ``n_tokens``, whatever the format, so that every format
+leads back to its documents in the same way.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curate.shards.block import Block
+from curate.shards.damage import DamagedShard
+from curate.shards.entry import FileHash, ShardEntry
+from curate.shards.format import Layout, ShardFormat
+from curate.shards.hashed_file import HashedFile, hashed_file
+
+SCHEMA = pa.schema({"id": pa.string(), "offset": pa.int64(), "n_tokens": pa.int64()})
+Counts = npt.NDArray[np.int64]
+
+
+class Writing(Protocol):
+    """The files of one shard while they are written."""
+
+    def add(self, block: Block) -> None:
+        """Write some documents."""
+
+    def finish(self) -> list[tuple[str, HashedFile]]:
+        """Write what remains; all files by name, the one with the ids first."""
+
+
+class Reading(Protocol):
+    """The files of one shard while they are read."""
+
+    def take(self, n_tokens: Counts) -> npt.NDArray[Any]:
+        """The ids of the next documents, which have so many tokens, back to back."""
+
+    def end(self) -> None:
+        """See that nothing remains.
+
+        Raises:
+            DamagedShard: something does.
+        """
+
+
+class IndexedFormat(ShardFormat):
+    """Writes and reads the index; a format says how the ids lie in its own files."""
+
+    suffix: ClassVar[str]
+
+    @abstractmethod
+    def writing(self, files: ExitStack, folder: Path, stem: str, layout: Layout) -> Writing:
+        """Open the format's own files of a shard; they are given their names when ``files`` closes well."""
+
+    @abstractmethod
+    def reading(self, files: ExitStack, folder: Path, entry: ShardEntry, layout: Layout) -> Reading:
+        """Open the format's own files of a shard."""
+
+    def write(
+        self,
+        folder: Path,
+        stem: str,
+        blocks: Iterable[Block],
+        layout: Layout,
+        whole: Callable[[ShardEntry], None],
+    ) -> ShardEntry:
+        """See `ShardFormat.write`."""
+        documents = tokens = 0
+        with ExitStack() as files:
+            index = files.enter_context(hashed_file(folder / f"{stem}.index.parquet"))
+            writing = self.writing(files, folder, stem, layout)
+            with pq.ParquetWriter(index, SCHEMA, compression="zstd", compression_level=layout.level) as writer:
+                for block in blocks:
+                    writing.add(block)
+                    rows = [block.ids, pa.array(block.offsets[:-1] + tokens), pa.array(block.n_tokens)]
+                    writer.write_table(pa.table(rows, schema=SCHEMA), row_group_size=len(block.ids))
+                    documents += len(block.ids)
+                    tokens += len(block.tokens)
+            (file, body), *others = writing.finish()
+            entry = ShardEntry(
+                file=file,
+                sha256=body.sha256(),
+                xxh3=body.xxh3(),
+                documents=documents,
+                tokens=tokens,
+                index_file=f"{stem}.index.parquet",
+                index_sha256=index.sha256(),
+                index_xxh3=index.xxh3(),
+                others=[FileHash(name, other.sha256(), other.xxh3()) for name, other in others],
+            )
+            whole(entry)
+        return entry
+
+    def read(self, folder: Path, entry: ShardEntry, layout: Layout) -> Iterator[Block]:
+        """One block for each row group of the index."""
+        if entry.index_file is None:
+            raise DamagedShard(f"`{entry.file}` has no index file.")
+        done = 0
+        with ExitStack() as files:
+            reading = self.reading(files, folder, entry, layout)
+            index = files.enter_context(pq.ParquetFile(folder / entry.index_file))
+            for group in range(index.num_row_groups):
+                rows = index.read_row_group(group, columns=SCHEMA.names).combine_chunks()
+                n_tokens = rows["n_tokens"].to_numpy()
+                offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(n_tokens)])
+                if not np.array_equal(rows["offset"].to_numpy(), offsets[:-1] + done):
+                    raise DamagedShard(f"`{entry.index_file}` has offsets that do not follow from one another.")
+                tokens = reading.take(n_tokens)
+                done += len(tokens)
+                yield Block(pa.concat_arrays(rows["id"].chunks), tokens, offsets)
+            reading.end()
+
+
+def boundaries(folder: Path, entry: ShardEntry) -> Counts:
+    """Tokens of each document of a shard, from its index."""
+    assert entry.index_file is not None
+    table = pq.read_table(folder / entry.index_file, columns=["n_tokens"])
+    counts: Counts = table["n_tokens"].combine_chunks().to_numpy().astype(np.int64)
+    return counts

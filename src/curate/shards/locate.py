@@ -1,0 +1,121 @@
+"""From a token of a shard back to its document: its id, and where it was in the input."""
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow.parquet as pq
+
+from curate.errors import InputError
+from curate.shards.entry import ShardEntry
+from curate.shards.index import ShardIndex, read_index
+from curate.shards.reader import read_blocks
+from curate.store.manifest import find_manifest
+from curate.store.run_directory import DOCUMENTS
+
+
+class Located(msgspec.Struct, frozen=True, kw_only=True):
+    """The document that a token is of.
+
+    Attributes:
+        id: of the document.
+        source: of the document; None where the run is not around the shards.
+        file: of the input.
+        position: line or row in that file, from 1.
+        part: number of the document's part in the run.
+        row: its row there.
+        token: which token of the document it is, from 0.
+        n_tokens: how many the document has.
+    """
+
+    id: str
+    source: str | None = None
+    file: str | None = None
+    position: int | None = None
+    part: int | None = None
+    row: int | None = None
+    token: int
+    n_tokens: int
+
+
+def shard_named(name: str) -> tuple[Path, int]:
+    """The folder and the number of a shard: any of its files, or its number in a folder.
+
+    Raises:
+        InputError: there is no such shard.
+    """
+    path = Path(name)
+    folder = path.parent
+    index = read_index(folder)
+    for number, entry in enumerate(index.shards):
+        stem = entry.file.partition(".")[0]
+        if path.name in {*entry.files, stem, str(number)}:
+            return folder, number
+    raise InputError(f"`{folder}` has no shard `{path.name}`: it holds {len(index.shards)}", hint=f"ls {folder}")
+
+
+def locate(folder: Path, number: int, offset: int) -> Located:
+    """The document of the token at ``offset`` of a shard.
+
+    Args:
+        folder: of the shards.
+        number: of the shard, from 0.
+        offset: of the token, from 0.
+
+    Raises:
+        InputError: there is no such token.
+    """
+    index = read_index(folder)
+    entry = index.shards[number]
+    if not 0 <= offset < entry.tokens:
+        raise InputError(f"`{entry.file}` has no token {offset:,}: it has {entry.tokens:,}, from 0.")
+    if index.made_from and (folder / index.made_from).is_dir():
+        place = offset + sum(each.tokens for each in index.shards[:number])
+        origin = folder / index.made_from
+        ends = np.cumsum([each.tokens for each in read_index(origin).shards])
+        there = int(np.searchsorted(ends, place, side="right"))
+        return locate(origin, there, place - int(ends[there - 1] if there else 0))
+    return _in_run(folder, number, offset) or _in_shard(folder, index, entry, offset)
+
+
+def _in_run(folder: Path, number: int, offset: int) -> Located | None:
+    """As the run around the shards recorded it."""
+    run = folder.absolute().parent
+    state, manifest = find_manifest(run)
+    if state != "whole" or not manifest.get("shards"):
+        return None
+    encoder = manifest["stages"][-1]["name"]
+    for part in range(len(manifest["parts"])):
+        name = manifest["parts"][part]["name"]
+        table = pq.read_table(run / encoder / name, columns=["shard", "offset", "n_tokens"])
+        shard, start, count = (
+            table[column].fill_null(-1).to_numpy().astype(np.int64) for column in ("shard", "offset", "n_tokens")
+        )
+        rows = np.flatnonzero((shard == number) & (start <= offset) & (offset < start + count))
+        if len(rows):
+            row = int(rows[0])
+            document = pq.read_table(run / DOCUMENTS / name, columns=["id", "source", "origin"]).slice(row, 1)
+            found = document.to_pylist()[0]
+            return Located(
+                id=found["id"],
+                source=found["source"],
+                file=found["origin"]["file"],
+                position=found["origin"]["position"],
+                part=part,
+                row=row,
+                token=offset - int(start[row]),
+                n_tokens=int(count[row]),
+            )
+    return None
+
+
+def _in_shard(folder: Path, index: ShardIndex, entry: ShardEntry, offset: int) -> Located:
+    """As the shard's own index has it."""
+    start = 0
+    for block in read_blocks(folder, index, entry):
+        if offset < start + len(block.tokens):
+            row = int(np.searchsorted(block.offsets, offset - start, side="right")) - 1
+            token = offset - start - int(block.offsets[row])
+            return Located(id=str(block.ids[row]), token=token, n_tokens=int(block.n_tokens[row]))
+        start += len(block.tokens)
+    raise InputError(f"`{entry.file}` ends before token {offset:,}.")

@@ -68,7 +68,7 @@ def _curate(name: str, corpus: Path, tokenizer: Path, out: Path, recipe: str) ->
     settings = {
         "language.keep": '["en"]',
         "pipeline.recipe": recipe,
-        "pipeline.stages": '["normalize", "language", "near_dup", "quality", "tokenize"]',
+        "pipeline.stages": '["normalize", "language", "quality", "near_dup", "tokenize"]',
         "tokenize.tokenizer": str(tokenizer),
         "near_dup.similarity": "0.8",
         "near_dup.shingle_words": "5",

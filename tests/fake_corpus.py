@@ -6,7 +6,6 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from contrary_engine import ContraryEngine, travelled
 from curate.stages.contract import CorpusStage, Receive, Send
@@ -28,7 +27,9 @@ class FakeCorpus:
         against: "FakeCorpus | None" = None,
         **columns: Sequence[Sequence[object]],
     ) -> None:
-        """`None` in ``parts`` is a document that an earlier stage left out; ``against`` is a corpus resolved before."""
+        """`None` in ``parts`` is a document that an earlier stage removed, ``against`` the corpus of an earlier run."""
+        if against and not against.verdicts:
+            against.resolve(stage)
         rows = [len(part) for part in parts]
         ids = ids or [[f"doc-{part}-{row}" for row in range(count)] for part, count in enumerate(rows)]
         tables = [
@@ -44,17 +45,41 @@ class FakeCorpus:
             *(table.column("text").combine_chunks() for table in tables),
         ]
         self.partials = [
-            *(against.partials if against else ()),
+            *(against.partials_in_the_end() if against else ()),
             *(self._observe(stage, table, batch_rows) for table in tables),
         ]
         self.earlier = [("before", part) for part in range(len(against.rows))] if against else []
-        self._verdicts = list(map(stage.resolve(against), range(len(against.rows)))) if against else []
+        self.verdicts = [*(against.verdicts if against else ())]
+        self.failed = self.passed = [np.empty(0, np.int64)] * len(parts)
+        self.trying = False
         self._engine = ContraryEngine(len(parts))
         _CORPORA[id(self)] = self
 
     def __reduce__(self) -> tuple:
         """What travels is the place where it is found, as with files."""
         return _found, (id(self),)
+
+    def resolve(self, stage: CorpusStage) -> None:
+        """Decide, and keep what was decided."""
+        self.decided(stage.resolve(self))
+
+    def decided(self, judge: Callable[[int], pa.RecordBatch]) -> None:
+        """Keep what was decided."""
+        earlier = len(self.earlier)
+        decided = [travelled(judge)(part) for part in range(len(self.rows) - earlier)]
+        self.verdicts = [*self.verdicts[:earlier], *decided]
+
+    def partials_in_the_end(self) -> list[pa.Table]:
+        """As a run against this one sees them: documents that have failed are out."""
+        seen = []
+        for part, partial in enumerate(self.partials):
+            own = part - len(self.earlier)
+            stays = np.arange(len(partial)) if own < 0 else np.setdiff1d(np.arange(len(partial)), self.failed[own])
+            out = np.ones(len(partial), np.bool_)
+            out[stays] = False
+            removed = self.verdicts[part].column("survivor_at").is_valid().to_numpy(zero_copy_only=False)
+            seen.append(partial.take(pa.array(np.arange(len(partial)), mask=out & ~removed)))
+        return seen
 
     def _observe(self, stage: CorpusStage, whole: pa.Table, batch_rows: int) -> pa.Table:
         present = whole.column("text").is_valid()
@@ -72,17 +97,8 @@ class FakeCorpus:
             if len(some):
                 yield self._texts[part].take(pa.array(some))
 
-    def verdicts(self, part: int) -> pa.Table:
-        decided = self._verdicts[part]
-        where = decided.column("survivor_at")
-        return pa.table(
-            {
-                "survivor_part": pc.struct_field(where, "part").cast(pa.int64()),
-                "survivor_row": pc.struct_field(where, "row"),
-                "jaccard": decided.column("jaccard"),
-                "exact": decided.column("exact"),
-            }
-        )
+    def judged(self, part: int, columns: Sequence[str]) -> pa.Table:
+        return pa.Table.from_batches([self.verdicts[part]]).select(list(columns))
 
     def map(self, task: Callable, items: Iterable) -> Iterator:
         return map(travelled(task), items)

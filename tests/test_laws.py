@@ -23,7 +23,7 @@ from curate.store.books import balance
 from curate.store.run_directory import RunDirectory
 from fake_run import files_of
 
-STAGES = ["normalize", "language", "near_dup", "quality", "tokenize"]
+STAGES = ["normalize", "language", "quality", "near_dup", "tokenize"]
 SMALL_PARTS = ("input.part_bytes=20000", "shards.shard_tokens=4000", "gates.max_quarantined=0.2")
 
 

@@ -1,5 +1,6 @@
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from curate.errors import ExitCode
 from curate.session import Session
 from curate.stages import sending
-from curate.stages.contract import CorpusStage
+from curate.stages.contract import KEPT, PASSED_OVER, TRIED, CorpusStage
 from curate.stages.near_dup import NearDup, NearDupSettings, audit, candidates, survivors
 from fake_corpus import FakeCorpus
 from reference_shingles import jaccard, shingle_set
@@ -53,8 +54,13 @@ def preference(document: Document, how: NearDupSettings) -> float:
     }[how.survivor]()
 
 
-def naive(documents: list[Document], how: NearDupSettings) -> list[tuple[int | None, float | None]]:
-    """The definition, comparing all with all: preferred first, removed only for a kept document near enough."""
+def naive(
+    documents: list[Document], how: NearDupSettings, fails: Collection[int] = (), words: int = 2
+) -> list[tuple[int | None, float | None]]:
+    """The definition, comparing all with all: preferred first, removed only for a kept document near enough.
+
+    Nothing is removed for documents that fail.
+    """
     present = [at for at, one in enumerate(documents) if one.text is not None and one.source not in how.exempt_sources]
 
     def rank(at: int) -> tuple:
@@ -65,12 +71,13 @@ def naive(documents: list[Document], how: NearDupSettings) -> list[tuple[int | N
         one = documents[at]
         return {"corpus": "", "source": one.source, "language": one.lang}[how.scope]
 
-    sets = {at: shingle_set(documents[at].text, 2) for at in present}
+    sets = {at: shingle_set(documents[at].text, words) for at in present}
     kept: list[int] = []
     outcome: dict[int, tuple[int | None, float | None]] = {}
     for at in sorted(present, key=rank):
         others = [k for k in kept if scope(k) == scope(at)]
         same = [k for k in outcome if scope(k) == scope(at) and documents[k].text == documents[at].text]
+        same = [k for k in same if k in kept or outcome[k][0] is not None]  # not those passed over
         found = [(jaccard(sets[at], sets[k]), -n, k) for n, k in enumerate(others)]
         best = max(found, default=(0.0, 0, 0))
         if same:
@@ -80,7 +87,7 @@ def naive(documents: list[Document], how: NearDupSettings) -> list[tuple[int | N
             outcome[at] = (best[2], best[0])
         else:
             outcome[at] = (None, None)
-            kept.append(at)
+            kept += [at] if at not in fails else []
     return [outcome.get(at, (None, None)) for at in range(len(documents))]
 
 
@@ -196,8 +203,106 @@ def test_a_run_against_an_earlier_one_decides_as_one_run_over_both_does(earlier,
         assert row["survivor_run"] == ("before" if survivor is not None and survivor < len(earlier) else None)
 
 
-PAGE = " ".join(f"word{number}" for number in range(60))
 STAGE = NearDup()
+
+
+def settle(stage: NearDup, corpus: FakeCorpus, fails: Collection[int], known: Collection[int] = ()) -> int:
+    """Choose until nothing that is kept and has partners fails, as a run does; how often.
+
+    Args:
+        stage: near_dup.
+        corpus: nothing is decided in it yet.
+        fails: documents, counted through all parts of this run, that later stages remove.
+        known: documents thought to be removed, rightly or not.
+    """
+    firsts = np.cumsum([0, *corpus.rows[len(corpus.earlier) :]])
+
+    def rows(documents: Collection[int]) -> list[np.ndarray]:
+        return [np.array([one - low for one in sorted(documents) if low <= one < high], np.int64)
+                for low, high in itertools.pairwise(firsts)]  # fmt: skip
+
+    def standing(value: str) -> set[int]:
+        own = enumerate(corpus.verdicts[len(corpus.earlier) :])
+        return {int(firsts[part]) + row for part, batch in own for row, one in
+                enumerate(batch.column("standing").to_pylist()) if one == value}  # fmt: skip
+
+    corpus.failed = rows(known)
+    corpus.resolve(stage)
+    for rounds in range(1, 100):
+        kept, over, tried = (standing(value) for value in (KEPT, PASSED_OVER, TRIED))
+        asked, given = kept | over | tried, corpus.failed
+        corpus.failed, corpus.passed = rows(asked & set(fails)), rows(asked - set(fails))
+        corpus.trying = bool(kept & set(fails))
+        if not corpus.trying and not tried and list(map(list, given)) == list(map(list, corpus.failed)):
+            return rounds
+        corpus.decided(stage.choose(corpus, everywhere=False))
+    raise AssertionError("it does not end")
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    DOCUMENTS, SETTINGS, st.sets(st.integers(0, 13)), st.sets(st.integers(0, 13)), st.integers(1, 5), CUTS,
+    st.sampled_from([0, 1, 4]),
+)  # fmt: skip
+def test_the_best_of_those_that_pass_stays_whatever_was_known_before(
+    documents, how, fails, known, part_rows, cuts, followers
+):
+    stage = NearDup(how)
+    fails, known = ({at for at in some if at < len(documents)} for some in (fails, known))
+    with cut_small(*cuts), mock.patch.object(survivors, "FOLLOWERS", followers):
+        corpus = corpus_of(stage, documents, part_rows)
+        settle(stage, corpus, fails, known)
+    rows = [row for batch in corpus.verdicts for row in batch.to_pylist()]
+    expected = naive(documents, how, fails)
+    for at, (row, document) in enumerate(zip(rows, documents, strict=True)):
+        survivor, similarity = expected[at]
+        named = row["survivor_at"] and row["survivor_at"]["part"] * part_rows + row["survivor_at"]["row"]
+        assert (named, row["jaccard"]) == (survivor, similarity)
+        standing_for = 1 + [which for which, _ in expected].count(at)
+        assert row["copies"] == (None if document.text is None or survivor is not None else standing_for)
+        if row["partners"] is not None and survivor is None:
+            assert row["standing"] == (PASSED_OVER if at in fails else KEPT)
+        else:
+            assert row["standing"] is None
+    fresh = corpus_of(stage, documents, part_rows)
+    with cut_small(*cuts), mock.patch.object(survivors, "FOLLOWERS", followers):
+        settle(stage, fresh, fails)
+    assert fresh.verdicts == corpus.verdicts
+
+
+@settings(max_examples=20, deadline=None)
+@given(DOCUMENTS, SETTINGS, st.integers(1, 5), CUTS)
+def test_partners_are_the_documents_that_it_is_like(documents, how, part_rows, cuts):
+    stage = NearDup(how)
+    with cut_small(*cuts):
+        corpus = corpus_of(stage, documents, part_rows)
+        corpus.resolve(stage)
+    rows = [row for batch in corpus.verdicts for row in batch.to_pylist()]
+    sets = [shingle_set(document.text or "", 2) for document in documents]
+    for at, row in enumerate(rows):
+        for partner in row["partners"] or ():
+            other = partner["part"] * part_rows + partner["row"]
+            assert partner["exact"] == (documents[at].text == documents[other].text)
+            assert partner["jaccard"] == (1.0 if partner["exact"] else jaccard(sets[at], sets[other])) >= how.similarity
+            assert at in {back["part"] * part_rows + back["row"] for back in rows[other]["partners"]}
+        if row["survivor_at"] and not row["exact"] and any(not partner["exact"] for partner in row["partners"]):
+            assert row["survivor_at"] in [{"part": one["part"], "row": one["row"]} for one in row["partners"]]
+    with_partners = [row for row in rows if row["partners"] is not None]
+    assert all((row["more_partners"] is None) == (row["partners"] is None) for row in rows)
+    assert {row["standing"] for row in with_partners if row["survivor"] is None} <= {KEPT}
+
+
+def test_a_thousand_bad_copies_take_few_rounds():
+    words = [f"word{at}" for at in range(200)]
+    texts = [" ".join([*words, f"x{at:03}"]) for at in range(999)]
+    texts.append(" ".join([*words, "x"]))  # the shortest, and so the last that is preferred
+    corpus = FakeCorpus(STAGE, [texts[:500], texts[500:]])
+    assert settle(STAGE, corpus, range(999)) <= 7
+    standing = [value for batch in corpus.verdicts for value in batch.column("standing").to_pylist()]
+    assert standing == [PASSED_OVER] * 999 + [KEPT]
+
+
+PAGE = " ".join(f"word{number}" for number in range(60))
 
 
 def test_survivors_are_named_by_id_and_place():

@@ -111,7 +111,8 @@ class _Examination:
         """The books of files that are whole, and what the manifest says of them."""
         stages = [stage for stage in self.folders if stage not in {DOCUMENTS, QUARANTINE}]
         try:
-            books = balance(self.directory, stages, len(self.directory.names))
+            deduplicating = [stage["name"] for stage in self.manifest["stages"] if stage.get("deduplicates")]
+            books = balance(self.directory, stages, len(self.directory.names), deduplicating)
         except CurateError as error:
             yield self._problem(self.directory.manifest, f"has no books that balance: {error.message}")
             return

@@ -19,7 +19,7 @@ from curate.engine.unknown_characters import UnknownCharacters
 from curate.plan import Plan
 from curate.recipes import recipe
 from curate.shards.index import ShardIndex
-from curate.stages.contract import Reason, Stage
+from curate.stages.contract import Deduplicating, Reason, Stage
 from curate.store.books import Books, lost_in, removed_by_source
 from curate.store.manifest import SCHEMA_VERSION, machine, versions
 from curate.store.row_file import keys_together, read_columns
@@ -127,6 +127,7 @@ def judged(plan: Plan, books: Books, audits: Mapping[str, Mapping[str, float]]) 
                 "version": stage.version,
                 "about": stage.about,
                 "hides": getattr(stage, "hides", False),
+                "deduplicates": isinstance(stage, Deduplicating),
                 "reasons": [{"code": reason.code, "sentence": reason.sentence} for reason in _possible(stage)],
                 "rules": [
                     {

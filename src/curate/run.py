@@ -16,6 +16,7 @@ import psutil
 
 from curate.config import Config, memory_bytes
 from curate.corpus.parts import Strand
+from curate.engine.choices import Choice, first_choice, later_stages, next_choice, steady
 from curate.engine.local import FLIGHT_BYTES, LocalEngine
 from curate.engine.part import PartResult, PassTask
 from curate.engine.profile import Profile, cpu_seconds
@@ -23,7 +24,7 @@ from curate.engine.raw_tokens import RawTokens, raw_tokens
 from curate.engine.sharding import cut, notes_of, write_shards
 from curate.engine.step import Step
 from curate.engine.unknown_characters import UnknownCharacters, unknown_characters
-from curate.engine.whole_corpus import resolve
+from curate.engine.whole_corpus import keys_for, resolve
 from curate.errors import PlanError, listed
 from curate.events import Emit, PassFinished, PassStarted, Warned, Working
 from curate.outcome import Outcome, judged
@@ -31,10 +32,11 @@ from curate.plan import Pass, Plan
 from curate.shards.formats import FORMATS
 from curate.shards.index import ShardIndex
 from curate.stages import stage_names
-from curate.stages.contract import CorpusStage, Stage
+from curate.stages.contract import Deduplicating, Stage
 from curate.store.books import Books, balance
 from curate.store.files import remove
 from curate.store.manifest import find_manifest
+from curate.store.row_file import keys_of
 from curate.store.run_directory import DOCUMENTS, MANIFEST, QUARANTINE, REPORT_JSON, REPORT_PAGE, RunDirectory
 from curate.store.tidying import is_page, is_report, tidy
 
@@ -136,19 +138,17 @@ class _Run:
         self.ready, self.on_judged = ready, on_judged
         self.profile = Profile(engine.workers)
         self.judges: tuple[Step, ...] = ()
+        self.choices: dict[str, Choice] = {}
         self.audits: dict[str, Mapping[str, float]] = {}
         self.reused: int | None = None
 
     def execute(self) -> Outcome:
         started, clock, cpu = datetime.now(UTC), time.monotonic(), cpu_seconds()
         self._adopt()
-        for number, one in enumerate(self.plan.passes):
-            with self.profile.step(f"pass {number + 1}"):
-                self._pass(number, one)
-            if closing := one.closing:
-                self.emit(Working(f"{closing.name}: comparing candidates"))
-                with self.profile.step(closing.name):
-                    self._resolve(closing)
+        self._judge_from(0)
+        while (number := self._undecided()) is not None:
+            self._resolve(number)
+            self._judge_from(number + 1)
         return Outcome(
             self.plan,
             *self._finished(),
@@ -182,6 +182,16 @@ class _Run:
         if damaged:
             self.emit(Warned(f"damaged since they were written, and made again: {listed(damaged)}"))
 
+    def _judge_from(self, first: int) -> None:
+        """All passes from this one on, each with the stage that ends it."""
+        for number in range(first, len(self.plan.passes)):
+            with self.profile.step(f"pass {number + 1}"):
+                self._pass(number, self.plan.passes[number])
+            if closing := self.plan.passes[number].closing:
+                if isinstance(closing, Deduplicating):
+                    self.choices[closing.name] = self._first_choice(closing)
+                self._resolve(number)
+
     def _pass(self, number: int, one: Pass) -> None:
         steps = tuple(
             Step(stage, "encode" if stage is self.plan.encoder else "judge", self.ready) for stage in one.stages
@@ -212,11 +222,45 @@ class _Run:
         self.plan = task.plan = replace(self.plan, strands=tuple(strands))
         return done
 
-    def _resolve(self, stage: CorpusStage) -> None:
-        audit = resolve(self.plan, stage, self.judges, self.directory, self.engine)
+    def _resolve(self, number: int) -> None:
+        """What the stage that ends a pass says; steps behind it have not judged yet, or will judge again."""
+        stage = self.plan.passes[number].closing
+        assert stage is not None
+        self.judges = self._before(stage)
+        choice = self.choices.get(stage.name)
+        again = bool(choice and choice.rounds)
+        self.emit(Working(f"{stage.name}: {'choosing survivors again' if again else 'comparing candidates'}"))
+        with self.profile.step(stage.name):
+            audit = resolve(self.plan, stage, self.judges, self.directory, self.engine, choice)
         if audit is not None:
             self.audits[stage.name] = audit
         self.judges += (Step(stage, "judge"),)
+
+    def _before(self, stage: Stage) -> tuple[Step, ...]:
+        """Steps with verdicts before a stage."""
+        place = self.plan.stages.index
+        return tuple(step for step in self.judges if place(step.stage) < place(stage))
+
+    def _first_choice(self, stage: Deduplicating) -> Choice:
+        """By what an earlier run found out, where that is no matter or where nothing has changed since."""
+        choice = first_choice(self.plan, stage, self.directory)
+        if steady(self.plan, stage):
+            return choice
+        keys = keys_for(self.plan, stage, self._before(stage), self.directory, choice)
+        stored = [keys_of(self.directory.part(stage.name, part.index)) for part in self.plan.parts]
+        return choice if stored == keys else Choice.knowing_nothing(len(keys))
+
+    def _undecided(self) -> int | None:
+        """The pass whose last stage must choose again, as later ones removed what it kept; the last of several."""
+        for number, one in reversed(list(enumerate(self.plan.passes))):
+            stage = one.closing
+            if isinstance(stage, Deduplicating) and any(s.reasons for s in later_stages(self.plan, stage)):
+                before = self.choices[stage.name]
+                after = next_choice(self.plan, stage, before, self.judges, self.directory)
+                if after is not before:
+                    self.choices[stage.name] = after
+                    return number
+        return None
 
     def _finished(self) -> tuple[Books, ShardIndex | None, RawTokens | None, UnknownCharacters | None]:
         """The books, the shards, the tokens of the raw corpus and what was unknown: to be made side by side."""
@@ -239,7 +283,9 @@ class _Run:
 
     def _close_books(self) -> Books:
         """The books, which balance; and whoever waits for all judgments is told."""
-        books = balance(self.directory, [step.stage.name for step in self.judges], len(self.plan.parts))
+        names = [step.stage.name for step in self.judges]
+        deduplicating = [step.stage.name for step in self.judges if isinstance(step.stage, Deduplicating)]
+        books = balance(self.directory, names, len(self.plan.parts), deduplicating)
         if self.on_judged:
             self.on_judged(judged(self.plan, books, self.audits))
         return books

@@ -129,8 +129,14 @@ def settle(
     """
     settled: list[Settled] = []
     earlier: dict[str, pa.Array] = {}
+    unmade: list[pa.Array] = []
 
     def column(name: str) -> pa.Array:
+        if name == "text" and unmade:
+            earlier["text"] = functools.reduce(
+                with_edits, unmade, earlier["text"] if "text" in earlier else columns("text")
+            )
+            unmade.clear()
         return earlier[name] if name in earlier else columns(name)
 
     for step in steps:
@@ -139,7 +145,7 @@ def settle(
         settled.append(Settled(rows, entering, staying, effort))
         earlier |= {f"{step.stage.name}.{name}": rows.column(name) for name in rows.schema.names}
         if step.edits:
-            earlier["text"] = with_edits(column("text"), rows.column("edits"))
+            unmade.append(rows.column("edits"))  # where nobody measures, nobody reads the text
         entering = staying
     return settled
 

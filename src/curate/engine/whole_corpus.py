@@ -12,9 +12,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate.engine.base import Engine
+from curate.engine.choices import Choice, settings_that_count
 from curate.engine.step import REASONS, Mask, Step, entering_mask, input_key, scattered, with_edits
 from curate.plan import Plan, measure_key, thresholds_of
-from curate.stages.contract import Audited, Comparing, CorpusStage, Receive, Rows, Send
+from curate.stages.contract import Audited, Comparing, CorpusStage, Deduplicating, Receive, Rows, Send
 from curate.store.checked_json import BrokenJson, read_json, write_json
 from curate.store.files import allocate, remove
 from curate.store.fingerprint import digest
@@ -25,16 +26,14 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-_THIS_RUN = ""
-"""Id that no earlier run has."""
-
-
 class _Place(NamedTuple):
     """Where a part of this or an earlier run is, and which of its stages changed the text."""
 
     directory: RunDirectory
     part: int
     editors: tuple[str, ...]
+    others: tuple[str, ...] = ()
+    """Of an earlier run: the stages whose removals do not count as there."""
 
     def file(self, folder: str) -> Path:
         return self.directory.part(folder, self.part)
@@ -44,7 +43,13 @@ class WholeCorpus:
     """The `curate.stages.contract.Corpus` of one corpus stage. Pickled, it can be read, but starts no work."""
 
     def __init__(
-        self, plan: Plan, stage: CorpusStage, before: tuple[Step, ...], directory: RunDirectory, engine: Engine
+        self,
+        plan: Plan,
+        stage: CorpusStage,
+        before: tuple[Step, ...],
+        directory: RunDirectory,
+        engine: Engine,
+        choice: Choice | None = None,
     ) -> None:
         self._stage, self._directory, self._engine = stage.name, directory, engine
         own = tuple(step.stage.name for step in before if step.edits)
@@ -52,14 +57,18 @@ class WholeCorpus:
         self.earlier: Sequence[tuple[str, int]] = [(run.run_id, part) for run in runs for part in range(run.parts)]
         self._places = [
             *(
-                _Place(run.directory, part, editors)
+                _Place(run.directory, part, editors, others)
                 for run in runs
-                for editors in [run.editors_before(stage.name)]
+                for editors, others in [(run.editors_before(stage.name), run.others_than(stage.name))]
                 for part in range(run.parts)
             ),
             *(_Place(directory, part.index, own) for part in plan.parts),
         ]
         self.rows: Sequence[int] = [pq.read_metadata(place.file(DOCUMENTS)).num_rows for place in self._places]
+        known = choice or Choice.knowing_nothing(len(plan.parts))
+        self.failed: Sequence[npt.NDArray[np.int64]] = known.failed
+        self.passed: Sequence[npt.NDArray[np.int64]] = known.passed
+        self.trying = known.trying
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_engine": None}
@@ -67,27 +76,13 @@ class WholeCorpus:
     def partial(self, part: int, columns: Sequence[str]) -> pa.Table:
         """See `curate.stages.contract.Corpus.partial`."""
         place = self._places[part]
-        return read_columns(place.directory.cached(self._stage, place.part), columns)
+        table = read_columns(place.directory.cached(self._stage, place.part), columns)
+        removed = _removed_by(tuple(map(place.file, place.others)), len(table))
+        return table.take(pa.array(np.arange(len(table)), mask=removed)) if removed.any() else table
 
-    def verdicts(self, part: int) -> pa.Table:
-        """See `curate.stages.contract.Corpus.verdicts`."""
-        run = self.earlier[part][0] if part < len(self.earlier) else _THIS_RUN
-        columns = ["survivor_at", "survivor_run", "jaccard", "exact"]
-        table = read_columns(self._places[part].file(self._stage), columns)
-        firsts: dict[str, int] = {}
-        for at, (name, _) in enumerate([*self.earlier, (_THIS_RUN, 0)]):
-            firsts.setdefault(name, at)
-        first = pc.index_in(pc.fill_null(table.column("survivor_run"), run), value_set=pa.array(list(firsts)))
-        first = pa.array(list(firsts.values()), pa.int64()).take(first.combine_chunks())
-        where = table.column("survivor_at").combine_chunks()
-        return pa.table(
-            {
-                "survivor_part": pc.add(pc.struct_field(where, "part"), first),
-                "survivor_row": pc.struct_field(where, "row"),
-                "jaccard": table.column("jaccard"),
-                "exact": table.column("exact"),
-            }
-        )
+    def judged(self, part: int, columns: Sequence[str]) -> pa.Table:
+        """See `curate.stages.contract.Corpus.judged`."""
+        return read_columns(self._places[part].file(self._stage), columns)
 
     def texts(self, part: int, rows: npt.NDArray[np.int64]) -> Iterator[pa.Array]:
         """See `curate.stages.contract.Corpus.texts`. Only row groups that hold a wanted row are read."""
@@ -120,6 +115,16 @@ class WholeCorpus:
             return np.memmap(file, dtype, "r+", shape=(size,))
 
 
+@functools.lru_cache(maxsize=256)
+def _removed_by(files: tuple[Path, ...], rows: int) -> Mask:
+    """Documents of a part to which one of the stages with these files gives a reason."""
+    removed = np.zeros(rows, np.bool_)
+    for file in files:
+        reasons = read_columns(file, ["reasons"]).column("reasons")
+        removed |= pc.greater(pc.fill_null(pc.list_value_length(reasons), 0), 0).to_numpy()
+    return removed
+
+
 def _taken(file: pq.ParquetFile, group: int, rows: npt.NDArray[np.int64]) -> pa.Array:
     """Some of the texts of a row group, not copied where they follow each other."""
     texts = file.read_row_group(group, columns=["text"], use_threads=False).column("text")
@@ -129,21 +134,38 @@ def _taken(file: pq.ParquetFile, group: int, rows: npt.NDArray[np.int64]) -> pa.
 
 
 def resolve(
-    plan: Plan, stage: CorpusStage, earlier: tuple[Step, ...], directory: RunDirectory, engine: Engine
+    plan: Plan,
+    stage: CorpusStage,
+    earlier: tuple[Step, ...],
+    directory: RunDirectory,
+    engine: Engine,
+    choice: Choice | None = None,
 ) -> Mapping[str, float] | None:
-    """Write what a corpus stage says of every document, unless it is all there; what its audit says, if it has one."""
+    """Write what a corpus stage says of every document, unless it is all there; what its audit says, if it has one.
+
+    Args:
+        plan: of the run.
+        stage: has observed every part.
+        earlier: steps before it.
+        directory: the run.
+        engine: where the work runs.
+        choice: what is known of documents that later stages remove, for a deduplicating stage.
+    """
     entering = functools.partial(entering_mask, directory, earlier)
-    masks = [digest(np.packbits(entering(part.index)).tobytes()) for part in plan.parts]
-    keys = _keys(plan, stage, earlier, directory, masks)
-    corpus = WholeCorpus(plan, stage, earlier, directory, engine)
+    keys = keys_for(plan, stage, earlier, directory, choice)
+    corpus = WholeCorpus(plan, stage, earlier, directory, engine, choice)
     stored = [keys_of(directory.part(stage.name, part.index)) for part in plan.parts]
     measured = [each and each.measure for each in stored] == [each.measure for each in keys]
     audited = _Audited(directory.audit(stage.name), digest([key.measure for key in keys]))
     figures = audited.figures() if isinstance(stage, Audited) else None
     unaudited = isinstance(stage, Audited) and figures is None
     if stored != keys or unaudited:
+        measure: Callable[[int], pa.RecordBatch]
         if measured and not unaudited:
-            measure: Callable[[int], pa.RecordBatch] = functools.partial(_measured, stage, directory)
+            if choice and isinstance(stage, Deduplicating):
+                measure = stage.choose(corpus, everywhere=not choice.rounds)
+            else:
+                measure = functools.partial(_measured, stage, directory)
         elif isinstance(stage, Audited):
             measure, figures = stage.resolve_audited(corpus)
             audited.keep(figures)
@@ -206,13 +228,18 @@ def _measured(stage: CorpusStage, directory: RunDirectory, part: int) -> pa.Reco
     return pa.RecordBatch.from_arrays([column.combine_chunks() for column in rows.columns], schema=rows.schema)
 
 
-def _keys(
-    plan: Plan, stage: CorpusStage, earlier: tuple[Step, ...], directory: RunDirectory, masks: Sequence[str]
+def keys_for(
+    plan: Plan,
+    stage: CorpusStage,
+    earlier: tuple[Step, ...],
+    directory: RunDirectory,
+    choice: Choice | None = None,
 ) -> list[Keys]:
     """Keys of each part's file: a verdict depends on every document of the corpus."""
+    masks = [digest(np.packbits(entering_mask(directory, earlier, part.index)).tobytes()) for part in plan.parts]
     observed = Step(stage, "observe")
     inputs = [input_key(plan.documents_key(part), earlier, observed, directory, part.index) for part in plan.parts]
     against = [run.digest(stage.name) for run in plan.against] if isinstance(stage, Comparing) else []
     everything = digest(measure_key("", stage), inputs, masks, against)
-    thresholds = thresholds_of(stage)
-    return [Keys(digest(everything, part.index), digest(everything, part.index, thresholds)) for part in plan.parts]
+    judged = [thresholds_of(stage), *([choice.key, settings_that_count(plan, stage)] if choice else [])]
+    return [Keys(digest(everything, part.index), digest(everything, part.index, *judged)) for part in plan.parts]

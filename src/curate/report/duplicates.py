@@ -9,6 +9,7 @@ import polars as pl
 from curate.report.compute import Redundancy, redundancy
 from curate.report.judgments import REASONS, ROW, Judgments, ask
 from curate.report.sources import UNNAMED_SOURCE
+from curate.stages.contract import PASSED_OVER
 
 LARGEST = 8
 """Clusters shown one by one."""
@@ -58,6 +59,8 @@ class Duplicates(msgspec.Struct, frozen=True, kw_only=True):
 
     sizes: tuple[ClusterSize, ...]
     removed: int
+    passed_over: int = 0
+    """Documents that were like others and preferred, but removed by a later stage: nothing was removed for them."""
     largest: tuple[Cluster, ...]
     """Largest first."""
     bands: int = 0
@@ -84,6 +87,8 @@ def find_duplicates(manifest: Mapping[str, Any], judgments: Judgments, epochs: f
     stays = pl.col(f"near_dup.{REASONS}").list.len() == 0
     documents = pl.col("near_dup.copies").cast(pl.Int64).fill_null(1)
     removed = pl.col(f"near_dup.{REASONS}").list.len() > 0
+    known = judgments.has("near_dup.standing")
+    passed_over = pl.col("near_dup.standing") == PASSED_OVER if known else pl.lit(value=False)
     weights = judgments.frame.filter(stays).select(documents=documents, bytes=pl.col("raw_bytes").cast(pl.Int64))
     by_size, largest, totals = ask(
         [
@@ -93,6 +98,7 @@ def find_duplicates(manifest: Mapping[str, Any], judgments: Judgments, epochs: f
             .top_k(LARGEST, by=[pl.col("documents"), -pl.col(ROW)]),
             judgments.frame.select(
                 removed=removed.sum(),
+                passed_over=passed_over.sum(),
                 bytes=pl.col("raw_bytes").cast(pl.Int64).filter(judgments.kept()).sum(),
                 tokens=judgments.kept_tokens().sum(),
             ),
@@ -107,6 +113,7 @@ def find_duplicates(manifest: Mapping[str, Any], judgments: Judgments, epochs: f
             if row["documents"] > 1
         ),
         removed=found["removed"],
+        passed_over=found["passed_over"],
         largest=_clusters(judgments, dict(largest.sort("documents", ROW, descending=[True, False]).iter_rows())),
         bands=settings.get("bands", 0),
         rows=settings.get("rows", 0),

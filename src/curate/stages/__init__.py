@@ -25,7 +25,7 @@ BUILTIN: tuple[tuple[str, str], ...] = (
 )
 """Name and class of each stage, in an order that works."""
 
-DEFAULT: tuple[str, ...] = ("normalize", "language", "near_dup", "quality", "tokenize")
+DEFAULT: tuple[str, ...] = ("normalize", "language", "quality", "near_dup", "tokenize")
 """The pipeline where nothing else is asked for; the other stages run when ``pipeline.stages`` names them."""
 
 GROUP = "curate.stages"

@@ -8,8 +8,9 @@ Three kinds, told apart by what they can do::
     Stage ── measure(batch) → measures            every stage
       │      judge(measures) → reasons
       ├─ Rewriter    rewrite(batch) → (text, measures)      normalize: before the text is written
-      ├─ CorpusStage observe(batch) → partial               near_dup: must see the whole corpus
-      │              resolve(corpus) → judgments per part
+      ├─ CorpusStage observe(batch) → partial               line_dup: must see the whole corpus
+      │  │           resolve(corpus) → judgments per part
+      │  └─ Deduplicating  choose(corpus) → the same        near_dup: later stages may remove what it keeps
       └─ Encoder     encode(batch) → token ids              tokenize: feeds the shards
 
 A stage whose edits take out what nobody should see says ``hides = True`` (redact): ``why`` and the report then show
@@ -212,14 +213,22 @@ class Corpus(Protocol):
     """For the parts of earlier runs, whose documents count as already there: the run, and the part in it."""
 
     def partial(self, part: int, columns: Sequence[str]) -> pa.Table:
-        """Observed columns of one part, row for row (null where the document is already out)."""
+        """Observed columns of one part, row for row (null where the document is already out).
 
-    def verdicts(self, part: int) -> pa.Table:
-        """What was decided of a part of an earlier run, or in the end of this one, row for row.
-
-        ``survivor_part`` and ``survivor_row`` as numbered in this corpus (null where the document was kept or already
-        out), ``jaccard`` and ``exact``.
+        Documents of earlier runs are out where another stage of that run removed them, before this one or after.
         """
+
+    failed: Sequence[npt.NDArray[np.int64]]
+    """For each part of this run: rows that later stages are known to remove, ascending. Nothing is removed for them."""
+
+    passed: Sequence[npt.NDArray[np.int64]]
+    """For each part of this run: rows that are known to come through all later stages, ascending."""
+
+    trying: bool
+    """Whether several documents may be let through in place of one that has failed, so that more is known next time."""
+
+    def judged(self, part: int, columns: Sequence[str]) -> pa.Table:
+        """Columns of the stage's judgments of a part, row for row: of earlier runs, and of this one once resolved."""
 
     def texts(self, part: int, rows: npt.NDArray[np.int64]) -> Iterator[pa.Array]:
         """Texts (``large_string``) of the given rows of a part, in that order; ``rows`` ascend.
@@ -266,6 +275,46 @@ class Audited(CorpusStage, Protocol):
 
     def resolve_audited(self, corpus: Corpus) -> tuple[Callable[[int], pa.RecordBatch], Mapping[str, float]]:
         """What `resolve` returns, and figures for the manifest and the report, by name."""
+
+
+KEPT, PASSED_OVER, TRIED = "kept", "passed_over", "tried"
+"""Values of the column ``standing`` of a deduplicating stage."""
+
+SURVIVOR_COLUMNS: Mapping[str, pa.DataType] = {
+    "survivor": pa.string(),
+    "survivor_at": pa.struct([("part", pa.int32()), ("row", pa.int64())]),
+    "survivor_run": pa.string(),
+    "jaccard": pa.float64(),
+    "exact": pa.bool_(),
+    "copies": pa.int64(),
+    "standing": pa.string(),
+}
+"""What every deduplicating stage says, whatever else it does.
+
+Of documents that it removes: id and place of the one that is kept instead, the earlier run that holds it (null: this
+one), their similarity, and whether the texts are the same. Of others: how many documents they stand for, themselves
+included. ``standing`` of others that have partners (documents that are like them): `KEPT`; `PASSED_OVER` where a later
+stage removes the document, so that nothing is removed for it; `TRIED`, only while the run goes on, where the stage lets
+it through to find out whether it could stand in for one that failed.
+"""
+
+
+@runtime_checkable
+class Deduplicating(CorpusStage, Protocol):
+    """A corpus stage that removes documents because it keeps others, their survivors. ``adds`` has `SURVIVOR_COLUMNS`.
+
+    A survivor must be kept by later stages too. So it is asked again when they have judged: `Corpus.failed` then tells
+    whom they remove, and nothing may be removed for one of them. It is asked until all that it keeps and that has
+    partners passes, or has failed.
+    """
+
+    def choose(self, corpus: Corpus, *, everywhere: bool) -> Callable[[int], pa.RecordBatch]:
+        """What `resolve` returns, from its own judgments (`Corpus.judged`) instead of texts.
+
+        Args:
+            corpus: resolved before.
+            everywhere: its files may have been written by different choices, as a run that was killed leaves them.
+        """
 
 
 class Incomparable(NamedTuple):

@@ -58,21 +58,24 @@ class Books(NamedTuple):
         return {**read, "kept": self.kept, "removed": removed}
 
 
-def balance(directory: RunDirectory, stages: Sequence[str], parts: int) -> Books:
+def balance(directory: RunDirectory, stages: Sequence[str], parts: int, deduplicating: Sequence[str] = ()) -> Books:
     """Add up all parts.
 
     Args:
         directory: a run whose row files are complete.
         stages: names of the stages with verdicts, in pipeline order.
         parts: how many parts there are.
+        deduplicating: those of the stages that remove documents because others are kept.
 
     Raises:
-        BooksDoNotBalance: a row is missing, judged twice, judged after it was out, or out without a reason.
+        BooksDoNotBalance: a row is missing, judged twice, judged after it was out, out without a reason, or out for
+            a document that is not kept.
     """
     came, kept = Counter[str](), Counter[str]()
     bytes_came, bytes_kept = Counter[str](), Counter[str]()
     reasons = {stage: Counter[str]() for stage in stages}
     documents = quarantined = in_the_end = raw_bytes = lost_bytes = 0
+    stays: list[np.ndarray] = []
     for part in range(parts):
         sizes = _column(directory, DOCUMENTS, part, "raw_bytes").to_numpy(zero_copy_only=False)
         mask = np.ones(len(sizes), np.bool_)
@@ -88,8 +91,12 @@ def balance(directory: RunDirectory, stages: Sequence[str], parts: int) -> Books
             bytes_kept[stage] += int(sizes[mask].sum())
         documents, raw_bytes = documents + len(sizes), raw_bytes + int(sizes.sum())
         in_the_end += int(mask.sum())
+        stays.append(np.packbits(mask))
         lost = lost_in(directory, part)
         quarantined, lost_bytes = quarantined + lost.documents, lost_bytes + lost.bytes
+    for stage in deduplicating:
+        for part in range(parts):
+            _check_survivors(directory, stage, part, stays)
     each = tuple(StageBooks(s, came[s], kept[s], dict(reasons[s]), bytes_came[s], bytes_kept[s]) for s in stages)
     if documents != in_the_end + sum(stage.removed for stage in each):
         raise BooksDoNotBalance(f"{documents:,} documents came in, but {in_the_end:,} kept and removed ones are found")
@@ -131,6 +138,24 @@ def _check_rows(directory: RunDirectory, stage: str, part: int, verdicts: pa.Arr
     if len(wrong):
         state = "judged though it was out already" if judged[wrong[0]] else "not judged though it was still in"
         raise BooksDoNotBalance(f"document {wrong[0]} of `{directory.part(stage, part)}` was {state}")
+
+
+def _check_survivors(directory: RunDirectory, stage: str, part: int, stays: Sequence[np.ndarray]) -> None:
+    """Whoever was removed for a document of this run was removed for one that is kept; ``stays`` has a bit for each."""
+    table = read_columns(directory.part(stage, part), ["survivor_at", "survivor_run"])
+    own = pc.and_(table.column("survivor_at").is_valid(), table.column("survivor_run").is_null())
+    removed = np.flatnonzero(own.to_numpy())
+    where = table.column("survivor_at").combine_chunks().take(pa.array(removed))
+    parts, rows = (where.field(name).to_numpy(zero_copy_only=False) for name in ("part", "row"))
+    for one in np.unique(parts):
+        here = rows[parts == one]
+        gone = np.flatnonzero(~np.unpackbits(stays[one])[here].astype(np.bool_))
+        if len(gone):
+            row = removed[parts == one][gone[0]]
+            raise BooksDoNotBalance(
+                f"document {row} of `{directory.part(stage, part)}` was removed for document {here[gone[0]]} of "
+                f"`{directory.part(stage, int(one))}`, which is not kept"
+            )
 
 
 def _column(directory: RunDirectory, folder: str, part: int, name: str) -> pa.Array:

@@ -48,13 +48,17 @@ class EarlierRun:
         names = [entry["name"] for entry in self.manifest["stages"]]
         return tuple(name for name in names[: names.index(stage)] if self.parts and "edits" in self._columns(name))
 
+    def others_than(self, stage: str) -> tuple[str, ...]:
+        """All other stages: what they removed is not there."""
+        return tuple(entry["name"] for entry in self.manifest["stages"] if entry["name"] != stage)
+
     def require_index(self, stage: str) -> None:
         """See that all that the stage observed is still there and what was written: index, verdicts and texts.
 
         Raises:
             PlanError: a file is missing or damaged.
         """
-        folders = (DOCUMENTS, stage, *self.editors_before(stage))
+        folders = (DOCUMENTS, *(entry["name"] for entry in self.manifest["stages"]))
         files = [self.directory.part(folder, part) for part in range(self.parts) for folder in folders]
         files += [self.directory.cached(stage, part) for part in range(self.parts)]
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
@@ -74,9 +78,15 @@ class EarlierRun:
         return PlanError(f"`{self.path}` cannot be compared with: `{file}` {why}", hint=hint)
 
     def digest(self, stage: str) -> str:
-        """What the index and the verdicts of a stage were made from."""
-        files = [(self.directory.cached(stage, part), self.directory.part(stage, part)) for part in range(self.parts)]
-        return digest(self.run_id, [[(keys := keys_of(file)) and keys.verdict for file in pair] for pair in files])
+        """What the index of a stage and the verdicts of all were made from."""
+        files = [
+            (
+                self.directory.cached(stage, part),
+                *(self.directory.part(name, part) for name in (stage, *self.others_than(stage))),
+            )
+            for part in range(self.parts)
+        ]
+        return digest(self.run_id, [[(keys := keys_of(file)) and keys.verdict for file in each] for each in files])
 
 
 def _broken(file: Path) -> str:

@@ -24,6 +24,15 @@ class Verdict(NamedTuple):
     measures: dict[str, Any]
 
 
+class Partner(NamedTuple):
+    """A document that another one is like."""
+
+    id: str
+    jaccard: float
+    removed_by: str
+    """The stage that removed it; empty where it is kept."""
+
+
 class Life(NamedTuple):
     """One document: its row in the documents file, what the stages said, and its twin if it is a duplicate."""
 
@@ -31,6 +40,8 @@ class Life(NamedTuple):
     document: dict[str, Any]
     verdicts: list[Verdict]
     survivor: dict[str, Any] | None
+    partners: list[Partner]
+    """Documents of this run that a deduplicating stage found it to be like, where it was not removed for one."""
 
     @property
     def text(self) -> str:
@@ -102,7 +113,26 @@ def life_at(directory: RunDirectory, manifest: Mapping[str, Any], place: Place) 
         row = _row(directory, stage["name"], place)
         verdicts.append(Verdict(stage["name"], row.pop("reasons"), row))
     survivors = [_survivor(directory, manifest, verdict) for verdict in verdicts]
-    return Life(place, _row(directory, DOCUMENTS, place), verdicts, next(filter(None, survivors), None))
+    partners = [one for verdict in verdicts if verdict.measures.get("standing") for one in
+                _partners(directory, manifest, verdict.measures.get("partners") or [])]  # fmt: skip
+    return Life(place, _row(directory, DOCUMENTS, place), verdicts, next(filter(None, survivors), None), partners)
+
+
+def _partners(
+    directory: RunDirectory, manifest: Mapping[str, Any], listed: Sequence[Mapping[str, Any]]
+) -> Iterator[Partner]:
+    for partner in listed:
+        if partner["run"] is None:
+            part, row = partner["part"], partner["row"]
+            ids = read_columns(directory.checked(DOCUMENTS, part, ["id"]), ["id"]).column("id")
+            removed = (
+                stage["name"]
+                for stage in manifest["stages"]
+                if read_columns(directory.checked(stage["name"], part, ["reasons"]), ["reasons"])
+                .column("reasons")[row]
+                .as_py()
+            )
+            yield Partner(ids[row].as_py(), partner["jaccard"], next(removed, ""))
 
 
 def _survivor(directory: RunDirectory, manifest: Mapping[str, Any], verdict: Verdict) -> dict[str, Any] | None:

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from curate.errors import ExitCode, InputError
 from curate.masking import Masks
-from curate.store.life import Life, Verdict, edited_text, lives_of, quarantined, similar_ids
+from curate.stages.contract import PASSED_OVER
+from curate.store.life import Life, Partner, Verdict, edited_text, lives_of, quarantined, similar_ids
 from curate.store.manifest import read_manifest
 from curate.text.difference import difference
 from curate.ui.console import Color, console
@@ -20,7 +21,8 @@ from curate.ui.notes import printable
 
 SHOWN_CHARACTERS = 600
 SHOWN_EDITS = 20
-_SHOWN_APART = ("edits", "span", "survivor_at", "survivor_run")
+SHOWN_PARTNERS = 3
+_SHOWN_APART = ("edits", "span", "survivor_at", "survivor_run", "standing", "partners", "more_partners")
 
 
 def show_life(run: str, document: str, *, json: bool, color: Color = "auto") -> int:
@@ -59,7 +61,10 @@ def show_life(run: str, document: str, *, json: bool, color: Color = "auto") -> 
 def _as_data(life: Life, masks: Masks) -> dict[str, Any]:
     """Text and edits apart; the difference is that of the texts that were compared."""
     life = masked_life(life, masks) if masks.names else life
-    data = life._asdict() | {"verdicts": [verdict._asdict() for verdict in life.verdicts]}
+    data = life._asdict() | {
+        "verdicts": [verdict._asdict() for verdict in life.verdicts],
+        "partners": [partner._asdict() for partner in life.partners],
+    }
     if life.survivor:
         text = life.document["text"] if masks.names else life.text
         data["difference"] = [piece._asdict() for piece in difference(life.survivor["text"], text)]
@@ -108,6 +113,7 @@ def _show(out: Console, life: Life, sentences: dict[tuple[str, str], str], masks
         show_twin(out, life)
     else:
         _show_copies(out, life)
+        _show_stand_in(out, life)
         show_text(out, life)
     out.print()
 
@@ -118,6 +124,28 @@ def _show_copies(out: Console, life: Life) -> None:
     if copies:
         said = f"  near_dup kept it instead of {copies:,} {'other' if copies == 1 else 'others'}"
         out.print(Text(said, "cyan"), soft_wrap=True)
+
+
+def _show_stand_in(out: Console, life: Life) -> None:
+    """Print who stands in the place of whom, where a later stage removed what a deduplicating one had preferred."""
+    chose = next((verdict for verdict in life.verdicts if verdict.measures.get("standing")), None)
+    if chose is None:
+        return
+    if chose.measures["standing"] == PASSED_OVER and life.removed_by:
+        kept = [partner for partner in life.partners if not partner.removed_by]
+        instead = f"{_names(kept)} stands in its place" if kept else "none of those like it is known to be kept"
+        said = f"  {chose.stage} chose it first, but {life.removed_by.stage} removes it; {instead}"
+        out.print(Text(said, "cyan"), soft_wrap=True)
+    failed = [partner for partner in life.partners if partner.removed_by not in ("", chose.stage)]
+    if failed and not life.removed_by:
+        stages = ", ".join(dict.fromkeys(partner.removed_by for partner in failed))
+        said = f"  it stands in the place of {_names(failed)}, which {chose.stage} chose first and {stages} removed"
+        out.print(Text(said, "cyan"), soft_wrap=True)
+
+
+def _names(partners: list[Partner]) -> str:
+    shown = ", ".join(printable(partner.id) for partner in partners[:SHOWN_PARTNERS])
+    return shown + (f" and {len(partners) - SHOWN_PARTNERS:,} more" if len(partners) > SHOWN_PARTNERS else "")
 
 
 def _show_verdict(out: Console, verdict: Verdict, sentences: dict[tuple[str, str], str]) -> None:

@@ -46,12 +46,15 @@ class Progress:
         """Take one event in."""
         with self.lock:
             if isinstance(event, PassStarted):
-                self.current, self.pass_started, self.bytes, self.working = event, time.monotonic(), 0, ""
+                self.current, self.pass_started, self.working = event, time.monotonic(), ""
+                self.bytes = self.tokens = 0  # only the last pass makes tokens; it may come again
                 self.stages |= {name: Tally() for name in event.stages}
             elif isinstance(event, Advanced):
                 self._advance(event)
             elif isinstance(event, PassFinished) and self.current:
-                self.finished.append((self.current, time.monotonic() - self.pass_started))
+                before = sum(seconds for done, seconds in self.finished if done == self.current)
+                self.finished = [one for one in self.finished if one[0] != self.current]
+                self.finished.append((self.current, before + time.monotonic() - self.pass_started))
                 self.current = None
             elif isinstance(event, Working):
                 self.working = event.what

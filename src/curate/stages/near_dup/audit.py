@@ -63,6 +63,10 @@ class Sample(NamedTuple):
         return inside
 
 
+NOBODY = Sample(0.0)
+"""No sample: nothing is compared for the sake of an audit."""
+
+
 def cohort_keys(partial: pa.Table) -> Keys:
     """Cohort of every document, spread over 64 bits."""
     keys: Keys = mixed(column(partial, COHORT).astype(np.int64))

@@ -6,9 +6,10 @@ settled by itself.
 """
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from curate.stages.contract import Corpus, Rows, addressed
@@ -28,9 +29,12 @@ IN_ONE_PLACE = 1 << 24
 """Documents up to which one task connects them all: it holds 4 bytes for each."""
 
 _KEYS = pa.schema([("key", pa.uint64()), ("document", pa.int64())])
-_EDGES = pa.schema([("document", pa.int64()), ("root", pa.int64())])
+EDGES = pa.schema([("document", pa.int64()), ("root", pa.int64())])
+"""Two documents that are in one component."""
 _ROW_BYTES = 16
 
+Keys = npt.NDArray[np.uint64]
+RowsOfParts = Sequence[npt.NDArray[np.int64]]
 Star = Callable[[Nodes, Nodes], tuple[Nodes, Nodes]]
 
 
@@ -47,6 +51,29 @@ def find_candidates(corpus: Corpus, numbering: Numbering, copies: Rows, bands: i
     ranges = ranges_for(_ROW_BYTES * bands * numbering.documents)
     send = functools.partial(_send_keys, corpus, numbering, copies, bands, sample, ranges)
     edges = corpus.exchange(send, numbering.parts, functools.partial(_receive_keys, numbering), ranges, _KEYS)
+    return connected(corpus, numbering, edges)
+
+
+def find_company(corpus: Corpus, numbering: Numbering, copies: Rows, bands: int, of: RowsOfParts) -> Rows:
+    """`COMPONENTS` of every part: some documents, and those that share a bucket with one of them.
+
+    Args:
+        corpus: what was observed.
+        numbering: numbers of the documents.
+        copies: from `curate.stages.near_dup.exact.find_copies`.
+        bands: number of band columns.
+        of: rows of each part.
+    """
+    ranges = ranges_for(_ROW_BYTES * bands * numbering.documents)
+    keys = list(corpus.map(functools.partial(_keys_of, corpus, of, bands), range(numbering.parts)))
+    known = np.unique(np.concatenate(keys))
+    send = functools.partial(_send_some_keys, corpus, numbering, copies, bands, of, known, ranges)
+    edges = corpus.exchange(send, numbering.parts, functools.partial(_receive_keys, numbering), ranges, _KEYS)
+    return connected(corpus, numbering, edges)
+
+
+def connected(corpus: Corpus, numbering: Numbering, edges: Rows) -> Rows:
+    """`COMPONENTS` of every part, by `EDGES` wherever they are."""
     if numbering.documents <= IN_ONE_PLACE:
         label = functools.partial(_send_united, edges, numbering)
         return corpus.exchange(label, 1, in_order, numbering.parts, COMPONENTS)
@@ -68,9 +95,36 @@ def _send_keys(
         yield addressed(range_of_key(keys, ranges), key=keys, document=documents)
 
 
+def _keys_of(corpus: Corpus, rows: RowsOfParts, bands: int, part: int) -> Keys:
+    """Keys of some rows of a part."""
+    if not len(rows[part]):
+        return np.empty(0, np.uint64)
+    table = corpus.partial(part, [band_column(band) for band in range(bands)])
+    return np.concatenate([column(table, name)[rows[part]] for name in table.column_names])
+
+
+def _send_some_keys(
+    corpus: Corpus,
+    numbering: Numbering,
+    copies: Rows,
+    bands: int,
+    of: RowsOfParts,
+    keys: Keys,
+    ranges: int,
+    part: int,
+) -> Iterator[pa.RecordBatch]:
+    """To the range of each of ``keys``: who is in that bucket."""
+    rows = np.union1d(comparable(corpus, numbering, copies, part), of[part])
+    for band in range(bands):
+        own = column(corpus.partial(part, [band_column(band)]), band_column(band))[rows]
+        shared = np.isin(own, keys)
+        documents = numbering.firsts[part] + rows[shared]
+        yield addressed(range_of_key(own[shared], ranges), key=own[shared], document=documents)
+
+
 def _receive_keys(numbering: Numbering, receiver: int, rows: pa.Table) -> pa.Table:  # noqa: ARG001
     met = meetings(column(rows, "key"), column(rows, "document"), numbering.first_new)
-    return pa.table([met.documents, met.owners], schema=_EDGES)
+    return pa.table([met.documents, met.owners], schema=EDGES)
 
 
 def _send_united(edges: Rows, numbering: Numbering, sender: int) -> Iterator[pa.RecordBatch]:  # noqa: ARG001
@@ -100,7 +154,7 @@ def _stars(corpus: Corpus, numbering: Numbering, edges: Rows) -> Rows:
     while now != before:
         for star, both_ways in ((large_star, True), (small_star, False)):
             send = functools.partial(_send_edges, edges, numbering, ranges, both_ways)
-            edges = corpus.exchange(send, len(edges), functools.partial(_receive_edges, star), ranges, _EDGES)
+            edges = corpus.exchange(send, len(edges), functools.partial(_receive_edges, star), ranges, EDGES)
         before, now = now, sum(corpus.map(functools.partial(_digest, edges), range(len(edges))))
     return edges
 
@@ -116,7 +170,7 @@ def _send_edges(
 
 
 def _receive_edges(star: Star, receiver: int, rows: pa.Table) -> pa.Table:  # noqa: ARG001
-    return pa.table(list(star(column(rows, "document"), column(rows, "root"))), schema=_EDGES)
+    return pa.table(list(star(column(rows, "document"), column(rows, "root"))), schema=EDGES)
 
 
 def _send_labels(edges: Rows, numbering: Numbering, sender: int) -> Iterator[pa.RecordBatch]:

@@ -16,10 +16,11 @@ from curate.stages.near_dup.homing import sent_home
 from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.preference import preferred_order
 from curate.stages.sending import column, range_of_key, ranges_for
+from curate.text.greedy import LISTED
 from curate.text.recurring import recurring
 
-COPIES = pa.schema([("document", pa.int64()), ("leader", pa.int64())])
-"""A document and the one with the same text that leads their group."""
+COPIES = pa.schema([("document", pa.int64()), ("leader", pa.int64()), ("listed", pa.bool_())])
+"""A document, the one with the same text that leads their group, and whether it is among its first copies."""
 
 _HASHES = pa.schema(
     [
@@ -53,7 +54,7 @@ def comparable(corpus: Corpus, numbering: Numbering, copies: Rows, part: int) ->
     may: npt.NDArray[np.bool_] = column(corpus.partial(part, ["shingles"]), "shingles") > 0
     may[numbering.rows_in(part, column(copies[part], "document"))] = False
     if part < len(corpus.earlier):
-        may &= corpus.verdicts(part).column("survivor_part").is_null().to_numpy()
+        may &= corpus.judged(part, ["survivor_at"]).column("survivor_at").is_null().to_numpy()
     return np.flatnonzero(may)
 
 
@@ -77,8 +78,10 @@ def _receive_hashes(numbering: Numbering, by_id: bool, receiver: int, rows: pa.T
     high, low, documents = (column(rows, name)[order] for name in ("high", "low", "document"))
     begins = np.ones(len(order), np.bool_)
     begins[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
-    leaders = documents[begins][np.cumsum(begins) - 1] if len(documents) else documents
-    return pa.table([documents[~begins], leaders[~begins]], schema=COPIES)
+    firsts = np.flatnonzero(begins)
+    leads = firsts[np.cumsum(begins) - 1] if len(documents) else firsts
+    listed = np.arange(len(documents)) - leads <= LISTED
+    return pa.table([documents[~begins], documents[leads][~begins], listed[~begins]], schema=COPIES)
 
 
 def _halves(hashes: pa.FixedSizeBinaryArray) -> npt.NDArray[np.uint64]:

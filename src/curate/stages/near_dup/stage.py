@@ -13,10 +13,12 @@ import pyarrow.compute as pc
 from curate.stages.contract import Corpus, Incomparable, Reason, Settings, reasons_where
 from curate.stages.near_dup.audit import audit, draw
 from curate.stages.near_dup.candidates import find_candidates
+from curate.stages.near_dup.choice import Judge, Where, choose_again, chosen_anew, judged_before
 from curate.stages.near_dup.exact import find_copies
 from curate.stages.near_dup.judgments import JUDGMENTS, find_fates, judgments
 from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.partial import observation, partial_schema
+from curate.stages.near_dup.partners import Compared, Stored, copies_known
 from curate.stages.near_dup.preference import columns_read
 from curate.stages.near_dup.settings import NearDupSettings
 from curate.stages.near_dup.survivors import find_survivors
@@ -29,7 +31,7 @@ class NearDup:
     """Leave out documents of which another copy, or nearly the same text, is kept."""
 
     name: ClassVar[str] = "near_dup"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     about: ClassVar[str] = "Keep one copy of each document; every removal names a kept one that is nearly the same."
     settings_type: ClassVar[type[Settings]] = NearDupSettings
     adds: ClassVar[Mapping[str, pa.DataType]] = JUDGMENTS
@@ -92,22 +94,37 @@ class NearDup:
         sketches = sketch(texts, self.settings.shingle_words, self._permutations)
         return observation(self.partial_schema, batch, self.settings, sketches)
 
-    def resolve(self, corpus: Corpus) -> Callable[[int], pa.RecordBatch]:
+    def resolve(self, corpus: Corpus) -> Judge:
         """Find a kept survivor for every copy; what is returned judges one part."""
         judge, _ = self.resolve_audited(corpus)
         return judge
 
-    def resolve_audited(self, corpus: Corpus) -> tuple[Callable[[int], pa.RecordBatch], Mapping[str, float]]:
-        """And what a random sample says of near-duplicates that were missed: `curate.stages.near_dup.audit.Audit`."""
+    def resolve_audited(self, corpus: Corpus) -> tuple[Judge, Mapping[str, float]]:
+        """And what a random sample says of near-duplicates that were missed: `curate.stages.near_dup.audit.Audit`.
+
+        The sample is of what comparing found, whichever documents later stages remove.
+        """
         numbering = Numbering(corpus.rows, len(corpus.earlier))
         copies = find_copies(corpus, numbering, by_id=self.settings.by_id)
         sample = draw(corpus, numbering, copies)
         components = find_candidates(corpus, numbering, copies, self.banding.bands, sample)
-        removals = find_survivors(corpus, numbering, components, sample, self.settings)
-        fates = find_fates(corpus, numbering, copies, removals)
-        missed = column(removals[numbering.parts], "jaccard")
+        alike = find_survivors(corpus, numbering, components, sample, self.settings)
+        fates = find_fates(corpus, numbering, copies, alike)
+        missed = column(alike[numbering.parts], "jaccard")
         found = audit(corpus, numbering, sample, fates.removed, missed, self.settings.similarity)
-        return functools.partial(judgments, corpus, numbering, fates), found._asdict()
+        partners = Compared(alike, copies_known(corpus, numbering, copies))
+        judge: Judge = functools.partial(judgments, corpus, numbering, fates, partners)
+        if any(map(len, corpus.failed)):
+            choice = choose_again(corpus, numbering, partners, self.settings, "failed")
+            judge = functools.partial(chosen_anew, judge, corpus, numbering, choice)
+        return judge, found._asdict()
+
+    def choose(self, corpus: Corpus, *, everywhere: bool) -> Judge:
+        """Choose survivors again from partners that were verified before."""
+        numbering = Numbering(corpus.rows, len(corpus.earlier))
+        where: Where = "everywhere" if everywhere else "changed"
+        choice = choose_again(corpus, numbering, Stored(corpus, numbering), self.settings, where)
+        return functools.partial(chosen_anew, functools.partial(judged_before, corpus), corpus, numbering, choice)
 
     def incomparable(self, then: Mapping[str, Any]) -> Incomparable | None:
         """Keys of an earlier run mean the same only under the same shingles, bands, rows, seed and scope.

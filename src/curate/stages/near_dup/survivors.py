@@ -1,10 +1,13 @@
-"""Which documents stay: greedy selection in the order of preference, every removal proven by exact Jaccard.
+"""Which documents are alike, and which stay: greedy selection in the order of preference by exact Jaccard.
 
 A document is removed if, and only if, one kept before it is a candidate and reaches the similarity. Components are put
 together into *chains*, each settled by itself. The documents of a chain are brought into the order of preference first,
 then their shingle sets, computed anew from the texts, come in batches of that order. So whoever settles a chain holds
 one batch and the sets of kept documents, even where one component spans the corpus. A long document comes in pieces,
 each with a range of its hashes, which may lie in several batches.
+
+Every pair that reaches the similarity is told, the first few removed for each kept document included: by these,
+survivors are chosen again without texts (`curate.stages.near_dup.choice`) when a later stage removes one.
 
 Kept documents of the audit's sample are compared once more, with those of their cohort. Who is found then was missed.
 """
@@ -19,7 +22,7 @@ import pyarrow as pa
 
 from curate.stages.contract import Corpus, Rows, addressed
 from curate.stages.near_dup.audit import COHORT, Sample, cohort_keys
-from curate.stages.near_dup.homing import in_order, sent_home
+from curate.stages.near_dup.homing import sent_home
 from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.partial import band_column
 from curate.stages.near_dup.preference import preferred_order
@@ -30,8 +33,19 @@ from curate.text.greedy import LONG, Places, Selection, Sets
 from curate.text.hashes import mixed
 from curate.text.shingles import Hashes, shingle_sets, sorted_pieces
 
-REMOVALS = pa.schema([("document", pa.int64()), ("survivor", pa.int64()), ("jaccard", pa.float64())])
-"""A removed document, the kept one that stands for it, and their exact similarity."""
+ALIKE = pa.schema(
+    [
+        ("document", pa.int64()),
+        ("partner", pa.int64()),
+        ("jaccard", pa.float64()),
+        ("removed", pa.bool_()),
+        ("more", pa.bool_()),
+    ]
+)
+"""A document, one that it is like, their exact similarity, whether it is removed for that one, and whether it may be
+like others that are not told."""
+FOLLOWERS = 2
+"""Documents removed for one that others are compared with too."""
 
 BATCH_HASHES = RANGE_BYTES // 8
 """Buckets and shingles of one batch: twice what a chain has on the average, so that most chains have one batch."""
@@ -46,6 +60,7 @@ _MEMBERS = pa.schema(
         ("reached", pa.int64()),
         ("document", pa.int64()),
         ("following", pa.int64()),
+        ("unfit", pa.bool_()),
         ("cohort", pa.uint64()),
         ("buckets", pa.list_(pa.uint64())),
         ("shingles", pa.large_list(pa.uint64())),
@@ -54,9 +69,14 @@ _MEMBERS = pa.schema(
 
 
 def find_survivors(
-    corpus: Corpus, numbering: Numbering, components: Rows, sample: Sample, settings: NearDupSettings
+    corpus: Corpus,
+    numbering: Numbering,
+    components: Rows,
+    sample: Sample,
+    settings: NearDupSettings,
+    fit: Sequence[npt.NDArray[np.int64]] | None = None,
 ) -> Rows:
-    """`REMOVALS` of every part, and behind them those that were missed: rows of the same kind.
+    """`ALIKE` of every part, by document, and behind them pairs that were missed: rows of the same kind.
 
     Args:
         corpus: what was observed.
@@ -64,6 +84,7 @@ def find_survivors(
         components: from `curate.stages.near_dup.candidates.find_candidates`.
         sample: of `curate.stages.near_dup.audit.draw`.
         settings: what counts as a near-duplicate, and what is preferred.
+        fit: rows of each part of documents that others are compared with; None are all.
     """
     bands = settings.banding.bands
     count = functools.partial(_hashes, corpus, numbering, components, bands)
@@ -74,10 +95,10 @@ def find_survivors(
     sizes = list(corpus.map(functools.partial(_size, ranked), range(chains)))
     firsts = np.cumsum([0, *(-(-size.hashes // BATCH_HASHES) for size in sizes)])
     places = sent_home(corpus, ranked, numbering, _PLACES)
-    send = functools.partial(_send_members, corpus, numbering, places, firsts, bands, settings.shingle_words)
+    send = functools.partial(_send_members, corpus, numbering, places, firsts, fit, settings)
     batches = corpus.exchange(send, numbering.parts, _receive_members, int(firsts[-1]), _MEMBERS)
     settle = functools.partial(_settle, corpus, numbering, batches, firsts, sizes, sample, settings)
-    return corpus.exchange(settle, chains, in_order, numbering.parts + 1, REMOVALS)
+    return corpus.exchange(settle, chains, _by_document, numbering.parts + 1, ALIKE)
 
 
 def _hashes(corpus: Corpus, numbering: Numbering, components: Rows, bands: int, part: int) -> int:
@@ -129,17 +150,19 @@ def _send_members(
     numbering: Numbering,
     places: Rows,
     firsts: npt.NDArray[np.int64],
-    bands: int,
-    size: int,
+    fit: Sequence[npt.NDArray[np.int64]] | None,
+    settings: NearDupSettings,
     part: int,
 ) -> Iterator[pa.RecordBatch]:
     """To the batch of each document: its buckets, and its shingle set."""
+    bands, size = settings.banding.bands, settings.shingle_words
     documents, reached = (column(places[part], name) for name in ("document", "reached"))
     rows = numbering.rows_in(part, documents)
     if not len(rows):
         return
     chains, counts = column(places[part], "chain"), column(corpus.partial(part, ["shingles"]), "shingles")[rows]
     cohorts = cohort_keys(corpus.partial(part, [COHORT]))[rows]
+    unfit = np.zeros(len(rows), np.bool_) if fit is None else ~np.isin(rows, fit[part])
     keys = [column(corpus.partial(part, [name]), name)[rows] for name in map(band_column, range(bands))]
 
     def batch_of(some: Places, reached: Places) -> Places:
@@ -152,6 +175,7 @@ def _send_members(
             reached=reached,
             document=documents[some],
             following=np.full(len(some), following),
+            unfit=unfit[some],
             cohort=cohorts[some],
             buckets=_lists([own[some] for own in keys]),
             shingles=pa.LargeListArray.from_arrays(pa.array(ends), pa.array(sets)),
@@ -198,11 +222,11 @@ def _settle(
     settings: NearDupSettings,
     chain: int,
 ) -> Iterator[pa.RecordBatch]:
-    """To the part of each removed document: what stands for it. Behind the parts: what does for each missed one."""
+    """To the part of each document: what it is like. Behind the parts: what each missed one is like."""
     documents, hashes = sizes[chain]
     selection, audited = (
-        Selection(settings.similarity, _room(corpus, hashes), documents, buckets)
-        for buckets in (settings.banding.bands, 1)
+        Selection(settings.similarity, _room(corpus, hashes), documents, buckets, followers)
+        for buckets, followers in ((settings.banding.bands, FOLLOWERS), (1, 0))
     )
     decide = functools.partial(_decide, numbering, selection, audited, sample)
     for batch in range(firsts[chain], firsts[chain + 1]):
@@ -216,7 +240,7 @@ def _settle(
             piece = sets.starts[some[0]]
             selection.hold(sets.hashes[piece : piece + sets.sizes[some[0]]])
             if following[some[0]] == 0:
-                held = selection.held(sets.labels[some], sets.buckets[some], sets.fixed[some])
+                held = selection.held(sets.labels[some], sets.buckets[some], sets.fixed[some], sets.unfit[some])
                 yield from decide(held, cohorts[some])
 
 
@@ -228,14 +252,24 @@ def _decide(
     sets: Sets,
     cohorts: npt.NDArray[np.uint64],
 ) -> Iterator[pa.RecordBatch]:
-    survivors, jaccard = selection.take(sets)
-    removed = np.flatnonzero(survivors >= 0)
-    yield _found(numbering.part_of(sets.labels[removed]), sets.labels[removed], survivors[removed], jaccard[removed])
-    kept = np.flatnonzero((survivors < 0) & sample.holds(cohorts))
-    survivors, jaccard = audited.take(_some(sets, kept)._replace(buckets=cohorts[kept, None]))
-    missed = np.flatnonzero(survivors >= 0)
-    behind = np.full(len(missed), numbering.parts)
-    yield _found(behind, sets.labels[kept[missed]], survivors[missed], jaccard[missed])
+    selected = selection.take(sets)
+    pairs, labels = selected.pairs, sets.labels[selected.pairs.newcomers]
+    removed, more = pairs.others == selected.survivors[pairs.newcomers], selected.more[pairs.newcomers]
+    yield _alike(numbering.part_of(labels), labels, pairs.others, pairs.similarities, removed, more)
+    listed = pairs.listed & (pairs.others >= numbering.first_new)
+    labels, others, no = labels[listed], pairs.others[listed], np.zeros(int(listed.sum()), np.bool_)
+    yield _alike(numbering.part_of(others), others, labels, pairs.similarities[listed], no, no)
+    kept = np.flatnonzero((selected.survivors < 0) & sample.holds(cohorts))
+    found = audited.take(_some(sets, kept)._replace(buckets=cohorts[kept, None]))
+    missed = np.flatnonzero(found.survivors >= 0)
+    behind, no = np.full(len(missed), numbering.parts), np.zeros(len(missed), np.bool_)
+    yield _alike(behind, sets.labels[kept[missed]], found.survivors[missed], found.similarities[missed], no, no)
+
+
+def _by_document(receiver: int, rows: pa.Table) -> pa.Table:  # noqa: ARG001
+    """Most similar partners first."""
+    order = np.lexsort((column(rows, "partner"), -column(rows, "jaccard"), column(rows, "document")))
+    return rows.combine_chunks().take(pa.array(order)).combine_chunks()
 
 
 def _room(corpus: Corpus, hashes: int) -> npt.NDArray[np.uint64]:
@@ -243,13 +277,15 @@ def _room(corpus: Corpus, hashes: int) -> npt.NDArray[np.uint64]:
     return np.empty(hashes, np.uint64) if hashes <= BATCH_HASHES else corpus.scratch(np.uint64, hashes)
 
 
-def _found(
+def _alike(
     to: npt.NDArray[np.int64],
     documents: npt.NDArray[np.int64],
-    survivors: npt.NDArray[np.int64],
+    partners: npt.NDArray[np.int64],
     jaccard: npt.NDArray[np.float64],
+    removed: npt.NDArray[np.bool_],
+    more: npt.NDArray[np.bool_],
 ) -> pa.RecordBatch:
-    return addressed(to, document=documents, survivor=survivors, jaccard=jaccard)
+    return addressed(to, document=documents, partner=partners, jaccard=jaccard, removed=removed, more=more)
 
 
 def _sets(rows: pa.Table, numbering: Numbering) -> tuple[Sets, npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
@@ -265,6 +301,7 @@ def _sets(rows: pa.Table, numbering: Numbering) -> tuple[Sets, npt.NDArray[np.ui
         starts=starts[:-1][order],
         sizes=np.diff(starts)[order],
         fixed=documents < numbering.first_new,
+        unfit=rows.column("unfit").to_numpy()[order],
     )
     return sets, column(rows, "cohort")[order], column(rows, "following")[order]
 
@@ -276,4 +313,5 @@ def _some(sets: Sets, which: npt.NDArray[np.int64]) -> Sets:
         starts=sets.starts[which],
         sizes=sets.sizes[which],
         fixed=sets.fixed[which],
+        unfit=sets.unfit[which],
     )

@@ -263,3 +263,31 @@ def test_transformer_learns_and_repeats_itself():
     assert found.shape == (2, 2)
     assert found[1].sum() < 0.8 * found[0].sum() < 0.8 * 1024 * 11.5
     assert (found == again).all()
+
+
+def test_tuning_finds_the_limit_that_matters_and_confirms_it_on_other_text(corpus, tmp_path, capsys):
+    out = tmp_path / "loose"
+    run(corpus / "docs", out, "pipeline.recipe=none", PARTS, "quality.max_words=5000")
+    flags = ["--budget", "1", "--seeds", "2", "--eval", f"good={corpus / 'good.jsonl'}"]
+    capsys.readouterr()
+    before = sorted(path.name for path in out.iterdir())
+    assert command(["tune", str(out), *flags, "--try", "quality.min_words=5,60,100", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [point["name"] for point in found["points"]] == [
+        "the run's settings",
+        "quality.min_words = 60",
+    ]  # 5: all stay
+    assert found["winner"]["settings"] == {"quality.min_words": 60}
+    assert found["confirmed"]["confirm"]["multiplier"]["low"] > 1.2
+    assert found["confirmed"]["confirm"]["saving"]["value"] > 0.1
+    assert "choose" not in found["confirmed"]
+    assert {point["name"] for point in found["frontier"]} == {point["name"] for point in found["points"]}
+    assert sorted(path.name for path in out.iterdir()) == before
+
+    for wrong, why in (
+        ("min_words", "has no setting"),
+        ("quality.signals=all", "is no threshold"),
+        ("mix.a=1", "cannot"),
+    ):
+        assert command(["tune", str(out), *flags, "--try", wrong]) == 2
+        assert why in capsys.readouterr().err

@@ -20,6 +20,7 @@ from curate.cli import (
     sample,
     shards,
     stages,
+    tune,
     why,
 )
 from curate.cli.options import version_option
@@ -61,6 +62,7 @@ app.command("report")(report.report)
 app.add_typer(shards.app, name="shards")
 app.add_typer(quality.app, name="quality")
 app.command("measure")(measure.measure)
+app.command("tune")(tune.tune)
 app.command("doctor")(doctor.doctor)
 
 

@@ -81,20 +81,18 @@ def measure(run: Path, proxy: Proxy, question: Question, listener: Listener | No
     manifest = read_manifest(run)
     directory = RunDirectory.finished(run, manifest)
     seed = int(manifest["config"].get("run", {}).get("seed", 42))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = max(1, min(cores, psutil.virtual_memory().available // (2 * THREAD_BYTES)))
-    with ThreadPoolExecutor(threads) as workers:
+    with workers_for() as workers:
         later = None
         if question.by:
             listener.say("documents that a stage removed are shown to the stages behind it, in the sample alone")
             later = Later(run_settings(run), [stage["name"] for stage in manifest["stages"]])
         pool = read_pool(directory, manifest, seed, later, workers.map)
-        _refuse_small(pool)
+        refuse_small(pool)
         judgments = Judgments(directory, [stage["name"] for stage in manifest["stages"]], workers.map)
-        independent = [*question.own, *_bundled(judgments, manifest, needed=not question.own)]
+        independent = independent_texts(judgments, manifest, question.own)
         sampled = pool
         pool, held = split(pool, seed)
-        evaluations = _enough(decontaminated([*independent, *held], pool))
+        evaluations = enough_text(decontaminated([*independent, *held], pool))
         arms = Arms(pool, evaluations, proxy, seed)
         at = time.monotonic()
         trained = arms.train(proxy, question.seeds, workers, lambda done, of: listener.advance("arms", done, of))
@@ -116,6 +114,12 @@ def measure(run: Path, proxy: Proxy, question: Question, listener: Listener | No
         cpu_seconds=time.process_time() - cpu,
         wall_seconds=time.monotonic() - started,
     )
+
+
+def workers_for() -> ThreadPoolExecutor:
+    """As many threads as cores and memory allow; proxies train without the interpreter's lock."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return ThreadPoolExecutor(max(1, min(cores, psutil.virtual_memory().available // (2 * THREAD_BYTES))))
 
 
 def half_rate(proxy: Proxy, arms: Arms, workers: ThreadPoolExecutor) -> float | None:
@@ -151,12 +155,18 @@ def main_language(judgments: Judgments, manifest: Mapping[str, Any]) -> str:
     return str(keep[0])
 
 
-def _bundled(judgments: Judgments, manifest: Mapping[str, Any], *, needed: bool) -> list[HeldOut]:
+def independent_texts(judgments: Judgments, manifest: Mapping[str, Any], own: Sequence[HeldOut]) -> list[HeldOut]:
+    """The user's texts, then the package's in the run's main language.
+
+    Raises:
+        InputError: there is neither.
+    """
     language = main_language(judgments, manifest)
-    return [bundled(language)] if needed or language in bundled_languages() else []
+    return [*own, bundled(language)] if not own or language in bundled_languages() else list(own)
 
 
-def _refuse_small(pool: Pool) -> None:
+def refuse_small(pool: Pool) -> None:
+    """Raises InputError where an arm has less than `LEAST_BYTES`."""
     for name, arm in (("raw", pool.raw), ("curated", pool.curated)):
         size = sum(len(text.encode()) for text, here in zip(pool.texts, arm, strict=True) if here)
         if size < LEAST_BYTES:
@@ -167,14 +177,22 @@ def _refuse_small(pool: Pool) -> None:
             )
 
 
-def _enough(evaluations: Sequence[HeldOut]) -> list[HeldOut]:
-    """Those with documents enough, the headline's first."""
-    left = [each for each in evaluations if len(each.texts) >= FEWEST]
+def enough_text(evaluations: Sequence[HeldOut], least: int = FEWEST) -> list[HeldOut]:
+    """Those with documents enough, the headline's first.
+
+    Args:
+        evaluations: without what is in the corpus, too.
+        least: documents that one must have.
+
+    Raises:
+        InputError: no independent one has.
+    """
+    left = [each for each in evaluations if len(each.texts) >= least]
     independent = [each for each in evaluations if each.kind == "independent"]
     if not any(each.kind == "independent" for each in left):
         short = independent[0]
         raise InputError(
-            f"`{short.name}` has {len(short.texts)} documents left to measure on, but {FEWEST} are needed"
+            f"`{short.name}` has {len(short.texts)} documents left to measure on, but {least} are needed"
             f" ({short.dropped} are in the corpus, too)",
             hint="name good text that is not in the corpus: --eval NAME=PATH",
         )

@@ -38,10 +38,10 @@ def show_measuring(
         if kind not in _KINDS:
             raise UserError(f"`--by {kind}` is neither a stage nor a rule", hint=nearest(kind, _KINDS))
     config = run_settings(folder)
-    own = tuple(_own(given, config) for given in evaluations)
+    own = tuple(own_text(given, config) for given in evaluations)
     err = console()
     question = Question(seeds, own, tuple(by), _command(run, proxy, seeds, evaluations, by))
-    with _bar(err) as told:
+    with bar(err) as told:
         found = measure(folder, model, question, told)
     write_evidence(folder, found)
     with ReportMaker(folder, config.report) as maker:
@@ -53,7 +53,8 @@ def show_measuring(
     return ExitCode.DONE
 
 
-def _own(given: str, config: Config) -> HeldOut:
+def own_text(given: str, config: Config) -> HeldOut:
+    """The text of an ``--eval NAME=PATH``; raises UserError where it is not that."""
     name, equals, path = given.partition("=")
     if not equals or not name or not path:
         raise UserError(f"`--eval {given}` has no name and path", hint="--eval NAME=PATH")
@@ -77,11 +78,11 @@ class _Told:
 
 
 @contextmanager
-def _bar(err: Console) -> Iterator[_Told]:
+def bar(err: Console) -> Iterator[_Told]:
     """Where somebody looks."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        yield _Told(err, bar)
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as shown:
+        yield _Told(err, shown)
 
 
 def _show(out: Console, found: Evidence) -> None:

@@ -35,6 +35,8 @@ class TokenizerEntry(msgspec.Struct, frozen=True, kw_only=True):
         vocabulary_size: largest id + 1.
         end_of_document: text of the end mark.
         end_of_document_id: its id.
+        begin_of_document: text of the mark that begins each document; None: there is none.
+        begin_of_document_id: its id.
         file: name of the vocabulary's copy in the folder; None when an installed package carries it.
         pattern: split pattern of a ``.tiktoken`` file.
         added_tokens: which ordinary added tokens of a ``tokenizer.json`` text became.
@@ -48,6 +50,8 @@ class TokenizerEntry(msgspec.Struct, frozen=True, kw_only=True):
     end_of_document_id: int
     file: str | None
     pattern: str | None
+    begin_of_document: str | None = None
+    begin_of_document_id: int | None = None
     added_tokens: AddedTokens = "words"
     xxh3: str | None = None
 
@@ -219,6 +223,7 @@ def tokenizer_of(folder: Path, index: ShardIndex) -> Tokenizer:
     tokenizer = load_tokenizer(
         str(folder / entry.file) if entry.file else entry.name,
         end_of_document=entry.end_of_document,
+        begin_of_document=entry.begin_of_document or "none",
         pattern=entry.pattern or "auto",
         added_tokens=entry.added_tokens,
     )

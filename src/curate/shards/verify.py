@@ -177,6 +177,14 @@ class _Verification:
     def _check_tokens(self, entry: ShardEntry, block: Block) -> None:
         end, size = self.tokenizer.end_of_document_id, self.tokenizer.vocabulary_size
         marks = block.tokens == end
+        begin, starts = self.tokenizer.begin_of_document_id, block.offsets[:-1]
+        if begin is not None:
+            begins = block.tokens == begin
+            self._at_rows(entry, block, ~begins[starts], "The document does not begin with the mark of its begin.")
+            marks[starts] &= begin != end
+            if begin != end and np.count_nonzero(begins) > np.count_nonzero(begins[starts]):
+                inside = np.add.reduceat(begins, starts, dtype=np.int64) > begins[starts]
+                self._at_rows(entry, block, inside, "The document has a mark of its begin inside.")
         unended = ~marks[block.offsets[1:] - 1]
         self._at_rows(entry, block, unended, "The document does not end with the end mark.")
         if np.count_nonzero(marks) != len(block.ids) - np.count_nonzero(unended):

@@ -27,6 +27,8 @@ class TokenizeSettings(Settings, frozen=True):
             the reference.
         end_of_document: token that ends each document, one that text cannot become; ``auto`` takes the likeliest
             control token.
+        begin_of_document: token that begins each document: ``none``, a control token, or ``auto``: what the tokenizer's
+            own post-processor puts before every text, which is tried on about 200 of them.
         pattern: how a ``.tiktoken`` file splits text: ``auto`` recognises the published files, else the name
             of a published encoding or a regular expression.
         added_tokens: which ordinary added tokens of a ``tokenizer.json`` documents may become: ``words``, or ``all``,
@@ -36,11 +38,12 @@ class TokenizeSettings(Settings, frozen=True):
     tokenizer: str = "cl100k_base"
     backend: Literal["auto", "fastokens", "tiktoken", "huggingface"] = "auto"
     end_of_document: str = "auto"
+    begin_of_document: str = "none"
     pattern: str = "auto"
     added_tokens: AddedTokens = "words"
 
     def __post_init__(self) -> None:
-        for field in ("tokenizer", "end_of_document", "pattern"):
+        for field in ("tokenizer", "end_of_document", "begin_of_document", "pattern"):
             if not getattr(self, field):
                 raise ValueError(f"`tokenize.{field}` must not be empty, but is `''`")
 
@@ -91,6 +94,7 @@ class Tokenize:
             self.settings.tokenizer,
             backend=self.settings.backend,
             end_of_document=self.settings.end_of_document,
+            begin_of_document=self.settings.begin_of_document,
             pattern=self.settings.pattern,
             added_tokens=self.settings.added_tokens,
         )

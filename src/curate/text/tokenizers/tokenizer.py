@@ -14,6 +14,7 @@ import pyarrow as pa
 from curate.errors import PlanError, UserError, nearest
 from curate.text.tokenizers.added_tokens import AddedTokens
 from curate.text.tokenizers.backends import Backend
+from curate.text.tokenizers.begin_marks import NONE, chosen_begin, own_begin_note
 from curate.text.tokenizers.end_marks import listed
 from curate.text.tokenizers.probes import first_disagreement
 from curate.text.tokenizers.rank_file import PACKAGED, packaged_vocabulary, rank_file_vocabulary
@@ -43,16 +44,22 @@ class Tokenizer:
         vocabulary_size: largest id + 1.
         end_of_document: text of the control token that ends a document.
         end_of_document_id: its id.
-        fingerprint: SHA-256 (hexadecimal) of vocabulary, split pattern and end mark, whatever the backend.
+        begin_of_document: text of the control token that begins a document; None for none.
+        begin_of_document_id: its id.
+        fingerprint: SHA-256 (hexadecimal) of vocabulary, split pattern and marks, whatever the backend.
     """
 
-    def __init__(self, name: str, vocabulary: Vocabulary, backend: str) -> None:
+    def __init__(self, name: str, vocabulary: Vocabulary, backend: str, begin_of_document: str = NONE) -> None:
         self.name = name
         self.vocabulary = vocabulary
         self.vocabulary_size = vocabulary.size
         self.end_of_document = vocabulary.end_of_document
         self.end_of_document_id = vocabulary.control_tokens[self.end_of_document]
+        self.begin_of_document = begin = chosen_begin(name, begin_of_document, vocabulary)
+        self.begin_of_document_id = None if begin is None else vocabulary.control_tokens[begin]
         identity = vocabulary.digest() + self.end_of_document_id.to_bytes(8, "little")
+        if self.begin_of_document_id is not None:
+            identity += self.begin_of_document_id.to_bytes(8, "little")
         self.fingerprint = hashlib.sha256(identity).hexdigest()
         self._wanted_backend = _wanted_backend(name, vocabulary, backend)
         self._lock = threading.Lock()
@@ -96,8 +103,13 @@ class Tokenizer:
             ids, offsets, unknown = self.prepare().encode(texts)
         except ValueError as error:
             raise UserError(f"{self.backend} fails on a text with `{self.name}`: {error}.") from error
-        marked = np.insert(ids, offsets[1:], np.uint32(self.end_of_document_id))
+        places, marks = offsets[1:], np.full(len(texts), self.end_of_document_id, np.uint32)
         lengthened = offsets + np.arange(len(offsets), dtype=np.int64)
+        if self.begin_of_document_id is not None:
+            places = np.stack([offsets[:-1], offsets[1:]], 1).ravel()
+            marks = np.tile(np.array([self.begin_of_document_id, self.end_of_document_id], np.uint32), len(texts))
+            lengthened += np.arange(len(offsets), dtype=np.int64)
+        marked = np.insert(ids, places, marks)
         counts = np.zeros(len(texts), np.int64) if unknown is None else unknown
         return pa.LargeListArray.from_arrays(pa.array(lengthened), pa.array(marked)), pa.array(counts)
 
@@ -111,7 +123,7 @@ class Tokenizer:
         return self.vocabulary.unknown_places(text)
 
     def decode(self, ids: npt.NDArray[Any]) -> str:
-        """Text of the ids; end marks are left out.
+        """Text of the ids; marks of begin and end are left out.
 
         Args:
             ids: any integer dtype, each below ``vocabulary_size``.
@@ -120,6 +132,8 @@ class Tokenizer:
             ValueError: an id that stands for no text.
         """
         wide = ids.astype(np.uint32)
+        if self.begin_of_document_id is not None:
+            wide = wide[wide != self.begin_of_document_id]
         try:
             return self.vocabulary.decode(wide[wide != self.end_of_document_id])
         except (KeyError, OverflowError) as error:
@@ -133,6 +147,8 @@ class Tokenizer:
             "vocabulary_size": self.vocabulary_size,
             "end_of_document": self.end_of_document,
             "end_of_document_id": self.end_of_document_id,
+            "begin_of_document": self.begin_of_document,
+            "begin_of_document_id": self.begin_of_document_id,
             "file": self.vocabulary.file[0] if self.vocabulary.file else None,
             "pattern": self.vocabulary.pattern,
             "added_tokens": self.vocabulary.added_tokens,
@@ -148,10 +164,13 @@ class Tokenizer:
             if self._loaded is None:
                 try:
                     chosen = _choose(self.name, self.vocabulary, self._wanted_backend)
-                    self._loaded = chosen._replace(notes=chosen.notes + self.vocabulary.habits())
+                    self._loaded = chosen._replace(notes=chosen.notes + self._habits())
                 except ValueError as error:
                     raise PlanError(f"`{self.name}` cannot encode the texts that are tried: {error}.") from error
             return self._loaded
+
+    def _habits(self) -> tuple[str, ...]:
+        return (*self.vocabulary.habits(), *own_begin_note(self.name, self.begin_of_document_id, self.vocabulary))
 
 
 def load_tokenizer(
@@ -159,6 +178,7 @@ def load_tokenizer(
     *,
     backend: str = "auto",
     end_of_document: str = "auto",
+    begin_of_document: str = NONE,
     pattern: str = "auto",
     added_tokens: AddedTokens = "words",
 ) -> Tokenizer:
@@ -169,6 +189,8 @@ def load_tokenizer(
             file.
         backend: one of `BACKENDS`.
         end_of_document: token that ends a document, one that text cannot become; ``auto`` takes the likeliest.
+        begin_of_document: token that begins a document: ``none``, a control token, or ``auto``: what the tokenizer's
+            own post-processor puts before a text.
         pattern: how a ``.tiktoken`` file splits text, see `rank_file_vocabulary`.
         added_tokens: which ordinary added tokens of a ``tokenizer.json`` text may become: ``words``, or ``all``, also
             those that look like control tokens.
@@ -184,15 +206,17 @@ def load_tokenizer(
         'Hello world'
     """
     with _LOADING:
-        return _load(name, backend, end_of_document, pattern, added_tokens)
+        return _load(name, backend, end_of_document, begin_of_document, pattern, added_tokens)
 
 
 _LOADING = threading.Lock()
 
 
 @functools.cache
-def _load(name: str, backend: str, end_of_document: str, pattern: str, added_tokens: AddedTokens) -> Tokenizer:
-    return Tokenizer(name, _vocabulary(name, end_of_document, pattern, added_tokens), backend)
+def _load(
+    name: str, backend: str, end_of_document: str, begin_of_document: str, pattern: str, added_tokens: AddedTokens
+) -> Tokenizer:
+    return Tokenizer(name, _vocabulary(name, end_of_document, pattern, added_tokens), backend, begin_of_document)
 
 
 def _vocabulary(name: str, end_of_document: str, pattern: str, added_tokens: AddedTokens) -> Vocabulary:

@@ -11,6 +11,7 @@ from curate.cli import (
     config,
     doctor,
     explain,
+    export,
     init,
     measure,
     quality,
@@ -59,6 +60,7 @@ app.command("explain")(explain.explain)
 app.command("why")(why.why)
 app.command("sample")(sample.sample)
 app.command("report")(report.report)
+app.command("export")(export.export)
 app.add_typer(shards.app, name="shards")
 app.add_typer(quality.app, name="quality")
 app.command("measure")(measure.measure)

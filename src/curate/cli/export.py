@@ -1,0 +1,56 @@
+"""``curate export``: the text itself."""
+
+from typing import Annotated
+
+import typer
+
+from curate.cli.options import JsonOption, RunArgument
+
+
+def export(
+    run: RunArgument,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="A .jsonl, .jsonl.gz, .jsonl.zst or .parquet file.")
+    ],
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--columns",
+            metavar="NAMES",
+            help="id, text, source, file, position, metadata, raw_bytes, reasons, language, score, copies, tokens,"
+            " or any STAGE.MEASURE; commas between them.",
+        ),
+    ] = None,
+    removed: Annotated[
+        bool, typer.Option("--removed", help="What was removed, with its reasons, not what was kept.")
+    ] = False,
+    order: Annotated[str, typer.Option("--order", metavar="ORDER", help="input, or shuffle (by --seed).")] = "input",
+    seed: Annotated[int, typer.Option("--seed", envvar="CURATE_SEED", min=0, help="Seed of the shuffle.")] = 42,
+    json: JsonOption = False,
+) -> int:
+    """Write the kept documents as text, with all edits applied.
+
+    \b
+    Examples:
+      curate export curated -o kept.jsonl.zst
+      curate export curated -o kept.parquet --columns id,text,language,score,copies --order shuffle
+      curate export curated -o removed.jsonl --removed
+    """
+    import json as jsonlib
+    from pathlib import Path
+
+    from curate.errors import ExitCode, UserError
+    from curate.exporting import Wanted, columns_from
+    from curate.exporting import export as write
+    from curate.ui.console import console
+
+    if order not in {"input", "shuffle"}:
+        raise UserError(f"`--order` must be `input` or `shuffle`, but is `{order}`", hint="--order shuffle")
+    wanted = Wanted(removed=removed, columns=columns_from(columns or []), order=order, seed=seed)
+    made = write(Path(run), Path(output), wanted)
+    if json:
+        typer.echo(jsonlib.dumps(made._asdict(), ensure_ascii=False))
+        return ExitCode.DONE
+    typer.echo(output)
+    console().print(f"{made.documents:,} documents, {made.bytes:,} bytes", highlight=False)
+    return ExitCode.DONE

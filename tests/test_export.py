@@ -1,0 +1,61 @@
+"""The text of a run: what is kept as shards have it, what was removed with every reason."""
+
+import json
+import random
+
+import polars as pl
+import pytest
+import zstandard
+
+from curate.errors import InputError, UserError
+from curate.exporting import Wanted, export
+from small_run import run
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export")
+    dice, words = random.Random(3), [f"word{number}" for number in range(400)]
+    (folder / "in").mkdir()
+    with (folder / "in/a.jsonl").open("w") as file:
+        for number in range(120):
+            text = " ".join(dice.choices(words, k=80)) if number % 5 else "too short"
+            file.write(json.dumps({"id": f"d{number}", "text": text}) + "\n")
+    assert run(folder / "in", folder / "out") == 0
+    return folder / "out"
+
+
+def test_kept_and_removed_are_all_documents(finished, tmp_path):
+    made = export(finished, tmp_path / "kept.jsonl.zst", Wanted())
+    lines = zstandard.ZstdDecompressor().stream_reader((tmp_path / "kept.jsonl.zst").read_bytes()).read().decode()
+    kept = [json.loads(line) for line in lines.splitlines()]
+    export(finished, tmp_path / "removed.jsonl", Wanted(removed=True))
+    removed = [json.loads(line) for line in (tmp_path / "removed.jsonl").read_text().splitlines()]
+    assert made.documents == len(kept)
+    assert {row["id"] for row in kept + removed} == {f"d{number}" for number in range(120)}
+    assert list(kept[0]) == ["id", "text", "source"]
+    assert all(row["reasons"] and "." in row["reasons"][0] for row in removed)
+    assert {row["id"] for row in removed} >= {f"d{number}" for number in range(0, 120, 5)}
+
+
+def test_columns_and_order_are_chosen(finished, tmp_path):
+    columns = ("id", "text", "copies", "tokens", "file", "position", "quality.score")
+    export(finished, tmp_path / "a.parquet", Wanted(columns=columns))
+    rows = pl.read_parquet(tmp_path / "a.parquet")
+    assert rows.columns == list(columns)
+    assert rows["tokens"].to_list() == [len(text.encode()) + 1 for text in rows["text"]]
+    for name in ("b", "c"):
+        export(finished, tmp_path / f"{name}.parquet", Wanted(columns=("id",), order="shuffle", seed=7))
+    shuffled = pl.read_parquet(tmp_path / "b.parquet")["id"].to_list()
+    assert (tmp_path / "b.parquet").read_bytes() == (tmp_path / "c.parquet").read_bytes()
+    assert sorted(shuffled) == sorted(rows["id"].to_list()) != shuffled
+    assert list(tmp_path.iterdir()) == [*tmp_path.glob("?.parquet")] or {p.suffix for p in tmp_path.iterdir()} == {
+        ".parquet"
+    }
+
+
+def test_what_cannot_be_written_is_refused(finished, tmp_path):
+    with pytest.raises(UserError, match=r"must end in `.jsonl`"):
+        export(finished, tmp_path / "a.csv", Wanted())
+    with pytest.raises(InputError, match="has no column `langage`"):
+        export(finished, tmp_path / "a.jsonl", Wanted(columns=("langage",)))

@@ -25,7 +25,7 @@ from curate.evidence.multiplier import (
 from curate.report.measured import read_evidence
 from small_run import run
 
-PARTS = "input.part_bytes=2000000"
+PARTS = ("input.part_bytes=2000000", "quality.signals=recipe")
 BUDGETS, RAW = [0.5e6, 1e6, 2e6, 4e6], [2.20, 2.05, 1.93, 1.81]
 
 
@@ -169,7 +169,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(1)
     letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
     good, junk = (["".join(rng.choice(letters, rng.integers(3, 9))) for _ in range(800)] for _ in range(2))
-    rows = [_sentences(rng, good, 200) for _ in range(2200)] + [_sentences(rng, junk, 30) for _ in range(12000)]
+    rows = [_sentences(rng, good, 200) for _ in range(1900)] + [_sentences(rng, junk, 30) for _ in range(11500)]
     (folder / "docs").mkdir()
     with (folder / "docs" / "all.jsonl").open("w") as file:
         file.writelines(json.dumps({"text": text}) + "\n" for text in rows)
@@ -181,9 +181,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _measured(
     corpus: Path, out: Path, capsys: pytest.CaptureFixture[str], *rules: str, flags: Sequence[str] = ()
 ) -> dict:
-    run(corpus / "docs", out, "pipeline.recipe=none", PARTS, *rules)
+    run(corpus / "docs", out, "pipeline.recipe=none", *PARTS, *rules)
     capsys.readouterr()
-    code = command(["measure", str(out), "--seeds", "3", "--eval", f"good={corpus / 'good.jsonl'}", *flags, "--json"])
+    code = command(["measure", str(out), "--seeds", "2", "--eval", f"good={corpus / 'good.jsonl'}", *flags, "--json"])
     assert code == 0
     return json.loads(capsys.readouterr().out)
 
@@ -219,10 +219,13 @@ def test_nothing_removed_is_one_and_the_record_is_the_runs_own(corpus, tmp_path,
     assert json.loads((out / "evidence.json").read_text())["multiplier"] == same["multiplier"]
     assert json.loads((out / "report.json").read_text())["evidence"]["multiplier"] == same["multiplier"]
     assert "MEASURED-ON-PROXY" in (out / "report.html").read_text()
-    again = _measured(corpus, out, capsys)
+    kept = list((out / ".cache" / "evidence").iterdir())
+    kept[0].write_bytes(b"damaged")
+    kept[1].unlink()
+    again = _measured(corpus, out, capsys)  # all but two trainings are there
     assert {**again, "cpu_seconds": 0, "wall_seconds": 0} == {**same, "cpu_seconds": 0, "wall_seconds": 0}
     assert command(["doctor", str(out)]) == 0
-    run(corpus / "docs", out, "pipeline.recipe=none", PARTS, "quality.min_words=100")
+    run(corpus / "docs", out, "pipeline.recipe=none", *PARTS, "quality.min_words=100")
     assert "evidence.json" not in capsys.readouterr().err
     assert read_evidence(out, json.loads((out / "run.json").read_text())["run_id"]) is None
     assert json.loads((out / "report.json").read_text())["evidence"] is None
@@ -267,7 +270,7 @@ def test_transformer_learns_and_repeats_itself():
 
 def test_tuning_finds_the_limit_that_matters_and_confirms_it_on_other_text(corpus, tmp_path, capsys):
     out = tmp_path / "loose"
-    run(corpus / "docs", out, "pipeline.recipe=none", PARTS, "quality.max_words=5000")
+    run(corpus / "docs", out, "pipeline.recipe=none", *PARTS, "quality.max_words=5000")
     flags = ["--budget", "1", "--seeds", "2", "--eval", f"good={corpus / 'good.jsonl'}"]
     capsys.readouterr()
     before = sorted(path.name for path in out.iterdir())

@@ -16,6 +16,7 @@ from curate.evidence.attribution import MOST, contributions, enough, left_out
 from curate.evidence.held_out import FEWEST, HeldOut, bundled, bundled_languages, decontaminated, split
 from curate.evidence.pool import Pool, read_pool
 from curate.evidence.proxy import Proxy
+from curate.evidence.remembered import Remembered
 from curate.evidence.result import Result
 from curate.evidence.scratch import Later
 from curate.recipes.lint import run_settings
@@ -25,7 +26,7 @@ from curate.report.measured import (
     Evidence,
 )
 from curate.store.manifest import read_manifest
-from curate.store.run_directory import RunDirectory
+from curate.store.run_directory import CACHE, EVIDENCE_CACHE, RunDirectory
 
 LEAST_BYTES = 2_000_000
 """Of an arm: below, samples of different seeds would be the same text."""
@@ -95,7 +96,8 @@ def measure(run: Path, proxy: Proxy, question: Question, listener: Listener | No
         evaluations = enough_text(decontaminated([*independent, *held], pool))
         arms = Arms(pool, evaluations, proxy, seed)
         at = time.monotonic()
-        trained = arms.train(proxy, question.seeds, workers, lambda done, of: listener.advance("arms", done, of))
+        remembered = Remembered(proxy, run / CACHE / EVIDENCE_CACHE, manifest["run_id"])
+        trained = arms.train(remembered, question.seeds, workers, lambda done, of: listener.advance("arms", done, of))
         speed = question.seeds * (arms.raw_budgets[-1] + 2 * arms.largest) / (time.monotonic() - at)
         again = half_rate(proxy, arms, workers)
         left = left_out(question.by, arms, manifest) if question.by else []
@@ -104,7 +106,7 @@ def measure(run: Path, proxy: Proxy, question: Question, listener: Listener | No
             seconds = number * question.seeds * 2 * arms.largest / speed
             listener.say(f"{number} stages and rules are left out one by one: about {math.ceil(seconds)} s")
         contributed = contributions(
-            left, arms, trained, proxy, question.seeds, workers, lambda d, of: listener.advance("left out", d, of)
+            left, arms, trained, remembered, question.seeds, workers, lambda d, of: listener.advance("left out", d, of)
         )
         found = find_duplicates(manifest, judgments, 1.0)
     return Result(manifest, sampled, arms, evaluations, trained, question.seeds, question.command, proxy).evidence(

@@ -24,6 +24,8 @@ class Proxy(Protocol):
     name: str
     about: str
     """What it is, for people."""
+    key: str
+    """What its losses depend on besides what it is trained and scored on."""
     largest: int
     """Most tokens of the curated arm."""
     raw_most: float
@@ -47,6 +49,7 @@ class NgramProxy:
 
     name = "ngram"
     about = "5-gram model with Kneser-Ney smoothing, exact counts, 2,047 byte-level tokens"
+    key = "ngram 1"
     largest = 2_000_000
     raw_most = 4.0
 

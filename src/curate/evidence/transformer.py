@@ -36,6 +36,7 @@ class TransformerProxy:
 
     def __init__(self, rate: float = RATE) -> None:
         self.rate = rate
+        self.key = f"transformer 1, rate {rate:g}"
         try:
             import torch
         except ImportError as error:

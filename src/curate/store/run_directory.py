@@ -20,6 +20,7 @@ MANIFEST = "run.json"
 REPORT_JSON = "report.json"
 REPORT_PAGE = "report.html"
 EVIDENCE = "evidence.json"
+EVIDENCE_CACHE = "evidence"
 LOCK = ".curate.lock"
 AUDIT = "audit.json"
 

@@ -23,6 +23,7 @@ from curate.store.run_directory import (
     CACHE,
     DOCUMENTS,
     EVIDENCE,
+    EVIDENCE_CACHE,
     LOCK,
     MANIFEST,
     QUARANTINE,
@@ -104,7 +105,7 @@ class _Tidying:
                     self._name(each) for each in entries(cache / "scratch") if not self._removed_as_unfinished(each)
                 ]
                 remove_empty(cache / "scratch")
-            elif entry.name != SHARDS:
+            elif entry.name not in {SHARDS, EVIDENCE_CACHE}:
                 yield from self._row_files(Path(entry.path))
         remove_empty(cache)
 

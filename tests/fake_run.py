@@ -409,6 +409,8 @@ def _manifest(corpus, judged, flow, stages, parts) -> dict[str, Any]:
             "started": "2026-11-24T00:00:00Z",
             "wall_seconds": 401.2,
             "cpu_seconds": 2980.0,
+            "documents_per_second": 2600.0,
+            "bytes_per_second": 9_400_000.0,
             "peak_rss_bytes": 6_900_000_000,
             "resumed_parts": 1,
             "stages": {

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from corpus_maker import make_corpus
 from curate.cli import command
 from curate.errors import ExitCode, UserError
+from curate.store.checked_json import with_checksum
 from curate.store.files import is_unfinished, unfinished
 from fake_run import files_of
 from small_run import SETTINGS, contents, manifest, run
@@ -194,6 +195,11 @@ def miscount(file: Path) -> None:
     file.write_text(file.read_text().replace('"kept": ', '"kept": 1', 1))
 
 
+def misname(file: Path, name: str) -> None:
+    """One bit of a name changes."""
+    file.write_text(file.read_text().replace(f'"{name}"', f'"{chr(ord(name[0]) ^ 1)}{name[1:]}"', 1))
+
+
 @pytest.mark.parametrize("words", [["why", "RUN", "doc-1"], ["report", "RUN"], ["sample", "RUN"], ["doctor", "RUN"]])
 @pytest.mark.parametrize(
     ("change", "hint"),
@@ -202,11 +208,28 @@ def miscount(file: Path) -> None:
         (lambda file: file.write_bytes(file.read_bytes()[:-300]), "curate run "),
         (lambda file: file.write_bytes(b""), "curate run "),
         (miscount, "curate run "),
+        (lambda file: misname(file, "schema_version"), "curate run "),
+        (lambda file: misname(file, "run_id"), "curate run "),
+        (
+            lambda file: file.write_text(file.read_text().replace('"schema_version": 2', '"schema_version": 3')),
+            "curate run ",
+        ),
         (lambda file: file.write_text('{"tool": "other"}'), "name a folder given to `curate run"),
         (lambda file: rewrite(file, schema_version=1), "--fresh"),
         (lambda file: rewrite(file, schema_version=9, curate="3.1"), "pip install 'curate>=3.1'"),
     ],
-    ids=["missing", "cut", "empty", "changed", "foreign", "older", "newer"],
+    ids=[
+        "missing",
+        "cut",
+        "empty",
+        "changed",
+        "misnamed layout",
+        "misnamed",
+        "another layout",
+        "foreign",
+        "older",
+        "newer",
+    ],
 )
 def test_every_verb_says_what_to_do_about_a_manifest(out, capsys, words, change, hint):
     change(out / "run.json")
@@ -218,16 +241,18 @@ def test_every_verb_says_what_to_do_about_a_manifest(out, capsys, words, change,
 
 
 def rewrite(file: Path, **changes: object) -> None:
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    file.write_text(json.dumps(with_checksum(json.loads(file.read_text()) | changes)))
 
 
-@pytest.mark.parametrize("change", ["missing", "empty", "changed"])
+@pytest.mark.parametrize("change", ["missing", "empty", "changed", "misnamed"])
 def test_the_same_command_makes_a_manifest_again(corpus, finished, out, change):
     file = out / "run.json"
     if change == "missing":
         file.unlink()
     else:
-        file.write_text("") if change == "empty" else miscount(file)
+        {"empty": lambda: file.write_text(""), "changed": lambda: miscount(file)}.get(
+            change, lambda: misname(file, "curate")
+        )()
     assert run(corpus, out) == ExitCode.DONE
     assert manifest(out)["counts"] == manifest(finished)["counts"]
     assert manifest(out)["timings"]["resumed_parts"] == len(manifest(out)["parts"])

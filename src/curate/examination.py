@@ -67,7 +67,8 @@ class _Examination:
     """One look at a run; files and bytes are counted on the way."""
 
     def __init__(self, run: Path, found: Found) -> None:
-        self.run, self.manifest, self.state = run, found.content, found.state
+        self.run, self.state = run, found.state
+        self.manifest = {} if found.state == "damaged" else found.content
         self.again = command_of(run)
         stages = [stage["name"] for stage in self.manifest.get("stages", ())]
         self.folders = [DOCUMENTS, QUARANTINE, *stages]
@@ -149,8 +150,8 @@ class _Examination:
         for shard in index.shards:
             for name in shard.files:
                 self._count(folder / name)
-            if not shard.is_whole(folder):
-                yield self._problem(folder / shard.file, "is missing or damaged, or its index is")
+            for name in shard.damaged(folder):
+                yield self._problem(folder / name, "is missing or damaged")
         for name, xxh3 in index.files.items():
             self._count(folder / name)
             if not is_one_of(folder / name, {xxh3}):

@@ -4,7 +4,7 @@ import math
 import resource
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -48,8 +48,8 @@ class Outcome:
     profile: Profile
     reused_parts: int
     started: datetime
-    wall_seconds: float
-    cpu_seconds: float
+    before: Mapping[str, Any]
+    """The manifest that was there when the run began; empty where none was whole."""
 
 
 def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warnings: list[str]) -> dict[str, Any]:
@@ -62,11 +62,14 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
         warnings: what the user was told.
     """
     plan, books = outcome.plan, outcome.books
-    names = {stage.name for stage in plan.stages}
+    made_with = {"curate": __version__, "machine": machine(), "versions": versions()}
+    if not outcome.profile.made_something:
+        made_with |= {name: outcome.before[name] for name in made_with if name in outcome.before}
+    parts = _parts(plan, directory)
     return {
         "schema_version": SCHEMA_VERSION,
         "run_id": plan.run_id,
-        "curate": __version__,
+        "curate": made_with["curate"],
         "command": command,
         "recipe": _recipe(plan.config.pipeline.recipe),
         "inputs": _inputs(plan, directory),
@@ -78,34 +81,58 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
             folder: keys_together(directory.part(folder, part.index) for part in plan.parts)
             for folder in (DOCUMENTS, QUARANTINE, *(stage.name for stage in plan.stages))
         },
-        "parts": _parts(plan, directory),
+        "parts": parts,
         "tokens": _tokens(outcome),
         "shards": _shards(outcome, directory),
-        "timings": {
-            "started": outcome.started.isoformat(timespec="seconds"),
-            "wall_seconds": round(outcome.wall_seconds, 3),
-            "cpu_seconds": round(outcome.cpu_seconds, 3),
-            "peak_rss_bytes": peak_rss_bytes(),
-            "resumed_parts": outcome.reused_parts,
-            "steps": {name: round(step.wall, 3) for name, step in outcome.profile.steps.items()},
-            "stages": {
-                name: {
-                    "seconds": round(effort.seconds, 3),
-                    "bytes": effort.bytes,
-                    "documents": effort.documents,
-                }
-                for name, effort in outcome.profile.efforts().items()
-                if name in names
-            },
-        },
-        "machine": machine(),
-        "versions": versions(),
+        "timings": _timings(outcome, parts),
+        "work": outcome.profile.pieces(),
+        "machine": made_with["machine"],
+        "versions": made_with["versions"],
         "warnings": warnings,
         "gates": [
             *gates(plan.config.gates, books, plan.stored_bytes),
             *_source_gates(outcome, directory),
             *_unknown_gate(outcome),
         ],
+    }
+
+
+def profile_of(outcome: Outcome) -> Mapping[str, Any]:
+    """The ``profile`` of ``run.json``: of the work that made the files."""
+    before: Mapping[str, Any] | None = outcome.before.get("profile")
+    return before if before and not outcome.profile.made_something else outcome.profile.as_data()
+
+
+def _timings(outcome: Outcome, parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What it cost to make the files of a run, in however many runs of the command that was.
+
+    Where nobody knows what some parts cost, because they were made before ``run.json`` was lost, the throughput is that
+    of the others.
+    """
+    work, steps, stages = outcome.profile.pieces(), outcome.profile.steps(), {s.name for s in outcome.plan.stages}
+    before = outcome.before.get("timings", {})
+    told = before if before and not outcome.profile.made_something else {}
+    started = min((piece["started"] for piece in work), default=outcome.started.isoformat(timespec="seconds"))
+    continued = any(piece["started"] == before.get("started") for piece in work)
+    wall = sum(piece["wall_seconds"] for piece in work)
+    known = {piece["piece"] for piece in work if piece["step"] == "pass 1"}
+    read = [part for part in parts if part["name"] in known]
+    return {
+        "started": told.get("started", started),
+        "wall_seconds": round(wall, 3),
+        "cpu_seconds": round(sum(piece["cpu_seconds"] for piece in work), 3),
+        "documents_per_second": round(sum(part["documents"] for part in read) / wall, 3) if wall else None,
+        "bytes_per_second": round(sum(part["raw_bytes"] for part in read) / wall, 3) if wall else None,
+        "peak_rss_bytes": told.get(
+            "peak_rss_bytes", max(peak_rss_bytes(), before.get("peak_rss_bytes", 0) if continued else 0)
+        ),
+        "resumed_parts": told.get("resumed_parts", outcome.reused_parts),
+        "steps": {name: round(step.wall, 3) for name, step in steps.items()},
+        "stages": {
+            name: {"seconds": round(effort.seconds, 3), "bytes": effort.bytes, "documents": effort.documents}
+            for name, effort in outcome.profile.efforts().items()
+            if name in stages
+        },
     }
 
 

@@ -4,8 +4,8 @@ Every step first looks at what is finished in the run directory, so running the 
 running a changed plan redoes only what the change touches.
 """
 
+import itertools
 import os
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from curate.corpus.parts import Strand
 from curate.engine.choices import Choice, first_choice, later_stages, next_choice, steady
 from curate.engine.local import FLIGHT_BYTES, LocalEngine
 from curate.engine.part import PartResult, PassTask
-from curate.engine.profile import Profile, cpu_seconds
+from curate.engine.profile import Profile
 from curate.engine.raw_tokens import RawTokens, raw_tokens
 from curate.engine.sharding import cut, notes_of, write_shards
 from curate.engine.step import Step
@@ -34,10 +34,11 @@ from curate.shards.index import ShardIndex
 from curate.stages import stage_names
 from curate.stages.contract import Deduplicating, Stage
 from curate.store.books import Books, balance
+from curate.store.efforts import Efforts
 from curate.store.files import remove
 from curate.store.manifest import find_manifest
 from curate.store.row_file import keys_of
-from curate.store.run_directory import DOCUMENTS, MANIFEST, QUARANTINE, REPORT_JSON, REPORT_PAGE, RunDirectory
+from curate.store.run_directory import DOCUMENTS, MANIFEST, QUARANTINE, REPORT_JSON, REPORT_PAGE, SHARDS, RunDirectory
 from curate.store.tidying import is_page, is_report, tidy
 
 Ready = Callable[[Stage], None]
@@ -86,6 +87,7 @@ def forget(path: Path) -> None:
     notes_of(directory).clear_all()
     stages = [stage["name"] for stage in manifest.content.get("stages", ())] if manifest.state == "older" else []
     numbered = {DOCUMENTS, QUARANTINE, *stage_names(), *stages}
+    Efforts(directory.efforts).clear()
     tidy(directory, (), manifest.content if manifest.state == "whole" else {}, numbered)
     if is_report(path / REPORT_JSON):
         remove(path / REPORT_JSON)
@@ -124,6 +126,11 @@ def local_engine(config: Config) -> LocalEngine:
     return LocalEngine(workers, lanes, max(1, min(workers + 1, flights // (2 * lanes))), memory)
 
 
+def _steps_of(number: int, one: Pass) -> list[str]:
+    """What a pass and what ends it are called in the profile."""
+    return [f"pass {number + 1}", *([one.closing.name] if one.closing else [])]
+
+
 class _Run:
     def __init__(
         self,
@@ -136,37 +143,49 @@ class _Run:
     ) -> None:
         self.plan, self.directory, self.engine, self.emit = plan, directory, engine, emit
         self.ready, self.on_judged = ready, on_judged
-        self.profile = Profile(engine.workers)
+        self.started = datetime.now(UTC)
+        before, efforts = find_manifest(directory.path), Efforts(directory.efforts)
+        self.before = before.content if before.state == "whole" else {}
+        known = [*self.before.get("work", ()), *efforts.read()]
+        self.profile = Profile(engine.workers, self.started.isoformat(timespec="seconds"), known, efforts.add)
         self.judges: tuple[Step, ...] = ()
         self.choices: dict[str, Choice] = {}
         self.audits: dict[str, Mapping[str, float]] = {}
         self.reused: int | None = None
 
     def execute(self) -> Outcome:
-        started, clock, cpu = datetime.now(UTC), time.monotonic(), cpu_seconds()
         self._adopt()
         self._judge_from(0)
         while (number := self._undecided()) is not None:
             self._resolve(number)
             self._judge_from(number + 1)
+        books, index, tokens, unknown = self._finished()
+        steps = [_steps_of(number, one) for number, one in enumerate(self.plan.passes)]
+        pieces = {
+            "",
+            *(part.name for part in self.plan.parts),
+            *(shard.file for shard in (index.shards if index else ())),
+        }
+        stages = [stage.name for stage in self.plan.stages]
+        self.profile.settle([*itertools.chain(*steps), SHARDS], pieces, stages)
         return Outcome(
             self.plan,
-            *self._finished(),
+            books,
+            index,
+            tokens,
+            unknown,
             self.audits,
             self.profile,
             self.reused or 0,
-            started,
-            time.monotonic() - clock,
-            cpu_seconds() - cpu,
+            self.started,
+            self.before,
         )
 
     def _adopt(self) -> None:
         """Find out what of an earlier attempt can be used; what cannot goes, and what is not curate's is named."""
         names = () if self.plan.limit else self.directory.names
         folders = [DOCUMENTS, QUARANTINE, *(stage.name for stage in self.plan.stages)]
-        manifest = find_manifest(self.directory.path)
-        known = manifest.content if manifest.state == "whole" else {}
-        others = tidy(RunDirectory(self.directory.path, names), folders, known)
+        others = tidy(RunDirectory(self.directory.path, names), folders, self.before)
         notes = notes_of(self.directory)
         others += notes.foreign()
         if self.plan.encoder:
@@ -185,7 +204,7 @@ class _Run:
     def _judge_from(self, first: int) -> None:
         """All passes from this one on, each with the stage that ends it."""
         for number in range(first, len(self.plan.passes)):
-            with self.profile.step(f"pass {number + 1}"):
+            with self.profile.step(_steps_of(number, self.plan.passes[number])[0]):
                 self._pass(number, self.plan.passes[number])
             if closing := self.plan.passes[number].closing:
                 if isinstance(closing, Deduplicating):
@@ -231,7 +250,7 @@ class _Run:
         again = bool(choice and choice.rounds)
         self.emit(Working(f"{stage.name}: {'choosing survivors again' if again else 'comparing candidates'}"))
         with self.profile.step(stage.name):
-            audit = resolve(self.plan, stage, self.judges, self.directory, self.engine, choice)
+            audit = resolve(self.plan, stage, self.judges, self.directory, self.engine, self.profile, choice)
         if audit is not None:
             self.audits[stage.name] = audit
         self.judges += (Step(stage, "judge"),)
@@ -268,12 +287,12 @@ class _Run:
         if encoder is None:
             return self._close_books(), None, None, None
         self.emit(Working("cutting shards"))
-        with self.profile.step("shards"):
+        with self.profile.step(SHARDS):
             step, seed, parts = Step(encoder, "encode"), self.plan.config.run.seed, len(self.plan.parts)
             cutting = cut(self.plan, step, self.judges, self.directory, self.engine)
             self.judges += (Step(encoder, "judge"),)
             tasks = (
-                lambda: write_shards(cutting, self.plan, step, self.directory, self.engine),
+                lambda: write_shards(cutting, self.plan, step, self.directory, self.engine, self.profile),
                 self._close_books,
                 lambda: raw_tokens(cutting.tokens, encoder, self.judges, self.directory, parts, self.engine, seed),
                 lambda: unknown_characters(encoder, self.judges, self.directory, parts, self.engine),

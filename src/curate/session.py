@@ -11,6 +11,7 @@ import json as jsonlib
 import os
 import shlex
 import sys
+import time
 import webbrowser
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -37,7 +38,7 @@ from curate.engine.local import LocalEngine
 from curate.errors import CurateError, ExitCode, Stopped, UserError
 from curate.estimate import estimate
 from curate.events import Warned, Working
-from curate.outcome import manifest_of
+from curate.outcome import Outcome, manifest_of, profile_of
 from curate.plan import Plan, make_plan, make_stages
 from curate.run import execute, forget, local_engine, run_memory
 from curate.shards.index import layout_of
@@ -47,6 +48,7 @@ from curate.stopping import exit_code, stoppable
 from curate.store.claim import claimed, require_usable
 from curate.store.disk import full_disk, unwritable
 from curate.store.earlier_run import earlier_runs
+from curate.store.efforts import Efforts
 from curate.store.manifest import find_manifest, read_manifest, write_manifest
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 from curate.store.tidying import first_row_file
@@ -156,7 +158,7 @@ class Session:
             open_page: open the report in a browser.
             profile: leave what every step cost in ``run.json`` and the report, and show it.
         """
-        err, command = console(color), self.command_line()
+        err, command, clock = console(color), self.command_line(), time.monotonic()
         with stoppable(self._stopped_early):
             plan, warnings = self._prepared(fresh=fresh)
         engine = local_engine(plan.config)
@@ -168,10 +170,11 @@ class Session:
             if fresh:
                 forget(directory.path)
             self._refuse_other_corpus(plan, directory)
-            report = self._worked(plan, directory, engine, shown, warnings, profile=profile)
+            report, outcome = self._worked(plan, directory, engine, shown, warnings, profile=profile)
         manifest, page = report.manifest, directory.path / "report.html"
         if not quiet:
-            show_record(err, manifest, page, msgspec.to_builtins(report.summary))
+            spent = time.monotonic() - clock
+            show_record(err, manifest, page, msgspec.to_builtins(report.summary), spent, outcome.reused_parts)
             if profile:
                 show_profile(err, manifest["profile"])
         if quiet < 2:
@@ -215,7 +218,7 @@ class Session:
         warnings: Sequence[Warned],
         *,
         profile: bool,
-    ) -> "Report":
+    ) -> tuple["Report", Outcome]:
         from curate.report.page import ReportMaker
 
         drafting = ReportMaker(directory.path, plan.config.report, engine.spread)
@@ -227,15 +230,16 @@ class Session:
             with announced_compiling(face, plan.stages) as ready:
                 outcome = execute(plan, directory, engine, face, ready, report.begin)
             manifest = manifest_of(outcome, directory, command, [w.message for w in warnings])
-            if profile:
-                manifest["profile"] = outcome.profile.as_data()
+            if profile or "profile" in outcome.before:
+                manifest["profile"] = profile_of(outcome)
             write_manifest(directory.manifest, manifest)
+            Efforts(directory.efforts).clear()
             face(Working("drawing the report"))
             made = report.make()
             for warning in _undrawn(report, self.output):
                 face(warning)
         engine.close()
-        return made
+        return made, outcome
 
     def command_line(self) -> str:
         """The command that does this again."""

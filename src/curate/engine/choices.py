@@ -111,7 +111,7 @@ def next_choice(
     failed, passed = tuple(one.failed for one in learned), tuple(one.passed for one in learned)
     if any(one.survivor_failed for one in learned):
         return Choice(failed, passed, trying=True, rounds=before.rounds + 1)
-    if any(one.tried for one in learned) or not _same(failed, before.failed):
+    if before.trying or not _same(failed, before.failed):  # the end has one key, however it was found
         return Choice(failed, passed, trying=False, rounds=before.rounds + 1)
     return before
 
@@ -122,7 +122,6 @@ class _Learned(NamedTuple):
     failed: Rows
     passed: Rows
     survivor_failed: bool = False
-    tried: bool = False
 
 
 def _learned(
@@ -136,7 +135,7 @@ def _learned(
     removed = asked & ~entering_mask(directory, judges, part)
     failed = removed if may_pass_again else removed | over
     passed = np.flatnonzero(asked & ~failed)
-    return _Learned(np.flatnonzero(failed), passed, bool((kept & removed).any()), bool(tried.any()))
+    return _Learned(np.flatnonzero(failed), passed, bool((kept & removed).any()))
 
 
 def _is(standing: pa.ChunkedArray, value: str) -> Mask:

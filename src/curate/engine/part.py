@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -108,6 +109,8 @@ class PassTask:
         stored = {step.stage.name: self._stored(step, part) for step in self.steps}
         groups = self._stored_groups(documents, metadata, entering, known, stored)
         self._write(part, groups, finished, result, input_bytes=part.bytes)
+        kept = [name for name, rows in stored.items() if rows is not None]
+        self.profile.made(part.name, [*kept, READ, PARSE, WRITE] if kept or self.reads_input else ())
         return result
 
     def _stored_groups(
@@ -163,7 +166,7 @@ class PassTask:
     def _read(self, strand: Strand, unread: list[Part]) -> Iterator[PartResult]:
         wanted = frozenset(part.index for part in unread)
         by_index = {part.index: part for part in unread}
-        read = self.profile.drawn(READ, chunks(strand, wanted, self.chunk_bytes))
+        read = self.profile.drawn(READ, chunks(strand, wanted, self.chunk_bytes), self._piece)
         parsed = self.engine.spread(self._parse, read, lambda chunk: chunk.taken_bytes)
         for index, pieces in groupby(parsed, key=lambda piece: piece.part):
             result = PartResult(index)
@@ -187,11 +190,12 @@ class PassTask:
         with ExitStack() as stack:
             path = self.directory.part(DOCUMENTS, part.index)
             writer = stack.enter_context(row_file(path, DOCUMENTS_SCHEMA, ["source", "origin.file"]))
-            groups = self._fresh_groups(row_groups(documents()), writer)
+            groups = self._fresh_groups(part, row_groups(documents()), writer)
             self._write(part, groups, {}, result, input_bytes=0)
             keys = self._read_keys(part, quarantined)
             self._write_quarantine(part, quarantined, keys)
             writer.finish(keys)
+        self.profile.made(part.name)
 
     def _within_limit(self, documents: pa.RecordBatch) -> pa.RecordBatch:
         """The first documents that `--limit` still allows; a limited run has one lane, so the count needs no lock."""
@@ -200,12 +204,12 @@ class PassTask:
             self._left -= len(documents)
         return documents
 
-    def _fresh_groups(self, groups: Iterable[pa.RecordBatch], writer: RowFileWriter) -> Iterator[RowGroup]:
+    def _fresh_groups(self, part: Part, groups: Iterable[pa.RecordBatch], writer: RowFileWriter) -> Iterator[RowGroup]:
         """Write the documents of each row group, and hand it on with what the rewriter measured."""
         start, rewriter = 0, self.plan.rewriter
         for group in groups:
             documents = group.select(DOCUMENTS_SCHEMA.names)
-            with self.profile.phase(WRITE, len(group), documents.nbytes):
+            with self.profile.phase(WRITE, len(group), documents.nbytes, part.name):
                 writer.write(documents)
             columns = Columns({name: documents.column(name) for name in DOCUMENTS_SCHEMA.names})
             stored = {}
@@ -220,13 +224,16 @@ class PassTask:
             start += len(group)
 
     def _parse(self, chunk: Chunk) -> "_Piece":
-        watch = Stopwatch()
+        watch, piece = Stopwatch(), self._piece(chunk)
         documents, quarantined = chunk.parse()
-        self.profile.add(PARSE, watch.effort(len(documents), documents.column("text").nbytes))
+        self.profile.add(PARSE, watch.effort(len(documents), documents.column("text").nbytes), piece)
         if self.plan.rewriter:
             documents, effort = rewritten(documents, self.plan.rewriter)
-            self.profile.add(self.plan.rewriter.name, effort)
+            self.profile.add(self.plan.rewriter.name, effort, piece)
         return _Piece(chunk.part, chunk.input_bytes, documents, quarantined)
+
+    def _piece(self, chunk: Chunk) -> str:
+        return self.directory.names[chunk.part]
 
     def _write_quarantine(self, part: Part, quarantined: list[pa.RecordBatch], keys: Keys) -> None:
         """A file for every part: one that is missing was lost, and says nothing about what it held."""
@@ -256,12 +263,12 @@ class PassTask:
                 for step in self.steps
                 if step.stage.name not in finished
             }
-            for group, settled in self.engine.spread(self._settle, groups, taken_bytes):
+            for group, settled in self.engine.spread(partial(self._settle, part.name), groups, taken_bytes):
                 for step, one in zip(self.steps, settled, strict=True):
                     name = step.stage.name
                     masks[name].append(one.entering)
                     if name in writers:
-                        with self.profile.phase(WRITE, size=one.rows.nbytes):
+                        with self.profile.phase(WRITE, size=one.rows.nbytes, piece=part.name):
                             writers[name].write(one.rows)
                 share = input_bytes * (rows_done + group.rows) // total - input_bytes * rows_done // total
                 rows_done += group.rows
@@ -272,11 +279,11 @@ class PassTask:
                     entering = np.concatenate([np.zeros(0, np.bool_), *masks[step.stage.name]])
                     writers[step.stage.name].finish(self._keys(step, part, entering))
 
-    def _settle(self, group: RowGroup) -> tuple[RowGroup, list[Settled]]:
+    def _settle(self, piece: str, group: RowGroup) -> tuple[RowGroup, list[Settled]]:
         settled = settle(self.steps, group.columns, group.entering, group.stored)
         for step, one in zip(self.steps, settled, strict=True):
             if one.effort.documents:
-                self.profile.add(step.stage.name, one.effort)
+                self.profile.add(step.stage.name, one.effort, piece)
         return group, settled
 
     def _is_read(self, part: Part) -> bool:

@@ -2,12 +2,14 @@
 
 *Steps* follow one another: pass 1, near_dup, pass 2, shards … The *phases* of a step go on at the same time: lanes
 read and write, workers parse and measure.
+
+The record of a run is of the work that made its files, in however many runs of the command that was: see `Profile`.
 """
 
 import resource
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -53,79 +55,166 @@ class Stopwatch:
 
 
 @dataclass
-class StepProfile:
-    """One step: its own wall time, the CPU time of the whole process meanwhile, and its phases."""
+class Work:
+    """What making one piece cost: wall time, CPU time of the whole process meanwhile, and its phases."""
 
     wall: float = 0.0
     cpu: float = 0.0
     phases: dict[str, Effort] = field(default_factory=dict)
+    started: str = ""
+    """When the run began that did it."""
+
+    def and_then(self, later: "Work", kept: Collection[str]) -> "Work":
+        """With work that was done on top of it, which made use of what the phases ``kept`` had done."""
+        phases = {name: effort for name, effort in self.phases.items() if name in kept}
+        for name, effort in later.phases.items():
+            phases[name] = phases.get(name, Effort()) + effort
+        started = min(self.started or later.started, later.started)
+        return Work(self.wall + later.wall, self.cpu + later.cpu, phases, started)
 
 
 class Profile:
-    """Collects what every thread reports.
+    """Collects what every thread reports, and adds it to what earlier runs did on the same pieces.
+
+    A *piece* is what is made or found as a whole: a part in one step, a shard, the judgments of a corpus stage (called
+    ``""``). What was found costs nothing new and keeps what it cost.
+
+    Args:
+        workers: threads that work.
+        started: when this run began.
+        known: pieces of earlier runs, as `pieces` gives them.
+        keep: hears of each piece that is done.
 
     Example:
         >>> profile = Profile(workers=2)
         >>> with profile.step("pass 1"):
-        ...     profile.add("language", Effort(seconds=0.5, wall=0.6, documents=10, bytes=50_000_000))
+        ...     profile.add("language", Effort(seconds=0.5, wall=0.6, documents=10, bytes=50_000_000), "part-1")
+        ...     profile.made("part-1")
         >>> profile.efforts()["language"].bytes
         50000000
     """
 
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
-        self.steps: dict[str, StepProfile] = {}
-        self._current = StepProfile()
+    def __init__(
+        self,
+        workers: int,
+        started: str = "",
+        known: Iterable[Mapping[str, Any]] = (),
+        keep: Callable[[Mapping[str, Any]], None] | None = None,
+    ) -> None:
+        self.workers, self._started, self._keep = workers, started, keep
+        self._work = {(piece["step"], piece["piece"]): _work_of(piece) for piece in known}
+        self._open: dict[str, dict[str, Effort]] = {}
+        self._step, self._last, self._made_here = "", "", False
+        self._mark = time.monotonic(), cpu_seconds()
         self._lock = threading.Lock()
+        self.made_something = False
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """What is added inside belongs to this step."""
-        self._current = current = self.steps.setdefault(name, StepProfile())
-        wall, cpu = time.monotonic(), cpu_seconds()
-        try:
-            yield
-        finally:
-            current.wall += time.monotonic() - wall
-            current.cpu += cpu_seconds() - cpu
+        """What is made inside belongs to this step."""
+        if self._step:
+            self._mark = time.monotonic(), cpu_seconds()
+        self._step, self._last, self._open = name, "", {}
+        self._made_here = False
+        yield
+        if self._made_here:  # what came after the last piece
+            work = self._work[name, self._last]
+            wall, cpu = self._since()
+            work.wall, work.cpu = work.wall + wall, work.cpu + cpu
 
-    def add(self, phase: str, effort: Effort) -> None:
-        """Add to a phase of the step that is going on; from any thread."""
+    def add(self, phase: str, effort: Effort, piece: str = "") -> None:
+        """Add to a phase of a piece of the step that is going on; from any thread."""
         with self._lock:
-            phases = self._current.phases
+            phases = self._open.setdefault(piece, {})
             phases[phase] = phases.get(phase, Effort()) + effort
 
+    def made(self, piece: str = "", kept: Collection[str] = ()) -> None:
+        """A piece is done; the time since the one before is its.
+
+        Args:
+            piece: which.
+            kept: phases of earlier work on it that were of use.
+        """
+        with self._lock:
+            work = Work(*self._since(), self._open.pop(piece, {}), self._started)
+            before = self._work.get((self._step, piece))
+            self._work[self._step, piece] = before.and_then(work, kept) if before and kept else work
+            self._last, self._made_here, self.made_something = piece, True, True
+            if self._keep:
+                self._keep(_piece_data(self._step, piece, self._work[self._step, piece]))
+
     @contextmanager
-    def phase(self, name: str, documents: int = 0, size: int = 0) -> Iterator[None]:
+    def phase(self, name: str, documents: int = 0, size: int = 0, piece: str = "") -> Iterator[None]:
         """Add what happens inside, on this thread."""
         watch = Stopwatch()
         yield
-        self.add(name, watch.effort(documents, size))
+        self.add(name, watch.effort(documents, size), piece)
 
-    def drawn(self, phase: str, items: Iterable[Item]) -> Iterator[Item]:
-        """The same items; making each of them counts as ``phase``."""
+    def drawn(self, phase: str, items: Iterable[Item], piece: Callable[[Item], str]) -> Iterator[Item]:
+        """The same items; making each of them counts as ``phase`` of its piece."""
         source = iter(items)
         while True:
             watch = Stopwatch()
             item = next(source, _END)
-            self.add(phase, watch.effort())
             if item is _END:
                 return
+            self.add(phase, watch.effort(), piece(item))  # type: ignore[arg-type]
             yield item  # type: ignore[misc]
+
+    def settle(self, steps: Sequence[str], pieces: Collection[str], stages: Collection[str]) -> None:
+        """Forget what made files that are no longer there, and put the rest in order.
+
+        Args:
+            steps: those of the plan, in order.
+            pieces: parts and shards of the run.
+            stages: those of the plan. Where one was measured in a step of an earlier plan, it stays.
+        """
+        order = {step: at for at, step in enumerate(steps)}
+        known = {name for (step, _), work in self._work.items() if step in order for name in work.phases}
+        missing = set(stages) - known
+        kept = {
+            key: _rounded(work)
+            for key, work in self._work.items()
+            if key[1] in pieces and (key[0] in order or missing & work.phases.keys())
+        }
+        places = {piece: at for at, piece in enumerate(sorted(pieces))}
+        self._work = dict(sorted(kept.items(), key=lambda item: (order.get(item[0][0], -1), places[item[0][1]])))
+
+    def pieces(self) -> list[dict[str, Any]]:
+        """All pieces as they stand in ``run.json``."""
+        return [_piece_data(*key, work) for key, work in self._work.items()]
+
+    def steps(self) -> dict[str, Work]:
+        """The pieces of each step together."""
+        total: dict[str, Work] = {}
+        for (step, _), work in self._work.items():
+            before = total.get(step, Work(started=work.started))
+            phases = {
+                name: before.phases.get(name, Effort()) + work.phases.get(name, Effort())
+                for name in (*before.phases, *work.phases)
+            }
+            started = min(before.started, work.started)
+            total[step] = Work(before.wall + work.wall, before.cpu + work.cpu, phases, started)
+        return total
 
     def efforts(self) -> dict[str, Effort]:
         """Every phase, over all steps."""
         total: dict[str, Effort] = {}
-        for step in self.steps.values():
+        for step in self.steps().values():
             for name, effort in step.phases.items():
                 total[name] = total.get(name, Effort()) + effort
         return total
 
     def as_data(self) -> dict[str, Any]:
         """The breakdown as it stands in ``run.json``; the page of files explains each number."""
-        return {"workers": self.workers, "steps": [self._step_data(*item) for item in self.steps.items()]}
+        return {"workers": self.workers, "steps": [self._step_data(*item) for item in self.steps().items()]}
 
-    def _step_data(self, name: str, step: StepProfile) -> dict[str, Any]:
+    def _since(self) -> tuple[float, float]:
+        """Wall and CPU time since the last time somebody asked."""
+        before, self._mark = self._mark, (time.monotonic(), cpu_seconds())
+        return self._mark[0] - before[0], self._mark[1] - before[1]
+
+    def _step_data(self, name: str, step: Work) -> dict[str, Any]:
         busy = sum(effort.wall for effort in step.phases.values())
         return {
             "name": name,
@@ -153,6 +242,25 @@ def _phase_data(name: str, effort: Effort) -> dict[str, Any]:
         "bytes": effort.bytes,
         "mb_per_cpu_second": round(effort.bytes / 1e6 / effort.seconds, 1) if measured else None,
     }
+
+
+def _piece_data(step: str, piece: str, work: Work) -> dict[str, Any]:
+    phases = {
+        name: [round(effort.seconds, 6), round(effort.wall, 6), effort.documents, effort.bytes]
+        for name, effort in work.phases.items()
+    }
+    times = {"wall_seconds": round(work.wall, 6), "cpu_seconds": round(work.cpu, 6)}
+    return {"step": step, "piece": piece, "started": work.started, **times, "phases": phases}
+
+
+def _work_of(piece: Mapping[str, Any]) -> Work:
+    phases = {name: Effort(*numbers) for name, numbers in piece["phases"].items()}
+    return Work(piece["wall_seconds"], piece["cpu_seconds"], phases, piece["started"])
+
+
+def _rounded(work: Work) -> Work:
+    """As it is read back, so that what is added up is the same ever after."""
+    return _work_of(_piece_data("", "", work))
 
 
 _END = object()

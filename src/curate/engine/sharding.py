@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate.engine.base import Engine
+from curate.engine.profile import Profile
 from curate.engine.row_group import one_batch
 from curate.engine.step import COUNTS, Step, entering_mask, scattered
 from curate.plan import Plan
@@ -142,7 +143,9 @@ def cut(plan: Plan, step: Step, judges: tuple[Step, ...], directory: RunDirector
     return Cutting(cutting, tokens)
 
 
-def write_shards(cutting: Cutting, plan: Plan, step: Step, directory: RunDirectory, engine: Engine) -> ShardIndex:
+def write_shards(
+    cutting: Cutting, plan: Plan, step: Step, directory: RunDirectory, engine: Engine, profile: Profile
+) -> ShardIndex:
     """Write the shards and their index; whatever is there already is kept.
 
     Args:
@@ -151,6 +154,7 @@ def write_shards(cutting: Cutting, plan: Plan, step: Step, directory: RunDirecto
         step: the encoder, whose token ids lie in the cache.
         directory: the run.
         engine: writes several shards at once.
+        profile: hears of each shard that is written.
     """
     settings, shards = plan.config.shards, cutting.shards
     tokenizer = step.stage.tokenizer  # type: ignore[attr-defined]
@@ -165,6 +169,7 @@ def write_shards(cutting: Cutting, plan: Plan, step: Step, directory: RunDirecto
             documents = engine.spread(_Group.read, _groups(stretches, number, step, directory))  # read while one writes
             note = functools.partial(notes.take, number, key=key)
             entry = write_shard(directory.shards, number, documents, settings, layout, whole=note)
+            profile.made(entry.file)
         return number, msgspec.structs.replace(entry, first=first, last=last)
 
     directory.shards.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from curate.engine.base import Engine
 from curate.engine.choices import Choice, settings_that_count
+from curate.engine.profile import Profile
 from curate.engine.step import REASONS, Mask, Step, entering_mask, input_key, scattered, with_edits
 from curate.plan import Plan, measure_key, thresholds_of
 from curate.stages.contract import Audited, Comparing, CorpusStage, Deduplicating, Receive, Rows, Send
@@ -139,6 +140,7 @@ def resolve(
     earlier: tuple[Step, ...],
     directory: RunDirectory,
     engine: Engine,
+    profile: Profile,
     choice: Choice | None = None,
 ) -> Mapping[str, float] | None:
     """Write what a corpus stage says of every document, unless it is all there; what its audit says, if it has one.
@@ -149,6 +151,7 @@ def resolve(
         earlier: steps before it.
         directory: the run.
         engine: where the work runs.
+        profile: hears what was made.
         choice: what is known of documents that later stages remove, for a deduplicating stage.
     """
     entering = functools.partial(entering_mask, directory, earlier)
@@ -174,6 +177,7 @@ def resolve(
         judge = functools.partial(_judge, stage, measure, entering, directory, keys)
         for _ in engine.map(judge, [part.index for part in plan.parts]):
             pass
+        profile.made(kept=[stage.name] if measured and not unaudited else ())
     directory.clear_scratch()
     return figures
 

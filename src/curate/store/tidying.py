@@ -16,12 +16,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.store.checked_json import BrokenJson, parsed, read_json
+from curate.store.efforts import Efforts
 from curate.store.files import entries, is_file, is_unfinished, remove, remove_empty
 from curate.store.row_file import MEASURE_KEY, PLACE, is_in_place
 from curate.store.run_directory import (
     AUDIT,
     CACHE,
     DOCUMENTS,
+    EFFORTS,
     EVIDENCE,
     EVIDENCE_CACHE,
     LOCK,
@@ -99,7 +101,8 @@ class _Tidying:
             if self._removed_as_unfinished(entry):
                 continue
             if not _is_folder(entry):
-                yield self._name(entry)
+                if entry.name != EFFORTS or not is_file(entry) or not Efforts(Path(entry.path)).is_ours:
+                    yield self._name(entry)
             elif entry.name == "scratch":
                 yield from [
                     self._name(each) for each in entries(cache / "scratch") if not self._removed_as_unfinished(each)

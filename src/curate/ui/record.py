@@ -12,7 +12,14 @@ from curate.ui.format import count, counted, duration, share, size
 from curate.ui.notes import printable
 
 
-def show_record(console: Console, manifest: Mapping[str, Any], report: Path | None, summary: Mapping[str, Any]) -> None:
+def show_record(
+    console: Console,
+    manifest: Mapping[str, Any],
+    report: Path | None,
+    summary: Mapping[str, Any],
+    spent: float,
+    reused: int,
+) -> None:
     """Print what a finished run did.
 
     Args:
@@ -20,10 +27,12 @@ def show_record(console: Console, manifest: Mapping[str, Any], report: Path | No
         manifest: content of ``run.json``.
         report: the page, when there is one.
         summary: ``summary`` of the report.
+        spent: seconds that this run of the command took.
+        reused: parts that it found finished.
     """
     console.print(_stages(manifest))
     console.print()
-    for line in _totals(manifest, summary):
+    for line in [*_totals(manifest, summary), _times(manifest, spent, reused)]:
         console.print(Text(f"  {line}"), soft_wrap=True, highlight=False)
     if report:
         console.print()
@@ -56,7 +65,7 @@ def _stages(manifest: Mapping[str, Any]) -> Table:
 
 
 def _totals(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
-    counts, tokens, timings = manifest["counts"], manifest["tokens"], manifest["timings"]
+    counts, tokens = manifest["counts"], manifest["tokens"]
     lines = [f"Kept {counts['kept']:,} of {counts['read']:,} documents ({share(counts['kept'], counts['read'])})"]
     if tokens:
         shards = manifest["shards"]
@@ -73,12 +82,16 @@ def _totals(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str
         bound = "" if raw["method"] == "counted" else f" (± {share((raw['high'] - raw['low']) / 2, raw['value'])})"
         less = summary["one_pass_costs_less"]
         lines.append(f"One training pass costs {less:.1%} less than over the raw {count(raw['value'])} tokens{bound}")
-    raw_bytes = sum(part["raw_bytes"] for part in manifest["parts"])
-    speed = size(raw_bytes / max(timings["wall_seconds"], 1e-9))
-    reused = (
-        f" · {timings['resumed_parts']} of {len(manifest['parts'])} parts reused" if timings["resumed_parts"] else ""
-    )
-    lines.append(
-        f"{duration(timings['wall_seconds'])} · {speed}/s of text · peak {size(timings['peak_rss_bytes'])}{reused}"
-    )
     return lines
+
+
+def _times(manifest: Mapping[str, Any], spent: float, reused: int) -> str:
+    """How long the work took, which is not how long this run of the command took where it found some of it done."""
+    timings = manifest["timings"]
+    work = [duration(timings["wall_seconds"])]
+    if reused:
+        known = f"the work took {work[0]}" if timings["wall_seconds"] else "nobody knows how long the work took"
+        work[0] = f"This time {duration(spent)}, {reused} of {counted(len(manifest['parts']), 'part')} reused · {known}"
+    if timings["bytes_per_second"]:
+        work.append(f"{size(timings['bytes_per_second'])}/s of text")
+    return " · ".join([*work, f"peak {size(timings['peak_rss_bytes'])}"])

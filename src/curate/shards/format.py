@@ -3,9 +3,10 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
+import numpy.typing as npt
 
 from curate.errors import PlanError, listed
 from curate.shards.block import Block
@@ -106,6 +107,10 @@ class ShardFormat(ABC):
     def finish(self, folder: Path, entries: Sequence[ShardEntry], layout: Layout) -> Sequence[str]:  # noqa: ARG002
         """Write the files that the trainer's reader wants once for all shards; their names."""
         return ()
+
+    def mapped(self, folder: Path, entry: ShardEntry, layout: Layout) -> "npt.NDArray[Any] | None":  # noqa: ARG002
+        """All ids of a shard as a memory map; None where the file does not hold them in a row."""
+        return None
 
     def lost(self, folder: Path, entries: Sequence[ShardEntry], window: int) -> int:  # noqa: ARG002
         """Tokens that the trainer's reader never gives out at this sequence length: here the tail of each file."""

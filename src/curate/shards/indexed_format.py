@@ -62,6 +62,15 @@ class IndexedFormat(ShardFormat):
     def reading(self, files: ExitStack, folder: Path, entry: ShardEntry, layout: Layout) -> Reading:
         """Open the format's own files of a shard."""
 
+    def mapped(self, folder: Path, entry: ShardEntry, layout: Layout) -> npt.NDArray[Any] | None:
+        """All ids of a shard as a memory map."""
+        start, dtype = self.start(entry, layout), np.dtype(layout.dtype).newbyteorder("<")
+        return np.memmap(folder / entry.file, dtype, "r", start, (entry.tokens,))
+
+    def start(self, entry: ShardEntry, layout: Layout) -> int:  # noqa: ARG002
+        """Byte of the first id in its file."""
+        return 0
+
     def write(
         self,
         folder: Path,

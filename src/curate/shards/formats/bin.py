@@ -53,7 +53,11 @@ class BinFormat(IndexedFormat):
         path = folder / entry.file
         if layout.header == "llm.c" and _start_of(path) != _header(layout.dtype, entry.tokens):
             raise DamagedShard(f"`{entry.file}` does not begin with the header of llm.c for {entry.tokens:,} tokens.")
-        return FlatReading(files, path, layout.dtype, LLM_C_BYTES if layout.header == "llm.c" else 0)
+        return FlatReading(files, path, layout.dtype, self.start(entry, layout))
+
+    def start(self, entry: ShardEntry, layout: Layout) -> int:  # noqa: ARG002
+        """Behind the header."""
+        return LLM_C_BYTES if layout.header == "llm.c" else 0
 
     def finish(self, folder: Path, entries: Sequence[ShardEntry], layout: Layout) -> Sequence[str]:  # noqa: ARG002
         """Write ``document_offsets.npy``."""

@@ -47,6 +47,10 @@ class LitdataFormat(IndexedFormat):
         """Ids, compared with the table."""
         return _Reading(files, folder / entry.file, entry, layout.dtype)
 
+    def start(self, entry: ShardEntry, layout: Layout) -> int:  # noqa: ARG002
+        """Behind the table."""
+        return 4 * (entry.documents + 2)
+
     def finish(self, folder: Path, entries: Sequence[ShardEntry], layout: Layout) -> Sequence[str]:
         """Write litdata's ``index.json``."""
         chunks: list[dict[str, Any]] = [

@@ -48,6 +48,10 @@ class MdsFormat(IndexedFormat):
         """Samples, compared with the table."""
         return _Reading(files, folder / entry.file, entry, layout)
 
+    def mapped(self, folder: Path, entry: ShardEntry, layout: Layout) -> None:  # noqa: ARG002
+        """Samples have headers between them."""
+        return
+
     def finish(self, folder: Path, entries: Sequence[ShardEntry], layout: Layout) -> Sequence[str]:
         """Write MDS's ``index.json``."""
         shards = [

@@ -1,0 +1,109 @@
+"""Every window once an epoch, whatever the ranks; a loader goes on exactly where it was killed."""
+
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import curate
+from curate.errors import UserError
+from curate.shards.convert import convert
+from curate.shards.formats import FORMATS
+from curate.shards.reader import read_shards
+from curate.shards.settings import ShardSettings
+from curate.shards.shuffling import Permutation
+from test_shards import SHARD_TOKENS, write_run
+
+LENGTH = 32
+
+
+@given(st.integers(1, 3000), st.integers(0, 5))
+def test_a_permutation_has_everything_once(size, seed):
+    assert np.array_equal(np.sort(Permutation(size, seed)(np.arange(size))), np.arange(size))
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("loading")
+    source = write_run(folder / "run", "bin")
+    for name in FORMATS:
+        convert(source, folder / name, ShardSettings(format=name, shard_tokens=SHARD_TOKENS))
+    options = ShardSettings(format="bin", shard_tokens=SHARD_TOKENS, header="llm.c")
+    convert(source, folder / "llm.c", options)
+    return folder
+
+
+def rows(batches):
+    return [tuple(row.tolist()) for batch in batches for row in batch["input_ids"]]
+
+
+@pytest.mark.parametrize("name", [*FORMATS, "llm.c"])
+def test_every_window_of_the_stream_comes_once(folders, name):
+    stream = np.concatenate([document.tokens for document in read_shards(folders / name)]).astype(np.int64)
+    windows = [tuple(stream[at : at + LENGTH].tolist()) for at in range(0, len(stream) - LENGTH + 1, LENGTH)]
+    loader = curate.load(folders / name, sequence_length=LENGTH, seed=3)
+    first, second = rows(loader), rows(loader)
+    assert sorted(first) == sorted(second) == sorted(windows)
+    assert windows != first != second
+    assert rows(curate.load(folders / name, sequence_length=LENGTH, seed=3, prefetch=0)) == first
+
+
+def test_a_run_directory_is_opened_at_its_shards(folders):
+    assert len(curate.load(folders / "run", sequence_length=LENGTH)) > 10
+
+
+@pytest.mark.parametrize(("world", "batch_size"), [(1, 1), (2, 2), (3, 4)])
+def test_ranks_share_the_windows_of_a_step(folders, world, batch_size):
+    def of(rank, **more):
+        return curate.load(
+            folders / "bin", sequence_length=LENGTH, batch_size=batch_size, rank=rank, world=world, seed=1, **more
+        )
+
+    alone = curate.load(folders / "bin", sequence_length=LENGTH, batch_size=batch_size * world, seed=1)
+    together = [
+        np.concatenate([batch["input_ids"] for batch in step])
+        for step in zip(*(of(rank) for rank in range(world)), strict=True)
+    ]
+    for batch, other in zip(alone, together, strict=True):
+        assert np.array_equal(batch["input_ids"], other)
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_a_killed_loader_goes_on_also_on_other_ranks(folders, world):
+    def opened(rank, world):
+        return curate.load(folders / "olmo", sequence_length=LENGTH, batch_size=2, rank=rank, world=world, seed=5)
+
+    whole = rows(curate.load(folders / "olmo", sequence_length=LENGTH, seed=5))
+    loaders = [opened(rank, 2) for rank in range(2)]
+    steps = [iter(loader) for loader in loaders]
+    seen = [row for _ in range(4) for each in steps for row in rows([next(each)])]
+    assert seen == whole[: len(seen)]
+    state = pickle.loads(pickle.dumps(loaders[0].state_dict()))
+    assert state["batches"] == 4
+    again = [opened(rank, world) for rank in range(world)]
+    for loader in again:
+        loader.load_state_dict(state)
+    rest = [row for step in zip(*again, strict=True) for row in rows(step)]
+    assert rest == whole[len(seen) : len(seen) + len(rest)]
+    assert len(whole) - len(seen) - len(rest) < 2 * world
+
+
+def test_states_of_other_tokens_are_refused(folders):
+    state = curate.load(folders / "bin", sequence_length=LENGTH, seed=5).state_dict()
+    with pytest.raises(UserError, match="`seed` = 5, and this one 6"):
+        curate.load(folders / "bin", sequence_length=LENGTH, seed=6).load_state_dict(state)
+    with pytest.raises(UserError, match="`rank` must be from 0 to 1"):
+        curate.load(folders / "bin", sequence_length=LENGTH, rank=2, world=2)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_data_loader_of_torch_gives_the_same_batches(folders, workers):
+    torch = pytest.importorskip("torch")
+    plain = [batch["input_ids"] for batch in curate.load(folders / "bin", sequence_length=LENGTH, batch_size=2)]
+    data = curate.load(folders / "bin", sequence_length=LENGTH, batch_size=2, torch=True)
+    loader = torch.utils.data.DataLoader(data, batch_size=None, num_workers=workers)
+    found = [batch["input_ids"].numpy() for batch in loader]
+    assert len(found) == len(plain)
+    assert all(np.array_equal(one, other) for one, other in zip(found, plain, strict=True))

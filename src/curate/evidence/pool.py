@@ -32,7 +32,8 @@ RAW_BYTES = 48_000_000
 LOOKED_AT_BYTES = 3_000_000_000
 """Of the corpus: of a larger one those parts are looked at that have the smallest hashes of their names."""
 
-_DUPLICATES = "near_dup"
+DUPLICATES = "near_dup"
+"""The stage whose clusters are sampled whole."""
 _SHINGLE_WORDS = 5
 _SIMILARITY = 0.8
 _TO_ONE = 2.0**-64
@@ -143,7 +144,7 @@ def look(directory: RunDirectory, stages: Sequence[str], part: int, rules: Seque
     copy, unseen = np.zeros(rows, np.bool_), np.ones(rows, np.bool_)
     single = np.full(rows, -1, np.int64)
     for number, stage in enumerate(stages):
-        columns = ["reasons", *(["survivor_at", "survivor_run"] if stage == _DUPLICATES else [])]
+        columns = ["reasons", *(["survivor_at", "survivor_run"] if stage == DUPLICATES else [])]
         judged = read_columns(directory.checked(stage, part, columns), columns)
         given = pc.list_value_length(judged.column("reasons"))
         known = given.is_valid().to_numpy()
@@ -154,7 +155,7 @@ def look(directory: RunDirectory, stages: Sequence[str], part: int, rules: Seque
         codes = pc.list_flatten(judged.column("reasons").take(pa.array(alone))).to_pylist()
         single[alone] = [place_of.get(f"{stage}.{code}", -1) for code in codes]
         kept &= known & ~some
-        if stage == _DUPLICATES:
+        if stage == DUPLICATES:
             copy, unseen = some, ~known
             keys = _clusters(own, judged)
     return Looked(part, mixed(keys), ~copy, kept, unseen, first, single, sizes.column("raw_bytes").to_numpy())

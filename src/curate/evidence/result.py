@@ -1,7 +1,7 @@
 """The figures of a measurement, each with its interval, its tag and what it rests on."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from curate.evidence.multiplier import (
     student,
     value_of_removed,
 )
-from curate.evidence.pool import Mask, Pool
+from curate.evidence.pool import DUPLICATES, Mask, Pool
 from curate.evidence.proxy import Proxy
 from curate.report.compute import Figure, Tag
 from curate.report.measured import (
@@ -111,7 +111,7 @@ class Result:
             kept_share=self.kept_share,
             arms=self.arm,
             evaluations=evaluated,
-            contributions=tuple(map(self._contribution, contributed)),
+            contributions=(*map(self._contribution, contributed), *self._of_duplicates(contributed, duplicates)),
             notes=self._notes(evaluated, again),
             cpu_seconds=round(cpu_seconds, 2),
             wall_seconds=round(wall_seconds, 2),
@@ -179,6 +179,31 @@ class Result:
             multiplier=on[0].multiplier if on else None,
             verdict=_verdict(next(iter(each.multipliers.values()), None)),
             on=tuple(on),
+        )
+
+    def _of_duplicates(self, contributed: Sequence[Contributed], duplicates: Figure | None) -> Iterator[Contribution]:
+        """The stage that removes duplicates, by its bracket: nothing was trained for it."""
+        removed = self.manifest["counts"]["removed"].get(DUPLICATES, {}).get("documents", 0)
+        if not duplicates or not any(each.left.kind == "stage" for each in contributed):
+            return
+        bracket = Measured(
+            value=duplicates.value,
+            low=duplicates.low,
+            high=duplicates.high,
+            unit="x",
+            tag=duplicates.tag,
+            assumptions=duplicates.assumptions,
+            source=duplicates.source,
+        )
+        yield Contribution(
+            kind="stage",
+            name=DUPLICATES,
+            documents=removed,
+            tokens=0.0,
+            share=1 - 1 / duplicates.high,
+            multiplier=bracket,
+            verdict="a bracket, not measured",
+            on=(),
         )
 
     def _said(self, evaluation: str) -> tuple[str, ...]:

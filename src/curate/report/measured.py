@@ -141,7 +141,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         if low <= 1 <= high:
             return f"A small model learns {on} as well from the kept as from the raw text, as far as was measured"
         if low > 1:
-            fewer = "over " if m.bound else ""
+            fewer = "more than " if m.bound else ""
             share = f"{fewer}{quantities.share(self.saving.value)}"
             return f"A small model learns {on} as well from {share} fewer tokens of the kept text"
         return f"A small model learns {on} worse from the kept than from the raw text"

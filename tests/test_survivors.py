@@ -285,9 +285,10 @@ def test_killed_at_any_file_it_continues_to_the_same_bytes(tmp_path_factory, ord
     assert file > 100
 
 
+@pytest.mark.parametrize("drafts", [LONG_CHAIN, BAD_FIRST, BAD_FIRST[:2]])
 @pytest.mark.parametrize("order", [ORDER, BEHIND])
-def test_the_same_command_again_redoes_nothing(tmp_path_factory, order):
-    corpus = corpus_of(LONG_CHAIN, tmp_path_factory)
+def test_the_same_command_again_redoes_nothing(tmp_path_factory, order, drafts):
+    corpus = corpus_of(drafts, tmp_path_factory)
     corpus.run("out", order, "longest")
     before = {stage: modified(corpus.folder / "out", stage) for stage in ("documents", *order)}
     again = corpus.run("out", order, "longest")

@@ -140,11 +140,13 @@ def _finding_of_histogram(histogram: Histogram) -> str:
 
 
 def _finding_of_clusters(duplicates: Duplicates) -> str:
-    if not duplicates.clusters:
-        return "No document had a duplicate."
-    largest = duplicates.largest[0].documents if duplicates.largest else 0
     over, copies = duplicates.passed_over, "copy" if duplicates.passed_over == 1 else "copies"
     also = f" {over:,} preferred {copies} did not count: a later stage removed them." if over else ""
+    if not duplicates.clusters:
+        return (
+            f"No document was removed for another one that is kept.{also}" if over else "No document had a duplicate."
+        )
+    largest = duplicates.largest[0].documents if duplicates.largest else 0
     return (
         f"{duplicates.removed:,} documents were duplicates of {duplicates.clusters:,} survivors, all of them kept;"
         f" the largest cluster has {largest:,} documents.{also}"

@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curate.text.classifiers import load_classifier
-from curate.text.ngram_model import NgramModel
+from curate.models.classifiers import load_classifier
+from curate.models.ngram_model import NgramModel
 
 ROW = "{:34}{:>12}{:>14}{:>14}{:>10}{:>16}"
 

@@ -30,6 +30,7 @@ from hypothesis import strategies as st
 from benchmarks import corpus
 from benchmarks.hostile_texts import HOSTILE_TEXTS
 from benchmarks.hostile_values import HOSTILE_VALUES
+from curate.models.ngram_model import Facts, NgramModel
 from curate.stages.classify import Classify, ClassifySettings
 from curate.stages.decontaminate import Decontaminate, DecontaminateSettings
 from curate.stages.language import Language
@@ -40,8 +41,7 @@ from curate.stages.quality import Quality, QualitySettings
 from curate.stages.redact import Redact, RedactSettings
 from curate.stages.tokenize import Tokenize
 from curate.stages.toxicity import Toxicity, ToxicitySettings
-from curate.text.mojibake import _remembered
-from curate.text.ngram_model import Facts, NgramModel
+from curate.text.repair.mojibake import _remembered
 
 KINDS = {**HOSTILE_TEXTS, **HOSTILE_VALUES}
 DEFAULT = ("normalize", "language", "near_dup", "quality", "tokenize")

@@ -16,13 +16,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from curate.config import load
 from curate.corpus.documents import Rows
+from curate.corpus.formats.jsonl import parse
 from curate.corpus.input import InputFile
-from curate.corpus.jsonl import parse
 from curate.corpus.lines import Lines
 from curate.corpus.memory import needed
-from curate.plan import make_stages
+from curate.pipeline.config import load
+from curate.pipeline.plan import make_stages
 
 _WARM = "The quick brown fox jumps over the lazy dog. " * 50
 _PIECES = {

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from typing import Any
 
 from curate.corpus.documents import Rows
+from curate.corpus.formats.jsonl import parse, parse_each
 from curate.corpus.input import InputFile
-from curate.corpus.jsonl import parse, parse_each
 from curate.corpus.lines import Lines
 
 CHUNK = 5_000_000

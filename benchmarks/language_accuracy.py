@@ -21,8 +21,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from curate.models.langid import LANGDETECT_CODES, LID176_CODES
 from curate.stages.language import Language, LanguageSettings
-from curate.text.langid import LANGDETECT_CODES, LID176_CODES
 
 SETS = ("manpages", "php_manual", "react_dev", "tldr", "lingua_sentences")
 KNOWN = {"lid176": LID176_CODES, "langdetect": LANGDETECT_CODES}

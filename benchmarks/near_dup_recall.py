@@ -19,8 +19,8 @@ from numba import njit
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from curate.session import Session
-from curate.text.shingles import shingle_sets
+from curate.cli.session import Session
+from curate.text.dedup.shingles import shingle_sets
 from reference_shingles import jaccard, shingle_set
 
 CHECKED = 500

@@ -20,11 +20,11 @@ import pyarrow.parquet as pq
 
 from benchmarks import corpus
 from benchmarks.near_dup_rivals import near_dup_seconds
-from curate.session import Session
+from curate.cli.session import Session
 from curate.stages.near_dup import audit
-from curate.text.fingerprint import content_hashes
-from curate.text.minhash import band_keys, permutations, signatures
-from curate.text.shingles import shingle_sets
+from curate.text.dedup.content_hash import content_hashes
+from curate.text.dedup.minhash import band_keys, permutations, signatures
+from curate.text.dedup.shingles import shingle_sets
 
 HERE = Path(__file__).parent
 BANDS, ROWS, SHINGLE_WORDS = 14, 8, 5

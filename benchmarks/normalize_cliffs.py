@@ -17,7 +17,7 @@ import pyarrow as pa
 from benchmarks import corpus
 from benchmarks.hostile_texts import HOSTILE_TEXTS
 from curate.stages.normalize import Normalize, NormalizeSettings
-from curate.text.mojibake import _remembered
+from curate.text.repair.mojibake import _remembered
 
 
 def main() -> None:

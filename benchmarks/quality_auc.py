@@ -25,12 +25,12 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.config import load
+from curate.models.ngram_features import token_fingerprints
+from curate.models.ngram_model import NgramModel
+from curate.pipeline.config import load
 from curate.recipes import recipe_names
 from curate.stages.quality.settings import QualitySettings
 from curate.stages.quality.stage import Quality
-from curate.text.hashed_ngrams import token_fingerprints
-from curate.text.ngram_model import NgramModel
 from curate.training.figures import auc, calibration_error
 from curate.training.fit import fit_model
 from curate.training.split import FOLDS, Labelled
@@ -179,7 +179,7 @@ def language_model(texts: list[str]) -> object | None:
         import kenlm  # noqa: F401
     except ImportError:
         return None
-    from curate.text.kenlm_model import KenlmModel
+    from curate.models.kenlm import KenlmModel
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "model.arpa")

@@ -26,14 +26,14 @@ import pyarrow as pa
 
 from benchmarks import environments
 from benchmarks.quality_documents import sample, write
-from curate.config import load
+from curate.pipeline.config import load
 from curate.stages.quality.settings import SIGNAL_OF, QualitySettings
 from curate.stages.quality.stage import Quality, numbers
-from curate.text.arrow import utf8_view
-from curate.text.edits import edited
-from curate.text.marks import splits_for
-from curate.text.signals import document_signals
-from curate.text.stop_words import StopWords
+from curate.text.core.arrow import utf8_view
+from curate.text.core.edits import edited
+from curate.text.quality.bitmaps import splits_for
+from curate.text.quality.document_signals import document_signals
+from curate.text.quality.stop_words import StopWords
 
 Mask = npt.NDArray[np.bool_]
 Values = dict[str, npt.NDArray[np.float64]]

@@ -22,8 +22,8 @@ import pyarrow as pa
 
 from benchmarks import environments
 from benchmarks.quality_documents import english, hashed, onestop, write
-from curate.config import load
-from curate.engine.row_group import GROUP_BYTES
+from curate.pipeline.config import load
+from curate.pipeline.row_group import GROUP_BYTES
 from curate.stages.quality.stage import Quality
 
 OURS = {

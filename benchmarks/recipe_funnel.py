@@ -17,8 +17,8 @@ from pathlib import Path
 
 import polars as pl
 
+from curate.cli.session import Session
 from curate.recipes import recipe_names
-from curate.session import Session
 
 SETS = {
     "technical pages (en)": "neardup_truth/docs.parquet",

@@ -17,9 +17,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curate.pipeline.lint import load_recipe
+from curate.pipeline.rejudging import rejudged
 from curate.recipes import recipe_names
-from curate.recipes.lint import load_recipe
-from curate.recipes.rejudging import rejudged
 from curate.stages.quality import Quality
 from curate.store.run_directory import RunDirectory
 

@@ -25,8 +25,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from curate.text.shingles import letters
-from curate.text.word_hashes import CHARACTER, LETTER, WORD
+from curate.text.dedup.shingle_words import CHARACTER, LETTER, WORD
+from curate.text.dedup.shingles import letters
 
 SIZE = 5
 PAGE_WORDS = 200

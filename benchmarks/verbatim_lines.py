@@ -19,11 +19,11 @@ import pyarrow as pa
 
 from benchmarks.quality_documents import english, hashed, onestop
 from benchmarks.quality_score import plain
-from curate.text.arrow import utf8_view
-from curate.text.line_look import line_tables
-from curate.text.line_rules import LineRules
-from curate.text.lines import line_signals
-from curate.text.verbatim import VERSE, verbatim_lines, verbatim_tables
+from curate.text.core.arrow import utf8_view
+from curate.text.quality.line_facts import line_tables
+from curate.text.quality.line_rules import line_signals
+from curate.text.quality.line_settings import LineRules
+from curate.text.quality.verbatim import VERSE, verbatim_lines, verbatim_tables
 
 C4 = LineRules(3, 1000, terminal_punctuation=True, javascript=True, policy=True, citations=True)
 

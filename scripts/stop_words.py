@@ -4,7 +4,7 @@
 
 A stop word makes up 0.8 % or more of the words of its language, as in FineWeb2 (arXiv:2506.20920, appendix); where
 fewer than
-12 do, the 12 most frequent are taken. Words are the cores of `curate.text.words`, symbol words and numbers left
+12 do, the 12 most frequent are taken. Words are the cores of `curate.text.core.words`, symbol words and numbers left
 out; scripts without spaces have letters with their marks. English keeps the list of Gopher.
 """
 
@@ -14,7 +14,7 @@ from collections import Counter
 
 import polars as pl
 
-from curate.text.words import MARK, SYMBOL, UNSPACED, characters
+from curate.text.core.words import MARK, SYMBOL, UNSPACED, characters
 
 LEAST_SHARE = 0.008
 LEAST, MOST = 12, 64

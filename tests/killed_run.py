@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from corpus_maker import make_corpus, prose
-from curate.session import Session
+from curate.cli.session import Session
 
 SETTINGS = [
     "input.part_bytes=9000",

@@ -10,7 +10,7 @@ import tomllib
 from importlib.resources import files
 from itertools import pairwise
 
-from curate.text import word_rules
+from curate.text.quality import word_rules
 
 WRITTEN = tomllib.loads(files("curate.text").joinpath("word_rules.toml").read_text("utf-8"))
 

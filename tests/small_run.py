@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from curate.session import Session
+from curate.cli.session import Session
 
 SETTINGS = (
     'pipeline.stages=["normalize","near_dup","quality","tokenize"]',

@@ -8,8 +8,8 @@ import pytest
 
 from corpus_maker import prose
 from curate.cli import command
+from curate.cli.session import Session
 from curate.errors import ExitCode, PlanError
-from curate.session import Session
 from fake_run import files_of
 
 EARLIER = [prose(at) for at in range(40)]

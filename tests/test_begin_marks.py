@@ -8,7 +8,7 @@ import pytest
 from tokenizers import processors
 
 from curate.errors import PlanError
-from curate.text.tokenizers import load_tokenizer
+from curate.models.tokenizers import load_tokenizer
 from tokenizer_maker import byte_level
 
 TEXTS = ["Hello NASA", "", "the text <|endoftext|> and <s> stay text", "größer"]

@@ -5,9 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
-from curate.text.bits import BLOCK, address, between, count, highest, lowest
-from curate.text.hashes import hashed
-from curate.text.marks import (
+from curate.text.core.bits import BLOCK, address, between, count, highest, lowest
+from curate.text.core.hashes import hashed
+from curate.text.core.words import LETTER, LOWER, SYMBOL, UPPER, characters
+from curate.text.quality.bitmaps import (
     DIGITS,
     ENDS,
     LETTERS,
@@ -24,7 +25,6 @@ from curate.text.marks import (
     marks_for,
     number_in,
 )
-from curate.text.words import LETTER, LOWER, SYMBOL, UPPER, characters
 
 NO_SPLITS = np.zeros(0, np.uint8)
 TEXTS = st.text(st.sampled_from("aZé9. \n\t#…漢かไก็\u0301\u00a0\u3000Ж_😀"), max_size=300) | st.text(max_size=100)

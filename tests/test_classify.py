@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.cli import command
-from curate.plan import measure_key
-from curate.session import Session
+from curate.cli.session import Session
+from curate.models import classifiers, langid
+from curate.models.fasttext_classifier import FastTextClassifier
+from curate.models.fasttext_file import read_fasttext
+from curate.pipeline.plan import measure_key
 from curate.stages.classify import Classify, ClassifySettings
-from curate.text import classifiers, langid
-from curate.text.fasttext_classifier import FastTextClassifier
-from curate.text.fasttext_file import read_fasttext
 
 CASES = Path(__file__).parent / "cases" / "fasttext"
 CORPORA = next(

@@ -18,10 +18,10 @@ from inline_snapshot import snapshot
 from corpus_maker import make_corpus
 from curate import __version__
 from curate.cli import app, command
+from curate.cli.display.explanation import all_reasons, changes_of
 from curate.errors import ExitCode
 from curate.shards.reader import read_shards
 from curate.stages import stage_names
-from curate.ui.catalogue import all_reasons, changes_of
 
 SAMPLE = Path(__file__).parent.parent / "sample_data"
 

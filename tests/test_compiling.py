@@ -10,10 +10,11 @@ import msgspec
 import numba
 import pytest
 
-from curate import child, compiling
-from curate.compiling import announced_compiling
+from curate.cache.kernels import choose_kernel_cache
 from curate.events import Warned
-from curate.kernel_cache import choose_kernel_cache
+from curate.pipeline import first_compile as compiling
+from curate.pipeline.first_compile import announced_compiling
+from curate.process import child
 from curate.stages.quality import Quality, QualitySettings
 
 
@@ -40,9 +41,7 @@ def test_without_a_writable_folder_kernels_get_a_temporary_one(monkeypatch, tmp_
 
 
 def test_the_compiler_is_loaded_without_linear_algebra():
-    code = (
-        "import sys; from curate.compiling import load_compiler; load_compiler(); print('scipy.linalg' in sys.modules)"
-    )
+    code = "import sys; from curate.pipeline.first_compile import load_compiler; load_compiler(); print('scipy.linalg' in sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE)
     assert loaded.stdout.decode().strip() == "False"
 
@@ -87,7 +86,7 @@ _SIDE_BY_SIDE = """
 import sys, threading
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np
-from curate.compiling import load_compiler
+from curate.pipeline.first_compile import load_compiler
 from numba import njit
 
 @njit
@@ -107,7 +106,7 @@ with ThreadPoolExecutor(2) as pool:
 
 _COUNTED = """
 from numba.core import event
-from curate.compiling import compile_kernels
+from curate.pipeline.first_compile import compile_kernels
 
 class Compiled(event.Listener):
     def on_start(self, event):

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.text.components import flatten, large_star, small_star, unite
+from curate.text.dedup.components import flatten, large_star, small_star, unite
 
 EDGES = st.lists(st.tuples(st.integers(0, 14), st.integers(0, 14)).filter(lambda edge: edge[0] != edge[1]), max_size=30)
 

@@ -16,9 +16,9 @@ from curate.report.compute import (
     pass_saving,
     redundancy,
 )
-from curate.report.constants import CONSTANTS
 from curate.report.model import build_report
-from curate.report.settings import ReportSettings
+from curate.settings.compute_constants import CONSTANTS
+from curate.settings.report import ReportSettings
 from fake_run import files_of, write_fake_run
 
 LLAMA_8B = {"model_parameters": 7_504_663_424, "layers": 32, "width": 4096, "context": 8192}

@@ -11,12 +11,13 @@ import pytest
 
 from corpus_maker import prose
 from curate import stages
+from curate.cli.session import Session
 from curate.corpus.documents import SCHEMA
-from curate.engine.step import Step
-from curate.plan import thresholds_of
-from curate.session import Session
+from curate.pipeline.plan import thresholds_of
+from curate.pipeline.step import Step
+from curate.settings.base import Settings
 from curate.stages import stage_class, stage_names
-from curate.stages.contract import CorpusStage, Encoder, Rewriter, Settings, Stage
+from curate.stages.contract import CorpusStage, Encoder, Rewriter, Stage
 
 TEXTS = [
     prose(1),

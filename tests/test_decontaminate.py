@@ -14,7 +14,7 @@ from corpus_maker import prose
 from curate.cli import command
 from curate.errors import PlanError
 from curate.stages.decontaminate import Decontaminate, DecontaminateSettings
-from curate.text.ngrams import collection, find_grams, text_grams
+from curate.text.search.grams import collection, find_grams, text_grams
 from reference_shingles import words as words_of
 
 CASES = Path(__file__).parent / "cases" / "benchmarks"

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from corpus_maker import prose
+from curate.cli.session import Session
 from curate.corpus.discover import discover
 from curate.corpus.input import InputSettings
 from curate.corpus.notices import notices
 from curate.errors import InputError
-from curate.session import Session
 
 SETTINGS = InputSettings()
 

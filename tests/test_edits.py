@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.cli import command
+from curate.models.tokenizers.tokenizer import load_tokenizer
 from curate.shards.reader import read_shards
 from curate.store.life import edited_text
-from curate.text.tokenizers.tokenizer import load_tokenizer
 
 PROSE = "\n".join(
     f"It was in the year {year} that the people of the town built the {year}th bridge over the river."

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.text.entities import unescape_prose
+from curate.text.repair.entities import unescape_prose
 from hostile_fragments import fuzzed, nasty
 
 PROSE = {

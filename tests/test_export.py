@@ -8,7 +8,7 @@ import pytest
 import zstandard
 
 from curate.errors import InputError, UserError
-from curate.exporting import Wanted, export
+from curate.pipeline.exporting import Wanted, export
 from small_run import run
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.text.fingerprint import content_hashes
+from curate.text.dedup.content_hash import content_hashes
 
 PUBLISHED = {
     "": "00000000000000000000000000000000",

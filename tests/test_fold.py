@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from curate.text.fold import LONGEST, folded
-from curate.text.langid import LID176_CODES
-from curate.text.scripts import SCRIPTS, scripts_of
+from curate.models.langid import LID176_CODES
+from curate.text.core.scripts import SCRIPTS, scripts_of
+from curate.text.language.fold import LONGEST, folded
 
 SENTENCES = {
     "en": "The committee will publish its findings before the end of the year.",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.text.greedy import Selection, Sets
+from curate.text.dedup.greedy import Selection, Sets
 
 MEMBERS = st.sets(st.integers(1, 12), min_size=1, max_size=8)
 

@@ -17,10 +17,10 @@ import pytest
 
 import curate
 from corpus_maker import prose
-from curate.child import start_child
+from curate.cache.kernels import choose_kernel_cache, user_cache_folder
 from curate.cli import command
-from curate.kernel_cache import choose_kernel_cache, user_cache_folder
-from curate.search_path import leave_current_folder, search_path
+from curate.process.child import start_child
+from curate.process.search_path import leave_current_folder, search_path
 from curate.store.manifest import read_manifest
 
 SCRIPT = Path(sysconfig.get_path("scripts")) / "curate"
@@ -79,7 +79,7 @@ def loaded_by_python(started: list[str], folder: Path, **environment: str) -> se
     """What Python itself imports before the first line of curate has run."""
     said = start(started, "--version", cwd=folder, PYTHONPROFILEIMPORTTIME="1", **environment)
     names = re.findall(r"\|\s+([\w.]+)$", said.stderr, re.MULTILINE)
-    return {name.partition(".")[0] for name in names[: names.index("curate.search_path")]}
+    return {name.partition(".")[0] for name in names[: names.index("curate.process.search_path")]}
 
 
 RUN = ("run", "sample.jsonl", "-o", "../out", "--set", "gates.max_quarantined=1", "--set", "quality.min_words=5")
@@ -240,7 +240,7 @@ MODULES_THAT_DO = {
     "runpy", "code", "codeop", "imp", "yaml", "torch", "dbm",
 }  # fmt: skip
 ALLOWED = {
-    ("child.py", "subprocess.Popen"),  # isolated: the one way to start a process
+    ("process/child.py", "subprocess.Popen"),  # isolated: the one way to start a process
     ("engine/unused_memory.py", "ctypes.CDLL"),  # of the process itself: no file
 }
 

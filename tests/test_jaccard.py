@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
-from curate.text.jaccard import (
+from curate.text.dedup.jaccard import (
     MARKS,
     capacity_for,
     fill,

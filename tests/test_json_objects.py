@@ -8,12 +8,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from curate.corpus import jsonl
 from curate.corpus.documents import Rows
+from curate.corpus.formats import jsonl
+from curate.corpus.formats.json_objects import members
+from curate.corpus.formats.jsonl import parse_each, parse_together
 from curate.corpus.input import InputFile
-from curate.corpus.jsonl import parse_each, parse_together
 from curate.corpus.lines import BOM, Lines
-from curate.text.json_objects import members
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=80)
 KEYS = st.sampled_from(["text", "id", "source", "lang", "größe", "a b", 'q"', ""])

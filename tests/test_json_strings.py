@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from curate.text.json_strings import unescaped
+from curate.corpus.formats.json_strings import unescaped
 
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=200), max_size=8)
 ESCAPES = st.sampled_from(

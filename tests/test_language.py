@@ -12,15 +12,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from curate.models import langid
+from curate.models.fasttext import FastText
+from curate.models.fasttext_file import read_fasttext
+from curate.models.langid import LANGDETECT_CODES, LID176_CODES, LangDetect, Lid176
 from curate.stages.contract import Stage
 from curate.stages.language import Language, LanguageSettings
-from curate.text import langid
-from curate.text.excerpt import LEAST_PIECE, excerpts
-from curate.text.fasttext import FastText
-from curate.text.fasttext_file import read_fasttext
-from curate.text.fold import folded
-from curate.text.langid import LANGDETECT_CODES, LID176_CODES, LangDetect, Lid176
-from curate.text.scripts import believable, scripts_of, written_in
+from curate.text.core.excerpt import LEAST_PIECE, excerpts
+from curate.text.core.scripts import believable, scripts_of, written_in
+from curate.text.language.fold import folded
 
 CORPORA = Path(__file__).resolve().parents[1] / ".." / "shared" / "corpora"
 needs_corpora = pytest.mark.skipif(not CORPORA.is_dir(), reason="no corpora beside the repository")

@@ -16,9 +16,9 @@ import pytest
 
 from contrary_engine import ContraryEngine
 from corpus_maker import make_corpus, prose
+from curate.cli.session import Session
 from curate.engine import part as part_module
 from curate.errors import BooksDoNotBalance, ExitCode, UserError
-from curate.session import Session
 from curate.store.books import balance
 from curate.store.run_directory import RunDirectory
 from fake_run import files_of
@@ -113,7 +113,7 @@ def test_bytes_do_not_depend_on_workers_or_chunks(corpus, finished, tmp_path, mo
 
 
 def test_bytes_do_not_depend_on_the_engine(corpus, finished, tmp_path, monkeypatch):
-    monkeypatch.setattr("curate.session.local_engine", lambda config: ContraryEngine(config.run.seed))
+    monkeypatch.setattr("curate.cli.session.local_engine", lambda config: ContraryEngine(config.run.seed))
     assert run(corpus, tmp_path / "out") == ExitCode.DONE
     assert contents(tmp_path / "out") == contents(finished)
 

@@ -15,15 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.cli import command
+from curate.models.tokenizers.tokenizer import load_tokenizer
 from curate.shards.reader import read_shards
 from curate.stages.contract import CorpusStage
 from curate.stages.line_dup import LineDup, LineDupSettings
 from curate.stages.line_dup.repeated import _send_counts
 from curate.stages.quality import Quality, QualitySettings
-from curate.text.arrow import utf8_view
-from curate.text.edits import edited
-from curate.text.tokenizers.tokenizer import load_tokenizer
-from curate.text.words import characters, count_words
+from curate.text.core.arrow import utf8_view
+from curate.text.core.edits import edited
+from curate.text.core.words import characters, count_words
 from fake_corpus import FakeCorpus
 
 CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import curate
-from curate.config import load
 from curate.errors import ConfigError
+from curate.pipeline.config import load
 from curate.stages.decontaminate.benchmarks import benchmark_texts
 from curate.stages.named_files import entries_of, lines_of
 

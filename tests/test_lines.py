@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reference_lines as reference
-from curate.text.arrow import EDITS, edit_lists, utf8_view
-from curate.text.edits import edited
-from curate.text.line_rules import LineRules
-from curate.text.lines import COLUMNS, line_signals
+from curate.text.core.arrow import EDITS, edit_lists, utf8_view
+from curate.text.core.edits import edited
+from curate.text.quality.line_rules import COLUMNS, line_signals
+from curate.text.quality.line_settings import LineRules
 
 C4 = LineRules(3, 1000, terminal_punctuation=True, javascript=True, policy=True, citations=True)
 FINEWEB = C4._replace(terminal_punctuation=False)

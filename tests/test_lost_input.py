@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus_maker import prose
+from curate.cli.session import Session
 from curate.corpus import compression
 from curate.errors import ExitCode
-from curate.session import Session
 from small_run import contents, manifest
 
 ROWS = 40

@@ -4,8 +4,8 @@ from datasketch import lsh as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.text.lsh import Banding, choose_banding, meetings
-from curate.text.recurring import recurring
+from curate.text.dedup.bands import Banding, choose_banding, meetings
+from curate.text.dedup.candidates import recurring
 
 
 @settings(deadline=None)  # the first example compiles

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.stages.near_dup import NearDup, NearDupSettings
-from curate.text.minhash import NO_SHINGLE, band_keys, extremes_of, permutations, shingle_hashes32, signatures
-from curate.text.shingles import shingle_sets
+from curate.text.dedup.minhash import NO_SHINGLE, band_keys, extremes_of, permutations, shingle_hashes32, signatures
+from curate.text.dedup.shingles import shingle_sets
 
 
 def strings(texts: list[str]) -> pa.Array:

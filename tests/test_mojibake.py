@@ -16,11 +16,11 @@ from ftfy import TextFixerConfig, chardata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.text import ftfy_steps, ftfy_tables
-from curate.text.doubtful_mojibake import Surroundings, is_damage
-from curate.text.ftfy_scan import segments
-from curate.text.ftfy_steps import MAX_STEPS, Step, fix_segment, normalized
-from curate.text.mojibake import fix_texts, fix_texts_with_ftfy
+from curate.text.repair import ftfy_steps, ftfy_tables
+from curate.text.repair.doubtful_mojibake import Surroundings, is_damage
+from curate.text.repair.ftfy_scan import segments
+from curate.text.repair.ftfy_steps import MAX_STEPS, Step, fix_segment, normalized
+from curate.text.repair.mojibake import fix_texts, fix_texts_with_ftfy
 from hostile_fragments import FRAGMENTS, fuzzed, nasty
 
 CASES = [json.loads(line) for line in (Path(__file__).parent / "cases" / "normalize.jsonl").read_text().splitlines()]

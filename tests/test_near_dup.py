@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curate.cli.session import Session
 from curate.errors import ExitCode
-from curate.session import Session
 from curate.stages import sending
 from curate.stages.contract import KEPT, PASSED_OVER, TRIED, CorpusStage
 from curate.stages.near_dup import NearDup, NearDupSettings, audit, candidates, survivors

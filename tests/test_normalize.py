@@ -16,11 +16,11 @@ from ftfy import TextFixerConfig
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curate.pipeline.lint import load_recipe
 from curate.recipes import recipe_names
-from curate.recipes.lint import load_recipe
 from curate.stages.contract import Rewriter
 from curate.stages.normalize import CHANGES, Normalize, NormalizeSettings
-from curate.text.whitespace import CONTROLS, ZERO_WIDTH
+from curate.text.repair.whitespace import CONTROLS, ZERO_WIDTH
 from hostile_fragments import fuzzed, nasty
 
 CASES = [json.loads(line) for line in (Path(__file__).parent / "cases" / "normalize.jsonl").read_text().splitlines()]

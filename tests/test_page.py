@@ -14,15 +14,15 @@ import msgspec
 import pytest
 
 from corpus_maker import make_corpus
-from curate import child
 from curate.cli import command
+from curate.process import child
 from curate.report import page as page_module
 from curate.report import vega
 from curate.report.drawings import drawings
 from curate.report.model import build_report
 from curate.report.page import MAX_BYTES, render_page, visible, write_report
 from curate.report.quantities import count
-from curate.report.settings import ReportSettings
+from curate.settings.report import ReportSettings
 from fake_run import HOSTILE, write_fake_run
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

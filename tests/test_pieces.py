@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tokenizers import Regex, normalizers, pre_tokenizers
 
 import tokenizer_maker as maker
-from curate.text.tokenizers import load_tokenizer, pieces
-from curate.text.tokenizers.json_steps import _LIKE_CL100K
-from curate.text.tokenizers.pieces import Piecewise
+from curate.models.tokenizers import load_tokenizer, pieces
+from curate.models.tokenizers.json_steps import _LIKE_CL100K
+from curate.models.tokenizers.pieces import Piecewise
 
 FRAGMENTS = [
     *(

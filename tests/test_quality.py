@@ -15,15 +15,15 @@ from benchmarks.quality_score import reference as reference_documents
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.config import load
+from curate.pipeline.config import load
 from curate.stages.contract import Stage
 from curate.stages.quality import Quality, QualitySettings
 from curate.stages.quality.rules import failures
 from curate.stages.quality.score import SCORED_BY, score, shipped
 from curate.stages.quality.signals import SIGNALS
-from curate.text.lines import COLUMNS as LINE_COLUMNS
-from curate.text.signals import DETAILS, GOPHER
-from curate.text.tallies import COLUMNS as CHARACTER_COLUMNS
+from curate.text.quality.character_signals import COLUMNS as CHARACTER_COLUMNS
+from curate.text.quality.document_signals import DETAILS, GOPHER
+from curate.text.quality.line_rules import COLUMNS as LINE_COLUMNS
 from reference_quality import signals as reference
 
 CORPORA = Path(__file__).resolve().parents[1] / ".." / "shared" / "corpora"

@@ -12,12 +12,12 @@ from inline_snapshot import snapshot
 
 from corpus_maker import make_corpus, prose
 from curate.cli import command
-from curate.config import load
+from curate.cli.session import Session
 from curate.errors import ConfigError
+from curate.pipeline.config import load
+from curate.pipeline.lint import lint, load_recipe
+from curate.pipeline.rejudging import rejudged
 from curate.recipes import recipe, recipe_names
-from curate.recipes.lint import lint, load_recipe
-from curate.recipes.rejudging import rejudged
-from curate.session import Session
 from curate.stages.quality import Quality, QualitySettings
 from curate.stages.quality.idle import NEVER_ABOVE, idle_rules
 from curate.stages.quality.rules import Languages, failures, is_written

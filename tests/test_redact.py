@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from corpus_maker import prose
 from curate.cli import command
 from curate.errors import PlanError
+from curate.models.tokenizers.tokenizer import load_tokenizer
 from curate.shards.reader import read_shards
 from curate.stages.redact import Redact, RedactSettings
 from curate.stages.redact import phones as phones_module
 from curate.stages.redact import stage as stage_module
 from curate.stages.redact.settings import KINDS
 from curate.stages.redact.spans import united
-from curate.text.edits import edited
-from curate.text.tokenizers.tokenizer import load_tokenizer
+from curate.text.core.edits import edited
 from planted import MAKERS, planted
 
 CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"

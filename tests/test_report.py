@@ -10,7 +10,7 @@ import pytest
 from curate.errors import InputError
 from curate.report.model import build_report
 from curate.report.page import report_json
-from curate.report.settings import ReportSettings
+from curate.settings.report import ReportSettings
 from curate.store.manifest import write_manifest
 from fake_run import files_of, write_fake_run
 

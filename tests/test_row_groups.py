@@ -7,8 +7,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.engine import row_group
-from curate.engine.row_group import row_groups
+from curate.pipeline import row_group
+from curate.pipeline.row_group import row_groups
 
 LENGTHS = st.lists(st.sampled_from([0, 1, 3, 9, 10, 30]), max_size=30)
 

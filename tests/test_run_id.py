@@ -3,7 +3,7 @@
 import pytest
 
 from corpus_maker import make_corpus
-from curate.session import Session
+from curate.cli.session import Session
 
 
 @pytest.fixture(scope="module")

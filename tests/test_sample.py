@@ -12,12 +12,12 @@ from rich.console import Console
 
 from corpus_maker import prose
 from curate.cli import command
+from curate.cli.display.difference import shown_difference
+from curate.cli.session import Session
 from curate.errors import ExitCode
 from curate.report.judgments import ROW
 from curate.report.samples import draw_key
-from curate.session import Session
-from curate.text.difference import difference
-from curate.ui.difference import shown_difference
+from curate.text.core.difference import difference
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "[bold]", "<i>"]), max_size=12).map(" ".join)
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.text.line_ends import LineEnds, unify_line_ends
-from curate.text.low_bytes import restore_high_bytes
+from curate.text.core.line_ends import LineEnds, unify_line_ends
+from curate.text.repair.low_bytes import restore_high_bytes
 from hostile_fragments import fuzzed, nasty
 
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.errors import InputError, PlanError, UserError
+from curate.models.tokenizers import load_tokenizer
 from curate.shards import formats
 from curate.shards.convert import convert
 from curate.shards.cutting import Cutter, cut
@@ -25,7 +26,6 @@ from curate.shards.verify import verify
 from curate.shards.writer import write_shard
 from curate.store.checked_json import write_json
 from curate.store.manifest import write_manifest
-from curate.text.tokenizers import load_tokenizer
 from fake_run import part_name, write_rows
 
 FORMATS = tuple(formats.FORMATS)

@@ -104,7 +104,7 @@ def test_before_anything_was_read_it_says_so(tmp_path):
 
 STUCK = """
 import hashlib, os, signal, sys, time
-from curate import stopping
+from curate.process import stopping
 from curate.errors import Stopped
 
 stopping.GRACE_SECONDS = float(sys.argv[1])

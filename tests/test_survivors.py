@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from contrary_engine import ContraryEngine
 from corpus_maker import prose
+from curate.cli.session import Session
 from curate.engine.local import LocalEngine
-from curate.outcome import Outcome, manifest_of
+from curate.pipeline.execute import execute
+from curate.pipeline.lint import load_recipe
+from curate.pipeline.outcome import Outcome, manifest_of
 from curate.recipes import recipe_names
-from curate.recipes.lint import load_recipe
-from curate.run import execute
-from curate.session import Session
 from curate.stages.near_dup import NearDup, NearDupSettings
 from curate.store import files
 from curate.store.claim import claimed

@@ -17,13 +17,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from curate.errors import PlanError
+from curate.models.tokenizers import load_tokenizer
+from curate.models.tokenizers import rank_file as rank_file_module
+from curate.models.tokenizers import tokenizer as tokenizer_module
+from curate.models.tokenizers.backends import FastokensBackend
+from curate.models.tokenizers.probes import probe_texts
 from curate.stages.contract import Encoder
 from curate.stages.tokenize import Tokenize, TokenizeSettings
-from curate.text.tokenizers import load_tokenizer
-from curate.text.tokenizers import rank_file as rank_file_module
-from curate.text.tokenizers import tokenizer as tokenizer_module
-from curate.text.tokenizers.backends import FastokensBackend
-from curate.text.tokenizers.probes import probe_texts
 
 CORPORA = Path(__file__).resolve().parents[1] / ".." / "shared" / "corpora"
 CONTROL_TEXT = "<|endoftext|> a<|endoftext|>b </s> <tool_call> <|fim_prefix|>"

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import tokenizer_maker as maker
 from curate.errors import PlanError
-from curate.text.tokenizers import load_tokenizer
-from curate.text.tokenizers.probes import probe_texts
+from curate.models.tokenizers import load_tokenizer
+from curate.models.tokenizers.probes import probe_texts
 
 KINDS = (*maker.WHOLE, *maker.LOSSY)
 CONTROL = ("</s>", "<unk>", "[UNK]", "[SEP]", "<|endoftext|>", "\ufdd0?")

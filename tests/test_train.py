@@ -14,10 +14,10 @@ from sklearn.linear_model import LogisticRegression
 
 from corpus_maker import WORDS
 from curate.cli import command
-from curate.config import load
+from curate.models.ngram_features import hashed_ngrams, ngrams, summed_weights
+from curate.models.ngram_model import NgramModel
+from curate.pipeline.config import load
 from curate.stages.classify import Classify, ClassifySettings
-from curate.text.hashed_ngrams import hashed_ngrams, ngrams, summed_weights
-from curate.text.ngram_model import NgramModel
 from curate.training.examples import read_examples
 from curate.training.figures import auc, auc_interval, calibration_error, figures
 from curate.training.fit import BUCKETS, LONGEST, calibrated, vectors

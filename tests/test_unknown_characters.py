@@ -7,8 +7,8 @@ import pytest
 
 import tokenizer_maker as maker
 from curate.cli import command
+from curate.cli.session import Session
 from curate.errors import ExitCode
-from curate.session import Session
 from curate.shards.verify import verify
 
 LETTERS = sorted({letter for word in maker.WORDS for letter in word} - {" "})

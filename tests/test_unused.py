@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 import curate
-from curate.config import load
+from curate.cli.session import Session
 from curate.corpus.input import InputFile
 from curate.errors import ConfigError
-from curate.session import Session
+from curate.pipeline.config import load
+from curate.pipeline.unused_settings import unused_notes
 from curate.stages import DEFAULT
-from curate.unused import unused_notes
 
 JSONL, TEXT = (InputFile(path="", name=f"a.{kind}", format=kind) for kind in ("jsonl", "text"))
 

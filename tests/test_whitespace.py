@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.text.whitespace import CONTROLS, ZERO_WIDTH, Tidying, tidy
+from curate.text.repair.whitespace import CONTROLS, ZERO_WIDTH, Tidying, tidy
 from hostile_fragments import fuzzed, nasty
 
 SPACELESS = "\u0e00-\u10ff\u1780-\u17ff\u1950-\u19ff\u1a20-\u1b7f\ua980-\uaadf\U00011700-\U0001174f"

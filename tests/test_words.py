@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reference_words
-from curate.text.marks import splits_for
-from curate.text.patterns import BOUNDARY, INFIX, SUFFIX, WHOLE, compiled
-from curate.text.segments import BEGIN, LAST, segment_rules, word_segments
-from curate.text.word_cuts import word_cuts
-from curate.text.word_rules import word_rules
+from curate.text.core.patterns import BOUNDARY, INFIX, SUFFIX, WHOLE, compiled
+from curate.text.quality.bitmaps import splits_for
+from curate.text.quality.segments import BEGIN, LAST, segment_rules, word_segments
+from curate.text.quality.word_cuts import word_cuts
+from curate.text.quality.word_rules import word_rules
 
 LANGUAGES = sorted(word_rules()[1])
 

@@ -1,6 +1,6 @@
 """``python -m curate`` and the ``curate`` command."""
 
-from curate.search_path import leave_current_folder
+from curate.process.search_path import leave_current_folder
 
 leave_current_folder(by_module=__name__ == "__main__")  # nothing else is imported before
 
@@ -15,9 +15,9 @@ def main() -> None:
     import shlex
     import sys
 
-    from curate.child import end_children
     from curate.errors import Stopped
-    from curate.stopping import listen, stoppable
+    from curate.process.child import end_children
+    from curate.process.stopping import listen, stoppable
 
     listen()
     with stoppable(lambda: Stopped("stopped", hint=shlex.join(["curate", *sys.argv[1:]]))):  # nobody knows more yet

@@ -24,12 +24,12 @@ from curate.cli import (
     tune,
     why,
 )
+from curate.cli.display.console import console
+from curate.cli.display.notes import note, show_error
 from curate.cli.options import version_option
 from curate.errors import CurateError, ExitCode, Stopped
-from curate.stopping import exit_code
+from curate.process.stopping import exit_code
 from curate.store.disk import full_disk
-from curate.ui.console import console
-from curate.ui.notes import note, show_error
 
 EXAMPLES = """From a folder of raw text to token shards, with a reason for every document left out.
 

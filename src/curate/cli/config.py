@@ -22,6 +22,6 @@ def config(
       curate config near_dup --recipe fineweb-paper
       curate config quality --set quality.min_words=20
     """
-    from curate.ui.settings import show_settings
+    from curate.cli.display.settings import show_settings
 
     return show_settings(section, config, assignments or [], recipe=recipe, json=json)

@@ -20,9 +20,9 @@ def doctor(
     is no finished run.
     """
     if run is not None:
-        from curate.ui.examination import show_examination
+        from curate.cli.display.examination import show_examination
 
         return show_examination(run, json=json)
-    from curate.ui.checkup import show_checkup
+    from curate.cli.display.doctor import show_checkup
 
     return show_checkup(json=json)

@@ -16,6 +16,6 @@ def explain(
       curate explain near_dup
       curate explain config.language
     """
-    from curate.ui.catalogue import show_explanation
+    from curate.cli.display.explanation import show_explanation
 
     return show_explanation(code)

@@ -39,10 +39,10 @@ def export(
     import json as jsonlib
     from pathlib import Path
 
+    from curate.cli.display.console import console
     from curate.errors import ExitCode, UserError
-    from curate.exporting import Wanted, columns_from
-    from curate.exporting import export as write
-    from curate.ui.console import console
+    from curate.pipeline.exporting import Wanted, columns_from
+    from curate.pipeline.exporting import export as write
 
     if order not in {"input", "shuffle"}:
         raise UserError(f"`--order` must be `input` or `shuffle`, but is `{order}`", hint="--order shuffle")

@@ -17,8 +17,8 @@ def init(
       curate init
       curate init settings/web.toml
     """
-    from curate.config import default_file
     from curate.errors import ExitCode, UserError
+    from curate.pipeline.config import default_file
     from curate.store.files import write_whole
 
     target = Path(path)

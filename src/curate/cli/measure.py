@@ -38,6 +38,6 @@ def measure(
       curate measure curated --by rule
       curate measure curated --proxy transformer --seeds 4 --json
     """
-    from curate.ui.measuring import show_measuring
+    from curate.cli.display.measuring import show_measuring
 
     return show_measuring(run, proxy=proxy, seeds=seeds, evaluations=evaluations or [], by=by or [], json=json)

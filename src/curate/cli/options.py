@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from curate import __version__
-from curate.ui.console import Color
+from curate.cli.display.console import Color
 
 ColorOption = Annotated[
     Color,

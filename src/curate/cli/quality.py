@@ -52,7 +52,7 @@ def train(
       curate quality train --good books/ --bad crawl.jsonl.gz -o good.curate-model
       curate run corpus/ -c curate.toml --set classify.model=good.curate-model
     """
-    from curate.ui.training import show_training
+    from curate.cli.display.training import show_training
 
     return show_training(
         good, bad, output, prior=prior, limit=limit, seed=seed, group=group, config_file=config,

@@ -29,7 +29,7 @@ def recipes(context: typer.Context, json: JsonOption = False) -> int | None:
 @app.command("list")
 def list_recipes(json: JsonOption = False) -> int:
     """List the recipes that ship."""
-    from curate.ui.recipes import show_recipes
+    from curate.cli.display.recipes import show_recipes
 
     return show_recipes(json=json)
 
@@ -37,7 +37,7 @@ def list_recipes(json: JsonOption = False) -> int:
 @app.command()
 def show(recipe: Recipe, json: JsonOption = False) -> int:
     """Show a recipe as a TOML file: every number, its source, what is left out of the original."""
-    from curate.ui.recipes import show_recipe
+    from curate.cli.display.recipes import show_recipe
 
     return show_recipe(recipe, json=json)
 
@@ -49,7 +49,7 @@ def diff(
     json: JsonOption = False,
 ) -> int:
     """Show every setting in which two recipes differ; exit code 1 where there is one."""
-    from curate.ui.recipes import show_difference
+    from curate.cli.display.recipes import show_difference
 
     return show_difference(a, b, json=json)
 
@@ -74,6 +74,6 @@ def lint(
       curate recipes lint mine.toml
       curate recipes lint gopher --run curated
     """
-    from curate.ui.lint import show_findings
+    from curate.cli.display.lint import show_findings
 
     return show_findings(recipe or [], run, json=json)

@@ -22,6 +22,6 @@ def report(
       curate report curated --open
       curate report curated --set report.model_parameters=70e9 --set report.price_per_gpu_hour=2.1
     """
-    from curate.session import redraw
+    from curate.cli.session import redraw
 
     return redraw(run, config, assignments or [], no_samples=no_samples, open_page=open_page, json=json)

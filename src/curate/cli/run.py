@@ -98,7 +98,7 @@ def run(
 
     if not dry_run:
         vega.start()
-    from curate.session import Session
+    from curate.cli.session import Session
 
     session = Session(
         paths=paths,

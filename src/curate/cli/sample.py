@@ -29,8 +29,8 @@ def sample(
       curate sample curated --reason quality.too_few_words --source forum -n 20
       curate sample curated --kept --json
     """
+    from curate.cli.display.sample import show_sample
     from curate.report.choice import Question
-    from curate.ui.sample import show_sample
 
     question = Question(reason, stage, kept, source, number, seed, random)
     return show_sample(run, question, json=json, color=color)

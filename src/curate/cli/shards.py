@@ -24,7 +24,7 @@ def verify(
     Says how many texts come back as they were, as the tokenizer writes them, or without characters that it does not
     know. Exit code 1 when anything is wrong.
     """
-    from curate.ui.shards import show_verification
+    from curate.cli.display.shards import show_verification
 
     return show_verification(folder, every=every, json=json)
 
@@ -38,7 +38,7 @@ def peek(
     json: JsonOption = False,
 ) -> int:
     """Show documents decoded from their tokens."""
-    from curate.ui.shards import show_documents
+    from curate.cli.display.shards import show_documents
 
     return show_documents(folder, n=n, shard=shard, document=document, json=json)
 
@@ -71,7 +71,7 @@ def convert(
 
     Says how many tokens the trainer's reader drops at common sequence lengths, and which lines make it read the folder.
     """
-    from curate.ui.shards import convert_shards
+    from curate.cli.display.shards import convert_shards
 
     return convert_shards(folder, to, output, assignments or [], json=json)
 
@@ -85,6 +85,6 @@ def locate(
     json: JsonOption = False,
 ) -> int:
     """Say which document a token is of: its id, its source, its file and its place there."""
-    from curate.ui.shards import show_place
+    from curate.cli.display.shards import show_place
 
     return show_place(shard, offset, json=json)

@@ -5,6 +5,6 @@ from curate.cli.options import JsonOption
 
 def stages(json: JsonOption = False) -> int:
     """List the stages: what each needs, adds and can give as a reason."""
-    from curate.ui.catalogue import show_stages
+    from curate.cli.display.explanation import show_stages
 
     return show_stages(json=json)

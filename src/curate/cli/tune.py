@@ -35,6 +35,6 @@ def tune(
       curate tune curated --try language.min_score=0,0.3,0.65
       curate tune curated --budget 10 --eval manuals=good/manuals/ --json
     """
-    from curate.ui.tuning import show_tuning
+    from curate.cli.display.tuning import show_tuning
 
     return show_tuning(run, minutes=budget, tries=tries or [], seeds=seeds, evaluations=evaluations or [], json=json)

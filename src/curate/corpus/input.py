@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from curate.stages.contract import Settings
+from curate.settings.base import Settings
 
 Format = Literal["jsonl", "parquet", "text", "lines"]
 """``text``: a file is one document. ``lines``: a line is one document."""

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import msgspec
 import xxhash
 
-from curate.corpus import parquet
 from curate.corpus.compression import READ, blocks, sniff
 from curate.corpus.fields import Seen, json_object
+from curate.corpus.formats import parquet
 from curate.corpus.input import InputFile, InputSettings, LineMark, Problem, Skipped
 from curate.corpus.lines import BOM, count_newlines
 from curate.corpus.magic import known_as

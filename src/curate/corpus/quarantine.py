@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from curate.stages.contract import Reason
+from curate.settings.base import Reason
 
 KEPT_BYTES = 64 * 1024
 """How much of an unreadable piece of input is kept: enough to see what it is, bounded for huge lines."""

@@ -9,15 +9,15 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from typing import NamedTuple
 
-from curate.corpus import jsonl, parquet, plain_text
 from curate.corpus.compression import READ, blocks
 from curate.corpus.documents import Parsed, Rows
+from curate.corpus.formats import jsonl, parquet, plain_text
+from curate.corpus.formats.parquet import TableRows
+from curate.corpus.formats.plain_text import TextFile
 from curate.corpus.input import TAKEN_BY_A_BYTE
 from curate.corpus.lines import Lines, Run, runs
 from curate.corpus.memory import within_memory
-from curate.corpus.parquet import TableRows
 from curate.corpus.parts import Part, Span, Strand
-from curate.corpus.plain_text import TextFile
 from curate.corpus.quarantine import KEPT_BYTES, Quarantined
 
 Piece = Lines | TextFile | TableRows | Quarantined

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from curate.errors import InputError
 from curate.evidence.pool import Mask, Pool, place
-from curate.store.fingerprint import digest
-from curate.text.ngrams import collection, find_grams, text_grams
+from curate.store.digest import digest
+from curate.text.search.grams import collection, find_grams, text_grams
 
 HELD_OUT = 300
 """Documents of each arm; no more than a tenth of them."""

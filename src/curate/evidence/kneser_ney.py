@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import uint64
 
-from curate.text.kernel import inner, kernel
+from curate.text.core.kernel import inner, kernel
 
 Tokens = npt.NDArray[np.uint16]
 Slots = npt.NDArray[np.uint64]

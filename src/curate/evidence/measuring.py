@@ -19,7 +19,7 @@ from curate.evidence.proxy import Proxy
 from curate.evidence.remembered import Remembered
 from curate.evidence.result import Result
 from curate.evidence.scratch import Later
-from curate.recipes.lint import run_settings
+from curate.pipeline.lint import run_settings
 from curate.report.duplicates import find_duplicates
 from curate.report.judgments import Judgments
 from curate.report.measured import (

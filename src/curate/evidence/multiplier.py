@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.report.constants import REPETITION_DECAY
+from curate.settings.compute_constants import REPETITION_DECAY
 
 Floats = npt.NDArray[np.float64]
 Bound = Literal["", "<", ">"]

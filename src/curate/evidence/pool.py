@@ -19,13 +19,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate.evidence.scratch import Later
-from curate.store.fingerprint import digest
+from curate.store.digest import digest
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
-from curate.text.edits import edited
-from curate.text.hashes import mixed
-from curate.text.lsh import choose_banding
-from curate.text.minhash import band_keys, permutations, signatures
+from curate.text.core.edits import edited
+from curate.text.core.hashes import mixed
+from curate.text.dedup.bands import choose_banding
+from curate.text.dedup.minhash import band_keys, permutations, signatures
 
 CURATED_BYTES = 24_000_000
 RAW_BYTES = 48_000_000

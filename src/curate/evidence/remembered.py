@@ -11,8 +11,8 @@ import xxhash
 
 from curate.evidence.kneser_ney import Tokens
 from curate.evidence.proxy import Evaluation, Proxy
+from curate.store.digest import digest
 from curate.store.files import entries, remove, write_whole
-from curate.store.fingerprint import digest
 
 _SUFFIX = ".npz"
 

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curate.config import Config
-from curate.engine.step import Step, settle, with_edits
+from curate.pipeline.config import Config
+from curate.pipeline.step import Step, settle, with_edits
 from curate.stages import stage_class
 from curate.stages.contract import CorpusStage, Encoder, Rewriter
 from curate.store.row_file import read_columns

@@ -17,7 +17,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.config import Config
 from curate.errors import ConfigError, UserError, nearest
 from curate.evidence.arms import CURATED_STEPS, HEADLINE, Arms
 from curate.evidence.attribution import STEPS
@@ -26,12 +25,14 @@ from curate.evidence.measuring import Listener, enough_text, independent_texts, 
 from curate.evidence.multiplier import Curves, Floats, Interval
 from curate.evidence.pool import Mask, Pool, place, read_pool
 from curate.evidence.proxy import NgramProxy
+from curate.pipeline.config import Config
+from curate.pipeline.lint import load_recipe, run_settings
 from curate.recipes import recipe_names
-from curate.recipes.lint import load_recipe, run_settings
 from curate.report.judgments import Judgments
+from curate.settings.base import Limit, Settings
 from curate.stages import stage_class
-from curate.stages.contract import CorpusStage, Encoder, Limit, Rewriter, Settings, Stage
-from curate.store.fingerprint import digest
+from curate.stages.contract import CorpusStage, Encoder, Rewriter, Stage
+from curate.store.digest import digest
 from curate.store.manifest import read_manifest
 from curate.store.run_directory import RunDirectory
 

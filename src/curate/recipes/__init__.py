@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from curate.errors import ConfigError, nearest
-from curate.settings_file import Layer, Tree, leaves, merged, read_layer
+from curate.settings.file import Layer, Tree, leaves, merged, read_layer
 
 HEADER: Mapping[str, type] = {
     "title": str,

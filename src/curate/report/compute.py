@@ -17,8 +17,8 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from curate.report import quantities
-from curate.report.constants import CONSTANTS, REPETITION_DECAY, TOKENS_PER_PARAMETER
-from curate.report.settings import ReportSettings
+from curate.settings.compute_constants import CONSTANTS, REPETITION_DECAY, TOKENS_PER_PARAMETER
+from curate.settings.report import ReportSettings
 
 Tag = Literal["EXACT", "MODELLED", "MEASURED-ON-PROXY"]
 

@@ -5,9 +5,9 @@ FLOPs, money and energy, with the cost of curation and of measuring taken off.
 import msgspec
 
 from curate.report.compute import Figure, cost, flops_per_token, machines
-from curate.report.constants import TOKENS_PER_PARAMETER
 from curate.report.measured import Evidence
-from curate.report.settings import ReportSettings
+from curate.settings.compute_constants import TOKENS_PER_PARAMETER
+from curate.settings.report import ReportSettings
 
 
 class EqualQuality(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,20 +10,20 @@ from typing import Any
 import msgspec
 
 from curate.errors import UserError
-from curate.masking import Masks
 from curate.report import quantities
 from curate.report.alerts import Alert, find_alerts
 from curate.report.compute import PassSaving, RawTokens, pass_saving
 from curate.report.duplicates import Duplicates, find_duplicates
 from curate.report.equal_quality import EqualQuality, equal_quality
 from curate.report.judgments import Judgments
+from curate.report.masking import Masks
 from curate.report.measured import Evidence, Measured, read_evidence
 from curate.report.measures import Histogram, histograms, thresholds_in
 from curate.report.samples import Samples, choose_samples
-from curate.report.settings import ReportSettings
 from curate.report.sources import Group, Label, by_language, by_source, labels_of
 from curate.report.unused import WithoutEffect, without_effect
 from curate.report.waterfall import Waterfall, Weights, waterfall, weigh
+from curate.settings.report import ReportSettings
 from curate.shards.index import ShardIndex, read_index
 from curate.store.manifest import read_manifest
 from curate.store.run_directory import RunDirectory, Spread
@@ -144,7 +144,7 @@ def findings_of(
 
     Args:
         directory: holds the judgments.
-        manifest: what `curate.outcome.judged` says of the run, or more.
+        manifest: what `curate.pipeline.outcome.judged` says of the run, or more.
         settings: how many documents to show.
         spread: how parts of the run are read: one after another, or several at a time.
         counted: hears of the findings when only samples are missing, which take as long as all the rest.

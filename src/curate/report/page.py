@@ -25,7 +25,7 @@ from curate.report.drawings import Drawing, drawing_of_contributions, drawings
 from curate.report.measured import Measured
 from curate.report.model import Findings, Report, build_report, findings_of
 from curate.report.samples import MAX_CHARACTERS, Sample, Samples, changed_words
-from curate.report.settings import ReportSettings
+from curate.settings.report import ReportSettings
 from curate.store.checked_json import write_json
 from curate.store.files import write_whole
 from curate.store.manifest import read_manifest

@@ -20,7 +20,7 @@ from curate.report.judgments import REASONS, ROW, Judgments
 from curate.report.measures import Threshold
 from curate.store.life import edited_text
 from curate.store.run_directory import DOCUMENTS, RunDirectory
-from curate.text.difference import difference
+from curate.text.core.difference import difference
 
 MAX_CHARACTERS = 1200
 READ_CHARACTERS = 20 * MAX_CHARACTERS

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
-from curate.child import Watch, start_child
+from curate.process.child import Watch, start_child
 
 Spec = dict[str, Any]
 Function = Literal["vega_to_svg", "vegalite_to_svg", "vegalite_to_vega"]

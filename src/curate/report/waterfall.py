@@ -13,7 +13,7 @@ import polars as pl
 
 from curate.report.compute import Figure, RawTokens, flops_per_token
 from curate.report.judgments import REASONS, Judgments, ask
-from curate.report.settings import ReportSettings
+from curate.settings.report import ReportSettings
 from curate.shards.index import ShardIndex
 
 KINDS: Mapping[str, str] = {

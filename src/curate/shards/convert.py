@@ -24,7 +24,7 @@ from curate.shards.notes import Notes
 from curate.shards.reader import read_blocks
 from curate.shards.settings import ShardSettings
 from curate.shards.writer import write_shard
-from curate.store.fingerprint import digest
+from curate.store.digest import digest
 
 NOTES = ".curate"
 """Folder of what is known of shards whose index is not written; may be deleted."""

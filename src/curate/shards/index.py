@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from curate.errors import DamagedFile, InputError, PlanError
+from curate.models.tokenizers import AddedTokens, Tokenizer, load_tokenizer
 from curate.shards.entry import ShardEntry
 from curate.shards.format import BESIDE_INDEX_FILE, INDEX_FILE, INDEX_FILES, Layout
 from curate.shards.formats import FORMATS
@@ -16,7 +17,6 @@ from curate.shards.settings import ShardSettings
 from curate.store.checked_json import CHECKSUM, BrokenJson, parsed, read_json, write_json
 from curate.store.files import remove, write_whole
 from curate.store.manifest import command_of, find_manifest
-from curate.text.tokenizers import AddedTokens, Tokenizer, load_tokenizer
 
 SCHEMA_VERSION = 2
 """1 had no checksum."""

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from curate.store.manifest import find_manifest
 from curate.store.run_directory import DOCUMENTS, MANIFEST
-from curate.text.edits import edited
+from curate.text.core.edits import edited
 
 Int64 = npt.NDArray[np.int64]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from curate.stages.contract import Settings, Unused
+from curate.settings.base import Settings, Unused
 
 
 class ShardSettings(Settings, frozen=True):

@@ -14,11 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.errors import PlanError
-from curate.stages.contract import Limit, Mentions, Reason, Settings, Unused, reasons_where
-from curate.text.classifiers import file_fingerprint, label_index, load_classifier, load_language_model
+from curate.models.classifiers import file_fingerprint, label_index, load_classifier, load_language_model
+from curate.settings.base import Limit, Mentions, Reason, Settings, Unused
+from curate.stages.contract import reasons_where
 
 if TYPE_CHECKING:
-    from curate.text.classifiers import Classifier
+    from curate.models.classifiers import Classifier
 
 
 class ClassifySettings(Settings, frozen=True):

@@ -13,8 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.errors import nearest
-from curate.stages.contract import Limit, Mentions, Reason, Settings, Unused, reasons_where
-from curate.text.langid import (
+from curate.models.langid import (
     LANGDETECT_CODES,
     LID176_CODES,
     UNDETERMINED,
@@ -22,7 +21,9 @@ from curate.text.langid import (
     LangDetect,
     Lid176,
 )
-from curate.text.language_names import code_of
+from curate.settings.base import Limit, Mentions, Reason, Settings, Unused
+from curate.stages.contract import reasons_where
+from curate.text.language.language_names import code_of
 
 _CODES = {"lid176": LID176_CODES, "langdetect": LANGDETECT_CODES}
 _IDENTIFIERS: dict[str, type[Lid176] | type[LangDetect]] = {"lid176": Lid176, "langdetect": LangDetect}
@@ -47,7 +48,7 @@ class LanguageSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
     """Identifier: ``lid176`` (fastText, 176 languages) or ``langdetect`` (54 languages, far slower)."""
     fold: bool = True
     """Whether the text is identified as the model was trained to read it: words in lower case, no code (see
-    `curate.text.fold`), and a label only where the text is written in a script of that language."""
+    `curate.text.language.fold`), and a label only where the text is written in a script of that language."""
     max_bytes: int = 4_000
     """Most bytes of a document looked at, spread over it in pieces; 0: all of it. ``lid176`` stops as soon as it is
     sure."""
@@ -125,7 +126,7 @@ class Language:
 
         Row for row; only the part of a document that the settings name is looked at.
         """
-        from curate.text.excerpt import excerpts  # compiles a kernel: not at import
+        from curate.text.core.excerpt import excerpts  # compiles a kernel: not at import
 
         texts = excerpts(batch["text"], self.settings.max_bytes, whole_below=self._identifier.first_look)
         label, score = self._identifier.identify(texts)

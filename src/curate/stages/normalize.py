@@ -17,15 +17,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ftfy import TextFixerConfig
 
-from curate.stages.contract import Reason, Settings, reasons_where
-from curate.text.arrow import utf8_view
-from curate.text.entities import unescape_prose
-from curate.text.ftfy_steps import Step
-from curate.text.line_ends import LineEnds, unify_line_ends
-from curate.text.low_bytes import restore_high_bytes
-from curate.text.mojibake import fix_texts, fix_texts_with_ftfy
-from curate.text.replaced import replaced
-from curate.text.whitespace import Tidied, Tidying, tidy
+from curate.settings.base import Reason, Settings
+from curate.stages.contract import reasons_where
+from curate.text.core.arrow import utf8_view
+from curate.text.core.line_ends import LineEnds, unify_line_ends
+from curate.text.core.replaced import replaced
+from curate.text.repair.entities import unescape_prose
+from curate.text.repair.ftfy_steps import Step
+from curate.text.repair.low_bytes import restore_high_bytes
+from curate.text.repair.mojibake import fix_texts, fix_texts_with_ftfy
+from curate.text.repair.whitespace import Tidied, Tidying, tidy
 
 MAX_ROUNDS = 16
 """Real text is at rest by the third round. Text made to go on and on is left as it came, and removed as `unsettled`."""

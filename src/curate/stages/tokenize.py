@@ -12,8 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.stages.contract import Encoded, Reason, Settings, Unused
-from curate.text.tokenizers import AddedTokens, Tokenizer, load_tokenizer
+from curate.models.tokenizers import AddedTokens, Tokenizer, load_tokenizer
+from curate.settings.base import Reason, Settings, Unused
+from curate.stages.contract import Encoded
 
 
 class TokenizeSettings(Settings, frozen=True):

@@ -15,11 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.errors import PlanError
-from curate.stages.contract import LABELS_FIRST, NO_LABELS, Limit, Mentions, Reason, Settings, Unused, reasons_where
+from curate.settings.base import Limit, Mentions, Reason, Settings, Unused
+from curate.stages.contract import LABELS_FIRST, NO_LABELS, reasons_where
 from curate.stages.named_files import content_digest, entries_of, named_files
 
 if TYPE_CHECKING:
-    from curate.text.ngrams import Grams
+    from curate.text.search.grams import Grams
 
 LANGUAGE = "language.label"
 SHOWN_ENTRIES = 10
@@ -128,7 +129,7 @@ class Toxicity:
 
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Words on a list, their share of all words, and up to ten entries of the lists that were met, in order."""
-        from curate.text.ngrams import covered_words, find_grams, hits_by_row
+        from curate.text.search.grams import covered_words, find_grams, hits_by_row
 
         counts, shares = np.zeros(len(batch), np.int32), np.zeros(len(batch))
         matched: list[list[str]] = [[] for _ in range(len(batch))]
@@ -187,7 +188,7 @@ class Toxicity:
 
 def _laid_out(entries: Mapping[str, str]) -> _List:
     """Entries as grams; those without a letter or digit match nothing."""
-    from curate.text.ngrams import LONGEST, collection, text_grams
+    from curate.text.search.grams import LONGEST, collection, text_grams
 
     found = text_grams(pa.array(entries, pa.large_string()), LONGEST, 1)
     of_gram: dict[int, str] = {}

@@ -19,7 +19,8 @@ import pyarrow as pa
 import xxhash
 
 from curate.errors import PlanError
-from curate.stages.contract import Limit, Mentions, Reason, Settings, Unused, reasons_where
+from curate.settings.base import Limit, Mentions, Reason, Settings, Unused
+from curate.stages.contract import reasons_where
 from curate.stages.named_files import content_digest, entries_of, named_files
 
 _LISTS = ("domains", "urls", "words", "subwords", "soft_words")

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from curate.store.digest import digest
 from curate.store.files import write_whole
-from curate.store.fingerprint import digest
 
 CHECKSUM = "checksum"
 _ESCAPED = "backslashreplace"

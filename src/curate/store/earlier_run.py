@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.errors import PlanError
-from curate.store.fingerprint import digest
+from curate.store.digest import digest
 from curate.store.manifest import read_manifest
 from curate.store.row_file import keys_of
 from curate.store.run_directory import DOCUMENTS, RunDirectory

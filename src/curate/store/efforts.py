@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from curate.store.digest import digest
 from curate.store.files import remove, remove_empty, write_whole
-from curate.store.fingerprint import digest
 
 
 class Efforts:

@@ -17,8 +17,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curate.store.digest import digest
 from curate.store.files import whole_file
-from curate.store.fingerprint import digest
 from curate.store.seal import BrokenSeal, checked, seal
 
 MEASURE_KEY = b"curate.measure_key"

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from curate.kernel_cache import choose_kernel_cache
-from curate.numba_file import ignore_numba_file
+from curate.cache.kernels import choose_kernel_cache
+from curate.cache.numba_file import ignore_numba_file
 
 choose_kernel_cache(Path(__file__).parent)
 ignore_numba_file()

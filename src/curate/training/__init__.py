@@ -4,7 +4,7 @@
 
     examples ── paths → different documents of one side, read as a run reads them
     split    ── two sides → one share to fit and calibrate on, another to measure on
-    fit      ── documents → `curate.text.ngram_model.NgramModel`
+    fit      ── documents → `curate.models.ngram_model.NgramModel`
     figures  ── its scores on documents it never saw → AUC, calibration
     card     ── all of that as a page
 """

@@ -6,8 +6,8 @@ import jinja2
 from markupsafe import Markup
 
 from curate import __version__
+from curate.models.ngram_model import NgramModel
 from curate.report.vega import NotDrawn
-from curate.text.ngram_model import NgramModel
 from curate.training.chart import calibration_chart
 from curate.training.figures import Bin
 from curate.training.training import Training

@@ -11,15 +11,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
-from curate.config import Config
 from curate.corpus.discover import discover
 from curate.corpus.inspect import inspect
 from curate.corpus.parts import cut
 from curate.corpus.reader import chunks
 from curate.errors import InputError, nearest
+from curate.models.ngram_features import token_fingerprints
+from curate.pipeline.config import Config
 from curate.stages import stage_class
 from curate.stages.contract import Rewriter
-from curate.text.hashed_ngrams import token_fingerprints
 
 Fingerprints = npt.NDArray[np.uint64]
 

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curate.text.hashed_ngrams import Weights, hashed_ngrams
-from curate.text.ngram_model import Facts, NgramModel
+from curate.models.ngram_features import Weights, hashed_ngrams
+from curate.models.ngram_model import Facts, NgramModel
 from curate.training.split import FOLDS, Labelled
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from curate.text.hashed_ngrams import hashed_ngrams, ngrams
-from curate.text.ngram_model import NgramModel
+from curate.models.ngram_features import hashed_ngrams, ngrams
+from curate.models.ngram_model import NgramModel
 from curate.training.split import Labelled
 
 _SHOWN = 20

@@ -7,9 +7,9 @@ import msgspec
 import numpy as np
 import pyarrow.compute as pc
 
-from curate.config import Config
 from curate.errors import UserError
-from curate.text.ngram_model import NgramModel, probability
+from curate.models.ngram_model import NgramModel, probability
+from curate.pipeline.config import Config
 from curate.training.examples import Examples, read_examples
 from curate.training.figures import Figures, figures
 from curate.training.fit import fit_model, margins

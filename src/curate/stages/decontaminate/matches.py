@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curate.stages.decontaminate.benchmarks import ItemText
-from curate.text.ngrams import Grams, Hits, collection, covered_words, hits_by_row, text_grams
+from curate.text.search.grams import Grams, Hits, collection, covered_words, hits_by_row, text_grams
 
 Numbers = npt.NDArray[np.int64]
 

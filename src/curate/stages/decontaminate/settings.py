@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from curate.stages.contract import Limit, Settings
+from curate.settings.base import Limit, Settings
 
 _LONGEST = 63  # words in a gram that the kernel can look back to
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 import pyarrow as pa
 
 from curate.errors import PlanError
-from curate.stages.contract import Reason, Settings, reasons_where
+from curate.settings.base import Reason, Settings
+from curate.stages.contract import reasons_where
 from curate.stages.decontaminate.benchmarks import SETTING, benchmark_files, benchmark_texts
 from curate.stages.decontaminate.settings import DecontaminateSettings
 from curate.stages.named_files import content_digest
@@ -79,7 +80,7 @@ class Decontaminate:
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Shares of the document and of the item it holds most of, that item, and where its longest part is."""
         from curate.stages.decontaminate.matches import matches
-        from curate.text.ngrams import find_grams
+        from curate.text.search.grams import find_grams
 
         index, rows = self._index, range(len(batch))
         found = matches(index, *find_grams(batch["text"], index.grams))

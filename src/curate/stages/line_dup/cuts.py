@@ -9,8 +9,8 @@ from curate.stages.contract import Corpus, Rows
 from curate.stages.line_dup.repeated import PARTIAL, passages_of
 from curate.stages.line_dup.settings import LineDupSettings
 from curate.stages.sending import column
-from curate.text.arrow import EDITS, edit_lists
-from curate.text.passages import COUNTS, Cuts, Repeated, cut_passages
+from curate.text.core.arrow import EDITS, edit_lists
+from curate.text.dedup.passages import COUNTS, Cuts, Repeated, cut_passages
 
 MEASURES: Mapping[str, pa.DataType] = {
     "cut_lines": pa.int64(),

@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 
 from curate.stages.contract import Corpus, Rows, addressed
 from curate.stages.sending import column, range_of_key, ranges_for
-from curate.text.passages import passage_keys
-from curate.text.shingles import Hashes
+from curate.text.dedup.passages import passage_keys
+from curate.text.dedup.shingles import Hashes
 
 PARTIAL = pa.schema([("id", pa.string()), ("scope", pa.uint64()), ("passages", pa.large_list(pa.uint64()))])
 """What is observed: id, what the document is counted within, and its distinct passages."""

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from curate.stages.contract import Limit, Settings
+from curate.settings.base import Limit, Settings
 
 
 class LineDupSettings(Settings, frozen=True):

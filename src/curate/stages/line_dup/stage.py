@@ -8,12 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.stages.contract import Corpus, Reason, Settings, reasons_where
+from curate.settings.base import Reason, Settings
+from curate.stages.contract import Corpus, reasons_where
 from curate.stages.line_dup.cuts import MEASURES, cut_part
 from curate.stages.line_dup.repeated import PARTIAL, find_repeated
 from curate.stages.line_dup.settings import LineDupSettings
-from curate.text.fingerprint import content_hashes
-from curate.text.passages import passage_hashes
+from curate.text.dedup.content_hash import content_hashes
+from curate.text.dedup.passages import passage_hashes
 
 
 class LineDup:

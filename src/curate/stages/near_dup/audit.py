@@ -24,10 +24,10 @@ from curate.stages.contract import Corpus, Rows
 from curate.stages.near_dup.exact import comparable
 from curate.stages.near_dup.numbering import Numbering
 from curate.stages.sending import column
-from curate.text.hashes import mixed
+from curate.text.core.hashes import mixed
 
 COHORT = "cohort"
-"""Column of the partials with both, `curate.text.minhash.Sketches.extremes`."""
+"""Column of the partials with both, `curate.text.dedup.minhash.Sketches.extremes`."""
 SAMPLE = 1 << 16
 """Documents in the sample, about."""
 MOST_SHINGLES = 1 << 24

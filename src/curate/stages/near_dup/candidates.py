@@ -19,8 +19,8 @@ from curate.stages.near_dup.homing import in_order
 from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.partial import band_column
 from curate.stages.sending import column, range_of_key, ranges_for
-from curate.text.components import Nodes, flatten, large_star, small_star, unite
-from curate.text.lsh import meetings
+from curate.text.dedup.bands import meetings
+from curate.text.dedup.components import Nodes, flatten, large_star, small_star, unite
 
 COMPONENTS = pa.schema([("document", pa.int64()), ("component", pa.int64())])
 """A document with company, and the lowest one that it is connected with."""

@@ -30,10 +30,10 @@ from curate.stages.near_dup.preference import preferred_order
 from curate.stages.near_dup.settings import NearDupSettings
 from curate.stages.near_dup.survivors import find_survivors
 from curate.stages.sending import column, range_of_key, ranges_for
-from curate.text import choosing
-from curate.text.choosing import Similar, choose
-from curate.text.components import flatten, unite
-from curate.text.hashes import mixed
+from curate.text.core.hashes import mixed
+from curate.text.dedup import choosing
+from curate.text.dedup.choosing import Similar, choose
+from curate.text.dedup.components import flatten, unite
 
 Numbers = npt.NDArray[np.int64]
 
@@ -68,7 +68,7 @@ class Choice(NamedTuple):
     """What was decided anew; documents that are not in it keep what was decided before."""
 
     standing: Rows
-    """By part: document, and a number of `curate.text.choosing`."""
+    """By part: document, and a number of `curate.text.dedup.choosing`."""
     fates: Fates
 
 

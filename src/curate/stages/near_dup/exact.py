@@ -16,8 +16,8 @@ from curate.stages.near_dup.homing import sent_home
 from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.preference import preferred_order
 from curate.stages.sending import column, range_of_key, ranges_for
-from curate.text.greedy import LISTED
-from curate.text.recurring import recurring
+from curate.text.dedup.candidates import recurring
+from curate.text.dedup.greedy import LISTED
 
 COPIES = pa.schema([("document", pa.int64()), ("leader", pa.int64()), ("listed", pa.bool_())])
 """A document, the one with the same text that leads their group, and whether it is among its first copies."""

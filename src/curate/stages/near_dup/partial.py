@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 
 from curate.stages.near_dup.preference import CORPUS, priority, scope
 from curate.stages.near_dup.settings import NearDupSettings
-from curate.text.fingerprint import content_hashes
-from curate.text.minhash import Sketches, band_keys
+from curate.text.dedup.content_hash import content_hashes
+from curate.text.dedup.minhash import Sketches, band_keys
 
 _FIXED = (
     pa.field("id", pa.string()),

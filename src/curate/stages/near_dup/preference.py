@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.settings import METADATA, NearDupSettings
-from curate.text.fingerprint import content_hashes
+from curate.text.dedup.content_hash import content_hashes
 
 CORPUS = "corpus"
 LANGUAGE = "language.label"

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from curate.stages.contract import Limit, Mentions, Settings, Unused
-from curate.text.lsh import Banding, choose_banding
+from curate.settings.base import Limit, Mentions, Settings, Unused
+from curate.text.dedup.bands import Banding, choose_banding
 
 METADATA = "metadata."
 """Before the name of a metadata field in ``scope``."""

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.stages.contract import Corpus, Incomparable, Reason, Settings, reasons_where
+from curate.settings.base import Reason, Settings
+from curate.stages.contract import Corpus, Incomparable, reasons_where
 from curate.stages.near_dup.audit import audit, draw
 from curate.stages.near_dup.candidates import find_candidates
 from curate.stages.near_dup.choice import Judge, Where, choose_again, chosen_anew, judged_before
@@ -23,8 +24,8 @@ from curate.stages.near_dup.preference import columns_read
 from curate.stages.near_dup.settings import NearDupSettings
 from curate.stages.near_dup.survivors import find_survivors
 from curate.stages.sending import column
-from curate.text.minhash import Permutations, Sketches, extremes_of, permutations, shingle_hashes32, signatures
-from curate.text.shingles import shingle_sets
+from curate.text.dedup.minhash import Permutations, Sketches, extremes_of, permutations, shingle_hashes32, signatures
+from curate.text.dedup.shingles import shingle_sets
 
 
 class NearDup:

@@ -28,10 +28,10 @@ from curate.stages.near_dup.partial import band_column
 from curate.stages.near_dup.preference import preferred_order
 from curate.stages.near_dup.settings import NearDupSettings
 from curate.stages.sending import RANGE_BYTES, column, range_of_key, ranges_for
-from curate.text.arrow import Offsets
-from curate.text.greedy import LONG, Places, Selection, Sets
-from curate.text.hashes import mixed
-from curate.text.shingles import Hashes, shingle_sets, sorted_pieces
+from curate.text.core.arrow import Offsets
+from curate.text.core.hashes import mixed
+from curate.text.dedup.greedy import LONG, Places, Selection, Sets
+from curate.text.dedup.shingles import Hashes, shingle_sets, sorted_pieces
 
 ALIKE = pa.schema(
     [

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import msgspec
 
 from curate.recipes import recipe
-from curate.stages.contract import LABELS_FIRST, NO_LABELS, Mentions, Settings, Unused
-from curate.stages.contract import Limit as MeasureLimit
+from curate.settings.base import Limit as MeasureLimit
+from curate.settings.base import Mentions, Settings, Unused
+from curate.stages.contract import LABELS_FIRST, NO_LABELS
 from curate.stages.quality.rules import SIDES, Rule, rule
 from curate.stages.quality.signals import SIGNALS
-from curate.text.line_rules import LineRules
+from curate.text.quality.line_settings import LineRules
 
 Limit = int | float | bool
 """A number, or ``false`` for no such rule."""

@@ -1,9 +1,9 @@
 """The signals of a document: what each says, in which unit, where its definition comes from, and whose recipe asks
 for it.
 
-How words, lines and paragraphs are cut is defined in `curate.text.words` and `curate.text.scan`. A signal is null where
-it is not defined, and a rule never fails on null. Where sources measure one thing in different ways, each way is
-a signal of its own. ``docs/signals.md`` is made of this table.
+How words, lines and paragraphs are cut is defined in `curate.text.core.words` and `curate.text.quality.pieces`. A
+signal is null where it is not defined, and a rule never fails on null. Where sources measure one thing in different
+ways, each way is a signal of its own. ``docs/signals.md`` is made of this table.
 """
 
 from typing import Literal, NamedTuple

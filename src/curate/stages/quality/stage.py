@@ -11,15 +11,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.stages.contract import Reason, Settings, reasons_where
+from curate.settings.base import Reason, Settings
+from curate.stages.contract import reasons_where
 from curate.stages.quality.rules import Languages, failures, rule
 from curate.stages.quality.score import SCORED_BY, score
 from curate.stages.quality.settings import SIGNAL_OF, QualitySettings
 from curate.stages.quality.signals import SIGNALS, Group
-from curate.text.arrow import EDITS, edit_lists, utf8_view
+from curate.text.core.arrow import EDITS, edit_lists, utf8_view
 
 if TYPE_CHECKING:
-    from curate.text.stop_words import StopWords
+    from curate.text.quality.stop_words import StopWords
 
 LANGUAGE = "language.label"
 LABEL = "language"
@@ -89,10 +90,10 @@ class Quality:
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Signals of each document, its ``score`` (`curate.stages.quality.score`), its language."""
         # numba takes 0.2 s to import: only a process that measures pays for it.
-        from curate.text.lines import line_signals
-        from curate.text.signals import DETAILS, GOPHER, document_signals
-        from curate.text.tallies import character_signals
-        from curate.text.word_cuts import word_cuts
+        from curate.text.quality.character_signals import character_signals
+        from curate.text.quality.document_signals import DETAILS, GOPHER, document_signals
+        from curate.text.quality.line_rules import line_signals
+        from curate.text.quality.word_cuts import word_cuts
 
         data, offsets = utf8_view(batch["text"])
         stop_words = _stop_words(self.settings.stop_words())
@@ -131,9 +132,9 @@ class Quality:
         self, data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]
     ) -> dict[str, npt.NDArray[np.float64]]:
         """Signals of n-grams of words by Unicode's rules."""
-        from curate.text.marks import splits_for
-        from curate.text.segments import segment_rules, word_segments
-        from curate.text.signals import DETAILS, GOPHER, NGRAMS, document_signals
+        from curate.text.quality.bitmaps import splits_for
+        from curate.text.quality.document_signals import DETAILS, GOPHER, NGRAMS, document_signals
+        from curate.text.quality.segments import segment_rules, word_segments
 
         splits = splits_for(len(data))
         word_segments(data, offsets, segment_rules(), splits)
@@ -165,7 +166,7 @@ class Quality:
 
 @functools.cache
 def _stop_words(own: tuple[tuple[str, tuple[str, ...]], ...]) -> "StopWords":
-    from curate.text.stop_words import StopWords
+    from curate.text.quality.stop_words import StopWords
 
     lists = tomllib.loads(files(__package__).joinpath("stop_words.toml").read_text("utf-8"))
     return StopWords({language: tuple(entry["words"]) for language, entry in lists.items()} | dict(own))

@@ -6,7 +6,7 @@ from typing import ClassVar
 import msgspec
 
 from curate.errors import nearest
-from curate.stages.contract import Limit, Settings, Unused
+from curate.settings.base import Limit, Settings, Unused
 from curate.stages.redact.national import NATIONAL_IDS
 
 KINDS = ("secret", "iban", "card", "national_id", "ip", "phone", "email")

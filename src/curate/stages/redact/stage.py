@@ -10,16 +10,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.errors import PlanError
-from curate.stages.contract import Reason, Settings, reasons_where
+from curate.settings.base import Reason, Settings
+from curate.stages.contract import reasons_where
 from curate.stages.redact.numbers import as_ascii, cards, ibans, ip_address, national_ids
 from curate.stages.redact.phones import phones
 from curate.stages.redact.secrets import key_block, secrets_in
 from curate.stages.redact.settings import KINDS, RedactSettings
 from curate.stages.redact.spans import Found, Place, apart, applied, composed, united, word_around
-from curate.text.arrow import EDITS, edit_lists
+from curate.text.core.arrow import EDITS, edit_lists
 
 if TYPE_CHECKING:
-    from curate.text.sensitive import Spans
+    from curate.text.search.sensitive import Spans
 
 COUNTS = {kind: f"{kind}s" for kind in KINDS}
 """Kind → the measure that counts it."""
@@ -100,7 +101,7 @@ class Redact:
 
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """How many of each kind were replaced, how many a thousand characters, bytes looked at, and the edits."""
-        from curate.text.sensitive import sensitive_spans
+        from curate.text.search.sensitive import sensitive_spans
 
         texts = batch["text"]
         spans = sensitive_spans(texts)
@@ -156,7 +157,7 @@ class Redact:
 
     def _with_more(self, text: bytes, edits: list[Found], *, widely: bool) -> list[Found]:
         """The edits, and what is found in the text with their placeholders."""
-        from curate.text.sensitive import sensitive_spans
+        from curate.text.search.sensitive import sensitive_spans
 
         placeholders = [self.settings.placeholder(one.kind).encode() for one in edits]
         edited = pa.array([applied(text, edits, placeholders).decode()], pa.large_string())
@@ -178,7 +179,7 @@ class Redact:
 
     def _seen(self, text: bytes, spans: "Spans", places: range, *, widely: bool) -> Iterator[Found]:
         """Everything that the finders see in the hinted spans of a text; overlaps are possible."""
-        from curate.text.sensitive import Hint
+        from curate.text.search.sensitive import Hint
 
         kinds, near_keys = self.settings.kinds, list[Place]()
         for place in places:

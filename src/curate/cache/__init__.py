@@ -1,0 +1,1 @@
+"""What is built once and kept between processes: compiled kernels and derived tables."""

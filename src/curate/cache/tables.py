@@ -1,0 +1,55 @@
+"""Look-up tables derived from the installed Python and libraries, kept on disk between processes.
+
+Kernels look code points up in tables of 1.1 million entries. Building one in Python takes a second or more, so
+each is built once for a given version of what it derives from, and mapped from disk afterwards.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.cache.kernels import user_cache_folder
+
+Tables = dict[str, npt.NDArray[Any]]
+
+
+def cache_folder() -> Path:
+    """``$CURATE_CACHE_DIR``, else ``curate`` in the user's cache folder."""
+    return Path(os.environ.get("CURATE_CACHE_DIR") or user_cache_folder() / "curate")
+
+
+def derived(name: str, version: str, build: Callable[[], Tables]) -> Tables:
+    """The tables that ``build`` returns, from disk when the same ``name`` and ``version`` were built before.
+
+    Args:
+        name: what the tables are, a file-name stem.
+        version: everything they derive from (library versions, ``unicodedata.unidata_version``, own revision).
+        build: returns arrays by name; must be deterministic.
+
+    A folder that cannot be written is no error: the tables are then built again in each process.
+    """
+    stamp = hashlib.sha256(version.encode()).hexdigest()[:16]
+    file = cache_folder() / f"{name}-{stamp}.npz"
+    try:
+        with np.load(file) as stored:
+            return {key: stored[key] for key in stored.files}
+    except (OSError, ValueError, EOFError):
+        tables = build()
+    _keep(file, tables)
+    return tables
+
+
+def _keep(file: Path, tables: Tables) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".tmp", delete=False) as temporary:
+            np.savez(temporary, allow_pickle=False, **tables)
+        Path(temporary.name).replace(file)
+    except OSError:
+        return

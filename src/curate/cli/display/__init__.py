@@ -1,0 +1,1 @@
+"""What verbs print: consoles, faces of the event stream, numbers."""

@@ -1,0 +1,160 @@
+"""``curate measure`` on the terminal: progress while proxies train, then what was found with how sure it is."""
+
+import json as jsonlib
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from curate.cli.display.console import console
+from curate.cli.display.format import count, duration, share
+from curate.errors import ExitCode, UserError, nearest
+from curate.evidence.held_out import HELD_OUT, HeldOut
+from curate.evidence.measuring import Question, measure
+from curate.evidence.proxy import proxy_named
+from curate.pipeline.config import Config, load
+from curate.pipeline.lint import run_settings
+from curate.report.measured import Contribution, Evidence, Measured, as_data, write_evidence
+from curate.report.page import ReportMaker
+from curate.training.examples import read_examples
+
+
+def show_measuring(
+    run: str, *, proxy: str, seeds: int, evaluations: Sequence[str], by: Sequence[str], json: bool
+) -> int:
+    """Measure, write ``evidence.json``, draw the report again, print what was found.
+
+    Raises:
+        UserError: a flag is wrong, or the run cannot be measured.
+    """
+    folder = Path(run)
+    model = proxy_named(proxy)
+    for kind in by:
+        if kind not in _KINDS:
+            raise UserError(f"`--by {kind}` is neither a stage nor a rule", hint=nearest(kind, _KINDS))
+    config = run_settings(folder)
+    own = tuple(own_text(given, config) for given in evaluations)
+    err = console()
+    question = Question(seeds, own, tuple(by), _command(run, proxy, seeds, evaluations, by))
+    with bar(err) as told:
+        found = measure(folder, model, question, told)
+    write_evidence(folder, found)
+    with ReportMaker(folder, config.report) as maker:
+        maker.make()
+    if json:
+        typer.echo(jsonlib.dumps(as_data(found), ensure_ascii=False))
+    else:
+        _show(console(stderr=False), found)
+    return ExitCode.DONE
+
+
+def own_text(given: str, config: Config) -> HeldOut:
+    """The text of an ``--eval NAME=PATH``; raises UserError where it is not that."""
+    name, equals, path = given.partition("=")
+    if not equals or not name or not path:
+        raise UserError(f"`--eval {given}` has no name and path", hint="--eval NAME=PATH")
+    read = read_examples([path], load(flags={"input.text": config.input.text}, in_folder=False), seed=0, limit=HELD_OUT)
+    return HeldOut(name, "independent", tuple(placed.text for placed in read.texts.values()), source=path)
+
+
+class _Told:
+    """Sentences as notes, progress as a bar with the time left."""
+
+    def __init__(self, err: Console, bar: Progress) -> None:
+        self._err, self._bar, self._tasks = err, bar, dict[str, TaskID]()
+
+    def say(self, what: str) -> None:
+        self._err.print(Text(what, "dim"), soft_wrap=True)
+
+    def advance(self, what: str, done: int, of: int) -> None:
+        if what not in self._tasks:
+            self._tasks[what] = self._bar.add_task(f"training: {what}", total=of)
+        self._bar.update(self._tasks[what], completed=done)
+
+
+@contextmanager
+def bar(err: Console) -> Iterator[_Told]:
+    """Where somebody looks."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as shown:
+        yield _Told(err, shown)
+
+
+def _show(out: Console, found: Evidence) -> None:
+    out.print(Text.assemble((found.sentence, "bold"), f"  [{found.multiplier.tag}]"), soft_wrap=True)
+    lines = (
+        ("compute multiplier", f"{_times(found.multiplier)}"),
+        ("saving, equal tokens", _percent(found.saving)),
+        ("saving, equal quality", _percent(found.saving_at_equal_quality)),
+        ("a removed token", f"is worth {_number(found.value_of_removed_token)} of a kept one"),
+        ("control, raw and raw", f"{_times(found.control)}: 1 is right"),
+        ("with scale", f"log m by log tokens {_number(found.slope)}"),
+    )
+    for label, text in lines:
+        out.print(Text.assemble((f"  {label:<22}", "dim"), text), soft_wrap=True)
+    if found.duplicates and found.combined:
+        bracket = f"{found.duplicates.low:.2f}x to {found.duplicates.high:.2f}x [{found.duplicates.tag}]"
+        said = f"{bracket}, not measured; with the filters {_times(found.combined)}"
+        out.print(Text.assemble((f"  {'duplicates':<22}", "dim"), said), soft_wrap=True)
+    width = max(len(each.name) for each in found.evaluations)
+    out.print(Text(f"  {'measured on':<{width + 2}}{'documents':>10}  multiplier", "dim"))
+    for each in found.evaluations:
+        told = f"  {each.name:<{width + 2}}{each.documents:>10,}  {_times(each.multiplier)}"
+        out.print(Text(told + ("   raw and raw " + _times(each.control))), soft_wrap=True)
+    for kind in _KINDS:
+        _show_contributions(out, kind, [each for each in found.contributions if each.kind == kind])
+    for remark in found.notes:
+        out.print(Text(f"  {remark}"), soft_wrap=True)
+    cost = f"{found.about}; {found.seeds} seeds, {count(found.budget)} tokens; {duration(found.cpu_seconds)} of CPU"
+    out.print(Text(f"  {cost}", "dim"), soft_wrap=True)
+
+
+def _show_contributions(out: Console, kind: str, found: Sequence[Contribution]) -> None:
+    if not found:
+        return
+    width = max(len(each.name) for each in found)
+    out.print(
+        Text(f"  {'without this ' + kind:<{width + 2}}{'documents':>10} {'tokens':>8}  worth of having it", "dim")
+    )
+    for each in found:
+        worth = f"{_times(each.multiplier)}  {each.verdict}" if each.multiplier else each.verdict
+        told = f"  {each.name:<{width + 2}}{each.documents:>10,} {share(each.share, 1):>8}  {worth}"
+        out.print(Text(told), soft_wrap=True)
+
+
+def _times(figure: Measured) -> str:
+    return _ranged(figure, lambda value: f"{value:.2f}x")
+
+
+def _percent(figure: Measured) -> str:
+    return _ranged(figure, lambda value: f"{value * 100:.0f} %")
+
+
+def _number(figure: Measured) -> str:
+    return _ranged(figure, lambda value: f"{value:.2f}")
+
+
+def _ranged(figure: Measured, write: Callable[[float], str]) -> str:
+    if figure.value is None:
+        return "not known: outside the measured curve"
+    if figure.bound:
+        return f"{figure.bound} {write(figure.value)}"
+    ends = [write(end) if end is not None else "beyond the curve" for end in (figure.low, figure.high)]
+    return f"{write(figure.value)} [{ends[0]} to {ends[1]}]"
+
+
+def _command(run: str, proxy: str, seeds: int, evaluations: Sequence[str], by: Sequence[str]) -> str:
+    words = ["curate", "measure", run, "--proxy", proxy, "--seeds", str(seeds)]
+    for each in evaluations:
+        words += ["--eval", each]
+    for each in by:
+        words += ["--by", each]
+    return shlex.join(words)
+
+
+_KINDS = ("stage", "rule")

@@ -1,0 +1,59 @@
+"""The face for logs and pipes: one ``key=value`` line every ten seconds, no control codes."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+
+from curate.cli.display.notes import note
+from curate.cli.display.progress import Progress
+from curate.events import Event, PassFinished, PassStarted, Warned, Working
+
+EVERY_SECONDS = 10.0
+
+
+class PlainFace:
+    """Prints a line when a pass begins and ends, and every `EVERY_SECONDS` between."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self.progress = console, Progress()
+        self._last = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        with self.progress.lock:
+            line = self._line() if isinstance(event, PassFinished) else ""
+            self.progress(event)
+            if isinstance(event, Warned):
+                note(self._console, "warning", event.message, event.hint)
+            elif isinstance(event, PassStarted):
+                self._say(f"pass={event.number}/{event.of} stages={','.join(event.stages)} bytes={event.total_bytes}")
+            elif isinstance(event, Working):
+                self._say(f"step={event.what.replace(' ', '_')}")
+            elif line or time.monotonic() - self._last >= EVERY_SECONDS:
+                self._say(line or self._line())
+
+    def _line(self) -> str:
+        current, left = self.progress.current, self.progress.seconds_left
+        if not current:
+            return ""
+        last = self.progress.stages.get(current.stages[-1]) if current.stages else None
+        return (
+            f"pass={current.number}/{current.of} pct={self.progress.fraction:.0%} docs={self.progress.documents}"
+            f" kept={last.kept if last else self.progress.documents} rate={self.progress.documents_per_second:.0f}/s"
+            f" eta={'-' if left is None else f'{left:.0f}s'}"
+        ).replace("%", "")
+
+    def _say(self, line: str) -> None:
+        if line:
+            self._last = time.monotonic()
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)

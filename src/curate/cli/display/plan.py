@@ -1,0 +1,108 @@
+"""The plan as people and programs read it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from curate import __version__
+from curate.cli.display.format import counted, duration, size
+from curate.cli.display.notes import printable
+from curate.pipeline.config import DEFAULT, Config
+from curate.pipeline.estimate import Estimate
+from curate.pipeline.plan import Plan
+from curate.recipes import recipe
+from curate.settings.file import leaves
+
+
+def show_header(console: Console, plan: Plan, workers: int) -> None:
+    """Two or three lines before the work: what runs, on what, with which guesses."""
+    run = plan.config.run
+    _line(
+        console,
+        f"curate {__version__} ",
+        f"{run.engine} · {counted(workers, 'worker')} · seed {run.seed}",
+    )
+    _line(
+        console,
+        "Input",
+        f"{counted(len(plan.files), 'file')}, {size(plan.input_bytes)} ({_formats(plan)})   {_fields(plan)}",
+    )
+    stages = " → ".join(stage.name for stage in plan.stages) or "no stages"
+    _line(
+        console,
+        "Plan",
+        f"{stages}   {counted(len(plan.passes), 'pass', 'passes')}, {counted(len(plan.parts), 'part')}",
+    )
+    for line in _recipe_lines(plan.config):
+        _line(console, *line)
+    for stage in plan.stages:
+        if hasattr(stage, "describe"):
+            _line(console, "", f"{stage.name}: {stage.describe()}")
+    console.print()
+
+
+def _recipe_lines(config: Config) -> Iterator[tuple[str, str]]:
+    """The recipe, what it leaves out of the original, and which of its settings others took the place of."""
+    name = config.pipeline.recipe
+    if name == DEFAULT:
+        return
+    found = recipe(name)
+    lacking = f"   without {counted(len(found.left_out), 'step')} of the original" if found.left_out else ""
+    yield "Recipe", f"{name} v{found.version}{lacking}: curate recipes show {name}"
+    own = {key for key, _ in leaves(found.tree)}
+    changed = [key for key, origin in config.origins.items() if key in own and not origin.startswith("recipe ")]
+    if changed:
+        yield "", f"{counted(len(changed), 'setting')} of it changed: {', '.join(changed)}"
+
+
+def show_plan(console: Console, plan: Plan, guess: Estimate) -> None:
+    """What each pass does, settings that are not defaults, and what it will take."""
+    for number, one in enumerate(plan.passes, 1):
+        _line(console, f"Pass {number}", one.name or "read")
+    for key, origin in sorted(plan.config.origins.items()):
+        if not origin.startswith("recipe "):
+            _line(console, "Setting", f"{key} = {plan.config.value(key)!r}   ({origin})")
+    _line(
+        console,
+        "Estimate",
+        f"about {duration(guess.seconds)} and {size(guess.disk_bytes)} of disk"
+        f"   (tried on {guess.sampled_documents:,} documents, {size(guess.sampled_bytes)})",
+    )
+    _line(console, "", "Nothing was written.")
+
+
+def plan_as_data(plan: Plan, guess: Estimate) -> dict[str, Any]:
+    """The plan as one JSON object."""
+    return {
+        "files": len(plan.files),
+        "input_bytes": plan.input_bytes,
+        "parts": len(plan.parts),
+        "passes": [one.name for one in plan.passes],
+        "stages": {stage.name: stage.plan() if hasattr(stage, "plan") else {} for stage in plan.stages},
+        "config": plan.config.resolved(),
+        "estimate": guess._asdict(),
+    }
+
+
+def _formats(plan: Plan) -> str:
+    kinds = Counter(file.format + (f".{file.compression}" if file.compression else "") for file in plan.files)
+    return ", ".join(kind for kind, _ in kinds.most_common())
+
+
+def _fields(plan: Plan) -> str:
+    """Which field holds the text (and source), and whether that was guessed."""
+    shown = []
+    for role in ("text", "source"):
+        names = Counter(getattr(file, role) for file in plan.files if getattr(file, role))
+        guessed = any(role in file.guessed for file in plan.files)
+        if names:
+            fields = ", ".join(f"`{name}`" for name, _ in names.most_common(3))
+            shown.append(f"{role}={fields}{' (guessed)' * guessed}")
+    return " ".join(shown)
+
+
+def _line(console: Console, label: str, text: str) -> None:
+    console.print(Text.assemble((f"{label:<13}", "bold"), printable(text)), soft_wrap=True)

@@ -1,0 +1,45 @@
+"""The table of ``curate run --profile``: what every step and phase cost."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from curate.cli.display.format import size
+
+
+def show_profile(console: Console, profile: Mapping[str, Any]) -> None:
+    """Print the breakdown of a run.
+
+    Args:
+        console: where to.
+        profile: ``profile`` of ``run.json``.
+    """
+    table = Table(box=None, header_style="dim", padding=(0, 2), pad_edge=True)
+    table.add_column("step")
+    for heading in ("CPU s", "wall s", "read", "MB/CPU-s", "busy", "waiting s"):
+        table.add_column(heading, justify="right")
+    for step in profile["steps"]:
+        busy = "" if step["utilisation"] is None else f"{step['utilisation']:.0%}"
+        table.add_row(
+            step["name"],
+            f"{step['cpu_seconds']:.2f}",
+            f"{step['wall_seconds']:.2f}",
+            "",
+            "",
+            busy,
+            f"{step['waiting_seconds']:.2f}",
+        )
+        for phase in step["phases"]:
+            speed = "" if phase["mb_per_cpu_second"] is None else f"{phase['mb_per_cpu_second']:,.0f}"
+            table.add_row(
+                f"  {phase['name']}",
+                f"{phase['cpu_seconds']:.2f}",
+                f"{phase['wall_seconds']:.2f}",
+                size(phase["bytes"]) if phase["bytes"] else "",
+                speed,
+                style="dim",
+            )
+    console.print()
+    console.print(table)

@@ -1,0 +1,97 @@
+"""The lasting record of a run in the terminal: the table that stays when the live lines are gone."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from curate.cli.display.format import count, counted, duration, share, size
+from curate.cli.display.notes import printable
+
+
+def show_record(
+    console: Console,
+    manifest: Mapping[str, Any],
+    report: Path | None,
+    summary: Mapping[str, Any],
+    spent: float,
+    reused: int,
+) -> None:
+    """Print what a finished run did.
+
+    Args:
+        console: where to.
+        manifest: content of ``run.json``.
+        report: the page, when there is one.
+        summary: ``summary`` of the report.
+        spent: seconds that this run of the command took.
+        reused: parts that it found finished.
+    """
+    console.print(_stages(manifest))
+    console.print()
+    for line in [*_totals(manifest, summary), _times(manifest, spent, reused)]:
+        console.print(Text(f"  {line}"), soft_wrap=True, highlight=False)
+    if report:
+        console.print()
+        console.print(Text.assemble("  Report   ", (printable(str(report)), "cyan")), soft_wrap=True, highlight=False)
+        console.print(
+            Text.assemble("  Next     ", (f"curate report {printable(str(report.parent))} --open", "cyan")),
+            soft_wrap=True,
+            highlight=False,
+        )
+
+
+def _stages(manifest: Mapping[str, Any]) -> Table:
+    table = Table(box=None, header_style="dim", padding=(0, 2), pad_edge=True)
+    table.add_column("stage")
+    for heading in ("in", "kept", "removed", ""):
+        table.add_column(heading, justify="right")
+    table.add_column("main reason", style="dim")
+    for step in manifest["flow"]:
+        reasons = manifest["counts"]["removed"][step["stage"]]["reasons"]
+        main = min(reasons, key=lambda reason: (-reasons[reason], reason)) if reasons else "—"
+        table.add_row(
+            step["stage"],
+            f"{step['in']:,}",
+            f"{step['kept']:,}",
+            f"{step['removed']:,}",
+            share(step["removed"], step["in"]),
+            main,
+        )
+    return table
+
+
+def _totals(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
+    counts, tokens = manifest["counts"], manifest["tokens"]
+    lines = [f"Kept {counts['kept']:,} of {counts['read']:,} documents ({share(counts['kept'], counts['read'])})"]
+    if tokens:
+        shards = manifest["shards"]
+        lines[0] += f" · {count(tokens['kept'])} tokens · {counted(shards['files'], 'shard')}"
+    removed = sum(stage["documents"] for stage in counts["removed"].values())
+    lines.append(f"Removed {removed:,}, each with its reason · quarantined {counts['quarantined']:,}")
+    if (audit := manifest["audit"].get("near_dup")) and audit["twins"]:
+        lines.append(
+            f"Near-duplicates missed: about {100 * audit['share']:.1f} % of them, at most {100 * audit['upper']:.1f} % "
+            f"(sample of {audit['documents']:,} documents)"
+        )
+    if tokens and summary.get("one_pass_costs_less") is not None:
+        raw = tokens["raw"]
+        bound = "" if raw["method"] == "counted" else f" (± {share((raw['high'] - raw['low']) / 2, raw['value'])})"
+        less = summary["one_pass_costs_less"]
+        lines.append(f"One training pass costs {less:.1%} less than over the raw {count(raw['value'])} tokens{bound}")
+    return lines
+
+
+def _times(manifest: Mapping[str, Any], spent: float, reused: int) -> str:
+    """How long the work took, which is not how long this run of the command took where it found some of it done."""
+    timings = manifest["timings"]
+    work = [duration(timings["wall_seconds"])]
+    if reused:
+        known = f"the work took {work[0]}" if timings["wall_seconds"] else "nobody knows how long the work took"
+        work[0] = f"This time {duration(spent)}, {reused} of {counted(len(manifest['parts']), 'part')} reused · {known}"
+    if timings["bytes_per_second"]:
+        work.append(f"{size(timings['bytes_per_second'])}/s of text")
+    return " · ".join([*work, f"peak {size(timings['peak_rss_bytes'])}"])

@@ -1,0 +1,61 @@
+"""Resolved settings as people and programs read them."""
+
+import json as jsonlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from curate.cli.display.console import console
+from curate.errors import ConfigError, ExitCode, nearest
+from curate.pipeline.config import DEFAULT, Config, load
+
+
+def show_settings(
+    section: str | None, file: str | None, assignments: Sequence[str], *, recipe: str | None, json: bool
+) -> int:
+    """Print settings as TOML with their origin, or as one JSON object."""
+    config = load(Path(file) if file else None, {"pipeline.recipe": recipe}, assignments)
+    resolved = config.resolved()
+    if section is not None and section not in resolved:
+        raise ConfigError(f"there is no section `{section}`", hint=nearest(section, resolved))
+    chosen = {name: values for name, values in resolved.items() if section in (None, name)}
+    if json:
+        typer.echo(jsonlib.dumps(chosen, ensure_ascii=False))
+        return ExitCode.DONE
+    out = console(stderr=False)
+    for name, values in chosen.items():
+        _show_table(out, name, values, config)
+    return ExitCode.DONE
+
+
+def _show_table(out: Console, name: str, values: Mapping[str, Any], config: Config) -> None:
+    """A table of settings, then the tables in it."""
+    plain = {key: value for key, value in values.items() if not (isinstance(value, dict) and value)}
+    out.print(Text(f"[{name}]", "bold"))
+    width = max((len(key) for key in plain), default=0)
+    for key, value in plain.items():
+        origin = config.origin(f"{name}.{key}")
+        line = Text(f"{key:<{width}} = {toml(value)}")
+        out.print(line if origin == DEFAULT else line.append(f"   # {origin}", "cyan"), soft_wrap=True)
+    out.print()
+    for key, value in values.items():
+        if key not in plain:
+            _show_table(out, f"{name}.{key}", value, config)
+
+
+def toml(value: object) -> str:
+    """A value as TOML writes it.
+
+    Example:
+        >>> toml(True), toml(["en", "fr"]), toml(1e9), toml(None), toml({"min_words": 3})
+        ('true', '["en", "fr"]', '1000000000.0', '""', '{ min_words = 3 }')
+    """
+    if value is None:
+        return '""'
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {toml(inner)}" for key, inner in value.items()) + " }" if value else "{}"
+    return jsonlib.dumps(value, ensure_ascii=False)

@@ -1,0 +1,148 @@
+"""Shards on the terminal: is all of it whole, and what does it say."""
+
+import json as jsonlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import typer
+from rich.text import Text
+
+from curate.cli.display.console import console
+from curate.cli.display.format import counted
+from curate.cli.display.notes import note, printable
+from curate.errors import ExitCode, UserError
+from curate.settings.file import toml_value
+from curate.shards.convert import convert
+from curate.shards.format import INDEX_FILES
+from curate.shards.formats import FORMATS
+from curate.shards.index import ShardIndex, read_index
+from curate.shards.locate import locate, shard_named
+from curate.shards.peek import peek
+from curate.shards.settings import ShardSettings
+from curate.shards.verify import VerifyReport, verify
+from curate.store.run_directory import SHARDS
+
+SHOWN_CHARACTERS = 800
+
+
+def show_verification(folder: str, *, every: bool, json: bool) -> int:
+    """Read everything again and print what is wrong; exit code 1 when something is."""
+    report = verify(_shards_in(folder), every=every)
+    if json:
+        typer.echo(msgspec.json.encode(report).decode())
+        return ExitCode.DONE if report.ok else ExitCode.GATE_FAILED
+    err = console()
+    for problem in report.problems:
+        place = f" ({problem.file}{', ' + problem.document if problem.document else ''})"
+        note(err, "error", problem.sentence.rstrip(".") + place)
+    if report.lacking and report.ok:
+        lacking = f"{report.lacking:,} of {report.compared:,} compared documents"
+        note(err, "warning", f"{lacking} have characters that are only unknown tokens: {report.first_lacking}")
+    if not report.ok:
+        return ExitCode.GATE_FAILED
+    console(stderr=False).print(
+        Text(
+            f"{counted(report.shards, 'whole shard')}: {report.documents:,} documents, {report.tokens:,} tokens; "
+            f"{report.traced:,} traced to the run's record; {_compared(report)}"
+        ),
+        soft_wrap=True,
+    )
+    return ExitCode.DONE
+
+
+def _compared(report: VerifyReport) -> str:
+    """What became of the documents that were decoded, and how many were not."""
+    decoded = f"{report.decoded:,} of {report.documents:,} decoded"
+    if not report.compared:
+        return f"{decoded}, compared with no text: the run is not here"
+    same = report.compared - report.rewritten - report.lacking
+    found = [f"{same:,} equal their text"]
+    found += [f"{report.rewritten:,} as the tokenizer writes it, nothing lost"] if report.rewritten else []
+    found += [f"{report.lacking:,} lack characters"] if report.lacking else []
+    more = " (--all decodes every one)" if report.decoded < report.documents else ""
+    return f"{decoded}{more}: {', '.join(found)}"
+
+
+def show_documents(folder: str, *, n: int, shard: int, document: str | None, json: bool) -> int:
+    """Print documents decoded from their tokens."""
+    found = peek(_shards_in(folder), n, shard=None if document else shard, id=document)
+    if json:
+        typer.echo(jsonlib.dumps([one._asdict() for one in found], ensure_ascii=False))
+        return ExitCode.DONE
+    out = console(stderr=False)
+    for one in found:
+        heading = f"{one.id}  shard {one.shard}, offset {one.offset:,}, {one.n_tokens:,} tokens"
+        out.print(Text(printable(heading), "bold"), soft_wrap=True)
+        short = one.text[:SHOWN_CHARACTERS]
+        out.print(Text(printable(short) + (" …" if len(one.text) > len(short) else "")), soft_wrap=True)
+        out.print()
+    return ExitCode.DONE
+
+
+def convert_shards(folder: str, to: str, out: str, assignments: Sequence[str], *, json: bool) -> int:
+    """Write the shards in another format; print the folder and the trainer's lines."""
+    source, target = _shards_in(folder), Path(out)
+    index = read_index(source)
+    given = {
+        "format": to,
+        "shard_tokens": index.shard_tokens,
+        **{key: value for key, _, value in (each.partition("=") for each in assignments)},
+    }
+    section = "shards."
+    settings = {
+        key.removeprefix(section): toml_value(value) if isinstance(value, str) and key != "format" else value
+        for key, value in given.items()
+    }
+    try:
+        made = convert(source, target, msgspec.convert(settings, ShardSettings))
+    except msgspec.ValidationError as error:
+        raise UserError(str(error), hint="curate shards convert --help") from error
+    if json:
+        typer.echo(jsonlib.dumps({"folder": out, **_figures(target, made)}, ensure_ascii=False))
+        return ExitCode.DONE
+    typer.echo(out)
+    err = console()
+    err.print(Text(f"{made.documents:,} documents, {made.tokens:,} tokens in {counted(len(made.shards), 'shard')}"))
+    for window, lost in made.lost.items():
+        err.print(Text(f"at {int(window):,} tokens a sequence the reader drops {lost:,} ({_share(lost, made.tokens)})"))
+    err.print(Text(_figures(target, made)["usage"]), soft_wrap=True)
+    return ExitCode.DONE
+
+
+def _figures(folder: Path, index: ShardIndex) -> dict[str, Any]:
+    return {
+        "format": index.format,
+        "dtype": index.dtype,
+        "shards": len(index.shards),
+        "documents": index.documents,
+        "tokens": index.tokens,
+        "lost": index.lost,
+        "usage": FORMATS[index.format].usage(folder, index.shards, index.layout),
+    }
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.2%}" if whole else "0%"
+
+
+def show_place(shard: str, offset: int, *, json: bool) -> int:
+    """Print the document that a token is of."""
+    found = locate(*shard_named(shard), offset)
+    if json:
+        typer.echo(msgspec.json.encode(found).decode())
+        return ExitCode.DONE
+    where = f"{found.file}:{found.position}" if found.file else "the run that has its file is not around the shards"
+    lines = [f"id        {found.id}", f"source    {found.source or ''}", f"file      {where}"]
+    lines += [f"token     {found.token:,} of {found.n_tokens:,}"]
+    for line in lines:
+        console(stderr=False).print(Text(printable(line)), soft_wrap=True)
+    return ExitCode.DONE
+
+
+def _shards_in(folder: str) -> Path:
+    path = Path(folder)
+    return (
+        path / SHARDS if not any((path / name).exists() for name in INDEX_FILES) and (path / SHARDS).is_dir() else path
+    )

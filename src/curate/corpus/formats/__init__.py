@@ -1,0 +1,1 @@
+"""Formats of input, one a file."""

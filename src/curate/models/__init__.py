@@ -1,0 +1,1 @@
+"""What is opened from a path: language models, classifiers and tokenizers."""

@@ -1,0 +1,1 @@
+"""What a run does: plan, passes over parts, steps, the whole corpus, shards, and the outcome."""

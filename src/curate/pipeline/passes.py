@@ -1,0 +1,386 @@
+"""One strand of parts, from input bytes (or documents written before) to the row files of a pass.
+
+::
+
+    chunks ──parse, rewrite──▶ row groups ──settle all stages──▶ documents/ normalize/ language/ …
+    (reader)     (workers)      (cut by text)    (workers)        (this lane, in order)
+
+Row groups are cut by the text alone, so files do not depend on how the input was chunked. A part's documents file is
+renamed into place last: once it is there, the part has been read.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curate.corpus.documents import SCHEMA as DOCUMENTS_SCHEMA
+from curate.corpus.parts import Part, Strand
+from curate.corpus.quarantine import SCHEMA as QUARANTINE_SCHEMA
+from curate.corpus.quarantine import TOO_LITTLE_MEMORY, UNREADABLE
+from curate.corpus.reader import Chunk, chunks
+from curate.engine.base import Engine
+from curate.events import Advanced, Emit, StageCounts
+from curate.pipeline.plan import Plan
+from curate.pipeline.profile import PARSE, READ, WRITE, Effort, Profile, Stopwatch
+from curate.pipeline.row_group import Columns, RowGroup, one_array, one_batch, row_groups, taken_bytes
+from curate.pipeline.step import Mask, Settled, Step, entering_mask, input_key, reason_counts, settle, staying
+from curate.stages.contract import Rewriter
+from curate.store.digest import digest
+from curate.store.row_file import Keys, RowFileWriter, keys_of, read_columns, row_file
+from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
+
+CHUNK_BYTES = 4_000_000
+
+
+@dataclass
+class PartResult:
+    """What happened to one part in one pass."""
+
+    part: int
+    documents: int = 0
+    reused: bool = False
+
+
+class PassTask:
+    """What the engine maps over strands in one pass.
+
+    Args:
+        plan: the whole plan.
+        number: which pass, from 0; the first one reads the input.
+        steps: its stages in their roles.
+        earlier: steps of the passes before, whose verdicts say who is still in.
+        directory: where the files go.
+        engine: spreads batches over cores.
+        emit: hears of progress; called from several threads.
+        profile: hears what everything costs.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        number: int,
+        steps: tuple[Step, ...],
+        earlier: tuple[Step, ...],
+        directory: RunDirectory,
+        engine: Engine,
+        emit: Emit,
+        profile: Profile,
+        chunk_bytes: int = CHUNK_BYTES,
+    ) -> None:
+        self.plan, self.steps, self.earlier = plan, steps, earlier
+        self.reads_input = number == 0
+        self.directory, self.engine, self.emit, self.profile = directory, engine, emit, profile
+        self.chunk_bytes = chunk_bytes
+        self._left = plan.limit if self.reads_input else None
+
+    def __call__(self, strand: Strand) -> list[PartResult]:
+        """Do all parts of a strand; finished ones are not done again."""
+        unread = [part for part in strand.parts if self.reads_input and not self._is_read(part)]
+        for part in unread:
+            self._forget_what_was_not_read(part)
+        results = [self._again(part) for part in strand.parts if part not in unread]
+        if unread:
+            results += self._read(strand, unread)
+        return results
+
+    # ---- parts whose documents are there ------------------------------------------------------------------
+
+    def _again(self, part: Part) -> PartResult:
+        """Bring the row files of a part up to date from its documents and what was measured before."""
+        documents = self.directory.part(DOCUMENTS, part.index)
+        metadata = pq.read_metadata(documents)
+        entering = entering_mask(self.directory, self.earlier, part.index)
+        finished = self._finished(part, entering)
+        result = PartResult(part.index, metadata.num_rows, reused=len(finished) == len(self.steps))
+        if result.reused:
+            self._tell_reused(part, metadata.num_rows, finished)
+            return result
+        known = self._earlier_columns(part)
+        stored = {step.stage.name: self._stored(step, part) for step in self.steps}
+        groups = self._stored_groups(documents, metadata, entering, known, stored)
+        self._write(part, groups, finished, result, input_bytes=part.bytes)
+        kept = [name for name, rows in stored.items() if rows is not None]
+        self.profile.made(part.name, [*kept, READ, PARSE, WRITE] if kept or self.reads_input else ())
+        return result
+
+    def _stored_groups(
+        self,
+        documents: Path,
+        metadata: pq.FileMetaData,
+        entering: Mask,
+        known: Mapping[str, pa.Array],
+        stored: Mapping[str, pa.RecordBatch | None],
+    ) -> Iterator[RowGroup]:
+        start = 0
+        for number in range(metadata.num_row_groups):
+            rows = metadata.row_group(number).num_rows
+            columns = Columns({name: values.slice(start, rows) for name, values in known.items()}, (documents, number))
+            kept = {name: batch.slice(start, rows) for name, batch in stored.items() if batch is not None}
+            yield RowGroup(start, rows, entering[start : start + rows], columns, kept)
+            start += rows
+
+    def _finished(self, part: Part, entering: Mask) -> dict[str, Mask]:
+        """Steps from the first on whose files are whole and still right, with the mask that entered each."""
+        finished: dict[str, Mask] = {}
+        for step in self.steps:
+            file = step.file(self.directory, part.index)
+            if keys_of(file) != self._keys(step, part, entering):
+                break
+            finished[step.stage.name] = entering
+            if step.role == "judge":
+                entering = entering & staying(_reasons(file))
+        return finished
+
+    def _stored(self, step: Step, part: Part) -> pa.RecordBatch | None:
+        file = step.file(self.directory, part.index)
+        keys = keys_of(file)
+        if keys is None or keys.measure != step.measure_key(self._input_key(step, part)):
+            return None
+        rows = read_columns(file, step.schema.names)
+        documents = pq.read_metadata(self.directory.part(DOCUMENTS, part.index)).num_rows
+        return one_batch(rows.cast(step.schema)) if len(rows) == documents else None
+
+    def _earlier_columns(self, part: Part) -> dict[str, pa.Array]:
+        """Measures of earlier passes that a stage of this one reads, and edits of the text."""
+        wanted = {name for step in self.steps for name in step.wanted_columns}
+        found: dict[str, pa.Array] = {}
+        for step in self.earlier:
+            columns = [c for c in step.stage.adds if f"{step.stage.name}.{c}" in wanted or c == "edits"]
+            if columns and step.role == "judge":
+                table = read_columns(step.file(self.directory, part.index), columns)
+                found |= {f"{step.stage.name}.{c}": one_array(table.column(c)) for c in columns}
+        return found
+
+    # ---- parts that must be read --------------------------------------------------------------------------
+
+    def _read(self, strand: Strand, unread: list[Part]) -> Iterator[PartResult]:
+        wanted = frozenset(part.index for part in unread)
+        by_index = {part.index: part for part in unread}
+        read = self.profile.drawn(READ, chunks(strand, wanted, self.chunk_bytes), self._piece)
+        parsed = self.engine.spread(self._parse, read, lambda chunk: chunk.taken_bytes)
+        for index, pieces in groupby(parsed, key=lambda piece: piece.part):
+            result = PartResult(index)
+            self._read_part(by_index[index], pieces, result)
+            yield result
+            if self._left == 0:
+                return
+
+    def _read_part(self, part: Part, pieces: Iterable["_Piece"], result: PartResult) -> None:
+        quarantined: list[pa.RecordBatch] = []
+
+        def documents() -> Iterator[pa.RecordBatch]:
+            for piece in pieces:
+                if len(piece.quarantined):
+                    quarantined.append(piece.quarantined)
+                self.emit(Advanced(input_bytes=piece.input_bytes))
+                yield self._within_limit(piece.documents)
+                if self._left == 0:
+                    return
+
+        with ExitStack() as stack:
+            path = self.directory.part(DOCUMENTS, part.index)
+            writer = stack.enter_context(row_file(path, DOCUMENTS_SCHEMA, ["source", "origin.file"]))
+            groups = self._fresh_groups(part, row_groups(documents()), writer)
+            self._write(part, groups, {}, result, input_bytes=0)
+            keys = self._read_keys(part, quarantined)
+            self._write_quarantine(part, quarantined, keys)
+            writer.finish(keys)
+        self.profile.made(part.name)
+
+    def _within_limit(self, documents: pa.RecordBatch) -> pa.RecordBatch:
+        """The first documents that `--limit` still allows; a limited run has one lane, so the count needs no lock."""
+        if self._left is not None:
+            documents = documents.slice(0, self._left)
+            self._left -= len(documents)
+        return documents
+
+    def _fresh_groups(self, part: Part, groups: Iterable[pa.RecordBatch], writer: RowFileWriter) -> Iterator[RowGroup]:
+        """Write the documents of each row group, and hand it on with what the rewriter measured."""
+        start, rewriter = 0, self.plan.rewriter
+        for group in groups:
+            documents = group.select(DOCUMENTS_SCHEMA.names)
+            with self.profile.phase(WRITE, len(group), documents.nbytes, part.name):
+                writer.write(documents)
+            columns = Columns({name: documents.column(name) for name in DOCUMENTS_SCHEMA.names})
+            stored = {}
+            if rewriter:
+                measures = {f"{rewriter.name}.{name}": name for name in rewriter.adds}
+                arrays = [
+                    pa.array([[]] * len(group), pa.list_(pa.string())),
+                    *(group.column(m) for m in measures),
+                ]
+                stored[rewriter.name] = pa.RecordBatch.from_arrays(arrays, schema=self.steps[0].schema)
+            yield RowGroup(start, len(group), np.ones(len(group), np.bool_), columns, stored)
+            start += len(group)
+
+    def _parse(self, chunk: Chunk) -> "_Piece":
+        watch, piece = Stopwatch(), self._piece(chunk)
+        documents, quarantined = chunk.parse()
+        self.profile.add(PARSE, watch.effort(len(documents), documents.column("text").nbytes), piece)
+        if self.plan.rewriter:
+            documents, effort = rewritten(documents, self.plan.rewriter)
+            self.profile.add(self.plan.rewriter.name, effort, piece)
+        return _Piece(chunk.part, chunk.input_bytes, documents, quarantined)
+
+    def _piece(self, chunk: Chunk) -> str:
+        return self.directory.names[chunk.part]
+
+    def _write_quarantine(self, part: Part, quarantined: list[pa.RecordBatch], keys: Keys) -> None:
+        """A file for every part: one that is missing was lost, and says nothing about what it held."""
+        with row_file(self.directory.part(QUARANTINE, part.index), QUARANTINE_SCHEMA, ["file", "reason"]) as writer:
+            if quarantined:
+                writer.write(pa.concat_batches(quarantined))
+            writer.finish(keys)
+
+    # ---- both ---------------------------------------------------------------------------------------------
+
+    def _write(
+        self,
+        part: Part,
+        groups: Iterable[RowGroup],
+        finished: Mapping[str, Mask],
+        result: PartResult,
+        input_bytes: int,
+    ) -> None:
+        """Settle row groups on all cores and write each step's file in order."""
+        masks: dict[str, list[Mask]] = {step.stage.name: [] for step in self.steps}
+        rows_done, total = 0, max(1, result.documents)
+        with ExitStack() as stack:
+            writers = {
+                step.stage.name: stack.enter_context(
+                    row_file(step.file(self.directory, part.index), step.schema, _dictionary(step.schema))
+                )
+                for step in self.steps
+                if step.stage.name not in finished
+            }
+            for group, settled in self.engine.spread(partial(self._settle, part.name), groups, taken_bytes):
+                for step, one in zip(self.steps, settled, strict=True):
+                    name = step.stage.name
+                    masks[name].append(one.entering)
+                    if name in writers:
+                        with self.profile.phase(WRITE, size=one.rows.nbytes, piece=part.name):
+                            writers[name].write(one.rows)
+                share = input_bytes * (rows_done + group.rows) // total - input_bytes * rows_done // total
+                rows_done += group.rows
+                self.emit(_advance(self.steps, settled, group.rows if self.reads_input else 0, share))
+            result.documents = rows_done
+            for step in self.steps:
+                if step.stage.name in writers:
+                    entering = np.concatenate([np.zeros(0, np.bool_), *masks[step.stage.name]])
+                    writers[step.stage.name].finish(self._keys(step, part, entering))
+
+    def _settle(self, piece: str, group: RowGroup) -> tuple[RowGroup, list[Settled]]:
+        settled = settle(self.steps, group.columns, group.entering, group.stored)
+        for step, one in zip(self.steps, settled, strict=True):
+            if one.effort.documents:
+                self.profile.add(step.stage.name, one.effort, piece)
+        return group, settled
+
+    def _is_read(self, part: Part) -> bool:
+        """Documents and quarantine are whole, and so is what the rewriter said, which cannot be measured again."""
+        documents, quarantine = (keys_of(self.directory.part(folder, part.index)) for folder in (DOCUMENTS, QUARANTINE))
+        if documents != quarantine or documents not in self._finished_keys(part):
+            return False
+        rewriter = self.plan.rewriter
+        return rewriter is None or any(
+            step.stage is rewriter and self._stored(step, part) is not None for step in self.steps
+        )
+
+    def _read_keys(self, part: Part, quarantined: list[pa.RecordBatch]) -> Keys:
+        """Keys of documents and quarantine: the second says when all of it should be read again."""
+        whole, with_this_memory = self._finished_keys(part)
+        if _came_late(part, quarantined):
+            return Keys(whole.measure, digest(whole.measure, "again"))
+        short = any(pc.any(pc.equal(batch["reason"], TOO_LITTLE_MEMORY)).as_py() for batch in quarantined)
+        return with_this_memory if short else whole
+
+    def _finished_keys(self, part: Part) -> tuple[Keys, Keys]:
+        """Of a part that was read whole, and of one that was read as far as the memory for one document allows."""
+        key, memory = self._documents_key(part), max(span.file.memory for span in part.spans)
+        return Keys(key, key), Keys(key, digest(key, "memory", memory))
+
+    def _forget_what_was_not_read(self, part: Part) -> None:
+        """What was said of the documents that could be read does not lie beside those that can be read now."""
+        keys, finished = keys_of(self.directory.part(DOCUMENTS, part.index)), self._finished_keys(part)
+        if keys and keys.measure == finished[0].measure and keys not in finished:
+            self.directory.forget([DOCUMENTS, QUARANTINE, *(stage.name for stage in self.plan.stages)], part.index)
+
+    def _documents_key(self, part: Part) -> str:
+        return self.plan.documents_key(part)
+
+    def _keys(self, step: Step, part: Part, entering: Mask) -> Keys:
+        key = self._input_key(step, part)
+        return Keys(step.measure_key(key), step.verdict_key(key, entering))
+
+    def _input_key(self, step: Step, part: Part) -> str:
+        before = (*self.earlier, *self.steps[: self.steps.index(step)])
+        return input_key(self._documents_key(part), before, step, self.directory, part.index)
+
+    def _tell_reused(self, part: Part, rows: int, finished: Mapping[str, Mask]) -> None:
+        counts, tokens = {}, 0
+        for step in self.steps:
+            came = int(finished[step.stage.name].sum())
+            if step.role == "judge":
+                reasons = _reasons(step.file(self.directory, part.index))
+                counts[step.stage.name] = StageCounts(came, int(staying(reasons).sum()), reason_counts(reasons))
+            else:
+                counts[step.stage.name] = StageCounts(came, came)
+        self.emit(Advanced(part.bytes, rows if self.reads_input else 0, tokens, counts))
+
+
+def _came_late(part: Part, quarantined: list[pa.RecordBatch]) -> bool:
+    """Whether a file that could be read when the run was planned could not be when its turn came."""
+    known = {span.file.name for span in part.spans if span.file.problem}
+    return any(
+        reason == UNREADABLE and file not in known
+        for batch in quarantined
+        for file, reason in zip(batch["file"].to_pylist(), batch["reason"].to_pylist(), strict=True)
+    )
+
+
+def rewritten(documents: pa.RecordBatch, rewriter: Rewriter) -> tuple[pa.RecordBatch, Effort]:
+    """Documents with their new text, and the rewriter's measures beside them under ``<stage>.<measure>``."""
+    watch = Stopwatch()
+    text, measures = rewriter.rewrite(documents)
+    size = documents.column("text").nbytes
+    documents = documents.set_column(documents.schema.get_field_index("text"), "text", text)
+    for name in rewriter.adds:
+        documents = documents.append_column(f"{rewriter.name}.{name}", measures.column(name))
+    return documents, watch.effort(len(documents), size)
+
+
+class _Piece(NamedTuple):
+    part: int
+    input_bytes: int
+    documents: pa.RecordBatch
+    quarantined: pa.RecordBatch
+
+
+def _advance(steps: tuple[Step, ...], settled: list[Settled], documents: int, input_bytes: int) -> Advanced:
+    counts, tokens = {}, 0
+    for step, one in zip(steps, settled, strict=True):
+        reasons = reason_counts(one.rows.column("reasons")) if step.role == "judge" else Counter[str]()
+        counts[step.stage.name] = StageCounts(int(one.entering.sum()), int(one.staying.sum()), reasons)
+        if step.role == "encode":
+            tokens += pc.sum(one.rows.column("n_tokens")).as_py() or 0
+    return Advanced(input_bytes, documents, tokens, counts)
+
+
+def _dictionary(schema: pa.Schema) -> list[str]:
+    """Columns with few distinct values: names and lists of names."""
+    lists = [f"{f.name}.list.element" for f in schema if f.type == pa.list_(pa.string())]
+    return lists + [f.name for f in schema if f.type == pa.string() and f.name != "survivor"]
+
+
+def _reasons(file: Path) -> pa.Array:
+    return one_array(read_columns(file, ["reasons"]).column("reasons"))

@@ -1,0 +1,219 @@
+"""From token ids kept beside the documents to shards of a set size, and the place of every document in them.
+
+Cutting is one quick walk over token counts; shards are then written side by side. Which documents are in a shard
+follows from counts alone, so a shard that an earlier attempt wrote from the same documents, and that is still what was
+written, is left as it is.
+"""
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curate.engine.base import Engine
+from curate.pipeline.plan import Plan
+from curate.pipeline.profile import Profile
+from curate.pipeline.row_group import one_batch
+from curate.pipeline.step import COUNTS, Step, entering_mask, scattered
+from curate.shards.cutting import Cutter
+from curate.shards.entry import At, ShardEntry
+from curate.shards.index import ShardIndex, layout_of, write_index
+from curate.shards.notes import Notes
+from curate.shards.writer import write_shard
+from curate.store.digest import digest
+from curate.store.row_file import Keys, keys_of, read_columns, row_file
+from curate.store.run_directory import CACHE, DOCUMENTS, SHARDS, RunDirectory
+
+
+class _Stretch(NamedTuple):
+    """Rows ``first`` to ``last`` of one part that go to one shard, and what their ids were made from."""
+
+    part: int
+    first: int
+    last: int
+    key: str
+
+    @property
+    def content(self) -> tuple[str, int, int]:
+        """What its tokens follow from, wherever the part stands in the run."""
+        return self.key, self.first, self.last
+
+
+class Cutting(NamedTuple):
+    """Which documents go to which shard, and their tokens together."""
+
+    shards: dict[int, list[_Stretch]]
+    tokens: int
+
+
+class _Counted(NamedTuple):
+    """What was counted of the documents of one part, which of them are kept, and what they were counted from."""
+
+    part: int
+    counts: pa.RecordBatch
+    kept: npt.NDArray[np.bool_]
+    key: str
+
+    @property
+    def kept_tokens(self) -> npt.NDArray[np.int64]:
+        """Tokens of each kept document."""
+        tokens: npt.NDArray[np.int64] = (
+            self.counts.column("n_tokens").filter(pa.array(self.kept)).to_numpy(zero_copy_only=False)
+        )
+        return tokens
+
+
+class _Places(NamedTuple):
+    """Where the kept documents of one part go."""
+
+    counted: _Counted
+    shard: npt.NDArray[np.int32]
+    offset: npt.NDArray[np.int64]
+
+    def stretches(self) -> list[tuple[int, _Stretch]]:
+        """What goes to each shard."""
+        rows, found = np.flatnonzero(self.counted.kept), []
+        for number in np.unique(self.shard):
+            inside = rows[self.shard == number]
+            found.append((int(number), _Stretch(self.counted.part, int(inside[0]), int(inside[-1]), self.counted.key)))
+        return found
+
+    def write(self, step: Step, directory: RunDirectory) -> None:
+        """Write the encoder's judgments: what was counted, and the place in the shards."""
+        part, counts, kept, key = self.counted
+        file, schema = directory.part(step.stage.name, part), Step(step.stage, "judge").schema
+        keys = Keys(key, digest(key, self.shard.tobytes(), self.offset.tobytes()))
+        if keys_of(file) == keys:
+            return
+        places = {
+            **{name: counts.column(name) for name in COUNTS.names},
+            "shard": scattered(pa.array(self.shard), kept),
+            "offset": scattered(pa.array(self.offset), kept),
+        }
+        measures = pa.RecordBatch.from_arrays(
+            [places[name].cast(kind) for name, kind in step.stage.adds.items()], names=list(step.stage.adds)
+        )
+        reasons = scattered(step.stage.judge(measures.filter(pa.array(kept))), kept)
+        with row_file(file, schema) as writer:
+            writer.write(pa.RecordBatch.from_arrays([reasons, *measures.columns], schema=schema))
+            writer.finish(keys)
+
+
+def cut(plan: Plan, step: Step, judges: tuple[Step, ...], directory: RunDirectory, engine: Engine) -> Cutting:
+    """Give every kept document its place in the shards, and write the encoder's row files.
+
+    Args:
+        plan: of the run; its last pass is done.
+        step: the encoder, whose token ids lie in the cache.
+        judges: every stage with verdicts before it.
+        directory: the run.
+        engine: reads and writes row files of several parts at once.
+    """
+    cutter = Cutter(plan.config.shards.shard_tokens)
+    cutting: dict[int, list[_Stretch]] = {}
+    tokens = 0
+
+    def count(part: int) -> _Counted:
+        cached = directory.cached(step.stage.name, part)
+        counts = one_batch(read_columns(cached, COUNTS.names))
+        made_from = keys_of(cached)
+        return _Counted(part, counts, entering_mask(directory, judges, part), made_from.verdict if made_from else "")
+
+    def places() -> Iterator[_Places]:
+        nonlocal tokens
+        for counted in engine.spread(count, [part.index for part in plan.parts]):
+            kept = counted.kept_tokens
+            tokens += int(kept.sum())
+            yield _Places(counted, *cutter.cut(kept))
+
+    def write(placed: _Places) -> list[tuple[int, _Stretch]]:
+        placed.write(step, directory)
+        return placed.stretches()
+
+    for stretches in engine.spread(write, places()):
+        for shard, stretch in stretches:
+            cutting.setdefault(shard, []).append(stretch)
+    return Cutting(cutting, tokens)
+
+
+def write_shards(
+    cutting: Cutting, plan: Plan, step: Step, directory: RunDirectory, engine: Engine, profile: Profile
+) -> ShardIndex:
+    """Write the shards and their index; whatever is there already is kept.
+
+    Args:
+        cutting: what goes where.
+        plan: of the run.
+        step: the encoder, whose token ids lie in the cache.
+        directory: the run.
+        engine: writes several shards at once.
+        profile: hears of each shard that is written.
+    """
+    settings, shards = plan.config.shards, cutting.shards
+    tokenizer = step.stage.tokenizer  # type: ignore[attr-defined]
+    notes, layout = notes_of(directory), layout_of(settings, tokenizer)
+
+    def write(number: int) -> tuple[int, ShardEntry]:
+        stretches = shards[number]
+        first, last = At(stretches[0].part, stretches[0].first), At(stretches[-1].part, stretches[-1].last)
+        key = digest(settings.format, msgspec.to_builtins(layout), [stretch.content for stretch in stretches])
+        entry = notes.existing(number, key)
+        if entry is None:
+            documents = engine.spread(_Group.read, _groups(stretches, number, step, directory))  # read while one writes
+            note = functools.partial(notes.take, number, key=key)
+            entry = write_shard(directory.shards, number, documents, settings, layout, whole=note)
+            profile.made(entry.file)
+        return number, msgspec.structs.replace(entry, first=first, last=last)
+
+    directory.shards.mkdir(parents=True, exist_ok=True)
+    entries = dict(engine.map(write, sorted(shards)))
+    notes.clear(entries.values())
+    return write_index(directory.shards, settings, tokenizer, [entries[number] for number in sorted(entries)])
+
+
+def notes_of(directory: RunDirectory) -> Notes:
+    """What is known of the shards of a run."""
+    return Notes(directory.shards, directory.path / CACHE / SHARDS)
+
+
+class _Group(NamedTuple):
+    """Documents of a shard that lie in one row group of the encoder's cache."""
+
+    cached: Path
+    number: int
+    ids: pa.Array
+    here: pa.Array
+
+    def read(self) -> pa.RecordBatch:
+        """Their ids and token ids."""
+        with pq.ParquetFile(self.cached) as file:
+            tokens = (
+                file.read_row_group(self.number, columns=["input_ids"], use_threads=False)
+                .column("input_ids")
+                .combine_chunks()
+            )
+        return pa.RecordBatch.from_arrays([self.ids.filter(self.here), tokens.filter(self.here)], ["id", "input_ids"])
+
+
+def _groups(stretches: list[_Stretch], number: int, step: Step, directory: RunDirectory) -> Iterator[_Group]:
+    """Row groups with documents of shard ``number``, in order."""
+    for stretch in stretches:
+        ids = read_columns(directory.part(DOCUMENTS, stretch.part), ["id"]).column("id").combine_chunks()
+        places = read_columns(directory.part(step.stage.name, stretch.part), ["shard"]).column("shard")
+        here = pc.fill_null(pc.equal(places, number), False).combine_chunks()
+        cached = directory.cached(step.stage.name, stretch.part)
+        footer = pq.read_metadata(cached)
+        start = 0
+        for group in range(footer.num_row_groups):
+            size = footer.row_group(group).num_rows
+            inside = start + size > stretch.first and start <= stretch.last
+            if inside and pc.any(here.slice(start, size)).as_py():
+                yield _Group(cached, group, ids.slice(start, size), here.slice(start, size))
+            start += size

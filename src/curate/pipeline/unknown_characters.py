@@ -1,0 +1,109 @@
+"""What the tokenizer did not know of the kept text: how much of it, and an example to look at."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curate.engine.base import Engine
+from curate.pipeline.step import Step, with_edits
+from curate.stages.contract import Encoder
+from curate.store.row_file import read_columns
+from curate.store.run_directory import DOCUMENTS, RunDirectory
+
+SHOWN = 8
+"""Different characters that an example lists."""
+
+
+class Example(NamedTuple):
+    """A document that holds unknown characters, and which these are."""
+
+    document: str
+    characters: str
+
+    @property
+    def code_points(self) -> list[str]:
+        """Such as ``U+00E9``, for each character."""
+        return [f"U+{ord(character):04X}" for character in self.characters]
+
+
+class UnknownCharacters(NamedTuple):
+    """Characters of the kept text that became the unknown token, or that no token stands for.
+
+    Attributes:
+        characters: of the kept text, with its edits.
+        unknown: those of them that are unknown.
+        documents: kept documents that hold any.
+        example: the first of them.
+    """
+
+    characters: int
+    unknown: int
+    documents: int
+    example: Example | None
+
+    @property
+    def share(self) -> float:
+        """Of all characters."""
+        return self.unknown / max(1, self.characters)
+
+    def as_data(self) -> dict[str, Any]:
+        """What ``run.json`` says of it."""
+        data: dict[str, Any] = {"characters": self.unknown, "share": self.share, "documents": self.documents}
+        if self.example:
+            shown = [self.example.document, self.example.characters, self.example.code_points]
+            data["example"] = dict(zip(("document", "characters", "code_points"), shown, strict=True))
+        return data
+
+
+def unknown_characters(
+    encoder: Encoder, judges: tuple[Step, ...], directory: RunDirectory, parts: int, engine: Engine
+) -> UnknownCharacters:
+    """Add up what the encoder's judgments say.
+
+    Args:
+        encoder: the tokenizer stage.
+        judges: all stages with verdicts.
+        directory: the run; its shards are cut.
+        parts: how many parts there are.
+        engine: spreads reading.
+    """
+
+    def count(part: int) -> tuple[int, int, int, int]:
+        counts = read_columns(directory.part(encoder.name, part), ["characters", "unknown"])
+        met = pc.fill_null(pc.greater(counts["unknown"], 0), False)
+        sums = [pc.sum(counts[name]).as_py() or 0 for name in ("characters", "unknown")]
+        return *sums, pc.sum(met).as_py() or 0, pc.index(met, True).as_py()
+
+    counted = list(engine.spread(count, range(parts)))
+    characters, unknown, documents = (sum(one[column] for one in counted) for column in range(3))
+    first = next(((part, row) for part, (*_, row) in enumerate(counted) if row >= 0), None)
+    example = _example(encoder, judges, directory, *first) if first else None
+    return UnknownCharacters(characters, unknown, documents, example)
+
+
+def _example(encoder: Encoder, judges: tuple[Step, ...], directory: RunDirectory, part: int, row: int) -> Example:
+    document = _row(directory, part, row)
+    text = document["text"].combine_chunks().cast(pa.large_string())
+    for step in judges:
+        if step.edits:
+            edits = read_columns(step.file(directory, part), ["edits"])["edits"].slice(row, 1).combine_chunks()
+            text = with_edits(text, edits)
+    seen = dict.fromkeys(_characters(str(text[0]), encoder))
+    return Example(str(document["id"][0]), "".join(list(seen)[:SHOWN]))
+
+
+def _characters(text: str, encoder: Encoder) -> Iterator[str]:
+    return (text[place] for place in encoder.unknown_places(text))
+
+
+def _row(directory: RunDirectory, part: int, row: int) -> pa.Table:
+    with pq.ParquetFile(directory.part(DOCUMENTS, part)) as file:
+        for group in range(file.num_row_groups):
+            rows = file.metadata.row_group(group).num_rows
+            if row < rows:
+                return file.read_row_group(group, columns=["id", "text"], use_threads=False).slice(row, 1)
+            row -= rows
+    raise IndexError(row)

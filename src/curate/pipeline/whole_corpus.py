@@ -1,0 +1,249 @@
+"""What a corpus stage sees of a run: partials and texts of all parts, and the verdicts it gives back."""
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curate.engine.base import Engine
+from curate.pipeline.choices import Choice, settings_that_count
+from curate.pipeline.plan import Plan, measure_key, thresholds_of
+from curate.pipeline.profile import Profile
+from curate.pipeline.step import REASONS, Mask, Step, entering_mask, input_key, scattered, with_edits
+from curate.stages.contract import Audited, Comparing, CorpusStage, Deduplicating, Receive, Rows, Send
+from curate.store.checked_json import BrokenJson, read_json, write_json
+from curate.store.digest import digest
+from curate.store.files import allocate, remove
+from curate.store.row_file import Keys, keys_of, read_columns, row_file
+from curate.store.run_directory import DOCUMENTS, RunDirectory
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class _Place(NamedTuple):
+    """Where a part of this or an earlier run is, and which of its stages changed the text."""
+
+    directory: RunDirectory
+    part: int
+    editors: tuple[str, ...]
+    others: tuple[str, ...] = ()
+    """Of an earlier run: the stages whose removals do not count as there."""
+
+    def file(self, folder: str) -> Path:
+        return self.directory.part(folder, self.part)
+
+
+class WholeCorpus:
+    """The `curate.stages.contract.Corpus` of one corpus stage. Pickled, it can be read, but starts no work."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        stage: CorpusStage,
+        before: tuple[Step, ...],
+        directory: RunDirectory,
+        engine: Engine,
+        choice: Choice | None = None,
+    ) -> None:
+        self._stage, self._directory, self._engine = stage.name, directory, engine
+        own = tuple(step.stage.name for step in before if step.edits)
+        runs = plan.against if isinstance(stage, Comparing) else ()
+        self.earlier: Sequence[tuple[str, int]] = [(run.run_id, part) for run in runs for part in range(run.parts)]
+        self._places = [
+            *(
+                _Place(run.directory, part, editors, others)
+                for run in runs
+                for editors, others in [(run.editors_before(stage.name), run.others_than(stage.name))]
+                for part in range(run.parts)
+            ),
+            *(_Place(directory, part.index, own) for part in plan.parts),
+        ]
+        self.rows: Sequence[int] = [pq.read_metadata(place.file(DOCUMENTS)).num_rows for place in self._places]
+        known = choice or Choice.knowing_nothing(len(plan.parts))
+        self.failed: Sequence[npt.NDArray[np.int64]] = known.failed
+        self.passed: Sequence[npt.NDArray[np.int64]] = known.passed
+        self.trying = known.trying
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_engine": None}
+
+    def partial(self, part: int, columns: Sequence[str]) -> pa.Table:
+        """See `curate.stages.contract.Corpus.partial`."""
+        place = self._places[part]
+        table = read_columns(place.directory.cached(self._stage, place.part), columns)
+        removed = _removed_by(tuple(map(place.file, place.others)), len(table))
+        return table.take(pa.array(np.arange(len(table)), mask=removed)) if removed.any() else table
+
+    def judged(self, part: int, columns: Sequence[str]) -> pa.Table:
+        """See `curate.stages.contract.Corpus.judged`."""
+        return read_columns(self._places[part].file(self._stage), columns)
+
+    def texts(self, part: int, rows: npt.NDArray[np.int64]) -> Iterator[pa.Array]:
+        """See `curate.stages.contract.Corpus.texts`. Only row groups that hold a wanted row are read."""
+        place = self._places[part]
+        file = pq.ParquetFile(place.file(DOCUMENTS))
+        edits = [read_columns(place.file(editor), ["edits"]).column("edits") for editor in place.editors]
+        for group, (start, length) in enumerate(_row_groups(file.metadata)):
+            here = rows[np.searchsorted(rows, start) : np.searchsorted(rows, start + length)]
+            if len(here):
+                own = (edit.take(pa.array(here)).combine_chunks() for edit in edits)
+                # no name for the text, which would hold it while the next is read
+                yield functools.reduce(with_edits, own, _taken(file, group, here - start))
+
+    def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """See `curate.stages.contract.Corpus.map`."""
+        return self._engine.spread(task, items)
+
+    def exchange(self, send: Send, senders: int, receive: Receive, receivers: int, schema: pa.Schema) -> Rows:
+        """See `curate.stages.contract.Corpus.exchange`."""
+        return self._engine.exchange(send, senders, receive, receivers, schema, self._directory.scratch)
+
+    def scratch(self, dtype: npt.DTypeLike, size: int) -> npt.NDArray[Any]:
+        """See `curate.stages.contract.Corpus.scratch`."""
+        if size == 0:
+            return np.zeros(0, dtype)
+        path = self._directory.new_scratch(self._stage)
+        with path.open("w+b") as file:
+            remove(path)  # its name is gone, its mapping stays
+            allocate(file, np.dtype(dtype).itemsize * size)
+            return np.memmap(file, dtype, "r+", shape=(size,))
+
+
+@functools.lru_cache(maxsize=256)
+def _removed_by(files: tuple[Path, ...], rows: int) -> Mask:
+    """Documents of a part to which one of the stages with these files gives a reason."""
+    removed = np.zeros(rows, np.bool_)
+    for file in files:
+        reasons = read_columns(file, ["reasons"]).column("reasons")
+        removed |= pc.greater(pc.fill_null(pc.list_value_length(reasons), 0), 0).to_numpy()
+    return removed
+
+
+def _taken(file: pq.ParquetFile, group: int, rows: npt.NDArray[np.int64]) -> pa.Array:
+    """Some of the texts of a row group, not copied where they follow each other."""
+    texts = file.read_row_group(group, columns=["text"], use_threads=False).column("text")
+    in_a_row = rows[-1] - rows[0] + 1 == len(rows)
+    taken = texts.slice(rows[0], len(rows)) if in_a_row else texts.take(pa.array(rows))
+    return taken.chunk(0) if taken.num_chunks == 1 else taken.combine_chunks()
+
+
+def resolve(
+    plan: Plan,
+    stage: CorpusStage,
+    earlier: tuple[Step, ...],
+    directory: RunDirectory,
+    engine: Engine,
+    profile: Profile,
+    choice: Choice | None = None,
+) -> Mapping[str, float] | None:
+    """Write what a corpus stage says of every document, unless it is all there; what its audit says, if it has one.
+
+    Args:
+        plan: of the run.
+        stage: has observed every part.
+        earlier: steps before it.
+        directory: the run.
+        engine: where the work runs.
+        profile: hears what was made.
+        choice: what is known of documents that later stages remove, for a deduplicating stage.
+    """
+    entering = functools.partial(entering_mask, directory, earlier)
+    keys = keys_for(plan, stage, earlier, directory, choice)
+    corpus = WholeCorpus(plan, stage, earlier, directory, engine, choice)
+    stored = [keys_of(directory.part(stage.name, part.index)) for part in plan.parts]
+    measured = [each and each.measure for each in stored] == [each.measure for each in keys]
+    audited = _Audited(directory.audit(stage.name), digest([key.measure for key in keys]))
+    figures = audited.figures() if isinstance(stage, Audited) else None
+    unaudited = isinstance(stage, Audited) and figures is None
+    if stored != keys or unaudited:
+        measure: Callable[[int], pa.RecordBatch]
+        if measured and not unaudited:
+            if choice and isinstance(stage, Deduplicating):
+                measure = stage.choose(corpus, everywhere=not choice.rounds)
+            else:
+                measure = functools.partial(_measured, stage, directory)
+        elif isinstance(stage, Audited):
+            measure, figures = stage.resolve_audited(corpus)
+            audited.keep(figures)
+        else:
+            measure = stage.resolve(corpus)
+        judge = functools.partial(_judge, stage, measure, entering, directory, keys)
+        for _ in engine.map(judge, [part.index for part in plan.parts]):
+            pass
+        profile.made(kept=[stage.name] if measured and not unaudited else ())
+    directory.clear_scratch()
+    return figures
+
+
+def _judge(
+    stage: CorpusStage,
+    measure: Callable[[int], pa.RecordBatch],
+    entering: Callable[[int], Mask],
+    directory: RunDirectory,
+    keys: Sequence[Keys],
+    part: int,
+) -> None:
+    measures, mask, schema = measure(part), entering(part), Step(stage, "judge").schema
+    reasons = scattered(stage.judge(measures.filter(pa.array(mask))), mask)
+    with row_file(directory.part(stage.name, part), schema, ["reasons.list.element"]) as writer:
+        judged = measures.add_column(0, REASONS, reasons).cast(schema)
+        for start, rows in _row_groups(pq.read_metadata(directory.part(DOCUMENTS, part))):
+            writer.write(judged.slice(start, rows))
+        writer.finish(keys[part])
+
+
+def _row_groups(documents: pq.FileMetaData) -> Iterator[tuple[int, int]]:
+    """First row and number of rows of each row group of a part."""
+    start = 0
+    for group in range(documents.num_row_groups):
+        rows = documents.row_group(group).num_rows
+        yield start, rows
+        start += rows
+
+
+class _Audited(NamedTuple):
+    """The file with what an audit found, and what the judgments that it is about depend on."""
+
+    file: Path
+    key: str
+
+    def figures(self) -> Mapping[str, float] | None:
+        """What is kept of these judgments."""
+        try:
+            kept = read_json(self.file)
+        except (FileNotFoundError, BrokenJson):
+            return None
+        return kept["figures"] if kept.get("key") == self.key else None
+
+    def keep(self, figures: Mapping[str, float]) -> None:
+        write_json(self.file, {"key": self.key, "figures": dict(figures)})
+
+
+def _measured(stage: CorpusStage, directory: RunDirectory, part: int) -> pa.RecordBatch:
+    """Measures that are there already."""
+    rows = read_columns(directory.part(stage.name, part), stage.adds).combine_chunks()
+    return pa.RecordBatch.from_arrays([column.combine_chunks() for column in rows.columns], schema=rows.schema)
+
+
+def keys_for(
+    plan: Plan,
+    stage: CorpusStage,
+    earlier: tuple[Step, ...],
+    directory: RunDirectory,
+    choice: Choice | None = None,
+) -> list[Keys]:
+    """Keys of each part's file: a verdict depends on every document of the corpus."""
+    masks = [digest(np.packbits(entering_mask(directory, earlier, part.index)).tobytes()) for part in plan.parts]
+    observed = Step(stage, "observe")
+    inputs = [input_key(plan.documents_key(part), earlier, observed, directory, part.index) for part in plan.parts]
+    against = [run.digest(stage.name) for run in plan.against] if isinstance(stage, Comparing) else []
+    everything = digest(measure_key("", stage), inputs, masks, against)
+    judged = [thresholds_of(stage), *([choice.key, settings_that_count(plan, stage)] if choice else [])]
+    return [Keys(digest(everything, part.index), digest(everything, part.index, *judged)) for part in plan.parts]

@@ -1,0 +1,1 @@
+"""Processes: how children are started, and how signals end the command."""

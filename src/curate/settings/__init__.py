@@ -1,0 +1,1 @@
+"""Sections of ``curate.toml``: what they are made of, read from and checked by."""

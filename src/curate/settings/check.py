@@ -1,0 +1,114 @@
+"""Settings made from plain tables, and what is wrong with those in the user's words: which setting, value and place."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, get_args
+
+import msgspec
+
+from curate.errors import ConfigError, nearest
+from curate.settings.base import Settings
+from curate.settings.file import leaves
+
+Origins = Mapping[str, str]
+"""``section.key`` → where it was given."""
+
+
+def checked(
+    section: str, kind: type[Settings], given: Mapping[str, Any], origins: Origins
+) -> tuple[Settings | None, list[ConfigError]]:
+    """One section, and its problems; None in its place where its values cannot be had.
+
+    Args:
+        section: its name.
+        kind: the struct to make.
+        given: setting → value, with tables of settings in it.
+        origins: of the values, for the messages.
+
+    Example:
+        >>> from curate.settings.report import ReportSettings
+        >>> _, (problem,) = checked("report", ReportSettings, {"sample": 3}, {"report.sample": "curate.toml:2"})
+        >>> problem.message, problem.where, problem.hint
+        ('`report` has no setting `sample`', 'curate.toml:2', 'did you mean `samples`?')
+    """
+    unknown = dict(_unknown_keys(section, kind, given, origins))
+    usable = _without(given, [key.removeprefix(f"{section}.").split(".") for key in unknown])
+    try:
+        return msgspec.convert(usable, kind), list(unknown.values())
+    except msgspec.ValidationError as error:
+        return None, [*unknown.values(), _explained(section, error, usable, origins)]
+
+
+def origin_of(key: str, origins: Origins) -> str:
+    """Where a setting, or the first value of such a table, was given; empty where it was not.
+
+    Example:
+        >>> origin_of("quality.lines", {"quality.lines.min_words": "curate.toml:7"})
+        'curate.toml:7'
+    """
+    return next((origin for name, origin in origins.items() if f"{name}.".startswith(f"{key}.")), "")
+
+
+def together(problems: Sequence[ConfigError]) -> ConfigError:
+    """All problems in one error; a single one as it is."""
+    if len(problems) == 1:
+        return problems[0]
+    lines = [f"{p.message}\n  {p.where}" + (f"\n  hint: {p.hint}" if p.hint else "") for p in problems]
+    return ConfigError(f"{len(problems)} settings are wrong\n\n" + "\n\n".join(lines), problems=problems)
+
+
+def _unknown_keys(
+    place: str, kind: type[Settings], given: Mapping[str, Any], origins: Origins
+) -> Iterator[tuple[str, ConfigError]]:
+    """Keys that no setting has, in tables of settings too, each with what is to be said of it."""
+    known = {one.name: one.type for one in msgspec.structs.fields(kind)}
+    for key, value in given.items():
+        full = f"{place}.{key}"
+        if key not in known:
+            hint = nearest(key, known)
+            yield full, ConfigError(f"`{place}` has no setting `{key}`", where=origin_of(full, origins), hint=hint)
+        for name, inner, table in _tables(full, known.get(key), value):
+            yield from _unknown_keys(name, inner, table, origins)
+
+
+def _tables(place: str, kind: Any, value: object) -> Iterator[tuple[str, type[Settings], Mapping[str, Any]]]:
+    """The tables of settings in a value, by their names: the value itself, or each value of it."""
+    if not isinstance(value, Mapping):
+        return
+    if _is_settings(kind):
+        yield place, kind, value
+    for inner in get_args(kind)[1:]:
+        if _is_settings(inner):
+            for name, table in value.items():
+                yield from _tables(f"{place}.{name}", inner, table)
+
+
+def _is_settings(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Settings)
+
+
+def _without(tree: Mapping[str, Any], paths: Iterable[Sequence[str]]) -> dict[str, Any]:
+    """The tree without the values at some paths."""
+    result = dict(tree)
+    for key, *rest in paths:
+        if rest:
+            result[key] = _without(result[key], [rest])
+        else:
+            del result[key]
+    return result
+
+
+def _explained(section: str, error: msgspec.ValidationError, given: Mapping[str, Any], origins: Origins) -> ConfigError:
+    """The message of msgspec in the user's words."""
+    message, _, path = str(error).partition(" - at `$")
+    typed = re.match(r"\.([\w.]*\w)", path)
+    if typed:
+        named = f"{section}.{typed[1]}"
+        value: Any = given
+        for key in typed[1].split("."):
+            value = value[key]
+        message = f"`{named}` is {value!r}: {message[0].lower()}{message[1:]}"
+    else:  # a check of the section itself, which names the setting
+        named = next((name for name, _ in leaves({section: given}) if f"`{name}`" in message), "")
+    where = origin_of(named, origins) if named else ""
+    return ConfigError(message, where=where, hint=f"curate config {section}")

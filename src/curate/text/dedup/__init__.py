@@ -1,0 +1,1 @@
+"""Near-duplicates: shingles, MinHash, bands, exact Jaccard, which copies survive."""

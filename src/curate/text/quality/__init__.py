@@ -1,0 +1,1 @@
+"""Signals of documents, lines and characters, and words as rules count them."""

@@ -1,1 +1,0 @@
-"""Faces of one event stream: a live terminal, plain lines, silence. They write to stderr; stdout carries results."""

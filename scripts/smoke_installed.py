@@ -109,7 +109,7 @@ def smoke(folder: Path, jobs: int) -> None:
     runs = [Job(stage, asked(stage), stage) for stage in stages]
     runs += [Job(name, ("--recipe", name), "shared") for name in recipes]
     with ThreadPoolExecutor(jobs) as pool:
-        for line in pool.map(curate.pipeline.execute, runs):
+        for line in pool.map(curate.run, runs):
             said(line)
     for words in (("doctor",), ("shards", "verify", f"out/{recipes[0]}"), ("report", f"out/{recipes[0]}")):
         curate(*words)

@@ -102,7 +102,7 @@ PIECES = [
         b"x = " + b"[" * 5000 + b"]" * 5000,
     ),
     *(b"[quality.lines]\nmin_words=3\n", b"quality.languages.de.min_words = 3\n", b'"quality"."min_words" = "3"\n'),
-    *(b"tool = 3\n", b"[tool]\ncurate = 3\n", b"[tool.curate.pipeline.execute]\nseed=3\n"),
+    *(b"tool = 3\n", b"[tool]\ncurate = 3\n", b"[tool.curate.run]\nseed=3\n"),
     *(DEFAULTS, DEFAULTS.replace(b"\n", b"\r\n"), DEFAULTS[:300], DEFAULTS.decode().encode("utf-16")),
 ]
 
@@ -145,7 +145,7 @@ def test_all_mistakes_are_reported_together(tmp_path):
 
 
 def test_pyproject_may_hold_the_settings(tmp_path):
-    (tmp_path / "pyproject.toml").write_text("[tool.curate.pipeline.execute]\nseed = 9\n")
+    (tmp_path / "pyproject.toml").write_text("[tool.curate.run]\nseed = 9\n")
     assert load().run.seed == 9
     assert load().origin("run.seed").endswith(":2")
     assert config.FILE_NAME == "curate.toml"

@@ -8,19 +8,19 @@ import tempfile
 from pathlib import Path
 
 
-def choose_kernel_cache(package: Path) -> None:
+def choose_kernel_cache(package: str) -> None:
     """Make sure that numba has a folder to write to, without which it refuses to define a kernel at all.
 
     That is ``NUMBA_CACHE_DIR`` where it is set, else the folder of the source, else the user's cache folder. Where none
     can be written, a temporary folder, which only this user can read, serves this process alone.
 
     Args:
-        package: the folder of the kernels' source.
+        package: path of the `__init__.py` of the kernels' package.
     """
     own, given = user_cache_folder() / "numba", os.environ.get("NUMBA_CACHE_DIR")
     if given:
         os.environ["NUMBA_CACHE_DIR"] = str(Path(given).absolute())  # a child process works in another folder
-    elif not _writable(package / "__pycache__"):
+    elif not _writable(Path(package).parent / "__pycache__"):
         os.environ["NUMBA_CACHE_DIR"] = str(own) if _writable(own) else tempfile.mkdtemp(prefix="curate-kernels-")
 
 

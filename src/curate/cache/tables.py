@@ -8,6 +8,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,16 @@ def derived(name: str, version: str, build: Callable[[], Tables]) -> Tables:
         tables = build()
     _keep(file, tables)
     return tables
+
+
+def shipped(package: str, name: str) -> str:
+    """A text that lies beside the modules of a package; what tables derive from.
+
+    Example:
+        >>> shipped("curate.text.quality", "word_rules.toml").startswith("#")
+        True
+    """
+    return files(package).joinpath(name).read_text("utf-8")
 
 
 def _keep(file: Path, tables: Tables) -> None:

@@ -64,7 +64,7 @@ def bundled(language: str) -> HeldOut:
             f"the package carries no clean text in `{language}` to measure on, only in {', '.join(known)}",
             hint="name good text that the run never saw: --eval NAME=PATH",
         )
-    rows = [json.loads(line) for line in (_TEXTS / f"{language}.jsonl").read_text("utf-8").splitlines()]
+    rows = [json.loads(line) for line in (_TEXTS / f"{language}.jsonl").read_text("utf-8").split("\n") if line]
     return HeldOut(f"clean-{language}", "independent", tuple(row["text"] for row in rows), source="public domain")
 
 

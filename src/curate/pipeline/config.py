@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from curate import recipes
+from curate.cache.tables import shipped
 from curate.corpus.input import InputSettings
 from curate.errors import ConfigError, nearest
 from curate.settings.base import Settings, Unused
@@ -285,6 +286,6 @@ def _no_section(name: str, layer: Layer, content: object) -> ConfigError:
 
 def default_file() -> str:
     """The ``curate.toml`` that ``curate init`` writes: every setting, commented out, so that a recipe still holds."""
-    source = (Path(__file__).parent / FILE_NAME).read_bytes().decode()
+    source = shipped("curate", FILE_NAME)
     says_nothing = r"\s*(#|$)|\[[\w.]+\]"  # comments, blank lines and names of sections
     return "".join(line if re.match(says_nothing, line) else f"# {line}" for line in re.findall(r".*\n", source))

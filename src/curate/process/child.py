@@ -34,7 +34,7 @@ def start_child(target: str, *, stdout: int | IO[bytes] = subprocess.DEVNULL) ->
     """
     _children[:] = [process for process in _children if process.poll() is None]
     process = subprocess.Popen(  # noqa: S603  (our own file, by its absolute path)
-        [sys.executable, "-I", str(_HOME / "process/child_main.py"), target, *search_path()],
+        [sys.executable, "-I", str(_HOME / "child_main.py"), target, *search_path()],
         stdin=subprocess.PIPE,
         stdout=stdout,
         stderr=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""What a child process runs first (see `curate.process.child`): it finds out where curate is before it imports any of it."""
+"""What a child process runs first (`curate.process.child`): it finds out where curate is before it imports it."""
 
 import sys
 from importlib import import_module

@@ -6,7 +6,7 @@ This is loaded before everything else, so it imports only what Python itself has
 import os
 import sys
 
-_HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_HOME = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 def leave_current_folder(*, by_module: bool) -> None:

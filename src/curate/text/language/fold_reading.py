@@ -1,4 +1,4 @@
-"""Reading a text for `curate.text.language.fold`: character by character, with entities, tags and escapes as what they mean."""
+"""Reading a text for `curate.text.language.fold`: by characters, with entities, tags and escapes as what they mean."""
 
 import numpy as np
 import numpy.typing as npt

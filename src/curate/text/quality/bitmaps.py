@@ -144,7 +144,7 @@ def mark(document: Bytes, splits: npt.NDArray[np.uint8], classes: npt.NDArray[np
 
 @inner
 def mark_words(splits: npt.NDArray[np.uint8], n: int, marks: Marks) -> None:
-    """Take for words what ``splits`` says of ``n`` bytes, as `curate.text.quality.segments` writes it, and nothing between."""
+    """Take for words what ``splits`` says of ``n`` bytes, as `segments` writes it, and nothing between."""
     sets = marks.sets
     before = uint64(0)
     for row in range(n // BLOCK + 2):

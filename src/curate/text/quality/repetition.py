@@ -1,4 +1,4 @@
-"""How much of a document repeats itself: lines, paragraphs and words; `curate.text.quality.repeated_ngrams` goes on from there.
+"""How much of a document repeats itself: lines, paragraphs and words; `repeated_ngrams` goes on from there.
 
 Definitions: Gopher (Rae et al. 2021, arXiv:2112.11446), Table A1; where the paper leaves a choice, as in
 datatrove's ``GopherRepetitionFilter``: a copy is an element seen *before* in the document (the first one is

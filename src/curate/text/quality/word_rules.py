@@ -5,14 +5,13 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numba import uint64
 
-from curate.cache.tables import Tables, derived
+from curate.cache.tables import Tables, derived, shipped
 from curate.text.core.arrow import Bytes
 from curate.text.core.bits import address
 from curate.text.core.codepoints import CODE_POINTS
@@ -101,7 +100,7 @@ def punctuation() -> str:
 
 
 def _text() -> str:
-    return files(__package__).joinpath("word_rules.toml").read_text("utf-8")
+    return shipped(__package__, "word_rules.toml")
 
 
 def _languages(written: Mapping[str, Any]) -> Iterator[str]:

@@ -1,0 +1,47 @@
+"""Laws of the source: kernels open no file, files are short and named for what they hold."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import curate
+
+SOURCE = Path(curate.__file__).parent
+LONGEST = 420
+OPENING = {"open", "read_text", "read_bytes", "write_text", "write_bytes", "memmap", "fromfile"}
+SYSTEM = {"os", "io", "pathlib", "shutil", "tempfile", "mmap", "subprocess", "socket"}
+NOT_NAMES = {"utils", "util", "helpers", "common", "manager", "misc"}
+
+
+def modules(wing: str = "") -> list[Path]:
+    return sorted((SOURCE / wing).rglob("*.py"))
+
+
+def reaching_out(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            yield from {name} & OPENING
+        elif isinstance(node, ast.Import):
+            yield from {alias.name.partition(".")[0] for alias in node.names} & SYSTEM
+        elif isinstance(node, ast.ImportFrom):
+            yield from {(node.module or "").partition(".")[0]} & SYSTEM
+
+
+def test_what_reaches_out_is_seen():
+    assert set(reaching_out(ast.parse("import os.path\nfrom io import x\nopen(a)\nb.read_text()"))) == {
+        "os", "io", "open", "read_text",
+    }  # fmt: skip
+
+
+def test_kernels_open_no_file():
+    files = modules("text")
+    assert len(files) > 50
+    found = {str(file.relative_to(SOURCE)): [*reaching_out(ast.parse(file.read_text("utf-8")))] for file in files}
+    assert {name: calls for name, calls in found.items() if calls} == {}
+
+
+def test_files_are_short_and_named_for_what_they_hold():
+    lines = {file: file.read_bytes().count(b"\n") for file in modules()}
+    assert {file.name: n for file, n in lines.items() if n > LONGEST} == {}
+    assert {file.stem for file in lines} & NOT_NAMES == set()

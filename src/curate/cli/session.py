@@ -41,7 +41,7 @@ from curate.corpus.notices import notices
 from curate.corpus.parts import cut
 from curate.engine.base import Interrupted
 from curate.engine.local import LocalEngine
-from curate.errors import CurateError, ExitCode, Stopped, UserError
+from curate.errors import CurateError, ExitCode, PlanError, Stopped, UserError
 from curate.events import Warned, Working
 from curate.pipeline.config import Config, load
 from curate.pipeline.estimate import estimate
@@ -49,6 +49,7 @@ from curate.pipeline.execute import execute, forget, local_engine, run_memory
 from curate.pipeline.first_compile import announced_compiling, load_compiler
 from curate.pipeline.outcome import Outcome, manifest_of, profile_of
 from curate.pipeline.plan import Plan, make_plan, make_stages
+from curate.pipeline.sharding import CLUSTER
 from curate.pipeline.unused_settings import unused_notes
 from curate.process.stopping import exit_code, stoppable
 from curate.shards.index import layout_of
@@ -299,6 +300,11 @@ def _stage_notes(stages: Sequence[Stage], shards: ShardSettings) -> list[Warned]
     for stage in stages:
         if isinstance(stage, Encoder):
             layout_of(shards, stage.tokenizer)  # type: ignore[attr-defined]
+            if shards.validation and not any(CLUSTER in each.adds for each in stages if hasattr(each, "adds")):
+                raise PlanError(
+                    "`shards.validation` keeps copies of a document on one side, and no stage finds them",
+                    hint="add `near_dup` to pipeline.stages",
+                )
     return [Warned(f"{stage.name}: {text}") for stage in speaking for text in stage.warnings()]
 
 

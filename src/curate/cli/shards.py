@@ -60,6 +60,9 @@ def convert(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting of [shards], such as shards.shard_tokens=1000000."),
     ] = None,
+    split: Annotated[
+        str, typer.Option("--split", metavar="NAME", help="validation: the shards for it, not those for training.")
+    ] = "",
     json: JsonOption = False,
 ) -> int:
     """Write shards in another trainer's format, without tokenising again.
@@ -73,7 +76,7 @@ def convert(
     """
     from curate.cli.display.shards import convert_shards
 
-    return convert_shards(folder, to, output, assignments or [], json=json)
+    return convert_shards(folder, to, output, assignments or [], split=split, json=json)
 
 
 @app.command()

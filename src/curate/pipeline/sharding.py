@@ -6,7 +6,7 @@ written, is left as it is.
 """
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,16 +20,21 @@ import pyarrow.parquet as pq
 from curate.engine.base import Engine
 from curate.pipeline.plan import Plan
 from curate.pipeline.profile import Profile
-from curate.pipeline.row_group import one_batch
+from curate.pipeline.row_group import one_array, one_batch
+from curate.pipeline.shard_order import Order, is_held_out, ordered, pieces
 from curate.pipeline.step import COUNTS, Step, entering_mask, scattered
 from curate.shards.cutting import Cutter
 from curate.shards.entry import At, ShardEntry
 from curate.shards.index import ShardIndex, layout_of, write_index
 from curate.shards.notes import Notes
 from curate.shards.writer import write_shard
+from curate.stages.contract import TO
 from curate.store.digest import digest
 from curate.store.row_file import Keys, keys_of, read_columns, row_file
 from curate.store.run_directory import CACHE, DOCUMENTS, SHARDS, RunDirectory
+
+CLUSTER = "content_hash"
+"""Column of a stage that finds duplicates; the same for all copies of a kept document."""
 
 
 class _Stretch(NamedTuple):
@@ -47,10 +52,19 @@ class _Stretch(NamedTuple):
 
 
 class Cutting(NamedTuple):
-    """Which documents go to which shard, and their tokens together."""
+    """Which documents go to which shard, and their tokens together.
+
+    Attributes:
+        shards: stretches of parts, by shard.
+        tokens: of all kept documents.
+        sizes: tokens of each shard, where their order is drawn; empty where documents keep that of the corpus.
+        validation: number of the first shard for validation.
+    """
 
     shards: dict[int, list[_Stretch]]
     tokens: int
+    sizes: tuple[int, ...] = ()
+    validation: int = 2**31
 
 
 class _Counted(NamedTuple):
@@ -116,9 +130,12 @@ def cut(plan: Plan, step: Step, judges: tuple[Step, ...], directory: RunDirector
         directory: the run.
         engine: reads and writes row files of several parts at once.
     """
-    cutter = Cutter(plan.config.shards.shard_tokens)
+    settings, seed = plan.config.shards, plan.config.run.seed
+    cutter = Cutter(settings.shard_tokens)
     cutting: dict[int, list[_Stretch]] = {}
     tokens = 0
+    parts = [part.index for part in plan.parts]
+    whole: Order | None = None
 
     def count(part: int) -> _Counted:
         cached = directory.cached(step.stage.name, part)
@@ -128,10 +145,32 @@ def cut(plan: Plan, step: Step, judges: tuple[Step, ...], directory: RunDirector
 
     def places() -> Iterator[_Places]:
         nonlocal tokens
-        for counted in engine.spread(count, [part.index for part in plan.parts]):
+        done = 0
+        for counted in engine.spread(count, parts):
             kept = counted.kept_tokens
             tokens += int(kept.sum())
-            yield _Places(counted, *cutter.cut(kept))
+            if whole is None:
+                yield _Places(counted, *cutter.cut(kept))
+            else:
+                here = slice(done, done + len(kept))
+                yield _Places(counted, whole.shard[here], whole.offset[here])
+            done += len(kept)
+
+    def looked_at(part: int) -> tuple[npt.NDArray[np.int64], list[bytes]]:
+        counted = count(part)
+        return counted.kept_tokens, _clusters(judges, directory, counted) if settings.validation else []
+
+    sizes: tuple[int, ...] = ()
+    if settings.order == "shuffle" or settings.validation:
+        found = list(engine.spread(looked_at, parts))
+        n_tokens = np.concatenate([np.zeros(0, np.int64), *(counts for counts, _ in found)])
+        clusters = [cluster for _, of_part in found for cluster in of_part]
+        held_out = is_held_out(clusters, settings.validation, seed) if clusters else np.zeros(len(n_tokens), np.bool_)
+        shuffled = settings.order == "shuffle"
+        whole = ordered(n_tokens, held_out, settings.shard_tokens, seed if shuffled else None)
+        if shuffled:
+            weights = np.bincount(whole.shard, n_tokens, whole.shards) if len(n_tokens) else np.zeros(0)
+            sizes = tuple(int(size) for size in weights)
 
     def write(placed: _Places) -> list[tuple[int, _Stretch]]:
         placed.write(step, directory)
@@ -140,7 +179,14 @@ def cut(plan: Plan, step: Step, judges: tuple[Step, ...], directory: RunDirector
     for stretches in engine.spread(write, places()):
         for shard, stretch in stretches:
             cutting.setdefault(shard, []).append(stretch)
-    return Cutting(cutting, tokens)
+    return Cutting(cutting, tokens, sizes, 2**31 if whole is None else whole.validation)
+
+
+def _clusters(judges: tuple[Step, ...], directory: RunDirectory, counted: _Counted) -> list[bytes]:
+    """What all copies of each kept document of a part share."""
+    step = next(step for step in judges if CLUSTER in step.stage.adds)
+    column = read_columns(step.file(directory, counted.part), [CLUSTER]).column(CLUSTER)
+    return column.filter(pa.array(counted.kept)).to_pylist()  # type: ignore[no-any-return]
 
 
 def write_shards(
@@ -159,23 +205,106 @@ def write_shards(
     settings, shards = plan.config.shards, cutting.shards
     tokenizer = step.stage.tokenizer  # type: ignore[attr-defined]
     notes, layout = notes_of(directory), layout_of(settings, tokenizer)
+    made_from = _drawn_from(cutting, plan)
+
+    def key_of(number: int) -> str:
+        content = [stretch.content for stretch in shards[number]]
+        return digest(*made_from, settings.format, msgspec.to_builtins(layout), content)
+
+    sent = None
+    if cutting.sizes:
+        missing = [number for number in shards if notes.existing(number, key_of(number)) is None]
+        sent = _Sent(cutting, missing, step, directory, engine) if missing else None
 
     def write(number: int) -> tuple[int, ShardEntry]:
         stretches = shards[number]
         first, last = At(stretches[0].part, stretches[0].first), At(stretches[-1].part, stretches[-1].last)
-        key = digest(settings.format, msgspec.to_builtins(layout), [stretch.content for stretch in stretches])
+        split, key = "validation" if number >= cutting.validation else "", key_of(number)
         entry = notes.existing(number, key)
         if entry is None:
-            documents = engine.spread(_Group.read, _groups(stretches, number, step, directory))  # read while one writes
+            documents: Iterable[pa.RecordBatch] = (
+                sent.documents(number)
+                if sent
+                else engine.spread(_Group.read, _groups(stretches, number, step, directory))  # read while one writes
+            )
             note = functools.partial(notes.take, number, key=key)
-            entry = write_shard(directory.shards, number, documents, settings, layout, whole=note)
+            entry = write_shard(directory.shards, number, documents, settings, layout, split=split, whole=note)
             profile.made(entry.file)
-        return number, msgspec.structs.replace(entry, first=first, last=last)
+        places = {} if cutting.sizes else {"first": first, "last": last}
+        return number, msgspec.structs.replace(entry, split=split, **places)
 
     directory.shards.mkdir(parents=True, exist_ok=True)
     entries = dict(engine.map(write, sorted(shards)))
+    if cutting.sizes:
+        directory.clear_scratch()
     notes.clear(entries.values())
     return write_index(directory.shards, settings, tokenizer, [entries[number] for number in sorted(entries)])
+
+
+def _drawn_from(cutting: Cutting, plan: Plan) -> tuple[object, ...]:
+    """What the documents of a shard follow from besides its own stretches."""
+    settings, seed = plan.config.shards, plan.config.run.seed
+    drawn: tuple[object, ...] = (settings.validation, seed) if settings.validation else ()
+    if cutting.sizes:
+        everything = [[stretch.content for stretch in stretches] for _, stretches in sorted(cutting.shards.items())]
+        drawn += (settings.order, seed, digest(everything))
+    return drawn
+
+
+PIECE_TOKENS = 4_000_000
+"""Tokens of a shuffled shard that are put in order at once."""
+_SENT = pa.schema({"offset": pa.int64(), "id": pa.string(), "input_ids": pa.large_list(pa.uint32())})
+
+
+class _Sent:
+    """Documents of shuffled shards, brought together piece by piece."""
+
+    def __init__(
+        self, cutting: Cutting, missing: Sequence[int], step: Step, directory: RunDirectory, engine: Engine
+    ) -> None:
+        self._first, self._missing = pieces(cutting.sizes, PIECE_TOKENS), np.array(sorted(missing), np.int64)
+        self._step, self._directory = step, directory
+        found = {stretch.part for number in missing for stretch in cutting.shards[number]}
+        self._parts = sorted(found)
+        self._pieces = engine.exchange(
+            self._send, len(self._parts), _in_order, int(self._first[-1]), _SENT, directory.scratch
+        )
+
+    def documents(self, shard: int) -> Iterator[pa.RecordBatch]:
+        """The documents of a shard in their order."""
+        for piece in range(int(self._first[shard]), int(self._first[shard + 1])):
+            yield from self._pieces[piece].select(["id", "input_ids"]).to_batches()
+
+    def _send(self, sender: int) -> Iterator[pa.RecordBatch]:
+        part = self._parts[sender]
+        ids = read_columns(self._directory.part(DOCUMENTS, part), ["id"]).column("id").combine_chunks()
+        placed = read_columns(self._directory.part(self._step.stage.name, part), ["shard", "offset"])
+        shard = placed.column("shard").fill_null(-1).to_numpy().astype(np.int64)
+        offset = placed.column("offset").fill_null(0).to_numpy()
+        wanted = np.isin(shard, self._missing)
+        start = 0
+        with pq.ParquetFile(self._directory.cached(self._step.stage.name, part)) as file:
+            for group in range(file.num_row_groups):
+                size = file.metadata.row_group(group).num_rows
+                here = np.flatnonzero(wanted[start : start + size])
+                if len(here):
+                    tokens = file.read_row_group(group, columns=["input_ids"], use_threads=False).column("input_ids")
+                    rows, at = pa.array(here), here + start
+                    to = self._first[shard[at]] + offset[at] // PIECE_TOKENS
+                    yield pa.RecordBatch.from_arrays(
+                        [
+                            pa.array(to),
+                            pa.array(offset[at]),
+                            ids.take(pa.array(at)).cast(pa.string()),
+                            one_array(tokens).take(rows).cast(pa.large_list(pa.uint32())),
+                        ],
+                        names=[TO, *_SENT.names],
+                    )
+                start += size
+
+
+def _in_order(_piece: int, rows: pa.Table) -> pa.Table:
+    return rows.take(pc.sort_indices(rows, sort_keys=[("offset", "ascending")]))
 
 
 def notes_of(directory: RunDirectory) -> Notes:

@@ -30,13 +30,14 @@ NOTES = ".curate"
 """Folder of what is known of shards whose index is not written; may be deleted."""
 
 
-def convert(source: Path, out: Path, settings: ShardSettings) -> ShardIndex:
+def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -> ShardIndex:
     """Write the documents of a folder of shards to another folder in another format.
 
     Args:
         source: holds finished shards.
         out: is made when missing; must not be ``source``.
         settings: format and size of the new shards.
+        split: ``validation`` for the shards that are for it; else those for training.
 
     Raises:
         InputError: there are no shards, or ``out`` is where they are.
@@ -44,7 +45,7 @@ def convert(source: Path, out: Path, settings: ShardSettings) -> ShardIndex:
         DamagedShard: a shard contradicts itself.
         UserError: a file in ``out`` is in the way.
     """
-    index = read_index(source)
+    index = of_split(read_index(source), split)
     tokenizer = tokenizer_of(source, index)
     layout = layout_of(settings, tokenizer)
     if out.absolute().resolve() == source.absolute().resolve():
@@ -72,7 +73,16 @@ def convert(source: Path, out: Path, settings: ShardSettings) -> ShardIndex:
     else:
         entries = [written(*shard) for shard in _cut_again(source, index, settings.shard_tokens)]
     notes.clear(entries)
-    return write_index(out, settings, tokenizer, entries, made_from=os.path.relpath(source.absolute(), out.absolute()))
+    return write_index(
+        out, settings, tokenizer, entries, made_from=os.path.relpath(source.absolute(), out.absolute()), split=split
+    )
+
+
+def of_split(index: ShardIndex, split: str) -> ShardIndex:
+    """An index of the shards of one split alone."""
+    shards = [entry for entry in index.shards if entry.split == split]
+    tokens, documents = sum(entry.tokens for entry in shards), sum(entry.documents for entry in shards)
+    return msgspec.structs.replace(index, shards=shards, tokens=tokens, documents=documents)
 
 
 def _cut_again(source: Path, index: ShardIndex, limit: int) -> Iterator[tuple[int, Iterator[Block]]]:

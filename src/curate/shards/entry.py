@@ -37,6 +37,7 @@ class ShardEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         others: further files that the trainer's reader wants beside it.
         first: place of the shard's first document in the run, if known.
         last: place of its last document.
+        split: ``validation`` for what is not to be trained on; else empty.
     """
 
     file: str
@@ -50,6 +51,7 @@ class ShardEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     others: list[FileHash] = []
     first: At | None = None
     last: At | None = None
+    split: str = ""
 
     @property
     def files(self) -> dict[str, str]:

@@ -70,6 +70,8 @@ class ShardIndex(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         loss_mask: whether ``.ds.loss`` files are there.
         files: XXH3-128 of files that stand for the whole folder, by name.
         made_from: folder of shards that these were converted from.
+        order: of the documents: ``input``, or ``shuffle``.
+        split: what of these other shards was converted; empty: all that is not for validation.
     """
 
     format: str
@@ -86,6 +88,8 @@ class ShardIndex(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     loss_mask: bool = False
     files: dict[str, str] = {}
     made_from: str = ""
+    order: str = "input"
+    split: str = ""
 
     @property
     def layout(self) -> Layout:
@@ -108,6 +112,12 @@ def layout_of(settings: ShardSettings, tokenizer: Tokenizer) -> Layout:
     known = FORMATS[settings.format]
     dtype = known.dtype(tokenizer.vocabulary_size, settings.dtype)
     most = known.shard_bytes
+    if settings.validation and known.index_file != INDEX_FILE:
+        raise PlanError(
+            f"the reader of format `{settings.format}` takes a whole folder, so validation needs one of its own",
+            hint="run with shards.format=bin, then curate shards convert RUN --to "
+            f"{settings.format} -o train, and again with --split validation",
+        )
     if most is not None and settings.shard_tokens * np.dtype(dtype).itemsize > most - _ROOM:
         raise PlanError(
             f"format `{settings.format}` holds less than 4 GiB in a file, but `shards.shard_tokens` is"
@@ -125,7 +135,12 @@ def layout_of(settings: ShardSettings, tokenizer: Tokenizer) -> Layout:
 
 
 def write_index(
-    folder: Path, settings: ShardSettings, tokenizer: Tokenizer, shards: Sequence[ShardEntry], made_from: str = ""
+    folder: Path,
+    settings: ShardSettings,
+    tokenizer: Tokenizer,
+    shards: Sequence[ShardEntry],
+    made_from: str = "",
+    split: str = "",
 ) -> ShardIndex:
     """Write the index when all shards are whole, beside a copy of the user's own tokenizer file.
 
@@ -135,6 +150,7 @@ def write_index(
         tokenizer: encoded them.
         shards: entries in order of their numbers.
         made_from: what other shards they were converted from.
+        split: what of these.
     """
     xxh3 = None
     if tokenizer.vocabulary.file:
@@ -142,6 +158,7 @@ def write_index(
         write_whole(folder / name, content)
         xxh3 = xxh3_of(folder / name)
     known, layout = FORMATS[settings.format], layout_of(settings, tokenizer)
+    training = [shard for shard in shards if not shard.split]
     index = ShardIndex(
         format=settings.format,
         schema_version=SCHEMA_VERSION,
@@ -154,9 +171,11 @@ def write_index(
         header=layout.header,
         column=layout.column,
         loss_mask=layout.loss_mask,
-        files={name: xxh3_of(folder / name) for name in known.finish(folder, shards, layout)},
-        lost={str(window): known.lost(folder, shards, window) for window in WINDOWS},
+        files={name: xxh3_of(folder / name) for name in known.finish(folder, training, layout)},
+        lost={str(window): known.lost(folder, training, window) for window in WINDOWS},
         made_from=made_from,
+        order=settings.order,
+        split=split,
     )
     write_json(folder / known.index_file, msgspec.to_builtins(index))
     for other in INDEX_FILES:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.errors import UserError
+from curate.shards.convert import of_split
 from curate.shards.formats import FORMATS
 from curate.shards.index import ShardIndex, index_path, read_index
 from curate.shards.reader import read_blocks
@@ -47,6 +48,7 @@ class Loader:
         world: int = 1,
         seed: int = 0,
         prefetch: int = 2,
+        split: str = "",
     ) -> None:
         for name, value in (("sequence_length", sequence_length), ("batch_size", batch_size), ("world", world)):
             if value < 1:
@@ -55,7 +57,7 @@ class Loader:
             raise UserError(f"`rank` must be from 0 to {world - 1} with `world` = {world}, but is {rank}")
         folder = Path(output)
         folder = folder / SHARDS if not index_path(folder).exists() and (folder / SHARDS).is_dir() else folder
-        index = read_index(folder)
+        index = of_split(read_index(folder), split)
         self._stream = _Stream(folder, index)
         self._length, self._batch, self._rank, self._world = sequence_length, batch_size, rank, world
         self._seed, self._prefetch = seed, prefetch
@@ -183,6 +185,7 @@ def load(
     world: int = 1,
     seed: int = 0,
     prefetch: int = 2,
+    split: str = "",
     torch: bool = False,
 ) -> Loader:
     """Tokens of a run, or of a folder of shards of any format, for a trainer; see `Loader`.
@@ -195,6 +198,7 @@ def load(
         world: how many ranks there are.
         seed: of the order.
         prefetch: batches made ahead in a thread; 0 makes none.
+        split: ``validation`` for the shards that are for it; else those for training.
         torch: give a ``torch.utils.data.IterableDataset`` of int64 tensors, for a ``DataLoader`` with
             ``batch_size=None``.
 
@@ -219,4 +223,5 @@ def load(
         world=world,
         seed=seed,
         prefetch=prefetch,
+        split=split,
     )

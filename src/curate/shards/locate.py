@@ -72,9 +72,10 @@ def locate(folder: Path, number: int, offset: int) -> Located:
     if index.made_from and (folder / index.made_from).is_dir():
         place = offset + sum(each.tokens for each in index.shards[:number])
         origin = folder / index.made_from
-        ends = np.cumsum([each.tokens for each in read_index(origin).shards])
+        entries = [(at, each) for at, each in enumerate(read_index(origin).shards) if each.split == index.split]
+        ends = np.cumsum([each.tokens for _, each in entries])
         there = int(np.searchsorted(ends, place, side="right"))
-        return locate(origin, there, place - int(ends[there - 1] if there else 0))
+        return locate(origin, entries[there][0], place - int(ends[there - 1] if there else 0))
     return _in_run(folder, number, offset) or _in_shard(folder, index, entry, offset)
 
 

@@ -65,7 +65,7 @@ class Notes:
         for name, hashes in self._hashes.items():
             if name not in current and is_one_of(self._shards / name, hashes):
                 remove(self._shards / name)
-        for name in self._own_notes - {f"{Path(entry.file).stem}.json" for entry in kept}:
+        for name in self._own_notes - {f"shard-{Path(entry.file).stem.rpartition('-')[2]}.json" for entry in kept}:
             remove(self._notes / name)
 
     def clear_all(self) -> None:

@@ -17,6 +17,8 @@ class ShardSettings(Settings, frozen=True):
         dtype: type of the stored ids; ``auto`` is the narrowest that the reader takes and the vocabulary fits in.
         header: ``llm.c`` begins each ``bin`` file with its header of 256 numbers.
         column: name of the column of ids in MDS: ``tokens`` for LLM Foundry, ``input_ids`` for ModernBERT.
+        order: ``input`` keeps that of the corpus; ``shuffle`` draws one of all documents by ``run.seed``.
+        validation: share of duplicate clusters whose document goes to ``validation-…`` files, by hash and ``run.seed``.
         loss_mask: write ``.ds.loss`` beside each ``.ds``, one byte a token.
     """
 
@@ -27,10 +29,14 @@ class ShardSettings(Settings, frozen=True):
     header: Literal["none", "llm.c"] = "none"
     column: str = "tokens"
     loss_mask: bool = False
+    order: Literal["input", "shuffle"] = "input"
+    validation: float = 0.0
 
     def __post_init__(self) -> None:
         if self.shard_tokens < 1:
             raise ValueError(f"`shards.shard_tokens` must be at least 1, but is {self.shard_tokens}")
+        if not 0 <= self.validation < 1:
+            raise ValueError(f"`shards.validation` is a share from 0 to less than 1, but is {self.validation}")
         if not self.column:
             raise ValueError("`shards.column` must not be empty, but is `''`")
         if not 1 <= self.compression_level <= 22:

@@ -22,6 +22,7 @@ def write_shard(
     *,
     first: At | None = None,
     last: At | None = None,
+    split: str = "",
     whole: Callable[[ShardEntry], None] = lambda _entry: None,
 ) -> ShardEntry:
     """Write one shard in bounded memory; its file appears only when whole.
@@ -35,14 +36,15 @@ def write_shard(
         layout: how ids are stored.
         first: place of the first document in the run.
         last: place of the last document.
+        split: begins the names of files in place of ``shard``.
         whole: hears of the shard (without these places) when all of it is written, before it gets its name.
     """
     folder.mkdir(parents=True, exist_ok=True)
     entry = FORMATS[settings.format].write(
         folder,
-        f"shard-{number:05d}",
+        f"{split or 'shard'}-{number:05d}",
         blocks_of(documents),
         layout,
         whole,
     )
-    return msgspec.structs.replace(entry, first=first, last=last)
+    return msgspec.structs.replace(entry, first=first, last=last, split=split)

@@ -81,7 +81,7 @@ def show_documents(folder: str, *, n: int, shard: int, document: str | None, jso
     return ExitCode.DONE
 
 
-def convert_shards(folder: str, to: str, out: str, assignments: Sequence[str], *, json: bool) -> int:
+def convert_shards(folder: str, to: str, out: str, assignments: Sequence[str], *, split: str = "", json: bool) -> int:
     """Write the shards in another format; print the folder and the trainer's lines."""
     source, target = _shards_in(folder), Path(out)
     index = read_index(source)
@@ -96,7 +96,7 @@ def convert_shards(folder: str, to: str, out: str, assignments: Sequence[str], *
         for key, value in given.items()
     }
     try:
-        made = convert(source, target, msgspec.convert(settings, ShardSettings))
+        made = convert(source, target, msgspec.convert(settings, ShardSettings), split)
     except msgspec.ValidationError as error:
         raise UserError(str(error), hint="curate shards convert --help") from error
     if json:

@@ -45,7 +45,7 @@ class DatatroveFormat(IndexedFormat):
     def usage(self, folder: Path, entries: Sequence[ShardEntry], layout: Layout) -> str:  # noqa: ARG002
         """Datatrove's data set; nanotron's configuration names the folder alone."""
         size = np.dtype(layout.dtype).itemsize
-        return f'DatatroveFolderDataset("{folder}", seq_len=2048, token_size={size})'
+        return f'DatatroveFolderDataset("{folder}", seq_len=2048, token_size={size}, filename_pattern="shard-*.ds")'
 
 
 class _Writing(FlatWriting):

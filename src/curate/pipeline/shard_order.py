@@ -1,0 +1,85 @@
+"""Which shard each kept document goes to, over the whole corpus: in a drawn order, and apart for validation.
+
+A draw needs 40 bytes a kept document in memory; the texts move by an exchange.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.shards.cutting import cut
+
+Int64 = npt.NDArray[np.int64]
+
+
+class Order(NamedTuple):
+    """Places of all kept documents, in the order of the corpus.
+
+    Attributes:
+        shard: int32, number of each document's shard; those for validation come last.
+        offset: int64, position of its first token there.
+        shards: how many shards there are.
+        validation: number of the first shard for validation.
+    """
+
+    shard: npt.NDArray[np.int32]
+    offset: Int64
+    shards: int
+    validation: int
+
+
+def ordered(n_tokens: Int64, held_out: npt.NDArray[np.bool_], limit: int, seed: int | None) -> Order:
+    """Cut a whole corpus into shards.
+
+    Args:
+        n_tokens: of each kept document, in the order of the corpus.
+        held_out: which of them are for validation.
+        limit: most tokens in a shard.
+        seed: of the order; None keeps that of the corpus.
+
+    Example:
+        >>> found = ordered(np.array([4, 5, 3, 2]), np.array([False, True, False, False]), 8, None)
+        >>> found.shard.tolist(), found.offset.tolist(), found.validation
+        ([0, 2, 0, 1], [0, 0, 4, 0], 2)
+    """
+    order = np.arange(len(n_tokens)) if seed is None else np.random.default_rng(seed).permutation(len(n_tokens))
+    shard, offset, done = np.zeros(len(n_tokens), np.int32), np.zeros(len(n_tokens), np.int64), 0
+    ends = []
+    for chosen in (order[~held_out[order]], order[held_out[order]]):
+        number, start = cut(n_tokens[chosen], limit)
+        shard[chosen], offset[chosen] = number + done, start
+        done += int(number[-1]) + 1 if len(number) else 0
+        ends.append(done)
+    return Order(shard, offset, done, ends[0])
+
+
+def is_held_out(clusters: Sequence[bytes], share: float, seed: int) -> npt.NDArray[np.bool_]:
+    """Which documents are for validation: by the hash of their duplicate cluster, so copies go the same way.
+
+    Args:
+        clusters: 16 bytes that all copies of a document share.
+        share: of the clusters, 0 to 1.
+        seed: of the choice.
+    """
+    if not share or not clusters:
+        return np.zeros(len(clusters), np.bool_)
+    words = np.frombuffer(b"".join(clusters), np.uint64).reshape(-1, 2)
+    key = np.random.default_rng(seed).integers(1, 2**63, 2, np.uint64) | np.uint64(1)
+    mixed = (words[:, 0] ^ key[0]) * key[1] ^ words[:, 1]
+    mixed ^= mixed >> np.uint64(31)
+    mixed *= np.uint64(0x9E3779B97F4A7C15)
+    chosen: npt.NDArray[np.bool_] = (mixed >> np.uint64(11)).astype(np.float64) / 2**53 < share
+    return chosen
+
+
+def pieces(tokens_of_shards: Iterable[int], size: int) -> Int64:
+    """Where the pieces of each shard begin, counted over all shards; one more than there are shards.
+
+    Example:
+        >>> pieces([10, 3], 4).tolist()
+        [0, 3, 4]
+    """
+    counts = [max(1, -(-tokens // size)) for tokens in tokens_of_shards]
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)

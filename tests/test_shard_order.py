@@ -1,0 +1,93 @@
+"""Shuffled shards hold what shards in order hold; nothing that resembles a validation document is trained on."""
+
+import json
+import random
+
+import numpy as np
+import pytest
+
+from curate.errors import PlanError
+from curate.pipeline.shard_order import is_held_out, ordered
+from curate.shards.index import read_index
+from curate.shards.locate import locate
+from curate.shards.reader import read_shards
+from curate.shards.verify import verify
+from small_run import contents, run
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("order")
+    dice, words = random.Random(3), [f"word{number}" for number in range(400)]
+    texts = [" ".join(dice.choices(words, k=120)) for _ in range(90)]
+    texts += [text + " again" for text in texts[::2]]  # near-duplicates
+    dice.shuffle(texts)
+    with (folder / "a.jsonl").open("w") as file:
+        file.writelines(json.dumps({"id": f"d{number}", "text": text}) + "\n" for number, text in enumerate(texts))
+    return folder
+
+
+def documents(out):
+    return [(one.id, one.tokens.tolist()) for one in read_shards(out / "shards")]
+
+
+@pytest.mark.parametrize("shard_format", ["parquet", "bin", "mds"])
+def test_a_shuffle_is_of_all_documents_and_the_same_again(corpus, tmp_path, shard_format, monkeypatch):
+    monkeypatch.setattr("curate.pipeline.sharding.PIECE_TOKENS", 2_000)
+    settings = (f"shards.format={shard_format}", "shards.order=shuffle")
+    assert run(corpus, tmp_path / "plain") == 0
+    assert run(corpus, tmp_path / "a", *settings) == 0
+    plain, found = documents(tmp_path / "plain"), documents(tmp_path / "a")
+    assert sorted(found) == sorted(plain)
+    assert found != plain
+    assert len(read_index(tmp_path / "a/shards").shards) > 2
+    report = verify(tmp_path / "a/shards")
+    assert (report.problems, report.traced) == ([], len(found))
+    for document in list(read_shards(tmp_path / "a/shards"))[::9]:
+        assert locate(tmp_path / "a/shards", document.shard, document.offset).id == document.id
+    before = contents(tmp_path / "a")
+    shard = tmp_path / "a/shards" / read_index(tmp_path / "a/shards").shards[1].file
+    shard.write_bytes(b"damaged")
+    assert run(corpus, tmp_path / "a", *settings) == 0
+    assert contents(tmp_path / "a") == before
+    assert run(corpus, tmp_path / "b", *settings, "input.part_bytes=9000", "run.workers=1") == 0
+    assert contents(tmp_path / "b") == before
+    assert run(corpus, tmp_path / "c", *settings, "run.seed=1") == 0
+    assert documents(tmp_path / "c") != found
+
+
+@pytest.mark.parametrize("order", ["input", "shuffle"])
+def test_nothing_that_resembles_a_validation_document_is_trained_on(corpus, tmp_path, order):
+    out = tmp_path / "out"
+    assert run(corpus, out, f"shards.order={order}", "shards.validation=0.3") == 0
+    index = read_index(out / "shards")
+    held_out = [number for number, entry in enumerate(index.shards) if entry.split == "validation"]
+    assert held_out
+    assert held_out[-1] == len(index.shards) - 1
+    assert all(entry.file.startswith(entry.split or "shard") for entry in index.shards)
+    apart = {True: [], False: []}
+    for one in read_shards(out / "shards"):
+        apart[one.shard in held_out].append(frozenset(bytes(one.tokens[:-1].astype(np.uint8)).split()))
+    assert apart[True]
+    assert apart[False]
+    assert max(len(a & b) / len(a | b) for a in apart[True] for b in apart[False]) < 0.5
+    assert verify(out / "shards").problems == []
+
+
+def test_validation_without_a_stage_that_finds_copies_is_refused(corpus, tmp_path):
+    with pytest.raises(PlanError, match="no stage finds them"):
+        run(corpus, tmp_path / "out", "shards.validation=0.3", skip=["near_dup"])
+
+
+def test_copies_go_the_same_way_and_the_share_is_met():
+    dice = np.random.default_rng(1)
+    clusters = [dice.bytes(16) for _ in range(20_000)]
+    chosen = is_held_out(clusters, 0.1, 42)
+    assert abs(chosen.mean() - 0.1) < 0.01
+    assert np.array_equal(is_held_out(clusters[::-1], 0.1, 42)[::-1], chosen)
+    assert not is_held_out(clusters, 0, 42).any()
+    assert (is_held_out(clusters, 0.1, 43) != chosen).any()
+
+
+def test_no_documents_make_no_shards():
+    assert ordered(np.zeros(0, np.int64), np.zeros(0, np.bool_), 10, 1).shards == 0

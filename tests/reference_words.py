@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from curate.text.quality import word_rules
 
-WRITTEN = tomllib.loads(files("curate.text").joinpath("word_rules.toml").read_text("utf-8"))
+WRITTEN = tomllib.loads(files("curate.text.quality").joinpath("word_rules.toml").read_text("utf-8"))
 
 
 def cut(text, language):

@@ -17,8 +17,8 @@ import pytest
 from contrary_engine import ContraryEngine
 from corpus_maker import make_corpus, prose
 from curate.cli.session import Session
-from curate.engine import part as part_module
 from curate.errors import BooksDoNotBalance, ExitCode, UserError
+from curate.pipeline import passes as part_module
 from curate.store.books import balance
 from curate.store.run_directory import RunDirectory
 from fake_run import files_of

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.text import jaccard as exact
+from curate.text.dedup import jaccard as exact
 from curate.text.dedup.shingles import CHUNK_WORDS, shingle_sets, sorted_pieces
 from reference_shingles import jaccard, shingle_set, words
 

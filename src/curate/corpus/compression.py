@@ -5,9 +5,11 @@ Damage is told apart: a stream that ends too early (``truncated_file``) from one
 any text. Memory stays bounded whatever the compression ratio.
 """
 
+import bz2
+import lzma
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 import zstandard
@@ -26,6 +28,9 @@ _GZIP_BURST = 1024 * 1024  # output of one call; zlib holds back the rest
 _ZSTD_WINDOW = 2**31  # what `zstd --long=31` writes; memory is used only when a frame asks for it
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_XZ_MAGIC = b"\xfd7zXZ\0"
+_BZIP2_BLOCKS = (b"1AY&SY", b"\x17rE8P\x90")  # the first block, or the end mark of an empty stream
+_XZ_MEMORY = 2**30  # of a dictionary; `xz -9` writes for 64 MB
 
 
 class Block(NamedTuple):
@@ -47,6 +52,10 @@ def sniff(head: bytes) -> Compression:
     """
     if head.startswith(_GZIP_MAGIC):
         return "gzip"
+    if head.startswith(_XZ_MAGIC):
+        return "xz"
+    if head.startswith(b"BZh") and head[3:4] in b"123456789" and head[4:10] in _BZIP2_BLOCKS:
+        return "bzip2"
     is_skippable_frame = head[1:4] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F
     return "zstd" if head.startswith(_ZSTD_MAGIC) or is_skippable_frame else ""
 
@@ -73,6 +82,10 @@ def blocks(file: InputFile, start: int, stop: int, size: int) -> Iterator[Block]
             yield from _gunzipped(stored)
         elif file.compression == "zstd":
             yield from _unzstd(stored)
+        elif file.compression == "bzip2":
+            yield from _streams(stored, bz2.BZ2Decompressor, "bzip2")
+        elif file.compression == "xz":
+            yield from _streams(stored, _xz, "xz")
         else:
             yield from stored
     finally:
@@ -151,6 +164,41 @@ def _unzstd(stored: Iterator[Block]) -> Iterator[Block]:
                     yield Block(text, block.at, 0)
                 data = frame.unused_data if frame.eof else b""
     _check_end(frame, begun=begun, name="zstd")
+
+
+class _Decompressor(_Inflater, Protocol):
+    """What the decompressors of ``bz2`` and ``lzma`` share."""
+
+    @property
+    def needs_input(self) -> bool: ...
+    def decompress(self, data: bytes, max_length: int = ...) -> bytes: ...
+
+
+def _xz() -> lzma.LZMADecompressor:
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+
+
+def _streams(stored: Iterator[Block], new: Callable[[], _Decompressor], name: str) -> Iterator[Block]:
+    """Streams of a bzip2 or xz file, one after another; zeros after the last are padding."""
+    stream, begun = new(), False
+    for block in stored:
+        yield Block(b"", block.at, block.stored)
+        data = block.data
+        while data or (begun and not stream.eof and not stream.needs_input):
+            if stream.eof:
+                data = data.lstrip(b"\0")
+                if not data:
+                    break
+                stream, begun = new(), False
+            begun = True
+            try:
+                text = stream.decompress(data, _GZIP_BURST)
+            except (OSError, ValueError, EOFError, lzma.LZMAError) as error:
+                raise Damaged("corrupt_file", f"{name}: {error}") from error
+            if text:
+                yield Block(text, block.at, 0)
+            data = stream.unused_data if stream.eof else b""
+    _check_end(stream, begun=begun, name=name)
 
 
 def _check_end(stream: _Inflater, *, begun: bool, name: str) -> None:

@@ -202,7 +202,7 @@ def _unknown(name: str) -> str:
     """Why a file is passed over for its name."""
     suffix = os.path.splitext(name)[1]  # noqa: PTH122
     if tool := UNPACKED_BY.get(suffix.lower()):
-        return f"curate reads gzip and zstd, not `{suffix}`; unpack it with `{tool}`"
+        return f"curate reads gzip, zstd, bzip2 and xz, not `{suffix}`; unpack it with `{tool}`"
     return f"`{suffix or name}` is not a known format"
 
 
@@ -217,7 +217,7 @@ def _nothing_to_read(paths: Sequence[str], skipped: Sequence[Skipped]) -> str:
 def _nothing_hint(skipped: Sequence[Skipped]) -> str:
     if any(entry.kind == "run" for entry in skipped):
         return "name its files themselves to read them: 'RUN/shards/*.parquet' holds what a run kept"
-    return f"known suffixes: {' '.join(FORMATS)}, each but .parquet also with .gz .zst"
+    return f"known suffixes: {' '.join(FORMATS)}, each but .parquet also with .gz .zst .bz2 .xz"
 
 
 def _fixed_folder(pattern: str) -> str:

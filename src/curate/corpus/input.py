@@ -9,7 +9,7 @@ from curate.settings.base import Settings
 
 Format = Literal["jsonl", "parquet", "text", "lines"]
 """``text``: a file is one document. ``lines``: a line is one document."""
-Compression = Literal["", "gzip", "zstd"]
+Compression = Literal["", "gzip", "zstd", "bzip2", "xz"]
 
 FORMATS: dict[str, Format] = {
     ".jsonl": "jsonl",
@@ -21,7 +21,13 @@ FORMATS: dict[str, Format] = {
     ".md": "text",
     ".markdown": "text",
 }
-COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
+COMPRESSIONS: dict[str, Compression] = {
+    ".gz": "gzip",
+    ".zst": "zstd",
+    ".zstd": "zstd",
+    ".bz2": "bzip2",
+    ".xz": "xz",
+}
 
 
 class InputSettings(Settings, frozen=True):

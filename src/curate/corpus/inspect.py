@@ -15,7 +15,7 @@ import xxhash
 from curate.corpus.compression import READ, blocks, sniff
 from curate.corpus.fields import Seen, json_object
 from curate.corpus.formats import parquet
-from curate.corpus.input import InputFile, InputSettings, LineMark, Problem, Skipped
+from curate.corpus.input import COMPRESSIONS, InputFile, InputSettings, LineMark, Problem, Skipped
 from curate.corpus.lines import BOM, count_newlines
 from curate.corpus.magic import known_as
 from curate.corpus.memory import bounded
@@ -167,7 +167,9 @@ def _other_format(file: InputFile, head: bytes) -> Problem | None:
     """What a file is that curate does not read, whatever its name."""
     actual = "" if sniff(head) or _is_plain(head) else known_as(head)
     if actual:
-        return Problem("other_format", f"this is {actual}; curate reads gzip, zstd, Parquet, JSON lines and text")
+        return Problem(
+            "other_format", f"this is {actual}; curate reads gzip, zstd, bzip2, xz, Parquet, JSON lines and text"
+        )
     if head.startswith(b"version https://git-lfs.github.com/spec/") and file.format in {"jsonl", "parquet"}:
         return Problem("other_format", "this is a pointer of Git LFS; `git lfs pull` fetches the file")
     if file.format == "parquet":
@@ -243,7 +245,7 @@ def _wide_characters(head: bytes) -> Problem | None:
 
 def _spread_json(file: InputFile, head: bytes) -> Problem | None:
     """A ``.json`` file that is one array, or one object spread over lines, rather than an object a line."""
-    if not file.name.lower().removesuffix(".gz").removesuffix(".zst").removesuffix(".zstd").endswith(".json"):
+    if not file.name.lower().endswith((".json", *(f".json{packed}" for packed in COMPRESSIONS))):
         return None
     start = head.removeprefix(BOM).lstrip()[:1]
     is_torn = b"\n" not in head.strip()[:-1] and start == b"{"

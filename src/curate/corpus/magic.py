@@ -43,8 +43,6 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
 """Offset, bytes, and what they are. Text may begin with some of them, and holds no null bytes."""
 
 UNPACKED_BY = {
-    ".xz": "xz -d",
-    ".bz2": "bzip2 -d",
     ".lz4": "lz4 -d",
     ".lz": "lzip -d",
     ".lzo": "lzop -d",

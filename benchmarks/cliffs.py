@@ -8,7 +8,7 @@ PROSE is a Parquet or JSONL file with a column `text`. Every text of `benchmarks
 often as `--steps` says. A figure is CPU seconds a byte over those of prose at the same size in the same run; *all*
 compares the sum over the default stages. *Growth* is the worst of a stage's seconds at the last size over those at the
 size before, 8 being linear, where they are a twentieth of a second at least. A size that might take longer than
-`--limit` CPU seconds is left out; one that takes eight times that is stopped, and its growth is `inf`.
+`--limit` CPU seconds is skipped; one that takes eight times that is stopped, and its growth is `inf`.
 
 `--search` has hypothesis draw fragments and repeat them, towards what costs most a byte.
 """
@@ -132,7 +132,7 @@ def batch(texts: pa.Array) -> pa.RecordBatch:
 
 
 def costs_of(chosen: Mapping[str, Step], make: Callable[[int], str], sizes: Sequence[int], limit: float) -> Costs:
-    """The largest size of each stage that is not left out."""
+    """The largest size of each stage that is not skipped."""
     texts = {size: make(size) for size in sizes}
     found = {}
     for name, step in chosen.items():

@@ -7,7 +7,7 @@ from pathlib import Path
 import curate
 
 SOURCE = Path(curate.__file__).parent
-LONGEST = 420
+LONGEST = 400
 OPENING = {"open", "read_text", "read_bytes", "write_text", "write_bytes", "memmap", "fromfile"}
 SYSTEM = {"os", "io", "pathlib", "shutil", "tempfile", "mmap", "subprocess", "socket"}
 NOT_NAMES = {"utils", "util", "helpers", "common", "manager", "misc"}

@@ -130,11 +130,11 @@ def test_the_matrix_of_sources_is_on_the_page(report, page):
     assert named == [html.escape(visible(name)) for name in matrix.sources]
 
 
-def test_clusters_say_whose_documents_were_left_out(report, page):
+def test_clusters_say_whose_documents_were_removed(report, page):
     largest = report.duplicates.largest
     assert all(sum(n for _, n in cluster.sources) == cluster.documents - 1 for cluster in largest)
     assert [sample.id for sample in report.samples.clusters] == [cluster.survivor for cluster in largest]
-    assert page.count("Left out: ") == len(largest)
+    assert page.count("Removed: ") == len(largest)
 
 
 def test_the_audit_is_a_sentence_and_absent_without_twins(report, page):

@@ -102,7 +102,7 @@ fineweb-paper  v3  FineWeb as its paper says
 fineweb2       v3  FineWeb2: limits of their own for 70 languages
 gopher         v3  Gopher: quality and repetition rules of MassiveText
 nemotron       v3  Nemotron-CC, with the English rules of NeMo Curator
-none           v1  No rules: everything is measured, nothing is left out
+none           v1  No rules: everything is measured, nothing is removed
 olmo3          v2  OLMo 3: web part of Dolma 3
 redpajama2     v2  RedPajama-V2: the rules of its card, on its signals
 refinedweb     v2  RefinedWeb, with the rules of DCLM's reproduction

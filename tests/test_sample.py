@@ -111,7 +111,7 @@ def test_random_choices_repeat_and_follow_the_seed(capsys, run):
         (["--reason", "too_few_word"], "no stage of the run gives the reason `too_few_word`"),
         (["--stage", "qualty"], "the run has no stage `qualty`"),
         (["--source", "s9"], "the run has no source `s9`"),
-        (["--kept", "--stage", "quality"], "`--kept` asks for documents that no stage left out"),
+        (["--kept", "--stage", "quality"], "`--kept` asks for documents that no stage removed"),
     ],
 )
 def test_wrong_questions_are_refused(capsys, run, flags, message):

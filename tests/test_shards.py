@@ -61,7 +61,7 @@ def write_run(run, shard_format, name="bytes", *, batch=7):
 
 
 def place(document):
-    """Each part begins with a document that was left out."""
+    """Each part begins with a document that was removed."""
     return At(document // PART_ROWS, document % PART_ROWS + 1)
 
 

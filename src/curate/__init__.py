@@ -1,4 +1,4 @@
-"""From a folder of raw text to token shards, with a reason for every document left out."""
+"""From a folder of raw text to token shards, with a reason for every document removed."""
 
 __version__ = "0.1.0"
 

@@ -31,7 +31,7 @@ from curate.errors import CurateError, ExitCode, Stopped
 from curate.process.stopping import exit_code
 from curate.store.disk import full_disk
 
-EXAMPLES = """From a folder of raw text to token shards, with a reason for every document left out.
+EXAMPLES = """From a folder of raw text to token shards, with a reason for every document removed.
 
 \b
 Examples:

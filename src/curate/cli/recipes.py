@@ -67,7 +67,7 @@ def lint(
     """Find what is wrong or idle in a recipe; exit code 1 where something is that it does not account for.
 
     With --run, the documents of a finished run are judged again by the recipe (without one: by the run's own settings),
-    from the signals it stored, and rules that left out no document are named.
+    from the signals it stored, and rules that removed no document are named.
 
     \b
     Examples:

@@ -10,9 +10,9 @@ from curate.cli.options import ColorOption, JsonOption, RunArgument
 def sample(
     run: RunArgument,
     reason: Annotated[
-        str, typer.Option("--reason", metavar="CODE", help="Left out for this reason: near_dup.near_duplicate.")
+        str, typer.Option("--reason", metavar="CODE", help="Removed for this reason: near_dup.near_duplicate.")
     ] = "",
-    stage: Annotated[str, typer.Option("--stage", metavar="STAGE", help="Left out by this stage.")] = "",
+    stage: Annotated[str, typer.Option("--stage", metavar="STAGE", help="Removed by this stage.")] = "",
     kept: Annotated[bool, typer.Option("--kept", help="Documents that stayed to the end.")] = False,
     source: Annotated[str, typer.Option("--source", metavar="NAME", help="Only of this source.")] = "",
     number: Annotated[int, typer.Option("--number", "-n", min=1, max=1000, help="How many.")] = 5,
@@ -21,7 +21,7 @@ def sample(
     json: JsonOption = False,
     color: ColorOption = "auto",
 ) -> int:
-    """Show documents that were left out or kept, those nearest to the limit first.
+    """Show documents that were removed or kept, those nearest to the limit first.
 
     \b
     Examples:

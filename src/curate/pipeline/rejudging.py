@@ -65,7 +65,7 @@ def rejudged(run: Path, settings: QualitySettings) -> Rejudged:
 
 
 def never_fired(result: Rejudged) -> Iterator[Finding]:
-    """The rules that left out no document."""
+    """The rules that removed no document."""
     for one in result.fired:
         key = f"quality.{one.rule.key}"
         if not one.measured:
@@ -73,7 +73,7 @@ def never_fired(result: Rejudged) -> Iterator[Finding]:
                 "never_fired", key, f"the run knows `{one.rule.signal}` of no document, so the rule cannot fire"
             )
         elif not one.documents:
-            yield Finding("never_fired", key, f"the rule left out none of {one.measured:,} documents")
+            yield Finding("never_fired", key, f"the rule removed none of {one.measured:,} documents")
 
 
 def _measured(run: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -92,7 +92,7 @@ def _measured(run: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
 
 
 _REASONS = "reasons"
-"""Null for the documents that an earlier stage left out."""
+"""Null for the documents that an earlier stage removed."""
 
 _ROWS = 1 << 15
 """Few enough that the columns of a batch stay in the processor's cache."""

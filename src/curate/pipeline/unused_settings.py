@@ -111,7 +111,7 @@ def _unkept_languages(config: Config, runs: Sequence[str]) -> Iterator[Unused]:
                     why = f"the language stage gives no document the label `{code}`"
                     yield Unused(f"{name}.{one.key}", why, advice_on(code, language.labels))
                 elif code not in language.keep and ALL not in language.keep:
-                    why = f"`language.keep` leaves out all documents in `{code}`"
+                    why = f"`language.keep` removes all documents in `{code}`"
                     yield Unused(f"{name}.{one.key}", why, f'put "{code}" in language.keep')
 
 

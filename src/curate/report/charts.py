@@ -53,13 +53,13 @@ _LOG_AXIS = {"grid": False, "tickCount": 5, "labelExpr": _COUNT, "ticks": True, 
 
 
 def flow_chart(flow: Sequence[Step]) -> str:
-    """Documents that came into each stage, split into kept and left out."""
+    """Documents that came into each stage, split into kept and removed."""
     rows: list[dict[str, Any]] = []
     for step in flow:
         label = f"-{step.removed:,}" if step.removed else ""
         rows += [
             {"stage": step.stage, "from": 0, "to": step.kept, "part": "kept", "kept": f"{step.kept:,}"},
-            {"stage": step.stage, "from": step.kept, "to": step.came, "part": "left out", "removed": label},
+            {"stage": step.stage, "from": step.kept, "to": step.came, "part": "removed", "removed": label},
         ]
     widest = max((step.came for step in flow), default=0) * 1.14 or 1
     scale = {"domainMin": 0, "domainMax": widest, "nice": False}
@@ -73,7 +73,7 @@ def flow_chart(flow: Sequence[Step]) -> str:
             "x": _number("from", title=None, scale=scale, axis=None),
             "x2": {"field": "to"},
             "y": y,
-            "color": _parts("kept", "left out"),
+            "color": _parts("kept", "removed"),
         },
     }
     kept = {

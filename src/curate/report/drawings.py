@@ -73,7 +73,7 @@ def _drawn(findings: Findings) -> Iterator[Drawing]:
             beyond = passed if line is None or line.side == "min" else histogram.documents - passed
             rows.append((f"{low:.4g}", f"{high:.4g}", f"{count:,}", quantities.share(beyond / histogram.documents)))
             passed += count
-        what_if = "below its lower edge" if line is None else f"left out if {line.side} were its lower edge"
+        what_if = "below its lower edge" if line is None else f"removed if {line.side} were its lower edge"
         yield Drawing(
             id=f"measure-{histogram.measure}",
             title=histogram.measure,
@@ -117,7 +117,7 @@ def _finding_of_flow(flow: Sequence[Step]) -> str:
         return "No stage left a document out."
     lost = quantities.share(largest.removed / largest.came)
     return (
-        f"Most was left out by {largest.stage}: {largest.removed:,} of the {largest.came:,} documents"
+        f"Most was removed by {largest.stage}: {largest.removed:,} of the {largest.came:,} documents"
         f" that reached it ({lost})."
     )
 

@@ -27,14 +27,14 @@ _WITHOUT_THRESHOLD = ("tokenize.n_tokens", "quality.score")
 
 
 class Threshold(msgspec.Struct, frozen=True, kw_only=True):
-    """The line between kept and left out for one measure."""
+    """The line between kept and removed for one measure."""
 
     measure: str
     value: float
     side: Side
-    """``min``: smaller values are left out; ``max``: larger ones."""
+    """``min``: smaller values are removed; ``max``: larger ones."""
     at: bool = False
-    """Whether the value itself is left out, too."""
+    """Whether the value itself is removed, too."""
     setting: str = ""
     reason: str = ""
 

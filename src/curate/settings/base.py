@@ -7,7 +7,7 @@ import msgspec
 
 
 class Reason(NamedTuple):
-    """Why a document was left out: a stable ``code`` (without the stage's prefix) and a sentence for people."""
+    """Why a document was removed: a stable ``code`` (without the stage's prefix) and a sentence for people."""
 
     code: str
     sentence: str

@@ -69,7 +69,7 @@ class ClassifySettings(Settings, frozen=True):
 
 
 class Classify:
-    """Score documents by a model; leave out those below ``min_score``, or above ``max_perplexity``.
+    """Score documents by a model; remove those below ``min_score``, or above ``max_perplexity``.
 
     ``score`` is calibrated for models of ``curate quality train``; for a fastText model it is what that model says.
     A document of which a model knows nothing (no word, no n-gram) has no score and stays. Without a model nothing is

@@ -40,7 +40,7 @@ LABELS_FIRST = 'put "language" before "{}" in pipeline.stages'
 
 @runtime_checkable
 class Stage(Protocol):
-    """Measure every document of a batch, then say which to leave out and why."""
+    """Measure every document of a batch, then say which to remove and why."""
 
     name: ClassVar[str]
     """Config section, folder in the run directory, prefix of its reasons and columns."""
@@ -274,7 +274,7 @@ def reasons_where(rules: Mapping[str, npt.NDArray[np.bool_]], rows: int) -> pa.A
     """Verdicts as ``list<string>``: for each row the codes whose mask is true, in the order of ``rules``.
 
     Args:
-        rules: reason code → mask of ``rows`` booleans, true where the rule says *leave out*.
+        rules: reason code → mask of ``rows`` booleans, true where the rule says *remove*.
         rows: number of documents.
 
     Example:

@@ -97,7 +97,7 @@ class Toxicity:
         Reason("too_many_words", "It holds too many words of a word list."),
         Reason("too_large_share", "Too large a share of its words is on a word list."),
     )
-    about: ClassVar[str] = "Counts words of given word lists and leaves out documents with too many of them."
+    about: ClassVar[str] = "Counts words of given word lists and removes documents with too many of them."
     settings_type: ClassVar[type[Settings]] = ToxicitySettings
     settings: ToxicitySettings
 

@@ -27,7 +27,7 @@ _LISTS = ("domains", "urls", "words", "subwords", "soft_words")
 
 
 class UrlFilterSettings(Settings, frozen=True):
-    """Which addresses are left out."""
+    """Which addresses are removed."""
 
     thresholds: ClassVar[frozenset[str]] = frozenset({"max_soft_words", "keep_without_url"})
 

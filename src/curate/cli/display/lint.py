@@ -99,11 +99,11 @@ def _show_finding(out: Console, one: Finding) -> None:
 
 
 def _show_rules(out: Console, judged: Rejudged) -> None:
-    """What each rule leaves out, and what it alone does."""
+    """What each rule removes, and what it alone does."""
     kept = f"{judged.kept:,} of {judged.documents:,} documents ({share(judged.kept, judged.documents)})"
     out.print(Text(f"  keeps {kept}"), soft_wrap=True)
     width = max((len(one.rule.key) for one in judged.fired), default=0)
-    out.print(Text(f"  {'rule':<{width}}  {'leaves out':>11}  {'':>8}  {'it alone':>9}", "dim"))
+    out.print(Text(f"  {'rule':<{width}}  {'removes':>11}  {'':>8}  {'it alone':>9}", "dim"))
     for one in judged.fired:
         part = share(one.documents, judged.documents)
         out.print(Text(f"  {one.rule.key:<{width}}  {one.documents:>11,}  {part:>8}  {one.alone:>9,}"))

@@ -31,7 +31,7 @@ def show_sample(run: str, question: Question, *, json: bool, color: Color) -> in
     """
     if question.kept and (question.reason or question.stage):
         raise UserError(
-            "`--kept` asks for documents that no stage left out", hint="leave --kept, or --reason and --stage"
+            "`--kept` asks for documents that no stage removed", hint="leave --kept, or --reason and --stage"
         )
     folder = Path(run)
     manifest = read_manifest(folder)
@@ -77,8 +77,8 @@ def _value(life: Life, limit: Limit) -> float:
 
 
 def _closing(chosen: Chosen, question: Question) -> str:
-    what = chosen.reason or (f"documents left out by {question.stage}" if question.stage else "")
-    what = what or ("documents kept" if question.kept else "documents left out")
+    what = chosen.reason or (f"documents removed by {question.stage}" if question.stage else "")
+    what = what or ("documents kept" if question.kept else "documents removed")
     what += f" of source {printable(question.source)}" * bool(question.source)
     order = f"nearest to {chosen.limit.setting} first" if chosen.limit else f"at random, seed {question.seed}"
     return f"{len(chosen.rows):,} of {chosen.of:,}: {what}; {order}"

@@ -18,7 +18,7 @@ from curate.text.dedup.passages import passage_hashes
 
 
 class LineDup:
-    """Cut lines or paragraphs that many documents share, and leave out documents of which too little is left."""
+    """Cut lines or paragraphs that many documents share, and remove documents of which too little is left."""
 
     name: ClassVar[str] = "line_dup"
     version: ClassVar[int] = 1

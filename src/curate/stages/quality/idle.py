@@ -114,8 +114,8 @@ def _few_characters(limits: Limits, place: str) -> Iterator[Idle]:
         if characters is not None and words is not None and length is not None and characters <= words * length:
             yield Idle(
                 f"{place}min_characters",
-                f"every document that min_characters = {characters:g} leaves out, min_{signal} = {words:g} or "
-                f"min_mean_length_of_all_words = {length:g} leaves out too",
+                f"every document that min_characters = {characters:g} removes, min_{signal} = {words:g} or "
+                f"min_mean_length_of_all_words = {length:g} removes too",
             )
             return
 
@@ -123,5 +123,5 @@ def _few_characters(limits: Limits, place: str) -> Iterator[Idle]:
 def _by_another(key: str, limit: float, other: str, others: float, place: str) -> Idle:
     return Idle(
         f"{place}{key}",
-        f"every document that {key} = {limit:g} leaves out, {other} = {others:g} leaves out too",
+        f"every document that {key} = {limit:g} removes, {other} = {others:g} removes too",
     )

@@ -27,7 +27,7 @@ class RedactSettings(Settings, frozen=True):
     national_ids: tuple[str, ...] = tuple(NATIONAL_IDS)
     """National numbers to look for, by country and name."""
     max_per_1000_characters: float | bool = False
-    """Documents with more replacements than this for every 1,000 characters are left out; ``false`` keeps them."""
+    """Documents with more replacements than this for every 1,000 characters are removed; ``false`` keeps them."""
 
     max_looked_at: int = 8_000_000
     """Most bytes of a document that libraries look at, because they may be numbers or keys. Documents with more are

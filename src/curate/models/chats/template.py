@@ -1,0 +1,340 @@
+"""Chat templates: a conversation as the text that a model reads, and what of it the model is to learn.
+
+The loss is on what the assistant says. Where the template marks that itself (``{% generation %}``), its marks are
+taken. Else the place of every answer is proven: what the template writes for the turns before it, with its prompt for
+an answer, must be the beginning of what it writes for the whole; and the answer must end where the whole up to it ends,
+or be found there word for word with a control token behind it. What cannot be proven is refused.
+"""
+
+import functools
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from curate.errors import PlanError
+from curate.models.chats.jinja import BEGIN, END, Raised, compiled
+
+Message = Mapping[str, Any]
+
+FILES = ("chat_template.jinja", "tokenizer_config.json")
+"""Where a model's folder has its template: the first that is there and has one."""
+_SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+
+
+class Refused(ValueError):  # noqa: N818  (what the template did)
+    """A template does not take a conversation, or the place of an answer in it cannot be proven.
+
+    Attributes:
+        reason: ``refused_by_template`` or ``mask_not_proven``.
+        turn: which turn shows it, counted from 1; 0: none alone.
+        detail: what is wrong.
+    """
+
+    def __init__(self, reason: str, detail: str, turn: int = 0) -> None:
+        super().__init__(detail)
+        self.reason, self.detail, self.turn = reason, detail, turn
+
+
+class Rendering(NamedTuple):
+    """What a model reads of a conversation.
+
+    Attributes:
+        text: all of it.
+        answers: where in it (in characters) the loss is, ascending.
+    """
+
+    text: str
+    answers: tuple[tuple[int, int], ...]
+
+
+class ChatTemplate:
+    """A template and the control tokens that it knows by name.
+
+    Args:
+        source: Jinja.
+        name: of the file or folder, for messages.
+        tokens: ``bos_token`` and so on.
+        control: all control tokens of the tokenizer, which end answers.
+
+    Raises:
+        PlanError: it is no template.
+
+    Example:
+        >>> chatml = "{% for m in messages %}<s>{{ m.role }}: {{ m.content }}</s>{% endfor %}"
+        >>> prompt = "{% if add_generation_prompt %}<s>assistant: {% endif %}"
+        >>> template = ChatTemplate(chatml + prompt, "t", control=["<s>", "</s>"])
+        >>> turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]
+        >>> text, answers = template.rendered(turns)
+        >>> text, [text[start:end] for start, end in answers]
+        ('<s>user: Hi</s><s>assistant: Ho</s>', ['Ho</s>'])
+    """
+
+    def __init__(
+        self, source: str, name: str, tokens: Mapping[str, str] | None = None, control: Sequence[str] = ()
+    ) -> None:
+        import jinja2
+
+        self.source, self.name, self.tokens = source, name, dict(tokens or {})
+        known = sorted({*control, *self.tokens.values()} - {""}, key=lambda token: (-len(token), token))
+        self._control = re.compile("|".join(map(re.escape, known)) or "(?!)")
+        try:
+            self._template, self.marks_answers = compiled(source)
+        except jinja2.TemplateError as error:
+            raise PlanError(f"the chat template of `{name}` is no Jinja template: {error}", where=name) from error
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of what the text follows from."""
+        return hashlib.sha256(msgspec.json.encode([self.source, self.tokens], order="sorted")).hexdigest()
+
+    @property
+    def eos(self) -> str:
+        """The token that ends a text; empty where none is known."""
+        return self.tokens.get("eos_token", "")
+
+    def with_control(self, control: Sequence[str]) -> "ChatTemplate":
+        """The same template for a tokenizer with these control tokens."""
+        return ChatTemplate(self.source, self.name, self.tokens, control)
+
+    def text(self, messages: Sequence[Message], tools: Any = None, *, prompt: bool = False) -> str:
+        """What the template writes, marks of answers included.
+
+        Args:
+            messages: with ``role`` and ``content``.
+            tools: what the assistant may call.
+            prompt: ask for an answer at the end.
+
+        Raises:
+            Refused: it does not take them.
+        """
+        import jinja2
+
+        try:
+            return self._template.render(
+                **self.tokens, messages=messages, tools=tools, documents=None, add_generation_prompt=prompt
+            )
+        except Raised as error:
+            raise Refused("refused_by_template", f"the template says: {error}") from error
+        except (jinja2.TemplateError, TypeError, ValueError, LookupError, AttributeError, RecursionError) as error:
+            raise Refused("refused_by_template", f"the template fails: {error}") from error
+        except OverflowError as error:  # the sandbox bounds what `range` may do
+            raise Refused("refused_by_template", f"the template does too much: {error}") from error
+
+    def rendered(self, messages: Sequence[Message], tools: Any = None) -> Rendering:
+        """What a model reads of a conversation, and where the answers are.
+
+        Raises:
+            Refused: the template does not take it, or the place of an answer cannot be proven.
+        """
+        whole = self.text(messages, tools)
+        if self.marks_answers:
+            return _marked(whole)
+        if BEGIN in whole or END in whole:
+            whole = whole.replace(BEGIN, "").replace(END, "")
+        answers = []
+        behind = 0
+        for number, message in enumerate(messages):
+            if message["role"] == "assistant":
+                start, end = self._place(whole, messages, number, tools)
+                if start < behind:
+                    raise Refused(
+                        "mask_not_proven", f"{_turn(number)} begins before the one before it ends", number + 1
+                    )
+                answers.append((start, end))
+                behind = end
+        return Rendering(whole, tuple(answers))
+
+    def _place(self, whole: str, messages: Sequence[Message], number: int, tools: Any) -> tuple[int, int]:
+        """Where the answer ``number`` lies in what is written for all."""
+        before = self._beginning(whole, messages[:number], tools, prompt=True)
+        if before is None:
+            before = self._shared(whole, messages[:number], tools)
+            found = None if before is None else self._word_for_word(whole, before, messages[number])
+            if before is not None and found is not None:
+                return before, found
+            raise Refused(
+                "mask_not_proven",
+                f"what the template writes before {_turn(number)} is not how it begins to write the whole",
+                number + 1,
+            )
+        end = self._beginning(whole, messages[: number + 1], tools, prompt=False)
+        if end is not None and end > before:
+            return before, self._without_space(whole, before, end)
+        found = self._word_for_word(whole, before, messages[number])
+        if found is None:
+            raise Refused("mask_not_proven", f"where {_turn(number)} ends cannot be proven", number + 1)
+        return before, found
+
+    def _beginning(self, whole: str, messages: Sequence[Message], tools: Any, *, prompt: bool) -> int | None:
+        """Length of what is written for some turns, if the whole begins with it."""
+        if not messages:
+            return None
+        try:
+            text = self.text(messages, tools, prompt=prompt)
+        except Refused:
+            return None
+        return len(text) if whole.startswith(text) else None
+
+    def _shared(self, whole: str, messages: Sequence[Message], tools: Any) -> int | None:
+        """Where the answer begins if the prompt for it has more than its header, such as the start of a thought."""
+        bare = self._beginning(whole, messages, tools, prompt=False)
+        if bare is None:
+            return None
+        try:
+            asked = self.text(messages, tools, prompt=True)
+        except Refused:
+            return None
+        if asked[:bare] != whole[:bare]:
+            return None
+        shared = takewhile(lambda pair: pair[0] == pair[1], zip(asked[bare:], whole[bare:], strict=False))
+        return bare + sum(1 for _ in shared)
+
+    def _without_space(self, whole: str, start: int, end: int) -> int:
+        """Before white space that follows the control token at the end of an answer: no model writes it."""
+        bare = len(whole[start:end].rstrip()) + start
+        ends = any(found.end() == bare for found in self._control.finditer(whole, start, end))
+        return bare if ends else end
+
+    def _word_for_word(self, whole: str, start: int, message: Message) -> int | None:
+        """Behind the control token that follows an answer; None where the answer is not there as it is."""
+        content = message.get("content")
+        said = content.strip() if isinstance(content, str) else ""
+        at = start + len(whole[start:]) - len(whole[start:].lstrip())
+        if not said or message.get("tool_calls") or not whole.startswith(said, at):
+            return None
+        rest = at + len(said)
+        behind = len(whole[rest:]) - len(whole[rest:].lstrip()) + rest
+        found = self._control.match(whole, behind)
+        return found.end() if found else None
+
+
+def _turn(number: int) -> str:
+    return f"turn {number + 1}"
+
+
+def _marked(text: str) -> Rendering:
+    """The text without marks, and what was between them."""
+    pieces: list[str] = []
+    answers: list[tuple[int, int]] = []
+    size, start = 0, -1
+    for piece in re.split(f"([{BEGIN}{END}])", text):
+        if piece == BEGIN:
+            start = size
+        elif piece == END:
+            if start >= 0 and size > start:
+                answers.append((start, size))
+            start = -1
+        else:
+            pieces.append(piece)
+            size += len(piece)
+    return Rendering("".join(pieces), tuple(answers))
+
+
+_PROBES: tuple[tuple[Message, ...], ...] = (
+    ({"role": "user", "content": "What is the capital of France?"}, {"role": "assistant", "content": "Paris."}),
+    (
+        {"role": "user", "content": "Name a colour."},
+        {"role": "assistant", "content": "Blue, for one."},
+        {"role": "user", "content": "And another?"},
+        {"role": "assistant", "content": "Green."},
+    ),
+)
+
+
+def prove(template: ChatTemplate) -> None:
+    """Try the template on two short conversations.
+
+    Raises:
+        PlanError: it takes neither, or no answer's place can be proven in one.
+    """
+    for messages in _PROBES:
+        try:
+            answers = template.rendered(messages).answers
+        except Refused as error:
+            shown = f"turn {error.turn}" if error.turn else "the conversation"
+            raise PlanError(
+                f"the chat template of `{template.name}` cannot be used: {error.detail} (tried on a conversation of"
+                f" {len(messages)} turns; {shown}: `{messages[max(0, error.turn - 1)]['content']}`)",
+                where=template.name,
+                hint="put `{% generation %}` … `{% endgeneration %}` around what the assistant says in the template",
+            ) from error
+        expected = sum(message["role"] == "assistant" for message in messages)
+        if len(answers) != expected:
+            raise PlanError(
+                f"the chat template of `{template.name}` marks {len(answers)} answers of {expected} in a conversation"
+                f" of {len(messages)} turns",
+                where=template.name,
+                hint="its `{% generation %}` block must be around each turn of the assistant",
+            )
+
+
+def load_chat_template(path: str | Path) -> ChatTemplate:
+    """The template of a model's folder, or of a ``.jinja`` file, tried on two conversations.
+
+    Args:
+        path: a folder with ``chat_template.jinja`` or ``tokenizer_config.json``, or a ``.jinja`` file (its control
+            tokens are those of a ``tokenizer_config.json`` beside it).
+
+    Raises:
+        PlanError: there is none, or it cannot be used.
+    """
+    return _load(str(path))
+
+
+@functools.cache
+def _load(name: str) -> ChatTemplate:
+    path = Path(name)
+    folder = path if path.is_dir() else path.parent
+    if not path.exists():
+        raise PlanError(
+            f"`{name}` is neither a model's folder nor a chat template",
+            hint="the folder that has tokenizer_config.json",
+        )
+    config = _json(folder / "tokenizer_config.json")
+    tokens = _tokens({**_json(folder / "special_tokens_map.json"), **config})
+    source = _source(path, config)
+    if source is None:
+        raise PlanError(
+            f"`{name}` has no chat template: neither {FILES[0]} nor `chat_template` in {FILES[1]}",
+            where=name,
+            hint="the folder of the instruct version of the model has one",
+        )
+    template = ChatTemplate(source, name, tokens)
+    prove(template)
+    return template
+
+
+def _source(path: Path, config: Mapping[str, Any]) -> str | None:
+    file = path if path.is_file() else path / FILES[0]
+    if file.is_file():
+        return file.read_text("utf-8")
+    written = config.get("chat_template")
+    if isinstance(written, list):  # several, by name
+        named = {each.get("name"): each.get("template") for each in written if isinstance(each, dict)}
+        written = named.get("default")
+    return written if isinstance(written, str) else None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        found = msgspec.json.decode(path.read_bytes())
+    except ValueError as error:
+        raise PlanError(f"`{path}` is not JSON: {error}", where=str(path)) from error
+    return found if isinstance(found, dict) else {}
+
+
+def _tokens(config: Mapping[str, Any]) -> dict[str, str]:
+    found = {}
+    for key in _SPECIAL:
+        value = config.get(key)
+        token = value.get("content") if isinstance(value, dict) else value
+        if isinstance(token, str):
+            found[key] = token
+    return found

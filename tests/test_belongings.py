@@ -216,7 +216,7 @@ def misname(file: Path, name: str) -> None:
         ),
         (lambda file: file.write_text('{"tool": "other"}'), "name a folder given to `curate run"),
         (lambda file: rewrite(file, schema_version=1), "--fresh"),
-        (lambda file: rewrite(file, schema_version=9, curate="3.1"), "pip install 'curate>=3.1'"),
+        (lambda file: rewrite(file, schema_version=9, curate="3.1"), "pip install 'curate-corpus>=3.1'"),
     ],
     ids=[
         "missing",

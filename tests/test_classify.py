@@ -323,4 +323,4 @@ def test_without_kenlm_the_error_says_what_to_install(arpa, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(classifiers.PlanError) as raised:
         Classify(ClassifySettings(language_model=str(arpa))).warnings()
-    assert "curate[kenlm]" in raised.value.hint
+    assert "curate-corpus[kenlm]" in raised.value.hint

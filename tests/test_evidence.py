@@ -250,7 +250,7 @@ def test_what_cannot_be_measured_is_refused(corpus, tmp_path, capsys):
 def test_without_torch_the_plan_says_what_to_install(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     assert command(["measure", str(tmp_path), "--proxy", "transformer"]) == 2
-    assert "pip install 'curate[torch]'" in capsys.readouterr().err
+    assert "pip install 'curate-corpus[torch]'" in capsys.readouterr().err
 
 
 def test_transformer_learns_and_repeats_itself():

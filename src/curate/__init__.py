@@ -1,6 +1,6 @@
 """From a folder of raw text to token shards, with a reason for every document removed."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> object:

@@ -7,6 +7,7 @@
      │   ├─ ConfigError                  a setting that is unknown or out of range
      │   ├─ InputError                   a path, a pattern or a field that is not there
      │   ├─ PlanError                    what can be noticed only when the run is planned
+     │   │   └─ MissingExtra             a package that an extra installs
      │   └─ DamagedFile                  a file of a run is not what was written
      ├─ BooksDoNotBalance            3   documents read ≠ kept + removed + quarantined
      └─ Stopped                      4   stopped part-way (disk full, …); the same command continues
@@ -16,8 +17,12 @@ something to type.
 """
 
 import difflib
+import importlib.util
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
+
+DISTRIBUTION = "curate-corpus"
+"""What ``pip install`` calls curate."""
 
 
 class ExitCode(IntEnum):
@@ -67,6 +72,19 @@ class PlanError(UserError):
     """The run cannot work as configured; noticed before the first document is read."""
 
 
+class MissingExtra(PlanError):  # noqa: N818  (named for what it is)
+    """A package is needed that only an extra of curate installs.
+
+    Example:
+        >>> missing = MissingExtra("`redact.kinds` has `phone`", "phonenumbers", "redact")
+        >>> print(missing.message, "|", missing.hint)
+        `redact.kinds` has `phone`, which needs the package `phonenumbers` | pip install 'curate-corpus[redact]'
+    """
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        super().__init__(f"{what}, which needs the package `{package}`", hint=f"pip install '{DISTRIBUTION}[{extra}]'")
+
+
 class DamagedFile(UserError):  # noqa: N818  (named for what it is)
     """A file of a finished run is missing, or is not what was written; running it again makes it again."""
 
@@ -79,6 +97,21 @@ class Stopped(CurateError):  # noqa: N818
     """The run stopped part-way; what is finished is safe and the same command continues."""
 
     exit_code = ExitCode.STOPPED
+
+
+def require(package: str, extra: str, what: str) -> None:
+    """Nothing where ``package`` can be imported; it is not imported.
+
+    Args:
+        package: name that ``import`` knows.
+        extra: of curate, by which it is installed.
+        what: that needs it, as the beginning of a sentence.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    if importlib.util.find_spec(package) is None:
+        raise MissingExtra(what, package, extra)
 
 
 LISTED = 16

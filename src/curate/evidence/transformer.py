@@ -1,7 +1,7 @@
 """A transformer of a quarter of a million parameters as proxy: the second opinion, from another family of models.
 
 It learns at a constant, small rate (rankings of data flip at large ones: arXiv 2512.24503) and is scored with averaged
-weights, so that one training gives a fair loss at every budget. Needs the extra ``curate[torch]``.
+weights, so that one training gives a fair loss at every budget. Needs the extra ``curate-corpus[torch]``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from curate.errors import PlanError
+from curate.errors import require
 from curate.evidence.kneser_ney import START, VOCABULARY, Tokens
 from curate.evidence.proxy import Evaluation
 
@@ -37,12 +37,9 @@ class TransformerProxy:
     def __init__(self, rate: float = RATE) -> None:
         self.rate = rate
         self.key = f"transformer 1, rate {rate:g}"
-        try:
-            import torch
-        except ImportError as error:
-            raise PlanError(
-                "the proxy `transformer` needs torch, which is not installed", hint="pip install 'curate[torch]'"
-            ) from error
+        require("torch", "torch", "you asked for the proxy `transformer`")
+        import torch
+
         torch.set_num_threads(1)  # trainings run side by side
 
     def slower(self) -> "TransformerProxy":

@@ -1,17 +1,16 @@
-"""Perplexity of texts under a KenLM language model, by the package ``kenlm`` (an extra: ``curate[kenlm]``).
+"""Perplexity of texts under a KenLM language model, by the package ``kenlm`` (an extra: ``curate-corpus[kenlm]``).
 
 Source: Heafield 2011, "KenLM: Faster and Smaller Language Model Queries"; the perplexity of a document is that of CCNet
 (Wenzek et al. 2020, arXiv:1911.00359, section 3.3): over its lines, each with its end counted as a word.
 """
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curate.errors import PlanError
+from curate.errors import require
 
 _STARTS = (b"mmap lm http://kheafield.com/code", b"\\data\\")
 _HEAD = 64
@@ -24,12 +23,11 @@ class KenlmModel:
         """Open the file.
 
         Raises:
-            PlanError: the package is not installed.
+            MissingExtra: the package is not installed.
             OSError: the file cannot be opened.
             ValueError: it is no language model, or damaged.
         """
-        if importlib.util.find_spec("kenlm") is None:
-            raise PlanError("the package `kenlm` is not installed", hint="pip install 'curate[kenlm]'")
+        require("kenlm", "kenlm", f"`{path}` is a KenLM model")
         with path.open("rb") as file:
             head = file.read(_HEAD).lstrip()
         if not head.startswith(_STARTS):

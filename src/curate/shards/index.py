@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from curate.errors import DamagedFile, InputError, PlanError
+from curate.errors import DISTRIBUTION, DamagedFile, InputError, PlanError
 from curate.models.tokenizers import AddedTokens, Tokenizer, load_tokenizer
 from curate.shards.entry import ShardEntry
 from curate.shards.format import BESIDE_INDEX_FILE, INDEX_FILE, INDEX_FILES, Layout
@@ -212,7 +212,7 @@ def read_index(folder: Path) -> ShardIndex:
         if isinstance(version, int) and version > SCHEMA_VERSION:
             raise InputError(
                 f"`{path}` has version {version}; this curate reads up to {SCHEMA_VERSION}",
-                hint="pip install --upgrade curate",
+                hint=f"pip install --upgrade {DISTRIBUTION}",
             )
         if CHECKSUM in content or version != 1:
             content = read_json(path)

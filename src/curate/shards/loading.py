@@ -207,7 +207,7 @@ def load(
 
     Raises:
         UserError: an argument is out of range, or there are no shards.
-        ModuleNotFoundError: ``torch`` is asked for and not installed.
+        MissingExtra: ``torch`` is asked for and not installed.
     """
     if torch:
         from curate.shards.torch_loading import torch_loader

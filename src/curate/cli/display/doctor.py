@@ -1,5 +1,6 @@
 """``curate doctor``: what this machine has, one line each, with a remedy where something is wrong."""
 
+import importlib.util
 import json as jsonlib
 import os
 import shutil
@@ -14,8 +15,16 @@ from rich.text import Text
 from curate.cache.tables import cache_folder
 from curate.cli.display.console import console
 from curate.cli.display.format import duration, size
-from curate.errors import CurateError, ExitCode
+from curate.errors import DISTRIBUTION, CurateError, ExitCode
 from curate.store.manifest import versions
+
+EXTRAS = {
+    "redact": ("detect_secrets", "phonenumbers", "stdnum"),
+    "train": ("sklearn",),
+    "torch": ("torch",),
+    "kenlm": ("kenlm",),
+}
+"""Extra of curate → packages that it installs, as ``import`` calls them."""
 
 
 class Finding(NamedTuple):
@@ -52,7 +61,7 @@ def _tried(name: str, check: Callable[[], tuple[bool, str, str]]) -> Finding:
             name,
             good=False,
             detail=f"{type(error).__name__}: {error}",
-            remedy="pip install --force-reinstall curate",
+            remedy=f"pip install --force-reinstall {DISTRIBUTION}",
         )
 
 
@@ -61,6 +70,17 @@ def _packages() -> tuple[bool, str, str]:
     missing = [name for name, version in found.items() if version == "not installed"]
     shown = ", ".join(f"{name} {version}" for name, version in found.items())
     return not missing, shown, f"pip install {' '.join(missing)}" if missing else ""
+
+
+def _extras() -> tuple[bool, str, str]:
+    """Packages that only some stages and verbs need; none of them missing is a fault."""
+    shown = [f"{extra} {'yes' if _installed(packages) else 'no'}" for extra, packages in EXTRAS.items()]
+    missing = [extra for extra, packages in EXTRAS.items() if not _installed(packages)]
+    return True, ", ".join(shown), f"pip install '{DISTRIBUTION}[{','.join(missing)}]'" if missing else ""
+
+
+def _installed(packages: tuple[str, ...]) -> bool:
+    return all(importlib.util.find_spec(package) for package in packages)
 
 
 def _machine() -> tuple[bool, str, str]:
@@ -109,6 +129,7 @@ def _stages() -> tuple[bool, str, str]:
 
 _CHECKS: tuple[tuple[str, Callable[[], tuple[bool, str, str]]], ...] = (
     ("packages", _packages),
+    ("extras", _extras),
     ("machine", _machine),
     ("disk", _disk),
     ("cache", _cache),

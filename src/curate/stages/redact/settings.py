@@ -12,6 +12,15 @@ from curate.stages.redact.national import NATIONAL_IDS
 KINDS = ("secret", "iban", "card", "national_id", "ip", "phone", "email")
 """What can be found. Where two overlap, the earlier one holds."""
 
+PACKAGES = {
+    "secret": ("detect_secrets", "detect-secrets"),
+    "iban": ("stdnum", "python-stdnum"),
+    "card": ("stdnum", "python-stdnum"),
+    "national_id": ("stdnum", "python-stdnum"),
+    "phone": ("phonenumbers", "phonenumberslite"),
+}
+"""Kind → the package that judges what is found, as ``import`` and as ``pip`` call it; the others need none."""
+
 
 class RedactSettings(Settings, frozen=True):
     """What is replaced in texts, and by what."""

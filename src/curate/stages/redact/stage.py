@@ -9,13 +9,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.errors import PlanError
+from curate.errors import PlanError, require
 from curate.settings.base import Reason, Settings
 from curate.stages.contract import reasons_where
 from curate.stages.redact.numbers import as_ascii, cards, ibans, ip_address, national_ids
 from curate.stages.redact.phones import phones
 from curate.stages.redact.secrets import key_block, secrets_in
-from curate.stages.redact.settings import KINDS, RedactSettings
+from curate.stages.redact.settings import KINDS, PACKAGES, RedactSettings
 from curate.stages.redact.spans import Found, Place, apart, applied, composed, united, word_around
 from curate.text.core.arrow import EDITS, edit_lists
 
@@ -81,14 +81,21 @@ class Redact:
         """Versions of the libraries that decide what a number or a key is."""
         from importlib.metadata import version
 
-        return " ".join(f"{name} {version(name)}" for name in ("detect-secrets", "phonenumberslite", "python-stdnum"))
+        names = sorted({PACKAGES[kind][1] for kind in self.settings.kinds if kind in PACKAGES})
+        return " ".join(f"{name} {version(name)}" for name in names)
 
     def warnings(self) -> list[str]:
         """Nothing to warn of.
 
         Raises:
+            MissingExtra: a kind needs a package that is not installed.
             PlanError: a region has no phone numbers.
         """
+        for kind in self.settings.kinds:
+            if kind in PACKAGES:
+                require(PACKAGES[kind][0], "redact", f'`redact.kinds` has "{kind}"')
+        if "phone" not in self.settings.kinds:
+            return []
         from phonenumbers import SUPPORTED_REGIONS
 
         for region in self.settings.phone_regions:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from curate.corpus.input import COMPRESSIONS, FORMATS, InputFile, InputSettings, Skipped
+from curate.corpus.formats.registry import by_suffix
+from curate.corpus.input import COMPRESSIONS, InputFile, InputSettings, Skipped
 from curate.corpus.magic import UNPACKED_BY
 from curate.errors import InputError, nearest
 from curate.store.claim import is_run_directory
@@ -172,15 +173,13 @@ def _input_file(path: str, name: str, settings: InputSettings) -> InputFile | No
     compression = COMPRESSIONS.get(suffix, "")
     if compression:
         suffix = os.path.splitext(stem)[1]  # noqa: PTH122
-    kind = FORMATS.get(suffix)
-    if kind is None or (kind == "parquet" and compression):
+    found = by_suffix().get(suffix)
+    if found is None or (compression and not found.packable):
         return None
-    if kind == "text" and settings.text_files == "lines":
-        kind = "lines"
     return InputFile(
         path=path,
         name=name,
-        format=kind,
+        format=found.variant(settings),
         compression=compression,
         max_document_bytes=settings.max_document_bytes,
     )
@@ -217,7 +216,7 @@ def _nothing_to_read(paths: Sequence[str], skipped: Sequence[Skipped]) -> str:
 def _nothing_hint(skipped: Sequence[Skipped]) -> str:
     if any(entry.kind == "run" for entry in skipped):
         return "name its files themselves to read them: 'RUN/shards/*.parquet' holds what a run kept"
-    return f"known suffixes: {' '.join(FORMATS)}, each but .parquet also with .gz .zst .bz2 .xz"
+    return f"known suffixes: {' '.join(by_suffix())}, each but .parquet also with .gz .zst .bz2 .xz"
 
 
 def _fixed_folder(pattern: str) -> str:

@@ -1,7 +1,8 @@
 """What a document is once read: six columns, whatever format it came from."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -55,14 +56,24 @@ class Rows:
         self.quarantined: list[Quarantined] = []
         self._batches: list[pa.RecordBatch] = []
 
-    def add(self, name: str, position: int, text: str, source: str) -> None:
-        """Append a document that has no fields beside its text."""
-        self.ids.append(f"{name}#{position}")
+    def add(self, name: str, position: int, text: str, source: str, own_id: str = "", **metadata: Any) -> None:
+        """Append a document.
+
+        Args:
+            name: of the file.
+            position: in the file, counted from 1.
+            text: the document.
+            source: where it comes from.
+            own_id: the id that the input gives it; empty: ``name#position``.
+            metadata: what else is known of it; fields that are None are left out.
+        """
+        known = {key: value for key, value in metadata.items() if value is not None}
+        self.ids.append(own_id or f"{name}#{position}")
         self.texts.append(text)
         self.sources.append(source)
         self.files.append(name)
         self.positions.append(position)
-        self.metadata.append(None)
+        self.metadata.append(msgspec.json.encode(known) if known else None)
 
     def add_batch(self, batch: pa.RecordBatch) -> None:
         """Append documents that are columns already (rows of `SCHEMA`)."""

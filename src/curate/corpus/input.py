@@ -7,20 +7,8 @@ import msgspec
 
 from curate.settings.base import Settings
 
-Format = Literal["jsonl", "parquet", "text", "lines"]
-"""``text``: a file is one document. ``lines``: a line is one document."""
 Compression = Literal["", "gzip", "zstd", "bzip2", "xz"]
 
-FORMATS: dict[str, Format] = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "jsonl",
-    ".parquet": "parquet",
-    ".txt": "text",
-    ".text": "text",
-    ".md": "text",
-    ".markdown": "text",
-}
 COMPRESSIONS: dict[str, Compression] = {
     ".gz": "gzip",
     ".zst": "zstd",
@@ -94,7 +82,8 @@ class InputFile(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     name: str
     """Relative to the given folder, with ``/``: the same on every machine."""
-    format: Format
+    format: str
+    """Name of a format of `curate.corpus.formats.registry`."""
     compression: Compression = ""
     max_document_bytes: int = InputSettings().max_document_bytes
     memory: int = 0

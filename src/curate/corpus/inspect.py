@@ -13,16 +13,14 @@ import msgspec
 import xxhash
 
 from curate.corpus.compression import READ, blocks, sniff
-from curate.corpus.fields import Seen, json_object
-from curate.corpus.formats import parquet
-from curate.corpus.input import COMPRESSIONS, InputFile, InputSettings, LineMark, Problem, Skipped
-from curate.corpus.lines import BOM, count_newlines
+from curate.corpus.formats.format import Looked
+from curate.corpus.formats.registry import formats, recognized
+from curate.corpus.input import Compression, InputFile, InputSettings, LineMark, Problem, Skipped
+from curate.corpus.lines import count_newlines
 from curate.corpus.magic import known_as
 from curate.corpus.memory import bounded
 from curate.corpus.quarantine import UNREADABLE, Damaged
-from curate.corpus.records import look, look_at_all
 from curate.corpus.resolve import resolve
-from curate.corpus.text_field import named_text
 
 _BLOCK = 1024 * 1024
 _HEAD_BYTES = 64 * 1024
@@ -35,13 +33,6 @@ class Inspection(NamedTuple):
     files: tuple[InputFile, ...]
     skipped: tuple[Skipped, ...]
     """Files without the text."""
-
-
-class _Looked(NamedTuple):
-    """One file, and what of its records was seen; None where it has no records with fields, or none can be read."""
-
-    file: InputFile
-    seen: Seen | None = None
 
 
 def inspect(files: Sequence[InputFile], settings: InputSettings, threads: int, memory: int | None = None) -> Inspection:
@@ -59,8 +50,12 @@ def inspect(files: Sequence[InputFile], settings: InputSettings, threads: int, m
     with ThreadPoolExecutor(threads, thread_name_prefix="inspect") as pool:
         done = pool.map(lambda task: [_inspected(file, settings) for file in task], _tasks(files))
         looked = ((file, seen) for task in done for file, seen in task)
-        readable, skipped = resolve(looked, settings, lambda file: look_at_all(file, settings))
-    return Inspection(readable if memory is None else tuple(bounded(file, memory) for file in readable), skipped)
+        readable, skipped = resolve(looked, settings, lambda file: formats()[file.format].look_at_all(file, settings))
+    return Inspection(readable if memory is None else tuple(_bounded(file, memory) for file in readable), skipped)
+
+
+def _bounded(file: InputFile, memory: int) -> InputFile:
+    return bounded(file, memory, formats()[file.format].longest(file))
 
 
 def _tasks(files: Sequence[InputFile]) -> Iterator[list[InputFile]]:
@@ -76,7 +71,7 @@ def _tasks(files: Sequence[InputFile]) -> Iterator[list[InputFile]]:
 
 def _is_large(file: InputFile) -> bool:
     try:
-        return file.format == "parquet" or os.stat(file.path).st_size > _BLOCK  # noqa: PTH116  (three times faster)
+        return formats()[file.format].slow_to_open or os.stat(file.path).st_size > _BLOCK  # noqa: PTH116  (three times faster)
     except OSError:
         return False
 
@@ -96,32 +91,62 @@ class _Scan(NamedTuple):
     marks: tuple[LineMark, ...]
 
 
-def _inspected(file: InputFile, settings: InputSettings) -> _Looked:
+def _inspected(file: InputFile, settings: InputSettings) -> Looked:
     try:
-        scan = _scan(file.path, min(_BLOCK, settings.part_bytes), lines=file.format in {"jsonl", "lines"})
+        scan = _scan(file.path, min(_BLOCK, settings.part_bytes), lines=formats()[file.format].counts_lines)
     except OSError as error:
         problem = Problem(UNREADABLE, str(error.strerror))
-        return _Looked(msgspec.structs.replace(file, size=_size(file.path), problem=problem))
+        return Looked(msgspec.structs.replace(file, size=_size(file.path), problem=problem))
     file = msgspec.structs.replace(
         file, size=scan.size, fingerprint=scan.fingerprint, empty=not scan.size, marks=scan.marks
     )
     if file.empty:
-        return _Looked(file)
+        return Looked(file)
     try:
         return _looked(file, scan.head, settings)
     except Damaged as damage:
-        return _Looked(msgspec.structs.replace(file, problem=Problem(damage.reason, damage.detail)))
+        return Looked(msgspec.structs.replace(file, problem=Problem(damage.reason, damage.detail)))
 
 
-def _looked(file: InputFile, head: bytes, settings: InputSettings) -> _Looked:
-    """What the first bytes of a file, and some of its records, tell."""
-    is_parquet = head.startswith(b"PAR1")
-    if is_parquet and file.format != "parquet":
-        note = "is Parquet in spite of its name; read as that"
-        file = msgspec.structs.replace(file, format="parquet", compression="", marks=(), note=note)
-    if not is_parquet and (problem := _other_format(file, head)):
-        return _Looked(msgspec.structs.replace(file, problem=problem))
-    return _parquet(file, settings) if is_parquet else _text(file, head, settings)
+def _looked(file: InputFile, stored_head: bytes, settings: InputSettings) -> Looked:
+    """What the first bytes of a file, and some of its records, tell: the content decides what it is, then the name."""
+    found = recognized(stored_head)
+    if found and found.packable and sniff(stored_head):
+        found = None
+    if found and found.name != file.format:
+        file = _read_as(file, found.name)
+    if found or not formats()[file.format].packable:
+        if not found and (problem := _other_format(file, stored_head)):
+            return Looked(msgspec.structs.replace(file, problem=problem))
+        return formats()[file.format].inspect(file, stored_head, settings)
+    if problem := _other_format(file, stored_head):
+        return Looked(msgspec.structs.replace(file, problem=problem))
+    return _unpacked(file, stored_head, settings)
+
+
+def _read_as(file: InputFile, name: str, compression: Compression = "") -> InputFile:
+    """A file that is of another format than its name says."""
+    note = f"is {formats()[name].about} in spite of its name; read as that"
+    return msgspec.structs.replace(file, format=name, compression=compression, marks=(), note=note)
+
+
+def _unpacked(file: InputFile, stored_head: bytes, settings: InputSettings) -> Looked:
+    """What the first bytes of a file that may be compressed tell, and those of what is in it."""
+    actual = sniff(stored_head)
+    if actual != file.compression and (actual or _is_plain(stored_head)):
+        said = actual or "plain text"
+        file = msgspec.structs.replace(file, compression=actual, note=f"is {said} in spite of its name; read as that")
+    head = _head(file) if file.compression else stored_head
+    if not head:
+        return Looked(msgspec.structs.replace(file, empty=True))
+    inner = recognized(head)
+    if inner and inner.packable and inner.name != file.format:
+        file = _read_as(file, inner.name, file.compression)
+    elif not inner and (name := formats()[file.format].actual(file, head)) != file.format:
+        file = msgspec.structs.replace(file, format=name, marks=())
+    elif problem := _unreadable(file, head):
+        return Looked(msgspec.structs.replace(file, problem=problem))
+    return formats()[file.format].inspect(file, head, settings)
 
 
 def _scan(path: str, step: int, *, lines: bool) -> _Scan:
@@ -170,47 +195,21 @@ def _other_format(file: InputFile, head: bytes) -> Problem | None:
         return Problem(
             "other_format", f"this is {actual}; curate reads gzip, zstd, bzip2, xz, Parquet, JSON lines and text"
         )
-    if head.startswith(b"version https://git-lfs.github.com/spec/") and file.format in {"jsonl", "parquet"}:
+    if head.startswith(b"version https://git-lfs.github.com/spec/") and formats()[file.format].fields:
         return Problem("other_format", "this is a pointer of Git LFS; `git lfs pull` fetches the file")
-    if file.format == "parquet":
-        return Problem("corrupt_file", "not readable as Parquet: its first bytes are not PAR1")
+    if lacking := formats()[file.format].lacks(head):
+        return Problem("corrupt_file", lacking)
     return None
 
 
-def _parquet(file: InputFile, settings: InputSettings) -> _Looked:
-    layout = parquet.inspect(file, look=lambda seen: not settings.text and not named_text(seen.schema()))
-    file = msgspec.structs.replace(
-        file,
-        row_groups=layout.row_groups,
-        empty=not any(group.rows for group in layout.row_groups),
-        problem=layout.problem,
-        repeated=layout.repeated,
-    )
-    return _Looked(file, None if file.empty or file.problem else layout.seen)
-
-
-def _text(file: InputFile, stored_head: bytes, settings: InputSettings) -> _Looked:
-    """What the first bytes of a line or text file tell."""
-    actual = sniff(stored_head)
-    if actual != file.compression and (actual or _is_plain(stored_head)):
-        said = actual or "plain text"
-        file = msgspec.structs.replace(file, compression=actual, note=f"is {said} in spite of its name; read as that")
-    head = _head(file) if file.compression else stored_head
-    if not head:
-        return _Looked(msgspec.structs.replace(file, empty=True))
-    problem = _unreadable(file, head)
-    if problem or file.format != "jsonl":
-        return _Looked(msgspec.structs.replace(file, problem=problem))
-    seen = look(file, head, settings)
-    return _Looked(file, seen if seen.records else None)
-
-
 def _unreadable(file: InputFile, head: bytes) -> Problem | None:
-    """Why decompressed bytes that begin like this are no lines or text."""
+    """Why decompressed bytes that begin like this are none of the formats that are read."""
     actual = "" if _is_plain(head) else known_as(head)
-    if actual:
-        return Problem("other_format", f"this is {actual}{' in ' * bool(file.compression)}{file.compression}")
-    return _wide_characters(head) or (_spread_json(file, head) if file.format == "jsonl" else None)
+    return (
+        Problem("other_format", f"this is {actual}{' in ' * bool(file.compression)}{file.compression}")
+        if actual
+        else None
+    )
 
 
 def _head(file: InputFile) -> bytes:
@@ -233,23 +232,3 @@ def _is_plain(head: bytes) -> bool:
     except UnicodeDecodeError as error:
         return error.reason == "unexpected end of data" and b"\0" not in head  # a character cut in two
     return b"\0" not in head
-
-
-def _wide_characters(head: bytes) -> Problem | None:
-    """UTF-16 or UTF-32, by its byte order mark or by its many zero bytes."""
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or head.count(0) * 4 > len(head):
-        hint = "convert it with `iconv -f UTF-16 -t UTF-8`"
-        return Problem("undecodable", f"the file looks like UTF-16 or UTF-32, not UTF-8; {hint}")
-    return None
-
-
-def _spread_json(file: InputFile, head: bytes) -> Problem | None:
-    """A ``.json`` file that is one array, or one object spread over lines, rather than an object a line."""
-    if not file.name.lower().endswith((".json", *(f".json{packed}" for packed in COMPRESSIONS))):
-        return None
-    start = head.removeprefix(BOM).lstrip()[:1]
-    is_torn = b"\n" not in head.strip()[:-1] and start == b"{"
-    if start not in {b"[", b"{"} or is_torn or any(json_object(line) for line in head.split(b"\n")):
-        return None
-    command = "jq -c '.[]' " if start == b"[" else "jq -c . "
-    return Problem("bad_json", f"one JSON value, not one object a line; convert it with `{command}{file.name}`")

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.corpus.compression import Block
+from curate.corpus.formats.format import Step
 from curate.corpus.input import InputFile
 from curate.corpus.memory import too_large
 from curate.corpus.quarantine import KEPT_BYTES, Damaged, Quarantined
@@ -32,16 +33,6 @@ class Lines(NamedTuple):
     def nbytes(self) -> int:
         """Bytes held in memory."""
         return len(self.data)
-
-
-class Run(NamedTuple):
-    """A piece of the file, and the offset of the stored step in which its first byte lay."""
-
-    at: int
-    piece: Lines | Quarantined | None
-    """None: nothing but progress."""
-    stored: int = 0
-    """Stored bytes newly consumed."""
 
 
 def split(lines: Lines) -> Iterator[tuple[int, memoryview]]:
@@ -100,7 +91,7 @@ def count_newlines(data: bytes) -> int:
     return int(np.count_nonzero(np.frombuffer(data, np.uint8) == _NEWLINE))
 
 
-def runs(source: Iterable[Block], file: InputFile, first_line: int, first_byte: int) -> Iterator[Run]:
+def runs(source: Iterable[Block], file: InputFile, first_line: int, first_byte: int) -> Iterator[Step]:
     """All lines of ``source``; damage to the file ends them with a quarantine entry that holds the torn line.
 
     How many documents are lost by it is not known here.
@@ -110,6 +101,9 @@ def runs(source: Iterable[Block], file: InputFile, first_line: int, first_byte: 
         file: the file they are of.
         first_line: number of the first line.
         first_byte: where it begins.
+
+    Yields:
+        Whole lines and progress; ``at`` is the stored step in which the first byte of a line lay.
     """
     line, byte = first_line, first_byte
     torn = _TornLine(file.longest_document)
@@ -117,30 +111,30 @@ def runs(source: Iterable[Block], file: InputFile, first_line: int, first_byte: 
     try:
         for block in source:
             at = block.at
-            yield Run(block.at, None, block.stored)
+            yield Step(block.at, None, block.stored)
             head = 0
             if torn.length:
                 head = block.data.find(b"\n") + 1
                 torn.extend(block.data[:head] if head else block.data)
                 if not head:
                     continue
-                yield Run(torn.at, torn.piece(file, line, byte))
+                yield Step(torn.at, torn.piece(file, line, byte))
                 line, byte = line + 1, byte + torn.length
                 torn = _TornLine(file.longest_document)
             tail = block.data.rfind(b"\n") + 1
             if tail > head:
                 body = block.data[head:tail] if head or tail < len(block.data) else block.data
-                yield Run(block.at, Lines(file, line, byte, body))
+                yield Step(block.at, Lines(file, line, byte, body))
                 line, byte = line + count_newlines(body), byte + len(body)
             if max(head, tail) < len(block.data):
                 torn.at = block.at
                 torn.extend(block.data[max(head, tail) :])
     except Damaged as damage:
         at = torn.at if torn.length else at
-        yield Run(at, Quarantined(file.name, line, byte, damage.reason, damage.detail, torn.kept(), None))
+        yield Step(at, Quarantined(file.name, line, byte, damage.reason, damage.detail, torn.kept(), None))
     else:
         if torn.length:
-            yield Run(torn.at, torn.piece(file, line, byte))
+            yield Step(torn.at, torn.piece(file, line, byte))
 
 
 class _TornLine:

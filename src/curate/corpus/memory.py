@@ -55,14 +55,14 @@ def needed(text: bytes | memoryview) -> int:
     return TAKEN_BY_A_BYTE * len(data) + TAKEN_BY_A_WORD * words
 
 
-def bounded(file: InputFile, memory: int) -> InputFile:
+def bounded(file: InputFile, memory: int, longest: int | None) -> InputFile:
     """The file with what one of its documents may take, if one may be as large as that at all.
 
     Args:
         file: inspected.
         memory: for one document, as `for_one_document` tells.
+        longest: bytes that no document of the file exceeds; None where that is not known.
     """
-    longest = _longest(file)
     if memory >= _MOST * (file.max_document_bytes if longest is None else min(longest, file.max_document_bytes)):
         return file
     return msgspec.structs.replace(file, memory=memory)
@@ -102,13 +102,3 @@ def _too_much(document: pa.RecordBatch, head: bytes, size: int, takes: int) -> Q
 def _too_little_memory(size: int, takes: int) -> str:
     enough = -(-(takes * 5 // 4 + BASE_BYTES) // 10**9)
     return f"{size:,} bytes take about {takes / 1e6:,.0f} MB while they are worked on; `--memory {enough}GB` is enough"
-
-
-def _longest(file: InputFile) -> int | None:
-    """Bytes that no document of a file exceeds; None where that is not known."""
-    if file.compression:
-        return None
-    if file.format == "parquet":
-        return max((group.bytes for group in file.row_groups), default=0)
-    bounds = [0, *(mark.offset for mark in file.marks), file.size] if file.format != "text" else [0, file.size]
-    return int(np.diff(bounds).max())

@@ -11,28 +11,16 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import xxhash
 
-from curate.corpus.compression import STORED_STEP
-from curate.corpus.input import InputFile, LineMark
+from curate.corpus.formats.format import Format, Span
+from curate.corpus.formats.registry import formats
+from curate.corpus.input import InputFile
 
 READER_VERSION = 2
 """Bump when the same bytes can give other documents."""
 
 _FILE_OVERHEAD = 16 * 1024  # opening a file costs about as much as reading this; keeps parts of tiny files short
 _FULLEST = 2  # a group is closed when it reaches so many times the size of a part
-_TEXT_RATIO = 3  # bytes of text in a byte of compressed text, roughly
 _ORIGIN_DIGITS = 12
-
-
-class Span(msgspec.Struct, frozen=True):
-    """A stretch of one file: stored bytes, or row groups of a Parquet file."""
-
-    file: InputFile
-    start: int
-    stop: int
-    first_position: int
-    """Number of the first line or row, counted from 1 (unknown within compressed files: 1)."""
-    bytes: int
-    """Stored bytes, for progress."""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -70,17 +58,11 @@ def cut(files: Sequence[InputFile], part_bytes: int) -> tuple[Strand, ...]:
     for file in sorted(files, key=lambda file: file.name):
         if file.empty:
             continue
-        if file.problem or _text_bytes(file) < part_bytes:
+        if file.problem or _format(file).text_bytes(file) < part_bytes:
             small.append(file)
-        elif file.format == "parquet":
-            cuts += [[[span]] for span in _row_group_spans(file, part_bytes)]
-        elif file.format == "text":
-            cuts.append([[_whole(file)]])
-        elif file.compression:
-            cuts.append([[span] for span in _stored_spans(file, part_bytes)])
         else:
-            cuts += [[[span]] for span in _line_spans(file, part_bytes)]
-    cuts += [[[_whole(file) for file in group]] for group in _groups(small, part_bytes)]
+            cuts += [[[span] for span in strand] for strand in _format(file).split(file, part_bytes)]
+    cuts += [[[_format(file).whole(file) for file in group]] for group in _groups(small, part_bytes)]
     cuts.sort(key=lambda strand: strand[0][0].file.name)  # stable: the spans of one file keep their order
     strands: list[Strand] = []
     index, cut_from = 0, Counter[str]()
@@ -95,18 +77,15 @@ def cut(files: Sequence[InputFile], part_bytes: int) -> tuple[Strand, ...]:
     return tuple(strands)
 
 
-def _text_bytes(file: InputFile) -> int:
-    """How much text a file holds, roughly."""
-    if file.row_groups:
-        return sum(group.bytes for group in file.row_groups)
-    return file.size * _TEXT_RATIO if file.compression else file.size
+def _format(file: InputFile) -> Format:
+    return formats()[file.format]
 
 
 def _groups(files: Sequence[InputFile], part_bytes: int) -> Iterator[list[InputFile]]:
     group: list[InputFile] = []
     held = 0
     for file in files:
-        weight = _text_bytes(file) + _FILE_OVERHEAD
+        weight = _format(file).text_bytes(file) + _FILE_OVERHEAD
         chance = xxhash.xxh3_64_intdigest(file.name.encode()) / 2**64
         if group and (chance < weight / part_bytes or held >= _FULLEST * part_bytes):
             yield group
@@ -115,48 +94,6 @@ def _groups(files: Sequence[InputFile], part_bytes: int) -> Iterator[list[InputF
         held += weight
     if group:
         yield group
-
-
-def _whole(file: InputFile) -> Span:
-    return _span(file, 0, len(file.row_groups) if file.format == "parquet" else file.size, 1, file.size)
-
-
-def _span(file: InputFile, start: int, stop: int, first_position: int, size: int) -> Span:
-    """Spans travel to other processes and machines: without the marks, which only `cut` needs."""
-    return Span(msgspec.structs.replace(file, marks=()), start, stop, first_position, size)
-
-
-def _line_spans(file: InputFile, part_bytes: int) -> Iterator[Span]:
-    """Ranges of whole lines, cut at the first mark after each multiple of ``part_bytes``."""
-    begin, target = LineMark(0, 1), part_bytes
-    for mark in file.marks:
-        if mark.offset >= target:
-            yield _span(file, begin.offset, mark.offset, begin.line, mark.offset - begin.offset)
-            begin, target = mark, (mark.offset // part_bytes + 1) * part_bytes
-    yield _span(file, begin.offset, file.size, begin.line, file.size - begin.offset)
-
-
-def _stored_spans(file: InputFile, part_bytes: int) -> Iterator[Span]:
-    """Ranges of compressed bytes; a line belongs to the range whose bytes gave its first byte."""
-    steps = max(1, part_bytes // _TEXT_RATIO // STORED_STEP)
-    width = steps * STORED_STEP
-    for start in range(0, file.size, width):
-        stop = min(start + width, file.size)
-        yield _span(file, start, stop, 1, stop - start)
-
-
-def _row_group_spans(file: InputFile, part_bytes: int) -> Iterator[Span]:
-    """Ranges of row groups that hold about ``part_bytes``; one huge row group is a range of its own."""
-    total = sum(group.bytes for group in file.row_groups)
-    first, row, before, done = 0, 1, 0, 0
-    rows = 0
-    for index, group in enumerate(file.row_groups):
-        done += group.bytes
-        rows += group.rows
-        if done - before >= part_bytes or index + 1 == len(file.row_groups):
-            stored = file.size * done // total - file.size * before // total
-            yield _span(file, first, index + 1, row, stored)
-            first, row, before, rows = index + 1, row + rows, done, 0
 
 
 def _part(index: int, name: str, spans: Sequence[Span]) -> Part:
@@ -175,7 +112,9 @@ def _fingerprint(spans: Sequence[Span]) -> str:
 def _facts(file: InputFile) -> tuple[object, ...]:
     """All of a file that determines its documents."""
     fields = (file.text, file.id, file.source, file.max_document_bytes)
-    return file.name, file.fingerprint, file.format, file.compression, fields, file.problem
+    version = _format(file).version
+    kind = file.format if version == 1 else f"{file.format} {version}"
+    return file.name, file.fingerprint, kind, file.compression, fields, file.problem
 
 
 def _digest(facts: object) -> str:

@@ -9,18 +9,15 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from typing import NamedTuple
 
-from curate.corpus.compression import READ, blocks
+from curate.corpus.compression import READ
 from curate.corpus.documents import Parsed, Rows
-from curate.corpus.formats import jsonl, parquet, plain_text
-from curate.corpus.formats.parquet import TableRows
-from curate.corpus.formats.plain_text import TextFile
+from curate.corpus.formats.format import Piece, Span, Step
+from curate.corpus.formats.registry import formats
 from curate.corpus.input import TAKEN_BY_A_BYTE
-from curate.corpus.lines import Lines, Run, runs
+from curate.corpus.lines import Lines
 from curate.corpus.memory import within_memory
-from curate.corpus.parts import Part, Span, Strand
+from curate.corpus.parts import Part, Strand
 from curate.corpus.quarantine import KEPT_BYTES, Quarantined
-
-Piece = Lines | TextFile | TableRows | Quarantined
 
 
 class Chunk(NamedTuple):
@@ -28,7 +25,7 @@ class Chunk(NamedTuple):
 
     part: int
     """Index of the part."""
-    pieces: tuple[Piece, ...]
+    pieces: tuple[Piece | Quarantined, ...]
     input_bytes: int
     """Stored bytes of the part consumed since its chunk before."""
     last: bool
@@ -43,7 +40,10 @@ class Chunk(NamedTuple):
         """The documents of the chunk, and what of it goes to quarantine. Safe on any thread."""
         rows = Rows()
         for piece in _joined(self.pieces):
-            _parse(piece, rows)
+            if isinstance(piece, Quarantined):
+                rows.quarantined.append(piece)
+            else:
+                formats()[piece.file.format].parse(piece, rows)
         memory = max((piece.file.memory for piece in self.pieces if not isinstance(piece, Quarantined)), default=0)
         return within_memory(rows.parsed(), memory) if memory else rows.parsed()
 
@@ -87,10 +87,10 @@ class _Desk:
         self.consumed = 0
         self._part = part
         self._handed_on = 0
-        self._pieces: list[Piece] = []
+        self._pieces: list[Piece | Quarantined] = []
         self._held = 0
 
-    def add(self, piece: Piece, chunk_bytes: int) -> Iterator[Chunk]:
+    def add(self, piece: Piece | Quarantined, chunk_bytes: int) -> Iterator[Chunk]:
         if not self.wanted:
             return
         self._pieces.append(piece)
@@ -115,7 +115,7 @@ class _Step(NamedTuple):
 
     part: int
     """Which part of the strand it belongs to, counted from 0."""
-    piece: Piece | None
+    piece: Piece | Quarantined | None
     stored: int
 
 
@@ -124,51 +124,36 @@ def _steps(strand: Strand, chunk_bytes: int) -> Generator[_Step, None, None]:
         for span in strand.parts[0].spans:
             yield from _span_steps(span, chunk_bytes)
         return
-    file = strand.parts[0].spans[0].file
-    starts = [part.spans[0].start for part in strand.parts]
-    for run in _counted(runs(blocks(file, 0, file.size, chunk_bytes), file, 1, 0), file.size):
-        yield _Step(bisect_right(starts, run.at) - 1, run.piece, run.stored)
+    spans = [part.spans[0] for part in strand.parts]
+    first, starts = spans[0], [span.start for span in spans]
+    whole = Span(first.file, first.start, spans[-1].stop, first.first_position, sum(span.bytes for span in spans))
+    for step in _counted(formats()[first.file.format].read(whole, chunk_bytes), whole.bytes):
+        yield _Step(bisect_right(starts, step.at) - 1, step.piece, step.stored)
 
 
 def _span_steps(span: Span, chunk_bytes: int) -> Iterator[_Step]:
-    file = span.file
+    file, format_ = span.file, formats()[span.file.format]
     if file.problem:
         kept, (reason, detail, documents) = _first_bytes(file.path), file.problem
-        known = 1 if file.format == "text" else documents
+        known = 1 if format_.one_document else documents
         lost_bytes = file.size if known is None else None
         entry = Quarantined(file.name, None, None, reason, detail, kept, known, lost_bytes)
         yield _Step(0, entry, span.bytes)
-    elif file.format == "parquet":
-        yield from _table_steps(span, chunk_bytes)
-    elif file.format == "text":
-        yield _Step(0, plain_text.read(file), span.bytes)
-    else:
-        source = blocks(file, span.start, span.stop, chunk_bytes)
-        for run in _counted(runs(source, file, span.first_position, span.start), span.bytes):
-            yield _Step(0, run.piece, run.stored)
+        return
+    for step in _counted(format_.read(span, chunk_bytes), span.bytes):
+        yield _Step(0, step.piece, step.stored)
 
 
-def _counted(source: Iterable[Run], size: int) -> Iterator[Run]:
+def _counted(source: Iterable[Step], size: int) -> Iterator[Step]:
     """The same, and what is lost where damage ends them counted in stored bytes, of which there are ``size``."""
     read = 0
-    for run in source:
-        read += run.stored
-        piece = run.piece
+    for step in source:
+        read += step.stored
+        piece = step.piece
         if isinstance(piece, Quarantined) and piece.lost_documents is None:
             lost = size if piece.reason == "truncated_file" else max(0, size - read)
             piece = piece._replace(lost_bytes=lost)
-        yield run._replace(piece=piece)
-
-
-def _table_steps(span: Span, chunk_bytes: int) -> Iterator[_Step]:
-    """Rows of a Parquet file; its stored bytes are shared out evenly among them."""
-    total = sum(group.rows for group in span.file.row_groups[span.start : span.stop])
-    done = consumed = 0
-    for piece in parquet.read(span.file, span.start, span.stop, span.first_position, chunk_bytes):
-        done += piece.batch.num_rows if isinstance(piece, TableRows) else 0
-        now = span.bytes * done // max(total, 1)
-        yield _Step(0, piece, now - consumed)
-        consumed = now
+        yield step._replace(piece=piece)
 
 
 def _first_bytes(path: str) -> bytes:
@@ -185,7 +170,7 @@ def _first_bytes(path: str) -> bytes:
         os.close(handle)
 
 
-def _joined(pieces: Iterable[Piece]) -> Iterator[Piece]:
+def _joined(pieces: Iterable[Piece | Quarantined]) -> Iterator[Piece | Quarantined]:
     """The same pieces, but lines that follow each other are one: decompression gives a few at a time."""
     run: list[Lines] = []
     for piece in pieces:
@@ -205,16 +190,3 @@ def _follows(lines: Lines, before: Lines) -> bool:
 
 def _one(run: list[Lines]) -> list[Lines]:
     return run and [run[0]._replace(data=b"".join(lines.data for lines in run))]
-
-
-def _parse(piece: Piece, rows: Rows) -> None:
-    match piece:
-        case Quarantined():
-            rows.quarantined.append(piece)
-        case TextFile():
-            plain_text.parse_file(piece, rows)
-        case TableRows():
-            parquet.parse(piece, rows)
-        case Lines():
-            parse_lines = jsonl.parse if piece.file.format == "jsonl" else plain_text.parse_lines
-            parse_lines(piece, rows)

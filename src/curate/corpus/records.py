@@ -65,9 +65,9 @@ def _first_lines(file: InputFile) -> list[bytes]:
 
 
 def _lines(file: InputFile) -> Iterator[Lines]:
-    for run in runs(blocks(file, 0, file.size, _STEP), file, 1, 0):
-        if isinstance(run.piece, Lines):
-            yield run.piece
+    for step in runs(blocks(file, 0, file.size, _STEP), file, 1, 0):
+        if isinstance(step.piece, Lines):
+            yield step.piece
 
 
 def _places(file: InputFile) -> Iterator[list[bytes]]:

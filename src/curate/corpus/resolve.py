@@ -7,11 +7,12 @@ from typing import NamedTuple
 import msgspec
 
 from curate.corpus.fields import Schema, Seen, labels
+from curate.corpus.formats.registry import formats
 from curate.corpus.input import InputFile, InputSettings, Problem, Skipped
 from curate.corpus.text_field import NAMES, Corpus, candidates
 from curate.errors import InputError, nearest
 
-LookAtAll = Callable[[InputFile], Seen]
+LookAtAll = Callable[[InputFile], Seen | None]
 
 
 class _Entry(NamedTuple):
@@ -28,7 +29,8 @@ def resolve(
     Args:
         looked: files, and what of their records was seen.
         settings: the section ``[input]``; an empty ``text`` is guessed.
-        look_at_all: looks at all records of a file: none is passed over because some of its records have no text.
+        look_at_all: looks at all records of a file, so that none is passed over because some of its records have no
+            text; None where all were looked at.
 
     Raises:
         InputError: more than one field of a file may be the text, or no file has it.
@@ -37,11 +39,11 @@ def resolve(
     entries = [_Entry(file, _added(corpus, seen) if seen else None) for file, seen in looked]
     texts = _texts(corpus, settings)
     without = [at for at, one in enumerate(entries) if one.schema and one.schema not in texts]
-    if any(entries[at].file.format == "jsonl" for at in without):
-        for at in without:
-            file = entries[at].file
-            if file.format == "jsonl":
-                entries[at] = _Entry(file, _added(corpus, look_at_all(file)))
+    again = {at: seen for at in without if (seen := look_at_all(entries[at].file))}
+    if again:
+        entries = [
+            one._replace(schema=_added(corpus, again[at])) if at in again else one for at, one in enumerate(entries)
+        ]
         texts = _texts(corpus, settings)
     _refuse_several(entries, texts, corpus)
     usual = _most({one.file.name: texts.get(one.schema, "") for one in entries if one.schema}.values())
@@ -84,7 +86,7 @@ def _texts(corpus: Corpus, settings: InputSettings) -> dict[Schema, str]:
 
 def _file(entry: _Entry, texts: dict[Schema, str], usual: str, settings: InputSettings) -> InputFile:
     file, schema = entry
-    if file.format not in {"jsonl", "parquet"} or (schema is None and file.problem):
+    if not formats()[file.format].fields or (schema is None and file.problem):
         return file
     text = texts[schema] if schema else settings.text or usual or NAMES[0]
     named_id, source = labels(settings, schema.names if schema else ())

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from curate.corpus.formats.registry import formats
 from curate.corpus.input import InputFile
 from curate.events import Warned
 from curate.pipeline.config import Config, settings_class
@@ -116,10 +117,10 @@ def _unkept_languages(config: Config, runs: Sequence[str]) -> Iterator[Unused]:
 
 
 def _unused_of_input(files: Iterable[InputFile]) -> Iterator[Unused]:
-    formats = {file.format for file in files}
-    if not formats & {"text", "lines"}:
+    found = {file.format for file in files}
+    if not found & {"text", "lines"}:
         yield Unused("input.text_files", "there is no text or Markdown file")
-    if formats and formats <= {"text", "lines"}:
+    if found and not any(formats()[name].fields for name in found):
         for key in ("text", "id", "source"):
             yield Unused(f"input.{key}", "text and Markdown files have no fields")
 

@@ -1,38 +1,103 @@
-"""Parquet: batches of rows are read on one thread and made into documents, column by column, on another."""
+"""Parquet: batches of rows are read on one thread and made into documents on another (`table_rows`)."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import ClassVar, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
+import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
-from pyarrow import types
 
-from curate.corpus.documents import SCHEMA, Rows, document_batch
+from curate.corpus.documents import Rows
 from curate.corpus.fields import Seen
-from curate.corpus.formats.parquet_file import Column, ParquetTable, is_text, shortly, texts_in
-from curate.corpus.input import InputFile, Problem, RowGroup
-from curate.corpus.memory import too_large
-from curate.corpus.metadata import json_objects, json_values, plain, storage, valid_text
-from curate.corpus.quarantine import KEPT_BYTES, Damaged, Quarantined
+from curate.corpus.formats.format import Format, Looked, Span, Step, span
+from curate.corpus.formats.parquet_file import ParquetTable, shortly, texts_in
+from curate.corpus.formats.table_rows import TableRows, add_records, kind_of, may_hold_text, parse
+from curate.corpus.input import InputFile, InputSettings, Problem, RowGroup
+from curate.corpus.quarantine import Damaged, Quarantined
+from curate.corpus.text_field import named_text
 
 _GUESS_ROWS = 20
 _PLACES = 3  # row groups that are looked at for a guess
+_MAGIC = b"PAR1"
 
 
-class TableRows(NamedTuple):
-    """Consecutive rows of one file."""
+class Parquet(Format):
+    """Tables with row groups, the places where a file can be cut."""
 
-    file: InputFile
-    first_row: int
-    """Number of the first row, counted from 1."""
-    batch: pa.RecordBatch
+    name: ClassVar[str] = "parquet"
+    about: ClassVar[str] = "Parquet"
+    suffixes: ClassVar[tuple[str, ...]] = (".parquet",)
+    packable: ClassVar[bool] = False
+    fields: ClassVar[bool] = True
+    slow_to_open: ClassVar[bool] = True
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes held in memory."""
-        return int(self.batch.nbytes)
+    def recognizes(self, head: bytes) -> bool:
+        """By its first four bytes."""
+        return head.startswith(_MAGIC)
+
+    def lacks(self, head: bytes) -> str:
+        """The first four bytes."""
+        return "" if head.startswith(_MAGIC) else "not readable as Parquet: its first bytes are not PAR1"
+
+    def inspect(self, file: InputFile, head: bytes, settings: InputSettings) -> Looked:  # noqa: ARG002
+        """Row groups and columns from the footer; some rows where only they can tell which column is the text."""
+        layout = inspect(file, look=lambda seen: not settings.text and not named_text(seen.schema()))
+        file = msgspec.structs.replace(
+            file,
+            row_groups=layout.row_groups,
+            empty=not any(group.rows for group in layout.row_groups),
+            problem=layout.problem,
+            repeated=layout.repeated,
+        )
+        return Looked(file, None if file.empty or file.problem else layout.seen)
+
+    def text_bytes(self, file: InputFile) -> int:
+        """What the footer says."""
+        return sum(group.bytes for group in file.row_groups) if file.row_groups else file.size
+
+    def longest(self, file: InputFile) -> int | None:
+        """No document is longer than its row group."""
+        return max((group.bytes for group in file.row_groups), default=0)
+
+    def whole(self, file: InputFile) -> Span:
+        """All row groups."""
+        return span(file, 0, len(file.row_groups), 1, file.size)
+
+    def split(self, file: InputFile, part_bytes: int) -> Iterator[tuple[Span, ...]]:
+        """Row groups of about ``part_bytes`` together."""
+        yield from ((one,) for one in row_group_spans(file, part_bytes))
+
+    def read(self, span: Span, chunk_bytes: int) -> Iterator[Step]:
+        """Batches of rows; the stored bytes are shared out evenly among them."""
+        yield from table_steps(span, read(span.file, span.start, span.stop, span.first_position, chunk_bytes))
+
+    def parse(self, piece: TableRows, rows: Rows) -> None:
+        """A document a row."""
+        parse(piece, rows)
+
+
+def row_group_spans(file: InputFile, part_bytes: int) -> Iterator[Span]:
+    """Ranges of row groups that hold about ``part_bytes``; one huge row group is a range of its own."""
+    total = sum(group.bytes for group in file.row_groups)
+    first, row, before, done = 0, 1, 0, 0
+    rows = 0
+    for index, group in enumerate(file.row_groups):
+        done += group.bytes
+        rows += group.rows
+        if done - before >= part_bytes or index + 1 == len(file.row_groups):
+            stored = file.size * done // total - file.size * before // total
+            yield span(file, first, index + 1, row, stored)
+            first, row, before, rows = index + 1, row + rows, done, 0
+
+
+def table_steps(span: Span, pieces: Iterator[TableRows | Quarantined]) -> Iterator[Step]:
+    """The pieces of a span of row groups, each with its share of the stored bytes."""
+    total = sum(group.rows for group in span.file.row_groups[span.start : span.stop])
+    done = consumed = 0
+    for piece in pieces:
+        done += piece.batch.num_rows if isinstance(piece, TableRows) else 0
+        now = span.bytes * done // max(total, 1)
+        yield Step(0, piece, now - consumed)
+        consumed = now
 
 
 class Layout(NamedTuple):
@@ -57,7 +122,7 @@ def inspect(file: InputFile, *, look: Callable[[Seen], bool]) -> Layout:
     """
     with ParquetTable(file) as table:
         texts = [name for column in table.columns for name in texts_in(column.name, column.type)]
-        seen = Seen(kinds={column.name: _kind(column.type) for column in table.columns}, texts=texts)
+        seen = Seen(kinds={column.name: kind_of(column.type) for column in table.columns}, texts=texts)
         error = _look(table, seen) if look(seen) and any(group.rows for group in table.row_groups) else ""
         problem = None
         if error:
@@ -173,44 +238,12 @@ def _together(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
         return batches
 
 
-def parse(piece: TableRows, rows: Rows) -> None:
-    """Append the documents of a batch of rows to ``rows``; rows without readable text go to quarantine."""
-    file, name, count = piece.file, pa.scalar(piece.file.name), piece.batch.num_rows
-    columns = dict(zip(piece.batch.schema.names, map(storage, piece.batch.columns), strict=True))
-    positions = pa.array(np.arange(piece.first_row, piece.first_row + count))
-    texts = storage(_column(columns, file.text)).cast(pa.large_binary())
-    numbered = pc.binary_join_element_wise(name, positions.cast(pa.string()), pa.scalar("#"))
-    others = dict(columns)
-    for field in {file.text, file.id, file.source} - {""}:
-        _drop(others, field)
-    ids = _labels(columns, file.id, numbered)
-    sources = _labels(columns, file.source, pa.repeat(pa.scalar(file.default_source), count))
-    metadata, readable = json_objects(others, count), _readable(file, texts, positions, rows)
-    if not readable.all():  # columns of text can all be filtered, others cannot
-        made = [values.filter(pa.array(readable)) for values in (ids, texts, sources, positions, metadata)]
-        ids, texts, sources, positions, metadata = made
-    rows.add_batch(
-        document_batch(
-            ids=ids,
-            texts=texts.cast(pa.large_string()),
-            sources=sources,
-            files=pa.repeat(name, len(positions)),
-            positions=positions,
-            metadata=metadata,
-        )
-    )
-
-
-def _kind(kind: pa.DataType) -> str:
-    return "text" if is_text(kind) else str(kind)
-
-
 def _look(table: ParquetTable, seen: Seen) -> str:
     """Look at some rows of the first, the middle and the last row group that can be read; why none can."""
     count = len(table.row_groups)
     order = dict.fromkeys([0, count // 2, count - 1, *range(count)])
     looked, error = 0, ""
-    names = [column.name for column in table.columns if _may_hold_text(column)]
+    names = [column.name for column in table.columns if may_hold_text(column.type)]
     for index in order:
         try:
             batch = next(table.batches(index, names), None)
@@ -220,103 +253,11 @@ def _look(table: ParquetTable, seen: Seen) -> str:
         if batch is None or not len(batch):
             continue
         looked += 1
-        _add(seen, batch.slice(0, _GUESS_ROWS))
+        add_records(seen, batch.slice(0, _GUESS_ROWS))
         if looked == _PLACES:
             break
     return "" if looked else error or "there are none"
 
 
-def _add(seen: Seen, rows: pa.RecordBatch) -> None:
-    values = {name: [plain(value) for value in rows.column(at)] for at, name in enumerate(rows.schema.names)}
-    for row in range(len(rows)):
-        record: dict[str, Any] = {name: column[row] for name, column in values.items()}
-        seen.add({name: _decoded(value) for name, value in record.items() if value is not None})
-
-
-def _decoded(value: Any) -> Any:
-    """Bytes as the text they may be; nothing where they are none."""
-    if not isinstance(value, bytes):
-        return value
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return ""
-
-
-def _may_hold_text(column: Column) -> bool:
-    return is_text(column.type) or types.is_nested(column.type)
-
-
 def _is_in(field: str, column: str) -> bool:
     return field == column or field.startswith(f"{column}.")
-
-
-def _column(columns: dict[str, pa.Array], field: str) -> pa.Array:
-    """A column by its name, else by its dotted path."""
-    if field in columns:
-        return columns[field]
-    first, *rest = field.split(".")
-    return pc.struct_field(columns[first], rest)
-
-
-def _drop(columns: dict[str, pa.Array], field: str) -> None:
-    """Take a column, or the leaf of a dotted path, out of ``columns``."""
-    first, dot, rest = field.partition(".")
-    if field in columns:
-        del columns[field]
-    elif dot and first in columns and types.is_struct(columns[first].type):
-        whole = columns[first]
-        inner = dict(zip(whole.type.names, whole.flatten(), strict=True))
-        _drop(inner, rest)
-        if inner:
-            columns[first] = pa.StructArray.from_arrays(list(inner.values()), list(inner), mask=whole.is_null())
-        else:
-            del columns[first]
-
-
-def _readable(file: InputFile, texts: pa.Array, positions: pa.Array, rows: Rows) -> npt.NDArray[np.bool_]:
-    """True where the text can be a document; the others are put in quarantine."""
-    suspects = np.asarray(pc.fill_null(pc.greater(pc.binary_length(texts), file.longest_document), True))
-    try:
-        texts.cast(pa.large_string())
-    except pa.ArrowInvalid:
-        suspects = np.ones(len(texts), np.bool_)
-    readable = np.ones(len(texts), np.bool_)
-    for i in np.flatnonzero(suspects):
-        entry = _fault(file, positions[i].as_py(), texts[i])
-        if entry:
-            rows.quarantined.append(entry)
-            readable[i] = False
-    return readable
-
-
-def _fault(file: InputFile, position: int, value: pa.Scalar) -> Quarantined | None:
-    if not value.is_valid:
-        return Quarantined(file.name, position, None, "missing_text", f"`{file.text}` is null")
-    written = memoryview(value.as_buffer())
-    if len(written) > file.longest_document:
-        return too_large(file, position, None, len(written), bytes(written[:KEPT_BYTES]))
-    text = bytes(written)
-    try:
-        text.decode()
-    except UnicodeDecodeError as error:
-        detail = f"not UTF-8: {error.reason} at byte {error.start} of the text"
-        return Quarantined(file.name, position, None, "undecodable", detail, text)
-    return None
-
-
-def _labels(columns: dict[str, pa.Array], field: str, fallback: pa.Array) -> pa.Array:
-    """Ids or sources as strings; ``fallback`` where there is none."""
-    kind = SCHEMA.field("id").type
-    try:
-        values = _column(columns, field) if field else None
-    except (KeyError, pa.ArrowException):  # no such column
-        values = None
-    if values is None:
-        return fallback
-    try:
-        labels = valid_text(storage(values)).cast(kind)
-    except (pa.ArrowException, ValueError):  # objects, lists, times beyond the calendar
-        written = json_values(values)
-        labels = pa.array([None if one == "null" else one for one in written.to_pylist()], kind)
-    return pc.coalesce(pc.if_else(pc.equal(labels, ""), pa.scalar(None, kind), labels), fallback)

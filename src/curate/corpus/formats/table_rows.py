@@ -1,0 +1,158 @@
+"""Rows of a table (Parquet, Arrow, CSV) made into documents, column by column."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import types
+
+from curate.corpus.documents import SCHEMA, Rows, document_batch
+from curate.corpus.fields import Seen
+from curate.corpus.formats.parquet_file import is_text
+from curate.corpus.input import InputFile
+from curate.corpus.memory import too_large
+from curate.corpus.metadata import json_objects, json_values, plain, storage, valid_text
+from curate.corpus.quarantine import KEPT_BYTES, Quarantined
+
+
+class TableRows(NamedTuple):
+    """Consecutive rows of one file."""
+
+    file: InputFile
+    first_row: int
+    """Number of the first row, counted from 1."""
+    batch: pa.RecordBatch
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held in memory."""
+        return int(self.batch.nbytes)
+
+
+def parse(piece: TableRows, rows: Rows) -> None:
+    """Append the documents of a batch of rows to ``rows``; rows without readable text go to quarantine."""
+    file, name, count = piece.file, pa.scalar(piece.file.name), piece.batch.num_rows
+    columns = dict(zip(piece.batch.schema.names, map(storage, piece.batch.columns), strict=True))
+    positions = pa.array(np.arange(piece.first_row, piece.first_row + count))
+    texts = storage(_column(columns, file.text)).cast(pa.large_binary())
+    numbered = pc.binary_join_element_wise(name, positions.cast(pa.string()), pa.scalar("#"))
+    others = dict(columns)
+    for field in {file.text, file.id, file.source} - {""}:
+        _drop(others, field)
+    ids = _labels(columns, file.id, numbered)
+    sources = _labels(columns, file.source, pa.repeat(pa.scalar(file.default_source), count))
+    metadata, readable = json_objects(others, count), _readable(file, texts, positions, rows)
+    if not readable.all():  # columns of text can all be filtered, others cannot
+        made = [values.filter(pa.array(readable)) for values in (ids, texts, sources, positions, metadata)]
+        ids, texts, sources, positions, metadata = made
+    rows.add_batch(
+        document_batch(
+            ids=ids,
+            texts=texts.cast(pa.large_string()),
+            sources=sources,
+            files=pa.repeat(name, len(positions)),
+            positions=positions,
+            metadata=metadata,
+        )
+    )
+
+
+def kind_of(kind: pa.DataType) -> str:
+    """What columns of a type hold, in words."""
+    return "text" if is_text(kind) else str(kind)
+
+
+def add_records(seen: Seen, rows: pa.RecordBatch) -> None:
+    """Look at the records of a batch of rows."""
+    values = {name: [plain(value) for value in rows.column(at)] for at, name in enumerate(rows.schema.names)}
+    for row in range(len(rows)):
+        record: dict[str, Any] = {name: column[row] for name, column in values.items()}
+        seen.add({name: _decoded(value) for name, value in record.items() if value is not None})
+
+
+def _decoded(value: Any) -> Any:
+    """Bytes as the text they may be; nothing where they are none."""
+    if not isinstance(value, bytes):
+        return value
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return ""
+
+
+def may_hold_text(kind: pa.DataType) -> bool:
+    """Whether columns of a type can hold a text, however deep."""
+    return is_text(kind) or types.is_nested(kind)
+
+
+def _column(columns: dict[str, pa.Array], field: str) -> pa.Array:
+    """A column by its name, else by its dotted path."""
+    if field in columns:
+        return columns[field]
+    first, *rest = field.split(".")
+    return pc.struct_field(columns[first], rest)
+
+
+def _drop(columns: dict[str, pa.Array], field: str) -> None:
+    """Take a column, or the leaf of a dotted path, out of ``columns``."""
+    first, dot, rest = field.partition(".")
+    if field in columns:
+        del columns[field]
+    elif dot and first in columns and types.is_struct(columns[first].type):
+        whole = columns[first]
+        inner = dict(zip(whole.type.names, whole.flatten(), strict=True))
+        _drop(inner, rest)
+        if inner:
+            columns[first] = pa.StructArray.from_arrays(list(inner.values()), list(inner), mask=whole.is_null())
+        else:
+            del columns[first]
+
+
+def _readable(file: InputFile, texts: pa.Array, positions: pa.Array, rows: Rows) -> npt.NDArray[np.bool_]:
+    """True where the text can be a document; the others are put in quarantine."""
+    suspects = np.asarray(pc.fill_null(pc.greater(pc.binary_length(texts), file.longest_document), True))
+    try:
+        texts.cast(pa.large_string())
+    except pa.ArrowInvalid:
+        suspects = np.ones(len(texts), np.bool_)
+    readable = np.ones(len(texts), np.bool_)
+    for i in np.flatnonzero(suspects):
+        entry = _fault(file, positions[i].as_py(), texts[i])
+        if entry:
+            rows.quarantined.append(entry)
+            readable[i] = False
+    return readable
+
+
+def _fault(file: InputFile, position: int, value: pa.Scalar) -> Quarantined | None:
+    if not value.is_valid:
+        return Quarantined(file.name, position, None, "missing_text", f"`{file.text}` is null")
+    written = memoryview(value.as_buffer())
+    if len(written) > file.longest_document:
+        return too_large(file, position, None, len(written), bytes(written[:KEPT_BYTES]))
+    text = bytes(written)
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        detail = f"not UTF-8: {error.reason} at byte {error.start} of the text"
+        return Quarantined(file.name, position, None, "undecodable", detail, text)
+    return None
+
+
+def _labels(columns: dict[str, pa.Array], field: str, fallback: pa.Array) -> pa.Array:
+    """Ids or sources as strings; ``fallback`` where there is none."""
+    kind = SCHEMA.field("id").type
+    try:
+        values = _column(columns, field) if field else None
+    except (KeyError, pa.ArrowException):  # no such column
+        values = None
+    if values is None:
+        return fallback
+    try:
+        labels = valid_text(storage(values)).cast(kind)
+    except (pa.ArrowException, ValueError):  # objects, lists, times beyond the calendar
+        written = json_values(values)
+        labels = pa.array([None if one == "null" else one for one in written.to_pylist()], kind)
+    return pc.coalesce(pc.if_else(pc.equal(labels, ""), pa.scalar(None, kind), labels), fallback)

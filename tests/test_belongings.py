@@ -288,7 +288,7 @@ def test_an_output_that_cannot_be_written_is_told_before_the_corpus_is_read(tmp_
         (tmp_path / name / ".curate.lock").touch()
     (tmp_path / "taken" / "documents").touch()
     (tmp_path / "taken-2" / "report.html").mkdir()
-    monkeypatch.setattr("curate.cli.session.discover", None)
+    monkeypatch.setattr("curate.runs.job.discover", None)
     with pytest.raises(UserError, match=said) as refused:
         run(corpus, tmp_path / output)
     assert "-o" in refused.value.hint

@@ -172,6 +172,7 @@ def load(
     flags: Mapping[str, Any] | None = None,
     assignments: Sequence[str] = (),
     *,
+    arguments: Mapping[str, Any] | None = None,
     in_folder: bool = True,
 ) -> Config:
     """The settings of a run.
@@ -181,6 +182,7 @@ def load(
             folder is used if there is one.
         flags: ``section.key`` (or ``section`` → table) → value given by a flag or its variable; None means not given.
         assignments: ``section.key=value`` texts of ``--set``; values are TOML, bare words are strings.
+        arguments: section → table of settings, as a Python program gives them.
         in_folder: whether a file of the current folder is used.
 
     Raises:
@@ -192,6 +194,7 @@ def load(
         layers.append(read_layer(found, "tool.curate." if found.name == "pyproject.toml" else ""))
     layers.append(_assignment_layer(assignments))
     layers.append(Layer(nested({key: value for key, value in (flags or {}).items() if value is not None}), "flag"))
+    layers.append(Layer(dict(arguments or {}), "argument"))
     return _build([*_recipe_layers(layers), *layers])
 
 

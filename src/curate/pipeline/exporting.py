@@ -3,7 +3,7 @@
 import contextlib
 import gzip
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -15,20 +15,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import zstandard
 
-from curate.errors import InputError, UserError, listed, nearest
+from curate.errors import UserError, listed
+from curate.pipeline.document_rows import DocumentRows
 from curate.store.files import remove, unfinished, whole_file
-from curate.store.manifest import read_manifest
-from curate.store.run_directory import DOCUMENTS, RunDirectory
-from curate.text.core.edits import edited
+from curate.store.run_directory import DOCUMENTS
 
-ALIASES = {
-    "language": "language.label",
-    "score": "quality.score",
-    "copies": "near_dup.copies",
-    "tokens": "tokenize.n_tokens",
-}
-"""Short names of measures."""
-OF_DOCUMENTS = ("id", "text", "source", "file", "position", "metadata", "raw_bytes", "reasons")
 KEPT_COLUMNS = ("id", "text", "source")
 REMOVED_COLUMNS = ("id", "text", "source", "reasons")
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet")
@@ -74,7 +65,8 @@ def export(run: Path, out: Path, wanted: Wanted) -> Exported:
     """
     if not out.name.endswith(SUFFIXES):
         raise UserError(f"`{out}` must end in {listed(SUFFIXES)}", hint="curate export RUN -o kept.jsonl.zst")
-    source = _Source(run, wanted)
+    columns = wanted.columns or (REMOVED_COLUMNS if wanted.removed else KEPT_COLUMNS)
+    source = DocumentRows(run, columns, "removed" if wanted.removed else "kept")
     with whole_file(out) as temporary, _sink(temporary, out.name) as write:
         documents = 0
         rows = source.rows() if wanted.order == "input" else _shuffled(source, out, wanted.seed)
@@ -84,94 +76,7 @@ def export(run: Path, out: Path, wanted: Wanted) -> Exported:
     return Exported(str(out), documents, out.stat().st_size)
 
 
-class _Source:
-    """The documents asked for, one row group at a time."""
-
-    def __init__(self, run: Path, wanted: Wanted) -> None:
-        manifest = read_manifest(run)
-        self.directory = RunDirectory.finished(run, manifest)
-        self.stages = [stage["name"] for stage in manifest["stages"]]
-        self.parts, self._wanted = len(manifest["parts"]), wanted
-        self.columns = wanted.columns or (REMOVED_COLUMNS if wanted.removed else KEPT_COLUMNS)
-        known = self._known()
-        for name in self.columns:
-            if ALIASES.get(name, name) not in known:
-                raise InputError(
-                    f"`{run}` has no column `{name}`",
-                    hint=nearest(name, [*known, *ALIASES]) or f"known: {listed(known)}",
-                )
-
-    def _known(self) -> list[str]:
-        found = list(OF_DOCUMENTS)
-        for stage in self.stages:
-            if self.parts:
-                names = pq.read_schema(self.directory.part(stage, 0)).names
-                found += [f"{stage}.{name}" for name in names]
-        return found
-
-    def rows(self) -> Iterator[pa.Table]:
-        """Tables of the columns asked for, in the order of the input."""
-        for part in range(self.parts):
-            yield from self._of_part(part)
-
-    def _of_part(self, part: int) -> Iterator[pa.Table]:
-        needed = [ALIASES.get(name, name).partition(".") for name in self.columns]
-        judged = {}
-        for stage in self.stages:
-            file = self.directory.part(stage, part)
-            asked = {column for name, dot, column in needed if dot and name == stage}
-            have = pq.read_schema(file).names
-            judged[stage] = pq.read_table(file, columns=[n for n in have if n in asked | {"reasons", "edits"}])
-        kept = np.ones(len(next(iter(judged.values()))), np.bool_) if judged else None
-        for table in judged.values():
-            kept &= pc.fill_null(pc.equal(pc.list_value_length(table["reasons"]), 0), False).to_numpy()
-        with pq.ParquetFile(self.directory.part(DOCUMENTS, part)) as file:
-            start = 0
-            for group in range(file.num_row_groups):
-                stop = start + file.metadata.row_group(group).num_rows
-                mask = np.ones(stop - start, np.bool_) if kept is None else kept[start:stop]
-                here = np.flatnonzero(~mask if self._wanted.removed else mask)
-                if len(here):
-                    yield self._table(file, group, start, here, judged)
-                start = stop
-
-    def _table(
-        self, file: pq.ParquetFile, group: int, start: int, here: "np.ndarray[Any, Any]", judged: Mapping[str, pa.Table]
-    ) -> pa.Table:
-        names = ["id", "text", "source", "origin", *({"metadata", "raw_bytes"} & set(self.columns))]
-        documents = file.read_row_group(group, columns=names).take(pa.array(here))
-        rows = pa.array(here + start)
-        columns = {}
-        for name in self.columns:
-            stage, dot, measure = ALIASES.get(name, name).partition(".")
-            if dot:
-                columns[name] = judged[stage][measure].take(rows)
-            elif name == "text":
-                text = documents["text"].cast(pa.large_string()).combine_chunks()
-                text = text if isinstance(text, pa.Array) else pa.concat_arrays(text.chunks)
-                for table in judged.values():
-                    if "edits" in table.column_names:
-                        text = edited(text, pa.concat_arrays(table["edits"].take(rows).chunks))
-                columns[name] = text
-            elif name in {"file", "position"}:
-                columns[name] = pc.struct_field(documents["origin"], name)
-            elif name == "reasons":
-                columns[name] = _reasons(judged, rows)
-            else:
-                columns[name] = documents[name]
-        return pa.table(columns)
-
-
-def _reasons(judged: Mapping[str, pa.Table], rows: pa.Array) -> pa.Array:
-    """All reasons of each document as ``stage.reason``."""
-    found: list[list[str]] = [[] for _ in range(len(rows))]
-    for stage, table in judged.items():
-        for row, reasons in enumerate(table["reasons"].take(rows).to_pylist()):
-            found[row] += [f"{stage}.{reason}" for reason in reasons or ()]
-    return pa.array(found, pa.list_(pa.string()))
-
-
-def _shuffled(source: _Source, out: Path, seed: int) -> Iterator[pa.Table]:
+def _shuffled(source: DocumentRows, out: Path, seed: int) -> Iterator[pa.Table]:
     """The same rows in the order of a draw for each: in buckets on disk, each of which fits in memory."""
     size = sum(pq.read_metadata(source.directory.part(DOCUMENTS, part)).num_rows for part in range(source.parts))
     total = sum(source.directory.part(DOCUMENTS, part).stat().st_size * 3 for part in range(source.parts))

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from curate.stages import stage_class
 from curate.stages.contract import Stage
+from curate.store.life import Life
 
 
 class Hidden(NamedTuple):
@@ -63,6 +64,18 @@ class Masks:
                 else:
                     found[-1] = found[-1]._replace(stop=max(found[-1].stop, hidden.stop))
         return found
+
+
+def masked_life(life: Life, masks: Masks) -> Life:
+    """The life of a document with edits made, and texts and metadata as they may be shown."""
+    life = life._replace(document=life.document | {"text": life.text}, edited=True)
+    if not masks.names:
+        return life
+
+    def masked(row: dict[str, Any]) -> dict[str, Any]:
+        return row | {name: row[name] and masks.shown(row[name]) for name in ("text", "metadata")}
+
+    return life._replace(document=masked(life.document), survivor=life.survivor and masked(life.survivor))
 
 
 def _stage(name: str, settings: Mapping[str, Any]) -> Stage:

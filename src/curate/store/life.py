@@ -42,11 +42,15 @@ class Life(NamedTuple):
     survivor: dict[str, Any] | None
     partners: list[Partner]
     """Documents of this run that a deduplicating stage found it to be like, where it was not removed for one."""
+    edited: bool = False
+    """Whether the text of ``document`` has all edits already."""
 
     @property
     def text(self) -> str:
         """The text with all edits."""
         text: str = self.document["text"]
+        if self.edited:
+            return text
         for verdict in self.verdicts:
             text = edited_text(text, verdict.measures.get("edits"))
         return text

@@ -7,8 +7,8 @@ from typing import Self
 from rich.console import Console
 
 from curate.cli.display.notes import note
-from curate.cli.display.progress import Progress
 from curate.events import Event, PassFinished, PassStarted, Warned, Working
+from curate.runs.progress import Progress
 
 EVERY_SECONDS = 10.0
 

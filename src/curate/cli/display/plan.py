@@ -1,8 +1,7 @@
-"""The plan as people and programs read it."""
+"""The plan as people read it."""
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -72,19 +71,6 @@ def show_plan(console: Console, plan: Plan, guess: Estimate) -> None:
         f"   (tried on {guess.sampled_documents:,} documents, {size(guess.sampled_bytes)})",
     )
     _line(console, "", "Nothing was written.")
-
-
-def plan_as_data(plan: Plan, guess: Estimate) -> dict[str, Any]:
-    """The plan as one JSON object."""
-    return {
-        "files": len(plan.files),
-        "input_bytes": plan.input_bytes,
-        "parts": len(plan.parts),
-        "passes": [one.name for one in plan.passes],
-        "stages": {stage.name: stage.plan() if hasattr(stage, "plan") else {} for stage in plan.stages},
-        "config": plan.config.resolved(),
-        "estimate": guess._asdict(),
-    }
 
 
 def _formats(plan: Plan) -> str:

@@ -6,8 +6,8 @@ from typing import Self
 from rich.console import Console
 
 from curate.cli.display.notes import note
-from curate.cli.display.progress import Progress
 from curate.events import Event, Warned
+from curate.runs.progress import Progress
 
 
 class QuietFace:

@@ -1,7 +1,6 @@
 """``curate sample`` on the terminal: documents with what decided about them, pairs with their difference."""
 
 import json as jsonlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,11 @@ from rich.text import Text
 
 from curate.cli.display.console import Color, console
 from curate.cli.display.notes import printable
-from curate.cli.display.why import masked_life, show_text, show_twin
-from curate.errors import ExitCode, UserError
-from curate.report.choice import Chosen, Limit, Question, choose_rows
-from curate.report.judgments import Judgments
-from curate.report.masking import Masks
-from curate.store.life import Life, life_at
-from curate.store.manifest import read_manifest
-from curate.store.run_directory import RunDirectory
+from curate.cli.display.why import show_text, show_twin
+from curate.errors import ExitCode
+from curate.report.choice import Chosen, Limit, Question
+from curate.runs.questions import sampled
+from curate.store.life import Life
 from curate.text.core.difference import difference
 
 
@@ -29,16 +25,7 @@ def show_sample(run: str, question: Question, *, json: bool, color: Color) -> in
         UserError: contradictory flags.
         InputError: the run has no such stage, reason or source.
     """
-    if question.kept and (question.reason or question.stage):
-        raise UserError(
-            "`--kept` asks for documents that no stage removed", hint="leave --kept, or --reason and --stage"
-        )
-    folder = Path(run)
-    manifest = read_manifest(folder)
-    judgments = Judgments(RunDirectory.finished(folder, manifest), [stage["name"] for stage in manifest["stages"]])
-    chosen = choose_rows(judgments, manifest, question)
-    masks = Masks(manifest)
-    lives = [masked_life(_life(judgments, manifest, row), masks) for row in chosen.rows]
+    lives, chosen = sampled(Path(run), question)
     if json:
         found = [_as_data(life, chosen.limit) for life in lives]
         typer.echo(jsonlib.dumps({"of": chosen.of, "documents": found}, ensure_ascii=False))
@@ -48,10 +35,6 @@ def show_sample(run: str, question: Question, *, json: bool, color: Color) -> in
         _show(out, life, chosen.limit)
     out.print(Text(_closing(chosen, question), "dim"), soft_wrap=True)
     return ExitCode.DONE
-
-
-def _life(judgments: Judgments, manifest: Mapping[str, Any], row: int) -> Life:
-    return life_at(judgments.directory, manifest, judgments.place(row))
 
 
 def _show(out: Console, life: Life, limit: Limit | None) -> None:

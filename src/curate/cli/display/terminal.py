@@ -13,8 +13,8 @@ from rich.text import Text
 
 from curate.cli.display.format import count, duration, share
 from curate.cli.display.notes import note
-from curate.cli.display.progress import Progress
 from curate.events import Event, Warned
+from curate.runs.progress import Progress
 
 
 class TerminalFace:

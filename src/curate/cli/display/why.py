@@ -1,7 +1,6 @@
 """``curate why`` on the terminal: one document, stage by stage, with a word diff against its twin."""
 
 import json as jsonlib
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,11 @@ from rich.text import Text
 from curate.cli.display.console import Color, console
 from curate.cli.display.difference import shown_difference
 from curate.cli.display.notes import printable
-from curate.errors import ExitCode, InputError
-from curate.report.masking import Masks
+from curate.errors import ExitCode
+from curate.report.masking import Masks, masked_life
+from curate.runs.questions import find
 from curate.stages.contract import PASSED_OVER
-from curate.store.life import Life, Partner, Verdict, edited_text, lives_of, quarantined, similar_ids
-from curate.store.manifest import read_manifest
+from curate.store.life import Life, Partner, Verdict, edited_text
 from curate.text.core.difference import difference
 
 SHOWN_CHARACTERS = 600
@@ -31,15 +30,7 @@ def show_life(run: str, document: str, *, json: bool, color: Color = "auto") -> 
     Raises:
         InputError: no document of the run has that id.
     """
-    folder = Path(run)
-    manifest = read_manifest(folder)
-    lives = list(islice(lives_of(folder, manifest, document), 20))
-    masks = Masks(manifest)
-    bad = [_masked_entry(entry, masks) for entry in quarantined(folder, manifest, document)]
-    if not lives and not bad:
-        near = similar_ids(folder, manifest, document)
-        hint = f"ids like it: {', '.join(near)}" if near else "ids are in the column `id` of documents/*.parquet"
-        raise InputError(f"no document of `{run}` has the id `{document}`", hint=hint)
+    lives, bad, masks, manifest = find(Path(run), document)
     if json:
         found = [_as_data(life, masks) for life in lives]
         typer.echo(jsonlib.dumps({"documents": found, "quarantined": bad}, ensure_ascii=False, default=_plain))
@@ -65,30 +56,10 @@ def _as_data(life: Life, masks: Masks) -> dict[str, Any]:
         "verdicts": [verdict._asdict() for verdict in life.verdicts],
         "partners": [partner._asdict() for partner in life.partners],
     }
+    del data["edited"]
     if life.survivor:
-        text = life.document["text"] if masks.names else life.text
-        data["difference"] = [piece._asdict() for piece in difference(life.survivor["text"], text)]
+        data["difference"] = [piece._asdict() for piece in difference(life.survivor["text"], life.text)]
     return data
-
-
-def masked_life(life: Life, masks: Masks) -> Life:
-    """With edits made, and texts and metadata as they may be shown."""
-    life = life._replace(document=life.document | {"text": life.text})
-    if not masks.names:
-        return life
-
-    def masked(row: dict[str, Any]) -> dict[str, Any]:
-        return row | {name: row[name] and masks.shown(row[name]) for name in ("text", "metadata")}
-
-    return life._replace(document=masked(life.document), survivor=life.survivor and masked(life.survivor))
-
-
-def _masked_entry(entry: dict[str, Any], masks: Masks) -> dict[str, Any]:
-    """A quarantine entry with what it quotes as it may be shown."""
-    if not masks.names:
-        return entry
-    kept = masks.shown(entry["bytes"].decode(errors="replace")).encode()
-    return entry | {"detail": masks.shown(entry["detail"]), "bytes": kept}
 
 
 def _show(out: Console, life: Life, sentences: dict[tuple[str, str], str], masks: Masks) -> None:

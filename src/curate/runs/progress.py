@@ -1,4 +1,4 @@
-"""What the events of a run add up to: the one state that every face shows."""
+"""What the events of a run add up to: what every display shows, and what a stopped run says of itself."""
 
 import threading
 import time

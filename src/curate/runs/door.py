@@ -1,0 +1,171 @@
+"""What a Python program calls: `run`, `open` and `plan`. They print nothing and listen to no signal."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from curate.errors import ConfigError, CurateError
+from curate.events import Emit, Event
+from curate.runs.finished import Run
+
+if TYPE_CHECKING:
+    from curate.runs.job import Job, Planned
+
+Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+Settings = str | os.PathLike[str] | Mapping[str, Any]
+"""A settings file, or section → settings."""
+
+
+def run(
+    paths: Paths,
+    output: str | os.PathLike[str],
+    *,
+    config: Settings | None = None,
+    recipe: str | os.PathLike[str] | None = None,
+    limit: int | None = None,
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    fresh: bool = False,
+    on_event: Emit | None = None,
+    **sections: Mapping[str, Any],
+) -> Run:
+    """Turn raw text into token shards and a report; what ``curate run`` does.
+
+    Running it again continues an interrupted run, and redoes only what changed settings touch. Settings come from the
+    arguments alone: neither ``curate.toml`` of the current folder nor ``CURATE_*`` variables count.
+
+    Args:
+        paths: folders, files or globs: one, or several.
+        output: the run directory; made where there is none.
+        config: a settings file, or a dictionary of sections as in one.
+        recipe: a published recipe, or the file of one; see ``curate recipes``.
+        limit: read no more documents than this.
+        only: run just these stages.
+        skip: run all but these stages.
+        fresh: forget what the run directory holds.
+        on_event: is told what happens (`curate.events`), from several threads.
+        **sections: settings by section, ``near_dup={"similarity": 0.7}``; they win over ``config``.
+
+    Returns:
+        The finished run. Where it fails a gate, ``ok`` is False.
+
+    Raises:
+        UserError: the input or a setting is wrong; found before work begins. The command ends with exit code 2 then.
+        Stopped: the disk takes no more; the same call continues. Exit code 4.
+        CurateError: a fault of curate's own; its cause is chained. Exit code 3.
+
+    Example:
+        >>> import curate, pathlib, tempfile
+        >>> folder = pathlib.Path(tempfile.mkdtemp())
+        >>> _ = (folder / "a.txt").write_text("Too short to keep.")
+        >>> run = curate.run(folder / "a.txt", folder / "out", only=["quality"], quality={"min_words": 10})
+        >>> run.ok, run.counts.kept, run.counts.reasons["quality.too_few_words"]
+        (True, 0, 1)
+    """
+    job = _job(paths, output, config, recipe, limit, only, skip, sections)
+    hear = on_event or _nobody
+    with _faults():
+        job.carried_out(job.prepared(fresh=fresh), hear, fresh=fresh)
+        return Run(Path(job.output))
+
+
+def open(output: str | os.PathLike[str]) -> Run:  # noqa: A001  (curate.open, as in gzip.open)
+    """A finished run.
+
+    Args:
+        output: the folder that was given to `run`, or to ``curate run -o``.
+
+    Raises:
+        InputError: it holds no finished run.
+        DamagedFile: ``run.json`` is not what was written.
+    """
+    return Run(Path(output))
+
+
+def plan(
+    paths: Paths,
+    output: str | os.PathLike[str] = "curated",
+    *,
+    config: Settings | None = None,
+    recipe: str | os.PathLike[str] | None = None,
+    limit: int | None = None,
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    **sections: Mapping[str, Any],
+) -> "Planned":
+    """What `run` would do with these arguments, and an estimate of time and disk; writes nothing.
+
+    Args:
+        paths: folders, files or globs: one, or several.
+        output: the run directory, which is no input where it lies in a folder of the input.
+        config: a settings file, or a dictionary of sections as in one.
+        recipe: a published recipe, or the file of one.
+        limit: read no more documents than this.
+        only: run just these stages.
+        skip: run all but these stages.
+        **sections: settings by section; they win over ``config``.
+
+    Raises:
+        UserError: the input or a setting is wrong.
+    """
+    with _faults():
+        return _job(paths, output, config, recipe, limit, only, skip, sections).planned()
+
+
+def _job(
+    paths: Paths,
+    output: str | os.PathLike[str],
+    config: Settings | None,
+    recipe: str | os.PathLike[str] | None,
+    limit: int | None,
+    only: Sequence[str],
+    skip: Sequence[str],
+    sections: Mapping[str, Any],
+) -> "Job":
+    from curate.runs.job import Job
+    from curate.settings.file import merged
+
+    if limit is not None and limit < 1:
+        raise ConfigError(f"`limit` must be at least 1, but is {limit}", hint="limit=1000")
+    several = [paths] if isinstance(paths, str | os.PathLike) else paths
+    tables = config if isinstance(config, Mapping) else {}
+    return Job(
+        paths=[os.fspath(path) for path in several],
+        output=os.fspath(output),
+        config_file=None if config is None or isinstance(config, Mapping) else os.fspath(config),
+        arguments=_plain(merged(tables, sections)),
+        flags={"pipeline.recipe": None if recipe is None else os.fspath(recipe)},
+        limit=limit,
+        only=[only] if isinstance(only, str) else only,
+        skip=[skip] if isinstance(skip, str) else skip,
+        in_folder=False,
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Settings as a file would say them: paths are text, tuples are lists."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(inner) for inner in (sorted(value) if isinstance(value, set | frozenset) else value)]
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """Whatever was not foreseen is an error of curate, with what happened as its cause."""
+    try:
+        yield
+    except CurateError:
+        raise
+    except Exception as error:
+        raise CurateError(
+            f"something went wrong inside curate: {type(error).__name__}: {error}",
+            hint="finished parts are safe; the traceback above says where it happened",
+        ) from error
+
+
+def _nobody(_event: Event) -> None:
+    """Hear nothing."""

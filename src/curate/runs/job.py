@@ -1,0 +1,338 @@
+"""What the user asked for, carried out: settings and files to a plan, the plan to a finished run with its report.
+
+Nothing here prints, and nothing listens to signals: what happens is told as events, and what goes wrong is raised.
+"""
+
+import os
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pyarrow as pa
+
+from curate.corpus.discover import discover
+from curate.corpus.inspect import inspect
+from curate.corpus.memory import for_one_document
+from curate.corpus.notices import notices
+from curate.corpus.parts import cut
+from curate.engine.base import Interrupted
+from curate.engine.local import LocalEngine
+from curate.errors import CurateError, PlanError, Stopped, UserError
+from curate.events import Emit, Event, Warned, Working
+from curate.pipeline.config import Config, load
+from curate.pipeline.estimate import Estimate, estimate
+from curate.pipeline.execute import execute, forget, local_engine, run_memory
+from curate.pipeline.first_compile import announced_compiling, load_compiler
+from curate.pipeline.outcome import Outcome, manifest_of, profile_of
+from curate.pipeline.plan import Plan, make_plan, make_stages
+from curate.pipeline.sharding import CLUSTER
+from curate.pipeline.unused_settings import unused_notes
+from curate.process.stopping import exit_code, stoppable
+from curate.runs.command_line import command_line
+from curate.runs.progress import Progress
+from curate.shards.index import layout_of
+from curate.shards.settings import ShardSettings
+from curate.stages.contract import Encoder, Stage
+from curate.store.claim import claimed, require_usable
+from curate.store.disk import full_disk, unwritable
+from curate.store.earlier_run import earlier_runs
+from curate.store.efforts import Efforts
+from curate.store.manifest import find_manifest, write_manifest
+from curate.store.run_directory import DOCUMENTS, RunDirectory
+from curate.store.tidying import first_row_file
+
+if TYPE_CHECKING:
+    from curate.report.model import Report
+    from curate.report.page import ReportMaker
+
+
+class Prepared(NamedTuple):
+    """A plan that can be carried out: its output folder can be written."""
+
+    plan: Plan
+    engine: LocalEngine
+    warnings: list[Warned]
+
+
+class Planned(NamedTuple):
+    """What a run would do; nothing was written.
+
+    Attributes:
+        plan: files, parts, passes, stages and settings.
+        estimate: wall seconds and bytes of disk, from trying the plan on a few megabytes.
+        workers: cores that it would use.
+        warnings: what it would warn of before it begins.
+    """
+
+    plan: Plan
+    estimate: Estimate
+    workers: int
+    warnings: list[Warned]
+
+    def as_data(self) -> dict[str, Any]:
+        """The plan as plain data: what ``curate run --dry-run --json`` prints."""
+        plan = self.plan
+        return {
+            "files": len(plan.files),
+            "input_bytes": plan.input_bytes,
+            "parts": len(plan.parts),
+            "passes": [one.name for one in plan.passes],
+            "stages": {stage.name: stage.plan() if hasattr(stage, "plan") else {} for stage in plan.stages},
+            "config": plan.config.resolved(),
+            "estimate": self.estimate._asdict(),
+        }
+
+
+class Done(NamedTuple):
+    """A finished run: its report, and what making it was like."""
+
+    report: "Report"
+    outcome: Outcome
+
+    @property
+    def passed(self) -> bool:
+        """Whether it met every gate."""
+        return all(gate["passed"] for gate in self.report.manifest["gates"])
+
+
+@dataclass
+class Job:
+    """What the user asked for.
+
+    Attributes:
+        paths: folders, files or globs.
+        output: the run directory.
+        config_file: settings file; None takes ``curate.toml`` of the current folder if there is one.
+        assignments: ``section.key=value`` texts.
+        flags: ``section.key`` → value given by a flag, None where none was.
+        limit: read no more documents than this.
+        only: run just these stages.
+        skip: leave these out.
+        arguments: section → settings, as a Python program gives them.
+        in_folder: whether a settings file of the current folder counts.
+    """
+
+    paths: Sequence[str]
+    output: str = "curated"
+    config_file: str | None = None
+    assignments: Sequence[str] = ()
+    flags: Mapping[str, Any] = field(default_factory=dict)
+    limit: int | None = None
+    only: Sequence[str] = ()
+    skip: Sequence[str] = ()
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    in_folder: bool = True
+
+    def config(self) -> Config:
+        """The settings, validated."""
+        file = Path(self.config_file) if self.config_file else None
+        return load(file, self.flags, self.assignments, arguments=self.arguments, in_folder=self.in_folder)
+
+    def stages(self, config: Config) -> tuple[Stage, ...]:
+        """The stages asked for, in a working order."""
+        return make_stages(config, self.only, self.skip)
+
+    def plan(self, config: Config, stages: tuple[Stage, ...]) -> Plan:
+        """The checked plan: files found and looked at, parts cut."""
+        _check_name(self.output)
+        memory = for_one_document(run_memory(config))
+        found = discover(list(self.paths), config.input, self.output)
+        files, without_text = inspect(found.files, config.input, config.run.workers or os.cpu_count() or 1, memory)
+        strands = cut(files, config.input.part_bytes)
+        return make_plan(
+            config,
+            stages,
+            files,
+            (*found.skipped, *without_text),
+            strands,
+            limit=self.limit,
+            against=earlier_runs(config.input.against, self.output),
+        )
+
+    def planned(self) -> Planned:
+        """The plan with an estimate of time and disk; writes nothing."""
+        config = self.config()
+        plan = self.plan(config, self.stages(config))
+        engine = local_engine(config)
+        notes = [*notices(plan.files, plan.skipped), *_setting_notes(plan), *_stage_notes(plan.stages, config.shards)]
+        guess = estimate(plan, engine.workers)
+        engine.close()
+        return Planned(plan, guess, engine.workers, notes)
+
+    def prepared(self, *, fresh: bool = False) -> Prepared:
+        """The plan, for a folder that can be written, and what to warn of.
+
+        What the run needs is loaded meanwhile, tokenizers outside the interpreter's lock.
+        """
+        with stoppable(self._stopped_early):
+            config = self.config()
+            stages = self.stages(config)
+            _check_name(self.output)
+            require_usable(Path(self.output), [stage.name for stage in stages], fresh=fresh)
+            with ThreadPoolExecutor(2) as pool:
+                notes, compiler = pool.submit(_stage_notes, stages, config.shards), pool.submit(load_compiler)
+                plan = self.plan(config, stages)
+                import_module("curate.report.page")
+                pa.array([0])  # the first list has pyarrow import pandas, where there is one: 0.2 s
+                compiler.result()
+                warnings = [*notices(plan.files, plan.skipped), *_setting_notes(plan), *notes.result()]
+                return Prepared(plan, local_engine(config), warnings)
+
+    def carried_out(self, prepared: Prepared, hear: Emit, *, fresh: bool = False, profile: bool = False) -> Done:
+        """Run a plan to its end.
+
+        Args:
+            prepared: the plan, made with the same ``fresh``.
+            hear: is told what happens, from several threads.
+            fresh: forget what the run directory holds.
+            profile: leave what every step cost in ``run.json`` and the report.
+
+        Raises:
+            Stopped: a signal, or a disk that takes no more; what is finished is safe.
+            UserError: another run holds the folder, or a run over other files.
+        """
+        plan, command, progress = prepared.plan, self.command_line(), Progress()
+        directory = RunDirectory(Path(self.output), [part.name for part in plan.parts])
+
+        def tell(event: Event) -> None:
+            progress(event)
+            hear(event)
+
+        with _explained(directory, progress, command), claimed(directory.path, command):
+            if fresh:
+                forget(directory.path)
+            self._refuse_other_corpus(plan, directory)
+            stopping = stoppable(partial(_stopped, directory, progress, "stopped", command), prepared.engine.stop)
+            with stopping:
+                return self._worked(prepared, directory, tell, profile=profile)
+
+    def _worked(self, prepared: Prepared, directory: RunDirectory, tell: Emit, *, profile: bool) -> Done:
+        from curate.report.page import ReportMaker
+
+        plan, engine, warnings = prepared
+        with ReportMaker(directory.path, plan.config.report, engine.spread) as report:
+            for warning in warnings:
+                tell(warning)
+            with announced_compiling(tell, plan.stages) as ready:
+                outcome = execute(plan, directory, engine, tell, ready, report.begin)
+            manifest = manifest_of(outcome, directory, self.command_line(), [w.message for w in warnings])
+            if profile or "profile" in outcome.before:
+                manifest["profile"] = profile_of(outcome)
+            write_manifest(directory.manifest, manifest)
+            Efforts(directory.efforts).clear()
+            tell(Working("drawing the report"))
+            made = report.make()
+            for warning in undrawn(report, self.output):
+                tell(warning)
+        engine.close()
+        return Done(made, outcome)
+
+    def command_line(self) -> str:
+        """The command that does this again."""
+        return command_line(
+            self.paths,
+            self.output,
+            config_file=self.config_file,
+            assignments=self.assignments,
+            flags=self.flags,
+            arguments=self.arguments,
+            limit=self.limit,
+            only=self.only,
+            skip=self.skip,
+        )
+
+    def _stopped_early(self) -> Stopped:
+        return Stopped("stopped before the first document was read; nothing was written", hint=self.command_line())
+
+    def _refuse_other_corpus(self, plan: Plan, directory: RunDirectory) -> None:
+        """A run directory whose files are all unknown to this plan holds someone else's work."""
+        state, manifest = find_manifest(directory.path)
+        if state == "whole":
+            before = {(entry["name"], entry["fingerprint"]) for entry in manifest["inputs"]}
+            now = {(file.name, file.fingerprint) for file in plan.files}
+            names = {name for name, _ in now}
+            unknown = bool(before) and not before & now and not {name for name, _ in before} & names
+            such_as = min(before)[0] if before else ""
+        else:
+            found = first_row_file(directory.path, other_than=directory.names)
+            unknown, such_as = found is not None, f"{found.parent.name}/{found.name}" if found else ""
+        if unknown:
+            raise UserError(
+                f"`{self.output}` holds a run over other files, such as `{such_as}`",
+                hint=f"choose another folder with -o, or forget that run: {self.command_line()} --fresh",
+            )
+
+
+def _check_name(output: str) -> None:
+    """The output folder has a name that libraries and ``run.json`` can write."""
+    if not output.strip():
+        raise UserError("the name of the output folder is empty", hint="curate run … -o curated")
+    try:
+        output.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(output).decode("utf-8", "backslashreplace")
+        raise UserError(f"the name of the output folder `{shown}` is not UTF-8", hint="-o curated") from None
+
+
+def _setting_notes(plan: Plan) -> list[Warned]:
+    """Settings of the user that change nothing."""
+    return unused_notes(plan.config, [stage.name for stage in plan.stages], plan.files)
+
+
+def _stage_notes(stages: Sequence[Stage], shards: ShardSettings) -> list[Warned]:
+    """Load what the stages need, see that shards can hold the vocabulary, and what stages have to say about it."""
+    speaking = [stage for stage in stages if hasattr(stage, "warnings")]
+    for stage in stages:
+        if isinstance(stage, Encoder):
+            layout_of(shards, stage.tokenizer)  # type: ignore[attr-defined]
+            if shards.validation and not any(CLUSTER in each.adds for each in stages if hasattr(each, "adds")):
+                raise PlanError(
+                    "`shards.validation` keeps copies of a document on one side, and no stage finds them",
+                    hint="add `near_dup` to pipeline.stages",
+                )
+    return [Warned(f"{stage.name}: {text}") for stage in speaking for text in stage.warnings()]
+
+
+def undrawn(maker: "ReportMaker", run: str) -> list[Warned]:
+    """What the user should know of charts that are not on the page."""
+    if not maker.undrawn:
+        return []
+    number, first = len(maker.undrawn), maker.undrawn[0]
+    charts = f"{number} charts" if number > 1 else f"the chart `{first.title}`"
+    message = f"the report shows numbers in place of {charts}: {first.problem}"
+    return [Warned(message, hint=shlex.join(["curate", "report", run]))]
+
+
+@contextmanager
+def _explained(directory: RunDirectory, progress: Progress, command: str) -> Iterator[None]:
+    """Turn a stop or a disk that takes no more into an error that says what is safe and how to go on."""
+    try:
+        yield
+    except Interrupted:
+        error = _stopped(directory, progress, "stopped", command)
+        error.exit_code = exit_code()
+        raise error from None
+    except Exception as problem:
+        why = full_disk(problem, directory.path)
+        if not why and not isinstance(problem, CurateError):
+            why = unwritable(problem, directory.path)
+        if not why:
+            raise
+        raise _stopped(directory, progress, why, command) from problem
+
+
+def _stopped(directory: RunDirectory, progress: Progress, why: str, command: str) -> Stopped:
+    current = progress.current
+    place = f" at {progress.fraction:.0%} of pass {current.number}/{current.of}" if current else ""
+    safe = sum(file.exists() for file in directory.parts(DOCUMENTS))
+    return Stopped(
+        f"{why}{place}; {safe:,} part{'s' * (safe != 1)} of documents {'are' if safe != 1 else 'is'} safe,"
+        " and the same command continues",
+        hint=command,
+    )

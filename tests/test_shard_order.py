@@ -90,4 +90,4 @@ def test_copies_go_the_same_way_and_the_share_is_met():
 
 
 def test_no_documents_make_no_shards():
-    assert ordered(np.zeros(0, np.int64), np.zeros(0, np.bool_), 10, 1).shards == 0
+    assert ordered(np.zeros(0, np.int64), np.zeros(0, np.bool_), 10, 1).sizes.tolist() == []

@@ -304,7 +304,7 @@ def _tokens(outcome: Outcome) -> dict[str, Any] | None:
     if outcome.index is None or outcome.tokens is None or outcome.unknown is None:
         return None
     return {
-        "kept": outcome.index.tokens,
+        "kept": outcome.index.tokens - outcome.index.padding,
         "raw": outcome.tokens._asdict(),
         "characters": outcome.unknown.characters,
         "unknown": outcome.unknown.as_data(),
@@ -322,8 +322,22 @@ def _shards(outcome: Outcome, directory: RunDirectory) -> dict[str, Any] | None:
         "format": index.format,
         "files": len(index.shards),
         "tokens": index.tokens,
+        **_packing(index),
         "documents": index.documents,
         "bytes": size,
+    }
+
+
+def _packing(index: ShardIndex) -> dict[str, Any]:
+    """What packing cost, where documents were packed."""
+    if not index.sequence_length:
+        return {}
+    return {
+        "packing": index.packing,
+        "sequence_length": index.sequence_length,
+        "padding": index.padding,
+        "divided": index.divided,
+        "trained": index.trained,
     }
 
 

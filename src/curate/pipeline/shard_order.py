@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.shards.cutting import cut
+from curate.shards.packing import Packed, Packing, best_fitted, concatenated
 
 Int64 = npt.NDArray[np.int64]
 
@@ -20,17 +21,24 @@ class Order(NamedTuple):
     Attributes:
         shard: int32, number of each document's shard; those for validation come last.
         offset: int64, position of its first token there.
-        shards: how many shards there are.
+        sizes: int64, tokens of each shard, padding included.
         validation: number of the first shard for validation.
     """
 
     shard: npt.NDArray[np.int32]
     offset: Int64
-    shards: int
+    sizes: Int64
     validation: int
 
 
-def ordered(n_tokens: Int64, held_out: npt.NDArray[np.bool_], limit: int, seed: int | None) -> Order:
+def ordered(
+    n_tokens: Int64,
+    held_out: npt.NDArray[np.bool_],
+    limit: int,
+    seed: int | None,
+    packing: Packing = "none",
+    sequence_length: int = 1,
+) -> Order:
     """Cut a whole corpus into shards.
 
     Args:
@@ -38,21 +46,30 @@ def ordered(n_tokens: Int64, held_out: npt.NDArray[np.bool_], limit: int, seed: 
         held_out: which of them are for validation.
         limit: most tokens in a shard.
         seed: of the order; None keeps that of the corpus.
+        packing: how documents are laid into sequences.
+        sequence_length: tokens of these.
 
     Example:
         >>> found = ordered(np.array([4, 5, 3, 2]), np.array([False, True, False, False]), 8, None)
         >>> found.shard.tolist(), found.offset.tolist(), found.validation
         ([0, 2, 0, 1], [0, 0, 4, 0], 2)
     """
-    order = np.arange(len(n_tokens)) if seed is None else np.random.default_rng(seed).permutation(len(n_tokens))
-    shard, offset, done = np.zeros(len(n_tokens), np.int32), np.zeros(len(n_tokens), np.int64), 0
-    ends = []
+    drawn = seed is not None and packing != "best_fit"  # which draws an order of sequences
+    order = np.random.default_rng(seed).permutation(len(n_tokens)) if drawn else np.arange(len(n_tokens))
+    shard, offset = np.zeros(len(n_tokens), np.int32), np.zeros(len(n_tokens), np.int64)
+    sizes = [np.zeros(0, np.int64)]
     for chosen in (order[~held_out[order]], order[held_out[order]]):
-        number, start = cut(n_tokens[chosen], limit)
-        shard[chosen], offset[chosen] = number + done, start
-        done += int(number[-1]) + 1 if len(number) else 0
-        ends.append(done)
-    return Order(shard, offset, done, ends[0])
+        tokens, done = n_tokens[chosen], sum(map(len, sizes))
+        if packing == "best_fit":
+            found = best_fitted(tokens, sequence_length, limit, seed)
+        elif packing == "concatenate":
+            found = concatenated(tokens, sequence_length, limit)
+        else:
+            number, start = cut(tokens, limit)
+            found = Packed(number, start, np.bincount(number, tokens).astype(np.int64))
+        shard[chosen], offset[chosen] = found.shard + done, found.offset
+        sizes.append(found.sizes)
+    return Order(shard, offset, np.concatenate(sizes), len(sizes[1]))
 
 
 def is_held_out(clusters: Sequence[bytes], share: float, seed: int) -> npt.NDArray[np.bool_]:

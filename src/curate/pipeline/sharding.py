@@ -23,10 +23,12 @@ from curate.pipeline.profile import Profile
 from curate.pipeline.row_group import one_array, one_batch
 from curate.pipeline.shard_order import Order, is_held_out, ordered, pieces
 from curate.pipeline.step import COUNTS, Step, entering_mask, scattered
+from curate.shards.block import Block
 from curate.shards.cutting import Cutter
 from curate.shards.entry import At, ShardEntry
 from curate.shards.index import ShardIndex, layout_of, write_index
 from curate.shards.notes import Notes
+from curate.shards.padding import padded
 from curate.shards.writer import write_shard
 from curate.stages.contract import TO
 from curate.store.digest import digest
@@ -57,13 +59,15 @@ class Cutting(NamedTuple):
     Attributes:
         shards: stretches of parts, by shard.
         tokens: of all kept documents.
-        sizes: tokens of each shard, where their order is drawn; empty where documents keep that of the corpus.
+        sizes: tokens of each shard, padding included; empty where the walk over the corpus told them.
+        drawn: whether documents of a shard stand in another order than in the corpus.
         validation: number of the first shard for validation.
     """
 
     shards: dict[int, list[_Stretch]]
     tokens: int
     sizes: tuple[int, ...] = ()
+    drawn: bool = False
     validation: int = 2**31
 
 
@@ -160,17 +164,20 @@ def cut(plan: Plan, step: Step, judges: tuple[Step, ...], directory: RunDirector
         counted = count(part)
         return counted.kept_tokens, _clusters(judges, directory, counted) if settings.validation else []
 
-    sizes: tuple[int, ...] = ()
-    if settings.order == "shuffle" or settings.validation:
+    shuffled = settings.order == "shuffle"
+    if shuffled or settings.validation or settings.packing != "none":
         found = list(engine.spread(looked_at, parts))
         n_tokens = np.concatenate([np.zeros(0, np.int64), *(counts for counts, _ in found)])
         clusters = [cluster for _, of_part in found for cluster in of_part]
         held_out = is_held_out(clusters, settings.validation, seed) if clusters else np.zeros(len(n_tokens), np.bool_)
-        shuffled = settings.order == "shuffle"
-        whole = ordered(n_tokens, held_out, settings.shard_tokens, seed if shuffled else None)
-        if shuffled:
-            weights = np.bincount(whole.shard, n_tokens, whole.shards) if len(n_tokens) else np.zeros(0)
-            sizes = tuple(int(size) for size in weights)
+        whole = ordered(
+            n_tokens,
+            held_out,
+            settings.shard_tokens,
+            seed if shuffled else None,
+            settings.packing,
+            settings.sequence_length,
+        )
 
     def write(placed: _Places) -> list[tuple[int, _Stretch]]:
         placed.write(step, directory)
@@ -179,7 +186,10 @@ def cut(plan: Plan, step: Step, judges: tuple[Step, ...], directory: RunDirector
     for stretches in engine.spread(write, places()):
         for shard, stretch in stretches:
             cutting.setdefault(shard, []).append(stretch)
-    return Cutting(cutting, tokens, sizes, 2**31 if whole is None else whole.validation)
+    if whole is None:
+        return Cutting(cutting, tokens)
+    drawn = shuffled or settings.packing == "best_fit"
+    return Cutting(cutting, tokens, tuple(whole.sizes.tolist()), drawn, whole.validation)
 
 
 def _clusters(judges: tuple[Step, ...], directory: RunDirectory, counted: _Counted) -> list[bytes]:
@@ -212,7 +222,7 @@ def write_shards(
         return digest(*made_from, settings.format, msgspec.to_builtins(layout), content)
 
     sent = None
-    if cutting.sizes:
+    if cutting.drawn:
         missing = [number for number in shards if notes.existing(number, key_of(number)) is None]
         sent = _Sent(cutting, missing, step, directory, engine) if missing else None
 
@@ -222,20 +232,22 @@ def write_shards(
         split, key = "validation" if number >= cutting.validation else "", key_of(number)
         entry = notes.existing(number, key)
         if entry is None:
-            documents: Iterable[pa.RecordBatch] = (
+            documents: Iterable[pa.RecordBatch | Block] = (
                 sent.documents(number)
                 if sent
                 else engine.spread(_Group.read, _groups(stretches, number, step, directory))  # read while one writes
             )
+            if layout.sequence_length:
+                documents = padded(documents, cutting.sizes[number], tokenizer.end_of_document_id)
             note = functools.partial(notes.take, number, key=key)
             entry = write_shard(directory.shards, number, documents, settings, layout, split=split, whole=note)
             profile.made(entry.file)
-        places = {} if cutting.sizes else {"first": first, "last": last}
+        places = {} if cutting.drawn else {"first": first, "last": last}
         return number, msgspec.structs.replace(entry, split=split, **places)
 
     directory.shards.mkdir(parents=True, exist_ok=True)
     entries = dict(engine.map(write, sorted(shards)))
-    if cutting.sizes:
+    if cutting.drawn:
         directory.clear_scratch()
     notes.clear(entries.values())
     return write_index(directory.shards, settings, tokenizer, [entries[number] for number in sorted(entries)])
@@ -245,7 +257,7 @@ def _drawn_from(cutting: Cutting, plan: Plan) -> tuple[object, ...]:
     """What the documents of a shard follow from besides its own stretches."""
     settings, seed = plan.config.shards, plan.config.run.seed
     drawn: tuple[object, ...] = (settings.validation, seed) if settings.validation else ()
-    if cutting.sizes:
+    if cutting.drawn:
         everything = [[stretch.content for stretch in stretches] for _, stretches in sorted(cutting.shards.items())]
         drawn += (settings.order, seed, digest(everything))
     return drawn
@@ -273,7 +285,7 @@ class _Sent:
     def documents(self, shard: int) -> Iterator[pa.RecordBatch]:
         """The documents of a shard in their order."""
         for piece in range(int(self._first[shard]), int(self._first[shard + 1])):
-            yield from self._pieces[piece].select(["id", "input_ids"]).to_batches()
+            yield from self._pieces[piece].select(_SENT.names).to_batches()
 
     def _send(self, sender: int) -> Iterator[pa.RecordBatch]:
         part = self._parts[sender]

@@ -268,9 +268,15 @@ class _Waterfall:
     def _packing(self) -> list[Packed]:
         """Tails of shards, and rows of one document each."""
         found = []
+        if self.index and (length := self.index.sequence_length):
+            training = [shard for shard in self.index.shards if not shard.split]
+            paid, lost = sum(shard.tokens for shard in training), self.index.lost.get(str(length), 0)
+            tokens = paid - sum(shard.padding for shard in training)
+            method = f"packed, {self.index.packing.replace('_', ' ')}: the shards"
+            found.append(_packed(method, length, lost, tokens, paid, "index of the shards"))
         for length in LENGTHS:
             if self.index and self.index.shards:
-                lost = sum(shard.tokens % length for shard in self.index.shards)
+                lost = sum((shard.tokens - shard.padding) % length for shard in self.index.shards)
                 found.append(_packed("concatenated", length, lost, self.kept, self.kept, "tails of shards"))
             if length in self.weights.cropped and self.documents:
                 lost, paid = self.weights.cropped[length], self.documents * length

@@ -23,7 +23,7 @@ class Block(NamedTuple):
     """Documents back to back: document ``i`` has ``tokens[offsets[i]:offsets[i + 1]]``.
 
     Attributes:
-        ids: document ids, ``string``.
+        ids: document ids, ``string``; null: no document, but padding of packed shards.
         tokens: token ids, any unsigned or int32 dtype.
         offsets: int64, one longer than ``ids``, from 0.
     """
@@ -36,6 +36,22 @@ class Block(NamedTuple):
     def n_tokens(self) -> npt.NDArray[np.int64]:
         """Tokens of each document."""
         return np.diff(self.offsets)
+
+    @property
+    def is_padding(self) -> npt.NDArray[np.bool_]:
+        """Which rows are padding."""
+        found: npt.NDArray[np.bool_] = self.ids.is_null().to_numpy(zero_copy_only=False)
+        return found
+
+    def documents(self) -> tuple["Block", npt.NDArray[np.int64]]:
+        """The documents without padding, and where each began in this block."""
+        if not self.ids.null_count:
+            return self, self.offsets[:-1]
+        kept = ~self.is_padding
+        counts = self.n_tokens
+        tokens = self.tokens[np.repeat(kept, counts)]
+        offsets = np.concatenate([[0], np.cumsum(counts[kept])]).astype(np.int64)
+        return Block(self.ids.filter(pa.array(kept)), tokens, offsets), self.offsets[:-1][kept]
 
     def rows(self, start: int, stop: int) -> "Block":
         """Documents ``start`` to ``stop``."""

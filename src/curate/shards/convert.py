@@ -47,6 +47,13 @@ def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -
     """
     index = of_split(read_index(source), split)
     tokenizer = tokenizer_of(source, index)
+    if index.sequence_length:
+        settings = _as_packed(settings, index)
+    elif settings.packing != "none":
+        raise InputError(
+            f"`{source}` is not packed, and packing draws documents from all shards",
+            hint=f"curate run … --set shards.packing={settings.packing}, then convert",
+        )
     layout = layout_of(settings, tokenizer)
     if out.absolute().resolve() == source.absolute().resolve():
         raise InputError(f"`{out}` holds the shards that are to be converted", hint=f"-o {out}-{settings.format}")
@@ -78,11 +85,33 @@ def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -
     )
 
 
+def _as_packed(settings: ShardSettings, index: ShardIndex) -> ShardSettings:
+    """The same sequences in the same shards.
+
+    Raises:
+        InputError: other ones are asked for.
+    """
+    if settings.shard_tokens != index.shard_tokens:
+        raise InputError(
+            f"packed shards keep their size, but `shards.shard_tokens` is {settings.shard_tokens:,}",
+            hint=f"--set shards.shard_tokens={index.shard_tokens}",
+        )
+    if settings.packing not in {"none", index.packing}:
+        raise InputError(
+            f"these shards are packed by `{index.packing}`, but `shards.packing` is `{settings.packing}`",
+            hint=f"--set shards.packing={index.packing}",
+        )
+    return msgspec.structs.replace(settings, packing=index.packing, sequence_length=index.sequence_length)
+
+
 def of_split(index: ShardIndex, split: str) -> ShardIndex:
     """An index of the shards of one split alone."""
     shards = [entry for entry in index.shards if entry.split == split]
     tokens, documents = sum(entry.tokens for entry in shards), sum(entry.documents for entry in shards)
-    return msgspec.structs.replace(index, shards=shards, tokens=tokens, documents=documents)
+    padding, divided = sum(entry.padding for entry in shards), sum(entry.divided for entry in shards)
+    return msgspec.structs.replace(
+        index, shards=shards, tokens=tokens, documents=documents, padding=padding, divided=divided
+    )
 
 
 def _cut_again(source: Path, index: ShardIndex, limit: int) -> Iterator[tuple[int, Iterator[Block]]]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from curate.errors import PlanError, listed
 from curate.shards.block import Block
 from curate.shards.entry import ShardEntry
+from curate.shards.packing import Packing
 
 INDEX_FILE = "index.json"
 BESIDE_INDEX_FILE = "curate.json"
@@ -28,6 +29,8 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         column: name of the column of ids in MDS.
         loss_mask: whether a byte for each token says that it counts in the loss.
         tokenizer: name of the tokenizer.
+        packing: how documents were laid into sequences.
+        sequence_length: tokens of these; 0: there are none.
     """
 
     dtype: str
@@ -36,6 +39,13 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     column: str = "tokens"
     loss_mask: bool = False
     tokenizer: str = ""
+    packing: Packing = "none"
+    sequence_length: int = 0
+
+    @property
+    def window(self) -> int:
+        """Tokens of a sequence, in lines that a trainer reads."""
+        return self.sequence_length or 2048
 
 
 class ShardFormat(ABC):
@@ -112,7 +122,7 @@ class ShardFormat(ABC):
         """All ids of a shard as a memory map; None where the file does not hold them in a row."""
         return None
 
-    def lost(self, folder: Path, entries: Sequence[ShardEntry], window: int) -> int:  # noqa: ARG002
+    def lost(self, folder: Path, entries: Sequence[ShardEntry], window: int, layout: Layout) -> int:  # noqa: ARG002
         """Tokens that the trainer's reader never gives out at this sequence length: here the tail of each file."""
         return sum(entry.tokens % window for entry in entries)
 

@@ -13,6 +13,7 @@ from curate.shards.entry import ShardEntry
 from curate.shards.format import BESIDE_INDEX_FILE, INDEX_FILE, INDEX_FILES, Layout
 from curate.shards.formats import FORMATS
 from curate.shards.hashed_file import xxh3_of
+from curate.shards.packing import Packing
 from curate.shards.settings import ShardSettings
 from curate.store.checked_json import CHECKSUM, BrokenJson, parsed, read_json, write_json
 from curate.store.files import remove, write_whole
@@ -63,7 +64,11 @@ class ShardIndex(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         format: one of `curate.shards.formats.FORMATS`.
         dtype: NumPy name of the stored ids (little-endian).
         documents: number of documents in all shards.
-        tokens: number of tokens in all shards, end marks included.
+        tokens: number of tokens in all shards, end marks and padding included.
+        packing: how documents were laid into sequences: ``none``, ``concatenate`` or ``best_fit``.
+        sequence_length: tokens of these; 0: there are none.
+        padding: tokens that only fill sequences.
+        divided: documents that lie in more than one sequence.
         lost: for some sequence lengths, the tokens that the trainer's own reader never gives out.
         header: what each ``bin`` file begins with.
         column: of ids in MDS.
@@ -90,6 +95,20 @@ class ShardIndex(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     made_from: str = ""
     order: str = "input"
     split: str = ""
+    packing: Packing = "none"
+    sequence_length: int = 0
+    padding: int = 0
+    divided: int = 0
+
+    @property
+    def trained(self) -> float | None:
+        """Share of the places of packed shards that hold a token of a document which the reader gives out."""
+        if not self.sequence_length:
+            return None
+        training = [shard for shard in self.shards if not shard.split] or self.shards
+        paid = sum(shard.tokens for shard in training)
+        lost = self.lost.get(str(self.sequence_length), 0)
+        return (paid - sum(shard.padding for shard in training) - lost) / paid if paid else None
 
     @property
     def layout(self) -> Layout:
@@ -100,6 +119,8 @@ class ShardIndex(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             column=self.column,
             loss_mask=self.loss_mask,
             tokenizer=self.tokenizer.name,
+            packing=self.packing,
+            sequence_length=self.sequence_length,
         )
 
 
@@ -131,6 +152,8 @@ def layout_of(settings: ShardSettings, tokenizer: Tokenizer) -> Layout:
         column=settings.column,
         loss_mask=settings.loss_mask,
         tokenizer=tokenizer.name,
+        packing=settings.packing,
+        sequence_length=settings.sequence_length if settings.packing != "none" else 0,
     )
 
 
@@ -159,6 +182,7 @@ def write_index(
         xxh3 = xxh3_of(folder / name)
     known, layout = FORMATS[settings.format], layout_of(settings, tokenizer)
     training = [shard for shard in shards if not shard.split]
+    windows = sorted({*WINDOWS, layout.sequence_length} - {0})
     index = ShardIndex(
         format=settings.format,
         schema_version=SCHEMA_VERSION,
@@ -172,7 +196,11 @@ def write_index(
         column=layout.column,
         loss_mask=layout.loss_mask,
         files={name: xxh3_of(folder / name) for name in known.finish(folder, training, layout)},
-        lost={str(window): known.lost(folder, training, window) for window in WINDOWS},
+        lost={str(window): known.lost(folder, training, window, layout) for window in windows},
+        packing=layout.packing,
+        sequence_length=layout.sequence_length,
+        padding=sum(shard.padding for shard in shards),
+        divided=sum(shard.divided for shard in shards),
         made_from=made_from,
         order=settings.order,
         split=split,

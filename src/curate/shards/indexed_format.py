@@ -1,7 +1,7 @@
 """Formats whose files hold ids alone: document ids and boundaries lie beside them in ``<stem>.index.parquet``.
 
 That file has the columns ``id``, ``offset`` (in tokens) and ``n_tokens``, whatever the format, so that every format
-leads back to its documents in the same way.
+leads back to its documents in the same way. A null id is padding.
 """
 
 from abc import abstractmethod
@@ -20,6 +20,7 @@ from curate.shards.damage import DamagedShard
 from curate.shards.entry import FileHash, ShardEntry
 from curate.shards.format import Layout, ShardFormat
 from curate.shards.hashed_file import HashedFile, hashed_file
+from curate.shards.tally import Tally
 
 SCHEMA = pa.schema({"id": pa.string(), "offset": pa.int64(), "n_tokens": pa.int64()})
 Counts = npt.NDArray[np.int64]
@@ -80,24 +81,22 @@ class IndexedFormat(ShardFormat):
         whole: Callable[[ShardEntry], None],
     ) -> ShardEntry:
         """See `ShardFormat.write`."""
-        documents = tokens = 0
+        tally = Tally(layout.sequence_length)
         with ExitStack() as files:
             index = files.enter_context(hashed_file(folder / f"{stem}.index.parquet"))
             writing = self.writing(files, folder, stem, layout)
             with pq.ParquetWriter(index, SCHEMA, compression="zstd", compression_level=layout.level) as writer:
                 for block in blocks:
                     writing.add(block)
-                    rows = [block.ids, pa.array(block.offsets[:-1] + tokens), pa.array(block.n_tokens)]
+                    rows = [block.ids, pa.array(block.offsets[:-1] + tally.tokens), pa.array(block.n_tokens)]
                     writer.write_table(pa.table(rows, schema=SCHEMA), row_group_size=len(block.ids))
-                    documents += len(block.ids)
-                    tokens += len(block.tokens)
+                    tally.add(block)
             (file, body), *others = writing.finish()
             entry = ShardEntry(
                 file=file,
                 sha256=body.sha256(),
                 xxh3=body.xxh3(),
-                documents=documents,
-                tokens=tokens,
+                **tally.counts,
                 index_file=f"{stem}.index.parquet",
                 index_sha256=index.sha256(),
                 index_xxh3=index.xxh3(),

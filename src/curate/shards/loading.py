@@ -58,6 +58,12 @@ class Loader:
         folder = Path(output)
         folder = folder / SHARDS if not index_path(folder).exists() and (folder / SHARDS).is_dir() else folder
         index = of_split(read_index(folder), split)
+        packed = index.sequence_length if index.packing == "best_fit" else 1
+        if sequence_length % packed and packed % sequence_length:
+            raise UserError(
+                f"`sequence_length` is {sequence_length:,}, but these shards are packed for {packed:,}",
+                hint=f"sequence_length={packed}",
+            )
         self._stream = _Stream(folder, index)
         self._length, self._batch, self._rank, self._world = sequence_length, batch_size, rank, world
         self._seed, self._prefetch = seed, prefetch

@@ -117,6 +117,8 @@ def _in_shard(folder: Path, index: ShardIndex, entry: ShardEntry, offset: int) -
         if offset < start + len(block.tokens):
             row = int(np.searchsorted(block.offsets, offset - start, side="right")) - 1
             token = offset - start - int(block.offsets[row])
+            if not block.ids[row].is_valid:
+                raise InputError(f"Token {offset:,} of `{entry.file}` is padding: it is of no document.")
             return Located(id=str(block.ids[row]), token=token, n_tokens=int(block.n_tokens[row]))
         start += len(block.tokens)
     raise InputError(f"`{entry.file}` ends before token {offset:,}.")

@@ -66,6 +66,7 @@ class Origin:
         self._names = [part["name"] for part in manifest["parts"]]
         drawn = manifest["config"].get("shards", {}) if "config" in manifest else {}
         in_order = drawn.get("order", "input") == "input" and not drawn.get("validation")
+        in_order = in_order and drawn.get("packing") != "best_fit"
         self._parts = self._read() if in_order else self._read_sorted()
         self._pending = _NOTHING
         self._texts = _Texts(-1, 0, pa.chunked_array([], pa.string()))

@@ -50,6 +50,8 @@ def read_shards(folder: Path, *, shard: int | None = None) -> Iterator[Document]
         try:
             for block in read_blocks(folder, index, entry):
                 for row, name in enumerate(block.ids.to_pylist()):
+                    if name is None:  # padding
+                        continue
                     tokens = block.tokens[block.offsets[row] : block.offsets[row + 1]]
                     yield Document(name, number, offset + int(block.offsets[row]), tokens)
                 offset += len(block.tokens)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from curate.settings.base import Settings, Unused
+from curate.shards.packing import Packing
 
 
 class ShardSettings(Settings, frozen=True):
@@ -19,7 +20,10 @@ class ShardSettings(Settings, frozen=True):
         column: name of the column of ids in MDS: ``tokens`` for LLM Foundry, ``input_ids`` for ModernBERT.
         order: ``input`` keeps that of the corpus; ``shuffle`` draws one of all documents by ``run.seed``.
         validation: share of duplicate clusters whose document goes to ``validation-…`` files, by hash and ``run.seed``.
-        loss_mask: write ``.ds.loss`` beside each ``.ds``, one byte a token.
+        packing: ``none``: documents back to back. ``concatenate``: the same, each shard filled up to whole sequences.
+            ``best_fit``: no document that fits into a sequence is cut; places that stay empty are padding.
+        sequence_length: tokens of a sequence, where documents are packed.
+        loss_mask: write ``.ds.loss`` beside each ``.ds``, one byte a token: 0 for padding.
     """
 
     format: Literal["parquet", "bin", "megatron", "olmo", "datatrove", "litdata", "mds"] = "parquet"
@@ -31,12 +35,20 @@ class ShardSettings(Settings, frozen=True):
     loss_mask: bool = False
     order: Literal["input", "shuffle"] = "input"
     validation: float = 0.0
+    packing: Packing = "none"
+    sequence_length: int = 2048
 
     def __post_init__(self) -> None:
         if self.shard_tokens < 1:
             raise ValueError(f"`shards.shard_tokens` must be at least 1, but is {self.shard_tokens}")
         if not 0 <= self.validation < 1:
             raise ValueError(f"`shards.validation` is a share from 0 to less than 1, but is {self.validation}")
+        if self.sequence_length < 1:
+            raise ValueError(f"`shards.sequence_length` must be at least 1, but is {self.sequence_length}")
+        if self.packing != "none" and self.shard_tokens < self.sequence_length:
+            raise ValueError(
+                f"`shards.shard_tokens` must be at least `shards.sequence_length`, but is {self.shard_tokens}"
+            )
         if not self.column:
             raise ValueError("`shards.column` must not be empty, but is `''`")
         if not 1 <= self.compression_level <= 22:
@@ -48,6 +60,8 @@ class ShardSettings(Settings, frozen=True):
             yield Unused("", "without the stage `tokenize` there are no shards")
         elif self.format != "parquet":
             yield Unused("compression_level", f"shards of format `{self.format}` are not compressed")
+        if self.packing == "none":
+            yield Unused("sequence_length", "`shards.packing` is `none`", hint="--set shards.packing=best_fit")
         for key, name in (("header", "bin"), ("column", "mds"), ("loss_mask", "datatrove")):
             if self.format != name:
                 yield Unused(key, f"only shards of format `{name}` have one")

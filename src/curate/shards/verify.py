@@ -131,16 +131,20 @@ class _Verification:
                 self._problem(path.name, "The file has changed since it was written: its SHA-256 is not the index's.")
 
     def _check_shard(self, number: int, entry: ShardEntry) -> None:
-        documents, tokens = self.documents, self.tokens
+        documents, tokens, padding = self.documents, self.tokens, 0
         places: list[At] = []
         self.first = sum(earlier.documents for earlier in self.index.shards[:number])
         try:
             for block in read_blocks(self.folder, self.index, entry):
-                spans = self._trace(number, entry, block, self.tokens - tokens)
-                self._check_block(entry, block, spans)
-                places += _ends(spans)
-                self.first += len(block.ids)
-                self.documents += len(block.ids)
+                documents_only, starts = block.documents()
+                if len(documents_only.ids):
+                    spans = self._trace(number, entry, documents_only, starts + self.tokens - tokens)
+                    self._check_block(entry, documents_only, spans)
+                    places += _ends(spans)
+                self._check_padding(entry, block)
+                padding += len(block.tokens) - len(documents_only.tokens)
+                self.first += len(documents_only.ids)
+                self.documents += len(documents_only.ids)
                 self.tokens += len(block.tokens)
         except FileNotFoundError as error:
             self._problem(Path(str(error.filename or entry.file)).name, "The file is missing.")
@@ -150,6 +154,7 @@ class _Verification:
             self.shards += 1
             self._check_count(entry.file, "documents", self.documents - documents, entry.documents)
             self._check_count(entry.file, "tokens", self.tokens - tokens, entry.tokens)
+            self._check_count(entry.file, "tokens of padding", padding, entry.padding)
             self._check_rest(number, entry)
             self._check_places(entry, places)
         if self.origin is not None:
@@ -174,6 +179,13 @@ class _Verification:
             self._decode(entry, block, int(row), spans)
         return None
 
+    def _check_padding(self, entry: ShardEntry, block: Block) -> None:
+        where = block.is_padding
+        if where.any():
+            strange = block.tokens[np.repeat(where, block.n_tokens)] != self.tokenizer.end_of_document_id
+            if strange.any():
+                self._problem(entry.file, f"{np.count_nonzero(strange):,} tokens of padding are no end marks.")
+
     def _check_tokens(self, entry: ShardEntry, block: Block) -> None:
         end, size = self.tokenizer.end_of_document_id, self.tokenizer.vocabulary_size
         marks = block.tokens == end
@@ -194,7 +206,7 @@ class _Verification:
             strange = np.logical_or.reduceat((block.tokens >= size) | (block.tokens < 0), block.offsets[:-1])
             self._at_rows(entry, block, strange, f"The document has an id outside the vocabulary of {size}.")
 
-    def _trace(self, number: int, entry: ShardEntry, block: Block, start: int) -> Spans | None:
+    def _trace(self, number: int, entry: ShardEntry, block: Block, starts: npt.NDArray[np.int64]) -> Spans | None:
         if self.origin is None:
             return None
         spans = self.origin.take(number, len(block.ids))
@@ -202,7 +214,7 @@ class _Verification:
         same = np.zeros(len(block.ids), bool)
         same[:found] = (
             (spans.shard == number)
-            & (spans.offset == start + block.offsets[:found])
+            & (spans.offset == starts[:found])
             & (spans.n_tokens == block.n_tokens[:found])
             & pc.equal(spans.ids, block.ids[:found]).to_numpy(zero_copy_only=False)
         )
@@ -262,7 +274,7 @@ class _Verification:
                 self._problem(name, "The file is missing.")
             elif xxh3_of(self.folder / name) != xxh3:
                 self._problem(name, "The file has changed since it was written: its XXH3 is not the index's.")
-        for name in ("documents", "tokens"):
+        for name in ("documents", "tokens", "padding", "divided"):
             total = sum(getattr(entry, name) for entry in self.index.shards)
             self._check_count(self.index_file, name, total, getattr(self.index, name))
         if self.origin is not None and self.origin.drop(_BEYOND):

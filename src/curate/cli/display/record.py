@@ -64,12 +64,24 @@ def _stages(manifest: Mapping[str, Any]) -> Table:
     return table
 
 
+def _packing(shards: Mapping[str, Any]) -> str:
+    """What training on packed shards pays for."""
+    method = {"best_fit": "by best fit", "concatenate": "back to back"}[shards["packing"]]
+    return (
+        f"Packed {method} into sequences of {shards['sequence_length']:,}: of 100 tokens paid for,"
+        f" {100 * (shards['trained'] or 0):.1f} are trained on · {shards['padding']:,} tokens of padding"
+        f" · {counted(shards['divided'], 'document')} in more than one sequence"
+    )
+
+
 def _totals(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
     counts, tokens = manifest["counts"], manifest["tokens"]
     lines = [f"Kept {counts['kept']:,} of {counts['read']:,} documents ({share(counts['kept'], counts['read'])})"]
     if tokens:
         shards = manifest["shards"]
         lines[0] += f" · {count(tokens['kept'])} tokens · {counted(shards['files'], 'shard')}"
+        if shards.get("sequence_length"):
+            lines.append(_packing(shards))
     removed = sum(stage["documents"] for stage in counts["removed"].values())
     lines.append(f"Removed {removed:,}, each with its reason · quarantined {counts['quarantined']:,}")
     if (audit := manifest["audit"].get("near_dup")) and audit["twins"]:

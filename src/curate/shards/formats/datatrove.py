@@ -38,14 +38,14 @@ class DatatroveFormat(IndexedFormat):
         """Ids, each end compared with the ``.ds.index``."""
         return _Reading(files, folder / entry.file, entry, layout)
 
-    def lost(self, folder: Path, entries: Sequence[ShardEntry], window: int) -> int:  # noqa: ARG002
-        """Windows have one token more than the sequence."""
-        return sum(entry.tokens % (window + 1) for entry in entries)
+    def lost(self, folder: Path, entries: Sequence[ShardEntry], window: int, layout: Layout) -> int:  # noqa: ARG002
+        """Windows have one token more than the sequence; packed sequences are whole windows."""
+        return sum(entry.tokens % (window + (window != layout.sequence_length)) for entry in entries)
 
     def usage(self, folder: Path, entries: Sequence[ShardEntry], layout: Layout) -> str:  # noqa: ARG002
         """Datatrove's data set; nanotron's configuration names the folder alone."""
-        size = np.dtype(layout.dtype).itemsize
-        return f'DatatroveFolderDataset("{folder}", seq_len=2048, token_size={size}, filename_pattern="shard-*.ds")'
+        size, window = np.dtype(layout.dtype).itemsize, layout.sequence_length - 1 if layout.sequence_length else 2048
+        return f'DatatroveFolderDataset("{folder}", seq_len={window}, token_size={size}, filename_pattern="shard-*.ds")'
 
 
 class _Writing(FlatWriting):
@@ -59,7 +59,7 @@ class _Writing(FlatWriting):
         super().add(block)
         self._others[".index"].write(bytes_of(block.offsets[1:] + self._tokens, "uint64"))
         if ".loss" in self._others:
-            self._others[".loss"].write(b"\1" * len(block.tokens))
+            self._others[".loss"].write(np.repeat(~block.is_padding, block.n_tokens).astype(np.uint8).data)
         self._tokens += len(block.tokens)
 
     def finish(self) -> list[tuple[str, HashedFile]]:

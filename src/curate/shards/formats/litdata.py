@@ -49,14 +49,14 @@ class LitdataFormat(IndexedFormat):
 
     def start(self, entry: ShardEntry, layout: Layout) -> int:  # noqa: ARG002
         """Behind the table."""
-        return 4 * (entry.documents + 2)
+        return 4 * (entry.rows + 2)
 
     def finish(self, folder: Path, entries: Sequence[ShardEntry], layout: Layout) -> Sequence[str]:
         """Write litdata's ``index.json``."""
         chunks: list[dict[str, Any]] = [
             {
                 "chunk_bytes": (folder / entry.file).stat().st_size,
-                "chunk_size": entry.documents,
+                "chunk_size": entry.rows,
                 "dim": entry.tokens,
                 "filename": entry.file,
             }
@@ -87,7 +87,7 @@ class LitdataFormat(IndexedFormat):
 
     def usage(self, folder: Path, entries: Sequence[ShardEntry], layout: Layout) -> str:  # noqa: ARG002
         """Litdata's data set."""
-        return f'StreamingDataset("{folder}", item_loader=TokensLoader(block_size=2048))'
+        return f'StreamingDataset("{folder}", item_loader=TokensLoader(block_size={layout.window}))'
 
 
 class _Writing:
@@ -117,13 +117,13 @@ def _table(counts: npt.NDArray[np.int64], dtype: str) -> bytes:
 
 class _Reading(FlatReading):
     def __init__(self, files: ExitStack, path: Path, entry: ShardEntry, dtype: str) -> None:
-        start = 4 * (entry.documents + 2)
+        start = 4 * (entry.rows + 2)
         super().__init__(files, path, dtype, start)
         with path.open("rb") as file:
-            table = np.fromfile(file, stored("uint32"), entry.documents + 2).astype(np.int64)
+            table = np.fromfile(file, stored("uint32"), entry.rows + 2).astype(np.int64)
         self._counts = np.diff(table[1:]) // np.dtype(dtype).itemsize
         if table.tobytes() != np.frombuffer(_table(self._counts, dtype), "<u4").astype(np.int64).tobytes():
-            raise DamagedShard(f"`{path.name}` does not begin with the places of {entry.documents:,} documents.")
+            raise DamagedShard(f"`{path.name}` does not begin with the places of {entry.rows:,} documents.")
         self._row = 0
 
     def take(self, n_tokens: npt.NDArray[np.int64]) -> npt.NDArray[Any]:

@@ -1,8 +1,8 @@
 """MosaicML's MDS, as ``streaming.StreamingDataset``, LLM Foundry and ModernBERT read it.
 
-A file is: number of samples, their byte offsets (uint32), the configuration as JSON, samples. A sample is one document:
-its size, a byte that says how its length is written, the length, ids. MDS wants an ``index.json`` of its own; curate's
-is ``curate.json`` here.
+A file is: number of samples, their byte offsets (uint32), the configuration as JSON, samples. A sample is one document,
+or one sequence of packed shards: its size, a byte that says how its length is written, the length, ids. MDS wants an
+``index.json`` of its own; curate's is ``curate.json`` here.
 """
 
 import itertools
@@ -22,6 +22,7 @@ from curate.shards.flat_file import bytes_of, stored
 from curate.shards.format import BESIDE_INDEX_FILE, Layout
 from curate.shards.hashed_file import HashedFile, hashed_file
 from curate.shards.indexed_format import IndexedFormat, Reading, Writing, boundaries
+from curate.shards.sequences import SequenceCutter
 from curate.shards.spool import Spool
 from curate.shards.uint32_offsets import MOST_BYTES, require_room
 from curate.store.files import write_whole
@@ -57,7 +58,7 @@ class MdsFormat(IndexedFormat):
         shards = [
             {
                 **_config(layout),
-                "samples": entry.documents,
+                "samples": _samples(entry, layout),
                 "raw_data": {"basename": entry.file, "bytes": (folder / entry.file).stat().st_size, "hashes": {}},
                 "zip_data": None,
             }
@@ -66,8 +67,11 @@ class MdsFormat(IndexedFormat):
         write_whole(folder / "index.json", json.dumps({"shards": shards, "version": 2}, sort_keys=True).encode())
         return ("index.json",)
 
-    def lost(self, folder: Path, entries: Sequence[ShardEntry], window: int) -> int:
+    def lost(self, folder: Path, entries: Sequence[ShardEntry], window: int, layout: Layout) -> int:
         """LLM Foundry takes one sample for one sequence and cuts what is longer."""
+        length = layout.sequence_length
+        if length:
+            return sum(entry.tokens // length * max(0, length - window) for entry in entries)
         return sum(int(np.maximum(boundaries(folder, entry) - window, 0).sum()) for entry in entries)
 
     def usage(self, folder: Path, entries: Sequence[ShardEntry], layout: Layout) -> str:  # noqa: ARG002
@@ -88,6 +92,11 @@ def _config(layout: Layout) -> dict[str, Any]:
     }
 
 
+def _samples(entry: ShardEntry, layout: Layout) -> int:
+    """Samples of a shard: documents, or packed sequences."""
+    return entry.tokens // layout.sequence_length if layout.sequence_length else entry.documents
+
+
 def _start(documents: int, layout: Layout) -> tuple[int, bytes]:
     """Where samples begin, and the configuration before them."""
     config = json.dumps(_config(layout), sort_keys=True).encode()
@@ -104,12 +113,16 @@ class _Writing:
         self._files, self._path, self._layout = files, path, layout
         self._spool = Spool(files, path)
         self._sizes: list[int] = []
+        self._cutter = SequenceCutter(layout.sequence_length) if layout.sequence_length else None
 
     def add(self, block: Block) -> None:
-        data = bytes_of(block.tokens, self._layout.dtype)
-        item = np.dtype(self._layout.dtype).itemsize
+        item, tokens, edges = np.dtype(self._layout.dtype).itemsize, block.tokens, block.offsets
+        if self._cutter:
+            tokens = self._cutter.add(block).tokens
+            edges = np.arange(0, len(tokens) + 1, self._layout.sequence_length)
+        data = bytes_of(tokens, self._layout.dtype)
         samples = bytearray()
-        offsets = (block.offsets * item).tolist()
+        offsets = (edges * item).tolist()
         for start, end in itertools.pairwise(offsets):
             count = (end - start) // item
             width = _width(count)
@@ -133,15 +146,26 @@ class _Reading:
     def __init__(self, files: ExitStack, path: Path, entry: ShardEntry, layout: Layout) -> None:
         self._name, self._dtype = path.name, stored(layout.dtype)
         self._file = files.enter_context(path.open("rb"))
-        start, config = _start(entry.documents, layout)
-        table = np.fromfile(self._file, stored("uint32"), entry.documents + 2).astype(np.int64)
-        whole = len(table) == entry.documents + 2 and table[0] == entry.documents and table[1] == start
+        samples = _samples(entry, layout)
+        start, config = _start(samples, layout)
+        table = np.fromfile(self._file, stored("uint32"), samples + 2).astype(np.int64)
+        whole = len(table) == samples + 2 and table[0] == samples and table[1] == start
         if not whole or table[-1] != path.stat().st_size or self._file.read(len(config)) != config:
-            raise DamagedShard(f"`{path.name}` does not begin with the places of {entry.documents:,} samples.")
+            raise DamagedShard(f"`{path.name}` does not begin with the places of {samples:,} samples.")
         self._sizes, self._row = np.diff(table[1:]).tolist(), 0
+        self._length, self._rest = layout.sequence_length, np.empty(0, self._dtype)
 
     def take(self, n_tokens: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         """The ids of the next documents."""
+        if not self._length:
+            return self._samples(n_tokens)
+        count = int(n_tokens.sum())
+        sequences = max(0, -(-(count - len(self._rest)) // self._length))
+        found = np.concatenate([self._rest, self._samples(np.full(sequences, self._length))])
+        self._rest = found[count:]
+        return found[:count]
+
+    def _samples(self, n_tokens: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         item, tokens = self._dtype.itemsize, [np.empty(0, self._dtype)]
         for count in n_tokens.tolist():
             width = _width(count)
@@ -156,5 +180,5 @@ class _Reading:
 
     def end(self) -> None:
         """See that nothing remains."""
-        if self._row != len(self._sizes):
+        if self._row != len(self._sizes) or len(self._rest):
             raise DamagedShard(f"`{self._name}` has samples beyond the last document of its index.")

@@ -1,7 +1,8 @@
 """Megatron's indexed dataset: ``.bin`` and ``.idx``, as Megatron-LM, NeMo, GPT-NeoX and MaxText read it.
 
-One sequence for each document, its end mark inside. The ``.idx`` holds: magic, version, type of the ids, number of
-sequences and of document boundaries, tokens of each sequence, its byte offset, and the boundaries.
+One sequence for each document, its end mark inside; of packed shards, one for each packed sequence. The ``.idx`` holds:
+magic, version, type of the ids, number of sequences and of document boundaries, tokens of each sequence, its byte
+offset, and the boundaries.
 """
 
 import struct
@@ -38,13 +39,13 @@ class MegatronFormat(IndexedFormat):
 
     def writing(self, files: ExitStack, folder: Path, stem: str, layout: Layout) -> Writing:
         """Both files."""
-        return _Writing(files, folder / f"{stem}.bin", layout.dtype)
+        return _Writing(files, folder / f"{stem}.bin", layout)
 
     def reading(self, files: ExitStack, folder: Path, entry: ShardEntry, layout: Layout) -> Reading:
         """Ids, each sequence compared with the ``.idx``."""
-        return _Reading(files, folder / entry.file, entry, layout.dtype)
+        return _Reading(files, folder / entry.file, entry, layout)
 
-    def lost(self, folder: Path, entries: Sequence[ShardEntry], window: int) -> int:  # noqa: ARG002
+    def lost(self, folder: Path, entries: Sequence[ShardEntry], window: int, layout: Layout) -> int:  # noqa: ARG002
         """A dataset gives out windows of its stream, the last token of each being a target only."""
         return sum(entry.tokens - (entry.tokens - 1) // window * window for entry in entries if entry.tokens)
 
@@ -55,9 +56,9 @@ class MegatronFormat(IndexedFormat):
 
 
 class _Writing(FlatWriting):
-    def __init__(self, files: ExitStack, path: Path, dtype: str) -> None:
-        super().__init__(files, path, dtype)
-        self._files, self._path, self._type = files, path, dtype
+    def __init__(self, files: ExitStack, path: Path, layout: Layout) -> None:
+        super().__init__(files, path, layout.dtype)
+        self._files, self._path, self._layout = files, path, layout
         self._sizes: list[npt.NDArray[np.int32]] = []
 
     def add(self, block: Block) -> None:
@@ -69,10 +70,17 @@ class _Writing(FlatWriting):
     def finish(self) -> list[tuple[str, HashedFile]]:
         path = self._path.with_suffix(".idx")
         index = self._files.enter_context(hashed_file(path))
-        sizes = np.concatenate([np.empty(0, "<i4"), *self._sizes])
-        for piece in _index(sizes, self._type):
+        sizes = _sequences(np.concatenate([np.empty(0, "<i4"), *self._sizes]), self._layout)
+        for piece in _index(sizes, self._layout.dtype):
             index.write(piece)
         return [(self.name, self.file), (path.name, index)]
+
+
+def _sequences(sizes: npt.NDArray[np.int32], layout: Layout) -> npt.NDArray[np.int32]:
+    """Of packed shards each sequence is one document to Megatron, which draws the order of documents."""
+    if not layout.sequence_length:
+        return sizes
+    return np.full(int(sizes.sum(dtype=np.int64)) // layout.sequence_length, layout.sequence_length, "<i4")
 
 
 def _index(sizes: npt.NDArray[np.int32], dtype: str) -> list["bytes | memoryview"]:
@@ -83,17 +91,24 @@ def _index(sizes: npt.NDArray[np.int32], dtype: str) -> list["bytes | memoryview
 
 
 class _Reading(FlatReading):
-    def __init__(self, files: ExitStack, path: Path, entry: ShardEntry, dtype: str) -> None:
+    def __init__(self, files: ExitStack, path: Path, entry: ShardEntry, layout: Layout) -> None:
+        dtype, length = layout.dtype, layout.sequence_length
         super().__init__(files, path, dtype)
         self._index = path.with_suffix(".idx")
         content = self._index.read_bytes()
-        start, count = _HEAD.size, entry.documents
+        start, count = _HEAD.size, entry.tokens // length if length else entry.rows
         sizes = np.frombuffer(content[start : start + 4 * count], stored("int32"))
         if content != b"".join(_index(sizes, dtype)) or len(sizes) != count:
-            raise DamagedShard(f"`{self._index.name}` is no index of {count:,} documents.")
-        self._sizes, self._row = sizes, 0
+            raise DamagedShard(
+                f"`{self._index.name}` is no index of {count:,} {'sequences' if length else 'documents'}."
+            )
+        if length and (sizes != length).any():
+            raise DamagedShard(f"`{self._index.name}` has sequences that are not of {length:,} tokens.")
+        self._sizes, self._row, self._packed = sizes, 0, bool(length)
 
     def take(self, n_tokens: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        if self._packed:
+            return super().take(n_tokens)
         here = self._sizes[self._row : self._row + len(n_tokens)]
         if not np.array_equal(here, n_tokens):
             raise DamagedShard(f"`{self._index.name}` has documents of other lengths than `{self._name}`.")

@@ -47,7 +47,7 @@ class OlmoFormat(IndexedFormat):
         kind = {"uint8": "uint8", "uint16": "uint16", "uint32": "uint32"}[layout.dtype]
         return (
             f'NumpyFSLDatasetConfig(paths=["{folder}/shard-*.npy"], expand_glob=True,\n'
-            f"                      dtype=NumpyDatasetDType.{kind}, sequence_length=2048, tokenizer=...)"
+            f"                      dtype=NumpyDatasetDType.{kind}, sequence_length={layout.window}, tokenizer=...)"
         )
 
 
@@ -62,7 +62,7 @@ class _Writing(FlatWriting):
     def add(self, block: Block) -> None:
         super().add(block)
         ends = (block.offsets + self._tokens).tolist()
-        ids = [_quoted(name) for name in block.ids.to_pylist()]
+        ids = [_quoted(name or "") for name in block.ids.to_pylist()]
         rows = [f"{start},{end},{name}\n" for start, end, name in zip(ends[:-1], ends[1:], ids, strict=True)]
         self._packed.write("".join(rows).encode())
         self._tokens += len(block.tokens)

@@ -37,17 +37,17 @@ def export(
       curate export curated -o removed.jsonl --removed
     """
     import json as jsonlib
-    from pathlib import Path
 
     from curate.cli.display.console import console
     from curate.errors import ExitCode, UserError
     from curate.pipeline.exporting import Wanted, columns_from
     from curate.pipeline.exporting import export as write
+    from curate.store.files import place
 
     if order not in {"input", "shuffle"}:
         raise UserError(f"`--order` must be `input` or `shuffle`, but is `{order}`", hint="--order shuffle")
     wanted = Wanted(removed=removed, columns=columns_from(columns or []), order=order, seed=seed)
-    made = write(Path(run), Path(output), wanted)
+    made = write(place(run), place(output), wanted)
     if json:
         typer.echo(jsonlib.dumps(made._asdict(), ensure_ascii=False))
         return ExitCode.DONE

@@ -61,6 +61,10 @@ def run(
         bool,
         typer.Option("--fresh", envvar="CURATE_FRESH", help="Forget what the run directory holds."),
     ] = False,
+    take_over: Annotated[
+        bool,
+        typer.Option("--take-over", envvar="CURATE_TAKE_OVER", help="Take a run in a bucket from who holds it."),
+    ] = False,
     json: JsonOption = False,
     quiet: Annotated[
         int,
@@ -103,6 +107,7 @@ def run(
     session = Session(
         paths=paths,
         output=output,
+        take_over=take_over,
         config_file=config,
         assignments=assignments or [],
         flags={

@@ -23,6 +23,7 @@ from curate.errors import ExitCode
 from curate.pipeline.config import load
 from curate.pipeline.execute import local_engine
 from curate.runs.job import Job, undrawn
+from curate.store.files import on_this_disk, place
 from curate.store.manifest import read_manifest
 
 Face = TerminalFace | PlainFace | QuietFace
@@ -71,7 +72,7 @@ class Session(Job):
             show_header(err, prepared.plan, prepared.engine.workers)
         with _face(face, err, quiet) as shown:
             done = self.carried_out(prepared, shown, fresh=fresh, profile=profile)
-        report, page = done.report, Path(self.output) / "report.html"
+        report, page = done.report, place(self.output) / "report.html"
         if not quiet:
             spent, summary = time.monotonic() - clock, msgspec.to_builtins(report.summary)
             show_record(err, report.manifest, page, summary, spent, done.outcome.reused_parts)
@@ -86,7 +87,7 @@ class Session(Job):
         else:
             sys.stdout.write(f"{self.output}\n")
         if open_page:
-            webbrowser.open(page.resolve().as_uri())
+            webbrowser.open(on_this_disk(page).as_uri())
         return ExitCode.DONE if done.passed else ExitCode.GATE_FAILED
 
 
@@ -108,7 +109,7 @@ def redraw(
     """Build the report of a finished run again; its own settings hold unless a file is given."""
     from curate.report.page import ReportMaker
 
-    folder = Path(run)
+    folder = place(run)
     manifest = read_manifest(folder)
     before = manifest["config"]["report"] if config_file is None else {}
     kept = [f"report.{key}={jsonlib.dumps(value)}" for key, value in before.items()]
@@ -129,5 +130,5 @@ def redraw(
     else:
         sys.stdout.write(f"{page}\n")
     if open_page:
-        webbrowser.open(page.resolve().as_uri())
+        webbrowser.open(on_this_disk(page).as_uri())
     return ExitCode.DONE

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from curate.evidence.scratch import Later
 from curate.store.digest import digest
+from curate.store.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 from curate.text.core.edits import edited
@@ -207,7 +208,7 @@ def _clusters(own: Keys, judged: pa.Table) -> Keys:
 
 
 def _has_edits(directory: RunDirectory, stage: str) -> bool:
-    return bool(directory.names) and "edits" in pq.read_schema(directory.part(stage, 0)).names
+    return bool(directory.names) and "edits" in pq.read_schema(parquet_source(directory.part(stage, 0))).names
 
 
 class _Reader:
@@ -231,7 +232,7 @@ class _Reader:
             return
         checked = self.directory.checked
         changes = [read_columns(checked(stage, part, ["edits"]), ["edits"]).column(0) for stage in self.edits]
-        with pq.ParquetFile(checked(DOCUMENTS, part, ["text"])) as file:
+        with pq.ParquetFile(parquet_source(checked(DOCUMENTS, part, ["text"]))) as file:
             start = 0
             for group in range(file.num_row_groups):
                 end = start + file.metadata.row_group(group).num_rows

@@ -32,7 +32,7 @@ class Remembered:
         self.name, self.about, self.largest, self.raw_most = proxy.name, proxy.about, proxy.largest, proxy.raw_most
         for entry in entries(folder):
             if entry.name.endswith(_SUFFIX) and not entry.name.startswith(self._prefix):
-                remove(Path(entry.path))
+                remove(entry.path)
 
     def losses(
         self, tokens: Tokens, budgets: Sequence[int], evaluations: Mapping[str, Evaluation], seed: int

@@ -17,6 +17,7 @@ from curate.pipeline.config import Config
 from curate.pipeline.step import Step, settle, with_edits
 from curate.stages import stage_class
 from curate.stages.contract import CorpusStage, Encoder, Rewriter
+from curate.store.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 
@@ -72,11 +73,11 @@ class Later:
             if name == "text":
                 return texts
             if not dot:
-                with pq.ParquetFile(directory.checked(DOCUMENTS, part, [name], group=group)) as file:
+                with pq.ParquetFile(parquet_source(directory.checked(DOCUMENTS, part, [name], group=group))) as file:
                     if name not in file.schema_arrow.names:
                         raise KeyError(name)
                     return file.read_row_group(group, columns=[name]).column(0).combine_chunks().take(rows - start)
-            if stage not in seen or measure not in pq.read_schema(directory.part(stage, part)).names:
+            if stage not in seen or measure not in pq.read_schema(parquet_source(directory.part(stage, part))).names:
                 raise KeyError(name)
             return (
                 read_columns(directory.checked(stage, part, [measure]), [measure]).column(0).combine_chunks().take(rows)

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from curate.errors import InputError, listed, nearest
 from curate.store.manifest import read_manifest
+from curate.store.ranges import parquet_source
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 from curate.text.core.edits import edited
 
@@ -60,7 +61,7 @@ class DocumentRows:
         found = list(OF_DOCUMENTS)
         for stage in self.stages:
             if self.parts:
-                names = pq.read_schema(self.directory.part(stage, 0)).names
+                names = pq.read_schema(parquet_source(self.directory.part(stage, 0))).names
                 found += [f"{stage}.{name}" for name in names]
         return found
 
@@ -75,11 +76,11 @@ class DocumentRows:
         for stage in self.stages:
             asked = {column for name, dot, column in needed if dot and name == stage} | {"reasons"}
             asked |= {"edits"} if "text" in self.columns else set()
-            have = pq.read_schema(self.directory.part(stage, part)).names
+            have = pq.read_schema(parquet_source(self.directory.part(stage, part))).names
             columns = [name for name in have if name in asked]
             judged[stage] = pq.read_table(self.directory.checked(stage, part, columns), columns=columns)
-        wanted = self._wanted(judged, pq.read_metadata(self.directory.part(DOCUMENTS, part)).num_rows)
-        with pq.ParquetFile(self.directory.part(DOCUMENTS, part)) as file:
+        wanted = self._wanted(judged, pq.read_metadata(parquet_source(self.directory.part(DOCUMENTS, part))).num_rows)
+        with pq.ParquetFile(parquet_source(self.directory.part(DOCUMENTS, part))) as file:
             start = 0
             for group in range(file.num_row_groups):
                 stop = start + file.metadata.row_group(group).num_rows

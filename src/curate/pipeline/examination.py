@@ -17,7 +17,7 @@ from curate.shards.index import index_path, read_index
 from curate.shards.notes import is_one_of
 from curate.store.books import balance
 from curate.store.checked_json import BrokenJson, read_json
-from curate.store.files import entries, is_file, is_unfinished
+from curate.store.files import entries, is_unfinished
 from curate.store.manifest import Found, command_of, find_manifest, read_manifest
 from curate.store.row_file import is_in_place, keys_together
 from curate.store.run_directory import (
@@ -105,8 +105,8 @@ class _Examination:
                         yield self._problem(file, f"has {looked:,} rows for {rows[file.name]:,} documents")
             known = {file.name for file in files}
             for entry in entries(self.run / folder):
-                if is_file(entry) and entry.name not in known and is_in_place(Path(entry.path)):
-                    yield self._problem(Path(entry.path), "belongs to an earlier state of this run")
+                if entry.is_file and entry.name not in known and is_in_place(entry.path):
+                    yield self._problem(entry.path, "belongs to an earlier state of this run")
 
     def _books(self) -> Iterator[Problem]:
         """The books of files that are whole, and what the manifest says of them."""
@@ -126,12 +126,12 @@ class _Examination:
     def _cache(self) -> Iterator[Problem]:
         """What is kept for later steps may be missing, but not damaged."""
         for folder in entries(self.run / CACHE):
-            for entry in entries(Path(folder.path)):
-                file = Path(entry.path)
+            for entry in entries(folder.path):
+                file = entry.path
                 looked: str | int = 0
                 if entry.name in self.directory.names:
                     looked = _looked_at(file)
-                elif is_file(entry) and file.suffix == ".json":
+                elif entry.is_file and file.suffix == ".json":
                     looked = _looked_at_json(file)
                 self._count(file)
                 if isinstance(looked, str):
@@ -161,7 +161,7 @@ class _Examination:
         listed = {name for shard in index.shards for name in shard.files}
         for entry in entries(folder):
             if entry.name.startswith("shard-") and entry.name not in listed:
-                yield self._problem(Path(entry.path), "is in no index of shards", "move it to another folder")
+                yield self._problem(entry.path, "is in no index of shards", "move it to another folder")
 
     def _report(self) -> Iterator[Problem]:
         again = f"curate report {shlex.quote(str(self.run))}"
@@ -182,11 +182,11 @@ class _Examination:
 
     def _leftovers(self) -> Iterator[Problem]:
         """Files that a killed run was writing."""
-        inside = [Path(entry.path) for folder in (self.run, self.run / CACHE) for entry in entries(folder)]
+        inside = [entry.path for folder in (self.run, self.run / CACHE) for entry in entries(folder)]
         for folder in (self.run, *inside):
             for entry in entries(folder):
-                if is_file(entry) and is_unfinished(entry.name):
-                    yield self._problem(Path(entry.path), "was left by a run that was killed")
+                if entry.is_file and is_unfinished(entry.name):
+                    yield self._problem(entry.path, "was left by a run that was killed")
 
     def _count(self, file: Path) -> None:
         if file.is_file():
@@ -216,4 +216,4 @@ def _looked_at_json(file: Path) -> int | str:
 
 def _names_in(folder: Path) -> list[str]:
     """Names of row files where no manifest tells them."""
-    return [entry.name for entry in entries(folder) if is_in_place(Path(entry.path))]
+    return [entry.name for entry in entries(folder) if is_in_place(entry.path)]

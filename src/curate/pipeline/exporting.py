@@ -18,6 +18,7 @@ import zstandard
 from curate.errors import UserError, listed
 from curate.pipeline.document_rows import DocumentRows
 from curate.store.files import remove, unfinished, whole_file
+from curate.store.ranges import parquet_source
 from curate.store.run_directory import DOCUMENTS
 
 KEPT_COLUMNS = ("id", "text", "source")
@@ -78,7 +79,10 @@ def export(run: Path, out: Path, wanted: Wanted) -> Exported:
 
 def _shuffled(source: DocumentRows, out: Path, seed: int) -> Iterator[pa.Table]:
     """The same rows in the order of a draw for each: in buckets on disk, each of which fits in memory."""
-    size = sum(pq.read_metadata(source.directory.part(DOCUMENTS, part)).num_rows for part in range(source.parts))
+    size = sum(
+        pq.read_metadata(parquet_source(source.directory.part(DOCUMENTS, part))).num_rows
+        for part in range(source.parts)
+    )
     total = sum(source.directory.part(DOCUMENTS, part).stat().st_size * 3 for part in range(source.parts))
     buckets = max(1, min(512, -(-total // BUCKET_BYTES), size or 1))
     rng = np.random.default_rng(seed)

@@ -36,6 +36,7 @@ from curate.pipeline.row_group import Columns, RowGroup, one_array, one_batch, r
 from curate.pipeline.step import Mask, Settled, Step, entering_mask, input_key, reason_counts, settle, staying
 from curate.stages.contract import Rewriter
 from curate.store.digest import digest
+from curate.store.ranges import parquet_source
 from curate.store.row_file import Keys, RowFileWriter, keys_of, read_columns, row_file
 from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
 
@@ -98,7 +99,7 @@ class PassTask:
     def _again(self, part: Part) -> PartResult:
         """Bring the row files of a part up to date from its documents and what was measured before."""
         documents = self.directory.part(DOCUMENTS, part.index)
-        metadata = pq.read_metadata(documents)
+        metadata = pq.read_metadata(parquet_source(documents))
         entering = entering_mask(self.directory, self.earlier, part.index)
         finished = self._finished(part, entering)
         result = PartResult(part.index, metadata.num_rows, reused=len(finished) == len(self.steps))
@@ -147,7 +148,7 @@ class PassTask:
         if keys is None or keys.measure != step.measure_key(self._input_key(step, part)):
             return None
         rows = read_columns(file, step.schema.names)
-        documents = pq.read_metadata(self.directory.part(DOCUMENTS, part.index)).num_rows
+        documents = pq.read_metadata(parquet_source(self.directory.part(DOCUMENTS, part.index))).num_rows
         return one_batch(rows.cast(step.schema)) if len(rows) == documents else None
 
     def _earlier_columns(self, part: Part) -> dict[str, pa.Array]:

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from curate.engine.base import Engine
 from curate.pipeline.step import Step, entering_mask
 from curate.stages.contract import Encoder
+from curate.store.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 
@@ -81,7 +82,7 @@ def raw_tokens(
         groups = [_thinned(groups[i], rng) for i in sorted(picked)]
 
     def encode(group: _Group) -> tuple[int, int]:
-        table = pq.ParquetFile(directory.part(DOCUMENTS, group.part)).read_row_group(
+        table = pq.ParquetFile(parquet_source(directory.part(DOCUMENTS, group.part))).read_row_group(
             group.number, columns=["text", "raw_bytes"], use_threads=False
         )
         chosen = table.take(pa.array(group.rows)).combine_chunks()
@@ -124,7 +125,7 @@ def _unknown(directory: RunDirectory, judges: tuple[Step, ...], part: int) -> It
     encoder = judges[-1]  # its row files say how many tokens each kept document has
     tokens = read_columns(encoder.file(directory, part), ["n_tokens"]).column("n_tokens")
     counted = np.where(edited, tokens.fill_null(0).to_numpy(), 0)
-    metadata = pq.read_metadata(path)
+    metadata = pq.read_metadata(parquet_source(path))
     start = 0
     for number in range(metadata.num_row_groups):
         end = start + metadata.row_group(number).num_rows
@@ -136,7 +137,7 @@ def _unknown(directory: RunDirectory, judges: tuple[Step, ...], part: int) -> It
 
 def _edited(directory: RunDirectory, judges: tuple[Step, ...], part: int) -> npt.NDArray[np.bool_]:
     """Documents that some stage edited."""
-    found = np.zeros(pq.read_metadata(directory.part(DOCUMENTS, part)).num_rows, np.bool_)
+    found = np.zeros(pq.read_metadata(parquet_source(directory.part(DOCUMENTS, part))).num_rows, np.bool_)
     for step in judges:
         if step.edits:
             edits = read_columns(step.file(directory, part), ["edits"]).column("edits")

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from curate.corpus.documents import SCHEMA as DOCUMENTS_SCHEMA
 from curate.corpus.memory import AT_WORK
 from curate.pipeline.step import Mask, with_edits
+from curate.store.ranges import parquet_source
 
 GROUP_BYTES = 8_000_000
 GROUP_ROWS = 16_384
@@ -46,7 +47,9 @@ class Columns:
             if self._documents is None or name not in DOCUMENTS_SCHEMA.names:
                 raise KeyError(name)
             path, group = self._documents
-            values = one_array(pq.ParquetFile(path).read_row_group(group, columns=[name], use_threads=False).column(0))
+            values = one_array(
+                pq.ParquetFile(parquet_source(path)).read_row_group(group, columns=[name], use_threads=False).column(0)
+            )
             if name == "text":
                 values = functools.reduce(with_edits, self._edits, values)
             self._known[name] = values

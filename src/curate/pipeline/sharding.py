@@ -32,6 +32,7 @@ from curate.shards.padding import padded
 from curate.shards.writer import write_shard
 from curate.stages.contract import TO
 from curate.store.digest import digest
+from curate.store.ranges import parquet_source
 from curate.store.row_file import Keys, keys_of, read_columns, row_file
 from curate.store.run_directory import CACHE, DOCUMENTS, SHARDS, RunDirectory
 
@@ -295,7 +296,7 @@ class _Sent:
         offset = placed.column("offset").fill_null(0).to_numpy()
         wanted = np.isin(shard, self._missing)
         start = 0
-        with pq.ParquetFile(self._directory.cached(self._step.stage.name, part)) as file:
+        with pq.ParquetFile(parquet_source(self._directory.cached(self._step.stage.name, part))) as file:
             for group in range(file.num_row_groups):
                 size = file.metadata.row_group(group).num_rows
                 here = np.flatnonzero(wanted[start : start + size])
@@ -334,7 +335,7 @@ class _Group(NamedTuple):
 
     def read(self) -> pa.RecordBatch:
         """Their ids and token ids."""
-        with pq.ParquetFile(self.cached) as file:
+        with pq.ParquetFile(parquet_source(self.cached)) as file:
             tokens = (
                 file.read_row_group(self.number, columns=["input_ids"], use_threads=False)
                 .column("input_ids")
@@ -350,7 +351,7 @@ def _groups(stretches: list[_Stretch], number: int, step: Step, directory: RunDi
         places = read_columns(directory.part(step.stage.name, stretch.part), ["shard"]).column("shard")
         here = pc.fill_null(pc.equal(places, number), False).combine_chunks()
         cached = directory.cached(step.stage.name, stretch.part)
-        footer = pq.read_metadata(cached)
+        footer = pq.read_metadata(parquet_source(cached))
         start = 0
         for group in range(footer.num_row_groups):
             size = footer.row_group(group).num_rows

@@ -21,6 +21,7 @@ from curate.pipeline.plan import measure_key, thresholds_of
 from curate.pipeline.profile import Effort, Stopwatch
 from curate.stages.contract import CorpusStage, Stage
 from curate.store.digest import digest
+from curate.store.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 from curate.store.seal import seal_of
@@ -263,7 +264,7 @@ def staying(reasons: pa.Array) -> Mask:
 
 def entering_mask(directory: RunDirectory, earlier: tuple[Step, ...], part: int) -> Mask:
     """Documents of a part that every earlier stage kept."""
-    mask = np.ones(pq.read_metadata(directory.part(DOCUMENTS, part)).num_rows, np.bool_)
+    mask = np.ones(pq.read_metadata(parquet_source(directory.part(DOCUMENTS, part))).num_rows, np.bool_)
     for step in earlier:
         if step.role == "judge":
             table = read_columns(step.file(directory, part), ["reasons"])

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from curate.engine.base import Engine
 from curate.pipeline.step import Step, with_edits
 from curate.stages.contract import Encoder
+from curate.store.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 
@@ -100,7 +101,7 @@ def _characters(text: str, encoder: Encoder) -> Iterator[str]:
 
 
 def _row(directory: RunDirectory, part: int, row: int) -> pa.Table:
-    with pq.ParquetFile(directory.part(DOCUMENTS, part)) as file:
+    with pq.ParquetFile(parquet_source(directory.part(DOCUMENTS, part))) as file:
         for group in range(file.num_row_groups):
             rows = file.metadata.row_group(group).num_rows
             if row < rows:

@@ -20,6 +20,7 @@ from curate.stages.contract import Audited, Comparing, CorpusStage, Deduplicatin
 from curate.store.checked_json import BrokenJson, read_json, write_json
 from curate.store.digest import digest
 from curate.store.files import allocate, remove
+from curate.store.ranges import parquet_source
 from curate.store.row_file import Keys, keys_of, read_columns, row_file
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 
@@ -65,7 +66,9 @@ class WholeCorpus:
             ),
             *(_Place(directory, part.index, own) for part in plan.parts),
         ]
-        self.rows: Sequence[int] = [pq.read_metadata(place.file(DOCUMENTS)).num_rows for place in self._places]
+        self.rows: Sequence[int] = [
+            pq.read_metadata(parquet_source(place.file(DOCUMENTS))).num_rows for place in self._places
+        ]
         known = choice or Choice.knowing_nothing(len(plan.parts))
         self.failed: Sequence[npt.NDArray[np.int64]] = known.failed
         self.passed: Sequence[npt.NDArray[np.int64]] = known.passed
@@ -88,7 +91,7 @@ class WholeCorpus:
     def texts(self, part: int, rows: npt.NDArray[np.int64]) -> Iterator[pa.Array]:
         """See `curate.stages.contract.Corpus.texts`. Only row groups that hold a wanted row are read."""
         place = self._places[part]
-        file = pq.ParquetFile(place.file(DOCUMENTS))
+        file = pq.ParquetFile(parquet_source(place.file(DOCUMENTS)))
         edits = [read_columns(place.file(editor), ["edits"]).column("edits") for editor in place.editors]
         for group, (start, length) in enumerate(_row_groups(file.metadata)):
             here = rows[np.searchsorted(rows, start) : np.searchsorted(rows, start + length)]
@@ -194,7 +197,7 @@ def _judge(
     reasons = scattered(stage.judge(measures.filter(pa.array(mask))), mask)
     with row_file(directory.part(stage.name, part), schema, ["reasons.list.element"]) as writer:
         judged = measures.add_column(0, REASONS, reasons).cast(schema)
-        for start, rows in _row_groups(pq.read_metadata(directory.part(DOCUMENTS, part))):
+        for start, rows in _row_groups(pq.read_metadata(parquet_source(directory.part(DOCUMENTS, part)))):
             writer.write(judged.slice(start, rows))
         writer.finish(keys[part])
 

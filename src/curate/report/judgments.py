@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
+from curate.store.ranges import parquet_source
 from curate.store.run_directory import DOCUMENTS, RunDirectory, Spread
 
 REASONS = "reasons"
@@ -44,7 +45,7 @@ class Judgments:
     @cached_property
     def offsets(self) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
         """Row of the first document of each part, and at the end the number of documents."""
-        rows = [pq.read_metadata(file).num_rows for file in self.files]
+        rows = [pq.read_metadata(parquet_source(file)).num_rows for file in self.files]
         return np.concatenate([[0], np.cumsum(rows, dtype=np.int64)]).astype(np.int64)
 
     @property

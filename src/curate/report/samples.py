@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from curate.report.judgments import REASONS, ROW, Judgments
 from curate.report.measures import Threshold
 from curate.store.life import edited_text
+from curate.store.ranges import parquet_source
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 from curate.text.core.difference import difference
 
@@ -276,7 +277,7 @@ def _read(judgments: Judgments, rows: set[int]) -> dict[int, Mapping[str, Any]]:
 def _read_part(directory: RunDirectory, part: int, wanted: Mapping[int, int]) -> dict[int, Mapping[str, Any]]:
     """``wanted`` says for places in the part which rows of the run they are."""
     found: dict[int, Mapping[str, Any]] = {}
-    with pq.ParquetFile(directory.part(DOCUMENTS, part)) as file:
+    with pq.ParquetFile(parquet_source(directory.part(DOCUMENTS, part))) as file:
         start = 0
         for number in range(file.num_row_groups):
             end = start + file.metadata.row_group(number).num_rows

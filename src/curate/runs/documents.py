@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from curate.corpus.documents import SCHEMA
 from curate.pipeline.document_rows import DocumentRows, Which
+from curate.store.ranges import parquet_source
 
 if TYPE_CHECKING:
     import polars as pl
@@ -58,5 +59,8 @@ def _schema(rows: DocumentRows) -> pa.Schema:
     types = {field.name: field.type for field in SCHEMA} | _OF_ORIGIN
     types |= {"text": pa.large_string(), "reasons": pa.list_(pa.string())}
     for stage in rows.stages if rows.parts else ():
-        types |= {f"{stage}.{field.name}": field.type for field in pq.read_schema(rows.directory.part(stage, 0))}
+        types |= {
+            f"{stage}.{field.name}": field.type
+            for field in pq.read_schema(parquet_source(rows.directory.part(stage, 0)))
+        }
     return pa.schema([(name, types[name]) for name in rows.known()])

@@ -3,12 +3,12 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate.errors import ConfigError, CurateError
 from curate.events import Emit, Event
 from curate.runs.finished import Run
+from curate.store.files import place
 
 if TYPE_CHECKING:
     from curate.runs.job import Job, Planned
@@ -68,7 +68,7 @@ def run(
     hear = on_event or _nobody
     with _faults():
         job.carried_out(job.prepared(fresh=fresh), hear, fresh=fresh)
-        return Run(Path(job.output))
+        return Run(place(job.output))
 
 
 def open(output: str | os.PathLike[str]) -> Run:  # noqa: A001  (curate.open, as in gzip.open)
@@ -81,7 +81,7 @@ def open(output: str | os.PathLike[str]) -> Run:  # noqa: A001  (curate.open, as
         InputError: it holds no finished run.
         DamagedFile: ``run.json`` is not what was written.
     """
-    return Run(Path(output))
+    return Run(place(str(output)))
 
 
 def plan(

@@ -43,6 +43,7 @@ from curate.store.claim import claimed, require_usable
 from curate.store.disk import full_disk, unwritable
 from curate.store.earlier_run import earlier_runs
 from curate.store.efforts import Efforts
+from curate.store.files import place
 from curate.store.manifest import find_manifest, write_manifest
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 from curate.store.tidying import first_row_file
@@ -116,6 +117,7 @@ class Job:
         skip: leave these out.
         arguments: section → settings, as a Python program gives them.
         in_folder: whether a settings file of the current folder counts.
+        take_over: take a run directory in a bucket from the run that holds it.
     """
 
     paths: Sequence[str]
@@ -128,6 +130,7 @@ class Job:
     skip: Sequence[str] = ()
     arguments: Mapping[str, Any] = field(default_factory=dict)
     in_folder: bool = True
+    take_over: bool = False
 
     def config(self) -> Config:
         """The settings, validated."""
@@ -174,7 +177,7 @@ class Job:
             config = self.config()
             stages = self.stages(config)
             _check_name(self.output)
-            require_usable(Path(self.output), [stage.name for stage in stages], fresh=fresh)
+            require_usable(place(self.output), [stage.name for stage in stages], fresh=fresh)
             with ThreadPoolExecutor(2) as pool:
                 notes, compiler = pool.submit(_stage_notes, stages, config.shards), pool.submit(load_compiler)
                 plan = self.plan(config, stages)
@@ -198,13 +201,13 @@ class Job:
             UserError: another run holds the folder, or a run over other files.
         """
         plan, command, progress = prepared.plan, self.command_line(), Progress()
-        directory = RunDirectory(Path(self.output), [part.name for part in plan.parts])
+        directory = RunDirectory(place(self.output), [part.name for part in plan.parts])
 
         def tell(event: Event) -> None:
             progress(event)
             hear(event)
 
-        with _explained(directory, progress, command), claimed(directory.path, command):
+        with _explained(directory, progress, command), claimed(directory.path, command, take_over=self.take_over):
             if fresh:
                 forget(directory.path)
             self._refuse_other_corpus(plan, directory)

@@ -25,6 +25,7 @@ from curate.shards.reader import read_blocks
 from curate.shards.settings import ShardSettings
 from curate.shards.writer import write_shard
 from curate.store.digest import digest
+from curate.store.files import way
 
 NOTES = ".curate"
 """Folder of what is known of shards whose index is not written; may be deleted."""
@@ -80,9 +81,7 @@ def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -
     else:
         entries = [written(*shard) for shard in _cut_again(source, index, settings.shard_tokens)]
     notes.clear(entries)
-    return write_index(
-        out, settings, tokenizer, entries, made_from=os.path.relpath(source.absolute(), out.absolute()), split=split
-    )
+    return write_index(out, settings, tokenizer, entries, made_from=way(source, out), split=split)
 
 
 def _as_packed(settings: ShardSettings, index: ShardIndex) -> ShardSettings:

@@ -21,6 +21,7 @@ from curate.shards.entry import FileHash, ShardEntry
 from curate.shards.format import Layout, ShardFormat
 from curate.shards.hashed_file import HashedFile, hashed_file
 from curate.shards.tally import Tally
+from curate.store.ranges import parquet_source
 
 SCHEMA = pa.schema({"id": pa.string(), "offset": pa.int64(), "n_tokens": pa.int64()})
 Counts = npt.NDArray[np.int64]
@@ -112,7 +113,7 @@ class IndexedFormat(ShardFormat):
         done = 0
         with ExitStack() as files:
             reading = self.reading(files, folder, entry, layout)
-            index = files.enter_context(pq.ParquetFile(folder / entry.index_file))
+            index = files.enter_context(pq.ParquetFile(parquet_source(folder / entry.index_file)))
             for group in range(index.num_row_groups):
                 rows = index.read_row_group(group, columns=SCHEMA.names).combine_chunks()
                 n_tokens = rows["n_tokens"].to_numpy()

@@ -17,6 +17,7 @@ from curate.shards.formats import FORMATS
 from curate.shards.index import ShardIndex, index_path, read_index
 from curate.shards.reader import read_blocks
 from curate.shards.shuffling import Permutation
+from curate.store.files import place
 from curate.store.run_directory import SHARDS
 
 Batch = dict[str, Any]
@@ -55,7 +56,7 @@ class Loader:
                 raise UserError(f"`{name}` must be at least 1, but is {value}")
         if not 0 <= rank < world:
             raise UserError(f"`rank` must be from 0 to {world - 1} with `world` = {world}, but is {rank}")
-        folder = Path(output)
+        folder = place(str(output))
         folder = folder / SHARDS if not index_path(folder).exists() and (folder / SHARDS).is_dir() else folder
         index = of_split(read_index(folder), split)
         packed = index.sequence_length if index.packing == "best_fit" else 1

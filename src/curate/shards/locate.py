@@ -10,6 +10,8 @@ from curate.errors import InputError
 from curate.shards.entry import ShardEntry
 from curate.shards.index import ShardIndex, read_index
 from curate.shards.reader import read_blocks
+from curate.store.bucket import is_url
+from curate.store.files import place
 from curate.store.manifest import find_manifest
 from curate.store.run_directory import DOCUMENTS
 
@@ -44,7 +46,7 @@ def shard_named(name: str) -> tuple[Path, int]:
     Raises:
         InputError: there is no such shard.
     """
-    path = Path(name)
+    path = place(name)
     folder = path.parent
     index = read_index(folder)
     for number, entry in enumerate(index.shards):
@@ -69,13 +71,13 @@ def locate(folder: Path, number: int, offset: int) -> Located:
     entry = index.shards[number]
     if not 0 <= offset < entry.tokens:
         raise InputError(f"`{entry.file}` has no token {offset:,}: it has {entry.tokens:,}, from 0.")
-    if index.made_from and (folder / index.made_from).is_dir():
-        place = offset + sum(each.tokens for each in index.shards[:number])
-        origin = folder / index.made_from
+    origin = place(index.made_from) if is_url(index.made_from) else folder / index.made_from
+    if index.made_from and origin.is_dir():
+        at_all = offset + sum(each.tokens for each in index.shards[:number])
         entries = [(at, each) for at, each in enumerate(read_index(origin).shards) if each.split == index.split]
         ends = np.cumsum([each.tokens for _, each in entries])
-        there = int(np.searchsorted(ends, place, side="right"))
-        return locate(origin, entries[there][0], place - int(ends[there - 1] if there else 0))
+        there = int(np.searchsorted(ends, at_all, side="right"))
+        return locate(origin, entries[there][0], at_all - int(ends[there - 1] if there else 0))
     return _in_run(folder, number, offset) or _in_shard(folder, index, entry, offset)
 
 

@@ -18,7 +18,7 @@ from curate.shards.format import INDEX_FILE, INDEX_FILES
 from curate.shards.hashed_file import sha256_of, xxh3_of
 from curate.shards.index import ShardIndex, index_path
 from curate.store.checked_json import BrokenJson, parsed, read_json, write_json
-from curate.store.files import entries, is_file, is_unfinished, remove, remove_empty
+from curate.store.files import entries, is_unfinished, remove, remove_empty
 
 
 class Notes:
@@ -31,7 +31,7 @@ class Notes:
 
     def __init__(self, shards: Path, notes: Path) -> None:
         self._shards, self._notes = shards, notes
-        self._own_notes = {entry.name for entry in entries(notes) if is_file(entry) and _entry(Path(entry.path))}
+        self._own_notes = {entry.name for entry in entries(notes) if entry.is_file and _entry(entry.path)}
         self._hashes = self._known_hashes()
 
     def require_room(self, *names: str) -> None:
@@ -99,10 +99,10 @@ class Notes:
         found = []
         for folder, known in ((self._shards, {*self._hashes, *INDEX_FILES}), (self._notes, self._own_notes)):
             for entry in entries(folder):
-                if is_file(entry) and is_unfinished(entry.name):
-                    remove(Path(entry.path))
+                if entry.is_file and is_unfinished(entry.name):
+                    remove(entry.path)
                 elif entry.name not in known:
-                    found.append(Path(entry.path).relative_to(self._shards.parent).as_posix())
+                    found.append(entry.path.relative_to(self._shards.parent).as_posix())
         return found
 
     def _known_hashes(self) -> dict[str, set[str]]:

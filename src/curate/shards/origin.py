@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate.store.manifest import find_manifest
+from curate.store.ranges import parquet_source
 from curate.store.run_directory import DOCUMENTS, MANIFEST
 from curate.text.core.edits import edited
 
@@ -111,14 +112,14 @@ class Origin:
         found: list[pa.ChunkedArray] = []
         for stage in self._stages:
             name = f"{stage}/{self._names[part]}"
-            with _reading(name), pq.ParquetFile(self._run / name) as file:
+            with _reading(name), pq.ParquetFile(parquet_source(self._run / name)) as file:
                 if "edits" in file.schema_arrow.names:
                     found.append(file.read(columns=["edits"])["edits"])
         return found
 
     def _read_texts(self, part: int, row: int) -> "_Texts":
         name, start = f"{DOCUMENTS}/{self._names[part]}", 0
-        with _reading(name), pq.ParquetFile(self._run / name) as file:
+        with _reading(name), pq.ParquetFile(parquet_source(self._run / name)) as file:
             for group in range(file.num_row_groups):
                 rows = file.metadata.row_group(group).num_rows
                 if row < start + rows:

@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import IO
 
 from curate.errors import UserError
+from curate.store.credentials import WRITABLE
 from curate.store.disk import full_disk
 from curate.store.files import remove
+from curate.store.lease import leased
 from curate.store.manifest import find_manifest, other_layout
 from curate.store.run_directory import CACHE, DOCUMENTS, LOCK, MANIFEST, QUARANTINE, REPORT_JSON, REPORT_PAGE, SHARDS
+from curate.store.store_path import StorePath
+from curate.store.tags import write_tags
 from curate.store.tidying import first_numbered, first_row_file
 
 _OF_THE_SYSTEM = {"lost+found", ".DS_Store"}
@@ -21,7 +25,7 @@ _OF_THE_SYSTEM = {"lost+found", ".DS_Store"}
 
 def is_run_directory(folder: Path) -> bool:
     """Whether a run of curate, finished or not, wrote a folder; what only looks like one is none."""
-    if os.path.lexists(folder / LOCK):
+    if _is_there(folder / LOCK):
         return True
     if (folder / MANIFEST).is_file() and find_manifest(folder).state in {"whole", "older", "newer"}:
         return True
@@ -53,6 +57,9 @@ def require_usable(path: Path, folders: Collection[str], *, fresh: bool) -> None
 
 
 def _require_writable(path: Path, folders: Collection[str]) -> None:
+    if isinstance(path, StorePath):
+        _require_bucket(path)
+        return
     nearest = next(folder for folder in (path, *path.absolute().parents) if _is_there(folder))
     if not nearest.is_dir():
         what = "a link that leads nowhere" if nearest.is_symlink() and not nearest.exists() else "a file"
@@ -81,6 +88,17 @@ def _require_writable(path: Path, folders: Collection[str]) -> None:
             )
 
 
+def _require_bucket(path: StorePath) -> None:
+    """See that a store answers, holds no object where the folder is to be, and is one that can be written to."""
+    scheme = path.parts[0].removesuffix(":")
+    if scheme not in WRITABLE:
+        raise UserError(
+            f"`{path}` can only be read", hint=f"name a folder, or {', '.join(f'{one}://…' for one in WRITABLE[:3])}"
+        )
+    if path.is_file():
+        raise UserError(f"`{path}` is an object, and not a folder", hint="name another folder with -o")
+
+
 def _is_there(path: Path) -> bool:
     """Whether something has that name, a link that leads nowhere too."""
     try:
@@ -95,7 +113,7 @@ def _is_there(path: Path) -> bool:
 
 def _require_ours(path: Path) -> None:
     """See that what a folder holds was written by a run."""
-    names = {entry.name for entry in os.scandir(path)} - _OF_THE_SYSTEM
+    names = {entry.name for entry in path.iterdir()} - _OF_THE_SYSTEM
     state = find_manifest(path).state
     unknown = not names & {MANIFEST, LOCK} and bool(names)
     such_as = MANIFEST if state == "foreign" else min(names, default="")
@@ -112,25 +130,41 @@ def _require_ours(path: Path) -> None:
 
 
 @contextmanager
-def claimed(path: Path, command: str) -> Iterator[None]:
+def claimed(path: Path, command: str, *, take_over: bool = False) -> Iterator[None]:
     """Hold a run directory; its lock says by which command while the run is not finished.
+
+    Args:
+        path: the run directory.
+        command: what makes the run.
+        take_over: take a directory in an object store from whoever holds it. On a disk nobody else can seem to.
 
     Raises:
         UserError: another run holds it.
     """
     path.mkdir(parents=True, exist_ok=True)
     was_unfinished = (path / LOCK).exists()
-    with _locked(path) as lock:
-        lock.truncate(0)
-        lock.write(f"{command}\n")
-        lock.flush()
+    with _held(path, command, take_over=take_over):
         try:
             yield
         except UserError:  # nothing was begun that somebody could wish to end
             if not was_unfinished:
                 remove(path / LOCK)
             raise
+        write_tags(path)
         remove(path / LOCK)
+
+
+@contextmanager
+def _held(path: Path, command: str, *, take_over: bool) -> Iterator[None]:
+    if isinstance(path, StorePath):
+        with leased(path / LOCK, command, take_over=take_over):
+            yield
+        return
+    with _locked(path) as lock:
+        lock.truncate(0)
+        lock.write(f"{command}\n")
+        lock.flush()
+        yield
 
 
 def _locked(path: Path) -> IO[str]:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from curate.store.store_path import StorePath
+
 _FULL = {errno.ENOSPC: "is full", errno.EDQUOT: "has no room left for you: your quota is used up"}
 _SAID = {os.strerror(number): state for number, state in _FULL.items()}
 """Libraries in other languages give the words, and not always the number."""
@@ -47,6 +49,8 @@ def unwritable(error: BaseException, folder: Path) -> str:
     for each in _chain(error):
         if isinstance(each, OSError) and each.filename and each.strerror:
             file = Path(os.fsdecode(each.filename))
+            if isinstance(folder, StorePath) and os.fsdecode(each.filename).startswith(str(folder)):
+                return f"`{os.fsdecode(each.filename)}` cannot be read or written: {each.strerror}"
             if file.absolute().is_relative_to(folder.absolute()):
                 return f"`{file}` cannot be read or written: {each.strerror}"
     return ""
@@ -79,6 +83,8 @@ def _others() -> Iterator[Path]:
 
 def _free(folder: Path) -> int:
     """Bytes free on the disk of a folder, which need not exist."""
+    if isinstance(folder, StorePath):
+        folder = folder.tree.copies.folder
     existing = next((each for each in (folder.absolute(), *folder.absolute().parents) if each.exists()), Path("/"))
     try:
         return shutil.disk_usage(existing).free

@@ -10,6 +10,7 @@ from typing import Any
 
 from curate.errors import PlanError
 from curate.store.digest import digest
+from curate.store.files import place
 from curate.store.manifest import read_manifest
 from curate.store.row_file import keys_of
 from curate.store.run_directory import DOCUMENTS, RunDirectory
@@ -31,7 +32,7 @@ class EarlierRun:
     @functools.cached_property
     def directory(self) -> RunDirectory:
         """Where its files are."""
-        return RunDirectory(Path(self.path), [part["name"] for part in self.manifest["parts"]])
+        return RunDirectory(place(self.path), [part["name"] for part in self.manifest["parts"]])
 
     @property
     def parts(self) -> int:
@@ -111,9 +112,9 @@ def earlier_runs(paths: Sequence[str], output: str) -> tuple[EarlierRun, ...]:
     """
     runs: list[EarlierRun] = []
     for path in paths:
-        if Path(path).resolve() == Path(output).resolve():
+        if place(path).resolve() == place(output).resolve():
             raise PlanError(f"`{path}` cannot be compared with itself", hint="choose another folder with -o")
-        run = EarlierRun(path, read_manifest(Path(path)))
+        run = EarlierRun(path, read_manifest(place(path)))
         if run.run_id in {other.run_id for other in runs}:
             raise PlanError(f"`--against {path}` is given twice", hint="name each earlier run once")
         runs.append(run)

@@ -12,6 +12,7 @@ from typing import Any
 
 from curate.store.digest import digest
 from curate.store.files import remove, remove_empty, write_whole
+from curate.store.store_path import StorePath
 
 
 class Efforts:
@@ -36,6 +37,9 @@ class Efforts:
         line = f"{digest(dict(piece))} {json.dumps(piece)}\n".encode()
         if not self.path.exists():
             write_whole(self.path, line)
+            return
+        if isinstance(self.path, StorePath):  # nothing can be appended to an object
+            write_whole(self.path, self.path.read_bytes() + line)
             return
         with self.path.open("ab") as file:
             file.write(line)

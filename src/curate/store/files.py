@@ -1,18 +1,24 @@
-"""Files on this machine: the few functions through which a run lists, writes and removes them.
+"""The few functions through which a run lists, writes and removes its files, on this disk or in an object store.
 
 A file appears under its final name only when it is whole: written under another name beside it, synced, renamed, and
 the folder synced. That other name is one that only curate gives, so what a killed run left can be told from anything
-that users keep in the same folder.
+that users keep in the same folder. In an object store it is put under its final name as a whole.
 """
 
 import errno
 import itertools
 import os
+import posixpath
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
+
+from curate.errors import InputError
+from curate.store.bucket import is_url, unknown_scheme
+from curate.store.credentials import SCHEMES
+from curate.store.store_path import StorePath, tree_of
 
 _UNFINISHED = re.compile(r"\..*\.\d+-\d+\.curate-unfinished", re.DOTALL)
 _NAME_KEPT = 40
@@ -20,6 +26,40 @@ _NAME_KEPT = 40
 _NOT_KNOWN = {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}
 _ZEROS = bytes(1 << 20)
 _numbers = itertools.count()
+
+
+def place(name: str) -> Path:
+    """The folder or file that a user named: a path of this disk, or one in an object store.
+
+    Raises:
+        InputError: it is an address of a kind that is not known.
+
+    Example:
+        >>> place("curated"), place("memory://store/curated")
+        (PosixPath('curated'), StorePath('memory://store/curated'))
+    """
+    if is_url(name):
+        tree_of(name, root=True).refresh()
+        return StorePath(name)
+    if scheme := unknown_scheme(name):
+        raise InputError(
+            f"`{name}` cannot be opened: `{scheme}://` is not known",
+            hint=f"known: {' '.join(f'{one}://' for one in SCHEMES if one != 'memory')}",
+        )
+    return Path(name)
+
+
+def on_this_disk(path: Path) -> Path:
+    """The file itself, or a copy of an object, for programs that open files only."""
+    return path.local() if isinstance(path, StorePath) else path.resolve()
+
+
+def way(to: Path, start: Path) -> str:
+    """The path that leads to a folder from another one: an address where they are not in the same place."""
+    if isinstance(to, StorePath) or isinstance(start, StorePath):
+        same = isinstance(to, StorePath) and isinstance(start, StorePath) and to.parts[:2] == start.parts[:2]
+        return posixpath.relpath(str(to), str(start)) if same else str(to.absolute())
+    return os.path.relpath(to.absolute(), start.absolute())
 
 
 @contextmanager
@@ -42,14 +82,18 @@ def write_whole(final: Path, content: bytes) -> None:
 
 def put(temporary: Path, final: Path) -> None:
     """Give a finished file its name: the one place where that happens."""
+    if isinstance(final, StorePath):
+        final.tree.put(final.key, temporary)
+        return
     _sync(temporary)
     temporary.replace(final)
     _sync(final.parent)
 
 
 def unfinished(final: Path) -> Path:
-    """A name beside ``final`` that nobody else uses and that `is_unfinished` knows."""
-    return final.with_name(f".{final.name[:_NAME_KEPT]}.{os.getpid()}-{next(_numbers)}.curate-unfinished")
+    """A name on this disk that nobody else uses and that `is_unfinished` knows: beside ``final``, if that is there."""
+    name = f".{final.name[:_NAME_KEPT]}.{os.getpid()}-{next(_numbers)}.curate-unfinished"
+    return final.tree.copies.folder / name if isinstance(final, StorePath) else final.with_name(name)
 
 
 def is_unfinished(name: str) -> bool:
@@ -77,17 +121,24 @@ def allocate(file: BinaryIO, size: int) -> None:
         file.flush()
 
 
-def entries(folder: Path) -> list[os.DirEntry[str]]:
+class Entry(NamedTuple):
+    """Something in a folder; a link is neither file nor folder, wherever it leads."""
+
+    name: str
+    path: Path
+    is_file: bool
+    is_folder: bool
+
+
+def entries(folder: Path) -> list[Entry]:
     """What lies in a folder, sorted by name; nothing where there is none, or where a link leads elsewhere."""
     if folder.is_symlink() or not folder.is_dir():
         return []
+    if isinstance(folder, StorePath):
+        return [Entry(one.name, one, one.is_file(), one.is_dir()) for one in folder.iterdir()]
     with os.scandir(folder) as listing:
-        return sorted(listing, key=lambda entry: entry.name)
-
-
-def is_file(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a regular file itself, not a link to one."""
-    return entry.is_file(follow_symlinks=False)
+        found = [(e, e.is_file(follow_symlinks=False), e.is_dir(follow_symlinks=False)) for e in listing]
+    return sorted(Entry(e.name, Path(e.path), file, inside) for e, file, inside in found)
 
 
 def remove(path: Path) -> None:

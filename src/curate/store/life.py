@@ -9,7 +9,9 @@ import polars as pl
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from curate.store.files import place as place_of_run
 from curate.store.manifest import find_manifest
+from curate.store.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
 
@@ -145,7 +147,7 @@ def _survivor(directory: RunDirectory, manifest: Mapping[str, Any], verdict: Ver
     if where is None:
         return None
     if run is not None:
-        paths = {entry["run_id"]: Path(entry["path"]) for entry in manifest["against"]}
+        paths = {entry["run_id"]: place_of_run(entry["path"]) for entry in manifest["against"]}
         state, manifest = find_manifest(paths[run])
         if state != "whole" or manifest["run_id"] != run:
             return None
@@ -159,7 +161,7 @@ def _survivor(directory: RunDirectory, manifest: Mapping[str, Any], verdict: Ver
 
 def _row(directory: RunDirectory, folder: str, place: Place) -> dict[str, Any]:
     part, row = place
-    file = pq.ParquetFile(directory.checked(folder, part, ()))
+    file = pq.ParquetFile(parquet_source(directory.checked(folder, part, ())))
     for group in range(file.num_row_groups):
         size = file.metadata.row_group(group).num_rows
         if row < size:

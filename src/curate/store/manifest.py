@@ -108,7 +108,7 @@ def command_of(run: Path) -> str:
 
 def _of_lock(run: Path) -> str:
     """While a run is not finished, its lock says which command it is."""
-    return (run / LOCK).read_text("utf-8").strip()
+    return (run / LOCK).read_text("utf-8").partition("\n")[0].strip()
 
 
 def _of_report(run: Path) -> str:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from curate.store.digest import digest
 from curate.store.files import whole_file
+from curate.store.ranges import parquet_source
 from curate.store.seal import BrokenSeal, checked, seal
 
 MEASURE_KEY = b"curate.measure_key"
@@ -92,7 +93,7 @@ def read_columns(path: Path, columns: Iterable[str]) -> pa.Table:
     several workers, and would wait for work that it can do itself.
     """
     names = list(columns)
-    with pq.ParquetFile(path, pre_buffer=False) as file:
+    with pq.ParquetFile(parquet_source(path), pre_buffer=False) as file:
         return file.read(columns=names, use_threads=False).select(names)
 
 

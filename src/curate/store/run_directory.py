@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from curate.errors import DamagedFile, UserError
-from curate.store.files import entries, is_file, is_unfinished, remove, remove_empty, unfinished
+from curate.store.files import entries, is_unfinished, remove, remove_empty, unfinished
+from curate.store.local_copies import room
 from curate.store.seal import BrokenSeal, checked
+from curate.store.store_path import StorePath
 
 DOCUMENTS = "documents"
 QUARANTINE = "quarantine"
@@ -24,6 +26,7 @@ EVIDENCE_CACHE = "evidence"
 LOCK = ".curate.lock"
 AUDIT = "audit.json"
 EFFORTS = "efforts.jsonl"
+TAGS = "tags.json"
 
 Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 """``map``, or what does the same on several cores: `curate.engine.base.Engine.spread`."""
@@ -63,7 +66,9 @@ class RunDirectory:
 
     @property
     def scratch(self) -> Path:
-        """Room for what a stage must not keep in memory; every file in it has a name of `new_scratch`."""
+        """Room on this disk for what a stage must not keep in memory; every file in it has a name of `new_scratch`."""
+        if isinstance(self.path, StorePath):
+            return room(str(self.path)) / "scratch"
         return self.path / CACHE / "scratch"
 
     def new_scratch(self, name: str) -> Path:
@@ -74,8 +79,8 @@ class RunDirectory:
     def clear_scratch(self) -> None:
         """Remove all such files."""
         for entry in entries(self.scratch):
-            if is_file(entry) and is_unfinished(entry.name):
-                remove(Path(entry.path))
+            if entry.is_file and is_unfinished(entry.name):
+                remove(entry.path)
         remove_empty(self.scratch)
 
     def part(self, folder: str, part: int) -> Path:
@@ -147,7 +152,11 @@ class RunDirectory:
         Returns:
             What is gone, as paths in the directory.
         """
-        damaged = [file for file in spread(_if_damaged, found) if file]
+        from curate.store.tags import with_tags
+
+        whole = with_tags(self.path) if isinstance(self.path, StorePath) else frozenset()
+        unknown = [file for file in found if not (isinstance(file, StorePath) and file.key in whole)]
+        damaged = [file for file in spread(_if_damaged, unknown) if file]
         for file in damaged:
             remove(file)
         return [file.relative_to(self.path).as_posix() for file in damaged]

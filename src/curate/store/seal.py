@@ -24,6 +24,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
+from curate.store.ranges import ObjectReader, is_far
+from curate.store.store_path import StorePath
+
 _PARQUET = b"PAR1"
 _VERSION = b"curate\x00\x01"
 _TAIL = struct.Struct("<I4s")
@@ -82,7 +85,7 @@ def seal_of(path: Path) -> bytes:
     try:
         return _frame(handle).proof
     finally:
-        os.close(handle)
+        _close(handle)
 
 
 def checked(path: Path, columns: Collection[str] | None = None, group: int | None = None) -> pq.FileMetaData:
@@ -106,20 +109,27 @@ def checked(path: Path, columns: Collection[str] | None = None, group: int | Non
     except OSError as error:
         raise BrokenSeal(f"cannot be read: {error.strerror}") from error
     finally:
-        os.close(handle)
+        _close(handle)
     return frame.footer
 
 
-def _opened(path: Path) -> int:
+def _opened(path: Path) -> "int | ObjectReader":
     try:
+        if isinstance(path, StorePath) and is_far(path):
+            return ObjectReader(path)
         return os.open(path, os.O_RDONLY)
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
         raise BrokenSeal("is missing" if missing else f"cannot be read: {error.strerror}") from error
 
 
-def _frame(handle: int) -> _Frame:
-    size = os.fstat(handle).st_size
+def _close(handle: "int | ObjectReader") -> None:
+    if isinstance(handle, int):
+        os.close(handle)
+
+
+def _frame(handle: "int | ObjectReader") -> _Frame:
+    size = os.fstat(handle).st_size if isinstance(handle, int) else handle.nbytes
     tail = _at(handle, max(0, size - _TAIL.size), _TAIL.size)
     if len(tail) < _TAIL.size or not tail.endswith(_PARQUET):
         raise BrokenSeal("is damaged: it does not end as it was written" if size else "is empty")
@@ -154,7 +164,7 @@ def _chunks(footer: pq.FileMetaData) -> Iterator[_Chunk]:
             start += size
 
 
-def _hash(handle: int, chunk: _Chunk) -> bytes:
+def _hash(handle: "int | ObjectReader", chunk: _Chunk) -> bytes:
     """Of its bytes, read a block at a time."""
     state = xxhash.xxh3_64()
     for start in range(chunk.start, chunk.start + chunk.size, _BLOCK):
@@ -166,5 +176,7 @@ def _frame_hash(size: int, hashes: bytes, rest: bytes) -> bytes:
     return xxhash.xxh3_128_digest(size.to_bytes(8, "little") + hashes + rest)
 
 
-def _at(handle: int, start: int, size: int) -> bytes:
+def _at(handle: "int | ObjectReader", start: int, size: int) -> bytes:
+    if not isinstance(handle, int):
+        return handle.at(start, size)
     return os.pread(handle, size, start) if size else b""

@@ -6,7 +6,6 @@ gives. A row file without such proof that a whole manifest lists was curate's be
 stays, and is named. Links are never followed.
 """
 
-import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -17,7 +16,8 @@ import pyarrow.parquet as pq
 
 from curate.store.checked_json import BrokenJson, parsed, read_json
 from curate.store.efforts import Efforts
-from curate.store.files import entries, is_file, is_unfinished, remove, remove_empty
+from curate.store.files import Entry, entries, is_unfinished, remove, remove_empty
+from curate.store.ranges import parquet_source
 from curate.store.row_file import MEASURE_KEY, PLACE, is_in_place
 from curate.store.run_directory import (
     AUDIT,
@@ -32,6 +32,7 @@ from curate.store.run_directory import (
     REPORT_JSON,
     REPORT_PAGE,
     SHARDS,
+    TAGS,
     RunDirectory,
 )  # fmt: skip
 
@@ -68,7 +69,7 @@ def first_row_file(path: Path, other_than: Collection[str] = ()) -> Path | None:
 
 def first_numbered(path: Path) -> Path | None:
     """The documents of some part of a run of the layout in which parts were numbered."""
-    documents = [Path(entry.path) for entry in entries(path / DOCUMENTS) if _NUMBERED.fullmatch(entry.name)]
+    documents = [entry.path for entry in entries(path / DOCUMENTS) if _NUMBERED.fullmatch(entry.name)]
     return next((file for file in documents if file.is_file() and _is_numbered(file)), None)
 
 
@@ -89,10 +90,10 @@ class _Tidying:
         for entry in entries(self.path):
             if self._removed_as_unfinished(entry) or entry.name in _AT_THE_TOP:
                 continue
-            if entry.name == CACHE and _is_folder(entry):
-                yield from self._cache(Path(entry.path))
-            elif _is_folder(entry) and entry.name != SHARDS:
-                yield from self._row_files(Path(entry.path))
+            if entry.name == CACHE and entry.is_folder:
+                yield from self._cache(entry.path)
+            elif entry.is_folder and entry.name != SHARDS:
+                yield from self._row_files(entry.path)
             elif entry.name not in {*self.folders, SHARDS, CACHE}:
                 yield self._name(entry)
 
@@ -100,8 +101,8 @@ class _Tidying:
         for entry in entries(cache):
             if self._removed_as_unfinished(entry):
                 continue
-            if not _is_folder(entry):
-                if entry.name != EFFORTS or not is_file(entry) or not Efforts(Path(entry.path)).is_ours:
+            if not entry.is_folder:
+                if not self._is_ours_in_cache(entry):
                     yield self._name(entry)
             elif entry.name == "scratch":
                 yield from [
@@ -109,17 +110,17 @@ class _Tidying:
                 ]
                 remove_empty(cache / "scratch")
             elif entry.name not in {SHARDS, EVIDENCE_CACHE}:
-                yield from self._row_files(Path(entry.path))
+                yield from self._row_files(entry.path)
         remove_empty(cache)
 
     def _row_files(self, folder: Path) -> Iterator[str]:
         """A folder of row files, or of somebody else's files."""
-        needed, removed, others = folder.name in self.folders, False, list[os.DirEntry[str]]()
+        needed, removed, others = folder.name in self.folders, False, list[Entry]()
         for entry in entries(folder):
             if needed and entry.name in {*self.names, AUDIT}:
                 continue
             if self._is_ours(folder, entry):
-                remove(Path(entry.path))
+                remove(entry.path)
                 removed = True
             else:
                 others.append(entry)
@@ -129,10 +130,10 @@ class _Tidying:
         else:
             yield f"{folder.relative_to(self.path).as_posix()}/"
 
-    def _is_ours(self, folder: Path, entry: os.DirEntry[str]) -> bool:
-        if not is_file(entry):
+    def _is_ours(self, folder: Path, entry: Entry) -> bool:
+        if not entry.is_file:
             return False
-        file, numbered = Path(entry.path), folder.name in self.numbered
+        file, numbered = entry.path, folder.name in self.numbered
         if entry.name == AUDIT:
             return is_whole_json(file) or (numbered and _is_numbered_audit(file))
         if numbered and _NUMBERED.fullmatch(entry.name):
@@ -140,15 +141,20 @@ class _Tidying:
         listed = folder.name in self.known and entry.name in self.listed
         return _PART.fullmatch(entry.name) is not None and (listed or is_in_place(file))
 
-    def _removed_as_unfinished(self, entry: os.DirEntry[str]) -> bool:
+    def _is_ours_in_cache(self, entry: Entry) -> bool:
+        if entry.name == TAGS:
+            return entry.is_file and is_whole_json(entry.path)
+        return entry.name == EFFORTS and entry.is_file and Efforts(entry.path).is_ours
+
+    def _removed_as_unfinished(self, entry: Entry) -> bool:
         """Whether it was an unfinished file; it is gone then."""
-        gone = is_file(entry) and is_unfinished(entry.name)
+        gone = entry.is_file and is_unfinished(entry.name)
         if gone:
-            remove(Path(entry.path))
+            remove(entry.path)
         return gone
 
-    def _name(self, entry: os.DirEntry[str]) -> str:
-        return Path(entry.path).relative_to(self.path).as_posix() + "/" * _is_folder(entry)
+    def _name(self, entry: Entry) -> str:
+        return entry.path.relative_to(self.path).as_posix() + "/" * entry.is_folder
 
 
 def is_report(file: Path) -> bool:
@@ -181,15 +187,15 @@ def _row_files(path: Path) -> Iterator[Path]:
     """Files with names of row files in the folders of a run directory."""
     for folder in (path, path / CACHE):
         for entry in entries(folder):
-            if _is_folder(entry):
-                inside = entries(Path(entry.path))
-                yield from [Path(file.path) for file in inside if _PART.fullmatch(file.name) and is_file(file)]
+            if entry.is_folder:
+                inside = entries(entry.path)
+                yield from [file.path for file in inside if _PART.fullmatch(file.name) and file.is_file]
 
 
 def _is_numbered(file: Path) -> bool:
     """Whether it is a row file of the time before they said where they belong; a copy of a later one says that."""
     try:
-        metadata = pq.read_metadata(file).metadata or {}
+        metadata = pq.read_metadata(parquet_source(file)).metadata or {}
     except (OSError, pa.ArrowException):
         return False
     return MEASURE_KEY in metadata and PLACE not in metadata
@@ -201,7 +207,3 @@ def _is_numbered_audit(file: Path) -> bool:
         return parsed(file).keys() == {"key", "figures"}
     except (BrokenJson, FileNotFoundError):
         return False
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    return entry.is_dir(follow_symlinks=False)

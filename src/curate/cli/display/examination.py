@@ -1,7 +1,6 @@
 """``curate doctor RUN`` on the terminal: what is wrong with a run, and what to do about each problem."""
 
 import json as jsonlib
-from pathlib import Path
 
 import typer
 from rich.text import Text
@@ -10,6 +9,7 @@ from curate.cli.display.console import console
 from curate.cli.display.format import counted, size
 from curate.errors import ExitCode
 from curate.pipeline.examination import examined
+from curate.store.files import place
 
 
 def show_examination(run: str, *, json: bool) -> int:
@@ -18,7 +18,7 @@ def show_examination(run: str, *, json: bool) -> int:
     Raises:
         InputError: the folder is no finished run.
     """
-    found = examined(Path(run))
+    found = examined(place(run))
     if json:
         data = found._asdict() | {"run": run, "problems": [problem._asdict() for problem in found.problems]}
         typer.echo(jsonlib.dumps(data, ensure_ascii=False))

@@ -3,7 +3,6 @@
 import json as jsonlib
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -18,6 +17,7 @@ from curate.pipeline.lint import Finding, accepted, lint, load_recipe, run_setti
 from curate.pipeline.rejudging import Rejudged, never_fired, rejudged
 from curate.recipes import Recipe, recipe, recipe_names
 from curate.stages.quality import QualitySettings
+from curate.store.files import place
 
 
 def show_findings(names: Sequence[str], run: str | None, *, json: bool) -> int:
@@ -52,7 +52,7 @@ class _Checked:
 
     @classmethod
     def of_run(cls, run: str) -> "_Checked":
-        judged = _judged(run, run_settings(Path(run)))
+        judged = _judged(run, run_settings(place(run)))
         return cls(run, tuple(never_fired(judged)) if judged else (), judged)
 
     @property
@@ -84,7 +84,7 @@ class _Checked:
 def _judged(run: str, config: Config) -> Rejudged | None:
     settings = config.stage("quality")
     runs = "quality" in config.pipeline.stages
-    return rejudged(Path(run), settings) if runs and isinstance(settings, QualitySettings) else None
+    return rejudged(place(run), settings) if runs and isinstance(settings, QualitySettings) else None
 
 
 def _show_finding(out: Console, one: Finding) -> None:

@@ -4,7 +4,6 @@ import json as jsonlib
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import typer
 from rich.console import Console
@@ -21,6 +20,7 @@ from curate.pipeline.config import Config, load
 from curate.pipeline.lint import run_settings
 from curate.report.measured import Contribution, Evidence, Measured, as_data, write_evidence
 from curate.report.page import ReportMaker
+from curate.store.files import place
 from curate.training.examples import read_examples
 
 
@@ -32,7 +32,7 @@ def show_measuring(
     Raises:
         UserError: a flag is wrong, or the run cannot be measured.
     """
-    folder = Path(run)
+    folder = place(run)
     model = proxy_named(proxy)
     for kind in by:
         if kind not in _KINDS:

@@ -1,7 +1,6 @@
 """``curate sample`` on the terminal: documents with what decided about them, pairs with their difference."""
 
 import json as jsonlib
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -14,6 +13,7 @@ from curate.cli.display.why import show_text, show_twin
 from curate.errors import ExitCode
 from curate.report.choice import Chosen, Limit, Question
 from curate.runs.questions import sampled
+from curate.store.files import place
 from curate.store.life import Life
 from curate.text.core.difference import difference
 
@@ -25,7 +25,7 @@ def show_sample(run: str, question: Question, *, json: bool, color: Color) -> in
         UserError: contradictory flags.
         InputError: the run has no such stage, reason or source.
     """
-    lives, chosen = sampled(Path(run), question)
+    lives, chosen = sampled(place(run), question)
     if json:
         found = [_as_data(life, chosen.limit) for life in lives]
         typer.echo(jsonlib.dumps({"of": chosen.of, "documents": found}, ensure_ascii=False))

@@ -22,6 +22,7 @@ from curate.shards.locate import locate, shard_named
 from curate.shards.peek import peek
 from curate.shards.settings import ShardSettings
 from curate.shards.verify import VerifyReport, verify
+from curate.store.files import place
 from curate.store.run_directory import SHARDS
 
 SHOWN_CHARACTERS = 800
@@ -83,7 +84,7 @@ def show_documents(folder: str, *, n: int, shard: int, document: str | None, jso
 
 def convert_shards(folder: str, to: str, out: str, assignments: Sequence[str], *, split: str = "", json: bool) -> int:
     """Write the shards in another format; print the folder and the trainer's lines."""
-    source, target = _shards_in(folder), Path(out)
+    source, target = _shards_in(folder), place(out)
     index = read_index(source)
     given = {
         "format": to,
@@ -142,7 +143,7 @@ def show_place(shard: str, offset: int, *, json: bool) -> int:
 
 
 def _shards_in(folder: str) -> Path:
-    path = Path(folder)
+    path = place(folder)
     return (
         path / SHARDS if not any((path / name).exists() for name in INDEX_FILES) and (path / SHARDS).is_dir() else path
     )

@@ -3,7 +3,6 @@
 import json as jsonlib
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from curate.evidence.multiplier import Interval, saving_of
 from curate.evidence.tuning import CONFIRM, Search, Tuned, tune
 from curate.pipeline.lint import run_settings
 from curate.settings.file import toml_value
+from curate.store.files import place
 
 
 def show_tuning(
@@ -31,7 +31,7 @@ def show_tuning(
     Raises:
         UserError: a flag is wrong, or the run cannot be measured.
     """
-    folder = Path(run)
+    folder = place(run)
     config = run_settings(folder)
     own = tuple(own_text(given, config) for given in evaluations)
     search = Search(minutes, seeds, own, tuple(map(_tried, tries)))

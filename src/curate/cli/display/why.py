@@ -1,7 +1,6 @@
 """``curate why`` on the terminal: one document, stage by stage, with a word diff against its twin."""
 
 import json as jsonlib
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -15,6 +14,7 @@ from curate.errors import ExitCode
 from curate.report.masking import Masks, masked_life
 from curate.runs.questions import find
 from curate.stages.contract import PASSED_OVER
+from curate.store.files import place
 from curate.store.life import Life, Partner, Verdict, edited_text
 from curate.text.core.difference import difference
 
@@ -30,7 +30,7 @@ def show_life(run: str, document: str, *, json: bool, color: Color = "auto") -> 
     Raises:
         InputError: no document of the run has that id.
     """
-    lives, bad, masks, manifest = find(Path(run), document)
+    lives, bad, masks, manifest = find(place(run), document)
     if json:
         found = [_as_data(life, masks) for life in lives]
         typer.echo(jsonlib.dumps({"documents": found, "quarantined": bad}, ensure_ascii=False, default=_plain))

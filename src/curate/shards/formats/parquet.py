@@ -24,6 +24,7 @@ from curate.shards.format import Layout, ShardFormat
 from curate.shards.hashed_file import hashed_file
 from curate.shards.sequences import SequenceCutter, Sequences
 from curate.shards.tally import Tally
+from curate.store.ranges import parquet_source
 
 SCHEMA = pa.schema({"id": pa.string(), "input_ids": pa.list_(pa.int32())})
 PACKED_SCHEMA = pa.schema(
@@ -76,7 +77,7 @@ class ParquetFormat(ShardFormat):
         if layout.sequence_length:
             yield from _documents(folder / entry.file, layout.sequence_length)
             return
-        with pq.ParquetFile(folder / entry.file) as file:
+        with pq.ParquetFile(parquet_source(folder / entry.file)) as file:
             for group in range(file.num_row_groups):
                 table = file.read_row_group(group, columns=SCHEMA.names).combine_chunks()
                 for batch in table.to_batches():

@@ -1,0 +1,291 @@
+"""One object store, opened once in each process: what is in it, reading ranges, writing whole objects.
+
+Requests that fail are made again with growing pauses by obstore; a range whose bytes break off is asked for again here.
+Errors come out as those of files do: `FileNotFoundError`, or one that says what the user can change.
+"""
+
+import errno
+import functools
+import re
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+from curate.errors import InputError, PlanError, Stopped
+from curate.store.credentials import SCHEMES, identity, missing, opened
+
+PIECE = 8 * 1024 * 1024
+"""Bytes asked for at once, at most."""
+_TRIES = 5
+_PAUSE = 0.2
+_CODE = re.compile(r"<Code>(\w+)</Code>")
+_REFUSED = (
+    "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken",
+    "TokenRefreshRequired",
+    "AuthenticationFailed", "AuthorizationFailure", "401 Unauthorized", "403 Forbidden",
+)  # fmt: skip
+
+
+class Stored(NamedTuple):
+    """An object as its store tells of it."""
+
+    key: str
+    size: int
+    tag: str
+    """ETag, or when it was written; another one when the bytes are others."""
+
+
+class Changed(Exception):  # noqa: N818  (named for what happened)
+    """An object is not the one that was asked for any more."""
+
+
+class Unreachable(Stopped):
+    """A store does not answer, after all tries."""
+
+
+class Taken(Exception):  # noqa: N818  (named for what it is)
+    """An object that was to be created is there, or another one has been written in its place."""
+
+
+class Traffic:
+    """Bytes that travelled, and requests made, of one process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.read = self.written = self.requests = 0
+
+    def add(self, read: int = 0, written: int = 0) -> None:
+        """Count one request."""
+        with self._lock:
+            self.read, self.written, self.requests = self.read + read, self.written + written, self.requests + 1
+
+
+traffic = Traffic()
+
+
+class Bucket:
+    """Everything under one root, such as ``s3://bucket``."""
+
+    def __init__(self, root: str) -> None:
+        self.root, self._store = root, opened(root)
+
+    def url(self, key: str) -> str:
+        """What a user calls an object."""
+        return f"{self.root}/{key}" if key else self.root
+
+    def facts(self, key: str) -> Stored:
+        """Size and tag of an object.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        import obstore
+
+        traffic.add()
+        try:
+            return _stored(obstore.head(self._store, key))
+        except Exception as error:
+            raise self._told(error, key) from error
+
+    def listed(self, prefix: str) -> Iterator[Stored]:
+        """All objects below a folder, in the order of their keys."""
+        import obstore
+
+        found = list[Stored]()
+        try:
+            for page in obstore.list(self._store, prefix or None, chunk_size=1000):
+                traffic.add()
+                found += map(_stored, page)
+        except Exception as error:
+            raise self._told(error, prefix) from error
+        yield from sorted(found)
+
+    def read(self, key: str, start: int, stop: int, tag: str = "") -> bytes:
+        """Bytes of an object, taken up again where they break off.
+
+        Args:
+            key: of the object.
+            start: first byte.
+            stop: end of the range; after the last byte of the object, what is there.
+            tag: the object must still have it.
+
+        Raises:
+            FileNotFoundError: there is none.
+            Changed: it has another tag.
+        """
+        pieces = list[bytes]()
+        for at in range(start, stop, PIECE):
+            pieces.append(self._piece(key, at, min(at + PIECE, stop), tag))
+            if len(pieces[-1]) < PIECE:
+                break
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _piece(self, key: str, start: int, stop: int, tag: str) -> bytes:
+        for left in reversed(range(_TRIES)):
+            try:
+                data, found = self._ranged(key, start, stop, tag)
+            except (Unreachable, ConnectionError):
+                if not left:
+                    raise
+            else:
+                if tag and found != tag:
+                    raise Changed(self.url(key))
+                traffic.add(read=len(data))
+                return data
+            time.sleep(_PAUSE * 2 ** (_TRIES - left))
+        raise AssertionError
+
+    def _ranged(self, key: str, start: int, stop: int, tag: str) -> tuple[bytes, str]:
+        import obstore
+        from obstore.exceptions import NotSupportedError
+
+        options: dict[str, Any] = {"range": (start, stop)}
+        if tag.startswith(('"', "W/")):
+            options["if_match"] = tag
+        try:
+            result = obstore.get(self._store, key, options=options)  # type: ignore[arg-type]
+            return bytes(result.bytes()), _stored(result.meta).tag
+        except NotSupportedError:  # a server that gives whole files only
+            return self._whole(key, start, stop)
+        except Exception as error:
+            raise self._told(error, key) from error
+
+    def _whole(self, key: str, start: int, stop: int) -> tuple[bytes, str]:
+        """A range of what is sent from the beginning on."""
+        import obstore
+
+        try:
+            result = obstore.get(self._store, key)
+            at, pieces = 0, list[bytes]()
+            for piece in result.stream(min_chunk_size=1 << 20):
+                data = bytes(piece)
+                pieces.append(data[max(0, start - at) : max(0, stop - at)])
+                at += len(data)
+                if at >= stop:
+                    break
+            return b"".join(pieces), _stored(result.meta).tag
+        except Exception as error:
+            raise self._told(error, key) from error
+
+    def put(self, key: str, content: "bytes | Path", *, replaces: str | Literal[False] | None = None) -> Stored:
+        """Write an object whole.
+
+        Args:
+            key: of the object.
+            content: its bytes, or a file on this disk.
+            replaces: the tag of the object that it takes the place of; False: there must be none; None: whatever.
+
+        Raises:
+            Taken: that is not so.
+        """
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, NotModifiedError, PreconditionError
+
+        mode: Any = "overwrite" if replaces is None else {"e_tag": replaces} if replaces else "create"
+        size = content.stat().st_size if isinstance(content, Path) else len(content)
+        try:
+            done = obstore.put(self._store, key, content, mode=mode, chunk_size=PIECE, max_concurrency=4)
+        except (AlreadyExistsError, PreconditionError, NotModifiedError) as error:
+            raise Taken(self.url(key)) from error
+        except Exception as error:
+            raise self._told(error, key) from error
+        traffic.add(written=size)
+        return Stored(key, size, done["e_tag"] or "")
+
+    def delete(self, key: str) -> None:
+        """Remove an object; there may be none."""
+        import obstore
+
+        traffic.add()
+        try:
+            obstore.delete(self._store, key)
+        except FileNotFoundError:
+            return
+        except Exception as error:
+            raise self._told(error, key) from error
+
+    def _told(self, error: Exception, key: str) -> Exception:
+        """What to raise in the place of a library's error."""
+        from obstore.exceptions import InvalidPathError, PreconditionError
+
+        said, url = str(error).partition("\n\nDebug source")[0], self.url(key)
+        code = match.group(1) if (match := _CODE.search(said)) else ""
+        if isinstance(error, Changed | PlanError | InputError | Stopped):
+            return error
+        if "169.254.169.254" in said or "metadata.google.internal" in said:  # the machine was asked, and has none
+            return missing(self.root)
+        if code == "NoSuchBucket" or "bucket does not exist" in said:
+            return InputError(f"`{self.root}` does not exist", hint="look for the name of the bucket with: aws s3 ls")
+        if isinstance(error, FileNotFoundError):
+            return FileNotFoundError(errno.ENOENT, "No such object", url)
+        if isinstance(error, PreconditionError):
+            return Changed(url)
+        if isinstance(error, InvalidPathError):
+            return InputError(f"`{url}` is no name of an object", hint="give it another key")
+        if type(error).__name__ in {"PermissionDeniedError", "UnauthenticatedError"} or any(
+            w in said for w in _REFUSED
+        ):
+            return self._refused(code, url)
+        return Unreachable(f"`{url}` does not answer: {_short(said)}", hint="the same command continues")
+
+    def _refused(self, code: str, url: str) -> PlanError:
+        whose = identity(urlsplit(self.root).scheme)
+        expired = code in {"ExpiredToken", "TokenRefreshRequired"}
+        why = "they have expired" if expired else f"the server says {code or 'that access is denied'}"
+        return PlanError(
+            f"`{url}` cannot be read or written with the credentials of {whose}: {why}",
+            hint=f"renew {whose}, then run the same command again" if expired else f"check {whose}",
+        )
+
+
+@functools.lru_cache(maxsize=4096)
+def bucket(root: str) -> Bucket:
+    """The bucket of a root; the same one for all of a process."""
+    return Bucket(root)
+
+
+def is_url(path: str) -> bool:
+    """Whether a path that a user typed is that of an object store.
+
+    Example:
+        >>> is_url("s3://bucket/folder"), is_url("corpus/s3"), is_url("C:/x")
+        (True, False, False)
+    """
+    scheme, found, _ = path.partition("://")
+    return bool(found) and scheme in SCHEMES
+
+
+def unknown_scheme(path: str) -> str:
+    """The scheme of an address that nothing here opens; empty where it has none."""
+    scheme, found, _ = path.partition("://")
+    return scheme if found and re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme) and scheme not in SCHEMES else ""
+
+
+def split_url(url: str) -> tuple[str, str]:
+    """The root of a store, and the key in it.
+
+    Example:
+        >>> split_url("s3://bucket/a/b.jsonl"), split_url("https://host/a/b.jsonl?x=1")
+        (('s3://bucket', 'a/b.jsonl'), ('https://host/a/b.jsonl?x=1', ''))
+        >>> split_url("hf://datasets/owner/name@main/data/0.parquet")
+        ('hf://datasets/owner/name@main', 'data/0.parquet')
+    """
+    scheme, _, rest = url.partition("://")
+    if scheme in {"http", "https"}:
+        return url, ""
+    pieces = rest.split("/")
+    depth = 3 if scheme == "hf" else 1
+    return f"{scheme}://" + "/".join(pieces[:depth]), "/".join(pieces[depth:]).strip("/")
+
+
+def _stored(meta: Any) -> Stored:
+    return Stored(meta["path"], meta["size"], meta["e_tag"] or meta["last_modified"].isoformat())
+
+
+def _short(said: str) -> str:
+    """The end of what a library says, without the request."""
+    line = said.partition("\n")[0]
+    return (line.rpartition(" - ")[2] or line)[:200]

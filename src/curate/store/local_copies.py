@@ -1,0 +1,98 @@
+"""Objects of a bucket as files of this disk: what was written here, and what was opened, for as long as room is left.
+
+A copy is named by its key and its tag, so one of an object that has changed is never taken for it. Copies are a cache:
+any of them may be deleted at any time.
+"""
+
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import xxhash
+
+from curate.cache.tables import cache_folder
+from curate.store.bucket import PIECE, Bucket, Stored
+
+KEPT_BYTES = 2_000_000_000
+"""What copies may take when nobody works with them."""
+_STALE_SECONDS = 600
+"""A copy that was used since may still be in use."""
+_READERS = 4
+
+
+def room(root: str) -> Path:
+    """The folder of the copies of one store, on this disk; made when it is missing."""
+    folder = cache_folder() / "objects" / xxhash.xxh3_64_hexdigest(root.encode())
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+class LocalCopies:
+    """The copies of one store."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket, self.folder = bucket, room(bucket.root)
+        self._lock, self._busy = threading.Lock(), dict[str, threading.Lock]()
+
+    def file(self, stored: Stored) -> Path:
+        """Where the copy of an object is, or would be. The end of its name is that of the key."""
+        name = xxhash.xxh3_128_hexdigest(f"{stored.key}\n{stored.size}\n{stored.tag}".encode())
+        return self.folder / f"{name}-{Path(stored.key).name[-60:]}"
+
+    def has(self, stored: Stored) -> bool:
+        """Whether there is one."""
+        return self.file(stored).exists()
+
+    def adopt(self, file: Path, stored: Stored) -> None:
+        """Take a file that was written to the store as the copy of what it became."""
+        file.replace(self.file(stored))
+
+    def fetched(self, stored: Stored) -> Path:
+        """The copy of an object, read from the store where there is none.
+
+        Raises:
+            FileNotFoundError: the object has gone.
+            Changed: it is another one.
+        """
+        final = self.file(stored)
+        with self._lock:
+            busy = self._busy.setdefault(final.name, threading.Lock())
+        with busy:
+            with suppress(OSError):
+                os.utime(final)
+                return final
+            temporary = final.with_name(f".{final.name}.{os.getpid()}-{threading.get_ident()}.curate-unfinished")
+            try:
+                self._fetch(stored, temporary)
+                temporary.replace(final)
+            finally:
+                temporary.unlink(missing_ok=True)
+        return final
+
+    def _fetch(self, stored: Stored, temporary: Path) -> None:
+        starts = range(0, stored.size, PIECE)
+        with temporary.open("wb") as file, ThreadPoolExecutor(_READERS) as pool:
+            for at in range(0, len(starts), _READERS):
+                for piece in pool.map(lambda start: self._piece(stored, start), starts[at : at + _READERS]):
+                    file.write(piece)
+
+    def _piece(self, stored: Stored, start: int) -> bytes:
+        return self._bucket.read(stored.key, start, min(start + PIECE, stored.size), stored.tag)
+
+
+def trim(most: int = KEPT_BYTES) -> None:
+    """Remove the copies that were not used for longest, of all stores, until the others take no more than ``most``."""
+    files = []
+    for file in (cache_folder() / "objects").glob("*/*"):
+        with suppress(OSError):
+            found = file.stat()
+            files.append((found.st_mtime, found.st_size, file))
+    left, now = sum(size for _, size, _ in files), time.time()
+    for used, size, file in sorted(files):
+        if left <= most or now - used < _STALE_SECONDS:
+            return
+        file.unlink(missing_ok=True)
+        left -= size

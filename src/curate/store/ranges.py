@@ -1,0 +1,86 @@
+"""Parts of objects: of large files footers, columns and row groups travel, not the rest."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+from curate.store.store_path import StorePath
+
+WHOLE_BYTES = 1_000_000
+"""Smaller objects are fetched whole: it takes one request rather than several."""
+_TAIL = 128 * 1024
+"""Read with the first look at the end of an object, where Parquet has its footer."""
+_AHEAD = 64 * 1024
+
+
+class ObjectReader(io.RawIOBase):
+    """An object as a file that can be read at any place."""
+
+    def __init__(self, path: StorePath) -> None:
+        super().__init__()
+        tree = path.tree
+        found = tree.find(path.key)
+        if found is None:
+            raise FileNotFoundError(str(path))
+        self._store, self._found, self._place = tree.store, found, 0
+        self.nbytes = found.size
+        self._start, self._held = 0, b""
+
+    def at(self, start: int, size: int) -> bytes:
+        """``size`` bytes from ``start`` on; fewer where the object ends."""
+        stop = min(start + size, self.nbytes)
+        if start >= stop:
+            return b""
+        if not self._start <= start <= stop <= self._start + len(self._held):
+            if stop - start >= _AHEAD:
+                return self._store.read(self._found.key, start, stop, self._found.tag)
+            first = max(0, self.nbytes - _TAIL)
+            self._start = min(first, start)
+            end = self.nbytes if start >= first else min(self.nbytes, start + _AHEAD)
+            self._held = self._store.read(self._found.key, self._start, end, self._found.tag)
+        return self._held[start - self._start : stop - self._start]
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place."""
+        self._place = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self.nbytes}[whence]
+        return self._place
+
+    def tell(self) -> int:
+        """The place."""
+        return self._place
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Bytes from the place on."""
+        data = self.at(self._place, self.nbytes if size is None or size < 0 else size)
+        self._place += len(data)
+        return data
+
+    def readinto(self, buffer: Any) -> int:
+        """Bytes from the place on, into a buffer."""
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def is_far(path: Path) -> bool:
+    """Whether a file is an object that is large and of which there is no copy on this disk."""
+    if not isinstance(path, StorePath):
+        return False
+    tree = path.tree
+    found = tree.find(path.key)
+    return found is not None and found.size > WHOLE_BYTES and not tree.copies.has(found)
+
+
+def parquet_source(path: Path) -> Any:
+    """What pyarrow opens to read some of a Parquet file: the path, or an object of which only ranges travel."""
+    import pyarrow as pa
+
+    return pa.PythonFile(ObjectReader(path), "r") if isinstance(path, StorePath) and is_far(path) else path

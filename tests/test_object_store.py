@@ -1,0 +1,230 @@
+"""Runs in object stores: the laws of a run hold there as on a disk, with equal bytes."""
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corpus_maker import make_corpus
+from curate.errors import ExitCode, PlanError, UserError
+from curate.store import bucket as bucket_module
+from curate.store import lease as lease_module
+from curate.store.bucket import bucket, traffic
+from curate.store.claim import claimed
+from curate.store.files import place, whole_file
+from curate.store.ranges import ObjectReader
+from curate.store.run_directory import LOCK
+from curate.store.store_path import StorePath, _trees
+from object_server import credentials, s3_server
+from small_run import HOLD_TIMES, SETTINGS, run
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CURATE_CACHE_DIR", str(tmp_path / "cache"))
+    _trees.clear()
+    yield
+    _trees.clear()
+
+
+@pytest.fixture(scope="module")
+def s3():
+    with s3_server("corpora", "runs") as address, pytest.MonkeyPatch.context() as patch:
+        for name, value in credentials(address).items():
+            patch.setenv(name, value)
+        bucket.cache_clear()
+        yield address
+        bucket.cache_clear()
+
+
+@pytest.fixture(params=["memory", "s3"])
+def out(request):
+    """A folder in a store that holds nothing."""
+    name = f"{request.param}://runs/{random.randrange(1 << 60):x}"
+    if request.param == "s3":
+        request.getfixturevalue("s3")
+    return name
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return make_corpus(tmp_path_factory.mktemp("corpus") / "in", documents=40)
+
+
+@pytest.fixture(scope="module")
+def local(corpus, tmp_path_factory):
+    """What the same run writes to a disk."""
+    folder = tmp_path_factory.mktemp("local") / "out"
+    assert run(corpus, folder) == ExitCode.DONE
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return {name: digest(path.read_bytes()) for name, path in files.items() if path.name not in HOLD_TIMES}
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def objects(out: str) -> dict[str, bytes]:
+    """All objects of a run, read from the store itself."""
+    store, start = place(out).tree.store, f"{place(out).key}/"
+    return {one.key.removeprefix(start): store.read(one.key, 0, max(1, one.size)) for one in store.listed(start[:-1])}
+
+
+def contents(out: str) -> dict[str, str]:
+    known = HOLD_TIMES | {".cache/tags.json"}
+    return {name: digest(data) for name, data in objects(out).items() if name not in known}
+
+
+# ---- laws of the run -----------------------------------------------------------------------------------------------
+
+
+def test_a_run_in_a_store_has_the_same_bytes_and_a_second_one_moves_hardly_any(
+    corpus, local, out, tmp_path, monkeypatch
+):
+    assert run(corpus, out) == ExitCode.DONE
+    assert contents(out) == local
+    before = objects(out)
+    monkeypatch.setenv("CURATE_CACHE_DIR", str(tmp_path / "another machine"))
+    _trees.clear()
+    assert run(corpus, out) == ExitCode.DONE
+    assert contents(out) == local
+    assert json.loads(objects(out)["run.json"])["work"] == json.loads(before["run.json"])["work"]
+
+
+def test_lost_and_damaged_objects_are_made_again(corpus, local, out):
+    assert run(corpus, out) == ExitCode.DONE
+    store, start = place(out).tree.store, place(out).key
+    names = sorted(name for name in local if name.endswith(".parquet"))
+    store.delete(f"{start}/{names[0]}")
+    for name in names[3::7]:
+        data = bytearray(store.read(f"{start}/{name}", 0, 1 << 23))
+        data[len(data) // 3] ^= 1
+        store.put(f"{start}/{name}", bytes(data))
+    _trees.clear()
+    assert run(corpus, out) == ExitCode.DONE
+    assert contents(out) == local
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.6])
+def test_a_killed_run_continues_to_the_same_bytes(corpus, local, s3, delay):
+    out = f"s3://runs/{random.randrange(1 << 60):x}"
+    words = [sys.executable, "-m", "curate", "run", str(corpus), "-o", out, "-qq"]
+    for assignment in SETTINGS:
+        words += ["--set", assignment]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=credentials(s3))
+    store, key = bucket("s3://runs"), out.removeprefix("s3://runs/")
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and process.poll() is None:
+        if any("/documents/" in one.key for one in store.listed(key)):
+            break
+        time.sleep(0.02)
+    time.sleep(delay)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert run(corpus, out) == ExitCode.DONE
+    assert contents(out) == local
+    assert LOCK not in objects(out)
+
+
+# ---- claims --------------------------------------------------------------------------------------------------------
+
+
+def another(holder: dict) -> None:
+    """The claim of a run on another machine."""
+    holder |= {"host": "far-away"}
+    return holder
+
+
+def test_the_second_run_is_refused_and_told_who_holds_the_first(out, monkeypatch):
+    mine = lease_module._holder
+    with claimed(place(out), "curate run a -o b"):
+        monkeypatch.setattr(lease_module, "_holder", lambda renewed: another(mine(renewed)))
+        with pytest.raises(UserError, match=f"process {os.getpid()} on") as told, claimed(place(out), "curate run c"):
+            pass
+        assert "--take-over" in told.value.hint
+        assert objects(out)[LOCK].startswith(b"curate run a -o b\n")
+    assert LOCK not in objects(out)
+
+
+def test_a_claim_that_nobody_renews_is_taken_over_and_its_holder_writes_no_more(out, monkeypatch):
+    mine, now = lease_module._holder, time.time()
+    monkeypatch.setattr(lease_module, "_holder", lambda _: another(mine(now - 601)))
+    monkeypatch.setattr(lease_module, "RENEWED_SECONDS", 0.05)
+    path = place(out)
+    with pytest.raises(Exception, match="was lost"), claimed(path, "curate run a"):  # noqa: PT012
+        other = lease_module._Lease(path / LOCK, "curate run b")
+        other._take_over(forced=False)
+        time.sleep(0.5)
+        with whole_file(path / "x") as temporary:
+            temporary.write_bytes(b"late")
+    assert b"curate run b" in objects(out)[LOCK]
+
+
+def test_a_claim_is_taken_over_when_asked(out, monkeypatch):
+    mine = lease_module._holder
+    monkeypatch.setattr(lease_module, "_holder", lambda renewed: another(mine(renewed)))
+    path = place(out)
+    lease_module._Lease(path / LOCK, "curate run a").take(take_over=False)
+    with pytest.raises(UserError), claimed(path, "curate run b"):
+        pass
+    with claimed(path, "curate run b", take_over=True):
+        assert objects(out)[LOCK].startswith(b"curate run b\n")
+
+
+# ---- places --------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_no_store_to_write_to_is_said(corpus):
+    with pytest.raises(UserError, match="`ftp://` is not known"):
+        place("ftp://host/run")
+    with pytest.raises(UserError, match="can only be read"):
+        run(corpus, "https://127.0.0.1:1/run")
+
+
+def test_missing_credentials_are_named(monkeypatch, tmp_path):
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("curate.store.credentials._answers", lambda _: False)
+    with pytest.raises(
+        PlanError, match="AWS_ACCESS_KEY_ID is not set, and `~/.aws/credentials` has no profile `default`"
+    ):
+        place("s3://no-such-bucket-of-ours/run").exists()
+
+
+def test_a_profile_gives_credentials_endpoint_and_region(s3, monkeypatch, tmp_path):
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_PROFILE", "lab")
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws/credentials").write_text("[lab]\naws_access_key_id = x\naws_secret_access_key = y\n")
+    (tmp_path / ".aws/config").write_text(f"[profile lab]\nregion = us-east-1\nendpoint_url = {s3}\n")
+    assert list(bucket_module.Bucket("s3://corpora").listed("nothing")) == []
+
+
+@given(st.binary(max_size=300_000), st.lists(st.tuples(st.integers(0, 310_000), st.integers(0, 310_000)), max_size=9))
+def test_ranges_of_an_object_are_its_bytes(data, ranges):
+    path = StorePath("memory://ranges/one")
+    path.tree.store.put(path.key, data)
+    path.tree.forget()
+    reader = ObjectReader(path)
+    for start, size in ranges:
+        assert reader.at(start, size) == data[start : start + size]
+        reader.seek(start)
+        assert reader.read(size) == data[start : start + size]
+
+
+def test_traffic_is_counted():
+    store, before = bucket("memory://traffic"), (traffic.read, traffic.written)
+    store.put("a", b"12345")
+    assert store.read("a", 1, 3) == b"23"
+    assert (traffic.read - before[0], traffic.written - before[1]) == (2, 5)

@@ -169,7 +169,7 @@ CASES = {
     "UTF-16": Case(PLAIN, shard().decode().encode("utf-16"), 0, {"undecodable": 1}),
     "UTF-16 without a mark": Case(PLAIN, shard().decode().encode("utf-16-le"), 0, {"undecodable": 1}),
     "CRLF, no last newline": Case(PLAIN, shard().replace(b"\n", b"\r\n")[:-2], 100, {}),
-    "one JSON array": Case("bad.json", json.dumps([{"text": "a"}] * 9, indent=1).encode(), 0, {"bad_json": 1}),
+    "one JSON array": Case("bad.json", json.dumps([{"text": "a"}] * 9, indent=1).encode(), 9, {}),
     "JSON lines named json": Case("bad.json", shard(), 100, {}),
     "not Parquet": Case("bad.parquet", b"PAR1 but not really PAR1", 0, {"corrupt_file": 1}),
 }
@@ -430,7 +430,7 @@ def test_books_balance_and_neither_chunks_nor_parts_change_the_result(
 
 
 def test_folders_globs_and_files_name_each_file_once(tmp_path: Path) -> None:
-    for name in ("a/x.jsonl", "a/b/y.md", "a/.hidden.jsonl", "a/.git/z.jsonl", "a/t.csv", "c/v.txt"):
+    for name in ("a/x.jsonl", "a/b/y.md", "a/.hidden.jsonl", "a/.git/z.jsonl", "a/t.xls", "c/v.txt"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text('{"text": "t"}')
@@ -444,7 +444,7 @@ def test_folders_globs_and_files_name_each_file_once(tmp_path: Path) -> None:
         (".git", "hidden"),
         (".hidden.jsonl", "hidden"),
         ("broken.md", "irregular"),
-        ("t.csv", "format"),
+        ("t.xls", "format"),
     }
     both = discover([str(tmp_path / "a"), str(tmp_path / "**" / "*.jsonl"), str(tmp_path / "c" / "v.txt")], section)
     assert [file.name for file in both.files] == ["a/b/y.md", "a/x.jsonl", "c/v.txt"]
@@ -452,7 +452,7 @@ def test_folders_globs_and_files_name_each_file_once(tmp_path: Path) -> None:
 
 def test_a_path_that_leads_nowhere_is_an_error_with_a_hint(tmp_path: Path) -> None:
     (tmp_path / "corpora").mkdir()
-    (tmp_path / "corpora" / "table.csv").write_text("a,b")
+    (tmp_path / "corpora" / "table.xls").write_text("a,b")
     with pytest.raises(InputError) as missing:
         discover([str(tmp_path / "corpra" / "x")], InputSettings())
     assert missing.value.hint == "did you mean `corpora`?"

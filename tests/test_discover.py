@@ -138,8 +138,8 @@ def test_every_name_is_text_and_no_two_are_equal(tmp_path: Path) -> None:
     assert r"caf\xe9.txt" in names
 
 
-@pytest.mark.parametrize(("suffix", "tool"), [(".lz4", "lz4 -d"), (".lz", "lzip -d"), (".zip", "unzip")])
+@pytest.mark.parametrize(("suffix", "tool"), [(".br", "brotli -d"), (".lz", "lzip -d"), (".zip", "unzip")])
 def test_packed_files_say_what_unpacks_them(suffix: str, tool: str, tmp_path: Path) -> None:
     filled(tmp_path, "a.jsonl", f"b.jsonl{suffix}")
     [skipped] = discover([str(tmp_path)], SETTINGS).skipped
-    assert skipped.why == f"curate reads gzip, zstd, bzip2 and xz, not `{suffix}`; unpack it with `{tool}`"
+    assert skipped.why == f"curate reads gzip, zstd, bzip2, xz and lz4, not `{suffix}`; unpack it with `{tool}`"

@@ -5,6 +5,7 @@ import lzma
 from collections.abc import Callable
 from pathlib import Path
 
+import lz4.frame
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,11 @@ from curate.corpus.input import Compression, InputFile
 from curate.corpus.quarantine import Damaged
 
 TEXT = b"".join(b'{"text": "document %d"}\n' % number for number in range(5000))
-PACKED: dict[Compression, Callable[[bytes], bytes]] = {"bzip2": bz2.compress, "xz": lzma.compress}
+PACKED: dict[Compression, Callable[[bytes], bytes]] = {
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "lz4": lambda text: lz4.frame.compress(text, content_checksum=True, block_checksum=True),
+}
 KINDS = pytest.mark.parametrize("kind", PACKED)
 
 

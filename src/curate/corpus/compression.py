@@ -12,6 +12,7 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
+import lz4.frame
 import zstandard
 from zlib_ng import zlib_ng
 
@@ -29,6 +30,7 @@ _ZSTD_WINDOW = 2**31  # what `zstd --long=31` writes; memory is used only when a
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _XZ_MAGIC = b"\xfd7zXZ\0"
+_LZ4_MAGIC = b"\x04\x22\x4d\x18"
 _BZIP2_BLOCKS = (b"1AY&SY", b"\x17rE8P\x90")  # the first block, or the end mark of an empty stream
 _XZ_MEMORY = 2**30  # of a dictionary; `xz -9` writes for 64 MB
 
@@ -54,6 +56,8 @@ def sniff(head: bytes) -> Compression:
         return "gzip"
     if head.startswith(_XZ_MAGIC):
         return "xz"
+    if head.startswith(_LZ4_MAGIC):
+        return "lz4"
     if head.startswith(b"BZh") and head[3:4] in b"123456789" and head[4:10] in _BZIP2_BLOCKS:
         return "bzip2"
     is_skippable_frame = head[1:4] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F
@@ -86,6 +90,8 @@ def blocks(file: InputFile, start: int, stop: int, size: int) -> Iterator[Block]
             yield from _streams(stored, bz2.BZ2Decompressor, "bzip2")
         elif file.compression == "xz":
             yield from _streams(stored, _xz, "xz")
+        elif file.compression == "lz4":
+            yield from _streams(stored, lz4.frame.LZ4FrameDecompressor, "lz4")
         else:
             yield from stored
     finally:
@@ -167,7 +173,7 @@ def _unzstd(stored: Iterator[Block]) -> Iterator[Block]:
 
 
 class _Decompressor(_Inflater, Protocol):
-    """What the decompressors of ``bz2`` and ``lzma`` share."""
+    """What the decompressors of ``bz2``, ``lzma`` and ``lz4`` share."""
 
     @property
     def needs_input(self) -> bool: ...
@@ -179,7 +185,7 @@ def _xz() -> lzma.LZMADecompressor:
 
 
 def _streams(stored: Iterator[Block], new: Callable[[], _Decompressor], name: str) -> Iterator[Block]:
-    """Streams of a bzip2 or xz file, one after another; zeros after the last are padding."""
+    """Streams of a bzip2, xz or lz4 file, one after another; zeros after the last are padding."""
     stream, begun = new(), False
     for block in stored:
         yield Block(b"", block.at, block.stored)
@@ -193,7 +199,7 @@ def _streams(stored: Iterator[Block], new: Callable[[], _Decompressor], name: st
             begun = True
             try:
                 text = stream.decompress(data, _GZIP_BURST)
-            except (OSError, ValueError, EOFError, lzma.LZMAError) as error:
+            except (OSError, ValueError, EOFError, RuntimeError, lzma.LZMAError) as error:
                 raise Damaged("corrupt_file", f"{name}: {error}") from error
             if text:
                 yield Block(text, block.at, 0)

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from curate.corpus.formats.registry import by_suffix
-from curate.corpus.input import COMPRESSIONS, InputFile, InputSettings, Skipped
+from curate.corpus.input import COMPRESSION_NAMES, COMPRESSIONS, InputFile, InputSettings, Skipped
 from curate.corpus.magic import UNPACKED_BY
+from curate.corpus.sidecars import sidecar
 from curate.errors import InputError, nearest
 from curate.store.claim import is_run_directory
 
@@ -137,10 +138,11 @@ class _Search:
         except OSError as error:
             self._skip(folder, f"the folder cannot be listed: {error.strerror}", "irregular")
             return
+        names = frozenset(entry.name for entry in entries)
         for entry in entries:
-            self._visit(entry)
+            self._visit(entry, names)
 
-    def _visit(self, entry: os.DirEntry[str]) -> None:
+    def _visit(self, entry: os.DirEntry[str], names: frozenset[str]) -> None:
         try:
             is_folder, is_file = entry.is_dir(), entry.is_file(follow_symlinks=False)
         except OSError:  # a link to itself
@@ -150,7 +152,10 @@ class _Search:
         elif is_folder:
             self._walk(os.path.realpath(entry.path) if entry.is_symlink() else entry.path)
         elif is_file:
-            self.found.setdefault(entry.path, entry.path)  # the folder is canonical already
+            if why := sidecar(entry.name, names):
+                self._skip(entry.path, why, "sidecar")
+            else:
+                self.found.setdefault(entry.path, entry.path)  # the folder is canonical already
         else:
             self._keep(entry.path)
 
@@ -201,7 +206,7 @@ def _unknown(name: str) -> str:
     """Why a file is passed over for its name."""
     suffix = os.path.splitext(name)[1]  # noqa: PTH122
     if tool := UNPACKED_BY.get(suffix.lower()):
-        return f"curate reads gzip, zstd, bzip2 and xz, not `{suffix}`; unpack it with `{tool}`"
+        return f"curate reads {COMPRESSION_NAMES}, not `{suffix}`; unpack it with `{tool}`"
     return f"`{suffix or name}` is not a known format"
 
 
@@ -216,7 +221,7 @@ def _nothing_to_read(paths: Sequence[str], skipped: Sequence[Skipped]) -> str:
 def _nothing_hint(skipped: Sequence[Skipped]) -> str:
     if any(entry.kind == "run" for entry in skipped):
         return "name its files themselves to read them: 'RUN/shards/*.parquet' holds what a run kept"
-    return f"known suffixes: {' '.join(by_suffix())}, each but .parquet also with .gz .zst .bz2 .xz"
+    return f"known suffixes: {' '.join(by_suffix())}, each but .parquet also with {' '.join(COMPRESSIONS)}"
 
 
 def _fixed_folder(pattern: str) -> str:

@@ -7,7 +7,7 @@ import msgspec
 
 from curate.settings.base import Settings
 
-Compression = Literal["", "gzip", "zstd", "bzip2", "xz"]
+Compression = Literal["", "gzip", "zstd", "bzip2", "xz", "lz4"]
 
 COMPRESSIONS: dict[str, Compression] = {
     ".gz": "gzip",
@@ -15,7 +15,11 @@ COMPRESSIONS: dict[str, Compression] = {
     ".zstd": "zstd",
     ".bz2": "bzip2",
     ".xz": "xz",
+    ".lz4": "lz4",
 }
+
+
+COMPRESSION_NAMES = "gzip, zstd, bzip2, xz and lz4"
 
 
 class InputSettings(Settings, frozen=True):
@@ -99,6 +103,8 @@ class InputFile(msgspec.Struct, frozen=True, kw_only=True):
     source: str = ""
     guessed: frozenset[str] = frozenset()
     """Which of ``text``, ``id``, ``source`` were guessed rather than set."""
+    options: tuple[str, ...] = ()
+    """What else its format must know to read it: settings, and what was found out when it was inspected."""
     marks: tuple[LineMark, ...] = ()
     """Ascending; files of plain lines only."""
     row_groups: tuple[RowGroup, ...] = ()
@@ -126,7 +132,7 @@ class Skipped(NamedTuple):
     path: str
     """Its name, as `InputFile.name` has it."""
     why: str
-    kind: Literal["format", "hidden", "run", "irregular", "no_text"] = "format"
+    kind: Literal["format", "hidden", "run", "irregular", "no_text", "sidecar"] = "format"
     """What those that are told of together have in common."""
 
 

@@ -192,9 +192,7 @@ def _other_format(file: InputFile, head: bytes) -> Problem | None:
     """What a file is that curate does not read, whatever its name."""
     actual = "" if sniff(head) or _is_plain(head) else known_as(head)
     if actual:
-        return Problem(
-            "other_format", f"this is {actual}; curate reads gzip, zstd, bzip2, xz, Parquet, JSON lines and text"
-        )
+        return Problem("other_format", f"this is {actual}, a format that curate does not read")
     if head.startswith(b"version https://git-lfs.github.com/spec/") and formats()[file.format].fields:
         return Problem("other_format", "this is a pointer of Git LFS; `git lfs pull` fetches the file")
     if lacking := formats()[file.format].lacks(head):

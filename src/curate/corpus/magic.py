@@ -3,8 +3,7 @@
 _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xfd7zXZ\0", "xz"),
     (0, b"BZh", "bzip2"),
-    (0, b"\x04\x22\x4d\x18", "lz4"),
-    (0, b"\x02\x21\x4c\x18", "lz4"),
+    (0, b"\x02\x21\x4c\x18", "the legacy format of lz4"),
     (0, b"LZIP", "lzip"),
     (0, b"\x89LZO\0", "lzop"),
     (0, b"\xff\x06\0\0sNaPpY", "snappy"),
@@ -16,8 +15,7 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (257, b"ustar", "tar"),
     (0, b"PAR1", "Parquet"),
     (0, b"PARE", "encrypted Parquet"),
-    (0, b"ARROW1", "Arrow IPC (Feather)"),
-    (0, b"FEA1", "Feather"),
+    (0, b"FEA1", "Feather of version 1"),
     (0, b"ORC", "ORC"),
     (0, b"Obj\x01", "Avro"),
     (0, b"SQLite format 3\0", "SQLite"),
@@ -43,7 +41,6 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
 """Offset, bytes, and what they are. Text may begin with some of them, and holds no null bytes."""
 
 UNPACKED_BY = {
-    ".lz4": "lz4 -d",
     ".lz": "lzip -d",
     ".lzo": "lzop -d",
     ".br": "brotli -d",

@@ -27,7 +27,7 @@ def notices(files: Sequence[InputFile], skipped: Sequence[Skipped]) -> list[Warn
 
 
 def _passed_over(skipped: Sequence[Skipped]) -> Iterator[str]:
-    unread = [entry for entry in skipped if not PurePosixPath(entry.path).name.upper().startswith(_ABOUT_A_FOLDER)]
+    unread = [entry for entry in skipped if entry.kind != "sidecar" and not _is_about_a_folder(entry.path)]
     for kind, entries in groupby(sorted(unread, key=lambda entry: entry.kind), key=lambda entry: entry.kind):
         first, *more = entries
         if kind == "hidden" and more:
@@ -36,6 +36,10 @@ def _passed_over(skipped: Sequence[Skipped]) -> Iterator[str]:
             yield f"1 hidden file or folder was passed over: `{first.path}`"
         else:
             yield f"skipped `{first.path}`{_others(len(more))}: {first.why}"
+
+
+def _is_about_a_folder(path: str) -> bool:
+    return PurePosixPath(path).name.upper().startswith(_ABOUT_A_FOLDER)
 
 
 def _of_files(files: Sequence[InputFile]) -> Iterator[str]:

@@ -114,7 +114,7 @@ def _facts(file: InputFile) -> tuple[object, ...]:
     fields = (file.text, file.id, file.source, file.max_document_bytes)
     version = _format(file).version
     kind = file.format if version == 1 else f"{file.format} {version}"
-    return file.name, file.fingerprint, kind, file.compression, fields, file.problem
+    return file.name, file.fingerprint, kind, file.compression, fields, file.problem, *file.options
 
 
 def _digest(facts: object) -> str:

@@ -38,6 +38,7 @@ TOO_LITTLE_MEMORY = "too_little_memory"
 REASONS = (
     Reason("bad_json", "The line is not valid JSON."),
     Reason("not_an_object", "The line is valid JSON, but not an object with fields."),
+    Reason("ragged_row", "The row has more or fewer fields than the header, or a quote that is never closed."),
     Reason("undecodable", "The bytes are not valid UTF-8."),
     Reason("missing_text", "The text field is missing or null."),
     Reason("text_not_a_string", "The text field holds something other than a string."),

@@ -94,7 +94,7 @@ def _file(entry: _Entry, texts: dict[Schema, str], usual: str, settings: InputSe
     guessed = frozenset(key for key, name in fields.items() if name and not getattr(settings, key))
     problem = file.problem
     if text.partition(".")[0] in file.repeated or text in file.repeated:
-        rows = sum(group.rows for group in file.row_groups)
+        rows = sum(group.rows for group in file.row_groups) if file.row_groups else None
         problem = Problem("repeated_text", f"more than one of its columns is called `{text}`", rows)
     return msgspec.structs.replace(file, text=text, id=named_id, source=source, guessed=guessed, problem=problem)
 

@@ -1,5 +1,6 @@
 """Files of JSON lines: what is in them, and where they are cut. `curate.corpus.formats.jsonl` parses their lines."""
 
+import json
 from typing import ClassVar
 
 import msgspec
@@ -7,12 +8,15 @@ import msgspec
 from curate.corpus.documents import Rows
 from curate.corpus.fields import Seen, json_object
 from curate.corpus.formats.format import Looked
+from curate.corpus.formats.json_values import JsonValues
 from curate.corpus.formats.jsonl import parse
 from curate.corpus.formats.line_file import LineFormat
 from curate.corpus.formats.plain_text import wide_characters
-from curate.corpus.input import COMPRESSIONS, InputFile, InputSettings, Problem
+from curate.corpus.input import COMPRESSIONS, InputFile, InputSettings
 from curate.corpus.lines import BOM, Lines
 from curate.corpus.records import look, look_at_all
+
+_decoder = json.JSONDecoder()
 
 
 class JsonLines(LineFormat):
@@ -23,9 +27,13 @@ class JsonLines(LineFormat):
     suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson", ".json")
     fields: ClassVar[bool] = True
 
+    def actual(self, file: InputFile, head: bytes) -> str:
+        """JSON that is no object a line is read value by value."""
+        return JsonValues.name if is_spread(file, head) else self.name
+
     def inspect(self, file: InputFile, head: bytes, settings: InputSettings) -> Looked:
         """The fields of some records, from several places."""
-        if problem := wide_characters(head) or _spread_json(file, head):
+        if problem := wide_characters(head):
             return Looked(msgspec.structs.replace(file, problem=problem))
         seen = look(file, head, settings)
         return Looked(file, seen if seen.records else None)
@@ -39,13 +47,20 @@ class JsonLines(LineFormat):
         parse(piece, rows)
 
 
-def _spread_json(file: InputFile, head: bytes) -> Problem | None:
-    """A ``.json`` file that is one array, or one object spread over lines, rather than an object a line."""
-    if not file.name.lower().endswith((".json", *(f".json{packed}" for packed in COMPRESSIONS))):
-        return None
-    start = head.removeprefix(BOM).lstrip()[:1]
-    is_torn = b"\n" not in head.strip()[:-1] and start == b"{"
-    if start not in {b"[", b"{"} or is_torn or any(json_object(line) for line in head.split(b"\n")):
-        return None
-    command = "jq -c '.[]' " if start == b"[" else "jq -c . "
-    return Problem("bad_json", f"one JSON value, not one object a line; convert it with `{command}{file.name}`")
+def is_spread(file: InputFile, head: bytes) -> bool:
+    """Whether JSON that begins like this is an array, or objects that are not each on a line."""
+    text = head.removeprefix(BOM).lstrip().decode(errors="replace")
+    if text[:1] not in {"[", "{"} or any(json_object(line) for line in head.split(b"\n")):
+        return False
+    try:
+        first, end = _decoder.raw_decode(text)
+    except (ValueError, RecursionError):  # longer than the head, or no JSON
+        of_objects = text[0] == "[" and text[1:].lstrip()[:1] == "{"
+        return of_objects or (_is_dot_json(file) and (text[0] == "[" or "\n" in text.strip()))
+    behind = text[end:].lstrip(" \t\r,")
+    is_followed = bool(behind) and behind[0] in "[{"
+    return is_followed or "\n" in text[:end] or (isinstance(first, list) and (_is_dot_json(file) or not behind.strip()))
+
+
+def _is_dot_json(file: InputFile) -> bool:
+    return file.name.lower().endswith((".json", *(f".json{packed}" for packed in COMPRESSIONS)))

@@ -165,7 +165,7 @@ def _row_group(
         at = 0
         damaged.clear()
         try:
-            for batch in _of_size(way(), size):
+            for batch in of_size(way(), size):
                 at += len(batch)
                 if at > done:
                     yield TableRows(file, row + done, batch.slice(len(batch) - (at - done)))
@@ -216,7 +216,7 @@ def _next(name: str, batches: Iterator[pa.RecordBatch], rows: int, damaged: dict
     return pa.nulls(rows)
 
 
-def _of_size(batches: Iterator[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
+def of_size(batches: Iterator[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
     """The same rows in batches of about ``size`` bytes."""
     held: list[pa.RecordBatch] = []
     for batch in batches:

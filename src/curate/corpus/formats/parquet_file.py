@@ -57,11 +57,11 @@ class ParquetTable:
     """
 
     def __init__(self, file: InputFile, *, arrow_schema: bool = True) -> None:
-        self._source = _opened(file)
+        self._source = opened(file)
         try:
             self._file = _parquet(self._source) if arrow_schema else _parquet_as_stored(self._source)
             self.columns = _columns(self._file)
-            self.repeated = _repeated(self._file.schema_arrow)
+            self.repeated = repeated_names(self._file.schema_arrow)
             self.row_groups = tuple(map(self._row_group, range(self._file.metadata.num_row_groups)))
         except Exception as error:  # whatever a damaged footer makes the library raise
             self._source.close()
@@ -94,6 +94,20 @@ class ParquetTable:
         return RowGroup(max(0, meta.num_rows), max(0, meta.total_byte_size))
 
 
+def named_columns(schema: pa.Schema) -> dict[str, pa.DataType]:
+    """The columns under names that are text, each its own.
+
+    Example:
+        >>> list(named_columns(pa.schema([("a", pa.int8()), ("a", pa.int8())])))
+        ['a', 'a_2']
+    """
+    found = dict[str, pa.DataType]()
+    for number in range(len(schema)):
+        field = schema.field(number)
+        found[unused(_name(field, number), found)] = field.type
+    return found
+
+
 def decoded_name(field: pa.Field) -> str | None:
     """The name of a field; None where it is no UTF-8."""
     try:
@@ -107,7 +121,12 @@ def shortly(error: Exception) -> str:
     return (str(error).partition("\n")[0] or type(error).__name__)[:300]
 
 
-def _opened(file: InputFile) -> Any:
+def opened(file: InputFile) -> Any:
+    """The file as Arrow reads it.
+
+    Raises:
+        Damaged: it cannot be opened, is no file any more or has another size now.
+    """
     try:
         found = os.stat(file.path)  # noqa: PTH116
         if not stat.S_ISREG(found.st_mode):  # a pipe would wait for its writer
@@ -168,7 +187,7 @@ def _columns(file: pq.ParquetFile) -> tuple[Column, ...]:
     return tuple(found.values())
 
 
-def _repeated(schema: pa.Schema) -> frozenset[str]:
+def repeated_names(schema: pa.Schema) -> frozenset[str]:
     """Names that more than one column has."""
     names = [_name(schema.field(number), number) for number in range(len(schema))]
     return frozenset(name for name, count in Counter(names).items() if count > 1)

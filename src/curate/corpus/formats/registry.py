@@ -4,13 +4,24 @@ import functools
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 
+from curate.corpus.formats.arrow_ipc import ArrowIpc
 from curate.corpus.formats.format import Format
 from curate.corpus.formats.json_lines import JsonLines
+from curate.corpus.formats.json_values import JsonValues
 from curate.corpus.formats.parquet import Parquet
 from curate.corpus.formats.plain_text import TextDocument, TextLines
+from curate.corpus.formats.separated import Separated
 from curate.errors import PlanError
 
-BUILTIN: tuple[Format, ...] = (JsonLines(), Parquet(), TextDocument(), TextLines())
+BUILTIN: tuple[Format, ...] = (
+    JsonLines(),
+    JsonValues(),
+    Parquet(),
+    ArrowIpc(),
+    Separated(),
+    TextDocument(),
+    TextLines(),
+)
 
 GROUP = "curate.formats"
 

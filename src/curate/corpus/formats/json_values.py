@@ -1,0 +1,162 @@
+"""JSON that is no object a line: arrays of objects, objects spread over lines, objects one behind the other.
+
+Each value is brought onto a line of its own, block by block; from there on they are read as JSON lines are. Positions
+count values, from 1.
+"""
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import ClassVar
+
+import msgspec
+import numpy as np
+from numba import int64
+
+from curate.corpus.compression import STORED_STEP, Block, blocks
+from curate.corpus.documents import Rows
+from curate.corpus.fields import Seen, json_object
+from curate.corpus.formats.format import Format, Looked, Span, Step
+from curate.corpus.formats.jsonl import parse
+from curate.corpus.formats.line_file import stored_spans
+from curate.corpus.formats.plain_text import wide_characters
+from curate.corpus.input import InputFile, InputSettings
+from curate.corpus.lines import BOM, Lines, runs, split
+from curate.text.core.arrow import Bytes
+from curate.text.core.kernel import kernel
+
+_RECORDS = 100
+"""Values that are looked at to tell the fields."""
+_OUTSIDE, _INSIDE, _STRING, _ESCAPE, _BARE = range(5)
+_DEPTH, _BASE, _STATE = range(3)
+_QUOTE, _BACKSLASH, _COMMA, _SPACE, _NEWLINE = (ord(sign) for sign in '"\\, \n')
+_OPEN, _CLOSE, _OPEN_LIST, _CLOSE_LIST = (ord(sign) for sign in "{}[]")
+
+
+class JsonValues(Format):
+    """Arrays of objects, and objects that are not each on a line."""
+
+    name: ClassVar[str] = "json"
+    about: ClassVar[str] = "JSON: an array of objects, or objects one behind the other"
+    fields: ClassVar[bool] = True
+
+    def inspect(self, file: InputFile, head: bytes, settings: InputSettings) -> Looked:
+        """The fields of the first values."""
+        if problem := wide_characters(head):
+            return Looked(msgspec.structs.replace(file, problem=problem))
+        seen = _look(file, settings, _RECORDS)
+        return Looked(file, seen if seen.records else None)
+
+    def look_at_all(self, file: InputFile, settings: InputSettings) -> Seen | None:
+        """The fields of all values."""
+        return _look(file, settings, None)
+
+    def split(self, file: InputFile, part_bytes: int) -> Iterator[tuple[Span, ...]]:
+        """One strand: where a value begins can be told from what comes before alone."""
+        yield tuple(stored_spans(file, part_bytes))
+
+    def read(self, span: Span, chunk_bytes: int) -> Iterator[Step]:  # noqa: ARG002
+        """Values as lines. Blocks have one size: which part a value belongs to must not depend on chunks."""
+        source = blocks(span.file, span.start, span.stop, STORED_STEP)
+        yield from runs(values_as_lines(source), span.file, 1, 0)
+
+    def parse(self, piece: Lines, rows: Rows) -> None:
+        """A document a value."""
+        parse(piece, rows)
+
+
+def values_as_lines(source: Iterator[Block]) -> Iterator[Block]:
+    r"""The same JSON with each value on a line of its own, all else left out; a value is an element of an outer array.
+
+    Example:
+        >>> blocks = iter([Block(b'[{"a":\n', 0, 7), Block(b' 1}, 2]{"b"', 7, 11), Block(b": 3}", 18, 4)])
+        >>> b"".join(block.data for block in values_as_lines(blocks))
+        b'{"a":  1}\n2\n{"b": 3}\n'
+    """
+    state = np.zeros(3, np.int64)
+    begun = False
+    for block in source:
+        data = block.data
+        if data and not begun:
+            data, begun = data.removeprefix(BOM), True
+        if not data:
+            yield block
+            continue
+        out = np.empty(2 * len(data), np.uint8)
+        size = _on_lines(np.frombuffer(data, np.uint8), state, out)
+        yield block._replace(data=out[:size].tobytes())
+    if state[_STATE] != _OUTSIDE:
+        return  # torn: the last line has no end
+
+
+@kernel
+def _on_lines(data: Bytes, states: Bytes, out: Bytes) -> int:
+    """Write ``data`` to ``out`` with a line for each value; bytes written. ``states`` goes from block to block."""
+    depth, base, state, size = states[_DEPTH], states[_BASE], states[_STATE], int64(0)
+    for at in range(len(data)):
+        byte = data[at]
+        if state in (_STRING, _ESCAPE):
+            if byte == _NEWLINE:  # no string of JSON goes on in another line: this one lacks its end
+                state = int64(_INSIDE)
+            elif state == _ESCAPE:
+                state = int64(_STRING)
+            elif byte == _BACKSLASH:
+                state = int64(_ESCAPE)
+            elif byte == _QUOTE:
+                state = int64(_INSIDE)
+            out[size] = _SPACE if byte == _NEWLINE else byte
+            size += 1
+            if state == _INSIDE and depth == base and byte == _QUOTE:
+                out[size] = _NEWLINE
+                size += 1
+                state = int64(_OUTSIDE)
+            continue
+        is_space = byte == _SPACE or 9 <= byte <= 13
+        ends_bare = is_space or byte in (_COMMA, _CLOSE_LIST, _OPEN, _OPEN_LIST)
+        if state == _BARE and ends_bare:
+            out[size] = _NEWLINE
+            size += 1
+            state = int64(_OUTSIDE)
+        if state == _OUTSIDE:
+            if is_space or byte == _COMMA:
+                continue
+            if byte == _OPEN_LIST and base == 0:
+                base = depth = int64(1)
+                continue
+            if byte == _CLOSE_LIST and base == 1:
+                base = depth = int64(0)
+                continue
+            if byte in (_OPEN, _OPEN_LIST):
+                state = int64(_INSIDE)
+                depth += 1
+            elif byte == _QUOTE:
+                state = int64(_STRING)
+            else:
+                state = int64(_BARE)
+        elif state == _INSIDE:
+            if byte == _QUOTE:
+                state = int64(_STRING)
+            elif byte in (_OPEN, _OPEN_LIST):
+                depth += 1
+            elif byte in (_CLOSE, _CLOSE_LIST):
+                depth -= 1
+        out[size] = _SPACE if is_space else byte
+        size += 1
+        if state == _INSIDE and depth == base:
+            out[size] = _NEWLINE
+            size += 1
+            state = int64(_OUTSIDE)
+    states[_DEPTH], states[_BASE], states[_STATE] = depth, base, state
+    return int(size)
+
+
+def _look(file: InputFile, settings: InputSettings, most: int | None) -> Seen:
+    seen = Seen(settings.text)
+    steps = runs(values_as_lines(blocks(file, 0, file.size, STORED_STEP)), file, 1, 0)
+    pieces = (step.piece for step in steps if isinstance(step.piece, Lines))
+    for _, line in chain.from_iterable(map(split, pieces)):
+        record = json_object(bytes(line))
+        if record is not None:
+            seen.add(record)
+            if seen.records == most:
+                break
+    return seen

@@ -1,0 +1,118 @@
+"""Every format: the same documents whatever the parts, damage that costs itself, and any bytes as any format."""
+
+import json
+from pathlib import Path
+
+import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from any_format import WRITERS, damages, read, records
+from curate.errors import InputError
+
+EVERY = pytest.mark.parametrize("ending", WRITERS)
+ROWS = records(400)
+
+
+@EVERY
+def test_the_same_documents_whatever_the_parts(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a{ending}"
+    path.write_bytes(WRITERS[ending](records(3_000)))
+    whole, cut = read([path]), read([path], chunk_bytes=10_000, part_bytes=100_000)
+    assert not whole.quarantined
+    assert whole.texts == [row["text"] for row in records(3_000)]
+    assert [json.loads(one["metadata"]) for one in whole.documents] == [{"url": row["url"]} for row in records(3_000)]
+    assert [one["origin"]["position"] for one in whole.documents] == list(range(1, 3_001))
+    assert cut.parts > 1
+    assert [{**one, "part": 0} for one in cut.documents] == [{**one, "part": 0} for one in whole.documents]
+
+
+@EVERY
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(places=st.lists(st.integers(0, 10**6), min_size=1, max_size=3))
+def test_damage_costs_itself(ending: str, places: list[int], tmp_path: Path) -> None:
+    known = {row["text"] for row in ROWS}
+    path = tmp_path / f"a{ending}"
+    for data in damages(WRITERS[ending](ROWS), places):
+        path.write_bytes(data)
+        try:
+            found = read([path], text="text")
+        except InputError:  # the name of the text is what was hit
+            continue
+        assert sum(text in known for text in found.texts) >= len(found.texts) - 50  # a page of Parquet, at most
+        assert len(found.texts) <= len(ROWS) + 1
+        assert len(found.documents) + len(found.quarantined) > 0 or len(data) < 2_000
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    ending=st.sampled_from(list(WRITERS)),
+    data=st.one_of(
+        st.binary(min_size=1, max_size=400),
+        st.text('[]{}",:\n\\ \t;ab1', min_size=1, max_size=200).map(str.encode),
+        st.builds(
+            lambda head, tail: head + tail,
+            st.sampled_from([b"ARROW1\0\0", b"\xff\xff\xff\xff", b"PAR1", b'[{"text": "a"']),
+            st.binary(max_size=200),
+        ),
+    ),
+)
+def test_any_bytes_as_any_format(ending: str, data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / f"a{ending}"
+    path.write_bytes(data)
+    try:
+        found = read([path])
+    except InputError:
+        return
+    assert all(row["text"] is not None for row in found.documents)
+
+
+def test_ragged_rows_and_nuls_cost_their_rows(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(
+        b'\xef\xbb\xbfid,text\r\n1,"one\r\nline more, and ""quoted"""\r\n2,two,three\r\n3\r\n\r\n4,nul \0 here\r\n'
+        b'5,caf\xe9\r\n6,"never closed\r\n7,seven\r\n'
+    )
+    found = read([tmp_path])
+    assert found.texts == ['one\r\nline more, and "quoted"', "nul \0 here"]
+    assert [(one["reason"], one["position"]) for one in found.quarantined] == [
+        ("ragged_row", 2),
+        ("ragged_row", 3),
+        ("undecodable", 5),
+        ("ragged_row", 6),
+    ]
+    assert [one["id"] for one in found.documents] == ["1", "4"]
+
+
+def test_what_datasets_saves_is_read_without_its_notes(tmp_path: Path) -> None:
+    datasets.disable_progress_bars()
+    datasets.Dataset.from_list(ROWS).save_to_disk(tmp_path / "saved", num_shards=2)
+    found = read([tmp_path])
+    assert found.texts == [row["text"] for row in ROWS]
+    assert {(Path(one.path).name, one.kind) for one in found.skipped} == {
+        ("dataset_info.json", "sidecar"),
+        ("state.json", "sidecar"),
+    }
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.dictionary(pa.int32(), pa.string())],
+    ids=str,
+)
+@pytest.mark.parametrize("nested", [False, True])
+def test_text_of_every_type_nested_or_not(kind: pa.DataType, nested: bool, tmp_path: Path) -> None:
+    texts = (
+        pa.array([row["text"] for row in ROWS]).cast(kind)
+        if not pa.types.is_dictionary(kind)
+        else pa.array([row["text"] for row in ROWS]).dictionary_encode()
+    )
+    column = pa.StructArray.from_arrays([texts], ["body"]) if nested else texts
+    table = pa.table({"page" if nested else "text": column})
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pa.ipc.new_stream(tmp_path / "b.arrow", table.schema) as writer:
+        writer.write_table(table)
+    found = read([tmp_path], text="page.body" if nested else "text")
+    assert found.texts == [row["text"] for row in ROWS] * 2

@@ -73,7 +73,7 @@ def test_it_declares_what_the_contract_asks(stage):
     assert all(reason.sentence.endswith(".") for reason in stage.reasons)
     assert msgspec.to_builtins(stage.settings) is not None
     assert set(thresholds_of(stage)) == set(stage.settings.thresholds)
-    assert "edits" in stage.adds or not getattr(stage, "hides", False)
+    assert "edits" in stage.adds or not stage.hides
 
 
 def test_measures_do_not_depend_on_the_batch(stage):

@@ -144,7 +144,7 @@ def _is(standing: pa.ChunkedArray, value: str) -> Mask:
 
 
 def _read_by(stage: Stage) -> set[str]:
-    return {*stage.needs, *getattr(stage, "wants", ())}
+    return {*stage.needs, *stage.wants}
 
 
 def _same(ones: Iterable[Rows], others: Iterable[Rows]) -> bool:

@@ -154,7 +154,7 @@ def judged(plan: Plan, books: Books, audits: Mapping[str, Mapping[str, float]]) 
                 "name": stage.name,
                 "version": stage.version,
                 "about": stage.about,
-                "hides": getattr(stage, "hides", False),
+                "hides": stage.hides,
                 "deduplicates": isinstance(stage, Deduplicating),
                 "reasons": [{"code": reason.code, "sentence": reason.sentence} for reason in _possible(stage)],
                 "rules": [
@@ -173,7 +173,7 @@ def judged(plan: Plan, books: Books, audits: Mapping[str, Mapping[str, float]]) 
             for stage in plan.stages
         ],
         "passes": [[s.name for s in (*one.stages, *([one.closing] if one.closing else []))] for one in plan.passes],
-        "plan": {stage.name: stage.plan() for stage in plan.stages if hasattr(stage, "plan")},
+        "plan": {stage.name: said for stage in plan.stages if (said := stage.plan())},
         "audit": audits,
         "parts": [{"name": part.name} for part in plan.parts],
         "counts": books.counts(),

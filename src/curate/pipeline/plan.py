@@ -150,7 +150,7 @@ def measure_key(documents_key: str, stage: Stage) -> str:
         for name in stage.settings.__struct_fields__
         if name not in stage.settings.thresholds
     }
-    return digest(documents_key, stage.name, stage.version, getattr(stage, "fingerprint", ""), measuring)
+    return digest(documents_key, stage.name, stage.version, stage.fingerprint, measuring)
 
 
 def thresholds_of(stage: Stage) -> dict[str, object]:

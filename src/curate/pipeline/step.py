@@ -59,7 +59,7 @@ class Step:
     @property
     def wanted_columns(self) -> tuple[str, ...]:
         """Columns the stage reads: what it needs, and what it uses when it is there."""
-        return (*self.stage.needs, *getattr(self.stage, "wants", ()))
+        return (*self.stage.needs, *self.stage.wants)
 
     @property
     def edits(self) -> bool:

@@ -84,7 +84,7 @@ class Planned(NamedTuple):
             "input_bytes": plan.input_bytes,
             "parts": len(plan.parts),
             "passes": [one.name for one in plan.passes],
-            "stages": {stage.name: stage.plan() if hasattr(stage, "plan") else {} for stage in plan.stages},
+            "stages": {stage.name: stage.plan() for stage in plan.stages},
             "config": plan.config.resolved(),
             "estimate": self.estimate._asdict(),
         }
@@ -290,16 +290,15 @@ def _setting_notes(plan: Plan) -> list[Warned]:
 
 def _stage_notes(stages: Sequence[Stage], shards: ShardSettings) -> list[Warned]:
     """Load what the stages need, see that shards can hold the vocabulary, and what stages have to say about it."""
-    speaking = [stage for stage in stages if hasattr(stage, "warnings")]
     for stage in stages:
         if isinstance(stage, Encoder):
             layout_of(shards, stage.tokenizer)  # type: ignore[attr-defined]
-            if shards.validation and not any(CLUSTER in each.adds for each in stages if hasattr(each, "adds")):
+            if shards.validation and not any(CLUSTER in each.adds for each in stages):
                 raise PlanError(
                     "`shards.validation` keeps copies of a document on one side, and no stage finds them",
                     hint="add `near_dup` to pipeline.stages",
                 )
-    return [Warned(f"{stage.name}: {text}") for stage in speaking for text in stage.warnings()]
+    return [Warned(f"{stage.name}: {text}") for stage in stages for text in stage.warnings()]
 
 
 def undrawn(maker: "ReportMaker", run: str) -> list[Warned]:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from curate.errors import PlanError
 from curate.models.classifiers import file_fingerprint, label_index, load_classifier, load_language_model
 from curate.settings.base import Limit, Mentions, Reason, Settings, Unused
-from curate.stages.contract import reasons_where
+from curate.stages.contract import Stage, reasons_where
 
 if TYPE_CHECKING:
     from curate.models.classifiers import Classifier
@@ -68,7 +68,7 @@ class ClassifySettings(Settings, frozen=True):
         return (score,) if self.max_perplexity is False else (score, highest)
 
 
-class Classify:
+class Classify(Stage):
     """Score documents by a model; remove those below ``min_score``, or above ``max_perplexity``.
 
     ``score`` is calibrated for models of ``curate quality train``; for a fastText model it is what that model says.

@@ -13,15 +13,18 @@ Three kinds, told apart by what they can do::
       │  └─ Deduplicating  choose(corpus) → the same        near_dup: later stages may remove what it keeps
       └─ Encoder     encode(batch) → token ids              tokenize: feeds the shards
 
-A stage whose edits take out what nobody should see says ``hides = True`` (redact): ``why`` and the report then show
-texts with its edits only, of whichever document, and never what they replace.
+Rewriters come first and form a chain: each gets the text that the one before it made. A document that one of them
+removes is not rewritten by the next; its text is written as that rewriter left it.
+
+A stage inherits its kind, and with it the defaults of what it may have besides (`Stage`).
 
 A *batch* is a ``pyarrow.RecordBatch`` holding the columns that the stage ``needs``; the column ``text`` is a
 ``large_string`` without nulls. Measures are a ``RecordBatch`` whose schema is exactly ``adds``, row for row.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -38,9 +41,11 @@ LABELS_FIRST = 'put "language" before "{}" in pipeline.stages'
 """Why settings for single languages change nothing, and what to do."""
 
 
-@runtime_checkable
-class Stage(Protocol):
-    """Measure every document of a batch, then say which to remove and why."""
+class Stage(ABC):
+    """Measure every document of a batch, then say which to remove and why.
+
+    The first block of names is what a stage must have; the second has defaults that it may replace.
+    """
 
     name: ClassVar[str]
     """Config section, folder in the run directory, prefix of its reasons and columns."""
@@ -57,20 +62,52 @@ class Stage(Protocol):
     settings: Settings
 
     @property
+    @abstractmethod
     def needs(self) -> tuple[str, ...]:
         """Columns read: ``text``, or ``<earlier stage>.<column>``; may depend on the settings."""
 
+    @abstractmethod
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Measures of every row; the schema is ``adds``."""
 
+    @abstractmethod
     def judge(self, measures: pa.RecordBatch) -> pa.Array:
         """``list<string>`` of reason codes, row for row; an empty list keeps the document."""
 
+    wants: ClassVar[tuple[str, ...]] = ()
+    """Columns that are read where an earlier stage gives them; the stage works without them, too."""
+    hides: ClassVar[bool] = False
+    """Its edits take out what nobody should see (redact): ``why`` and the report show texts with its edits only, of
+    whichever document, and never what they replace."""
+    changes: ClassVar[tuple[Any, ...]] = ()
+    """What a rewriter may say that it did: entries with a ``code`` and a ``sentence``."""
 
-@runtime_checkable
-class Rewriter(Stage, Protocol):
+    @property
+    def fingerprint(self) -> str:
+        """What measures depend on besides settings and ``version``: content of files, version of a library."""
+        return ""
+
+    def warnings(self) -> list[str]:
+        """Load what the stage works with, before the run; sentences about what may be wrong with it.
+
+        Raises:
+            CurateError: it cannot work.
+        """
+        return []
+
+    def describe(self) -> str:
+        """A line for the plan about what follows from the settings; empty: nothing to say."""
+        return ""
+
+    def plan(self) -> dict[str, Any]:
+        """The same as data, for ``run.json``."""
+        return {}
+
+
+class Rewriter(Stage):
     """A stage that changes the text before it is written."""
 
+    @abstractmethod
     def rewrite(self, batch: pa.RecordBatch) -> tuple[pa.Array, pa.RecordBatch]:
         """The new text (``large_string``, no nulls) and the measures, row for row."""
 
@@ -87,13 +124,14 @@ class Encoded(NamedTuple):
     unknown: pa.Array
 
 
-@runtime_checkable
-class Encoder(Stage, Protocol):
+class Encoder(Stage):
     """A stage that turns text into token ids."""
 
+    @abstractmethod
     def encode(self, text: pa.Array) -> Encoded:
         """Ids for each text (``large_string``, no nulls)."""
 
+    @abstractmethod
     def unknown_places(self, text: str) -> Sequence[int]:
         """Places (in characters) of what `encode` counts as unknown in a text."""
 
@@ -173,25 +211,27 @@ class Corpus(Protocol):
         """A zeroed array of ``size`` items kept in a file, for what must not stay in memory."""
 
 
-@runtime_checkable
-class CorpusStage(Stage, Protocol):
+class CorpusStage(Stage):
     """A stage that must see the whole corpus before it can judge one document."""
 
     @property
+    @abstractmethod
     def partial_schema(self) -> pa.Schema:
         """Columns that ``observe`` returns; may depend on the settings."""
 
+    @abstractmethod
     def observe(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """What one batch contributes, row for row."""
 
+    @abstractmethod
     def resolve(self, corpus: Corpus) -> Callable[[int], pa.RecordBatch]:
         """A task that gives the measures of one part; the schema is ``adds``, all null where the document was out."""
 
 
-@runtime_checkable
-class Audited(CorpusStage, Protocol):
+class Audited(CorpusStage):
     """A corpus stage that can tell how good its judgments are."""
 
+    @abstractmethod
     def resolve_audited(self, corpus: Corpus) -> tuple[Callable[[int], pa.RecordBatch], Mapping[str, float]]:
         """What `resolve` returns, and figures for the manifest and the report, by name."""
 
@@ -218,8 +258,7 @@ it through to find out whether it could stand in for one that failed.
 """
 
 
-@runtime_checkable
-class Deduplicating(CorpusStage, Protocol):
+class Deduplicating(CorpusStage):
     """A corpus stage that removes documents because it keeps others, their survivors. ``adds`` has `SURVIVOR_COLUMNS`.
 
     A survivor must be kept by later stages too. So it is asked again when they have judged: `Corpus.failed` then tells
@@ -227,6 +266,7 @@ class Deduplicating(CorpusStage, Protocol):
     partners passes, or has failed.
     """
 
+    @abstractmethod
     def choose(self, corpus: Corpus, *, everywhere: bool) -> Callable[[int], pa.RecordBatch]:
         """What `resolve` returns, from its own judgments (`Corpus.judged`) instead of texts.
 
@@ -243,10 +283,10 @@ class Incomparable(NamedTuple):
     hint: str
 
 
-@runtime_checkable
-class Comparing(CorpusStage, Protocol):
+class Comparing(CorpusStage):
     """A corpus stage whose documents may be compared with those of earlier runs (`Corpus.earlier`)."""
 
+    @abstractmethod
     def incomparable(self, then: Mapping[str, Any]) -> Incomparable | None:
         """Why partials observed under other settings cannot be used; None when they can.
 

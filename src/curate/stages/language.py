@@ -22,7 +22,7 @@ from curate.models.langid import (
     Lid176,
 )
 from curate.settings.base import Limit, Mentions, Reason, Settings, Unused
-from curate.stages.contract import reasons_where
+from curate.stages.contract import Stage, reasons_where
 from curate.text.language.language_names import code_of
 
 _CODES = {"lid176": LID176_CODES, "langdetect": LANGDETECT_CODES}
@@ -86,7 +86,7 @@ class LanguageSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
         return (Limit("min_score", "score", "min", self.min_score, "low_score"),)
 
 
-class Language:
+class Language(Stage):
     """Label each document with its most likely language; judge out the unwanted and the unclear.
 
     ``not_in_keep`` and ``low_score`` are independent: a document that is probably French, but not surely,

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from ftfy import TextFixerConfig
 
 from curate.settings.base import Reason, Settings
-from curate.stages.contract import reasons_where
+from curate.stages.contract import Rewriter, reasons_where
 from curate.text.core.arrow import utf8_view
 from curate.text.core.line_ends import LineEnds, unify_line_ends
 from curate.text.core.replaced import replaced
@@ -160,7 +160,7 @@ class NormalizeSettings(Settings, frozen=True):
         )
 
 
-class Normalize:
+class Normalize(Rewriter):
     r"""The stage ``normalize``, a `Rewriter`.
 
     Example:
@@ -183,6 +183,7 @@ class Normalize:
     changes: ClassVar = CHANGES
     about: ClassVar = "Repairs encoding damage, HTML entities, line ends, invisible characters and blank lines."
     settings_type: ClassVar = NormalizeSettings
+    settings: NormalizeSettings
 
     def __init__(self, settings: NormalizeSettings) -> None:
         self.settings = settings

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from curate.models.tokenizers import AddedTokens, Tokenizer, load_tokenizer
 from curate.settings.base import Reason, Settings, Unused
-from curate.stages.contract import Encoded
+from curate.stages.contract import Encoded, Encoder
 
 
 class TokenizeSettings(Settings, frozen=True):
@@ -55,7 +55,7 @@ class TokenizeSettings(Settings, frozen=True):
                 yield Unused(key, f"`tokenize.tokenizer` is `{self.tokenizer}`, no `{suffix}` file")
 
 
-class Tokenize:
+class Tokenize(Encoder):
     """Encode documents and mark their ends.
 
     ``encode`` gives the ids. ``shard`` and ``offset`` are null until the whole corpus is encoded and shards are cut.
@@ -80,6 +80,7 @@ class Tokenize:
     reasons: ClassVar[tuple[Reason, ...]] = ()
     about: ClassVar[str] = "Turns documents into token ids, marks their ends, and notes where each lies in the shards."
     settings_type: ClassVar[type[Settings]] = TokenizeSettings
+    settings: TokenizeSettings
 
     def __init__(self, settings: TokenizeSettings | None = None) -> None:
         self.settings = settings or TokenizeSettings()

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from curate.errors import PlanError
 from curate.settings.base import Limit, Mentions, Reason, Settings, Unused
-from curate.stages.contract import LABELS_FIRST, NO_LABELS, reasons_where
+from curate.stages.contract import LABELS_FIRST, NO_LABELS, Stage, reasons_where
 from curate.stages.named_files import content_digest, entries_of, named_files
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class _List(NamedTuple):
     """For each gram the place of its entry: file and line."""
 
 
-class Toxicity:
+class Toxicity(Stage):
     """Count words and phrases of lists, whatever their case, as whole words; in scripts without spaces anywhere.
 
     ``matched`` names entries by file and line, as in ``en.txt:17``: whoever has the list can look them up, and the

@@ -20,7 +20,7 @@ import xxhash
 
 from curate.errors import PlanError
 from curate.settings.base import Limit, Mentions, Reason, Settings, Unused
-from curate.stages.contract import reasons_where
+from curate.stages.contract import Stage, reasons_where
 from curate.stages.named_files import content_digest, entries_of, named_files
 
 _LISTS = ("domains", "urls", "words", "subwords", "soft_words")
@@ -77,7 +77,7 @@ class UrlFilterSettings(Settings, frozen=True):
         return (most,) if self.soft_words else ()
 
 
-class UrlFilter:
+class UrlFilter(Stage):
     """Leave out documents by their address; the text is not looked at.
 
     Example:

@@ -105,7 +105,7 @@ def changes_of(name: str) -> dict[str, str]:
         >>> changes_of("normalize")["line_ends"]
         'Line ends of other systems (CR LF, CR, U+2028, U+2029) became line feeds.'
     """
-    return {change.code: change.sentence for change in getattr(stage_class(name), "changes", ())}
+    return {change.code: change.sentence for change in stage_class(name).changes}
 
 
 def _show_settings(section: str, kind: type[Settings]) -> None:

@@ -38,8 +38,8 @@ def show_header(console: Console, plan: Plan, workers: int) -> None:
     for line in _recipe_lines(plan.config):
         _line(console, *line)
     for stage in plan.stages:
-        if hasattr(stage, "describe"):
-            _line(console, "", f"{stage.name}: {stage.describe()}")
+        if said := stage.describe():
+            _line(console, "", f"{stage.name}: {said}")
     console.print()
 
 

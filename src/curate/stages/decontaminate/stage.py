@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from curate.errors import PlanError
 from curate.settings.base import Reason, Settings
-from curate.stages.contract import reasons_where
+from curate.stages.contract import Stage, reasons_where
 from curate.stages.decontaminate.benchmarks import SETTING, benchmark_files, benchmark_texts
 from curate.stages.decontaminate.settings import DecontaminateSettings
 from curate.stages.named_files import content_digest
@@ -20,7 +20,7 @@ SPAN = pa.struct([("start", pa.int64()), ("end", pa.int64())])
 """Byte offsets in the text."""
 
 
-class Decontaminate:
+class Decontaminate(Stage):
     """Leave out documents that hold a noticeable part of an item of a benchmark.
 
     Both sides are taken as sequences of words without case, punctuation and white space; what is common to them is

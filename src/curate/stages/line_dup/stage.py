@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.settings.base import Reason, Settings
-from curate.stages.contract import Corpus, reasons_where
+from curate.stages.contract import Corpus, CorpusStage, reasons_where
 from curate.stages.line_dup.cuts import MEASURES, cut_part
 from curate.stages.line_dup.repeated import PARTIAL, find_repeated
 from curate.stages.line_dup.settings import LineDupSettings
@@ -17,13 +17,14 @@ from curate.text.dedup.content_hash import content_hashes
 from curate.text.dedup.passages import passage_hashes
 
 
-class LineDup:
+class LineDup(CorpusStage):
     """Cut lines or paragraphs that many documents share, and remove documents of which too little is left."""
 
     name: ClassVar[str] = "line_dup"
     version: ClassVar[int] = 1
     about: ClassVar[str] = "Cuts lines or paragraphs that many documents of a source share; one document keeps each."
     settings_type: ClassVar[type[Settings]] = LineDupSettings
+    settings: LineDupSettings
     partial_schema: ClassVar[pa.Schema] = PARTIAL
     adds: ClassVar[Mapping[str, pa.DataType]] = MEASURES
     reasons: ClassVar[tuple[Reason, ...]] = (

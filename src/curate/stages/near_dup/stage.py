@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.settings.base import Reason, Settings
-from curate.stages.contract import Corpus, Incomparable, reasons_where
+from curate.stages.contract import Audited, Comparing, Corpus, Deduplicating, Incomparable, reasons_where
 from curate.stages.near_dup.audit import audit, draw
 from curate.stages.near_dup.candidates import find_candidates
 from curate.stages.near_dup.choice import Judge, Where, choose_again, chosen_anew, judged_before
@@ -28,13 +28,14 @@ from curate.text.dedup.minhash import Permutations, Sketches, extremes_of, permu
 from curate.text.dedup.shingles import shingle_sets
 
 
-class NearDup:
+class NearDup(Audited, Deduplicating, Comparing):
     """Leave out documents of which another copy, or nearly the same text, is kept."""
 
     name: ClassVar[str] = "near_dup"
     version: ClassVar[int] = 5
     about: ClassVar[str] = "Keep one copy of each document; every removal names a kept one that is nearly the same."
     settings_type: ClassVar[type[Settings]] = NearDupSettings
+    settings: NearDupSettings
     adds: ClassVar[Mapping[str, pa.DataType]] = JUDGMENTS
     reasons: ClassVar[tuple[Reason, ...]] = (
         Reason("exact_duplicate", "Another document with exactly the same text is kept."),
@@ -45,13 +46,17 @@ class NearDup:
         """Derive bands × rows from the settings; nothing is loaded yet."""
         self.settings = settings or NearDupSettings()
         self.banding = self.settings.banding
-        self.partial_schema = partial_schema(self.banding.bands)
         self._permutations = permutations(self.banding.bands * self.banding.rows, self.settings.seed)
 
     @property
     def needs(self) -> tuple[str, ...]:
         """Text and id, and what the settings compare or prefer documents by."""
         return ("text", "id", *columns_read(self.settings))
+
+    @functools.cached_property
+    def partial_schema(self) -> pa.Schema:
+        """Id, hashes, and what the settings compare or prefer documents by."""
+        return partial_schema(self.banding.bands)
 
     def catch_probability(self, similarity: float) -> float:
         """Probability that a pair of this Jaccard similarity is compared at all."""

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.settings.base import Reason, Settings
-from curate.stages.contract import reasons_where
+from curate.stages.contract import Stage, reasons_where
 from curate.stages.quality.rules import Languages, failures, rule
 from curate.stages.quality.score import SCORED_BY, score
 from curate.stages.quality.settings import SIGNAL_OF, QualitySettings
@@ -27,7 +27,7 @@ LABEL = "language"
 """The measure that repeats it."""
 
 
-class Quality:
+class Quality(Stage):
     """Leave out documents that break a rule of the recipe; every broken rule is a reason.
 
     The stop-word rule applies where the language stage ran and there is a list for the document's language;

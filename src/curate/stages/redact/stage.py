@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from curate.errors import PlanError, require
 from curate.settings.base import Reason, Settings
-from curate.stages.contract import reasons_where
+from curate.stages.contract import Stage, reasons_where
 from curate.stages.redact.numbers import as_ascii, cards, ibans, ip_address, national_ids
 from curate.stages.redact.phones import phones
 from curate.stages.redact.secrets import key_block, secrets_in
@@ -40,7 +40,7 @@ _UNSEEN = "<REDACTED>"
 """Takes the place of a text that was not looked at."""
 
 
-class Redact:
+class Redact(Stage):
     """Replace e-mail addresses, IP addresses, phone, card, account and national numbers, keys and passwords.
 
     What was replaced is written nowhere: an edit holds two offsets and a placeholder. The run directory's

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from curate.corpus.parts import Strand
 from curate.corpus.reader import chunks
-from curate.pipeline.passes import rewritten
 from curate.pipeline.plan import Plan
+from curate.pipeline.rewriting import rewritten, rows_of
 from curate.pipeline.step import Step, settle
 from curate.stages.contract import Encoder
 
@@ -78,14 +78,14 @@ def _first_chunk(strand: Strand) -> Iterator[tuple[pa.RecordBatch, int]]:
 
 def _try(plan: Plan, documents: pa.RecordBatch) -> int:
     """Run every stage over a batch; returns the tokens that came out."""
-    if plan.rewriter:
-        documents, _ = rewritten(documents, plan.rewriter)
+    documents, _ = rewritten(documents, plan.rewriters)
+    said = {rewriter.name: rows_of(documents, rewriter) for rewriter in plan.rewriters}
     entering, tokens = np.ones(len(documents), np.bool_), 0
     for one in plan.passes:
-        steps = [Step(s, "encode" if isinstance(s, Encoder) else "judge") for s in one.stages if s is not plan.rewriter]
+        steps = [Step(s, "encode" if isinstance(s, Encoder) else "judge") for s in one.stages]
         if one.closing:
             steps.append(Step(one.closing, "observe"))
-        for settled in settle(tuple(steps), lambda name: documents.column(_index(documents, name)), entering, {}):
+        for settled in settle(tuple(steps), lambda name: documents.column(_index(documents, name)), entering, said):
             entering = settled.staying
             if "n_tokens" in settled.rows.schema.names:
                 tokens += int(pa.compute.sum(settled.rows.column("n_tokens")).as_py() or 0)

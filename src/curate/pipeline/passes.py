@@ -31,10 +31,10 @@ from curate.corpus.reader import Chunk, chunks
 from curate.engine.base import Engine
 from curate.events import Advanced, Emit, StageCounts
 from curate.pipeline.plan import Plan
-from curate.pipeline.profile import PARSE, READ, WRITE, Effort, Profile, Stopwatch
+from curate.pipeline.profile import PARSE, READ, WRITE, Profile, Stopwatch
+from curate.pipeline.rewriting import rewritten, rows_of
 from curate.pipeline.row_group import Columns, RowGroup, one_array, one_batch, row_groups, taken_bytes
 from curate.pipeline.step import Mask, Settled, Step, entering_mask, input_key, reason_counts, settle, staying
-from curate.stages.contract import Rewriter
 from curate.store.digest import digest
 from curate.store.ranges import parquet_source
 from curate.store.row_file import Keys, RowFileWriter, keys_of, read_columns, row_file
@@ -206,21 +206,14 @@ class PassTask:
         return documents
 
     def _fresh_groups(self, part: Part, groups: Iterable[pa.RecordBatch], writer: RowFileWriter) -> Iterator[RowGroup]:
-        """Write the documents of each row group, and hand it on with what the rewriter measured."""
-        start, rewriter = 0, self.plan.rewriter
+        """Write the documents of each row group, and hand it on with what the rewriters measured."""
+        start = 0
         for group in groups:
             documents = group.select(DOCUMENTS_SCHEMA.names)
             with self.profile.phase(WRITE, len(group), documents.nbytes, part.name):
                 writer.write(documents)
             columns = Columns({name: documents.column(name) for name in DOCUMENTS_SCHEMA.names})
-            stored = {}
-            if rewriter:
-                measures = {f"{rewriter.name}.{name}": name for name in rewriter.adds}
-                arrays = [
-                    pa.array([[]] * len(group), pa.list_(pa.string())),
-                    *(group.column(m) for m in measures),
-                ]
-                stored[rewriter.name] = pa.RecordBatch.from_arrays(arrays, schema=self.steps[0].schema)
+            stored = {rewriter.name: rows_of(group, rewriter) for rewriter in self.plan.rewriters}
             yield RowGroup(start, len(group), np.ones(len(group), np.bool_), columns, stored)
             start += len(group)
 
@@ -228,9 +221,10 @@ class PassTask:
         watch, piece = Stopwatch(), self._piece(chunk)
         documents, quarantined = chunk.parse()
         self.profile.add(PARSE, watch.effort(len(documents), documents.column("text").nbytes), piece)
-        if self.plan.rewriter:
-            documents, effort = rewritten(documents, self.plan.rewriter)
-            self.profile.add(self.plan.rewriter.name, effort, piece)
+        if self.plan.rewriters:
+            documents, efforts = rewritten(documents, self.plan.rewriters)
+            for name, effort in efforts.items():
+                self.profile.add(name, effort, piece)
         return _Piece(chunk.part, chunk.input_bytes, documents, quarantined)
 
     def _piece(self, chunk: Chunk) -> str:
@@ -288,14 +282,12 @@ class PassTask:
         return group, settled
 
     def _is_read(self, part: Part) -> bool:
-        """Documents and quarantine are whole, and so is what the rewriter said, which cannot be measured again."""
+        """Documents and quarantine are whole, and so is what the rewriters said, which cannot be measured again."""
         documents, quarantine = (keys_of(self.directory.part(folder, part.index)) for folder in (DOCUMENTS, QUARANTINE))
         if documents != quarantine or documents not in self._finished_keys(part):
             return False
-        rewriter = self.plan.rewriter
-        return rewriter is None or any(
-            step.stage is rewriter and self._stored(step, part) is not None for step in self.steps
-        )
+        said = (step for step in self.steps if step.stage in self.plan.rewriters)
+        return all(self._stored(step, part) is not None for step in said)
 
     def _read_keys(self, part: Part, quarantined: list[pa.RecordBatch]) -> Keys:
         """Keys of documents and quarantine: the second says when all of it should be read again."""
@@ -347,17 +339,6 @@ def _came_late(part: Part, quarantined: list[pa.RecordBatch]) -> bool:
         for batch in quarantined
         for file, reason in zip(batch["file"].to_pylist(), batch["reason"].to_pylist(), strict=True)
     )
-
-
-def rewritten(documents: pa.RecordBatch, rewriter: Rewriter) -> tuple[pa.RecordBatch, Effort]:
-    """Documents with their new text, and the rewriter's measures beside them under ``<stage>.<measure>``."""
-    watch = Stopwatch()
-    text, measures = rewriter.rewrite(documents)
-    size = documents.column("text").nbytes
-    documents = documents.set_column(documents.schema.get_field_index("text"), "text", text)
-    for name in rewriter.adds:
-        documents = documents.append_column(f"{rewriter.name}.{name}", measures.column(name))
-    return documents, watch.effort(len(documents), size)
 
 
 class _Piece(NamedTuple):

@@ -58,9 +58,9 @@ class Plan:
         return [part for strand in self.strands for part in strand.parts]
 
     @functools.cached_property
-    def rewriter(self) -> Rewriter | None:
-        """The stage that changes the text, if there is one."""
-        return next((stage for stage in self.stages if isinstance(stage, Rewriter)), None)
+    def rewriters(self) -> tuple[Rewriter, ...]:
+        """The stages that change the text before it is written, in order."""
+        return tuple(stage for stage in self.stages if isinstance(stage, Rewriter))
 
     @functools.cached_property
     def encoder(self) -> Encoder | None:
@@ -93,7 +93,11 @@ class Plan:
 
     @functools.cached_property
     def _rewriting(self) -> str:
-        return measure_key("", self.rewriter) if self.rewriter else ""
+        """Thresholds decide what the next rewriter gets to see; those of the last one decide verdicts alone."""
+        key = ""
+        for before, rewriter in zip((None, *self.rewriters), self.rewriters, strict=False):
+            key = measure_key(digest(key, thresholds_of(before)) if before else "", rewriter)
+        return key
 
 
 def make_stages(config: Config, only: Sequence[str] = (), skip: Sequence[str] = ()) -> tuple[Stage, ...]:
@@ -173,7 +177,7 @@ def _chosen(pipeline: Sequence[str], only: Sequence[str], skip: Sequence[str]) -
 
 def _check_order(stages: Sequence[Stage]) -> None:
     for index, stage in enumerate(stages):
-        if isinstance(stage, Rewriter) and index > 0:
+        if isinstance(stage, Rewriter) and index and not isinstance(stages[index - 1], Rewriter):
             raise PlanError(
                 f"`{stage.name}` changes the text and must come first, but follows `{stages[index - 1].name}`",
                 hint="put it first in pipeline.stages",

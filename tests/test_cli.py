@@ -76,7 +76,7 @@ def test_a_profile_accounts_for_the_work(capsys, tmp_path):
     steps = {step["name"]: step for step in profile["steps"]}
     assert list(steps) == ["pass 1", "near_dup", "pass 2", "shards"]
     phases = {phase["name"]: phase for phase in steps["pass 1"]["phases"]}
-    assert set(phases) == {"read", "parse", "normalize", "language", "quality", "near_dup", "write"}
+    assert set(phases) == {"read", "parse", "extract", "normalize", "language", "quality", "near_dup", "write"}
     assert phases["language"]["documents"] == phases["parse"]["documents"] > 0
     assert all(0 <= phase["cpu_seconds"] <= phase["wall_seconds"] + 0.05 for phase in phases.values())
     assert '<section id="profile">' in Path("profiled/report.html").read_text()
@@ -98,6 +98,7 @@ def test_stdout_carries_the_run_directory_alone(capsys, tmp_path):
     assert table.split("  Report")[0].rstrip() == snapshot(
         """\
   stage        in    kept    removed              main reason
+  extract      25      25          0       0 %    —
   normalize    25      25          0       0 %    —
   language     25      24          1     4.0 %    not_in_keep
   quality      24      23          1     4.2 %    too_few_stop_words
@@ -285,7 +286,7 @@ def test_the_sample_corpus_gives_the_pinned_counts(capsys, tmp_path):
     assert code == 0
     counts = json.loads((tmp_path / "out" / "run.json").read_text())["counts"]
     assert {stage: removed["documents"] for stage, removed in counts["removed"].items()} == snapshot(
-        {"normalize": 0, "language": 679, "quality": 579, "near_dup": 166, "tokenize": 0}
+        {"extract": 0, "normalize": 0, "language": 679, "quality": 579, "near_dup": 166, "tokenize": 0}
     )
     assert (counts["read"], counts["kept"], counts["quarantined"]) == snapshot((2460, 1027, 9))
     index = json.loads((tmp_path / "out" / "shards" / "index.json").read_text())

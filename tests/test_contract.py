@@ -36,6 +36,8 @@ TEXTS = [
     prose(1),
     "\n".join(["- item"] * 80),
     "\ufeff\u200bzero",
+    f"<!doctype html><title>Prose</title><nav><a href=/>Home</a></nav><main><p>{prose(2)}</p></main>",
+    "<html><body></body></html>",
 ]
 
 

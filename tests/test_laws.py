@@ -23,7 +23,7 @@ from curate.store.books import balance
 from curate.store.run_directory import RunDirectory
 from fake_run import files_of
 
-STAGES = ["normalize", "language", "quality", "near_dup", "tokenize"]
+STAGES = ["extract", "normalize", "language", "quality", "near_dup", "tokenize"]
 SMALL_PARTS = ("input.part_bytes=20000", "shards.shard_tokens=4000", "gates.max_quarantined=0.2")
 
 
@@ -259,5 +259,5 @@ def test_stages_can_be_left_out(corpus, tmp_path):
     out = tmp_path / "out"
     Session([str(corpus)], str(out), assignments=SMALL_PARTS, skip=["near_dup", "tokenize"]).work(quiet=2)
     assert not (out / "shards").exists()
-    assert set(manifest(out)["counts"]["removed"]) == {"normalize", "language", "quality"}
+    assert set(manifest(out)["counts"]["removed"]) == {"extract", "normalize", "language", "quality"}
     assert os.path.exists(out / "report.html")

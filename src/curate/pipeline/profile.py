@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from curate.process.child import spent
+
 Item = TypeVar("Item")
 
 READ, PARSE, WRITE = "read", "parse", "write"
@@ -39,7 +41,7 @@ class Effort:
 
 
 class Stopwatch:
-    """CPU time of this thread and wall time since it was made.
+    """CPU time of this thread, and of children that work for it, and wall time since it was made.
 
     Example:
         >>> Stopwatch().effort(documents=3).documents
@@ -47,11 +49,15 @@ class Stopwatch:
     """
 
     def __init__(self) -> None:
-        self._cpu, self._wall = time.thread_time(), time.monotonic()
+        self._cpu, self._wall = _cpu(), time.monotonic()
 
     def effort(self, documents: int = 0, size: int = 0) -> Effort:
         """What was spent so far on so many documents and bytes."""
-        return Effort(time.thread_time() - self._cpu, time.monotonic() - self._wall, documents, size)
+        return Effort(_cpu() - self._cpu, time.monotonic() - self._wall, documents, size)
+
+
+def _cpu() -> float:
+    return time.thread_time() + spent.seconds
 
 
 @dataclass

@@ -9,6 +9,7 @@ absolute entries of this process's own search path, without the current folder
 
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -50,6 +51,19 @@ def end_children() -> None:
     for process in _children:
         with suppress(OSError):
             process.kill()
+
+
+class Spent(threading.local):
+    """CPU seconds that children have worked for the thread that looks."""
+
+    seconds = 0.0
+
+    def add(self, seconds: float) -> None:
+        """A child has worked so long for this thread."""
+        self.seconds += seconds
+
+
+spent = Spent()
 
 
 class Watch:

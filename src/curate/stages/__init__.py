@@ -11,6 +11,7 @@ from curate.errors import ConfigError, PlanError, nearest
 from curate.stages.contract import Stage
 
 BUILTIN: tuple[tuple[str, str], ...] = (
+    ("extract", "curate.stages.extract:Extract"),
     ("normalize", "curate.stages.normalize:Normalize"),
     ("url_filter", "curate.stages.url_filter:UrlFilter"),
     ("language", "curate.stages.language:Language"),
@@ -25,7 +26,7 @@ BUILTIN: tuple[tuple[str, str], ...] = (
 )
 """Name and class of each stage, in an order that works."""
 
-DEFAULT: tuple[str, ...] = ("normalize", "language", "quality", "near_dup", "tokenize")
+DEFAULT: tuple[str, ...] = ("extract", "normalize", "language", "quality", "near_dup", "tokenize")
 """The pipeline where nothing else is asked for; the other stages run when ``pipeline.stages`` names them."""
 
 GROUP = "curate.stages"

@@ -22,6 +22,7 @@ from curate.settings.base import Settings, Unused
 from curate.settings.check import checked, origin_of, together
 from curate.settings.file import Layer, leaves, merged, nested, read_layer, toml_value
 from curate.settings.report import ReportSettings
+from curate.shards.mix_settings import MixSettings
 from curate.shards.settings import ShardSettings
 from curate.stages import DEFAULT as DEFAULT_STAGES
 from curate.stages import stage_class, stage_names
@@ -90,6 +91,7 @@ FIXED: dict[str, type[Settings]] = {
     "input": InputSettings,
     "pipeline": PipelineSettings,
     "shards": ShardSettings,
+    "mix": MixSettings,
     "run": RunSettings,
     "report": ReportSettings,
     "gates": GateSettings,
@@ -118,6 +120,11 @@ class Config:
     def shards(self) -> ShardSettings:
         """How shards are cut."""
         return self._section("shards", ShardSettings)
+
+    @property
+    def mix(self) -> MixSettings:
+        """How often documents go into the shards."""
+        return self._section("mix", MixSettings)
 
     @property
     def run(self) -> RunSettings:

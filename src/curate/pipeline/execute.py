@@ -25,7 +25,8 @@ from curate.pipeline.passes import PartResult, PassTask
 from curate.pipeline.plan import Pass, Plan
 from curate.pipeline.profile import Profile
 from curate.pipeline.raw_tokens import RawTokens, raw_tokens
-from curate.pipeline.sharding import cut, notes_of, write_shards
+from curate.pipeline.shard_places import cut
+from curate.pipeline.sharding import notes_of, write_shards
 from curate.pipeline.step import Step
 from curate.pipeline.unknown_characters import UnknownCharacters, unknown_characters
 from curate.pipeline.whole_corpus import keys_for, resolve
@@ -290,6 +291,9 @@ class _Run:
         with self.profile.step(SHARDS):
             step, seed, parts = Step(encoder, "encode"), self.plan.config.run.seed, len(self.plan.parts)
             cutting = cut(self.plan, step, self.judges, self.directory, self.engine)
+            if cutting.table:
+                parts_of = (f"{one.group} {one.mixed_tokens:,} ({one.epochs:.2f} ×)" for one in cutting.table)
+                self.emit(Working(f"tokens of the mixture: {', '.join(parts_of)}"))
             self.judges += (Step(encoder, "judge"),)
             tasks = (
                 lambda: write_shards(cutting, self.plan, step, self.directory, self.engine, self.profile),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import pyarrow.compute as pc
 
 from curate import __version__
@@ -304,7 +305,7 @@ def _tokens(outcome: Outcome) -> dict[str, Any] | None:
     if outcome.index is None or outcome.tokens is None or outcome.unknown is None:
         return None
     return {
-        "kept": outcome.index.tokens - outcome.index.padding,
+        "kept": outcome.index.kept_tokens,
         "raw": outcome.tokens._asdict(),
         "characters": outcome.unknown.characters,
         "unknown": outcome.unknown.as_data(),
@@ -323,6 +324,7 @@ def _shards(outcome: Outcome, directory: RunDirectory) -> dict[str, Any] | None:
         "files": len(index.shards),
         "tokens": index.tokens,
         **_packing(index),
+        **({"mix": [msgspec.to_builtins(share) for share in index.mix]} if index.mix else {}),
         "documents": index.documents,
         "bytes": size,
     }

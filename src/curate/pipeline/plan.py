@@ -83,6 +83,8 @@ class Plan:
         documents = [self.documents_key(part) for part in self.parts]
         stages = [(measure_key("", stage), thresholds_of(stage)) for stage in self.stages]
         shards = msgspec.to_builtins(self.config.shards) if self.encoder else None
+        if shards and self.config.mix.active:
+            shards |= {"mix": msgspec.to_builtins(self.config.mix), "seed": self.config.run.seed}
         if shards and (self.config.shards.order == "shuffle" or self.config.shards.validation):
             shards["seed"] = self.config.run.seed
         return digest(documents, stages, shards, [run.run_id for run in self.against])[:16]

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -20,184 +19,22 @@ import pyarrow.parquet as pq
 from curate.engine.base import Engine
 from curate.pipeline.plan import Plan
 from curate.pipeline.profile import Profile
-from curate.pipeline.row_group import one_array, one_batch
-from curate.pipeline.shard_order import Order, is_held_out, ordered, pieces
-from curate.pipeline.step import COUNTS, Step, entering_mask, scattered
+from curate.pipeline.row_group import one_array
+from curate.pipeline.shard_order import pieces
+from curate.pipeline.shard_places import Cutting, Stretch
+from curate.pipeline.step import Step
 from curate.shards.block import Block
-from curate.shards.cutting import Cutter
 from curate.shards.entry import At, ShardEntry
 from curate.shards.index import ShardIndex, layout_of, write_index
 from curate.shards.notes import Notes
 from curate.shards.padding import padded
+from curate.shards.repeats import NO_REPEATS, REPEATS_FILE, Repeats, write_repeats
 from curate.shards.writer import write_shard
 from curate.stages.contract import TO
 from curate.store.digest import digest
 from curate.store.ranges import parquet_source
-from curate.store.row_file import Keys, keys_of, read_columns, row_file
+from curate.store.row_file import read_columns
 from curate.store.run_directory import CACHE, DOCUMENTS, SHARDS, RunDirectory
-
-CLUSTER = "content_hash"
-"""Column of a stage that finds duplicates; the same for all copies of a kept document."""
-
-
-class _Stretch(NamedTuple):
-    """Rows ``first`` to ``last`` of one part that go to one shard, and what their ids were made from."""
-
-    part: int
-    first: int
-    last: int
-    key: str
-
-    @property
-    def content(self) -> tuple[str, int, int]:
-        """What its tokens follow from, wherever the part stands in the run."""
-        return self.key, self.first, self.last
-
-
-class Cutting(NamedTuple):
-    """Which documents go to which shard, and their tokens together.
-
-    Attributes:
-        shards: stretches of parts, by shard.
-        tokens: of all kept documents.
-        sizes: tokens of each shard, padding included; empty where the walk over the corpus told them.
-        drawn: whether documents of a shard stand in another order than in the corpus.
-        validation: number of the first shard for validation.
-    """
-
-    shards: dict[int, list[_Stretch]]
-    tokens: int
-    sizes: tuple[int, ...] = ()
-    drawn: bool = False
-    validation: int = 2**31
-
-
-class _Counted(NamedTuple):
-    """What was counted of the documents of one part, which of them are kept, and what they were counted from."""
-
-    part: int
-    counts: pa.RecordBatch
-    kept: npt.NDArray[np.bool_]
-    key: str
-
-    @property
-    def kept_tokens(self) -> npt.NDArray[np.int64]:
-        """Tokens of each kept document."""
-        tokens: npt.NDArray[np.int64] = (
-            self.counts.column("n_tokens").filter(pa.array(self.kept)).to_numpy(zero_copy_only=False)
-        )
-        return tokens
-
-
-class _Places(NamedTuple):
-    """Where the kept documents of one part go."""
-
-    counted: _Counted
-    shard: npt.NDArray[np.int32]
-    offset: npt.NDArray[np.int64]
-
-    def stretches(self) -> list[tuple[int, _Stretch]]:
-        """What goes to each shard."""
-        rows, found = np.flatnonzero(self.counted.kept), []
-        for number in np.unique(self.shard):
-            inside = rows[self.shard == number]
-            found.append((int(number), _Stretch(self.counted.part, int(inside[0]), int(inside[-1]), self.counted.key)))
-        return found
-
-    def write(self, step: Step, directory: RunDirectory) -> None:
-        """Write the encoder's judgments: what was counted, and the place in the shards."""
-        part, counts, kept, key = self.counted
-        file, schema = directory.part(step.stage.name, part), Step(step.stage, "judge").schema
-        keys = Keys(key, digest(key, self.shard.tobytes(), self.offset.tobytes()))
-        if keys_of(file) == keys:
-            return
-        places = {
-            **{name: counts.column(name) for name in COUNTS.names},
-            "shard": scattered(pa.array(self.shard), kept),
-            "offset": scattered(pa.array(self.offset), kept),
-        }
-        measures = pa.RecordBatch.from_arrays(
-            [places[name].cast(kind) for name, kind in step.stage.adds.items()], names=list(step.stage.adds)
-        )
-        reasons = scattered(step.stage.judge(measures.filter(pa.array(kept))), kept)
-        with row_file(file, schema) as writer:
-            writer.write(pa.RecordBatch.from_arrays([reasons, *measures.columns], schema=schema))
-            writer.finish(keys)
-
-
-def cut(plan: Plan, step: Step, judges: tuple[Step, ...], directory: RunDirectory, engine: Engine) -> Cutting:
-    """Give every kept document its place in the shards, and write the encoder's row files.
-
-    Args:
-        plan: of the run; its last pass is done.
-        step: the encoder, whose token ids lie in the cache.
-        judges: every stage with verdicts before it.
-        directory: the run.
-        engine: reads and writes row files of several parts at once.
-    """
-    settings, seed = plan.config.shards, plan.config.run.seed
-    cutter = Cutter(settings.shard_tokens)
-    cutting: dict[int, list[_Stretch]] = {}
-    tokens = 0
-    parts = [part.index for part in plan.parts]
-    whole: Order | None = None
-
-    def count(part: int) -> _Counted:
-        cached = directory.cached(step.stage.name, part)
-        counts = one_batch(read_columns(cached, COUNTS.names))
-        made_from = keys_of(cached)
-        return _Counted(part, counts, entering_mask(directory, judges, part), made_from.verdict if made_from else "")
-
-    def places() -> Iterator[_Places]:
-        nonlocal tokens
-        done = 0
-        for counted in engine.spread(count, parts):
-            kept = counted.kept_tokens
-            tokens += int(kept.sum())
-            if whole is None:
-                yield _Places(counted, *cutter.cut(kept))
-            else:
-                here = slice(done, done + len(kept))
-                yield _Places(counted, whole.shard[here], whole.offset[here])
-            done += len(kept)
-
-    def looked_at(part: int) -> tuple[npt.NDArray[np.int64], list[bytes]]:
-        counted = count(part)
-        return counted.kept_tokens, _clusters(judges, directory, counted) if settings.validation else []
-
-    shuffled = settings.order == "shuffle"
-    if shuffled or settings.validation or settings.packing != "none":
-        found = list(engine.spread(looked_at, parts))
-        n_tokens = np.concatenate([np.zeros(0, np.int64), *(counts for counts, _ in found)])
-        clusters = [cluster for _, of_part in found for cluster in of_part]
-        held_out = is_held_out(clusters, settings.validation, seed) if clusters else np.zeros(len(n_tokens), np.bool_)
-        whole = ordered(
-            n_tokens,
-            held_out,
-            settings.shard_tokens,
-            seed if shuffled else None,
-            settings.packing,
-            settings.sequence_length,
-        )
-
-    def write(placed: _Places) -> list[tuple[int, _Stretch]]:
-        placed.write(step, directory)
-        return placed.stretches()
-
-    for stretches in engine.spread(write, places()):
-        for shard, stretch in stretches:
-            cutting.setdefault(shard, []).append(stretch)
-    if whole is None:
-        return Cutting(cutting, tokens)
-    drawn = shuffled or settings.packing == "best_fit"
-    return Cutting(cutting, tokens, tuple(whole.sizes.tolist()), drawn, whole.validation)
-
-
-def _clusters(judges: tuple[Step, ...], directory: RunDirectory, counted: _Counted) -> list[bytes]:
-    """What all copies of each kept document of a part share."""
-    step = next(step for step in judges if CLUSTER in step.stage.adds)
-    column = read_columns(step.file(directory, counted.part), [CLUSTER]).column(CLUSTER)
-    return column.filter(pa.array(counted.kept)).to_pylist()  # type: ignore[no-any-return]
 
 
 def write_shards(
@@ -217,6 +54,9 @@ def write_shards(
     tokenizer = step.stage.tokenizer  # type: ignore[attr-defined]
     notes, layout = notes_of(directory), layout_of(settings, tokenizer)
     made_from = _drawn_from(cutting, plan)
+
+    if cutting.repeats:
+        notes.require_room(REPEATS_FILE)
 
     def key_of(number: int) -> str:
         content = [stretch.content for stretch in shards[number]]
@@ -251,7 +91,18 @@ def write_shards(
     if cutting.drawn:
         directory.clear_scratch()
     notes.clear(entries.values())
-    return write_index(directory.shards, settings, tokenizer, [entries[number] for number in sorted(entries)])
+    if cutting.repeats:
+        write_repeats(directory.shards, {part: _named(part, cutting, step, directory) for part in cutting.repeats})
+    listed = [entries[number] for number in sorted(entries)]
+    return write_index(directory.shards, settings, tokenizer, listed, mix=cutting.table)
+
+
+def _named(part: int, cutting: Cutting, step: Step, directory: RunDirectory) -> tuple[Repeats, pa.Array, pa.Array]:
+    """Further places of documents of a part, with their ids and counts."""
+    rows = pa.array(cutting.repeats[part].rows)
+    ids = read_columns(directory.part(DOCUMENTS, part), ["id"]).column("id").combine_chunks()
+    counts = read_columns(directory.part(step.stage.name, part), ["n_tokens"]).column("n_tokens").combine_chunks()
+    return cutting.repeats[part], ids.take(rows).cast(pa.string()), counts.take(rows)
 
 
 def _drawn_from(cutting: Cutting, plan: Plan) -> tuple[object, ...]:
@@ -260,7 +111,7 @@ def _drawn_from(cutting: Cutting, plan: Plan) -> tuple[object, ...]:
     drawn: tuple[object, ...] = (settings.validation, seed) if settings.validation else ()
     if cutting.drawn:
         everything = [[stretch.content for stretch in stretches] for _, stretches in sorted(cutting.shards.items())]
-        drawn += (settings.order, seed, digest(everything))
+        drawn += (settings.order, seed, digest(everything), *([cutting.mixture] if cutting.mixture else []))
     return drawn
 
 
@@ -276,7 +127,7 @@ class _Sent:
         self, cutting: Cutting, missing: Sequence[int], step: Step, directory: RunDirectory, engine: Engine
     ) -> None:
         self._first, self._missing = pieces(cutting.sizes, PIECE_TOKENS), np.array(sorted(missing), np.int64)
-        self._step, self._directory = step, directory
+        self._step, self._directory, self._repeats = step, directory, cutting.repeats
         found = {stretch.part for number in missing for stretch in cutting.shards[number]}
         self._parts = sorted(found)
         self._pieces = engine.exchange(
@@ -295,19 +146,25 @@ class _Sent:
         shard = placed.column("shard").fill_null(-1).to_numpy().astype(np.int64)
         offset = placed.column("offset").fill_null(0).to_numpy()
         wanted = np.isin(shard, self._missing)
+        repeats = self._repeats.get(part, NO_REPEATS)
         start = 0
         with pq.ParquetFile(parquet_source(self._directory.cached(self._step.stage.name, part))) as file:
             for group in range(file.num_row_groups):
                 size = file.metadata.row_group(group).num_rows
                 here = np.flatnonzero(wanted[start : start + size])
-                if len(here):
+                again = repeats.between(start, start + size)
+                chosen = np.isin(again.shard, self._missing)
+                if len(here) or chosen.any():
                     tokens = file.read_row_group(group, columns=["input_ids"], use_threads=False).column("input_ids")
-                    rows, at = pa.array(here), here + start
-                    to = self._first[shard[at]] + offset[at] // PIECE_TOKENS
+                    at = np.concatenate([here + start, again.rows[chosen]])
+                    rows = pa.array(at - start)
+                    shards = np.concatenate([shard[here + start], again.shard[chosen]])
+                    offsets = np.concatenate([offset[here + start], again.offset[chosen]])
+                    to = self._first[shards] + offsets // PIECE_TOKENS
                     yield pa.RecordBatch.from_arrays(
                         [
                             pa.array(to),
-                            pa.array(offset[at]),
+                            pa.array(offsets),
                             ids.take(pa.array(at)).cast(pa.string()),
                             one_array(tokens).take(rows).cast(pa.large_list(pa.uint32())),
                         ],
@@ -344,7 +201,7 @@ class _Group(NamedTuple):
         return pa.RecordBatch.from_arrays([self.ids.filter(self.here), tokens.filter(self.here)], ["id", "input_ids"])
 
 
-def _groups(stretches: list[_Stretch], number: int, step: Step, directory: RunDirectory) -> Iterator[_Group]:
+def _groups(stretches: list[Stretch], number: int, step: Step, directory: RunDirectory) -> Iterator[_Group]:
     """Row groups with documents of shard ``number``, in order."""
     for stretch in stretches:
         ids = read_columns(directory.part(DOCUMENTS, stretch.part), ["id"]).column("id").combine_chunks()

@@ -277,7 +277,8 @@ class _Waterfall:
         for length in LENGTHS:
             if self.index and self.index.shards:
                 lost = sum((shard.tokens - shard.padding) % length for shard in self.index.shards)
-                found.append(_packed("concatenated", length, lost, self.kept, self.kept, "tails of shards"))
+                there = sum(shard.tokens - shard.padding for shard in self.index.shards)
+                found.append(_packed("concatenated", length, lost, there, there, "tails of shards"))
             if length in self.weights.cropped and self.documents:
                 lost, paid = self.weights.cropped[length], self.documents * length
                 found.append(_packed("one document a row, cropped", length, lost, self.kept, paid, "token counts"))

@@ -29,15 +29,15 @@ from curate.pipeline.config import Config, load
 from curate.pipeline.estimate import Estimate, estimate
 from curate.pipeline.execute import execute, forget, local_engine, run_memory
 from curate.pipeline.first_compile import announced_compiling, load_compiler
+from curate.pipeline.mixing import check_mix
 from curate.pipeline.outcome import Outcome, manifest_of, profile_of
 from curate.pipeline.plan import Plan, make_plan, make_stages
-from curate.pipeline.sharding import CLUSTER
+from curate.pipeline.shard_places import CLUSTER
 from curate.pipeline.unused_settings import unused_notes
 from curate.process.stopping import exit_code, stoppable
 from curate.runs.command_line import command_line
 from curate.runs.progress import Progress
 from curate.shards.index import layout_of
-from curate.shards.settings import ShardSettings
 from curate.stages.contract import Encoder, Stage
 from curate.store.claim import claimed, require_usable
 from curate.store.disk import full_disk, unwritable
@@ -163,7 +163,7 @@ class Job:
         config = self.config()
         plan = self.plan(config, self.stages(config))
         engine = local_engine(config)
-        notes = [*notices(plan.files, plan.skipped), *_setting_notes(plan), *_stage_notes(plan.stages, config.shards)]
+        notes = [*notices(plan.files, plan.skipped), *_setting_notes(plan), *_stage_notes(plan.stages, config)]
         guess = estimate(plan, engine.workers)
         engine.close()
         return Planned(plan, guess, engine.workers, notes)
@@ -179,7 +179,7 @@ class Job:
             _check_name(self.output)
             require_usable(place(self.output), [stage.name for stage in stages], fresh=fresh)
             with ThreadPoolExecutor(2) as pool:
-                notes, compiler = pool.submit(_stage_notes, stages, config.shards), pool.submit(load_compiler)
+                notes, compiler = pool.submit(_stage_notes, stages, config), pool.submit(load_compiler)
                 plan = self.plan(config, stages)
                 import_module("curate.report.page")
                 pa.array([0])  # the first list has pyarrow import pandas, where there is one: 0.2 s
@@ -288,11 +288,13 @@ def _setting_notes(plan: Plan) -> list[Warned]:
     return unused_notes(plan.config, [stage.name for stage in plan.stages], plan.files)
 
 
-def _stage_notes(stages: Sequence[Stage], shards: ShardSettings) -> list[Warned]:
+def _stage_notes(stages: Sequence[Stage], config: Config) -> list[Warned]:
     """Load what the stages need, see that shards can hold the vocabulary, and what stages have to say about it."""
+    shards = config.shards
     for stage in stages:
         if isinstance(stage, Encoder):
             layout_of(shards, stage.tokenizer)  # type: ignore[attr-defined]
+            check_mix(config.mix, stages)
             if shards.validation and not any(CLUSTER in each.adds for each in stages):
                 raise PlanError(
                     "`shards.validation` keeps copies of a document on one side, and no stage finds them",

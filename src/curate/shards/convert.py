@@ -81,7 +81,8 @@ def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -
     else:
         entries = [written(*shard) for shard in _cut_again(source, index, settings.shard_tokens)]
     notes.clear(entries)
-    return write_index(out, settings, tokenizer, entries, made_from=way(source, out), split=split)
+    mix = () if split else index.mix
+    return write_index(out, settings, tokenizer, entries, made_from=way(source, out), split=split, mix=mix)
 
 
 def _as_packed(settings: ShardSettings, index: ShardIndex) -> ShardSettings:

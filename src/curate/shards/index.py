@@ -13,7 +13,9 @@ from curate.shards.entry import ShardEntry
 from curate.shards.format import BESIDE_INDEX_FILE, INDEX_FILE, INDEX_FILES, Layout
 from curate.shards.formats import FORMATS
 from curate.shards.hashed_file import xxh3_of
+from curate.shards.mixture import Share
 from curate.shards.packing import Packing
+from curate.shards.repeats import REPEATS_FILE
 from curate.shards.settings import ShardSettings
 from curate.store.checked_json import CHECKSUM, BrokenJson, parsed, read_json, write_json
 from curate.store.files import remove, write_whole
@@ -76,6 +78,7 @@ class ShardIndex(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         files: XXH3-128 of files that stand for the whole folder, by name.
         made_from: folder of shards that these were converted from.
         order: of the documents: ``input``, or ``shuffle``.
+        mix: groups of the mixture with their tokens, where documents are not all taken once.
         split: what of these other shards was converted; empty: all that is not for validation.
     """
 
@@ -99,6 +102,15 @@ class ShardIndex(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sequence_length: int = 0
     padding: int = 0
     divided: int = 0
+    mix: list[Share] = []
+
+    @property
+    def kept_tokens(self) -> int:
+        """Tokens of all kept documents, each once."""
+        if not self.mix:
+            return self.tokens - self.padding
+        held_out = sum(shard.tokens - shard.padding for shard in self.shards if shard.split)
+        return held_out + sum(share.tokens for share in self.mix)
 
     @property
     def trained(self) -> float | None:
@@ -164,6 +176,7 @@ def write_index(
     shards: Sequence[ShardEntry],
     made_from: str = "",
     split: str = "",
+    mix: Sequence[Share] = (),
 ) -> ShardIndex:
     """Write the index when all shards are whole, beside a copy of the user's own tokenizer file.
 
@@ -174,6 +187,7 @@ def write_index(
         shards: entries in order of their numbers.
         made_from: what other shards they were converted from.
         split: what of these.
+        mix: groups of the mixture.
     """
     xxh3 = None
     if tokenizer.vocabulary.file:
@@ -182,6 +196,7 @@ def write_index(
         xxh3 = xxh3_of(folder / name)
     known, layout = FORMATS[settings.format], layout_of(settings, tokenizer)
     training = [shard for shard in shards if not shard.split]
+    repeats = [REPEATS_FILE] if mix and not made_from and (folder / REPEATS_FILE).is_file() else []
     windows = sorted({*WINDOWS, layout.sequence_length} - {0})
     index = ShardIndex(
         format=settings.format,
@@ -195,12 +210,13 @@ def write_index(
         header=layout.header,
         column=layout.column,
         loss_mask=layout.loss_mask,
-        files={name: xxh3_of(folder / name) for name in known.finish(folder, training, layout)},
+        files={name: xxh3_of(folder / name) for name in [*known.finish(folder, training, layout), *repeats]},
         lost={str(window): known.lost(folder, training, window, layout) for window in windows},
         packing=layout.packing,
         sequence_length=layout.sequence_length,
         padding=sum(shard.padding for shard in shards),
         divided=sum(shard.divided for shard in shards),
+        mix=list(mix),
         made_from=made_from,
         order=settings.order,
         split=split,

@@ -1,15 +1,20 @@
 """From a token of a shard back to its document: its id, and where it was in the input."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.errors import InputError
+from curate.shards.damage import DamagedShard
 from curate.shards.entry import ShardEntry
-from curate.shards.index import ShardIndex, read_index
+from curate.shards.index import ShardIndex, read_index, remedy
 from curate.shards.reader import read_blocks
+from curate.shards.repeats import REPEATS_FILE, read_repeats
 from curate.store.bucket import is_url
 from curate.store.files import place
 from curate.store.manifest import find_manifest
@@ -97,19 +102,40 @@ def _in_run(folder: Path, number: int, offset: int) -> Located | None:
         rows = np.flatnonzero((shard == number) & (start <= offset) & (offset < start + count))
         if len(rows):
             row = int(rows[0])
-            document = pq.read_table(run / DOCUMENTS / name, columns=["id", "source", "origin"]).slice(row, 1)
-            found = document.to_pylist()[0]
-            return Located(
-                id=found["id"],
-                source=found["source"],
-                file=found["origin"]["file"],
-                position=found["origin"]["position"],
-                part=part,
-                row=row,
-                token=offset - int(start[row]),
-                n_tokens=int(count[row]),
-            )
-    return None
+            return _located(run, manifest, part, row, offset - int(start[row]), int(count[row]))
+    return _again(folder, run, manifest, number, offset)
+
+
+def _again(folder: Path, run: Path, manifest: Mapping[str, Any], number: int, offset: int) -> Located | None:
+    """Where a mixture took a document again."""
+    try:
+        table = read_repeats(folder)
+    except (OSError, pa.ArrowException) as error:
+        raise DamagedShard(f"`{folder / REPEATS_FILE}` cannot be read: {error}", hint=remedy(folder)) from error
+    if table is None:
+        return None
+    shard, start, count = (table[name].to_numpy() for name in ("shard", "offset", "n_tokens"))
+    rows = np.flatnonzero((shard == number) & (start <= offset) & (offset < start + count))
+    if not len(rows):
+        return None
+    at = int(rows[0])
+    part, row = table["part"][at].as_py(), table["row"][at].as_py()
+    return _located(run, manifest, part, row, offset - int(start[at]), int(count[at]))
+
+
+def _located(run: Path, manifest: Mapping[str, Any], part: int, row: int, token: int, n_tokens: int) -> Located:
+    name = manifest["parts"][part]["name"]
+    found = pq.read_table(run / DOCUMENTS / name, columns=["id", "source", "origin"]).slice(row, 1).to_pylist()[0]
+    return Located(
+        id=found["id"],
+        source=found["source"],
+        file=found["origin"]["file"],
+        position=found["origin"]["position"],
+        part=part,
+        row=row,
+        token=token,
+        n_tokens=n_tokens,
+    )
 
 
 def _in_shard(folder: Path, index: ShardIndex, entry: ShardEntry, offset: int) -> Located:

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from curate.shards.repeats import REPEATS_FILE, read_repeats
 from curate.store.manifest import find_manifest
 from curate.store.ranges import parquet_source
-from curate.store.run_directory import DOCUMENTS, MANIFEST
+from curate.store.run_directory import DOCUMENTS, MANIFEST, SHARDS
 from curate.text.core.edits import edited
 
 Int64 = npt.NDArray[np.int64]
@@ -67,7 +68,9 @@ class Origin:
         self._names = [part["name"] for part in manifest["parts"]]
         drawn = manifest["config"].get("shards", {}) if "config" in manifest else {}
         in_order = drawn.get("order", "input") == "input" and not drawn.get("validation")
-        in_order = in_order and drawn.get("packing") != "best_fit"
+        with _reading(f"{SHARDS}/{REPEATS_FILE}"):
+            self._repeats = read_repeats(run / SHARDS)
+        in_order = in_order and drawn.get("packing") != "best_fit" and not _is_mixed(manifest)
         self._parts = self._read() if in_order else self._read_sorted()
         self._pending = _NOTHING
         self._texts = _Texts(-1, 0, pa.chunked_array([], pa.string()))
@@ -153,7 +156,7 @@ class Origin:
 
     def _read_sorted(self) -> Iterator[Spans]:
         """All documents in the order of the shards, where that is not the corpus's: 48 bytes and the id of each."""
-        spans = _joined([_NOTHING, *self._read()])
+        spans = _joined([_NOTHING, *self._read(), *_again(self._repeats)])
         order = np.lexsort((spans.offset, spans.shard))
         yield Spans(spans.ids.take(pa.array(order)), *(column[order] for column in spans[1:]))
 
@@ -162,6 +165,17 @@ _AT_ONCE = 1_000_000
 _TOKENIZE = "tokenize"
 _NONE = np.empty(0, np.int64)
 _NOTHING = Spans(pa.array([], pa.string()), _NONE, _NONE, _NONE, _NONE, _NONE)
+
+
+def _is_mixed(manifest: Mapping[str, Any]) -> bool:
+    """Whether documents were taken more or less often than once."""
+    return bool((manifest.get("shards") or {}).get("mix"))
+
+
+def _again(repeats: pa.Table | None) -> Iterator[Spans]:
+    if repeats is not None:
+        columns = (repeats[name].to_numpy().astype(np.int64) for name in Spans._fields[1:])
+        yield Spans(_one(repeats["id"]), *columns)
 
 
 class _Texts(NamedTuple):

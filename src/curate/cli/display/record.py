@@ -1,6 +1,6 @@
 """The lasting record of a run in the terminal: the table that stays when the live lines are gone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,9 @@ def show_record(
         reused: parts that it found finished.
     """
     console.print(_stages(manifest))
+    if mix := (manifest["shards"] or {}).get("mix"):
+        console.print()
+        console.print(_mixture(mix, manifest["config"]["mix"]["by"]))
     console.print()
     for line in [*_totals(manifest, summary), _times(manifest, spent, reused)]:
         console.print(Text(f"  {line}"), soft_wrap=True, highlight=False)
@@ -72,6 +75,23 @@ def _packing(shards: Mapping[str, Any]) -> str:
         f" {100 * (shards['trained'] or 0):.1f} are trained on · {shards['padding']:,} tokens of padding"
         f" · {counted(shards['divided'], 'document')} in more than one sequence"
     )
+
+
+def _mixture(mix: Sequence[Mapping[str, Any]], by: str) -> Table:
+    """Tokens of each group, and how often they are in the shards."""
+    table = Table(box=None, header_style="dim", padding=(0, 2), pad_edge=True)
+    table.add_column(by)
+    for heading in ("kept tokens", "epochs", "in the shards", ""):
+        table.add_column(heading, justify="right")
+    for one in mix:
+        table.add_row(
+            Text(printable(one["group"])),
+            f"{one['tokens']:,}",
+            f"{one['epochs']:.2f}",
+            f"{one['mixed_tokens']:,}",
+            f"{100 * one['share']:.1f} %",
+        )
+    return table
 
 
 def _totals(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:

@@ -118,7 +118,7 @@ def _packed_table(found: Sequences, length: int) -> pa.Table:
 def _documents(path: Path, length: int) -> Iterator[Block]:
     """Documents of packed rows: a piece that begins with its document's first token begins a document."""
     pending = Block(pa.array([], pa.string()), np.empty(0, np.int32), np.zeros(1, np.int64))
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(parquet_source(path)) as file:
         for group in range(file.num_row_groups):
             table = file.read_row_group(group).combine_chunks()
             tokens, ids, counts, starts = (pc.list_flatten(table[name]) for name in PACKED_SCHEMA.names)

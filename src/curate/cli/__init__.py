@@ -22,6 +22,7 @@ from curate.cli import (
     shards,
     stages,
     tune,
+    whatif,
     why,
 )
 from curate.cli.display.console import console
@@ -59,6 +60,7 @@ app.command("stages")(stages.stages)
 app.command("explain")(explain.explain)
 app.command("why")(why.why)
 app.command("sample")(sample.sample)
+app.command("whatif")(whatif.whatif)
 app.command("report")(report.report)
 app.command("export")(export.export)
 app.add_typer(shards.app, name="shards")

@@ -205,6 +205,27 @@ def load(
     return _build([*_recipe_layers(layers), *layers])
 
 
+def reconfigured(
+    resolved: Mapping[str, Any], assignments: Sequence[str] = (), arguments: Mapping[str, Any] | None = None
+) -> Config:
+    """The settings of a finished run, with changes.
+
+    Args:
+        resolved: ``config`` of its ``run.json``.
+        assignments: ``section.key=value`` texts.
+        arguments: section → table of settings.
+
+    Raises:
+        ConfigError: a change is wrong, or the settings of the run do not hold in this version.
+    """
+    known = {name: settings_class(name) for name in (*FIXED, *stage_names()) if name in resolved}
+    kept = {
+        name: {**kind.blank, **{key: value for key, value in resolved[name].items() if key in kind.__struct_fields__}}
+        for name, kind in known.items()
+    }
+    return _build([Layer(kept, "run.json"), _assignment_layer(assignments), Layer(dict(arguments or {}), "argument")])
+
+
 def memory_bytes(text: str, total: int) -> int:
     """Bytes meant by ``4GB``, ``512MiB`` or ``75%`` (of ``total``).
 

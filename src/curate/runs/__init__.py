@@ -6,5 +6,6 @@
       ├─ job        what the user asked for, carried out; says what happens as events, prints nothing
       └─ finished   a finished run: counts, documents, reasons
            ├─ documents   its documents as a lazy table
-           └─ questions   one document, or a few to read
+           ├─ questions   one document, or a few to read
+           └─ whatif      what other settings would have kept; `rejudged` tells it document by document
 """

@@ -1,5 +1,6 @@
 """A finished run: what `curate.run` and `curate.open` return. What is asked for is read from its folder."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from curate.report.model import Report
+    from curate.runs.whatif import WhatIf
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -241,6 +243,20 @@ class Run:
 
         question = Question(reason or "", stage or "", kept, source or "", number, seed, random)
         return sampled(self.path, question).lives
+
+    def whatif(self, **sections: Mapping[str, Any]) -> "WhatIf":
+        """What the run would have kept under other settings, told from its judgments; nothing is written.
+
+        Args:
+            **sections: settings by section, ``quality={"min_words": 80}``.
+
+        Raises:
+            ConfigError: a setting is wrong.
+            UserError: a setting decides what is measured, so that only a rerun can tell.
+        """
+        from curate.runs.whatif import whatif
+
+        return whatif(self.path, arguments=sections)
 
     def shards(self) -> tuple[Path, ...]:
         """Files of the token shards, in order; none where nothing was tokenized. `curate.load` reads them."""

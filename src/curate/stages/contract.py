@@ -83,6 +83,11 @@ class Stage(ABC):
     """What a rewriter may say that it did: entries with a ``code`` and a ``sentence``."""
 
     @property
+    def judged_by(self) -> tuple[str, ...]:
+        """The measures that verdicts hang on."""
+        return tuple(self.adds)
+
+    @property
     def fingerprint(self) -> str:
         """What measures depend on besides settings and ``version``: content of files, version of a library."""
         return ""
@@ -273,6 +278,51 @@ class Deduplicating(CorpusStage):
         Args:
             corpus: resolved before.
             everywhere: its files may have been written by different choices, as a run that was killed leaves them.
+        """
+
+
+class Reconsidered(NamedTuple):
+    """What would be removed; for every part, row for row."""
+
+    reasons: list[pa.Array]
+    """Verdicts, ``list<string>``; of documents that would not come they mean nothing."""
+    unsure: list[npt.NDArray[np.bool_]]
+    """Documents that would be kept, and that may be like others which nobody has compared them with."""
+    more: float = 0.0
+    """Documents more that would be kept, as comparing again would be expected to find fewer of the pairs."""
+    fewer: float = 0.0
+    """Documents fewer that would be kept, as it would be expected to find pairs that were missed."""
+
+
+class Reconsidering(Deduplicating):
+    """A deduplicating stage that can tell from what it wrote what it would remove if something else came to it."""
+
+    judged_columns: ClassVar[tuple[str, ...]]
+    """Columns of its judgments that it reads for that."""
+    observed_columns: ClassVar[tuple[str, ...]]
+    """Columns of what it observed."""
+
+    @abstractmethod
+    def undecidable(self, then: Settings) -> str:
+        """Why nothing can be told under these settings from what was written under others: a clause; empty: it can."""
+
+    @abstractmethod
+    def reconsider(
+        self,
+        judged: Sequence[pa.Table],
+        observed: Sequence[pa.Table] | None,
+        before: Sequence[npt.NDArray[np.bool_]],
+        now: Sequence[npt.NDArray[np.bool_]],
+        then: Settings,
+    ) -> Reconsidered:
+        """What it would remove, from verified partners.
+
+        Args:
+            judged: ``judged_columns`` of every part.
+            observed: ``observed_columns`` of every part; None where they are lost.
+            before: for every part, documents that came to it and that no other stage removed, in the run.
+            now: the same, as they would come.
+            then: its settings in the run.
         """
 
 

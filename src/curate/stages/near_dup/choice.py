@@ -294,7 +294,7 @@ def _decide(numbering: Numbering, by_id: bool, similarity: float, receiver: int,
     ones = np.repeat(len(fixed) + np.arange(len(own)), lists.value_lengths().to_numpy())
     others = by_number[np.searchsorted(documents, partners, sorter=by_number)]
     clusters = np.concatenate((np.full(len(fixed), -1), column(rows, "component")))
-    similar = _similar(clusters, ones, others, jaccard, exact.astype(np.bool_), similarity)
+    similar = similar_texts(clusters, ones, others, jaccard, exact.astype(np.bool_), similarity)
     failed, passed, more = (
         np.concatenate((np.zeros(len(fixed), np.bool_), column(rows, name).astype(np.bool_)))
         for name in ("failed", "passed", "more")
@@ -313,7 +313,7 @@ def _decide(numbering: Numbering, by_id: bool, similarity: float, receiver: int,
     return pa.table(columns, schema=_CHOSEN)
 
 
-def _similar(
+def similar_texts(
     clusters: Numbers,
     ones: Numbers,
     others: Numbers,

@@ -1,7 +1,7 @@
 """The ``near_dup`` stage itself: what it declares, what it observes, how it judges."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import msgspec
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.settings.base import Reason, Settings
-from curate.stages.contract import Audited, Comparing, Corpus, Deduplicating, Incomparable, reasons_where
+from curate.stages.contract import Audited, Comparing, Corpus, Incomparable, Reconsidered, Reconsidering, reasons_where
 from curate.stages.near_dup.audit import audit, draw
 from curate.stages.near_dup.candidates import find_candidates
 from curate.stages.near_dup.choice import Judge, Where, choose_again, chosen_anew, judged_before
@@ -21,6 +21,7 @@ from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.partial import observation, partial_schema
 from curate.stages.near_dup.partners import Compared, Stored, copies_known
 from curate.stages.near_dup.preference import columns_read
+from curate.stages.near_dup.reconsidering import EXACT, JUDGED, NEAR, PREFERRED, reconsidered
 from curate.stages.near_dup.settings import NearDupSettings
 from curate.stages.near_dup.survivors import find_survivors
 from curate.stages.sending import column
@@ -28,7 +29,7 @@ from curate.text.dedup.minhash import Permutations, Sketches, extremes_of, permu
 from curate.text.dedup.shingles import shingle_sets
 
 
-class NearDup(Audited, Deduplicating, Comparing):
+class NearDup(Audited, Reconsidering, Comparing):
     """Leave out documents of which another copy, or nearly the same text, is kept."""
 
     name: ClassVar[str] = "near_dup"
@@ -37,9 +38,11 @@ class NearDup(Audited, Deduplicating, Comparing):
     settings_type: ClassVar[type[Settings]] = NearDupSettings
     settings: NearDupSettings
     adds: ClassVar[Mapping[str, pa.DataType]] = JUDGMENTS
+    judged_columns: ClassVar[tuple[str, ...]] = JUDGED
+    observed_columns: ClassVar[tuple[str, ...]] = PREFERRED
     reasons: ClassVar[tuple[Reason, ...]] = (
-        Reason("exact_duplicate", "Another document with exactly the same text is kept."),
-        Reason("near_duplicate", "A kept document shares nearly all of its wording."),
+        Reason(EXACT, "Another document with exactly the same text is kept."),
+        Reason(NEAR, "A kept document shares nearly all of its wording."),
     )
 
     def __init__(self, settings: NearDupSettings | None = None) -> None:
@@ -132,6 +135,31 @@ class NearDup(Audited, Deduplicating, Comparing):
         choice = choose_again(corpus, numbering, Stored(corpus, numbering), self.settings, where)
         return functools.partial(chosen_anew, functools.partial(judged_before, corpus), corpus, numbering, choice)
 
+    def undecidable(self, then: Settings) -> str:
+        """Pairs are stored as they were found: other shingles or preferences need the texts.
+
+        Example:
+            >>> NearDup(NearDupSettings(scope="source")).undecidable(NearDupSettings())
+            '`near_dup.scope` decides which pairs are found or who is preferred'
+        """
+        assert isinstance(then, NearDupSettings)
+        for name in self.settings.__struct_fields__:
+            if name not in _COMPARED_AGAIN and getattr(self.settings, name) != getattr(then, name):
+                return f"`near_dup.{name}` decides which pairs are found or who is preferred"
+        return ""
+
+    def reconsider(
+        self,
+        judged: Sequence[pa.Table],
+        observed: Sequence[pa.Table] | None,
+        before: Sequence[npt.NDArray[np.bool_]],
+        now: Sequence[npt.NDArray[np.bool_]],
+        then: Settings,
+    ) -> Reconsidered:
+        """See `curate.stages.contract.Reconsidering`."""
+        assert isinstance(then, NearDupSettings)
+        return reconsidered(judged, observed, before, now, self.settings, then)
+
     def incomparable(self, then: Mapping[str, Any]) -> Incomparable | None:
         """Keys of an earlier run mean the same only under the same shingles, bands, rows, seed and scope.
 
@@ -165,8 +193,12 @@ class NearDup(Audited, Deduplicating, Comparing):
         """``exact_duplicate`` or ``near_duplicate`` where a survivor is named, else nothing."""
         named: npt.NDArray[np.bool_] = pc.is_valid(measures.column("survivor_at")).to_numpy(zero_copy_only=False)
         exact = pc.fill_null(measures.column("exact"), False).to_numpy(zero_copy_only=False)
-        rules = {"exact_duplicate": named & exact, "near_duplicate": named & ~exact}
+        rules = {EXACT: named & exact, NEAR: named & ~exact}
         return reasons_where(rules, measures.num_rows)
+
+
+_COMPARED_AGAIN = frozenset({"similarity", "recall", "permutations", "bands", "rows", "backend"})
+"""Settings that change at most which pairs are compared."""
 
 
 def _reference_signatures(texts: pa.Array, size: int, permuted: Permutations) -> Sketches:

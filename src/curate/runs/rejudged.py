@@ -1,0 +1,229 @@
+"""A finished run judged by other settings, document by document, from its judgments alone: who stays, who goes, who
+cannot be told.
+
+Verdicts of stages whose thresholds changed are given again from stored measures; those of others are read. A document
+that comes to a stage that never measured it cannot be told. Where other documents come to a deduplicating stage, it
+chooses survivors again among the partners that it stored.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curate.stages.contract import Reconsidered, Reconsidering, Stage
+from curate.store.ranges import parquet_source
+from curate.store.row_file import read_columns
+from curate.store.run_directory import DOCUMENTS, RunDirectory
+
+Mask = npt.NDArray[np.bool_]
+
+STAYS, UNTOLD = -1, -2
+"""Instead of the number of the stage that removes a document."""
+
+
+class Was(NamedTuple):
+    """A stage of the run, and the same with the settings of now."""
+
+    then: Stage
+    now: Stage
+    changed: bool
+    judges: bool
+    """Whether it can give a reason at all."""
+
+
+@dataclass
+class PartFate:
+    """What becomes of the documents of one part."""
+
+    before: npt.NDArray[np.int8]
+    """Number of the stage that removed each in the run, or `STAYS`."""
+    now: npt.NDArray[np.int8]
+    """The same under the settings of now, or `UNTOLD`."""
+    waits: npt.NDArray[np.int8]
+    """Of those that cannot be told: the first stage that never measured them; else `STAYS`."""
+    unsure: Mask
+    """Documents that stay unless they are like others that nobody compared them with."""
+    reasons: dict[str, Counter[str]] = field(default_factory=dict)
+    """By stage: how often each reason is given."""
+    loose: int = 0
+    """Documents that are removed for certain, and nobody knows by which stage first."""
+
+
+class _Verdicts:
+    """What one stage says of the documents of a part; reasons are kept of those alone that have some."""
+
+    def __init__(self, reasons: pa.Array) -> None:
+        self.known: Mask = reasons.is_valid().to_numpy(zero_copy_only=False)
+        self.fails: Mask = pc.fill_null(pc.list_value_length(reasons), 0).to_numpy(zero_copy_only=False) > 0
+        some = reasons.filter(pa.array(self.fails))
+        self._codes = pc.dictionary_encode(some.flatten())
+        self._of = np.repeat(np.flatnonzero(self.fails), pc.list_value_length(some).to_numpy())
+
+    def counted(self, which: Mask) -> Counter[str]:
+        """How often each reason is given to some of the documents."""
+        numbers = self._codes.indices.to_numpy()[which[self._of]]
+        counts = np.bincount(numbers, minlength=len(self._codes.dictionary))
+        names = self._codes.dictionary.to_pylist()
+        return Counter({name: int(count) for name, count in zip(names, counts, strict=True) if count})
+
+    def of(self, row: int) -> list[str]:
+        """The reasons of one document."""
+        places = np.flatnonzero(self._of == row)
+        return [self._codes[int(place)].as_py() for place in places]
+
+
+class Rejudged:
+    """All parts of a run under other settings.
+
+    Args:
+        directory: the finished run.
+        stages: of the run, in order.
+
+    Attributes:
+        fates: of every part.
+        expected: what the deduplicating stage says of pairs that it would find or miss; zeros where it is sure.
+        preferences_lost: whether ``.cache`` was deleted, so that survivors of now are preferred.
+    """
+
+    def __init__(self, directory: RunDirectory, stages: Sequence[Was]) -> None:
+        self._directory, self._stages = directory, stages
+        self._rows = [
+            pq.read_metadata(parquet_source(directory.part(DOCUMENTS, part))).num_rows
+            for part in range(len(directory.names))
+        ]
+        self.preferences_lost = False
+        self.expected = (0.0, 0.0)
+        self._then = [self._verdicts(part, again=False) for part in range(len(self._rows))]
+        self._now = [self._verdicts(part, again=True) for part in range(len(self._rows))]
+        self.fates = self._settled()
+
+    def _verdicts(self, part: int, *, again: bool) -> list[_Verdicts]:
+        if not again:
+            return [self._stored(part, one) for one in self._stages]
+        return [
+            self._judged(part, one, then)
+            if one.changed and one.judges and not isinstance(one.now, Reconsidering)
+            else then
+            for one, then in zip(self._stages, self._then[part], strict=True)
+        ]
+
+    def _stored(self, part: int, one: Was) -> _Verdicts:
+        if not one.judges:  # such as an encoder: it removes nothing
+            return _Verdicts(pa.array([[]] * self._rows[part], pa.list_(pa.string())))
+        file = self._directory.checked(one.then.name, part, ["reasons"])
+        return _Verdicts(_one(read_columns(file, ["reasons"]).column("reasons")))
+
+    def _judged(self, part: int, one: Was, stored: _Verdicts) -> _Verdicts:
+        columns = list(one.now.judged_by) or list(one.now.adds)[:1]
+        file = self._directory.checked(one.now.name, part, columns)
+        measures = pa.RecordBatch.from_arrays([_one(c) for c in read_columns(file, columns).columns], names=columns)
+        rows = np.flatnonzero(stored.known)
+        given = one.now.judge(measures.take(pa.array(rows)))
+        places = np.full(len(stored.known), -1)
+        places[rows] = np.arange(len(rows))
+        return _Verdicts(given.take(pa.array(places, mask=~stored.known)))
+
+    def _settled(self) -> list[PartFate]:
+        """The fate of every document."""
+        number = next((at for at, one in enumerate(self._stages) if isinstance(one.now, Reconsidering)), None)
+        if number is None or not self._asked_again(number):
+            return [self._fate(part, None, None) for part in range(len(self._rows))]
+        found = self._reconsidered(number)
+        self.expected = (found.more, found.fewer)
+        return [self._fate(part, number, found) for part in range(len(self._rows))]
+
+    def _asked_again(self, number: int) -> bool:
+        """Whether the deduplicating stage has other settings, or other documents come to it."""
+        if self._stages[number].changed:
+            return True
+        return any((self._comes(part, number, self._then) != self._comes(part, number, self._now)).any()
+                   for part in range(len(self._rows)))  # fmt: skip
+
+    def _comes(self, part: int, number: int, verdicts: Sequence[list[_Verdicts]]) -> Mask:
+        """Documents that a deduplicating stage knows, that come to it, and that no later stage removes."""
+        own = verdicts[part]
+        mask: Mask = own[number].known.copy()
+        for at, one in enumerate(own):
+            if at != number:
+                mask &= ~one.fails & (one.known | (at > number))
+        return mask
+
+    def _reconsidered(self, number: int) -> Reconsidered:
+        one, parts = self._stages[number], range(len(self._rows))
+        stage = one.now
+        assert isinstance(stage, Reconsidering)
+        judged = [
+            read_columns(self._directory.checked(stage.name, part, stage.judged_columns), stage.judged_columns)
+            for part in parts
+        ]
+        observed = None
+        try:
+            observed = [
+                read_columns(self._directory.cached(stage.name, part), stage.observed_columns) for part in parts
+            ]
+        except (OSError, KeyError):
+            self.preferences_lost = True
+        before = [self._comes(part, number, self._then) for part in parts]
+        now = [self._comes(part, number, self._now) for part in parts]
+        return stage.reconsider(judged, observed, before, now, one.then.settings)
+
+    def _fate(self, part: int, deduplicating: int | None, found: Reconsidered | None) -> PartFate:
+        rows, now = self._rows[part], self._now[part]
+        out, waits = np.full(rows, STAYS, np.int8), np.full(rows, STAYS, np.int8)
+        unsure, reasons = np.zeros(rows, np.bool_), dict[str, Counter[str]]()
+        if deduplicating is not None and found is not None:
+            known = pa.array(now[deduplicating].known)
+            now[deduplicating] = _Verdicts(pc.if_else(known, found.reasons[part], _NOTHING))
+            unsure = found.unsure[part]
+        for number, (one, said) in enumerate(zip(self._stages, now, strict=True)):
+            comes = out == STAYS
+            reasons[one.now.name] = said.counted(comes & (waits == STAYS))
+            untold = comes & ~said.known & (waits == STAYS)
+            out[comes & said.fails] = number
+            if one.judges:
+                waits[untold] = number
+        loose = int(((waits != STAYS) & (out != STAYS)).sum())
+        waits[out != STAYS] = STAYS
+        out[waits != STAYS] = UNTOLD
+        return PartFate(self._before(part), out, waits, unsure & (out == STAYS), reasons, loose)
+
+    def reasons_at(self, part: int, row: int) -> tuple[list[str], list[str]]:
+        """Why a document was removed, and why it would be, as ``stage.reason``; empty where it stays or is untold."""
+        fate = self.fates[part]
+        sides = (fate.before[row], self._then), (fate.now[row], self._now)
+        return tuple(
+            [f"{self._stages[at].now.name}.{code}" for code in verdicts[part][at].of(row)] if at >= 0 else []
+            for at, verdicts in sides
+        )  # type: ignore[return-value]
+
+    def _before(self, part: int) -> npt.NDArray[np.int8]:
+        out = np.full(self._rows[part], STAYS, np.int8)
+        for number, said in enumerate(self._then[part]):
+            out[(out == STAYS) & said.fails] = number
+        return out
+
+
+_NOTHING = pa.scalar(None, pa.list_(pa.string()))
+
+
+def _one(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def tokens_of(directory: RunDirectory, encoder: str, part: int) -> npt.NDArray[np.float64]:
+    """Tokens of each document of a part; NaN where nothing counted them."""
+    file = directory.checked(encoder, part, ["n_tokens"])
+    column = _one(read_columns(file, ["n_tokens"]).column("n_tokens"))
+    return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+
+
+def stages_of(manifest: Mapping[str, Any]) -> list[str]:
+    """Names of the stages that ran, in order."""
+    return [stage["name"] for stage in manifest["stages"]]

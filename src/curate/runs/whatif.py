@@ -1,0 +1,419 @@
+"""What a finished run would have kept under other settings, told from its judgments; nothing is read of the texts.
+
+Exact where stored measures and verified pairs suffice. A setting that lets documents through to a stage that never
+measured them gives a range: of those documents, none or all are kept.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from curate.errors import ConfigError, UserError
+from curate.pipeline.config import FIXED, Config, reconfigured
+from curate.runs.rejudged import STAYS, UNTOLD, PartFate, Rejudged, Was, stages_of, tokens_of
+from curate.settings.file import leaves
+from curate.stages import stage_class
+from curate.stages.contract import CorpusStage, Encoder, Reconsidering, Stage
+from curate.store.manifest import read_manifest
+from curate.store.row_file import read_columns
+from curate.store.run_directory import DOCUMENTS, RunDirectory
+
+EXAMPLES = 3
+"""Documents named for each way to change sides."""
+_DECIDING = ("pipeline", "input")
+"""Sections of no stage that decide which documents there are."""
+_ANY = 1 << 62
+"""More documents than there are."""
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+class Span(msgspec.Struct, frozen=True):
+    """A number that is known to lie between two; equal ones where it is exact."""
+
+    low: int
+    high: int
+
+    @property
+    def exact(self) -> bool:
+        """Whether it is one number."""
+        return self.low == self.high
+
+
+class Side(msgspec.Struct, frozen=True, kw_only=True):
+    """A document that changes sides.
+
+    Attributes:
+        id: of the document.
+        source: of the document.
+        part: its part in the run.
+        row: its row in the part.
+        before: its reasons in the run, as ``stage.reason``; empty: it was kept.
+        now: the same under the new settings; for ``untold`` empty.
+        untold: the stage that never measured it, so that nobody can tell; empty where it can be told.
+    """
+
+    id: str
+    source: str
+    part: int
+    row: int
+    before: tuple[str, ...]
+    now: tuple[str, ...]
+    untold: str = ""
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """A setting that is not what it was."""
+
+    setting: str
+    was: Any
+    now: Any
+
+
+class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
+    """What other settings would do to a finished run.
+
+    Attributes:
+        changes: settings that differ.
+        exact: whether a rerun would give just these numbers of documents and reasons.
+        why_not: where it would not, why.
+        read: documents of the run.
+        kept_before: documents that the run kept.
+        kept: documents that would be kept. The low end takes every document that cannot be told for removed.
+        tokens_before: tokens that the run kept; None where nothing was tokenized.
+        tokens: tokens that would be kept, estimated by bytes for documents that were never tokenized.
+        tokens_exact: whether they are counted.
+        removed: stage → documents it would remove; documents that cannot be told are not among them.
+        removed_before: the same of the run.
+        reasons: ``stage.reason`` → how often it would be given, where that changes.
+        reasons_before: the same of the run.
+        untold: stage → documents that would come to it, and that it never measured.
+        to_removed: documents kept in the run that would be removed.
+        to_kept: documents removed in the run that would be kept.
+        examples: some that change sides.
+        rerun_seconds: what a rerun of the command with these settings would take, about.
+    """
+
+    changes: tuple[Change, ...]
+    exact: bool
+    why_not: tuple[str, ...]
+    read: int
+    kept_before: int
+    kept: Span
+    tokens_before: int | None
+    tokens: Span | None
+    tokens_exact: bool
+    removed: dict[str, int]
+    removed_before: dict[str, int]
+    reasons: dict[str, int]
+    reasons_before: dict[str, int]
+    untold: dict[str, int]
+    to_removed: int
+    to_kept: int
+    examples: tuple[Side, ...]
+    rerun_seconds: float
+
+
+def whatif(
+    run: Path,
+    assignments: Sequence[str] = (),
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    examples: int = EXAMPLES,
+) -> WhatIf:
+    """What a finished run would have kept under other settings.
+
+    Args:
+        run: a finished run; nothing is written to it.
+        assignments: ``section.key=value`` texts.
+        arguments: section → table of settings.
+        examples: documents to name for each way to change sides.
+
+    Raises:
+        InputError: there is no finished run.
+        ConfigError: a setting is wrong.
+        UserError: a setting decides what is measured, so that only a rerun can tell.
+        DamagedFile: a file of the run is missing or damaged.
+    """
+    manifest = read_manifest(run)
+    then, now = reconfigured(manifest["config"]), reconfigured(manifest["config"], assignments, arguments)
+    changes = _changes(then, now)
+    stages = [_was(name, then, now) for name in stages_of(manifest)]
+    _refuse(manifest, changes, stages)
+    directory = RunDirectory.finished(run, manifest)
+    _require_measured(directory, stages)
+    return _Answer(directory, manifest, changes, stages, examples).whatif()
+
+
+def _changes(then: Config, now: Config) -> tuple[Change, ...]:
+    before, after = (dict(leaves(_values(config))) for config in (then, now))
+    missing = object()
+    keys = [key for key in {**before, **after} if before.get(key, missing) != after.get(key, missing)]
+    return tuple(Change(setting=key, was=before.get(key), now=after.get(key)) for key in keys)
+
+
+def _values(config: Config) -> dict[str, Any]:
+    return {name: msgspec.to_builtins(section) for name, section in config.sections.items()}
+
+
+def _was(name: str, then: Config, now: Config) -> Was:
+    kind = stage_class(name)
+    before, after = kind(then.stage(name)), kind(now.stage(name))  # type: ignore[call-arg]
+    return Was(before, after, then.stage(name) != now.stage(name), bool(after.reasons))
+
+
+def _refuse(manifest: Mapping[str, Any], changes: Iterable[Change], stages: Sequence[Was]) -> None:
+    """A change that cannot be answered from judgments is a mistake, told before anything is read."""
+    ran = {one.now.name: one for one in stages}
+    for change in changes:
+        section, _, key = change.setting.partition(".")
+        if section in _DECIDING:
+            raise _only_a_rerun(manifest, change, "decides which documents there are, and which stages judge them")
+        if section in FIXED or section not in ran:
+            continue
+        one = ran[section]
+        if isinstance(one.now, Reconsidering):
+            if why := one.now.undecidable(one.then.settings):
+                raise _only_a_rerun(manifest, change, f"cannot be told from a finished run: {why}")
+        elif key.partition(".")[0] not in one.now.settings.thresholds or _own(one.then) != _own(one.now):
+            raise _only_a_rerun(manifest, change, f"decides what `{section}` measures")
+
+
+def _own(stage: Stage) -> Any:
+    """What a stage measures by besides its plain settings."""
+    stop_words = getattr(stage.settings, "stop_words", None)
+    return stop_words() if callable(stop_words) else None
+
+
+def _only_a_rerun(manifest: Mapping[str, Any], change: Change, why: str) -> UserError:
+    seconds = manifest["timings"].get("wall_seconds") or 0.0
+    return UserError(
+        f"`{change.setting}` {why}; only a rerun can tell, in about {max(1.0, seconds):.0f} s",
+        hint=f"{manifest['command']} --set {change.setting}={_shown(change.now)}",
+    )
+
+
+def _shown(value: Any) -> str:
+    return msgspec.json.encode(value).decode() if not isinstance(value, str) else value
+
+
+def _require_measured(directory: RunDirectory, stages: Sequence[Was]) -> None:
+    """A rule on a signal that the run did not measure can decide nothing."""
+    for one in stages:
+        if not one.changed or not directory.names or isinstance(one.now, Reconsidering):
+            continue
+        new = [name for name in one.now.judged_by if name not in one.then.judged_by]
+        for name in new:
+            columns = [read_columns(directory.checked(one.now.name, part, [name]), [name]).column(0)
+                       for part in range(len(directory.names))]  # fmt: skip
+            if all(column.null_count == len(column) for column in columns):
+                raise ConfigError(
+                    f"the run did not measure `{one.now.name}.{name}`, which a rule is on now",
+                    hint=f"run it again with --set {one.now.name}.signals=all to try any rule",
+                )
+
+
+class _Totals(NamedTuple):
+    """Tokens of documents that stay, as far as they were counted, and bytes of others."""
+
+    kept: float
+    unsure_bytes: float
+    uncounted_bytes: float
+    untold_bytes: float
+
+
+class _Answer:
+    def __init__(
+        self,
+        directory: RunDirectory,
+        manifest: Mapping[str, Any],
+        changes: tuple[Change, ...],
+        stages: Sequence[Was],
+        examples: int,
+    ) -> None:
+        self.directory, self.manifest, self.changes, self.stages = directory, manifest, changes, stages
+        self.judged = Rejudged(directory, stages)
+        self.fates, self.examples = self.judged.fates, examples
+
+    def whatif(self) -> WhatIf:
+        stays = sum(int((fate.now == STAYS).sum()) for fate in self.fates)
+        untold = self._untold()
+        unsure = sum(int(fate.unsure.sum()) for fate in self.fates)
+        more, fewer = self.judged.expected
+        low = stays - unsure - _most(fewer)
+        kept = Span(max(0, low), stays + sum(untold.values()) + _most(more))
+        why_not = self._why_not(untold, unsure)
+        tokens, counted = self._tokens(kept, stays)
+        names = [one.now.name for one in self.stages]
+        reasons, before = self._reasons()
+        return WhatIf(
+            changes=self.changes,
+            exact=not why_not,
+            why_not=why_not,
+            read=self.manifest["counts"]["read"],
+            kept_before=self.manifest["counts"]["kept"],
+            kept=kept,
+            tokens_before=(self.manifest["tokens"] or {}).get("kept"),
+            tokens=tokens,
+            tokens_exact=counted and not why_not,
+            removed={name: self._number(at) for at, name in enumerate(names)},
+            removed_before={name: entry["documents"] for name, entry in self.manifest["counts"]["removed"].items()},
+            reasons={code: reasons[code] for code in sorted({*reasons, *before}) if reasons[code] != before[code]},
+            reasons_before={
+                code: before[code] for code in sorted({*reasons, *before}) if reasons[code] != before[code]
+            },
+            untold=untold,
+            to_removed=sum(int(((f.before == STAYS) & (f.now >= 0)).sum()) for f in self.fates),
+            to_kept=sum(int(((f.before != STAYS) & (f.now == STAYS)).sum()) for f in self.fates),
+            examples=self._sides(),
+            rerun_seconds=self._rerun(untold),
+        )
+
+    def _number(self, stage: int) -> int:
+        return sum(int((fate.now == stage).sum()) for fate in self.fates)
+
+    def _untold(self) -> dict[str, int]:
+        found = Counter[str]()
+        for fate in self.fates:
+            for at, count in zip(*np.unique(fate.waits[fate.waits >= 0], return_counts=True), strict=True):
+                found[self.stages[at].now.name] += int(count)
+        return {one.now.name: found[one.now.name] for one in self.stages if found[one.now.name]}
+
+    def _why_not(self, untold: Mapping[str, int], unsure: int) -> tuple[str, ...]:
+        found = [
+            f"{count:,} documents would come to `{stage}`, which never saw them" for stage, count in untold.items()
+        ]
+        if unsure:
+            found.append(f"{unsure:,} documents would be kept unless they are like others that were never compared")
+        more, fewer = self.judged.expected
+        if math.isinf(fewer):
+            found.append("pairs of a lower similarity are not stored, and a rerun would find some")
+        elif more or fewer:
+            told = f"about {more:.1f} pairs fewer and {fewer:.1f} others"
+            found.append(f"other bands would be compared: a rerun would find {told}")
+        if loose := sum(fate.loose for fate in self.fates):
+            found.append(f"{loose:,} documents would be removed by one stage or by a later one")
+        if self.judged.preferences_lost:
+            found.append("`.cache` was deleted, so survivors of now are preferred")
+        for at, one in enumerate(self.stages):
+            if isinstance(one.now, CorpusStage) and not isinstance(one.now, Reconsidering) and self._others_come(at):
+                found.append(f"`{one.now.name}` depends on which documents come to it, and others would")
+        return tuple(found)
+
+    def _others_come(self, stage: int) -> bool:
+        """Whether an earlier stage removes others than it did."""
+        return any(
+            (((fate.before >= 0) & (fate.before < stage)) != ((fate.now >= 0) & (fate.now < stage))).any()
+            for fate in self.fates
+        )
+
+    def _reasons(self) -> tuple[Counter[str], Counter[str]]:
+        now = Counter[str]()
+        for fate in self.fates:
+            for stage, counts in fate.reasons.items():
+                for code, count in counts.items():
+                    now[f"{stage}.{code}"] += count
+        before = Counter[str]()
+        for stage, entry in self.manifest["counts"]["removed"].items():
+            before.update({f"{stage}.{code}": count for code, count in entry["reasons"].items()})
+        return now, before
+
+    def _tokens(self, kept: Span, stays: int) -> tuple[Span | None, bool]:
+        """Tokens, and whether all of them were counted."""
+        encoder = next((one.now.name for one in self.stages if isinstance(one.now, Encoder)), "")
+        if not encoder:
+            return None, False
+        sums = [self._sums(encoder, part, fate) for part, fate in enumerate(self.fates)]
+        total = _Totals(*map(sum, zip(*sums, strict=True))) if sums else _Totals(0, 0, 0, 0)
+        flow = self.manifest["flow"]
+        size = flow[-1]["text_bytes_kept"] if flow else 0
+        a_byte = self.manifest["tokens"]["kept"] / size if size else 0.0
+        certain = total.kept + a_byte * total.uncounted_bytes
+        a_document = certain / stays if stays else 0.0
+        more, fewer = self.judged.expected
+        low = certain - a_byte * total.unsure_bytes - a_document * _most(fewer)
+        high = certain + a_byte * total.untold_bytes + a_document * _most(more)
+        return Span(max(0, round(low)), round(high)), not total.uncounted_bytes and kept.exact
+
+    def _sums(self, encoder: str, part: int, fate: PartFate) -> _Totals:
+        tokens, stays = tokens_of(self.directory, encoder, part), fate.now == STAYS
+        counted = stays & ~np.isnan(tokens)
+        if counted.sum() == len(tokens) or not (
+            (stays & ~counted).any() or (fate.now == UNTOLD).any() or fate.unsure.any()
+        ):
+            return _Totals(float(tokens[counted].sum()), 0.0, 0.0, 0.0)
+        file = self.directory.checked(DOCUMENTS, part, ["raw_bytes"])
+        sizes: npt.NDArray[np.int64] = read_columns(file, ["raw_bytes"]).column("raw_bytes").to_numpy()
+        return _Totals(
+            float(tokens[counted].sum()),
+            float(sizes[fate.unsure].sum()),
+            float(sizes[stays & ~counted].sum()),
+            float(sizes[fate.now == UNTOLD].sum()),
+        )
+
+    def _rerun(self, untold: Mapping[str, int]) -> float:
+        """Seconds: stages that measure documents anew, steps that are done again, and the start."""
+        timings, seconds = self.manifest["timings"], 2.0
+        for stage, entry in timings.get("stages", {}).items():
+            again = untold.get(stage, 0) / max(1, entry["documents"])
+            if any(self.judged.expected) and isinstance(self._stage(stage), Reconsidering):
+                again = 1.0
+            seconds += entry["seconds"] * again
+        moved = any((fate.before != fate.now).any() for fate in self.fates)
+        steps = {one.now.name for one in self.stages if isinstance(one.now, CorpusStage)} | {"shards"}
+        return round(float(seconds + moved * sum(timings.get("steps", {}).get(step, 0.0) for step in steps)), 1)
+
+    def _stage(self, name: str) -> Stage | None:
+        return next((one.now for one in self.stages if one.now.name == name), None)
+
+    def _sides(self) -> tuple[Side, ...]:
+        """A few documents of each kind, spread over the run; the same ones every time."""
+        kinds: list[list[tuple[int, int]]] = [[], [], []]
+        for part, fate in enumerate(self.fates):
+            masks = (
+                (fate.before == STAYS) & (fate.now >= 0),
+                (fate.before != STAYS) & (fate.now == STAYS),
+                fate.now == UNTOLD,
+            )
+            for kind, mask in zip(kinds, masks, strict=True):
+                kind += [(part, row) for row in _spread(np.flatnonzero(mask), self.examples)]
+        return tuple(self._side(*place) for kind in kinds for place in _some(kind, self.examples))
+
+    def _side(self, part: int, row: int) -> Side:
+        file = self.directory.checked(DOCUMENTS, part, ["id", "source"])
+        told = read_columns(file, ["id", "source"]).slice(row, 1).to_pylist()[0]
+        before, now = self.judged.reasons_at(part, row)
+        waits = int(self.fates[part].waits[row])
+        return Side(
+            id=told["id"] or "",
+            source=told["source"] or "",
+            part=part,
+            row=row,
+            before=tuple(before),
+            now=tuple(now),
+            untold=self.stages[waits].now.name if waits >= 0 else "",
+        )
+
+
+def _most(expected: float) -> int:
+    """So many and no more, almost always, of what is expected so often (Poisson)."""
+    if math.isinf(expected):
+        return _ANY
+    return math.ceil(expected + 3 * math.sqrt(expected)) if expected > 1e-6 else 0
+
+
+def _spread(rows: npt.NDArray[np.int64], number: int) -> list[int]:
+    if len(rows) <= number:
+        return [int(row) for row in rows]
+    order = np.argsort(rows.astype(np.uint64) * _GOLDEN, kind="stable")[:number]
+    return [int(row) for row in rows[np.sort(order)]]
+
+
+def _some(places: Sequence[tuple[int, int]], number: int) -> Sequence[tuple[int, int]]:
+    step = max(1, len(places) // number) if number else 1
+    return places[::step][:number]

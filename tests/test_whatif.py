@@ -1,0 +1,154 @@
+"""`curate whatif`: where it says exact, a rerun counts the same; elsewhere its range holds."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+import curate
+from curate.cli import command
+from curate.errors import ConfigError, UserError
+from curate.runs.finished import Run
+from curate.runs.whatif import whatif
+from small_run import contents
+from test_survivors import DRAFTS, ORDERS, PREFERENCES, corpus_of
+
+CHANGES = st.lists(
+    st.sampled_from(
+        [
+            "quality.min_words=60",
+            "quality.min_words=100",
+            "quality.min_words=5",
+            "quality.max_symbol_ratio=0.9",
+            "quality.max_symbol_ratio=false",
+            "quality.min_stop_words=30",
+            "language.min_score=0.9",
+            "language.min_score=0.0",
+            'language.keep=["de"]',
+            "decontaminate.max_item_overlap=1.0",
+            "near_dup.similarity=0.6",
+            "near_dup.similarity=0.8",
+            "near_dup.similarity=1.0",
+        ]
+    ),
+    min_size=1,
+    max_size=2,
+    unique_by=lambda assignment: assignment.partition("=")[0],
+)
+SAMPLE = Path(__file__).resolve().parents[1] / "sample_data"
+
+
+def counted(run: Run) -> tuple:
+    reasons = {code: count for code, count in run.counts.reasons.items() if count}
+    return run.counts.kept, run.counts.removed_by, reasons, run.tokens.kept
+
+
+def told(run: Run, found) -> tuple:
+    reasons = {**run.counts.reasons, **found.reasons}
+    reasons = {code: count for code, count in reasons.items() if count}
+    return found.kept.low, found.removed, reasons, found.tokens.low if found.tokens_exact else None
+
+
+@settings(max_examples=40, deadline=None, phases=list(Phase)[:3], suppress_health_check=list(HealthCheck))
+@given(DRAFTS, ORDERS, PREFERENCES, CHANGES)
+def test_it_says_what_a_rerun_counts(tmp_path_factory, drafts, order, preference, changes):
+    corpus, stages = corpus_of(drafts, tmp_path_factory), ["normalize", *order, "tokenize"]
+    corpus.run("out", stages, preference)
+    before, files = curate.open(corpus.folder / "out"), contents(corpus.folder / "out")
+    then = ids(before)
+    found = whatif(before.path, changes)
+    assert contents(corpus.folder / "out") == files
+    corpus.run("out", stages, preference, *changes)
+    after = curate.open(before.path)
+    assert found.kept_before == before.counts.kept
+    if found.exact:
+        kept, removed, reasons, tokens = counted(after)
+        assert told(before, found) == (kept, removed, reasons, tokens if found.tokens_exact else None)
+        assert found.kept.exact
+    elif not any("never compared" in why for why in found.why_not):
+        others = sum(found.untold.values())
+        assert found.kept.low - others <= after.counts.kept <= found.kept.high
+    now = ids(after)
+    for side in found.examples:
+        if found.exact:
+            assert (side.id in then, side.id in now) == (not side.before, not side.now)
+
+
+def ids(run: Run) -> set[str]:
+    return set(run.documents().select("id").collect()["id"])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    quick = {"tokenize": {"tokenizer": "bytes"}, "report": {"samples": 0}, "input": {"part_bytes": 400_000}}
+    return curate.run(SAMPLE, tmp_path_factory.mktemp("whatif") / "out", config=quick)
+
+
+@pytest.mark.parametrize(
+    ("changes", "exact"),
+    [
+        (["quality.min_words=80"], True),
+        (["quality.min_words=80", "language.min_score=0.5"], True),
+        (["quality.min_words=30"], False),
+        (["near_dup.similarity=0.9"], False),
+        (["run.workers=1", "shards.order=shuffle"], True),
+    ],
+)
+def test_on_real_text(run, tmp_path, changes, exact):
+    found = whatif(run.path, changes)
+    shutil.copytree(run.path, tmp_path / "out")
+    sections: dict = {}
+    for change in changes:
+        key, _, value = change.partition("=")
+        section, _, name = key.partition(".")
+        sections.setdefault(section, {})[name] = json.loads(value) if value[0].isdigit() else value
+    quick = {"tokenize": {"tokenizer": "bytes"}, "report": {"samples": 0}, "input": {"part_bytes": 400_000}}
+    after = curate.run(SAMPLE, tmp_path / "out", config=quick, **sections)
+    assert found.exact is exact
+    assert found.kept.low <= after.counts.kept <= found.kept.high
+    assert found.tokens.low * 0.99 <= after.tokens.kept <= found.tokens.high * 1.01
+    if exact:
+        assert told(run, found)[:3] == counted(after)[:3]
+
+
+def test_the_terminal_shows_both_sides(run, capsys):
+    assert command(["whatif", str(run.path), "--set", "quality.min_words=80"]) == 0
+    said = capsys.readouterr().out
+    assert "quality.min_words  50 → 80" in said
+    assert "Kept in the run, and would be removed" in said
+    assert "Exact" in said
+    assert command(["whatif", str(run.path), "--set", "quality.min_words=80", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["kept"]["low"] == data["kept"]["high"] < data["kept_before"]
+    assert command(["whatif", str(run.path), "--set", "quality.min_words=50"]) == 0
+    assert "already" in capsys.readouterr().out
+
+
+def test_what_only_a_rerun_can_tell_is_said(run):
+    for change, kind, said in (
+        ("language.fold=false", UserError, "decides what `language` measures"),
+        ("pipeline.recipe=gopher", UserError, "decides which documents"),
+        ("near_dup.shingle_words=3", UserError, "decides which pairs"),
+        ("normalize.c1_controls=false", UserError, "decides what `normalize` measures"),
+        ("quality.max_ellipsis_ends=0.1", ConfigError, "."),
+        ("quality.min_wrods=1", ConfigError, "min_wrods"),
+    ):
+        with pytest.raises(kind, match=said):
+            whatif(run.path, [change])
+    assert command(["whatif", str(run.path)]) == 2
+
+
+def test_a_lower_similarity_is_a_bound(run):
+    found = whatif(run.path, ["near_dup.similarity=0.6"])
+    assert (found.exact, found.kept.low, found.kept.high) == (False, 0, run.counts.kept)
+
+
+def test_without_the_cache_survivors_of_now_are_preferred(run, tmp_path):
+    shutil.copytree(run.path, tmp_path / "out")
+    shutil.rmtree(tmp_path / "out" / ".cache")
+    found = whatif(tmp_path / "out", ["quality.min_words=80"])
+    assert not found.exact
+    assert found.kept == whatif(run.path, ["quality.min_words=80"]).kept

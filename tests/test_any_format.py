@@ -1,5 +1,6 @@
 """Every format: the same documents whatever the parts, damage that costs itself, and any bytes as any format."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from any_format import WRITERS, damages, read, records
-from curate.errors import InputError
+from curate.cli.session import Session
+from curate.errors import ExitCode, InputError
 
 EVERY = pytest.mark.parametrize("ending", WRITERS)
 ROWS = records(400)
@@ -116,3 +118,45 @@ def test_text_of_every_type_nested_or_not(kind: pa.DataType, nested: bool, tmp_p
         writer.write_table(table)
     found = read([tmp_path], text="page.body" if nested else "text")
     assert found.texts == [row["text"] for row in ROWS] * 2
+
+
+def test_content_tells_what_the_name_does_not(tmp_path: Path) -> None:
+    """Read by its content whatever the name; text of a suffix that nobody asked for is skipped with the setting."""
+    (tmp_path / "lines").write_bytes(WRITERS[".jsonl"](ROWS))
+    (tmp_path / "table.dat").write_bytes(WRITERS[".parquet"](ROWS))
+    (tmp_path / "packed.backup").write_bytes(gzip.compress(WRITERS[".jsonl"](ROWS)))
+    (tmp_path / "arrow.jsonl").write_bytes(WRITERS["-stream.arrow"](ROWS))
+    (tmp_path / "code.py").write_text("print('This is text, but nobody asked for it.')\n")
+    (tmp_path / "photo.img").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(99))
+    (tmp_path / "nothing").mkdir()
+    found = read([tmp_path])
+    assert found.texts == [row["text"] for row in ROWS] * 4
+    assert found.formats == {"lines": "jsonl", "table.dat": "parquet", "packed.backup": "jsonl", "arrow.jsonl": "arrow"}
+    assert {one.path: (one.kind, one.why) for one in found.skipped} == {
+        "code.py": (
+            "text",
+            "`.py` is no suffix of text that is meant to be read; --set 'input.text_suffixes=[\".py\"]' has it read",
+        ),
+        "photo.img": ("format", "`.img` is not a known format; the file is PNG"),
+        "nothing": ("empty", "an empty folder"),
+    }
+    assert "print('This is text" in read([tmp_path / "code.py"], text_suffixes=(".py",)).texts[0]
+
+
+def test_skipped_files_can_fail_a_run_and_nothing_read_does(tmp_path: Path) -> None:
+    corpus, output = tmp_path / "corpus", tmp_path / "out"
+    corpus.mkdir()
+    (corpus / "a.jsonl").write_bytes(WRITERS[".jsonl"](ROWS))
+    (corpus / "b.py").write_text("print()")
+    sets = ["pipeline.stages=['normalize']", "gates.max_skipped=0.4"]
+    assert Session([str(corpus)], str(output), assignments=sets).work() == ExitCode.GATE_FAILED
+    manifest = json.loads((output / "run.json").read_text())
+    assert [(one["path"], one["kind"]) for one in manifest["skipped"]] == [("b.py", "text")]
+    assert next(one for one in manifest["gates"] if one["name"] == "max_skipped")["value"] == 0.5
+    (corpus / "a.jsonl").unlink()
+    (corpus / "header.csv").write_text("id,text\n")
+    with pytest.raises(InputError, match="no document was read"):
+        Session([str(corpus)], str(tmp_path / "none"), assignments=sets).work()
+    (corpus / "header.csv").write_text("")
+    with pytest.raises(InputError, match="there is nothing to read"):
+        Session([str(corpus)], str(tmp_path / "empty"), assignments=sets).work()

@@ -444,7 +444,7 @@ def test_folders_globs_and_files_name_each_file_once(tmp_path: Path) -> None:
         (".git", "hidden"),
         (".hidden.jsonl", "hidden"),
         ("broken.md", "irregular"),
-        ("t.xls", "format"),
+        ("t.xls", "text"),
     }
     both = discover([str(tmp_path / "a"), str(tmp_path / "**" / "*.jsonl"), str(tmp_path / "c" / "v.txt")], section)
     assert [file.name for file in both.files] == ["a/b/y.md", "a/x.jsonl", "c/v.txt"]

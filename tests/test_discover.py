@@ -46,7 +46,7 @@ def test_what_is_no_file_is_named_and_never_opened(tmp_path: Path, monkeypatch: 
         names, skipped = found(corpus)
     assert names == ["a.jsonl"]
     expected = {"loop", "one", "other", "gone", "null", "pipe", "socket"}
-    assert skipped == {f"{name}.jsonl": "irregular" for name in expected}
+    assert skipped == {**{f"{name}.jsonl": "irregular" for name in expected}, "folder.jsonl": "empty"}
     for name in sorted(expected):
         with pytest.raises(InputError, match=f"there is no file to read in .*{name}.jsonl. is passed over"):
             found(corpus / f"{name}.jsonl")
@@ -73,7 +73,7 @@ def test_run_directories_inside_the_input_are_passed_over(tmp_path: Path, capsys
     for _ in range(2):
         own = run([corpus], corpus / "deep" / "out")
         assert own["counts"]["read"] == 1
-    assert own["skipped"] == [{"path": "deep/out", "why": "the folder that this run writes to"}]
+    assert own["skipped"] == [{"path": "deep/out", "why": "the folder that this run writes to", "kind": "run"}]
     (corpus / "killed").mkdir()
     (corpus / "killed" / ".curate.lock").touch()
     (corpus / "other" / "run.json").parent.mkdir()

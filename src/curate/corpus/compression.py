@@ -82,20 +82,33 @@ def blocks(file: InputFile, start: int, stop: int, size: int) -> Iterator[Block]
         raise Damaged("unreadable_file", str(error.strerror)) from error
     try:
         stored = _stored(handle, file, start, stop, STORED_STEP if file.compression else size)
-        if file.compression == "gzip":
-            yield from _gunzipped(stored)
-        elif file.compression == "zstd":
-            yield from _unzstd(stored)
-        elif file.compression == "bzip2":
-            yield from _streams(stored, bz2.BZ2Decompressor, "bzip2")
-        elif file.compression == "xz":
-            yield from _streams(stored, _xz, "xz")
-        elif file.compression == "lz4":
-            yield from _streams(stored, lz4.frame.LZ4FrameDecompressor, "lz4")
-        else:
-            yield from stored
+        yield from unpacked(stored, file.compression)
     finally:
         os.close(handle)
+
+
+def unpacked(stored: Iterator[Block], compression: Compression) -> Iterator[Block]:
+    """What compressed bytes hold.
+
+    Args:
+        stored: the bytes, in blocks of `STORED_STEP`.
+        compression: empty hands them on.
+
+    Raises:
+        Damaged: they are truncated or corrupt.
+    """
+    if compression == "gzip":
+        yield from _gunzipped(stored)
+    elif compression == "zstd":
+        yield from _unzstd(stored)
+    elif compression == "bzip2":
+        yield from _streams(stored, bz2.BZ2Decompressor, "bzip2")
+    elif compression == "xz":
+        yield from _streams(stored, _xz, "xz")
+    elif compression == "lz4":
+        yield from _streams(stored, lz4.frame.LZ4FrameDecompressor, "lz4")
+    else:
+        yield from stored
 
 
 def _stored(handle: int, file: InputFile, start: int, stop: int, size: int) -> Iterator[Block]:

@@ -1,7 +1,7 @@
 """Which files are the corpus: from the paths a user typed to a sorted list of input files.
 
-Nothing is opened here but the ``run.json`` of folders that have one. What is passed over is listed with the reason, so
-that no file is left out in silence.
+Files are opened here only where their name tells no format, and the ``run.json`` of folders that have one. What is
+skipped is listed with the reason, so that no file is lost in silence.
 """
 
 import glob
@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from curate.corpus.formats.registry import by_suffix
-from curate.corpus.input import COMPRESSION_NAMES, COMPRESSIONS, InputFile, InputSettings, Skipped
-from curate.corpus.magic import UNPACKED_BY
+from curate.corpus.formats.format import Format
+from curate.corpus.formats.registry import by_suffix, formats
+from curate.corpus.input import COMPRESSIONS, Compression, InputFile, InputSettings, Skipped
 from curate.corpus.sidecars import sidecar
+from curate.corpus.unknown import note_of, told
 from curate.errors import InputError, nearest
 from curate.store.claim import is_run_directory
 
@@ -56,8 +57,14 @@ def discover(paths: Sequence[str], settings: InputSettings, output: str = "") ->
         file = _input_file(path, name, settings)
         if file:
             taken.append(file)
+            continue
+        found = told(path, name)
+        if found.format:
+            taken.append(
+                _taken(path, name, formats()[found.format], found.compression, settings, note_of(found.format))
+            )
         else:
-            skipped.append(Skipped(name, _unknown(name)))
+            skipped.append(Skipped(name, found.why, found.kind))
     if not taken:
         raise InputError(_nothing_to_read(paths, skipped), hint=_nothing_hint(skipped))
     return Discovery(tuple(sorted(taken, key=lambda file: file.name)), tuple(sorted(set(skipped))))
@@ -138,6 +145,8 @@ class _Search:
         except OSError as error:
             self._skip(folder, f"the folder cannot be listed: {error.strerror}", "irregular")
             return
+        if not entries:
+            self._skip(folder, "an empty folder", "empty")
         names = frozenset(entry.name for entry in entries)
         for entry in entries:
             self._visit(entry, names)
@@ -178,15 +187,22 @@ def _input_file(path: str, name: str, settings: InputSettings) -> InputFile | No
     compression = COMPRESSIONS.get(suffix, "")
     if compression:
         suffix = os.path.splitext(stem)[1]  # noqa: PTH122
-    found = by_suffix().get(suffix)
+    found = by_suffix().get(suffix) or (formats()["text"] if suffix in settings.text_suffixes else None)
     if found is None or (compression and not found.packable):
         return None
+    return _taken(path, name, found, compression, settings)
+
+
+def _taken(
+    path: str, name: str, kind: Format, compression: Compression, settings: InputSettings, note: str = ""
+) -> InputFile:
     return InputFile(
         path=path,
         name=name,
-        format=found.variant(settings),
+        format=kind.variant(settings),
         compression=compression,
         max_document_bytes=settings.max_document_bytes,
+        note=note,
     )
 
 
@@ -200,14 +216,6 @@ def _name(path: str, root: str) -> str:
 
 def _is_within(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
-
-
-def _unknown(name: str) -> str:
-    """Why a file is passed over for its name."""
-    suffix = os.path.splitext(name)[1]  # noqa: PTH122
-    if tool := UNPACKED_BY.get(suffix.lower()):
-        return f"curate reads {COMPRESSION_NAMES}, not `{suffix}`; unpack it with `{tool}`"
-    return f"`{suffix or name}` is not a known format"
 
 
 def _nothing_to_read(paths: Sequence[str], skipped: Sequence[Skipped]) -> str:

@@ -35,6 +35,8 @@ class InputSettings(Settings, frozen=True):
     """Field that holds the id; empty: guessed, else ``file#position``."""
     source: str = ""
     """Field that names the source; empty: guessed, else the first folder, else the file's stem."""
+    text_suffixes: tuple[str, ...] = ()
+    """More suffixes of files that are read as plain text, such as ``.log``."""
     text_files: Literal["document", "lines"] = "document"
     """Whether a plain-text or Markdown file is one document, or one document each line."""
     max_document_bytes: int = 128 * 1024 * 1024
@@ -49,6 +51,9 @@ class InputSettings(Settings, frozen=True):
             value = getattr(self, key)
             if value < 1:
                 raise ValueError(f"`input.{key}` must be at least 1 byte, but is {value}")
+        for suffix in self.text_suffixes:
+            if not suffix.startswith(".") or suffix.lower() != suffix:
+                raise ValueError(f"`input.text_suffixes` holds suffixes in lower case such as `.log`, not `{suffix}`")
 
 
 TAKEN_BY_A_BYTE = 10
@@ -126,13 +131,20 @@ class InputFile(msgspec.Struct, frozen=True, kw_only=True):
         return folder if slash else stem(self.name)
 
 
+SkippedKind = Literal["format", "text", "hidden", "run", "irregular", "no_text", "sidecar", "empty"]
+"""``format``: one that curate does not read. ``text``: of a suffix that is not read. ``no_text``: fields, but not the
+text. ``sidecar``: what a tool noted about the folder. ``empty``: a folder without files."""
+LOST_KINDS = frozenset({"format", "text", "irregular", "no_text"})
+"""What may have held documents that were wanted."""
+
+
 class Skipped(NamedTuple):
     """A file or folder that was found and not taken."""
 
     path: str
     """Its name, as `InputFile.name` has it."""
     why: str
-    kind: Literal["format", "hidden", "run", "irregular", "no_text", "sidecar"] = "format"
+    kind: SkippedKind = "format"
     """What those that are told of together have in common."""
 
 

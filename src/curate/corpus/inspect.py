@@ -21,6 +21,7 @@ from curate.corpus.magic import known_as
 from curate.corpus.memory import bounded
 from curate.corpus.quarantine import UNREADABLE, Damaged
 from curate.corpus.resolve import resolve
+from curate.corpus.unknown import note_of
 
 _BLOCK = 1024 * 1024
 _HEAD_BYTES = 64 * 1024
@@ -126,8 +127,7 @@ def _looked(file: InputFile, stored_head: bytes, settings: InputSettings) -> Loo
 
 def _read_as(file: InputFile, name: str, compression: Compression = "") -> InputFile:
     """A file that is of another format than its name says."""
-    note = f"is {formats()[name].about} in spite of its name; read as that"
-    return msgspec.structs.replace(file, format=name, compression=compression, marks=(), note=note)
+    return msgspec.structs.replace(file, format=name, compression=compression, marks=(), note=note_of(name))
 
 
 def _unpacked(file: InputFile, stored_head: bytes, settings: InputSettings) -> Looked:

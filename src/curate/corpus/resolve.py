@@ -1,7 +1,7 @@
 """The fields of every file, once all have been looked at; files without the text are passed over, and said to be."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -123,8 +123,13 @@ def _hint_for_several(schema: Schema, corpus: Corpus, usual: str) -> str:
     return f"--set input.text={longest}, or whichever it is"
 
 
-def _refuse_all(left_out: list[_Entry], files: Iterable[InputFile], settings: InputSettings) -> None:
-    """Stop where nothing can be read because no file has the text."""
+def _refuse_all(left_out: list[_Entry], files: Sequence[InputFile], settings: InputSettings) -> None:
+    """Stop where nothing can be read because no file has the text, or all are empty."""
+    if files and not left_out and all(file.empty for file in files):
+        more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
+        raise InputError(
+            f"there is nothing to read: `{files[0].name}`{more} holds no document", hint="name files that are not empty"
+        )
     for file in files:
         if file.problem and file.problem.reason == "repeated_text":
             raise InputError(f"`{file.name}` cannot be read: {file.problem.detail}", where=file.path, hint=_RENAME)

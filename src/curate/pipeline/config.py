@@ -69,6 +69,8 @@ class GateSettings(Settings, frozen=True):
     """Share of the documents that could not be read."""
     max_lost_bytes: float = 0.01
     """Share of the input's stored bytes that could not be read, where nobody knows how many documents they hold."""
+    max_skipped: float = 1.0
+    """Share of the files found that are skipped: of other formats, of text nobody asked for, without the text."""
     min_kept: float = 0.0
     max_source_near_dup: float = 1.0
     """Share of the documents of any one source that near_dup may remove; 1 looks at no source."""

@@ -16,7 +16,7 @@ import psutil
 
 from curate.corpus.parts import Strand
 from curate.engine.local import FLIGHT_BYTES, LocalEngine
-from curate.errors import PlanError, listed
+from curate.errors import InputError, PlanError, listed
 from curate.events import Emit, PassFinished, PassStarted, Warned, Working
 from curate.pipeline.choices import Choice, first_choice, later_stages, next_choice, steady
 from curate.pipeline.config import Config, memory_bytes
@@ -309,6 +309,12 @@ class _Run:
         names = [step.stage.name for step in self.judges]
         deduplicating = [step.stage.name for step in self.judges if isinstance(step.stage, Deduplicating)]
         books = balance(self.directory, names, len(self.plan.parts), deduplicating)
+        if not books.read and self.plan.limit != 0:
+            names = [file.name for file in self.plan.files]
+            raise InputError(
+                f"no document was read: {listed(names)} {'holds' if len(names) == 1 else 'hold'} none",
+                hint="curate run --dry-run shows the formats and fields of all files",
+            )
         if self.on_judged:
             self.on_judged(judged(self.plan, books, self.audits))
         return books

@@ -13,6 +13,7 @@ import msgspec
 import pyarrow.compute as pc
 
 from curate import __version__
+from curate.corpus.input import LOST_KINDS
 from curate.pipeline.config import DEFAULT, GateSettings
 from curate.pipeline.plan import Plan
 from curate.pipeline.profile import Profile
@@ -76,7 +77,7 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
         "recipe": _recipe(plan.config.pipeline.recipe),
         "inputs": _inputs(plan, directory),
         "against": [{"path": run.path, "run_id": run.run_id} for run in plan.against],
-        "skipped": [{"path": skipped.path, "why": skipped.why} for skipped in plan.skipped],
+        "skipped": [{"path": skipped.path, "why": skipped.why, "kind": skipped.kind} for skipped in plan.skipped],
         **judged(plan, books, outcome.audits),
         "losses": _losses(plan, directory),
         "keys": {
@@ -93,6 +94,7 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
         "warnings": warnings,
         "gates": [
             *gates(plan.config.gates, books, plan.stored_bytes),
+            _skipped_gate(plan),
             *_source_gates(outcome, directory),
             *_unknown_gate(outcome),
         ],
@@ -215,6 +217,13 @@ def gates(settings: GateSettings, books: Books, stored_bytes: int) -> list[dict[
         }
         for name, value in values.items()
     ]
+
+
+def _skipped_gate(plan: Plan) -> dict[str, Any]:
+    """The gate on files that were found and not read."""
+    limit, skipped = plan.config.gates.max_skipped, sum(one.kind in LOST_KINDS for one in plan.skipped)
+    value = skipped / max(1, skipped + len(plan.files))
+    return {"name": "max_skipped", "limit": limit, "value": value, "passed": value <= limit}
 
 
 def _source_gates(outcome: Outcome, directory: RunDirectory) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from curate.corpus.input import LOST_KINDS
 from curate.report import quantities
 from curate.report.duplicates import Duplicates
 from curate.report.measures import Histogram
@@ -255,9 +256,10 @@ def _inputs(manifest: Mapping[str, Any]) -> Iterator[Alert]:
     skipped = [entry for entry in manifest.get("skipped", ()) if entry["path"] not in said]
     if skipped:
         detail = "; ".join(f"{entry['path']}: {entry['why']}" for entry in skipped[:3])
+        lost = any(entry.get("kind", "format") in LOST_KINDS for entry in skipped)
         yield Alert(
-            level="note",
-            title=f"{len(skipped)} {'file was' if len(skipped) == 1 else 'files were'} not read",
+            level="warning" if lost else "note",
+            title=f"{len(skipped)} {'file was' if len(skipped) == 1 else 'files were'} skipped",
             detail=detail,
             section="inputs",
         )

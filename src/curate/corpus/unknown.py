@@ -1,0 +1,101 @@
+"""Files of which the name tells no format: their first bytes do, or say why they are skipped."""
+
+import os
+from typing import NamedTuple
+
+from curate.corpus.compression import READ, Block, sniff, unpacked
+from curate.corpus.fields import json_object
+from curate.corpus.formats.registry import formats, recognized
+from curate.corpus.input import COMPRESSION_NAMES, Compression, SkippedKind
+from curate.corpus.magic import UNPACKED_BY, known_as
+from curate.corpus.quarantine import Damaged
+
+_HEAD_BYTES = 64 * 1024
+_LINES = 2  # objects of JSON on lines of their own that are no chance
+
+
+class Told(NamedTuple):
+    """What a file is: a format, or why it is skipped."""
+
+    format: str = ""
+    compression: Compression = ""
+    why: str = ""
+    kind: SkippedKind = "format"
+
+
+def told(path: str, name: str) -> Told:
+    """What the content of a file says of it.
+
+    Args:
+        path: of the file.
+        name: what it is called in the corpus.
+    """
+    suffix = os.path.splitext(name)[1]  # noqa: PTH122  (a name, not a path)
+    shown = f"`{suffix or name}`"
+    if tool := UNPACKED_BY.get(suffix.lower()):
+        return Told(why=f"curate reads {COMPRESSION_NAMES}, not `{suffix}`; unpack it with `{tool}`")
+    try:
+        stored = _first_bytes(path)
+    except OSError as error:
+        return Told(why=f"{shown} is not a known format, and the file cannot be opened: {error.strerror}")
+    if not stored:
+        return Told(why=f"{shown} is not a known format, and the file is empty")
+    packed = sniff(stored)
+    head = _unpacked(stored, packed) if packed else stored
+    found = recognized(head)
+    if found and (found.packable or not packed):
+        return Told(found.name, packed)
+    if _is_json_lines(head):
+        return Told("jsonl", packed)
+    inside = f" in {packed}" if packed else ""
+    if actual := (found.about if found else "" if is_text(head) else known_as(head)):
+        return Told(why=f"{shown} is not a known format; the file is {actual}{inside}")
+    if is_text(head) and not inside:
+        setting = f"--set 'input.text_suffixes=[\"{suffix.lower()}\"]'" if suffix else "a name that ends with .txt"
+        return Told(why=f"{shown} is no suffix of text that is meant to be read; {setting} has it read", kind="text")
+    return Told(why=f"{shown} is not a known format")
+
+
+def is_text(head: bytes) -> bool:
+    r"""Whether bytes may be the beginning of a text in UTF-8: no control characters that no text has, and valid.
+
+    Example:
+        >>> is_text(b"caf\xc3\xa9 au lait"), is_text(b"\x00\x01 au lait"), is_text(b"caf\xe9 au lait")
+        (True, False, False)
+    """
+    try:
+        head[:-3].decode()
+    except UnicodeDecodeError as error:
+        if error.reason != "unexpected end of data":
+            return False
+    return not any(sign in head for sign in (b"\0", b"\1", b"\2", b"\3", b"\4"))
+
+
+def _first_bytes(path: str) -> bytes:
+    handle = os.open(path, READ)
+    try:
+        return os.read(handle, _HEAD_BYTES)
+    finally:
+        os.close(handle)
+
+
+def _unpacked(stored: bytes, packed: Compression) -> bytes:
+    head = b""
+    try:
+        for block in unpacked(iter([Block(stored, 0, len(stored))]), packed):
+            head += block.data
+            if len(head) >= _HEAD_BYTES:
+                break
+    except Damaged:  # the first bytes of a file are no whole stream
+        pass
+    return head[:_HEAD_BYTES]
+
+
+def _is_json_lines(head: bytes) -> bool:
+    lines = [line for line in head.split(b"\n")[:-1] if line.strip()]
+    return len(lines) >= _LINES and all(json_object(line) is not None for line in lines[:_LINES])
+
+
+def note_of(name: str) -> str:
+    """What is said of a file that is read as this format although its name does not say so."""
+    return f"is {formats()[name].about} in spite of its name; read as that"

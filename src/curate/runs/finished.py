@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from curate.report.model import Report
-    from curate.runs.whatif import WhatIf
+    from curate.runs.outlook import WhatIf
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):

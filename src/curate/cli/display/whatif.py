@@ -14,7 +14,8 @@ from curate.cli.display.format import duration
 from curate.cli.display.notes import printable
 from curate.cli.display.settings import toml
 from curate.errors import ExitCode, UserError
-from curate.runs.whatif import Side, Span, WhatIf, whatif
+from curate.runs.outlook import Side, Span, WhatIf
+from curate.runs.whatif import whatif
 from curate.store.files import place
 from curate.store.manifest import read_manifest
 

@@ -63,24 +63,18 @@ CLEAR = [
     ("review", {"meta": {"title": TITLE}, "review": LONG}),
     ("page.body", {"page": {"body": LONG, "title": TITLE}}),
     ("text", {"text": "a text", "document": "doc-17"}),
-    ("text", {"text": "t", "messages": [{"role": "user", "content": LONG}]}),
     ("地文", {"地文": "天地玄黃", "n": "3"}),
 ]
 UNCLEAR = [
-    {"instruction": "Say it in Spanish.", "output": "Hola"},
-    {"instruction": TITLE, "input": "", "output": LONG},
     {"question": TITLE, "answer": LONG},
     {"question": "What is one and one?", "answer": "2"},
-    {"prompt": TITLE, "completion": LONG},
     {"query": TITLE, "passage": LONG},
-    {"prompt": TITLE, "chosen": LONG, "rejected": LONG},
     {"context": LONG, "question": TITLE, "title": "A_Title"},
     {"translation": {"en": LONG, "de": LONG}},
     {"text": LONG, "content": LONG},
     {"story": LONG, "notes": LONG[:300]},
     {"first": "a few words", "second": "some more words"},
     {"title": TITLE, "paragraphs": [LONG, LONG]},
-    {"prompt": TITLE, "messages": [{"role": "user", "content": TITLE}, {"role": "assistant", "content": LONG}]},
 ]
 
 
@@ -114,18 +108,13 @@ def test_the_error_names_fields_and_lengths(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         inspected(tmp_path)
     assert error.value.message.endswith("`answer` (2,000 characters on average), `question` (50)")
-    assert error.value.hint == "--set input.text=answer, or whichever it is"
+    whole = "--set 'input.conversation=question -> answer' for both"
+    assert error.value.hint == f"{whole}, or --set input.text=answer, or whichever it is"
 
 
 @pytest.mark.parametrize(
     ("record", "message", "hint"),
     [
-        (
-            {"messages": [{"role": "user", "content": LONG}], "id": "a"},
-            "no field that may be the text",
-            "turns of chats",
-        ),
-        ({"conversations": [{"from": "human", "value": LONG}]}, "no field that may be the text", "turns of chats"),
         ({"n": 1, "tags": ["a"]}, "no field that may be the text; its fields are n, tags", "one field of text"),
         ({"url": "https://example.org", "id": "x"}, "no field that may be the text", "did you mean|known: id, url"),
         ({"text": ["a", "b"]}, "no field that may be the text; its fields are text", "one field of text"),
@@ -145,7 +134,7 @@ def test_files_without_the_text_are_passed_over_and_named(tmp_path: Path) -> Non
     jsonl(tmp_path, "b.jsonl", {"n": 1, "name": "x"}, {"n": 2})
     table(tmp_path, "c.parquet", {"n": 1})
     jsonl(tmp_path, "d.jsonl", {"text": 5}, {"text": [LONG]})
-    jsonl(tmp_path, "e.jsonl", {"messages": [{"role": "user", "content": LONG}]})
+    jsonl(tmp_path, "e.jsonl", {"messages": [{"by": "user", "said": LONG}]})
     (tmp_path / "f.txt").write_text("A text file has no fields.")
     for section in ({}, {"text": "text"}):
         files, skipped = inspected(tmp_path, **section)

@@ -17,8 +17,8 @@ def export(
         typer.Option(
             "--columns",
             metavar="NAMES",
-            help="id, text, source, file, position, metadata, raw_bytes, reasons, language, score, copies, tokens,"
-            " or any STAGE.MEASURE; commas between them.",
+            help="id, text, source, file, position, metadata, raw_bytes, turns, record, reasons, language, score,"
+            " copies, tokens, or any STAGE.MEASURE; commas between them.",
         ),
     ] = None,
     removed: Annotated[
@@ -28,7 +28,7 @@ def export(
     seed: Annotated[int, typer.Option("--seed", envvar="CURATE_SEED", min=0, help="Seed of the shuffle.")] = 42,
     json: JsonOption = False,
 ) -> int:
-    """Write the kept documents as text, with all edits applied.
+    """Write the kept documents as text, with all edits applied; conversations in the shape they came in.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""What a document is once read: six columns, whatever format it came from."""
+"""What a document is once read: the same columns, whatever format it came from."""
 
 from typing import Any, NamedTuple
 
@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.corpus.quarantine import Quarantined, quarantine_batch
+from curate.text.chats.spans import TURNS
 
 ORIGIN = pa.struct([("file", pa.string()), ("position", pa.int64())])
 
@@ -18,6 +19,7 @@ SCHEMA = pa.schema(
         ("origin", ORIGIN),
         ("metadata", pa.large_string()),
         ("raw_bytes", pa.int64()),
+        ("turns", TURNS),
     ]
 )
 """One document.
@@ -28,6 +30,8 @@ SCHEMA = pa.schema(
 - ``origin.position``: line or row, counted from 1.
 - ``metadata``: all other fields of the input as one JSON object, values as written; null when there are none.
 - ``raw_bytes``: length of the text as it was read, in bytes of UTF-8.
+- ``turns``: of a conversation, its turns in the text (`curate.text.chats.spans`); ``metadata`` is then the record
+  without these texts. Null for other documents.
 """
 
 
@@ -116,8 +120,10 @@ def document_batch(
     files: pa.Array,
     positions: pa.Array,
     metadata: pa.Array,
+    turns: pa.Array | None = None,
 ) -> pa.RecordBatch:
     """Rows of `SCHEMA` from its columns; ``raw_bytes`` is measured here."""
     origin = pa.StructArray.from_arrays([files, positions], fields=list(ORIGIN))
     raw_bytes = pc.binary_length(texts).cast(pa.int64())
-    return pa.RecordBatch.from_arrays([ids, texts, sources, origin, metadata, raw_bytes], schema=SCHEMA)
+    spans = pa.nulls(len(ids), TURNS) if turns is None else turns
+    return pa.RecordBatch.from_arrays([ids, texts, sources, origin, metadata, raw_bytes, spans], schema=SCHEMA)

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from curate.corpus.input import InputSettings
+from curate.text.chats.shape import is_turn
 
 ID_NAMES = ("id", "_id", "doc_id", "document_id", "docid", "uuid", "guid")
 SOURCE_NAMES = ("source", "dataset", "subset")
 
 _DEEPEST = 3  # names in a dotted path that may be the text
-_TURN = ({"role", "content"}, {"from", "value"})
 _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (str, "text"),
     (bool, "true or false"),
@@ -158,7 +158,7 @@ def json_object(line: bytes) -> dict[str, Any] | None:
 
 
 def _is_chat(value: list[Any]) -> bool:
-    return bool(value) and all(isinstance(turn, dict) and any(keys <= turn.keys() for keys in _TURN) for turn in value)
+    return bool(value) and all(map(is_turn, value))
 
 
 def _is_worded(text: str) -> bool:

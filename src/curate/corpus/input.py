@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from curate.settings.base import Settings
+from curate.text.chats.shape import parsed
 
 Compression = Literal["", "gzip", "zstd", "bzip2", "xz", "lz4"]
 
@@ -21,6 +22,9 @@ COMPRESSIONS: dict[str, Compression] = {
 
 COMPRESSION_NAMES = "gzip, zstd, bzip2, xz and lz4"
 
+NO_CONVERSATION = "none"
+"""Value of ``input.conversation``: no record is one."""
+
 
 class InputSettings(Settings, frozen=True):
     """The section ``[input]``: which fields hold what, and how files are cut.
@@ -31,6 +35,9 @@ class InputSettings(Settings, frozen=True):
 
     text: str = ""
     """Field that holds the text (dots reach into objects); empty: found in the records, where one answer is likely."""
+    conversation: str = ""
+    """Fields that hold a conversation: ``messages`` (a list of turns), ``question -> answer``,
+    ``prompt -> chosen | rejected``; empty: the usual ones are recognised; ``none``: records hold none."""
     id: str = ""
     """Field that holds the id; empty: guessed, else ``file#position``."""
     source: str = ""
@@ -54,6 +61,13 @@ class InputSettings(Settings, frozen=True):
         for suffix in self.text_suffixes:
             if not suffix.startswith(".") or suffix.lower() != suffix:
                 raise ValueError(f"`input.text_suffixes` holds suffixes in lower case such as `.log`, not `{suffix}`")
+        if self.conversation not in {"", NO_CONVERSATION}:
+            try:
+                parsed(self.conversation)
+            except ValueError as error:
+                raise ValueError(f"`input.conversation` = {error}") from None
+            if self.text:
+                raise ValueError("`input.text` and `input.conversation` are both set; a record is one or the other")
 
 
 TAKEN_BY_A_BYTE = 10
@@ -106,8 +120,10 @@ class InputFile(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     id: str = ""
     source: str = ""
+    conversation: str = ""
+    """Where its records hold conversations, as `curate.text.chats.shape.parsed` reads it; empty: they hold a text."""
     guessed: frozenset[str] = frozenset()
-    """Which of ``text``, ``id``, ``source`` were guessed rather than set."""
+    """Which of ``text``, ``conversation``, ``id``, ``source`` were guessed rather than set."""
     options: tuple[str, ...] = ()
     """What else its format must know to read it: settings, and what was found out when it was inspected."""
     marks: tuple[LineMark, ...] = ()

@@ -111,7 +111,8 @@ def _fingerprint(spans: Sequence[Span]) -> str:
 
 def _facts(file: InputFile) -> tuple[object, ...]:
     """All of a file that determines its documents."""
-    fields = (file.text, file.id, file.source, file.max_document_bytes)
+    text = file.text if not file.conversation else ["conversation", file.conversation]
+    fields = (text, file.id, file.source, file.max_document_bytes)
     version = _format(file).version
     kind = file.format if version == 1 else f"{file.format} {version}"
     return file.name, file.fingerprint, kind, file.compression, fields, file.problem, *file.options

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from curate.settings.base import Reason
+from curate.text.chats.turns import REASONS as MALFORMED
 
 KEPT_BYTES = 64 * 1024
 """How much of an unreadable piece of input is kept: enough to see what it is, bounded for huge lines."""
@@ -49,6 +50,7 @@ REASONS = (
     Reason(UNREADABLE, "The file could not be opened or read, or changed during the run."),
     Reason("other_format", "The file holds another format than its name says, one that curate does not read."),
     Reason("repeated_text", "More than one column of the file has the name of the text."),
+    *MALFORMED,
     Reason("corrupt_metadata", "A field beside the text is damaged; the documents were read without it."),
 )
 

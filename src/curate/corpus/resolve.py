@@ -8,9 +8,10 @@ import msgspec
 
 from curate.corpus.fields import Schema, Seen, labels
 from curate.corpus.formats.registry import formats
-from curate.corpus.input import InputFile, InputSettings, Problem, Skipped
-from curate.corpus.text_field import NAMES, Corpus, candidates
+from curate.corpus.input import NO_CONVERSATION, InputFile, InputSettings, Problem, Skipped
+from curate.corpus.text_field import ANSWERING, ASKING, NAMES, Corpus, candidates
 from curate.errors import InputError, nearest
+from curate.text.chats.shape import OPTIONAL, Shape, parsed, recognised
 
 LookAtAll = Callable[[InputFile], Seen | None]
 
@@ -19,6 +20,13 @@ class _Entry(NamedTuple):
     file: InputFile
     schema: Schema | None
     """None where it has no records with fields, or none can be read."""
+    shape: Shape | None = None
+    """Where its records are conversations."""
+
+    @property
+    def needs_text(self) -> bool:
+        """Whether its records are documents of one text."""
+        return self.schema is not None and self.shape is None
 
 
 def resolve(
@@ -36,19 +44,21 @@ def resolve(
         InputError: more than one field of a file may be the text, or no file has it.
     """
     corpus = Corpus()
-    entries = [_Entry(file, _added(corpus, seen) if seen else None) for file, seen in looked]
+    entries = [_entry(file, seen, corpus, settings) for file, seen in looked]
     texts = _texts(corpus, settings)
-    without = [at for at, one in enumerate(entries) if one.schema and one.schema not in texts]
+    without = [at for at, one in enumerate(entries) if one.needs_text and one.schema not in texts]
     again = {at: seen for at in without if (seen := look_at_all(entries[at].file))}
     if again:
         entries = [
-            one._replace(schema=_added(corpus, again[at])) if at in again else one for at, one in enumerate(entries)
+            _entry(one.file, again[at], corpus, settings) if at in again else one for at, one in enumerate(entries)
         ]
         texts = _texts(corpus, settings)
+    if settings.conversation not in {"", NO_CONVERSATION}:
+        _refuse_without_conversation(entries, settings)
     _refuse_several(entries, texts, corpus)
     usual = _most({one.file.name: texts.get(one.schema, "") for one in entries if one.schema}.values())
-    files = tuple(_file(one, texts, usual, settings) for one in entries if not one.schema or one.schema in texts)
-    left_out = [one for one in entries if one.schema and one.schema not in texts]
+    files = tuple(_file(one, texts, usual, settings) for one in entries if not one.needs_text or one.schema in texts)
+    left_out = [one for one in entries if one.needs_text and one.schema not in texts]
     if not any(not file.problem and not file.empty for file in files):
         _refuse_all(left_out, files, settings)
     skipped = (Skipped(one.file.name, missing(settings.text or usual, one.schema), "no_text") for one in left_out)
@@ -73,8 +83,24 @@ def missing(wanted: str, schema: Schema | None) -> str:
     return f"it has {what}; its fields are {shown}" if shown else f"it has {what}; its records are empty"
 
 
-def _added(corpus: Corpus, seen: Seen) -> Schema:
-    return corpus.add(seen.schema(), seen.lengths, seen.lists)
+def _entry(file: InputFile, seen: Seen | None, corpus: Corpus, settings: InputSettings) -> _Entry:
+    """A file; its schema is among those of the corpus unless its records are conversations."""
+    if seen is None:
+        return _Entry(file, None)
+    schema = seen.schema()
+    shape = _shape(schema, settings)
+    return _Entry(file, schema if shape else corpus.add(schema, seen.lengths, seen.lists), shape)
+
+
+def _shape(schema: Schema, settings: InputSettings) -> Shape | None:
+    """Where the records of a schema hold conversations, as the user says or as it is plain to see."""
+    if settings.conversation == NO_CONVERSATION:
+        return None
+    if settings.conversation:
+        shape = parsed(settings.conversation)
+        needed = (name for name in shape.fields if name.rpartition(".")[2] not in OPTIONAL)
+        return shape if all(name in schema.names or name.partition(".")[0] in schema.names for name in needed) else None
+    return None if settings.text else recognised(dict(zip(schema.names, schema.kinds, strict=True)), schema.chats)
 
 
 def _texts(corpus: Corpus, settings: InputSettings) -> dict[Schema, str]:
@@ -85,23 +111,42 @@ def _texts(corpus: Corpus, settings: InputSettings) -> dict[Schema, str]:
 
 
 def _file(entry: _Entry, texts: dict[Schema, str], usual: str, settings: InputSettings) -> InputFile:
-    file, schema = entry
+    file, schema, shape = entry
     if not formats()[file.format].fields or (schema is None and file.problem):
         return file
-    text = texts[schema] if schema else settings.text or usual or NAMES[0]
+    conversation = str(shape) if shape else ""
+    text = "" if shape else texts[schema] if schema else settings.text or usual or NAMES[0]
     named_id, source = labels(settings, schema.names if schema else ())
-    fields = {"text": text, "id": named_id, "source": source}
+    fields = {"text": text, "id": named_id, "source": source, "conversation": conversation}
     guessed = frozenset(key for key, name in fields.items() if name and not getattr(settings, key))
     problem = file.problem
-    if text.partition(".")[0] in file.repeated or text in file.repeated:
-        rows = sum(group.rows for group in file.row_groups) if file.row_groups else None
-        problem = Problem("repeated_text", f"more than one of its columns is called `{text}`", rows)
-    return msgspec.structs.replace(file, text=text, id=named_id, source=source, guessed=guessed, problem=problem)
+    for name in shape.fields if shape else (text,):
+        if name.partition(".")[0] in file.repeated or name in file.repeated:
+            rows = sum(group.rows for group in file.row_groups) if file.row_groups else None
+            problem = Problem("repeated_text", f"more than one of its columns is called `{name}`", rows)
+    return msgspec.structs.replace(file, **fields, guessed=guessed, problem=problem)
+
+
+def _refuse_without_conversation(entries: list[_Entry], settings: InputSettings) -> None:
+    """Stop where no file has the conversation that the user names."""
+    if any(one.shape for one in entries):
+        return
+    for file, schema, _ in entries:
+        if schema is not None:
+            missing_names = [name for name in parsed(settings.conversation).fields if name not in schema.names]
+            raise InputError(
+                f"no file has the fields of `input.conversation` = `{settings.conversation}`; `{file.name}` has no"
+                f" `{missing_names[0]}`",
+                where=file.path,
+                hint=f"its fields are {', '.join(schema.names[:12])}",
+            )
 
 
 def _refuse_several(entries: Iterable[_Entry], texts: dict[Schema, str], corpus: Corpus) -> None:
     """Stop where two answers are likely."""
-    undecided = [(one.file, one.schema) for one in entries if one.schema and texts.get(one.schema) == ""]
+    undecided = [
+        (one.file, one.schema) for one in entries if one.schema and one.needs_text and not texts.get(one.schema, "-")
+    ]
     if not undecided:
         return
     file, schema = undecided[0]
@@ -118,8 +163,13 @@ def _hint_for_several(schema: Schema, corpus: Corpus, usual: str) -> str:
     longest = max(candidates(schema), key=lambda name: corpus.lengths[name].mean, default="")
     if usual:
         return f"--set input.text={usual} reads the files that have it, and passes over the others"
+    asked = next((name for name in schema.texts if name in ASKING), "")
+    answered = next((name for name in schema.texts if name in ANSWERING), "")
     if schema.chats:
-        return f"write the turns of `{schema.chats[0]}` into one field first, or choose: --set input.text={longest}"
+        return f"--set input.conversation={schema.chats[0]} for its turns, or --set input.text={longest}"
+    if asked and answered:
+        both = f"--set 'input.conversation={asked} -> {answered}' for both"
+        return f"{both}, or --set input.text={longest}, or whichever it is"
     return f"--set input.text={longest}, or whichever it is"
 
 
@@ -135,7 +185,7 @@ def _refuse_all(left_out: list[_Entry], files: Sequence[InputFile], settings: In
             raise InputError(f"`{file.name}` cannot be read: {file.problem.detail}", where=file.path, hint=_RENAME)
     if not left_out:
         return
-    file, schema = left_out[0]
+    file, schema, _ = left_out[0]
     assert schema is not None
     more = f" (nor has any of {len(left_out) - 1:,} more files)" if len(left_out) > 1 else ""
     raise InputError(
@@ -150,7 +200,7 @@ _RENAME = "rename one of them"
 
 def _hint_for_none(wanted: str, schema: Schema) -> str:
     if schema.chats:
-        return f"`{schema.chats[0]}` holds the turns of chats: write them into one field `text` first"
+        return f"`{schema.chats[0]}` holds the turns of conversations: --set input.conversation={schema.chats[0]}"
     if not schema.texts:
         return "curate reads records with one field of text, named by `input.text`"
     return f"set `input.text`: {nearest(wanted, schema.texts)}"

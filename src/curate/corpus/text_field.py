@@ -14,13 +14,9 @@ NAMES = ("text", "content", "raw_content", "page_content", "body", "document", "
 _PLAIN_NAMES = frozenset(NAMES[:4])
 """Names that the text has whatever stands beside it."""
 _NEVER = frozenset({*ID_NAMES, *SOURCE_NAMES, "url", "uri", "date", "timestamp"})
-_PAIRED = frozenset(
-    {
-        *("prompt", "instruction", "question", "query", "problem", "input", "context", "premise", "human", "user"),
-        *("output", "response", "completion", "answer", "solution", "hypothesis", "assistant"),
-        *("chosen", "rejected", "target", "reference"),
-    }
-)
+ASKING = ("prompt", "instruction", "question", "query", "problem", "input", "context", "premise", "human", "user")
+ANSWERING = ("output", "response", "completion", "answer", "solution", "hypothesis", "assistant")
+_PAIRED = frozenset({*ASKING, *ANSWERING, "chosen", "rejected", "target", "reference"})
 """Names of which a record has two or more, each a text as good as the other."""
 
 _TITLE = 200  # characters that a title, a label or an address has at most, on average

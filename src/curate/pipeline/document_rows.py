@@ -1,5 +1,6 @@
 """Documents of a finished run with their judgments beside them, all edits applied, one row group at a time."""
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -11,9 +12,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate.errors import InputError, listed, nearest
+from curate.pipeline.exported_records import NEEDED, RECORD, records
 from curate.store.manifest import read_manifest
 from curate.store.ranges import parquet_source
 from curate.store.run_directory import DOCUMENTS, RunDirectory
+from curate.text.chats.spans import moved
 from curate.text.core.edits import edited
 
 ALIASES = {
@@ -23,7 +26,7 @@ ALIASES = {
     "tokens": "tokenize.n_tokens",
 }
 """Short names of measures."""
-OF_DOCUMENTS = ("id", "text", "source", "file", "position", "metadata", "raw_bytes", "reasons")
+OF_DOCUMENTS = ("id", "text", "source", "file", "position", "metadata", "raw_bytes", "turns", "reasons", RECORD)
 
 Which = Literal["kept", "removed", "all"]
 
@@ -48,6 +51,7 @@ class DocumentRows:
         self.stages = [stage["name"] for stage in manifest["stages"]]
         self.parts, self._which, self._reason = len(manifest["parts"]), which, reason
         self.columns = tuple(columns)
+        self.has_conversations = any(file.get("conversation") for file in manifest["inputs"])
         known = self.known()
         for name in self.columns:
             if ALIASES.get(name, name) not in known:
@@ -75,7 +79,7 @@ class DocumentRows:
         judged = {}
         for stage in self.stages:
             asked = {column for name, dot, column in needed if dot and name == stage} | {"reasons"}
-            asked |= {"edits"} if "text" in self.columns else set()
+            asked |= {"edits"} if {"text", "turns", RECORD} & set(self.columns) else set()
             have = pq.read_schema(parquet_source(self.directory.part(stage, part))).names
             columns = [name for name in have if name in asked]
             judged[stage] = pq.read_table(self.directory.checked(stage, part, columns), columns=columns)
@@ -107,8 +111,8 @@ class DocumentRows:
 
     def _of_documents(self) -> list[str]:
         """Columns of the documents that are read."""
-        names = {"file": "origin", "position": "origin"}
-        asked = [names.get(name, name) for name in self.columns if name in OF_DOCUMENTS and name != "reasons"]
+        names = {"file": ("origin",), "position": ("origin",), RECORD: NEEDED, "reasons": ()}
+        asked = [each for name in self.columns if name in OF_DOCUMENTS for each in names.get(name, (name,))]
         return list(dict.fromkeys(asked or ["id"]))
 
     def _table(
@@ -116,18 +120,18 @@ class DocumentRows:
     ) -> pa.Table:
         documents = file.read_row_group(group, columns=self._of_documents()).take(pa.array(here))
         rows = pa.array(here + start)
+        edits = [_one(table["edits"].take(rows)) for table in judged.values() if "edits" in table.column_names]
         columns = {}
         for name in self.columns:
             stage, dot, measure = ALIASES.get(name, name).partition(".")
             if dot:
                 columns[name] = judged[stage][measure].take(rows)
             elif name == "text":
-                text = documents["text"].cast(pa.large_string()).combine_chunks()
-                text = text if isinstance(text, pa.Array) else pa.concat_arrays(text.chunks)
-                for table in judged.values():
-                    if "edits" in table.column_names:
-                        text = edited(text, pa.concat_arrays(table["edits"].take(rows).chunks))
-                columns[name] = text
+                columns[name] = functools.reduce(edited, edits, _one(documents["text"].cast(pa.large_string())))
+            elif name == "turns":
+                columns[name] = functools.reduce(moved, edits, _one(documents["turns"]))
+            elif name == RECORD:
+                columns[name] = records(documents, edits)
             elif name in {"file", "position"}:
                 columns[name] = pc.struct_field(documents["origin"], name)
             elif name == "reasons":
@@ -135,6 +139,10 @@ class DocumentRows:
             else:
                 columns[name] = documents[name]
         return pa.table(columns)
+
+
+def _one(column: pa.ChunkedArray) -> pa.Array:
+    return pa.concat_arrays(column.chunks)
 
 
 def _reasons(judged: Mapping[str, pa.Table], rows: pa.Array) -> pa.Array:

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 import zstandard
 
 from curate.errors import UserError, listed
-from curate.pipeline.document_rows import DocumentRows
+from curate.pipeline.document_rows import DocumentRows, Which
+from curate.pipeline.exported_records import RECORD, as_lines, columns_of, schema_of
 from curate.store.files import remove, unfinished, whole_file
 from curate.store.ranges import parquet_source
 from curate.store.run_directory import DOCUMENTS
@@ -33,7 +34,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         removed: documents that were removed, not those kept.
-        columns: names, of `OF_DOCUMENTS`, of `ALIASES`, or ``stage.measure``; empty takes the usual ones.
+        columns: names, of `OF_DOCUMENTS`, of `ALIASES`, or ``stage.measure``; empty takes the usual ones, and
+            conversations in the shape they came in.
         order: ``input``, or ``shuffle`` by the seed.
         seed: of the shuffle.
     """
@@ -67,10 +69,15 @@ def export(run: Path, out: Path, wanted: Wanted) -> Exported:
     if not out.name.endswith(SUFFIXES):
         raise UserError(f"`{out}` must end in {listed(SUFFIXES)}", hint="curate export RUN -o kept.jsonl.zst")
     columns = wanted.columns or (REMOVED_COLUMNS if wanted.removed else KEPT_COLUMNS)
-    source = DocumentRows(run, columns, "removed" if wanted.removed else "kept")
+    which: Which = "removed" if wanted.removed else "kept"
+    source = DocumentRows(run, columns, which)
+    if source.has_conversations and not wanted.columns:
+        source = DocumentRows(run, (RECORD, "reasons") if wanted.removed else (RECORD,), which)
+    schema = schema_of(source.rows()) if RECORD in source.columns[:1] and out.name.endswith(".parquet") else None
     with whole_file(out) as temporary, _sink(temporary, out.name) as write:
         documents = 0
         rows = source.rows() if wanted.order == "input" else _shuffled(source, out, wanted.seed)
+        rows = columns_of(rows, schema) if schema else rows
         for table in rows:
             documents += len(table)
             write(table)
@@ -125,6 +132,9 @@ def _sink(path: Path, name: str) -> Iterator[Callable[[pa.Table], None]]:
 
 
 def _write_lines(table: pa.Table, file: IO[bytes]) -> None:
+    if table.column_names[0] == RECORD and set(table.column_names) <= {RECORD, "reasons"}:
+        file.write(as_lines(table))
+        return
     lines = io.BytesIO()
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)

@@ -271,6 +271,7 @@ def _inputs(plan: Plan, directory: RunDirectory) -> list[dict[str, Any]]:
             "quarantined": quarantined[file.name],
             "lost_bytes": lost_bytes[file.name],
             "text_field": file.text,
+            "conversation": file.conversation,
             "guessed": sorted(file.guessed),
             "empty": file.empty,
         }

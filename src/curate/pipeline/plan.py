@@ -19,10 +19,10 @@ from curate.stages.contract import Comparing, CorpusStage, Encoder, Rewriter, St
 from curate.store.digest import digest
 from curate.store.earlier_run import EarlierRun
 
-DOCUMENT_COLUMNS = ("text", "id", "source", "metadata", "raw_bytes")
+DOCUMENT_COLUMNS = ("text", "id", "source", "metadata", "raw_bytes", "turns")
 """Columns that a stage may need besides measures of earlier stages."""
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 """Bump when the documents files change shape: everything is made again."""
 
 

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curate.pipeline.profile import Effort, Stopwatch
 from curate.pipeline.step import REASONS, scattered, staying
+from curate.pipeline.turn_by_turn import rewritten_by_turns
 from curate.stages.contract import Rewriter
 from curate.text.core.replaced import replaced
 
@@ -25,12 +27,19 @@ def rewritten(documents: pa.RecordBatch, chain: Sequence[Rewriter]) -> tuple[pa.
     for rewriter in chain:
         watch, rows = Stopwatch(), pa.array(np.flatnonzero(entering))
         batch = documents if entering.all() else documents.take(rows)
-        text, measures = rewriter.rewrite(batch)
+        turns = batch["turns"]
+        if rewriter.turn_by_turn and turns.null_count < len(batch):
+            text, turns, measures = rewritten_by_turns(batch, rewriter)
+        else:
+            text, measures = rewriter.rewrite(batch)
+            text = text if turns.null_count == len(batch) else pc.if_else(turns.is_valid(), batch["text"], text)
         efforts[rewriter.name] = watch.effort(len(batch), batch["text"].nbytes)
         verdicts = rewriter.judge(measures)
         if not entering.all():
             text = replaced(documents["text"], np.flatnonzero(entering), text)
-        documents = documents.set_column(documents.schema.get_field_index("text"), "text", text)
+            turns = pc.if_else(pa.array(entering), scattered(turns, entering), documents["turns"])
+        for name, values in (("text", text), ("turns", turns)):
+            documents = documents.set_column(documents.schema.get_field_index(name), name, values)
         columns = {REASONS.name: verdicts, **{name: measures[name] for name in rewriter.adds}}
         for name, values in columns.items():
             documents = documents.append_column(f"{rewriter.name}.{name}", scattered(values, entering))

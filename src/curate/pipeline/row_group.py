@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from curate.corpus.documents import SCHEMA as DOCUMENTS_SCHEMA
 from curate.corpus.memory import AT_WORK
-from curate.pipeline.step import Mask, with_edits
+from curate.pipeline.step import Mask, with_edits, with_moves
 from curate.store.ranges import parquet_source
 
 GROUP_BYTES = 8_000_000
@@ -47,12 +47,12 @@ class Columns:
             if self._documents is None or name not in DOCUMENTS_SCHEMA.names:
                 raise KeyError(name)
             path, group = self._documents
-            values = one_array(
-                pq.ParquetFile(parquet_source(path)).read_row_group(group, columns=[name], use_threads=False).column(0)
-            )
-            if name == "text":
-                values = functools.reduce(with_edits, self._edits, values)
-            self._known[name] = values
+            with pq.ParquetFile(parquet_source(path)) as file:
+                if name not in file.schema_arrow.names:
+                    raise KeyError(name)
+                values = one_array(file.read_row_group(group, columns=[name], use_threads=False).column(name))
+            edit = {"text": with_edits, "turns": with_moves}.get(name)
+            self._known[name] = functools.reduce(edit, self._edits, values) if edit else values
         return self._known[name]
 
 

@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,9 @@ from curate.store.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 from curate.store.seal import seal_of
+
+if TYPE_CHECKING:
+    from curate.text.chats.spans import View
 
 Mask = npt.NDArray[np.bool_]
 Columns = Callable[[str], pa.Array]
@@ -60,6 +63,11 @@ class Step:
     def wanted_columns(self) -> tuple[str, ...]:
         """Columns the stage reads: what it needs, and what it uses when it is there."""
         return (*self.stage.needs, *self.stage.wants)
+
+    @property
+    def view(self) -> "View":
+        """What of a conversation the stage reads."""
+        return self.stage.reads
 
     @property
     def edits(self) -> bool:
@@ -130,14 +138,13 @@ def settle(
     """
     settled: list[Settled] = []
     earlier: dict[str, pa.Array] = {}
-    unmade: list[pa.Array] = []
+    unmade: dict[str, list[pa.Array]] = {"text": [], "turns": []}
 
     def column(name: str) -> pa.Array:
-        if name == "text" and unmade:
-            earlier["text"] = functools.reduce(
-                with_edits, unmade, earlier["text"] if "text" in earlier else columns("text")
-            )
-            unmade.clear()
+        if unmade.get(name):
+            edit = with_edits if name == "text" else with_moves
+            earlier[name] = functools.reduce(edit, unmade[name], earlier[name] if name in earlier else columns(name))
+            unmade[name].clear()
         return earlier[name] if name in earlier else columns(name)
 
     for step in steps:
@@ -146,7 +153,8 @@ def settle(
         settled.append(Settled(rows, entering, staying, effort))
         earlier |= {f"{step.stage.name}.{name}": rows.column(name) for name in rows.schema.names}
         if step.edits:
-            unmade.append(rows.column("edits"))  # where nobody measures, nobody reads the text
+            for waiting in unmade.values():  # where nobody measures, nobody reads the text
+                waiting.append(rows.column("edits"))
         entering = staying
     return settled
 
@@ -186,6 +194,15 @@ def with_edits(texts: pa.Array, edits: pa.Array) -> pa.Array:
     return edited(texts, edits)
 
 
+def with_moves(turns: pa.Array, edits: pa.Array) -> pa.Array:
+    """Turns of conversations in the texts with their edits applied."""
+    if turns.null_count == len(turns):
+        return turns
+    from curate.text.chats.spans import moved
+
+    return moved(turns, edits)
+
+
 def scattered(values: Values, mask: Mask) -> Values:
     """``values``, an array or rows, placed where ``mask`` is true, null elsewhere.
 
@@ -206,9 +223,14 @@ def _measured(
     missing = entering & ~known
     if stored is not None and not missing.any():
         return _only(stored, entering), Effort()
-    batch = _batch(step, column, missing)
+    batch, turns = _batch(step, column, missing)
     watch = Stopwatch()
     fresh = step.measure(batch) if len(batch) else _no_rows(step.schema)
+    if turns is not None and step.edits:
+        from curate.text.chats.spans import edits_of_whole
+
+        whole = edits_of_whole(fresh.column("edits"), turns, step.view)
+        fresh = fresh.set_column(fresh.schema.get_field_index("edits"), fresh.schema.field("edits"), whole)
     effort = watch.effort(len(batch), _text_bytes(batch))
     fresh = pa.RecordBatch.from_arrays([fresh.column(name) for name in step.schema.names], schema=step.schema)
     return _merged(fresh, missing, stored, entering & known), effort
@@ -218,8 +240,12 @@ def _no_rows(schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.array([], kind) for kind in schema.types], schema=schema)
 
 
-def _batch(step: Step, column: Columns, rows: Mask) -> pa.RecordBatch:
-    """The columns that the stage reads, for the given rows; wanted ones that nobody gives are left out."""
+def _batch(step: Step, column: Columns, rows: Mask) -> tuple[pa.RecordBatch, pa.Array | None]:
+    """The columns that the stage reads, for the given rows; wanted ones that nobody gives are left out.
+
+    Returns:
+        The batch, and the turns of its texts where it has only some of them.
+    """
     names, arrays = [], []
     for name in step.wanted_columns:
         try:
@@ -228,7 +254,23 @@ def _batch(step: Step, column: Columns, rows: Mask) -> pa.RecordBatch:
             continue
         names.append(name)
         arrays.append(values if rows.all() else values.filter(pa.array(rows)))
-    return pa.RecordBatch.from_arrays(arrays, names=names)
+    turns = _turns(column, rows) if step.view != "conversation" and "text" in names else None
+    if turns is not None:
+        from curate.text.chats.spans import viewed
+
+        arrays[names.index("text")] = viewed(arrays[names.index("text")], turns, step.view)
+    return pa.RecordBatch.from_arrays(arrays, names=names), turns
+
+
+def _turns(column: Columns, rows: Mask) -> pa.Array | None:
+    """Turns of the given rows; None where none is a conversation."""
+    try:
+        turns = column("turns")
+    except KeyError:  # the documents of an earlier version
+        return None
+    if turns.null_count == len(turns):
+        return None
+    return turns if rows.all() else turns.filter(pa.array(rows))
 
 
 def _merged(fresh: pa.RecordBatch, missing: Mask, stored: pa.RecordBatch | None, kept: Mask) -> pa.RecordBatch:

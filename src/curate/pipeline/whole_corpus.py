@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from curate.engine.base import Engine
 from curate.pipeline.choices import Choice, settings_that_count
 from curate.pipeline.plan import Plan, measure_key, thresholds_of
 from curate.pipeline.profile import Profile
-from curate.pipeline.step import REASONS, Mask, Step, entering_mask, input_key, scattered, with_edits
+from curate.pipeline.step import REASONS, Mask, Step, entering_mask, input_key, scattered, with_edits, with_moves
 from curate.stages.contract import Audited, Comparing, CorpusStage, Deduplicating, Receive, Rows, Send
 from curate.store.checked_json import BrokenJson, read_json, write_json
 from curate.store.digest import digest
@@ -23,6 +23,9 @@ from curate.store.files import allocate, remove
 from curate.store.ranges import parquet_source
 from curate.store.row_file import Keys, keys_of, read_columns, row_file
 from curate.store.run_directory import DOCUMENTS, RunDirectory
+
+if TYPE_CHECKING:
+    from curate.text.chats.spans import View
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -54,6 +57,7 @@ class WholeCorpus:
         choice: Choice | None = None,
     ) -> None:
         self._stage, self._directory, self._engine = stage.name, directory, engine
+        self._view: View = stage.reads
         own = tuple(step.stage.name for step in before if step.edits)
         runs = plan.against if isinstance(stage, Comparing) else ()
         self.earlier: Sequence[tuple[str, int]] = [(run.run_id, part) for run in runs for part in range(run.parts)]
@@ -93,12 +97,22 @@ class WholeCorpus:
         place = self._places[part]
         file = pq.ParquetFile(parquet_source(place.file(DOCUMENTS)))
         edits = [read_columns(place.file(editor), ["edits"]).column("edits") for editor in place.editors]
+        has_turns = self._view != "conversation" and "turns" in file.schema_arrow.names
         for group, (start, length) in enumerate(_row_groups(file.metadata)):
             here = rows[np.searchsorted(rows, start) : np.searchsorted(rows, start + length)]
             if len(here):
-                own = (edit.take(pa.array(here)).combine_chunks() for edit in edits)
+                own = [edit.take(pa.array(here)).combine_chunks() for edit in edits]
+                turns = _taken(file, group, here - start, "turns") if has_turns else None
                 # no name for the text, which would hold it while the next is read
-                yield functools.reduce(with_edits, own, _taken(file, group, here - start))
+                yield self._seen(functools.reduce(with_edits, own, _taken(file, group, here - start)), turns, own)
+
+    def _seen(self, texts: pa.Array, turns: pa.Array | None, edits: Sequence[pa.Array]) -> pa.Array:
+        """What the stage reads of the texts."""
+        if turns is None or turns.null_count == len(turns):
+            return texts
+        from curate.text.chats.spans import viewed
+
+        return viewed(texts, functools.reduce(with_moves, edits, turns), self._view)
 
     def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """See `curate.stages.contract.Corpus.map`."""
@@ -129,9 +143,9 @@ def _removed_by(files: tuple[Path, ...], rows: int) -> Mask:
     return removed
 
 
-def _taken(file: pq.ParquetFile, group: int, rows: npt.NDArray[np.int64]) -> pa.Array:
+def _taken(file: pq.ParquetFile, group: int, rows: npt.NDArray[np.int64], column: str = "text") -> pa.Array:
     """Some of the texts of a row group, not copied where they follow each other."""
-    texts = file.read_row_group(group, columns=["text"], use_threads=False).column("text")
+    texts = file.read_row_group(group, columns=[column], use_threads=False).column(column)
     in_a_row = rows[-1] - rows[0] + 1 == len(rows)
     taken = texts.slice(rows[0], len(rows)) if in_a_row else texts.take(pa.array(rows))
     return taken.chunk(0) if taken.num_chunks == 1 else taken.combine_chunks()

@@ -17,6 +17,7 @@ from curate.errors import PlanError
 from curate.models.classifiers import file_fingerprint, label_index, load_classifier, load_language_model
 from curate.settings.base import Limit, Mentions, Reason, Settings, Unused
 from curate.stages.contract import Stage, reasons_where
+from curate.text.chats.spans import View
 
 if TYPE_CHECKING:
     from curate.models.classifiers import Classifier
@@ -96,6 +97,11 @@ class Classify(Stage):
     about: ClassVar[str] = "Scores documents by a model of yours: a trained one, a fastText classifier, a KenLM model."
     settings_type: ClassVar[type[Settings]] = ClassifySettings
     settings: ClassifySettings
+
+    @property
+    def reads(self) -> View:
+        """Of a conversation what the assistant says."""
+        return "answers"
 
     def __init__(self, settings: ClassifySettings) -> None:
         self.settings = settings

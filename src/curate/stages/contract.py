@@ -18,6 +18,10 @@ removes is not rewritten by the next; its text is written as that rewriter left 
 
 A stage inherits its kind, and with it the defaults of what it may have besides (`Stage`).
 
+A stage that should read only some turns of a conversation says which with ``reads`` (`curate.text.chats.spans.View`):
+``answers`` for what the assistant says (language, quality), ``prompt`` for what comes before. Its ``text`` then holds
+these turns with an empty line between; its edits are edits of what it read.
+
 A *batch* is a ``pyarrow.RecordBatch`` holding the columns that the stage ``needs``; the column ``text`` is a
 ``large_string`` without nulls. Measures are a ``RecordBatch`` whose schema is exactly ``adds``, row for row.
 """
@@ -31,6 +35,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curate.settings.base import Reason, Settings
+from curate.text.chats.spans import View
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -88,6 +93,11 @@ class Stage(ABC):
         return tuple(self.adds)
 
     @property
+    def reads(self) -> View:
+        """What of a conversation its ``text`` holds: all of it, the turns before the first answer, or the answers."""
+        return "conversation"
+
+    @property
     def fingerprint(self) -> str:
         """What measures depend on besides settings and ``version``: content of files, version of a library."""
         return ""
@@ -111,6 +121,9 @@ class Stage(ABC):
 
 class Rewriter(Stage):
     """A stage that changes the text before it is written."""
+
+    turn_by_turn: ClassVar[bool] = True
+    """Whether it rewrites conversations, each turn as a text of its own; else they stay as they are."""
 
     @abstractmethod
     def rewrite(self, batch: pa.RecordBatch) -> tuple[pa.Array, pa.RecordBatch]:

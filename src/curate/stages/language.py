@@ -23,6 +23,7 @@ from curate.models.langid import (
 )
 from curate.settings.base import Limit, Mentions, Reason, Settings, Unused
 from curate.stages.contract import Stage, reasons_where
+from curate.text.chats.spans import View
 from curate.text.language.language_names import code_of
 
 _CODES = {"lid176": LID176_CODES, "langdetect": LANGDETECT_CODES}
@@ -115,6 +116,11 @@ class Language(Stage):
     settings_type: ClassVar[type[Settings]] = LanguageSettings
 
     settings: LanguageSettings
+
+    @property
+    def reads(self) -> View:
+        """Of a conversation what the assistant says."""
+        return "answers"
 
     def __init__(self, settings: LanguageSettings) -> None:
         """Raises PlanError when the backend is not installed; loads nothing yet."""

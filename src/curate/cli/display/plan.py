@@ -79,9 +79,9 @@ def _formats(plan: Plan) -> str:
 
 
 def _fields(plan: Plan) -> str:
-    """Which field holds the text (and source), and whether that was guessed."""
+    """Which field holds the text or the conversation (and source), and whether that was guessed."""
     shown = []
-    for role in ("text", "source"):
+    for role in ("text", "conversation", "source"):
         names = Counter(getattr(file, role) for file in plan.files if getattr(file, role))
         guessed = any(role in file.guessed for file in plan.files)
         if names:

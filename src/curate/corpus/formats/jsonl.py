@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curate.corpus.conversations import Conversations
 from curate.corpus.documents import Rows, document_batch
 from curate.corpus.formats.json_objects import Values, members
 from curate.corpus.formats.json_strings import unescaped
@@ -40,6 +41,9 @@ _LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 def parse(lines: Lines, rows: Rows) -> None:
     """Append the documents of ``lines`` to ``rows``; blank lines are none."""
     file = lines.file
+    if file.conversation:
+        _parse_conversations(lines, rows)
+        return
     wanted = [file.text, *(name for name in (file.id, file.source) if name)]
     if len(set(wanted)) < len(wanted) or not all(map(_PLAIN_NAME.fullmatch, wanted)):
         parse_each(lines, rows)
@@ -57,6 +61,24 @@ def _parse_as_together_as_can_be(lines: Lines, wanted: list[str], rows: Rows) ->
         return
     for piece in pieces:
         _parse_as_together_as_can_be(piece, wanted, rows)
+
+
+def _parse_conversations(lines: Lines, rows: Rows) -> None:
+    """`parse` where a line is a conversation."""
+    file, gathered = lines.file, Conversations(lines.file, rows)
+    suspect = not _is_utf8(lines.data)
+    for position, (start, line) in enumerate(split(lines), lines.first_line):
+        written = bytes(line)
+        if len(written) > file.longest_document:
+            rows.quarantined.append(too_large(file, position, start, len(written), written[:KEPT_BYTES]))
+        elif written and not written.isspace():
+            try:
+                if suspect:
+                    written.decode()
+                gathered.add(written.removeprefix(BOM), position, start)
+            except _UNREADABLE:
+                rows.quarantined.append(Quarantined(file.name, position, start, *_fault(written, file), written))
+    gathered.put_away()
 
 
 def parse_together(lines: Lines, wanted: list[str], rows: Rows) -> bool:
@@ -281,6 +303,8 @@ def _fault(line: bytes, file: InputFile) -> tuple[str, str]:
         return "bad_json", "nested too deeply"
     except msgspec.DecodeError as error:
         return _bad_json(line, str(error))
+    if file.conversation:
+        return _bad_json(line, "not all of it can be read")
     raw = _there(record, file.text)
     if raw is None:
         return "missing_text", f"no `{file.text}` among {', '.join(record) or 'no fields'}"[:500]

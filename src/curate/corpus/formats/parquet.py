@@ -14,6 +14,7 @@ from curate.corpus.formats.table_rows import TableRows, add_records, kind_of, ma
 from curate.corpus.input import InputFile, InputSettings, Problem, RowGroup
 from curate.corpus.quarantine import Damaged, Quarantined
 from curate.corpus.text_field import named_text
+from curate.text.chats.shape import parsed
 
 _GUESS_ROWS = 20
 _PLACES = 3  # row groups that are looked at for a guess
@@ -40,7 +41,7 @@ class Parquet(Format):
 
     def inspect(self, file: InputFile, head: bytes, settings: InputSettings) -> Looked:  # noqa: ARG002
         """Row groups and columns from the footer; some rows where only they can tell which column is the text."""
-        layout = inspect(file, look=lambda seen: not settings.text and not named_text(seen.schema()))
+        layout = inspect(file, look=lambda seen: not settings.text and _may_need_rows(seen))
         file = msgspec.structs.replace(
             file,
             row_groups=layout.row_groups,
@@ -98,6 +99,11 @@ def table_steps(span: Span, pieces: Iterator[TableRows | Quarantined]) -> Iterat
         now = span.bytes * done // max(total, 1)
         yield Step(0, piece, now - consumed)
         consumed = now
+
+
+def _may_need_rows(seen: Seen) -> bool:
+    """Whether columns alone do not tell what the text is: no usual name, or lists that may be turns."""
+    return not named_text(seen.schema()) or any("struct" in kind for kind in seen.kinds.values())
 
 
 class Layout(NamedTuple):
@@ -188,7 +194,8 @@ def _column_by_column(
 ) -> Iterator[pa.RecordBatch]:
     """Batches in which a column that cannot be read is null, unless it is the text; ``damaged`` tells which and why."""
     names = [column.name for column in table.columns]
-    text = next(name for name in names if _is_in(file.text, name))
+    wanted = parsed(file.conversation).answers or (parsed(file.conversation).turns,) if file.conversation else ()
+    text = next(name for name in names if any(_is_in(field, name) for field in wanted or (file.text,)))
     others = {name: table.batches(index, [name]) for name in names if name != text}
     for texts in table.batches(index, [text]):
         columns = {name: _next(name, values, len(texts), damaged) for name, values in others.items()}

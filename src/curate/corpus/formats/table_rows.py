@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
+from curate.corpus.conversations import Conversations
 from curate.corpus.documents import SCHEMA, Rows, document_batch
 from curate.corpus.fields import Seen
 from curate.corpus.formats.parquet_file import is_text
@@ -35,6 +36,9 @@ def parse(piece: TableRows, rows: Rows) -> None:
     """Append the documents of a batch of rows to ``rows``; rows without readable text go to quarantine."""
     file, name, count = piece.file, pa.scalar(piece.file.name), piece.batch.num_rows
     columns = dict(zip(piece.batch.schema.names, map(storage, piece.batch.columns), strict=True))
+    if file.conversation:
+        _parse_conversations(piece, columns, rows)
+        return
     positions = pa.array(np.arange(piece.first_row, piece.first_row + count))
     texts = storage(_column(columns, file.text)).cast(pa.large_binary())
     numbered = pc.binary_join_element_wise(name, positions.cast(pa.string()), pa.scalar("#"))
@@ -57,6 +61,18 @@ def parse(piece: TableRows, rows: Rows) -> None:
             metadata=metadata,
         )
     )
+
+
+def _parse_conversations(piece: TableRows, columns: dict[str, pa.Array], rows: Rows) -> None:
+    """The same, where a row is a conversation; what is null in it is as if it were not there."""
+    gathered, fits = Conversations(piece.file, rows), piece.file.longest_document
+    for position, written in enumerate(json_objects(columns, piece.batch.num_rows).to_pylist(), piece.first_row):
+        record = written.encode()
+        if len(record) > fits:
+            rows.quarantined.append(too_large(piece.file, position, None, len(record), record[:KEPT_BYTES]))
+        else:
+            gathered.add(record, position)
+    gathered.put_away()
 
 
 def kind_of(kind: pa.DataType) -> str:

@@ -41,6 +41,7 @@ class Extract(Rewriter):
 
     name: ClassVar[str] = "extract"
     version: ClassVar[int] = 1
+    turn_by_turn: ClassVar[bool] = False  # a page that somebody sends or is given is what is meant
     about: ClassVar[str] = "Takes the main text out of HTML pages; other documents pass as they are."
     needs: ClassVar[tuple[str, ...]] = ("text",)
     wants: ClassVar[tuple[str, ...]] = ("metadata",)

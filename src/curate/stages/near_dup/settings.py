@@ -40,6 +40,8 @@ class NearDupSettings(Settings, frozen=True):
     ``metadata.FIELD``. Those without a value are compared with each other."""
     exempt_sources: tuple[str, ...] = ()
     """Sources that take no part: none of their documents is removed, nor stands for another."""
+    conversation: Literal["whole", "prompt"] = "whole"
+    """What of conversations is compared: all of it, or what comes before the first answer."""
     seed: int = 1
     """Draws the permutations."""
     backend: Literal["fast", "datasketch"] = "fast"

@@ -25,6 +25,7 @@ from curate.stages.near_dup.reconsidering import EXACT, JUDGED, NEAR, PREFERRED,
 from curate.stages.near_dup.settings import NearDupSettings
 from curate.stages.near_dup.survivors import find_survivors
 from curate.stages.sending import column
+from curate.text.chats.spans import View
 from curate.text.dedup.minhash import Permutations, Sketches, extremes_of, permutations, shingle_hashes32, signatures
 from curate.text.dedup.shingles import shingle_sets
 
@@ -60,6 +61,11 @@ class NearDup(Audited, Reconsidering, Comparing):
     def partial_schema(self) -> pa.Schema:
         """Id, hashes, and what the settings compare or prefer documents by."""
         return partial_schema(self.banding.bands)
+
+    @property
+    def reads(self) -> View:
+        """What of conversations is compared."""
+        return "prompt" if self.settings.conversation == "prompt" else "conversation"
 
     def catch_probability(self, similarity: float) -> float:
         """Probability that a pair of this Jaccard similarity is compared at all."""
@@ -175,7 +181,7 @@ class NearDup(Audited, Reconsidering, Comparing):
             )
         except msgspec.ValidationError as error:
             return Incomparable(f"its settings of near_dup do not hold any more ({error})", "make that run again")
-        for name in ("shingle_words", "seed", "scope"):
+        for name in ("shingle_words", "seed", "scope", "conversation"):
             there, here = getattr(before, name), getattr(self.settings, name)
             if there != here:
                 return Incomparable(

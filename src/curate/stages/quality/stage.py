@@ -17,6 +17,7 @@ from curate.stages.quality.rules import Languages, failures, rule
 from curate.stages.quality.score import SCORED_BY, score
 from curate.stages.quality.settings import SIGNAL_OF, QualitySettings
 from curate.stages.quality.signals import SIGNALS, Group
+from curate.text.chats.spans import View
 from curate.text.core.arrow import EDITS, edit_lists, utf8_view
 
 if TYPE_CHECKING:
@@ -61,6 +62,11 @@ class Quality(Stage):
     about: ClassVar[str] = "Scores documents by the rules of a recipe: length, words, symbols, lines and repetition."
     settings_type: ClassVar[type[Settings]] = QualitySettings
     settings: QualitySettings
+
+    @property
+    def reads(self) -> View:
+        """Of a conversation what the assistant says."""
+        return "answers"
 
     def __init__(self, settings: QualitySettings) -> None:
         self.settings = settings

@@ -228,7 +228,8 @@ def _turn(message: Mapping[str, Any], number: int, path: tuple[Key, ...]) -> Tur
     slots, calls = list[Slot](), list[str]()
     slots += (_slot(message[key], (*path, key)) for key in _THOUGHTS if isinstance(message.get(key), str))
     slots += _content(content, (*path, content_key), role, number)
-    plain = {key: value for key, value in message.items() if key not in {role_key, content_key, _CALL}}
+    beside = {role_key, content_key, _CALL}
+    plain = {key: value for key, value in message.items() if key not in beside and value is not None}
     made: dict[str, Any] = {"role": role, "content": content, **plain}
     if written == _CALL:
         calls.append("")

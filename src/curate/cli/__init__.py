@@ -21,6 +21,7 @@ from curate.cli import (
     sample,
     shards,
     stages,
+    tokenizer,
     tune,
     whatif,
     why,
@@ -65,6 +66,7 @@ app.command("report")(report.report)
 app.command("export")(export.export)
 app.add_typer(shards.app, name="shards")
 app.add_typer(quality.app, name="quality")
+app.add_typer(tokenizer.app, name="tokenizer")
 app.command("measure")(measure.measure)
 app.command("tune")(tune.tune)
 app.command("doctor")(doctor.doctor)

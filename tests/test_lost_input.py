@@ -115,15 +115,15 @@ def test_what_could_not_be_read_in_its_turn_is_tried_again(tmp_path, monkeypatch
     for name in "abc":
         (corpus / f"{name}.jsonl").write_bytes(lines(9))
     assert run(corpus, tmp_path / "whole") == ExitCode.DONE
-    real = compression._stored
+    real = compression.stored_bytes
 
-    def failing(handle, file, start, stop, size):
+    def failing(file):
         if file.name == "b.jsonl":
             raise compression.Damaged("unreadable_file", os.strerror(5))
-        yield from real(handle, file, start, stop, size)
+        return real(file)
 
     with monkeypatch.context() as patched:
-        patched.setattr(compression, "_stored", failing)
+        patched.setattr(compression, "stored_bytes", failing)
         assert run(corpus, tmp_path / "out") == ExitCode.GATE_FAILED
     assert manifest(tmp_path / "out")["counts"]["kept"] == 18
     assert run(corpus, tmp_path / "out") == ExitCode.DONE

@@ -216,7 +216,7 @@ def test_ranges_of_an_object_are_its_bytes(data, ranges):
     path = StorePath("memory://ranges/one")
     path.tree.store.put(path.key, data)
     path.tree.forget()
-    reader = ObjectReader(path)
+    reader = ObjectReader.of(path)
     for start, size in ranges:
         assert reader.at(start, size) == data[start : start + size]
         reader.seek(start)

@@ -8,7 +8,9 @@ from curate.cli.options import ColorOption, ConfigOption, JsonOption, RecipeOpti
 
 
 def run(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Folders, files or globs.", show_default=False)],
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH...", help="Folders, files, globs or addresses.", show_default=False)
+    ],
     output: Annotated[
         str,
         typer.Option("--output", "-o", envvar="CURATE_OUTPUT", metavar="DIR", help="Run directory."),

@@ -7,8 +7,6 @@ any text. Memory stays bounded whatever the compression ratio.
 
 import bz2
 import lzma
-import os
-import stat
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
@@ -18,9 +16,8 @@ from zlib_ng import zlib_ng
 
 from curate.corpus.input import Compression, InputFile
 from curate.corpus.quarantine import Damaged
+from curate.corpus.stored import StoredBytes, stored_bytes
 
-READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-"""How files are opened: what has become a pipe meanwhile is not waited for."""
 STORED_STEP = 64 * 1024
 """Compressed bytes read at a time; compressed files are cut into parts at multiples of it."""
 
@@ -71,20 +68,14 @@ def blocks(file: InputFile, start: int, stop: int, size: int) -> Iterator[Block]
         file: the file as it was inspected.
         start: first byte (0 for compressed files).
         stop: end of the range, in stored bytes.
-        size: bytes of a block of a plain file. Blocks of a compressed file do not depend on it.
+        size: bytes of a block of a plain file. Blocks of a compressed file or an object do not depend on it.
 
     Raises:
         Damaged: the file cannot be opened, changed since it was inspected, is truncated or corrupt.
     """
-    try:
-        handle = os.open(file.path, READ)
-    except OSError as error:
-        raise Damaged("unreadable_file", str(error.strerror)) from error
-    try:
-        stored = _stored(handle, file, start, stop, STORED_STEP if file.compression else size)
+    with stored_bytes(file) as source:
+        stored = _stored(source, start, stop, STORED_STEP if file.compression or file.tag else size)
         yield from unpacked(stored, file.compression)
-    finally:
-        os.close(handle)
 
 
 def unpacked(stored: Iterator[Block], compression: Compression) -> Iterator[Block]:
@@ -111,25 +102,11 @@ def unpacked(stored: Iterator[Block], compression: Compression) -> Iterator[Bloc
         yield from stored
 
 
-def _stored(handle: int, file: InputFile, start: int, stop: int, size: int) -> Iterator[Block]:
-    try:
-        found = os.fstat(handle)
-        now = found.st_size
-        if not stat.S_ISREG(found.st_mode):
-            raise Damaged("unreadable_file", "it is no file any more")
-        if now != file.size:
-            raise Damaged("unreadable_file", f"the file had {file.size} bytes when the run began, and has {now} now")
-        if start:
-            os.lseek(handle, start, os.SEEK_SET)
-        at = start
-        while at < stop:
-            data = os.read(handle, min(size, stop - at))
-            if not data:
-                raise Damaged("unreadable_file", "the file became shorter while it was read")
-            yield Block(data, at, len(data))
-            at += len(data)
-    except OSError as error:
-        raise Damaged("unreadable_file", str(error.strerror)) from error
+def _stored(source: StoredBytes, start: int, stop: int, size: int) -> Iterator[Block]:
+    at = start
+    for data in source.blocks(start, stop, size):
+        yield Block(data, at, len(data))
+        at += len(data)
 
 
 class _Inflater(Protocol):

@@ -8,16 +8,21 @@ import glob
 import os
 import stat
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
 from curate.corpus.formats.format import Format
 from curate.corpus.formats.registry import by_suffix, formats
 from curate.corpus.input import COMPRESSIONS, Compression, InputFile, InputSettings, Skipped
+from curate.corpus.objects import located, name_of, runs_among
 from curate.corpus.sidecars import sidecar
 from curate.corpus.unknown import note_of, told
 from curate.errors import InputError, nearest
+from curate.store.bucket import Stored, is_url, unknown_scheme
 from curate.store.claim import is_run_directory
+from curate.store.credentials import KNOWN
 
 _IRREGULAR = {
     stat.S_IFIFO: "a named pipe",
@@ -25,6 +30,9 @@ _IRREGULAR = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
+
+_REQUESTS = 16
+"""Objects of unknown formats that are looked at together."""
 
 
 class Discovery(NamedTuple):
@@ -47,24 +55,32 @@ def discover(paths: Sequence[str], settings: InputSettings, output: str = "") ->
         InputError: a path is empty, does not exist or lies in ``output``, a pattern matches nothing, or nothing found
             is a known format.
     """
-    search = _Search(os.path.realpath(output) if output else "")
+    search = _Search(output.rstrip("/") if is_url(output) else os.path.realpath(output) if output else "")
     for path in paths:
         search.add(path)
     root = os.path.commonpath(search.roots) if search.roots else ""
-    taken, skipped = [], [entry._replace(path=_name(entry.path, root)) for entry in search.skipped]
-    for path in search.found.values():
-        name = _name(path, root)
-        file = _input_file(path, name, settings)
+    address = _common(search.addresses) if not search.roots else ""
+
+    def name_in_corpus(path: str) -> str:
+        return name_of(path, address) if is_url(path) else _name(path, root)
+
+    taken, skipped = [], [entry._replace(path=name_in_corpus(entry.path)) for entry in search.skipped]
+    unknown: list[tuple[str, str, Stored | None]] = []
+    for path in (*search.found.values(), *search.objects):
+        name, stored = name_in_corpus(path), search.objects.get(path)
+        file = _input_file(path, name, settings, stored)
         if file:
             taken.append(file)
-            continue
-        found = told(path, name)
-        if found.format:
-            taken.append(
-                _taken(path, name, formats()[found.format], found.compression, settings, note_of(found.format))
-            )
         else:
-            skipped.append(Skipped(name, found.why, found.kind))
+            unknown.append((path, name, stored))
+    with ThreadPoolExecutor(_REQUESTS) as pool:
+        look = pool.map if search.objects else map
+        for (path, name, stored), found in zip(unknown, look(lambda one: told(*one), unknown), strict=True):
+            if found.format:
+                kind, note = formats()[found.format], note_of(found.format)
+                taken.append(_taken(path, name, kind, found.compression, settings, stored, note))
+            else:
+                skipped.append(Skipped(name, found.why, found.kind))
     if not taken:
         raise InputError(_nothing_to_read(paths, skipped), hint=_nothing_hint(skipped))
     return Discovery(tuple(sorted(taken, key=lambda file: file.name)), tuple(sorted(set(skipped))))
@@ -75,6 +91,8 @@ class _Search:
 
     def __init__(self, output: str) -> None:
         self.found: dict[str, str] = {}
+        self.objects: dict[str, Stored] = {}
+        self.addresses: list[str] = []
         self.roots: list[str] = []
         self.skipped: list[Skipped] = []
         self._output = output
@@ -82,6 +100,9 @@ class _Search:
         self._passed_over: dict[str, bool] = {}
 
     def add(self, path: str) -> None:
+        if is_url(path) or unknown_scheme(path):
+            self._add_objects(path)
+            return
         if not path.strip() or "\0" in path:
             raise InputError(f"{path!r} is no path", hint="curate run corpus/")
         if os.path.lexists(path):
@@ -101,11 +122,38 @@ class _Search:
         else:
             raise InputError(f"`{path}` does not exist", hint=_similar(Path(path)))
 
+    def _add_objects(self, address: str) -> None:
+        """Those of an object store."""
+        if scheme := unknown_scheme(address):
+            raise InputError(
+                f"`{address}` cannot be opened: `{scheme}://` is not known", hint=f"known: {' '.join(KNOWN)}"
+            )
+        root, objects = located(address)
+        self._refuse_output(root)
+        self.addresses.append(root)
+        passed_over = dict.fromkeys(runs_among(root, objects), "the folder of another run of curate")
+        if is_url(self._output):
+            passed_over[self._output] = "the folder that this run writes to"
+        beside: dict[str, set[str]] = {}
+        for url, _ in objects:
+            beside.setdefault(url.rpartition("/")[0], set()).add(url.rpartition("/")[2])
+        for url, stored in objects:
+            folder, _, name = url.rpartition("/")
+            run = next((run for run in passed_over if url.startswith(f"{run}/")), None)
+            if run:
+                self._skip(run, passed_over[run], "run")
+            elif any(piece.startswith(".") for piece in name_of(url, root).split("/")):
+                self._skip(url, "hidden: its name begins with a dot", "hidden")
+            elif len(objects) > 1 and (why := sidecar(name, beside[folder])):
+                self._skip(url, why, "sidecar")
+            else:
+                self.objects.setdefault(url, stored)
+
     def _root(self, folder: str) -> None:
         self.roots.append(os.path.realpath(folder or "."))
 
     def _refuse_output(self, path: str) -> None:
-        if self._output and _is_within(os.path.realpath(path), self._output):
+        if self._output and _is_within(path if is_url(path) else os.path.realpath(path), self._output):
             raise InputError(
                 f"`{path}` is to be read, and lies in the folder `{self._output}` that the run would write to",
                 hint="name another folder with -o",
@@ -182,7 +230,14 @@ class _Search:
         self.skipped.append(Skipped(path, why, kind))  # type: ignore[arg-type]
 
 
-def _input_file(path: str, name: str, settings: InputSettings) -> InputFile | None:
+def _common(addresses: Sequence[str]) -> str:
+    """The folder that several addresses have in common; empty where that is less than a bucket."""
+    pieces = zip(*(address.split("/") for address in addresses), strict=False)
+    shared = [one[0] for one in takewhile(lambda each: len(set(each)) == 1, pieces)]
+    return "/".join(shared) if len(shared) > 2 else ""
+
+
+def _input_file(path: str, name: str, settings: InputSettings, stored: Stored | None = None) -> InputFile | None:
     stem, suffix = os.path.splitext(name.lower())  # noqa: PTH122  (a name, not a path; a hundred thousand times)
     compression = COMPRESSIONS.get(suffix, "")
     if compression:
@@ -190,11 +245,17 @@ def _input_file(path: str, name: str, settings: InputSettings) -> InputFile | No
     found = by_suffix().get(suffix) or (formats()["text"] if suffix in settings.text_suffixes else None)
     if found is None or (compression and not found.packable):
         return None
-    return _taken(path, name, found, compression, settings)
+    return _taken(path, name, found, compression, settings, stored)
 
 
 def _taken(
-    path: str, name: str, kind: Format, compression: Compression, settings: InputSettings, note: str = ""
+    path: str,
+    name: str,
+    kind: Format,
+    compression: Compression,
+    settings: InputSettings,
+    stored: Stored | None = None,
+    note: str = "",
 ) -> InputFile:
     return InputFile(
         path=path,
@@ -203,6 +264,8 @@ def _taken(
         compression=compression,
         max_document_bytes=settings.max_document_bytes,
         note=note,
+        size=stored.size if stored else 0,
+        tag=stored.tag if stored else "",
     )
 
 

@@ -113,9 +113,11 @@ class InputFile(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes that work on one document may take; 0: no document of the file is so large that it matters."""
 
     size: int = 0
-    """Bytes on disk."""
+    """Bytes as they are stored."""
+    tag: str = ""
+    """What an object store calls the state of an object (its ETag); empty for files of a disk."""
     fingerprint: str = ""
-    """XXH3-128 of the content, in hex; empty when the file cannot be read."""
+    """XXH3-128 of the content, of an object of its tag and size; empty when the file cannot be read."""
     empty: bool = False
     text: str = ""
     id: str = ""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 import xxhash
 
-from curate.corpus.compression import READ, blocks, sniff
+from curate.corpus.compression import blocks, sniff
 from curate.corpus.formats.format import Looked
 from curate.corpus.formats.registry import formats, recognized
 from curate.corpus.input import Compression, InputFile, InputSettings, LineMark, Problem, Skipped
@@ -21,11 +21,14 @@ from curate.corpus.magic import known_as
 from curate.corpus.memory import bounded
 from curate.corpus.quarantine import UNREADABLE, Damaged
 from curate.corpus.resolve import resolve
+from curate.corpus.stored import NO_TIME, READ, keep, stored_bytes
 from curate.corpus.unknown import note_of
 
 _BLOCK = 1024 * 1024
 _HEAD_BYTES = 64 * 1024
 _FILES_PER_TASK = 256
+_REQUESTS = 16
+"""Objects that are looked at together: waiting takes longer than work."""
 
 
 class Inspection(NamedTuple):
@@ -48,6 +51,8 @@ def inspect(files: Sequence[InputFile], settings: InputSettings, threads: int, m
     Raises:
         InputError: no file has the text that was asked for, or more than one field of a file may be the text.
     """
+    if any(file.tag for file in files):
+        threads = max(threads, _REQUESTS)
     with ThreadPoolExecutor(threads, thread_name_prefix="inspect") as pool:
         done = pool.map(lambda task: [_inspected(file, settings) for file in task], _tasks(files))
         looked = ((file, seen) for task in done for file, seen in task)
@@ -72,7 +77,7 @@ def _tasks(files: Sequence[InputFile]) -> Iterator[list[InputFile]]:
 
 def _is_large(file: InputFile) -> bool:
     try:
-        return formats()[file.format].slow_to_open or os.stat(file.path).st_size > _BLOCK  # noqa: PTH116  (three times faster)
+        return bool(file.tag) or formats()[file.format].slow_to_open or os.stat(file.path).st_size > _BLOCK  # noqa: PTH116  (three times faster)
     except OSError:
         return False
 
@@ -94,9 +99,14 @@ class _Scan(NamedTuple):
 
 def _inspected(file: InputFile, settings: InputSettings) -> Looked:
     try:
-        scan = _scan(file.path, min(_BLOCK, settings.part_bytes), lines=formats()[file.format].counts_lines)
-    except OSError as error:
-        problem = Problem(UNREADABLE, str(error.strerror))
+        if file.tag:
+            scan = _scan_object(file)
+        else:
+            scan = _scan(file.path, min(_BLOCK, settings.part_bytes), lines=formats()[file.format].counts_lines)
+    except (OSError, Damaged) as error:
+        problem = Problem(UNREADABLE, error.detail if isinstance(error, Damaged) else str(error.strerror))
+        if file.tag:
+            return Looked(msgspec.structs.replace(file, problem=problem))
         return Looked(msgspec.structs.replace(file, size=_size(file.path), problem=problem))
     file = msgspec.structs.replace(
         file, size=scan.size, fingerprint=scan.fingerprint, empty=not scan.size, marks=scan.marks
@@ -147,6 +157,21 @@ def _unpacked(file: InputFile, stored_head: bytes, settings: InputSettings) -> L
     elif problem := _unreadable(file, head):
         return Looked(msgspec.structs.replace(file, problem=problem))
     return formats()[file.format].inspect(file, head, settings)
+
+
+def _scan_object(file: InputFile) -> _Scan:
+    """First bytes of an object, which its tag stands for: it is read once, when its turn comes.
+
+    Where a server tells neither a tag nor a time, all of it is read to know its bytes.
+    """
+    with stored_bytes(file) as source:
+        head = source.at(0, _HEAD_BYTES)
+        keep(file, head)
+        digest = xxhash.xxh3_128(f"{file.size} {file.tag}".encode())
+        if file.tag.startswith(NO_TIME):
+            for block in source.blocks(0, file.size, _BLOCK):
+                digest.update(block)
+    return _Scan(file.size, digest.hexdigest(), head, ())
 
 
 def _scan(path: str, step: int, *, lines: bool) -> _Scan:

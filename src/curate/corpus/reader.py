@@ -3,21 +3,20 @@
 A chunk ends where it has enough bytes; which chunk a document falls into changes nothing about it.
 """
 
-import os
 from bisect import bisect_right
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from typing import NamedTuple
 
-from curate.corpus.compression import READ
 from curate.corpus.documents import Parsed, Rows
 from curate.corpus.formats.format import Piece, Span, Step
 from curate.corpus.formats.registry import formats
-from curate.corpus.input import TAKEN_BY_A_BYTE
+from curate.corpus.input import TAKEN_BY_A_BYTE, InputFile
 from curate.corpus.lines import Lines
 from curate.corpus.memory import within_memory
 from curate.corpus.parts import Part, Strand
-from curate.corpus.quarantine import KEPT_BYTES, Quarantined
+from curate.corpus.quarantine import KEPT_BYTES, Damaged, Quarantined
+from curate.corpus.stored import stored_bytes
 
 
 class Chunk(NamedTuple):
@@ -134,7 +133,7 @@ def _steps(strand: Strand, chunk_bytes: int) -> Generator[_Step, None, None]:
 def _span_steps(span: Span, chunk_bytes: int) -> Iterator[_Step]:
     file, format_ = span.file, formats()[span.file.format]
     if file.problem:
-        kept, (reason, detail, documents) = _first_bytes(file.path), file.problem
+        kept, (reason, detail, documents) = _first_bytes(file), file.problem
         known = 1 if format_.one_document else documents
         lost_bytes = file.size if known is None else None
         entry = Quarantined(file.name, None, None, reason, detail, kept, known, lost_bytes)
@@ -156,18 +155,13 @@ def _counted(source: Iterable[Step], size: int) -> Iterator[Step]:
         yield step._replace(piece=piece)
 
 
-def _first_bytes(path: str) -> bytes:
+def _first_bytes(file: InputFile) -> bytes:
     """The beginning of a file that goes to quarantine whole, as far as it can be had."""
     try:
-        handle = os.open(path, READ)
-    except OSError:
+        with stored_bytes(file) as source:
+            return source.at(0, KEPT_BYTES)
+    except Damaged:
         return b""
-    try:
-        return os.read(handle, KEPT_BYTES)
-    except OSError:
-        return b""
-    finally:
-        os.close(handle)
 
 
 def _joined(pieces: Iterable[Piece | Quarantined]) -> Iterator[Piece | Quarantined]:

@@ -1,13 +1,14 @@
 """Some records of a file of JSON lines, from several places, to tell which fields it has."""
 
-import os
 from collections.abc import Iterator
+from contextlib import suppress
 
-from curate.corpus.compression import READ, blocks
+from curate.corpus.compression import blocks
 from curate.corpus.fields import Seen, json_object
 from curate.corpus.input import InputFile, InputSettings
 from curate.corpus.lines import BOM, Lines, runs, split
 from curate.corpus.quarantine import Damaged
+from curate.corpus.stored import stored_bytes
 
 _RECORDS = 20  # of a place: enough to meet every usual field
 _PLACES = 8
@@ -78,17 +79,9 @@ def _places(file: InputFile) -> Iterator[list[bytes]]:
 
 
 def _plain_places(file: InputFile) -> Iterator[bytes]:
-    try:
-        handle = os.open(file.path, READ)
-    except OSError:
-        return
-    try:
+    with suppress(Damaged), stored_bytes(file) as source:
         for place in range(1, _PLACES):
-            yield os.pread(handle, _PLACE_BYTES, file.size * place // _PLACES)
-    except OSError:
-        return
-    finally:
-        os.close(handle)
+            yield source.at(file.size * place // _PLACES, _PLACE_BYTES)
 
 
 def _packed_places(file: InputFile) -> Iterator[bytes]:

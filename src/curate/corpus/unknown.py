@@ -3,12 +3,14 @@
 import os
 from typing import NamedTuple
 
-from curate.corpus.compression import READ, Block, sniff, unpacked
+from curate.corpus.compression import Block, sniff, unpacked
 from curate.corpus.fields import json_object
 from curate.corpus.formats.registry import formats, recognized
 from curate.corpus.input import COMPRESSION_NAMES, Compression, SkippedKind
 from curate.corpus.magic import UNPACKED_BY, known_as
 from curate.corpus.quarantine import Damaged
+from curate.corpus.stored import READ
+from curate.store.bucket import Changed, Stored, bucket, split_url
 
 _HEAD_BYTES = 64 * 1024
 _LINES = 2  # objects of JSON on lines of their own that are no chance
@@ -23,25 +25,27 @@ class Told(NamedTuple):
     kind: SkippedKind = "format"
 
 
-def told(path: str, name: str) -> Told:
+def told(path: str, name: str, stored: Stored | None = None) -> Told:
     """What the content of a file says of it.
 
     Args:
         path: of the file.
         name: what it is called in the corpus.
+        stored: what the store says of an object; None: it is a file of this disk.
     """
     suffix = os.path.splitext(name)[1]  # noqa: PTH122  (a name, not a path)
     shown = f"`{suffix or name}`"
     if tool := UNPACKED_BY.get(suffix.lower()):
         return Told(why=f"curate reads {COMPRESSION_NAMES}, not `{suffix}`; unpack it with `{tool}`")
     try:
-        stored = _first_bytes(path)
-    except OSError as error:
-        return Told(why=f"{shown} is not a known format, and the file cannot be opened: {error.strerror}")
-    if not stored:
+        begin = _first_bytes(path, stored)
+    except (OSError, Changed) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is being written"
+        return Told(why=f"{shown} is not a known format, and the file cannot be opened: {why}")
+    if not begin:
         return Told(why=f"{shown} is not a known format, and the file is empty")
-    packed = sniff(stored)
-    head = _unpacked(stored, packed) if packed else stored
+    packed = sniff(begin)
+    head = _unpacked(begin, packed) if packed else begin
     found = recognized(head)
     if found and (found.packable or not packed):
         return Told(found.name, packed)
@@ -71,7 +75,10 @@ def is_text(head: bytes) -> bool:
     return not any(sign in head for sign in (b"\0", b"\1", b"\2", b"\3", b"\4"))
 
 
-def _first_bytes(path: str) -> bytes:
+def _first_bytes(path: str, stored: Stored | None) -> bytes:
+    if stored:
+        size = min(stored.size, _HEAD_BYTES)
+        return bucket(split_url(path)[0]).read(stored.key, 0, size, stored.tag) if size else b""
     handle = os.open(path, READ)
     try:
         return os.read(handle, _HEAD_BYTES)

@@ -116,6 +116,10 @@ class Bucket:
             FileNotFoundError: there is none.
             Changed: it has another tag.
         """
+        if self.root.startswith(
+            "hf://"
+        ):  # an address at a commit is always the same bytes, whatever the tag of its server
+            tag = ""
         pieces = list[bytes]()
         for at in range(start, stop, PIECE):
             pieces.append(self._piece(key, at, min(at + PIECE, stop), tag))

@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from curate.errors import InputError, PlanError
 
 SCHEMES = ("s3", "gs", "az", "http", "https", "hf", "memory")
+KNOWN = tuple(f"{scheme}://" for scheme in SCHEMES if scheme != "memory")
 WRITABLE = ("s3", "gs", "az", "memory")
 
 _CLIENT = {"timeout": timedelta(seconds=120), "connect_timeout": timedelta(seconds=10)}

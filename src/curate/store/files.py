@@ -17,7 +17,7 @@ from typing import BinaryIO, NamedTuple
 
 from curate.errors import InputError
 from curate.store.bucket import is_url, unknown_scheme
-from curate.store.credentials import SCHEMES
+from curate.store.credentials import KNOWN
 from curate.store.store_path import StorePath, tree_of
 
 _UNFINISHED = re.compile(r"\..*\.\d+-\d+\.curate-unfinished", re.DOTALL)
@@ -44,7 +44,7 @@ def place(name: str) -> Path:
     if scheme := unknown_scheme(name):
         raise InputError(
             f"`{name}` cannot be opened: `{scheme}://` is not known",
-            hint=f"known: {' '.join(f'{one}://' for one in SCHEMES if one != 'memory')}",
+            hint=f"known: {' '.join(KNOWN)}",
         )
     return Path(name)
 

@@ -1,9 +1,12 @@
 """Parts of objects: of large files footers, columns and row groups travel, not the rest."""
 
+import errno
 import io
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from curate.store.bucket import Bucket, Stored
 from curate.store.store_path import StorePath
 
 WHOLE_BYTES = 1_000_000
@@ -16,15 +19,19 @@ _AHEAD = 64 * 1024
 class ObjectReader(io.RawIOBase):
     """An object as a file that can be read at any place."""
 
-    def __init__(self, path: StorePath) -> None:
+    def __init__(self, store: Bucket, found: Stored, begin: bytes = b"") -> None:
         super().__init__()
-        tree = path.tree
-        found = tree.find(path.key)
-        if found is None:
-            raise FileNotFoundError(str(path))
-        self._store, self._found, self._place = tree.store, found, 0
+        self._store, self._found, self._place = store, found, 0
         self.nbytes = found.size
-        self._start, self._held = 0, b""
+        self._start, self._held = 0, begin
+
+    @classmethod
+    def of(cls, path: StorePath) -> Self:
+        """The object of a path."""
+        found = path.tree.find(path.key)
+        if found is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        return cls(path.tree.store, found)
 
     def at(self, start: int, size: int) -> bytes:
         """``size`` bytes from ``start`` on; fewer where the object ends."""
@@ -83,4 +90,4 @@ def parquet_source(path: Path) -> Any:
     """What pyarrow opens to read some of a Parquet file: the path, or an object of which only ranges travel."""
     import pyarrow as pa
 
-    return pa.PythonFile(ObjectReader(path), "r") if isinstance(path, StorePath) and is_far(path) else path
+    return pa.PythonFile(ObjectReader.of(path), "r") if isinstance(path, StorePath) and is_far(path) else path

@@ -116,7 +116,7 @@ def checked(path: Path, columns: Collection[str] | None = None, group: int | Non
 def _opened(path: Path) -> "int | ObjectReader":
     try:
         if isinstance(path, StorePath) and is_far(path):
-            return ObjectReader(path)
+            return ObjectReader.of(path)
         return os.open(path, os.O_RDONLY)
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)

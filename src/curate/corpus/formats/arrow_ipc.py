@@ -14,10 +14,11 @@ from curate.corpus.documents import Rows
 from curate.corpus.fields import Seen
 from curate.corpus.formats.format import Format, Looked, Span, Step, span
 from curate.corpus.formats.parquet import of_size, row_group_spans
-from curate.corpus.formats.parquet_file import named_columns, opened, repeated_names, shortly, texts_in
+from curate.corpus.formats.parquet_file import named_columns, repeated_names, shortly, texts_in
 from curate.corpus.formats.table_rows import TableRows, add_records, kind_of, parse
 from curate.corpus.input import InputFile, InputSettings, RowGroup
 from curate.corpus.quarantine import Damaged, Quarantined
+from curate.corpus.stored import arrow_file
 
 _FILE_MAGIC = b"ARROW1"
 _CONTINUATION = b"\xff\xff\xff\xff"
@@ -51,7 +52,7 @@ class ArrowIpc(Format):
 
     def inspect(self, file: InputFile, head: bytes, settings: InputSettings) -> Looked:  # noqa: ARG002
         """The batches, and the columns with some records."""
-        with opened(file) as source:
+        with arrow_file(file) as source:
             batches = _Batches(source)
             seen = _seen(batches.schema)
             groups, at_most = [], file.size
@@ -97,7 +98,7 @@ class ArrowIpc(Format):
         file, groups, row = span.file, span.file.row_groups, span.first_position
         total = sum(group.bytes for group in groups[span.start : span.stop])
         try:
-            source = opened(file)
+            source = arrow_file(file)
         except Damaged as damage:
             rows = sum(group.rows for group in groups[span.start : span.stop])
             yield Step(span.start, Quarantined(file.name, row, None, damage.reason, damage.detail, lost_documents=rows))

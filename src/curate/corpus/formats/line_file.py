@@ -18,11 +18,15 @@ class LineFormat(Format):
 
     def longest(self, file: InputFile) -> int | None:
         """No document is longer than the gap between two marks."""
-        return None if file.compression else int(np.diff([0, *(mark.offset for mark in file.marks), file.size]).max())
+        return (
+            None
+            if file.compression or file.tag
+            else int(np.diff([0, *(mark.offset for mark in file.marks), file.size]).max())
+        )
 
     def split(self, file: InputFile, part_bytes: int) -> Iterator[tuple[Span, ...]]:
-        """Strands of a part where lines can be entered; of a compressed file, one of all parts."""
-        if file.compression:
+        """Strands of a part where lines can be entered; of a compressed file or an object, one of all parts."""
+        if file.compression or file.tag:
             yield tuple(stored_spans(file, part_bytes))
         else:
             yield from ((one,) for one in _line_spans(file, part_bytes))
@@ -44,8 +48,8 @@ def _line_spans(file: InputFile, part_bytes: int) -> Iterator[Span]:
 
 
 def stored_spans(file: InputFile, part_bytes: int) -> Iterator[Span]:
-    """Ranges of compressed bytes; a document belongs to the range whose bytes gave its first byte."""
-    steps = max(1, part_bytes // TEXT_RATIO // STORED_STEP)
+    """Ranges of stored bytes; a document belongs to the range whose bytes gave its first byte."""
+    steps = max(1, part_bytes // (TEXT_RATIO if file.compression else 1) // STORED_STEP)
     width = steps * STORED_STEP
     for start in range(0, file.size, width):
         stop = min(start + width, file.size)

@@ -14,6 +14,7 @@ from curate.corpus.formats.table_rows import TableRows, add_records, kind_of, ma
 from curate.corpus.input import InputFile, InputSettings, Problem, RowGroup
 from curate.corpus.quarantine import Damaged, Quarantined
 from curate.corpus.text_field import named_text
+from curate.errors import CurateError
 from curate.text.chats.shape import parsed
 
 _GUESS_ROWS = 20
@@ -178,6 +179,8 @@ def _row_group(
                     done = at
             error = "" if done >= rows else f"the footer tells of {rows:,} rows, and {done:,} are there"
             break
+        except CurateError:  # the store does not answer: that is no damage
+            raise
         except Exception as failure:  # noqa: BLE001  (whatever a damaged page makes the library raise)
             error = error or shortly(failure)
     last = row + rows - 1
@@ -254,6 +257,8 @@ def _look(table: ParquetTable, seen: Seen) -> str:
     for index in order:
         try:
             batch = next(table.batches(index, names), None)
+        except CurateError:  # the store does not answer: that is no damage
+            raise
         except Exception as failure:  # noqa: BLE001  (whatever a damaged page makes the library raise)
             error = error or shortly(failure)
             continue

@@ -4,8 +4,6 @@ Names may be repeated or be no UTF-8, and the schema that Arrow keeps in the foo
 that keeps the values from being read.
 """
 
-import os
-import stat
 import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,6 +15,8 @@ from pyarrow import types
 
 from curate.corpus.input import InputFile, RowGroup
 from curate.corpus.quarantine import Damaged
+from curate.corpus.stored import arrow_file
+from curate.errors import CurateError
 
 _READ_BUFFER = 1024 * 1024  # streamed, so that a row group of any size fits in memory
 _ROWS = 256
@@ -57,12 +57,15 @@ class ParquetTable:
     """
 
     def __init__(self, file: InputFile, *, arrow_schema: bool = True) -> None:
-        self._source = opened(file)
+        self._source = arrow_file(file)
         try:
             self._file = _parquet(self._source) if arrow_schema else _parquet_as_stored(self._source)
             self.columns = _columns(self._file)
             self.repeated = repeated_names(self._file.schema_arrow)
             self.row_groups = tuple(map(self._row_group, range(self._file.metadata.num_row_groups)))
+        except (CurateError, Damaged):
+            self._source.close()
+            raise
         except Exception as error:  # whatever a damaged footer makes the library raise
             self._source.close()
             raise Damaged("corrupt_file", f"not readable as Parquet: {shortly(error)}") from error
@@ -121,30 +124,11 @@ def shortly(error: Exception) -> str:
     return (str(error).partition("\n")[0] or type(error).__name__)[:300]
 
 
-def opened(file: InputFile) -> Any:
-    """The file as Arrow reads it.
-
-    Raises:
-        Damaged: it cannot be opened, is no file any more or has another size now.
-    """
-    try:
-        found = os.stat(file.path)  # noqa: PTH116
-        if not stat.S_ISREG(found.st_mode):  # a pipe would wait for its writer
-            raise Damaged("unreadable_file", "it is no file any more")
-        if file.size and found.st_size != file.size:
-            detail = f"the file had {file.size} bytes when the run began, and has {found.st_size} now"
-            raise Damaged("unreadable_file", detail)
-        try:
-            return pa.OSFile(file.path)
-        except UnicodeEncodeError:
-            return pa.PythonFile(open(file.path, "rb"))  # noqa: PTH123  (closed with what wraps it)
-    except OSError as error:
-        raise Damaged("unreadable_file", str(error.strerror or error)) from error
-
-
 def _parquet(source: Any) -> pq.ParquetFile:
     try:
         return _File(source, buffer_size=_READ_BUFFER, pre_buffer=False, coerce_int96_timestamp_unit="us")
+    except (CurateError, Damaged):
+        raise
     except Exception as error:  # noqa: BLE001  (whatever a damaged footer makes the library raise)
         try:
             return _parquet_as_stored(source)

@@ -1,15 +1,33 @@
-"""The most contrary engine that keeps to the contract: random order, every message serialised, tasks run twice."""
+"""The most contrary engine that keeps to the contract: random order, everything serialised, tasks run twice."""
 
 import pickle
 import random
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import cloudpickle
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curate.engine.base import Hear
 from curate.engine.local import LocalEngine
 from curate.stages.contract import TO, Receive, Send
+
+
+class ContraryWorker:
+    """One thread, which keeps what it is told until the task has ended."""
+
+    def __init__(self) -> None:
+        self.told: list = []
+        self.doubtful = False
+
+    def spread(self, task: Callable, items: Iterable, takes: Callable | None = None) -> Iterator:
+        for item in items:
+            task(item)
+            yield task(item)
+
+    def tell(self, news: object) -> None:
+        self.told.append(news)
 
 
 class ContraryEngine(LocalEngine):
@@ -19,13 +37,20 @@ class ContraryEngine(LocalEngine):
         super().__init__(workers=1, lanes=1, ahead=1)
         self._random = random.Random(seed)
 
-    def map(self, task: Callable, items: Iterable) -> Iterator:
-        return map(task, self._shuffled(items))
+    def __reduce__(self) -> tuple:
+        """Tasks start no tasks: what holds an engine travels without it."""
+        return bool, ()
 
-    def spread(self, task: Callable, items: Iterable, takes: Callable | None = None) -> Iterator:
-        for item in items:
-            task(item)
-            yield task(item)
+    def map(self, task: Callable, items: Iterable, hear: Hear | None = None) -> Iterator:
+        for item in self._shuffled(items):
+            for attempt in range(2):
+                worker = ContraryWorker()
+                result = travelled(task)(travelled(item), worker)
+                if attempt == 0:  # the second one finds the files of the first, and says nothing new
+                    first, told = result, worker.told
+            for news in travelled(told) if hear else ():
+                hear(news)
+            yield travelled(first)
 
     def exchange(
         self, send: Send, senders: int, receive: Receive, receivers: int, schema: pa.Schema, folder: Path | None = None
@@ -58,7 +83,12 @@ class ContraryEngine(LocalEngine):
 
 def travelled(thing: object) -> object:
     """What arrives when it is sent to another machine."""
-    return pickle.loads(pickle.dumps(thing))
+    return pickle.loads(cloudpickle.dumps(thing) if _needs_cloudpickle(thing) else pickle.dumps(thing))
+
+
+def _needs_cloudpickle(thing: object) -> bool:
+    """Questions of the report are small functions without a name; everything else is plain values."""
+    return getattr(getattr(thing, "function", None), "__module__", "").startswith("curate.report")
 
 
 def _same(one: pa.Table, other: pa.Table) -> bool:

@@ -108,9 +108,6 @@ class InOneThread(LocalEngine):
     def __init__(self) -> None:
         super().__init__(workers=1, lanes=1, ahead=1)
 
-    def map(self, task: Callable, items: Iterable) -> Iterator:
-        return (task(item) for item in items)
-
     def spread(self, task: Callable, items: Iterable, takes: Callable | None = None) -> Iterator:
         return (task(item) for item in items)
 

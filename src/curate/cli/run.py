@@ -49,7 +49,7 @@ def run(
     ] = None,
     engine: Annotated[
         str | None,
-        typer.Option("--engine", envvar="CURATE_ENGINE", metavar="local", help="Where to run."),
+        typer.Option("--engine", envvar="CURATE_ENGINE", metavar="ENGINE", help="Where to run: local, ray."),
     ] = None,
     seed: Annotated[
         int | None,

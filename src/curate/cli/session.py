@@ -19,9 +19,10 @@ from curate.cli.display.profile import show_profile
 from curate.cli.display.quiet import QuietFace
 from curate.cli.display.record import show_record
 from curate.cli.display.terminal import TerminalFace
+from curate.engine.base import spreading
 from curate.errors import ExitCode
 from curate.pipeline.config import load
-from curate.pipeline.execute import local_engine
+from curate.pipeline.engines import local_engine
 from curate.runs.job import Job, undrawn
 from curate.store.files import on_this_disk, place
 from curate.store.manifest import read_manifest
@@ -119,7 +120,7 @@ def redraw(
         [*kept, *assignments],
     )
     engine = local_engine(config)
-    with ReportMaker(folder, config.report, engine.spread) as maker:
+    with ReportMaker(folder, config.report, spreading(engine)) as maker:
         report = maker.make()
     engine.close()
     for warning in undrawn(maker, run):

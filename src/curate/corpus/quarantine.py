@@ -35,6 +35,7 @@ nobody knows how much is missing, and all of its bytes are meant."""
 
 UNREADABLE = "unreadable_file"
 TOO_LITTLE_MEMORY = "too_little_memory"
+DANGEROUS = "killed_worker"
 
 REASONS = (
     Reason("bad_json", "The line is not valid JSON."),
@@ -47,6 +48,7 @@ REASONS = (
     Reason(TOO_LITTLE_MEMORY, "The document would take more memory than `run.memory` leaves for one."),
     Reason("truncated_file", "The compressed file ends too early: what came before was read, the rest is missing."),
     Reason("corrupt_file", "The file is damaged; what could be read of it was."),
+    Reason(DANGEROUS, "Two processes that worked on the document died of it, so that it was set aside."),
     Reason(UNREADABLE, "The file could not be opened or read, or changed during the run."),
     Reason("other_format", "The file holds another format than its name says, one that curate does not read."),
     Reason("repeated_text", "More than one column of the file has the name of the text."),

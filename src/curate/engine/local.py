@@ -7,12 +7,13 @@ A lane that waits for a worker blocks no worker, so one huge file keeps every co
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
 
-from curate.engine.base import Interrupted
+from curate.engine.base import Alone, Hear, Interrupted, Worker
 from curate.engine.exchange import Mailboxes, Received
 from curate.engine.memory_budget import MemoryBudget
 from curate.engine.unused_memory import release_unused_memory
@@ -37,12 +38,20 @@ class LocalEngine:
 
     def __init__(self, workers: int, lanes: int, ahead: int, memory: int = 0) -> None:
         self.workers, self.lanes, self.ahead = workers, lanes, ahead
-        self.stopped = ""
+        self.stopped, self.cpu_elsewhere = "", 0.0
         self._memory = MemoryBudget(max(memory, workers * FLIGHT_BYTES), lambda: bool(self.stopped))
         self._computing = ThreadPoolExecutor(workers, thread_name_prefix="worker")
 
-    def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    def map(
+        self, task: Callable[[Item, Worker], Result], items: Iterable[Item], hear: Hear | None = None
+    ) -> Iterator[Result]:
         """See `curate.engine.base.Engine.map`."""
+        worker = _Here(self, hear)
+        if isinstance(task, Alone):  # computes and keeps nothing open: as many at a time as there are workers
+            return self.spread(partial(_called, task, worker), items)  # type: ignore[arg-type]
+        return self._in_lanes(partial(_called, task, worker), items)
+
+    def _in_lanes(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         waiting, source = set[Future[Result]](), iter(items)
         with ThreadPoolExecutor(self.lanes, thread_name_prefix="lane") as pool:
             try:
@@ -57,13 +66,13 @@ class LocalEngine:
                     for future in done:
                         yield future.result()
             except BaseException:
-                self.stop()
+                self.stop()  # before the pool waits for its threads
                 raise
 
     def spread(
         self, task: Callable[[Item], Result], items: Iterable[Item], takes: Callable[[Item], int] | None = None
     ) -> Iterator[Result]:
-        """See `curate.engine.base.Engine.spread`."""
+        """See `curate.engine.base.Worker.spread`."""
         flying, source = deque[tuple[Future[Result], int]](), iter(items)
         try:
             while True:
@@ -103,7 +112,7 @@ class LocalEngine:
         self.stopped = self.stopped or why
 
     def close(self) -> None:
-        """Wait for what still runs and let the threads go."""
+        """See `curate.engine.base.Engine.close`: wait for what still runs and let the threads go."""
         self._computing.shutdown(wait=True, cancel_futures=True)
 
     def _checked(self, task: Callable[[Item], Result], item: Item, size: int) -> Result:
@@ -111,6 +120,27 @@ class LocalEngine:
             raise Interrupted
         with self._memory.taken(size):
             return task(item)
+
+
+class _Here(NamedTuple):
+    """The worker of a task: the threads of this process."""
+
+    engine: LocalEngine
+    hear: Hear | None
+    doubtful: bool = False
+
+    def spread(
+        self, task: Callable[[Item], Result], items: Iterable[Item], takes: Callable[[Item], int] | None = None
+    ) -> Iterator[Result]:
+        return self.engine.spread(task, items, takes)
+
+    def tell(self, news: Any) -> None:
+        if self.hear:
+            self.hear(news)
+
+
+def _called(task: Callable[[Item, Worker], Result], worker: Worker, item: Item) -> Result:
+    return task(item, worker)
 
 
 _END = object()

@@ -14,6 +14,7 @@ what an earlier one found only if nothing has changed, so that every run takes t
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +27,7 @@ from curate.pipeline.step import Mask, Step, entering_mask
 from curate.stages.contract import KEPT, PASSED_OVER, TRIED, CorpusStage, Deduplicating, Stage
 from curate.store.digest import digest
 from curate.store.row_file import keys_of, read_columns
-from curate.store.run_directory import RunDirectory
+from curate.store.run_directory import RunDirectory, Spread
 
 Rows = npt.NDArray[np.int64]
 
@@ -95,7 +96,12 @@ def first_choice(plan: Plan, stage: Deduplicating, directory: RunDirectory) -> C
 
 
 def next_choice(
-    plan: Plan, stage: Deduplicating, before: Choice, judges: tuple[Step, ...], directory: RunDirectory
+    plan: Plan,
+    stage: Deduplicating,
+    before: Choice,
+    judges: tuple[Step, ...],
+    directory: RunDirectory,
+    spread: Spread = map,
 ) -> Choice:
     """What later stages said; the same as ``before`` when the stage need not choose again.
 
@@ -105,9 +111,11 @@ def next_choice(
         before: what it knew.
         judges: all stages with verdicts, in order.
         directory: the run.
+        spread: looks at several parts at once.
     """
     may_pass_again = before.rounds < ROUNDS and steady(plan, stage)
-    learned = [_learned(stage, judges, directory, part.index, may_pass_again) for part in plan.parts]
+    learn = partial(_learned, stage, judges, directory, may_pass_again)
+    learned: list[_Learned] = list(spread(learn, [part.index for part in plan.parts]))
     failed, passed = tuple(one.failed for one in learned), tuple(one.passed for one in learned)
     if any(one.survivor_failed for one in learned):
         return Choice(failed, passed, trying=True, rounds=before.rounds + 1)
@@ -125,7 +133,7 @@ class _Learned(NamedTuple):
 
 
 def _learned(
-    stage: Stage, judges: tuple[Step, ...], directory: RunDirectory, part: int, may_pass_again: bool
+    stage: Stage, judges: tuple[Step, ...], directory: RunDirectory, may_pass_again: bool, part: int
 ) -> _Learned:
     standing = read_columns(directory.part(stage.name, part), ["standing"]).column("standing")
     kept, over, tried = (_is(standing, value) for value in (KEPT, PASSED_OVER, TRIED))

@@ -49,7 +49,7 @@ class PipelineSettings(Settings, frozen=True):
 class RunSettings(Settings, frozen=True):
     """Where and with how much the run works. Nothing here changes a result."""
 
-    engine: Literal["local"] = "local"
+    engine: Literal["local", "ray"] = "local"
     workers: int = 0
     memory: str = "75%"
     seed: int = 42

@@ -5,25 +5,22 @@ running a changed plan redoes only what the change touches.
 """
 
 import itertools
-import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from curate.corpus.parts import Strand
-from curate.engine.local import FLIGHT_BYTES, LocalEngine
-from curate.errors import InputError, PlanError, listed
-from curate.events import Emit, PassFinished, PassStarted, Warned, Working
+from curate.engine.base import Engine, spreading
+from curate.errors import InputError, listed
+from curate.events import Emit, Event, PassFinished, PassStarted, Warned, Working
 from curate.pipeline.choices import Choice, first_choice, later_stages, next_choice, steady
-from curate.pipeline.config import Config, memory_bytes
 from curate.pipeline.outcome import Outcome, judged
 from curate.pipeline.passes import PartResult, PassTask
 from curate.pipeline.plan import Pass, Plan
-from curate.pipeline.profile import Profile
+from curate.pipeline.profile import Made, Profile
 from curate.pipeline.raw_tokens import RawTokens, raw_tokens
 from curate.pipeline.shard_places import cut
 from curate.pipeline.sharding import notes_of, write_shards
@@ -45,15 +42,11 @@ from curate.store.tidying import is_page, is_report, tidy
 Ready = Callable[[Stage], None]
 OnJudged = Callable[[Mapping[str, Any]], None]
 
-BASE_BYTES = 900_000_000
-"""Resident memory of a run whatever is in flight: interpreter, kernels, tables, vocabulary, what allocators retain.
-Measured: a corpus of 1 GB peaks at 0.88 GB with `--memory 1GB` and at 1.02 GB with all the memory it wants."""
-
 
 def execute(
     plan: Plan,
     directory: RunDirectory,
-    engine: LocalEngine,
+    engine: Engine,
     emit: Emit,
     ready: Ready | None = None,
     on_judged: OnJudged | None = None,
@@ -97,36 +90,6 @@ def forget(path: Path) -> None:
     remove(path / MANIFEST)  # the folder was claimed, so it is none of another program
 
 
-def run_memory(config: Config) -> int:
-    """Bytes that `run.memory` allows.
-
-    Raises:
-        PlanError: they are too few for one row group in flight.
-    """
-    memory = memory_bytes(config.run.memory, psutil.virtual_memory().total)
-    least = BASE_BYTES + 2 * FLIGHT_BYTES
-    if memory < least:
-        raise PlanError(
-            f"`run.memory` is {memory // 1_000_000:,} MB, but one worker needs {least // 1_000_000} MB",
-            hint=f"--memory {least // 1_000_000}MB",
-        )
-    return memory
-
-
-def local_engine(config: Config) -> LocalEngine:
-    """The engine that `run.workers` and `run.memory` ask for.
-
-    Raises:
-        PlanError: the memory is too small for one row group in flight.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    memory = run_memory(config) - BASE_BYTES
-    flights = memory // FLIGHT_BYTES
-    workers = min(config.run.workers or cores, flights)
-    lanes = max(1, min(workers, flights // 4))
-    return LocalEngine(workers, lanes, max(1, min(workers + 1, flights // (2 * lanes))), memory)
-
-
 def _steps_of(number: int, one: Pass) -> list[str]:
     """What a pass and what ends it are called in the profile."""
     return [f"pass {number + 1}", *([one.closing.name] if one.closing else [])]
@@ -137,7 +100,7 @@ class _Run:
         self,
         plan: Plan,
         directory: RunDirectory,
-        engine: LocalEngine,
+        engine: Engine,
         emit: Emit,
         ready: Ready | None,
         on_judged: OnJudged | None,
@@ -148,7 +111,8 @@ class _Run:
         before, efforts = find_manifest(directory.path), Efforts(directory.efforts)
         self.before = before.content if before.state == "whole" else {}
         known = [*self.before.get("work", ()), *efforts.read()]
-        self.profile = Profile(engine.workers, self.started.isoformat(timespec="seconds"), known, efforts.add)
+        started = self.started.isoformat(timespec="seconds")
+        self.profile = Profile(engine.workers, started, known, efforts.add, lambda: engine.cpu_elsewhere)
         self.judges: tuple[Step, ...] = ()
         self.choices: dict[str, Choice] = {}
         self.audits: dict[str, Mapping[str, float]] = {}
@@ -198,7 +162,7 @@ class _Run:
         found = self.directory.row_files(folders)
         if found:
             self.emit(Working(f"checking {len(found):,} files of an earlier attempt"))
-        damaged = self.directory.remove_damaged(found, self.engine.spread)
+        damaged = self.directory.remove_damaged(found, spreading(self.engine))
         if damaged:
             self.emit(Warned(f"damaged since they were written, and made again: {listed(damaged)}"))
 
@@ -219,9 +183,7 @@ class _Run:
         observing = (Step(one.closing, "observe"),) if one.closing else ()
         names = tuple(stage.name for stage in (*one.stages, *([one.closing] if one.closing else [])))
         self.emit(PassStarted(number + 1, len(self.plan.passes), one.name, names, self.plan.input_bytes))
-        task = PassTask(
-            self.plan, number, (*steps, *observing), self.judges, self.directory, self.engine, self.emit, self.profile
-        )
+        task = PassTask(self.plan, number, (*steps, *observing), self.judges, self.directory, self.plan.limit)
         results = self._mapped(task)
         reused = sum(result.reused for result in results)
         self.reused = reused if self.reused is None else min(self.reused, reused)
@@ -230,17 +192,25 @@ class _Run:
 
     def _mapped(self, task: PassTask) -> list[PartResult]:
         if self.plan.limit is None or not task.reads_input:
-            return [result for results in self.engine.map(task, self.plan.strands) for result in results]
+            return [result for results in self.engine.map(task, self.plan.strands, self._hear) for result in results]
         done: list[PartResult] = []
         strands: list[Strand] = []
         for strand in self.plan.strands:  # a limit is counted in order, one strand after another
-            results = task(strand)
+            task = replace(task, left=self.plan.limit - sum(result.documents for result in done))
+            [results] = self.engine.map(task, [strand], self._hear)
             done += results
             strands.append(Strand(strand.parts[: len(results)]))
             if sum(result.documents for result in done) >= self.plan.limit:
                 break
-        self.plan = task.plan = replace(self.plan, strands=tuple(strands))
+        self.plan = replace(self.plan, strands=tuple(strands))
         return done
+
+    def _hear(self, news: Made | Event) -> None:
+        """What a task tells."""
+        if isinstance(news, Made):
+            self.profile.made(news)
+        else:
+            self.emit(news)
 
     def _resolve(self, number: int) -> None:
         """What the stage that ends a pass says; steps behind it have not judged yet, or will judge again."""
@@ -266,7 +236,7 @@ class _Run:
         choice = first_choice(self.plan, stage, self.directory)
         if steady(self.plan, stage):
             return choice
-        keys = keys_for(self.plan, stage, self._before(stage), self.directory, choice)
+        keys = keys_for(self.plan, stage, self._before(stage), self.directory, choice, spreading(self.engine))
         stored = [keys_of(self.directory.part(stage.name, part.index)) for part in self.plan.parts]
         return choice if stored == keys else Choice.knowing_nothing(len(keys))
 
@@ -276,7 +246,7 @@ class _Run:
             stage = one.closing
             if isinstance(stage, Deduplicating) and any(s.reasons for s in later_stages(self.plan, stage)):
                 before = self.choices[stage.name]
-                after = next_choice(self.plan, stage, before, self.judges, self.directory)
+                after = next_choice(self.plan, stage, before, self.judges, self.directory, spreading(self.engine))
                 if after is not before:
                     self.choices[stage.name] = after
                     return number
@@ -295,20 +265,31 @@ class _Run:
                 parts_of = (f"{one.group} {one.mixed_tokens:,} ({one.epochs:.2f} ×)" for one in cutting.table)
                 self.emit(Working(f"tokens of the mixture: {', '.join(parts_of)}"))
             self.judges += (Step(encoder, "judge"),)
-            tasks = (
-                lambda: write_shards(cutting, self.plan, step, self.directory, self.engine, self.profile),
+            index, books, raw, unknown = self._side_by_side(
+                lambda: write_shards(cutting, self.plan, step, self.directory, self.engine, self._hear),
                 self._close_books,
                 lambda: raw_tokens(cutting.tokens, encoder, self.judges, self.directory, parts, self.engine, seed),
                 lambda: unknown_characters(encoder, self.judges, self.directory, parts, self.engine),
             )
-            made: dict[int, Any] = dict(self.engine.map(lambda at: (at, tasks[at]()), range(len(tasks))))
-        return made[1], made[0], made[2], made[3]
+        return books, index, raw, unknown
+
+    def _side_by_side(self, *works: Callable[[], Any]) -> list[Any]:
+        """Results of several things that share the engine; the first that fails stops the others and is raised."""
+        with ThreadPoolExecutor(len(works), thread_name_prefix="driver") as pool:
+            futures = [pool.submit(work) for work in works]
+            try:
+                for future in as_completed(futures):
+                    future.result()
+            except BaseException:
+                self.engine.stop()
+                raise
+            return [future.result() for future in futures]
 
     def _close_books(self) -> Books:
         """The books, which balance; and whoever waits for all judgments is told."""
         names = [step.stage.name for step in self.judges]
         deduplicating = [step.stage.name for step in self.judges if isinstance(step.stage, Deduplicating)]
-        books = balance(self.directory, names, len(self.plan.parts), deduplicating)
+        books = balance(self.directory, names, len(self.plan.parts), deduplicating, spreading(self.engine))
         if not books.read and self.plan.limit != 0:
             names = [file.name for file in self.plan.files]
             raise InputError(

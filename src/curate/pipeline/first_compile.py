@@ -14,7 +14,7 @@ import curate.text  # noqa: F401  (decides where kernels are kept, before numba 
 from curate.events import Emit, Warned
 from curate.process.child import Watch, start_child
 from curate.stages import stage_class
-from curate.stages.contract import CorpusStage, Stage
+from curate.stages.contract import CorpusStage, Encoder, Rewriter, Stage
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -153,6 +153,22 @@ def compile_kernels() -> None:
         kind = stage_class(name)
         stage = kind(msgspec.convert(settings, kind.settings_type))  # type: ignore[call-arg]  # not part of the protocol
         stage.measure(_documents())
+
+
+def compile_stages(stages: Sequence[Stage]) -> None:
+    """Have stages that need nothing but a text work on three, for the sake of their kernels."""
+    for stage in stages:
+        documents = _documents()
+        if not set(stage.needs) <= set(documents.schema.names):
+            continue
+        if isinstance(stage, Rewriter):
+            stage.rewrite(documents)
+        elif isinstance(stage, CorpusStage):
+            stage.observe(documents)
+        elif isinstance(stage, Encoder):
+            stage.encode(documents.column("text"))
+        else:
+            stage.judge(stage.measure(documents))
 
 
 def _documents() -> "pa.RecordBatch":

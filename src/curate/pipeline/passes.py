@@ -9,7 +9,6 @@ Row groups are cut by the text alone, so files do not depend on how the input wa
 renamed into place last: once it is there, the part has been read.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -28,13 +27,15 @@ from curate.corpus.parts import Part, Strand
 from curate.corpus.quarantine import SCHEMA as QUARANTINE_SCHEMA
 from curate.corpus.quarantine import TOO_LITTLE_MEMORY, UNREADABLE
 from curate.corpus.reader import Chunk, chunks
-from curate.engine.base import Engine
-from curate.events import Advanced, Emit, StageCounts
+from curate.engine.base import Worker
+from curate.events import Advanced
+from curate.pipeline.advances import advance, advance_of_reused, reasons_in
+from curate.pipeline.dangerous import Place, dangerous_documents, without
 from curate.pipeline.plan import Plan
-from curate.pipeline.profile import PARSE, READ, WRITE, Profile, Stopwatch
+from curate.pipeline.profile import PARSE, READ, WRITE, Costs, Stopwatch
 from curate.pipeline.rewriting import rewritten, rows_of
 from curate.pipeline.row_group import Columns, RowGroup, one_array, one_batch, row_groups, taken_bytes
-from curate.pipeline.step import Mask, Settled, Step, entering_mask, input_key, reason_counts, settle, staying
+from curate.pipeline.step import Mask, Settled, Step, entering_mask, input_key, settle, staying
 from curate.store.digest import digest
 from curate.store.ranges import parquet_source
 from curate.store.row_file import Keys, RowFileWriter, keys_of, read_columns, row_file
@@ -52,45 +53,64 @@ class PartResult:
     reused: bool = False
 
 
+@dataclass(frozen=True)
 class PassTask:
-    """What the engine maps over strands in one pass.
+    """What the engine maps over strands in one pass: a value that can travel.
 
-    Args:
+    Attributes:
         plan: the whole plan.
         number: which pass, from 0; the first one reads the input.
         steps: its stages in their roles.
         earlier: steps of the passes before, whose verdicts say who is still in.
         directory: where the files go.
-        engine: spreads batches over cores.
-        emit: hears of progress; called from several threads.
-        profile: hears what everything costs.
+        left: documents that `--limit` still allows to be read; None: all.
+        chunk_bytes: how much is read at once.
     """
 
-    def __init__(
-        self,
-        plan: Plan,
-        number: int,
-        steps: tuple[Step, ...],
-        earlier: tuple[Step, ...],
-        directory: RunDirectory,
-        engine: Engine,
-        emit: Emit,
-        profile: Profile,
-        chunk_bytes: int = CHUNK_BYTES,
-    ) -> None:
-        self.plan, self.steps, self.earlier = plan, steps, earlier
-        self.reads_input = number == 0
-        self.directory, self.engine, self.emit, self.profile = directory, engine, emit, profile
-        self.chunk_bytes = chunk_bytes
-        self._left = plan.limit if self.reads_input else None
+    plan: Plan
+    number: int
+    steps: tuple[Step, ...]
+    earlier: tuple[Step, ...]
+    directory: RunDirectory
+    left: int | None = None
+    chunk_bytes: int = CHUNK_BYTES
 
-    def __call__(self, strand: Strand) -> list[PartResult]:
+    @property
+    def reads_input(self) -> bool:
+        """Whether it reads the input, and not documents that are written already."""
+        return self.number == 0
+
+    def __call__(self, strand: Strand, worker: Worker) -> list[PartResult]:
         """Do all parts of a strand; finished ones are not done again."""
+        return StrandWork(self, worker).do(strand)
+
+
+class StrandWork:
+    """A pass over one strand, on one worker.
+
+    Args:
+        task: which pass.
+        worker: spreads batches over its threads, and passes on what is told of progress and costs.
+    """
+
+    def __init__(self, task: PassTask, worker: Worker) -> None:
+        self.task, self._dangerous = task, frozenset[Place]()
+        self.plan, self.steps, self.earlier, self.directory = task.plan, task.steps, task.earlier, task.directory
+        self.reads_input, self.chunk_bytes = task.reads_input, task.chunk_bytes
+        self.worker, self.emit, self.profile = worker, worker.tell, Costs(worker.tell)
+        self._left = task.left if task.reads_input else None
+
+    def do(self, strand: Strand) -> list[PartResult]:
+        """Do all its parts."""
         unread = [part for part in strand.parts if self.reads_input and not self._is_read(part)]
         for part in unread:
             self._forget_what_was_not_read(part)
         results = [self._again(part) for part in strand.parts if part not in unread]
-        if unread:
+        if self._left is not None:
+            self._left -= sum(result.documents for result in results)
+        if unread and self.worker.doubtful:
+            self._dangerous = dangerous_documents(self.task, strand)
+        if unread and self._left != 0:
             results += self._read(strand, unread)
         return results
 
@@ -104,7 +124,8 @@ class PassTask:
         finished = self._finished(part, entering)
         result = PartResult(part.index, metadata.num_rows, reused=len(finished) == len(self.steps))
         if result.reused:
-            self._tell_reused(part, metadata.num_rows, finished)
+            read = metadata.num_rows if self.reads_input else 0
+            self.emit(advance_of_reused(self.steps, finished, self.directory, part, read))
             return result
         known = self._earlier_columns(part)
         stored = {step.stage.name: self._stored(step, part) for step in self.steps}
@@ -139,7 +160,7 @@ class PassTask:
                 break
             finished[step.stage.name] = entering
             if step.role == "judge":
-                entering = entering & staying(_reasons(file))
+                entering = entering & staying(reasons_in(file))
         return finished
 
     def _stored(self, step: Step, part: Part) -> pa.RecordBatch | None:
@@ -168,7 +189,7 @@ class PassTask:
         wanted = frozenset(part.index for part in unread)
         by_index = {part.index: part for part in unread}
         read = self.profile.drawn(READ, chunks(strand, wanted, self.chunk_bytes), self._piece)
-        parsed = self.engine.spread(self._parse, read, lambda chunk: chunk.taken_bytes)
+        parsed = self.worker.spread(self._parse, read, lambda chunk: chunk.taken_bytes)
         for index, pieces in groupby(parsed, key=lambda piece: piece.part):
             result = PartResult(index)
             self._read_part(by_index[index], pieces, result)
@@ -199,19 +220,22 @@ class PassTask:
         self.profile.made(part.name)
 
     def _within_limit(self, documents: pa.RecordBatch) -> pa.RecordBatch:
-        """The first documents that `--limit` still allows; a limited run has one lane, so the count needs no lock."""
+        """The first documents that `--limit` still allows; a limited run has one strand at a time."""
         if self._left is not None:
             documents = documents.slice(0, self._left)
             self._left -= len(documents)
         return documents
 
-    def _fresh_groups(self, part: Part, groups: Iterable[pa.RecordBatch], writer: RowFileWriter) -> Iterator[RowGroup]:
+    def _fresh_groups(
+        self, part: Part, groups: Iterable[pa.RecordBatch], writer: RowFileWriter | None
+    ) -> Iterator[RowGroup]:
         """Write the documents of each row group, and hand it on with what the rewriters measured."""
         start = 0
         for group in groups:
             documents = group.select(DOCUMENTS_SCHEMA.names)
             with self.profile.phase(WRITE, len(group), documents.nbytes, part.name):
-                writer.write(documents)
+                if writer:
+                    writer.write(documents)
             columns = Columns({name: documents.column(name) for name in DOCUMENTS_SCHEMA.names})
             stored = {rewriter.name: rows_of(group, rewriter) for rewriter in self.plan.rewriters}
             yield RowGroup(start, len(group), np.ones(len(group), np.bool_), columns, stored)
@@ -219,7 +243,7 @@ class PassTask:
 
     def _parse(self, chunk: Chunk) -> "_Piece":
         watch, piece = Stopwatch(), self._piece(chunk)
-        documents, quarantined = chunk.parse()
+        documents, quarantined = without(self._dangerous, *chunk.parse())
         self.profile.add(PARSE, watch.effort(len(documents), documents.column("text").nbytes), piece)
         if self.plan.rewriters:
             documents, efforts = rewritten(documents, self.plan.rewriters)
@@ -258,7 +282,7 @@ class PassTask:
                 for step in self.steps
                 if step.stage.name not in finished
             }
-            for group, settled in self.engine.spread(partial(self._settle, part.name), groups, taken_bytes):
+            for group, settled in self.worker.spread(partial(self._settle, part.name), groups, taken_bytes):
                 for step, one in zip(self.steps, settled, strict=True):
                     name = step.stage.name
                     masks[name].append(one.entering)
@@ -267,12 +291,18 @@ class PassTask:
                             writers[name].write(one.rows)
                 share = input_bytes * (rows_done + group.rows) // total - input_bytes * rows_done // total
                 rows_done += group.rows
-                self.emit(_advance(self.steps, settled, group.rows if self.reads_input else 0, share))
+                self.emit(advance(self.steps, settled, group.rows if self.reads_input else 0, share))
             result.documents = rows_done
             for step in self.steps:
                 if step.stage.name in writers:
                     entering = np.concatenate([np.zeros(0, np.bool_), *masks[step.stage.name]])
                     writers[step.stage.name].finish(self._keys(step, part, entering))
+
+    def try_one(self, part: Part, document: pa.RecordBatch) -> None:
+        """Do with one document what is done in this pass, and write nothing."""
+        document, _ = rewritten(document, self.plan.rewriters)
+        for group in self._fresh_groups(part, [document], None):
+            self._settle(part.name, group)
 
     def _settle(self, piece: str, group: RowGroup) -> tuple[RowGroup, list[Settled]]:
         settled = settle(self.steps, group.columns, group.entering, group.stored)
@@ -319,17 +349,6 @@ class PassTask:
         before = (*self.earlier, *self.steps[: self.steps.index(step)])
         return input_key(self._documents_key(part), before, step, self.directory, part.index)
 
-    def _tell_reused(self, part: Part, rows: int, finished: Mapping[str, Mask]) -> None:
-        counts, tokens = {}, 0
-        for step in self.steps:
-            came = int(finished[step.stage.name].sum())
-            if step.role == "judge":
-                reasons = _reasons(step.file(self.directory, part.index))
-                counts[step.stage.name] = StageCounts(came, int(staying(reasons).sum()), reason_counts(reasons))
-            else:
-                counts[step.stage.name] = StageCounts(came, came)
-        self.emit(Advanced(part.bytes, rows if self.reads_input else 0, tokens, counts))
-
 
 def _came_late(part: Part, quarantined: list[pa.RecordBatch]) -> bool:
     """Whether a file that could be read when the run was planned could not be when its turn came."""
@@ -348,21 +367,7 @@ class _Piece(NamedTuple):
     quarantined: pa.RecordBatch
 
 
-def _advance(steps: tuple[Step, ...], settled: list[Settled], documents: int, input_bytes: int) -> Advanced:
-    counts, tokens = {}, 0
-    for step, one in zip(steps, settled, strict=True):
-        reasons = reason_counts(one.rows.column("reasons")) if step.role == "judge" else Counter[str]()
-        counts[step.stage.name] = StageCounts(int(one.entering.sum()), int(one.staying.sum()), reasons)
-        if step.role == "encode":
-            tokens += pc.sum(one.rows.column("n_tokens")).as_py() or 0
-    return Advanced(input_bytes, documents, tokens, counts)
-
-
 def _dictionary(schema: pa.Schema) -> list[str]:
     """Columns with few distinct values: names and lists of names."""
     lists = [f"{f.name}.list.element" for f in schema if f.type == pa.list_(pa.string())]
     return lists + [f.name for f in schema if f.type == pa.string() and f.name != "survivor"]
-
-
-def _reasons(file: Path) -> pa.Array:
-    return one_array(read_columns(file, ["reasons"]).column("reasons"))

@@ -79,75 +79,55 @@ class Work:
         return Work(self.wall + later.wall, self.cpu + later.cpu, phases, started)
 
 
-class Profile:
-    """Collects what every thread reports, and adds it to what earlier runs did on the same pieces.
+@dataclass(frozen=True)
+class Made:
+    """A piece is done: what a task tells of it.
 
-    A *piece* is what is made or found as a whole: a part in one step, a shard, the judgments of a corpus stage (called
-    ``""``). What was found costs nothing new and keeps what it cost.
-
-    Args:
-        workers: threads that work.
-        started: when this run began.
-        known: pieces of earlier runs, as `pieces` gives them.
-        keep: hears of each piece that is done.
-
-    Example:
-        >>> profile = Profile(workers=2)
-        >>> with profile.step("pass 1"):
-        ...     profile.add("language", Effort(seconds=0.5, wall=0.6, documents=10, bytes=50_000_000), "part-1")
-        ...     profile.made("part-1")
-        >>> profile.efforts()["language"].bytes
-        50000000
+    Attributes:
+        piece: which.
+        kept: phases of earlier work on it that were of use.
+        phases: what each phase of it cost.
     """
 
-    def __init__(
-        self,
-        workers: int,
-        started: str = "",
-        known: Iterable[Mapping[str, Any]] = (),
-        keep: Callable[[Mapping[str, Any]], None] | None = None,
-    ) -> None:
-        self.workers, self._started, self._keep = workers, started, keep
-        self._work = {(piece["step"], piece["piece"]): _work_of(piece) for piece in known}
-        self._open: dict[str, dict[str, Effort]] = {}
-        self._step, self._last, self._made_here = "", "", False
-        self._mark = time.monotonic(), cpu_seconds()
-        self._lock = threading.Lock()
-        self.made_something = False
+    piece: str = ""
+    kept: Collection[str] = ()
+    phases: Mapping[str, Effort] = field(default_factory=dict)
 
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """What is made inside belongs to this step."""
-        if self._step:
-            self._mark = time.monotonic(), cpu_seconds()
-        self._step, self._last, self._open = name, "", {}
-        self._made_here = False
-        yield
-        if self._made_here:  # what came after the last piece
-            work = self._work[name, self._last]
-            wall, cpu = self._since()
-            work.wall, work.cpu = work.wall + wall, work.cpu + cpu
+
+class Costs:
+    """What the phases of pieces cost, collected from the threads of a task until each piece is done.
+
+    Args:
+        tell: hears of each piece that is done.
+
+    Example:
+        >>> costs = Costs(print)
+        >>> costs.add("language", Effort(documents=10), "part-1")
+        >>> costs.made("part-1")
+        Made(piece='part-1', kept=(), phases={'language': Effort(seconds=0.0, wall=0.0, documents=10, bytes=0)})
+    """
+
+    def __init__(self, tell: Callable[[Made], None]) -> None:
+        self._tell = tell
+        self._open: dict[str, dict[str, Effort]] = {}
+        self._lock = threading.Lock()
 
     def add(self, phase: str, effort: Effort, piece: str = "") -> None:
-        """Add to a phase of a piece of the step that is going on; from any thread."""
+        """Add to a phase of a piece; from any thread."""
         with self._lock:
             phases = self._open.setdefault(piece, {})
             phases[phase] = phases.get(phase, Effort()) + effort
 
     def made(self, piece: str = "", kept: Collection[str] = ()) -> None:
-        """A piece is done; the time since the one before is its.
+        """A piece is done.
 
         Args:
             piece: which.
             kept: phases of earlier work on it that were of use.
         """
         with self._lock:
-            work = Work(*self._since(), self._open.pop(piece, {}), self._started)
-            before = self._work.get((self._step, piece))
-            self._work[self._step, piece] = before.and_then(work, kept) if before and kept else work
-            self._last, self._made_here, self.made_something = piece, True, True
-            if self._keep:
-                self._keep(_piece_data(self._step, piece, self._work[self._step, piece]))
+            phases = self._open.pop(piece, {})
+        self._tell(Made(piece, tuple(kept), phases))
 
     @contextmanager
     def phase(self, name: str, documents: int = 0, size: int = 0, piece: str = "") -> Iterator[None]:
@@ -166,6 +146,66 @@ class Profile:
                 return
             self.add(phase, watch.effort(), piece(item))  # type: ignore[arg-type]
             yield item  # type: ignore[misc]
+
+
+class Profile:
+    """Collects what tasks tell, and adds it to what earlier runs did on the same pieces.
+
+    A *piece* is what is made or found as a whole: a part in one step, a shard, the judgments of a corpus stage (called
+    ``""``). What was found costs nothing new and keeps what it cost.
+
+    Args:
+        workers: threads that work.
+        started: when this run began.
+        known: pieces of earlier runs, as `pieces` gives them.
+        keep: hears of each piece that is done.
+        elsewhere: CPU seconds spent so far in other processes than this one and its children.
+
+    Example:
+        >>> profile = Profile(workers=2)
+        >>> with profile.step("pass 1"):
+        ...     profile.made(Made("part-1", phases={"language": Effort(0.5, 0.6, documents=10, bytes=50_000_000)}))
+        >>> profile.efforts()["language"].bytes
+        50000000
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        started: str = "",
+        known: Iterable[Mapping[str, Any]] = (),
+        keep: Callable[[Mapping[str, Any]], None] | None = None,
+        elsewhere: Callable[[], float] = float,
+    ) -> None:
+        self.workers, self._started, self._keep, self._elsewhere = workers, started, keep, elsewhere
+        self._work = {(piece["step"], piece["piece"]): _work_of(piece) for piece in known}
+        self._step, self._last, self._made_here = "", "", False
+        self._mark = time.monotonic(), self._cpu()
+        self._lock = threading.Lock()
+        self.made_something = False
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """What is made inside belongs to this step."""
+        if self._step:
+            self._mark = time.monotonic(), self._cpu()
+        self._step, self._last = name, ""
+        self._made_here = False
+        yield
+        if self._made_here:  # what came after the last piece
+            work = self._work[name, self._last]
+            wall, cpu = self._since()
+            work.wall, work.cpu = work.wall + wall, work.cpu + cpu
+
+    def made(self, made: Made) -> None:
+        """A piece of the step that is going on is done; the time since the one before is its."""
+        with self._lock:
+            work = Work(*self._since(), dict(made.phases), self._started)
+            before = self._work.get((self._step, made.piece))
+            self._work[self._step, made.piece] = before.and_then(work, made.kept) if before and made.kept else work
+            self._last, self._made_here, self.made_something = made.piece, True, True
+            if self._keep:
+                self._keep(_piece_data(self._step, made.piece, self._work[self._step, made.piece]))
 
     def settle(self, steps: Sequence[str], pieces: Collection[str], stages: Collection[str]) -> None:
         """Forget what made files that are no longer there, and put the rest in order.
@@ -217,8 +257,11 @@ class Profile:
 
     def _since(self) -> tuple[float, float]:
         """Wall and CPU time since the last time somebody asked."""
-        before, self._mark = self._mark, (time.monotonic(), cpu_seconds())
+        before, self._mark = self._mark, (time.monotonic(), self._cpu())
         return self._mark[0] - before[0], self._mark[1] - before[1]
+
+    def _cpu(self) -> float:
+        return cpu_seconds() + self._elsewhere()
 
     def _step_data(self, name: str, step: Work) -> dict[str, Any]:
         busy = sum(effort.wall for effort in step.phases.values())

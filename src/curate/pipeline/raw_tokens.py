@@ -8,7 +8,7 @@ Cochran, Sampling Techniques, 3rd ed., sections 6.3 and 6.17).
 """
 
 import math
-from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curate.engine.base import Engine
+from curate.engine.base import Engine, in_order
 from curate.pipeline.step import Step, entering_mask
 from curate.stages.contract import Encoder
 from curate.store.ranges import parquet_source
@@ -45,10 +45,18 @@ class RawTokens(NamedTuple):
 class _Group(NamedTuple):
     part: int
     number: int
-    rows: npt.NDArray[np.int64]
+    documents: int
+    """Removed or edited ones."""
     bytes: int
     edited_tokens: int
     """Of its kept documents with edits: what is left of them."""
+    drawn: tuple[int, ...] | None = None
+    """Which of these documents are looked at, counted among them; None: all."""
+
+    @property
+    def looked_at(self) -> int:
+        """How many of these documents are looked at."""
+        return self.documents if self.drawn is None else len(self.drawn)
 
 
 def raw_tokens(
@@ -71,7 +79,7 @@ def raw_tokens(
         engine: spreads reading and encoding.
         seed: of the draw.
     """
-    found = engine.spread(lambda part: list(_unknown(directory, judges, part)), range(parts))
+    found = in_order(engine, partial(_unknown, directory, judges), range(parts))
     groups = [group for of_part in found for group in of_part]
     kept_tokens -= sum(group.edited_tokens for group in groups)
     total = sum(group.bytes for group in groups)
@@ -81,17 +89,9 @@ def raw_tokens(
         picked = rng.choice(len(groups), min(GROUPS_DRAWN, len(groups)), replace=False)
         groups = [_thinned(groups[i], rng) for i in sorted(picked)]
 
-    def encode(group: _Group) -> tuple[int, int]:
-        table = pq.ParquetFile(parquet_source(directory.part(DOCUMENTS, group.part))).read_row_group(
-            group.number, columns=["text", "raw_bytes"], use_threads=False
-        )
-        chosen = table.take(pa.array(group.rows)).combine_chunks()
-        text = chosen.column("text").combine_chunks() if len(chosen) else pa.array([], pa.large_string())
-        text = text if isinstance(text, pa.Array) else pa.concat_arrays(text.chunks)
-        return len(encoder.encode(text).ids.flatten()), int(pc.sum(chosen.column("raw_bytes")).as_py() or 0)
-
-    measured = np.array(list(engine.spread(encode, groups)), np.float64).reshape(-1, 2)
-    sampled = sum(len(group.rows) for group in groups)
+    encode = partial(_encoded, encoder, directory, judges)
+    measured = np.array(list(in_order(engine, encode, groups)), np.float64).reshape(-1, 2)
+    sampled = sum(group.looked_at for group in groups)
     if exact:
         value = kept_tokens + int(measured[:, 0].sum())
         return RawTokens(value, value, value, "counted", sampled, 1.0)
@@ -115,24 +115,46 @@ def ratio_with_error(ratios: npt.NDArray[np.float64], weights: npt.NDArray[np.fl
     return whole, math.sqrt((n - 1) / n * float(((without - without.mean()) ** 2).sum()))
 
 
-def _unknown(directory: RunDirectory, judges: tuple[Step, ...], part: int) -> Iterator[_Group]:
-    """Row groups of a part with removed or edited documents: their rows in the group and their bytes."""
+def _encoded(encoder: Encoder, directory: RunDirectory, judges: tuple[Step, ...], group: _Group) -> tuple[int, int]:
+    """Tokens of the documents of a group that are looked at, and their bytes."""
+    with pq.ParquetFile(parquet_source(directory.part(DOCUMENTS, group.part))) as file:
+        table = file.read_row_group(group.number, columns=["text", "raw_bytes"], use_threads=False)
+        start = sum(file.metadata.row_group(before).num_rows for before in range(group.number))
+    out = _out(directory, judges, group.part)[0][start : start + len(table)]
+    rows = np.flatnonzero(out)
+    chosen = table.take(pa.array(rows if group.drawn is None else rows[list(group.drawn)])).combine_chunks()
+    text = chosen.column("text").combine_chunks() if len(chosen) else pa.array([], pa.large_string())
+    text = text if isinstance(text, pa.Array) else pa.concat_arrays(text.chunks)
+    return len(encoder.encode(text).ids.flatten()), int(pc.sum(chosen.column("raw_bytes")).as_py() or 0)
+
+
+def _out(
+    directory: RunDirectory, judges: tuple[Step, ...], part: int
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Which documents of a part are removed or edited; which are kept and edited."""
     kept = entering_mask(directory, judges, part)
     edited = kept & _edited(directory, judges, part)
-    out = ~kept | edited
+    return ~kept | edited, edited
+
+
+def _unknown(directory: RunDirectory, judges: tuple[Step, ...], part: int) -> list[_Group]:
+    """Row groups of a part with removed or edited documents, and the bytes of these."""
+    out, edited = _out(directory, judges, part)
     path = directory.part(DOCUMENTS, part)
     sizes = read_columns(path, ["raw_bytes"]).column("raw_bytes").to_numpy()
     encoder = judges[-1]  # its row files say how many tokens each kept document has
     tokens = read_columns(encoder.file(directory, part), ["n_tokens"]).column("n_tokens")
     counted = np.where(edited, tokens.fill_null(0).to_numpy(), 0)
     metadata = pq.read_metadata(parquet_source(path))
-    start = 0
+    start, found = 0, []
     for number in range(metadata.num_row_groups):
         end = start + metadata.row_group(number).num_rows
         rows = np.flatnonzero(out[start:end])
         if len(rows):
-            yield _Group(part, number, rows, int(sizes[start:end][rows].sum()), int(counted[start:end].sum()))
+            size, left = int(sizes[start:end][rows].sum()), int(counted[start:end].sum())
+            found.append(_Group(part, number, len(rows), size, left))
         start = end
+    return found
 
 
 def _edited(directory: RunDirectory, judges: tuple[Step, ...], part: int) -> npt.NDArray[np.bool_]:
@@ -146,6 +168,7 @@ def _edited(directory: RunDirectory, judges: tuple[Step, ...], part: int) -> npt
 
 
 def _thinned(group: _Group, rng: np.random.Generator) -> _Group:
-    if len(group.rows) <= DOCUMENTS_DRAWN:
+    if group.documents <= DOCUMENTS_DRAWN:
         return group
-    return group._replace(rows=np.sort(rng.choice(group.rows, DOCUMENTS_DRAWN, replace=False)))
+    drawn = rng.choice(group.documents, DOCUMENTS_DRAWN, replace=False)
+    return group._replace(drawn=tuple(sorted(drawn.tolist())))

@@ -1,22 +1,25 @@
-"""Which shard each kept document goes to, and where in it: one quick walk over token counts.
+"""Which shard each kept document goes to, and where in it: decided from token counts, written beside the documents.
 
-The encoder's row files get the place of every document.
+Where documents keep their order, one quick walk over the counts says where each part begins; parts are then worked on
+side by side. A drawn order, packing or a mixture needs the counts of the whole corpus at once.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curate.engine.base import Engine
+from curate.engine.base import Engine, in_order
 from curate.pipeline.mixing import Instances, Seen, instances, seen
 from curate.pipeline.plan import Plan
 from curate.pipeline.row_group import one_batch
 from curate.pipeline.shard_order import Order, is_held_out, ordered
 from curate.pipeline.step import COUNTS, Step, entering_mask, scattered
 from curate.shards.cutting import Cutter
+from curate.shards.mix_settings import MixSettings
 from curate.shards.mixture import Share
 from curate.shards.repeats import NO_REPEATS, Repeats
 from curate.store.digest import digest
@@ -141,14 +144,23 @@ class _Whole(NamedTuple):
         again = np.flatnonzero(~first)
         return cls(taken, order, shard, offset, again[np.argsort(taken.document[again], kind="stable")])
 
-    def places(self, counted: _Counted, done: int) -> _Places:
-        """Of the documents of one part, before which there were ``done``."""
-        rows = np.flatnonzero(counted.kept)
-        stop = done + len(rows)
-        start, end = np.searchsorted(self.taken.document[self.again], [done, stop])
-        here = self.again[start:end]
-        repeats = Repeats(rows[self.taken.document[here] - done], self.order.shard[here], self.order.offset[here])
-        return _Places(counted, self.shard[done:stop], self.offset[done:stop], repeats)
+    def start(self, part: int, done: int, documents: int) -> "_Start":
+        """Of one part with so many kept documents, before which there were ``done``."""
+        stop = done + documents
+        first, last = np.searchsorted(self.taken.document[self.again], [done, stop])
+        here = self.again[first:last]
+        again = Repeats(self.taken.document[here] - done, self.order.shard[here], self.order.offset[here])
+        return _Start(part, places=(self.shard[done:stop], self.offset[done:stop]), again=again)
+
+
+class _Start(NamedTuple):
+    """A part, and where its first kept document goes; or where each of them goes, and those that are taken again."""
+
+    part: int
+    state: tuple[int, int] = (0, 0)
+    places: tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]] | None = None
+    again: Repeats = NO_REPEATS
+    """Its ``rows`` are counted among the kept documents."""
 
 
 def cut(plan: Plan, step: Step, judges: tuple[Step, ...], directory: RunDirectory, engine: Engine) -> Cutting:
@@ -162,41 +174,15 @@ def cut(plan: Plan, step: Step, judges: tuple[Step, ...], directory: RunDirector
         engine: reads and writes row files of several parts at once.
     """
     settings, mix, seed = plan.config.shards, plan.config.mix, plan.config.run.seed
-    cutter = Cutter(settings.shard_tokens)
-    cutting: dict[int, list[Stretch]] = {}
-    tokens = 0
+    counting = partial(_counted, step, judges, directory)
     parts = [part.index for part in plan.parts]
-    whole: _Whole | None = None
-
-    def count(part: int) -> _Counted:
-        cached = directory.cached(step.stage.name, part)
-        counts = one_batch(read_columns(cached, COUNTS.names))
-        made_from = keys_of(cached)
-        return _Counted(part, counts, entering_mask(directory, judges, part), made_from.verdict if made_from else "")
-
-    def places() -> Iterator[_Places]:
-        nonlocal tokens
-        done = 0
-        for counted in engine.spread(count, parts):
-            kept = counted.kept_tokens
-            tokens += int(kept.sum())
-            if whole is None:
-                yield _Places(counted, *cutter.cut(kept))
-            else:
-                yield whole.places(counted, done)
-            done += len(kept)
-
-    def looked_at(part: int) -> tuple[npt.NDArray[np.int64], list[bytes], list[Seen]]:
-        counted = count(part)
-        clusters = _clusters(judges, directory, counted) if settings.validation else []
-        return counted.kept_tokens, clusters, [seen(mix, judges, directory, part, counted.kept)] if mix.active else []
-
+    tokens, starts, whole = 0, list[_Start](), None
     shuffled = settings.order == "shuffle"
     if shuffled or settings.validation or settings.packing != "none" or mix.active:
-        found = list(engine.spread(looked_at, parts))
+        look = partial(_looked_at, counting, judges, directory, settings.validation, seed, mix)
+        found = list(in_order(engine, look, parts))
         n_tokens = np.concatenate([np.zeros(0, np.int64), *(counts for counts, _, _ in found)])
-        clusters = [cluster for _, of_part, _ in found for cluster in of_part]
-        held_out = is_held_out(clusters, settings.validation, seed) if clusters else np.zeros(len(n_tokens), np.bool_)
+        held_out = np.concatenate([np.zeros(0, np.bool_), *(held for _, held, _ in found)])
         taken = instances(n_tokens, held_out, [one for *_, of_part in found for one in of_part], mix, seed)
         order = ordered(
             n_tokens[taken.document],
@@ -206,16 +192,24 @@ def cut(plan: Plan, step: Step, judges: tuple[Step, ...], directory: RunDirector
             settings.packing,
             settings.sequence_length,
         )
-        whole = _Whole.of(taken, order, len(n_tokens))
-
-    def write(placed: _Places) -> tuple[int, Repeats, list[tuple[int, Stretch]]]:
-        placed.write(step, directory)
-        return placed.counted.part, placed.repeats, placed.stretches()
-
+        whole, done = _Whole.of(taken, order, len(n_tokens)), 0
+        for part, (counts, *_) in zip(parts, found, strict=True):
+            starts.append(whole.start(part, done, len(counts)))
+            done += len(counts)
+        tokens = int(n_tokens.sum())
+    else:
+        cutter = Cutter(settings.shard_tokens)
+        kept_tokens = in_order(engine, partial(_kept_tokens, counting), parts)
+        for part, kept in zip(parts, kept_tokens, strict=True):
+            starts.append(_Start(part, cutter.state))
+            cutter.cut(kept.astype(np.int64))
+            tokens += int(kept.sum())
+    cutting: dict[int, list[Stretch]] = {}
     repeats: dict[int, Repeats] = {}
-    for part, further, stretches in engine.spread(write, places()):
+    place = partial(_placed, counting, step, directory, settings.shard_tokens)
+    for start, (further, stretches) in zip(starts, in_order(engine, place, starts), strict=True):
         if len(further.rows):
-            repeats[part] = further
+            repeats[start.part] = further
         for shard, stretch in stretches:
             cutting.setdefault(shard, []).append(stretch)
     if whole is None:
@@ -228,6 +222,53 @@ def cut(plan: Plan, step: Step, judges: tuple[Step, ...], directory: RunDirector
     )
     sizes, table = tuple(whole.order.sizes.tolist()), whole.taken.table
     return Cutting(cutting, tokens, sizes, drawn, whole.order.validation, repeats, table, mixture)
+
+
+Counting = Callable[[int], _Counted]
+
+
+def _counted(step: Step, judges: tuple[Step, ...], directory: RunDirectory, part: int) -> _Counted:
+    cached = directory.cached(step.stage.name, part)
+    counts = one_batch(read_columns(cached, COUNTS.names))
+    made_from = keys_of(cached)
+    return _Counted(part, counts, entering_mask(directory, judges, part), made_from.verdict if made_from else "")
+
+
+def _kept_tokens(counting: Counting, part: int) -> npt.NDArray[np.unsignedinteger[Any]]:
+    """As small as they travel."""
+    kept = counting(part).kept_tokens
+    return kept.astype(np.min_scalar_type(int(kept.max()) if len(kept) else 0))
+
+
+def _looked_at(
+    counting: Counting,
+    judges: tuple[Step, ...],
+    directory: RunDirectory,
+    share: float,
+    seed: int,
+    mix: MixSettings,
+    part: int,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_], list[Seen]]:
+    """Tokens of each kept document of a part, which of them are for validation, and what a mixture goes by."""
+    counted = counting(part)
+    tokens = counted.kept_tokens
+    clusters = _clusters(judges, directory, counted) if share else []
+    held_out = is_held_out(clusters, share, seed) if clusters else np.zeros(len(tokens), np.bool_)
+    return tokens, held_out, [seen(mix, judges, directory, part, counted.kept)] if mix.active else []
+
+
+def _placed(
+    counting: Counting, step: Step, directory: RunDirectory, limit: int, start: _Start
+) -> tuple[Repeats, list[tuple[int, Stretch]]]:
+    """Write where the documents of a part go; further places of some, and the stretches for each shard."""
+    counted = counting(start.part)
+    shard, offset = start.places or Cutter(limit, *start.state).cut(counted.kept_tokens)
+    repeats = start.again
+    if len(repeats.rows):
+        repeats = Repeats(np.flatnonzero(counted.kept)[repeats.rows], repeats.shard, repeats.offset)
+    placed = _Places(counted, shard, offset, repeats)
+    placed.write(step, directory)
+    return repeats, placed.stretches()
 
 
 def _clusters(judges: tuple[Step, ...], directory: RunDirectory, counted: _Counted) -> list[bytes]:

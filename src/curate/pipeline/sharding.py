@@ -1,12 +1,12 @@
-"""From token ids kept beside the documents to shards of a set size, and the place of every document in them.
+"""From token ids kept beside the documents to shards of a set size, written side by side.
 
-Cutting is one quick walk over token counts; shards are then written side by side. Which documents are in a shard
-follows from counts alone, so a shard that an earlier attempt wrote from the same documents, and that is still what was
-written, is left as it is.
+Which documents are in a shard follows from counts alone (`curate.pipeline.shard_places`), so a shard that an earlier
+attempt wrote from the same documents, and that is still what was written, is left as it is.
 """
 
 import functools
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,19 +16,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curate.engine.base import Engine
+from curate.engine.base import Engine, Hear, Worker
 from curate.pipeline.plan import Plan
-from curate.pipeline.profile import Profile
+from curate.pipeline.profile import Made
 from curate.pipeline.row_group import one_array
 from curate.pipeline.shard_order import pieces
 from curate.pipeline.shard_places import Cutting, Stretch
 from curate.pipeline.step import Step
 from curate.shards.block import Block
 from curate.shards.entry import At, ShardEntry
+from curate.shards.format import Layout
 from curate.shards.index import ShardIndex, layout_of, write_index
 from curate.shards.notes import Notes
 from curate.shards.padding import padded
 from curate.shards.repeats import NO_REPEATS, REPEATS_FILE, Repeats, write_repeats
+from curate.shards.settings import ShardSettings
 from curate.shards.writer import write_shard
 from curate.stages.contract import TO
 from curate.store.digest import digest
@@ -38,7 +40,7 @@ from curate.store.run_directory import CACHE, DOCUMENTS, SHARDS, RunDirectory
 
 
 def write_shards(
-    cutting: Cutting, plan: Plan, step: Step, directory: RunDirectory, engine: Engine, profile: Profile
+    cutting: Cutting, plan: Plan, step: Step, directory: RunDirectory, engine: Engine, hear: Hear | None = None
 ) -> ShardIndex:
     """Write the shards and their index; whatever is there already is kept.
 
@@ -48,7 +50,7 @@ def write_shards(
         step: the encoder, whose token ids lie in the cache.
         directory: the run.
         engine: writes several shards at once.
-        profile: hears of each shard that is written.
+        hear: hears of each shard that is written, and what it cost.
     """
     settings, shards = plan.config.shards, cutting.shards
     tokenizer = step.stage.tokenizer  # type: ignore[attr-defined]
@@ -58,36 +60,22 @@ def write_shards(
     if cutting.repeats:
         notes.require_room(REPEATS_FILE)
 
-    def key_of(number: int) -> str:
-        content = [stretch.content for stretch in shards[number]]
-        return digest(*made_from, settings.format, msgspec.to_builtins(layout), content)
-
+    items = [
+        _Shard(
+            number,
+            tuple(stretches),
+            digest(*made_from, settings.format, msgspec.to_builtins(layout), [each.content for each in stretches]),
+            cutting.sizes[number] if layout.sequence_length else None,
+        )
+        for number, stretches in sorted(shards.items())
+    ]
     sent = None
     if cutting.drawn:
-        missing = [number for number in shards if notes.existing(number, key_of(number)) is None]
+        missing = [shard.number for shard in items if notes.existing(shard.number, shard.key) is None]
         sent = _Sent(cutting, missing, step, directory, engine) if missing else None
-
-    def write(number: int) -> tuple[int, ShardEntry]:
-        stretches = shards[number]
-        first, last = At(stretches[0].part, stretches[0].first), At(stretches[-1].part, stretches[-1].last)
-        split, key = "validation" if number >= cutting.validation else "", key_of(number)
-        entry = notes.existing(number, key)
-        if entry is None:
-            documents: Iterable[pa.RecordBatch | Block] = (
-                sent.documents(number)
-                if sent
-                else engine.spread(_Group.read, _groups(stretches, number, step, directory))  # read while one writes
-            )
-            if layout.sequence_length:
-                documents = padded(documents, cutting.sizes[number], tokenizer.end_of_document_id)
-            note = functools.partial(notes.take, number, key=key)
-            entry = write_shard(directory.shards, number, documents, settings, layout, split=split, whole=note)
-            profile.made(entry.file)
-        places = {} if cutting.drawn else {"first": first, "last": last}
-        return number, msgspec.structs.replace(entry, split=split, **places)
-
     directory.shards.mkdir(parents=True, exist_ok=True)
-    entries = dict(engine.map(write, sorted(shards)))
+    task = _ShardTask(notes, settings, layout, step, directory, cutting.validation, sent, cutting.drawn)
+    entries: dict[int, ShardEntry] = dict(engine.map(task, items, hear))
     if cutting.drawn:
         directory.clear_scratch()
     notes.clear(entries.values())
@@ -95,6 +83,48 @@ def write_shards(
         write_repeats(directory.shards, {part: _named(part, cutting, step, directory) for part in cutting.repeats})
     listed = [entries[number] for number in sorted(entries)]
     return write_index(directory.shards, settings, tokenizer, listed, mix=cutting.table)
+
+
+class _Shard(NamedTuple):
+    """A shard to be written: what goes into it, and what it follows from."""
+
+    number: int
+    stretches: tuple[Stretch, ...]
+    key: str
+    padded_to: int | None
+
+
+@dataclass(frozen=True)
+class _ShardTask:
+    """Writes one shard, unless it is there."""
+
+    notes: Notes
+    settings: ShardSettings
+    layout: Layout
+    step: Step
+    directory: RunDirectory
+    validation: int
+    sent: "_Sent | None"
+    drawn: bool
+
+    def __call__(self, shard: _Shard, worker: Worker) -> tuple[int, ShardEntry]:
+        """The number of the shard and its entry in the index."""
+        number, stretches, key, size = shard
+        split = "validation" if number >= self.validation else ""
+        entry = self.notes.existing(number, key)
+        if entry is None:
+            groups = _groups(stretches, number, self.step, self.directory)
+            documents: Iterable[pa.RecordBatch | Block] = (
+                self.sent.documents(number) if self.sent else worker.spread(_Group.read, groups)  # while one writes
+            )
+            if size is not None:
+                documents = padded(documents, size, self.step.stage.tokenizer.end_of_document_id)  # type: ignore[attr-defined]
+            note, folder = functools.partial(self.notes.take, number, key=key), self.directory.shards
+            entry = write_shard(folder, number, documents, self.settings, self.layout, split=split, whole=note)
+            worker.tell(Made(entry.file))
+        first, last = At(stretches[0].part, stretches[0].first), At(stretches[-1].part, stretches[-1].last)
+        places = {} if self.drawn else {"first": first, "last": last}
+        return number, msgspec.structs.replace(entry, split=split, **places)
 
 
 def _named(part: int, cutting: Cutting, step: Step, directory: RunDirectory) -> tuple[Repeats, pa.Array, pa.Array]:
@@ -201,7 +231,7 @@ class _Group(NamedTuple):
         return pa.RecordBatch.from_arrays([self.ids.filter(self.here), tokens.filter(self.here)], ["id", "input_ids"])
 
 
-def _groups(stretches: list[Stretch], number: int, step: Step, directory: RunDirectory) -> Iterator[_Group]:
+def _groups(stretches: Sequence[Stretch], number: int, step: Step, directory: RunDirectory) -> Iterator[_Group]:
     """Row groups with documents of shard ``number``, in order."""
     for stretch in stretches:
         ids = read_columns(directory.part(DOCUMENTS, stretch.part), ["id"]).column("id").combine_chunks()

@@ -50,6 +50,10 @@ class Step:
     ready: Callable[[Stage], None] | None = None
     """Called before the stage measures: returns when it may."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Who compiles kernels in this process is of no use in another one."""
+        return Step, (self.stage, self.role)
+
     @functools.cached_property
     def schema(self) -> pa.Schema:
         """Columns of the row file."""

@@ -1,13 +1,14 @@
 """What the tokenizer did not know of the kept text: how much of it, and an example to look at."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curate.engine.base import Engine
+from curate.engine.base import Engine, in_order
 from curate.pipeline.step import Step, with_edits
 from curate.stages.contract import Encoder
 from curate.store.ranges import parquet_source
@@ -71,18 +72,19 @@ def unknown_characters(
         parts: how many parts there are.
         engine: spreads reading.
     """
-
-    def count(part: int) -> tuple[int, int, int, int]:
-        counts = read_columns(directory.part(encoder.name, part), ["characters", "unknown"])
-        met = pc.fill_null(pc.greater(counts["unknown"], 0), False)
-        sums = [pc.sum(counts[name]).as_py() or 0 for name in ("characters", "unknown")]
-        return *sums, pc.sum(met).as_py() or 0, pc.index(met, True).as_py()
-
-    counted = list(engine.spread(count, range(parts)))
+    counted = list(in_order(engine, partial(_counted, directory, encoder.name), range(parts)))
     characters, unknown, documents = (sum(one[column] for one in counted) for column in range(3))
     first = next(((part, row) for part, (*_, row) in enumerate(counted) if row >= 0), None)
     example = _example(encoder, judges, directory, *first) if first else None
     return UnknownCharacters(characters, unknown, documents, example)
+
+
+def _counted(directory: RunDirectory, encoder: str, part: int) -> tuple[int, int, int, int]:
+    """Characters, unknown ones, documents with some, and the row of the first of these (-1: none)."""
+    counts = read_columns(directory.part(encoder, part), ["characters", "unknown"])
+    met = pc.fill_null(pc.greater(counts["unknown"], 0), False)
+    characters, unknown = (pc.sum(counts[name]).as_py() or 0 for name in ("characters", "unknown"))
+    return characters, unknown, pc.sum(met).as_py() or 0, pc.index(met, True).as_py()
 
 
 def _example(encoder: Encoder, judges: tuple[Step, ...], directory: RunDirectory, part: int, row: int) -> Example:

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -11,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curate.engine.base import Engine
+from curate.engine.base import Engine, in_order, spreading
 from curate.pipeline.choices import Choice, settings_that_count
 from curate.pipeline.plan import Plan, measure_key, thresholds_of
-from curate.pipeline.profile import Profile
+from curate.pipeline.profile import Made, Profile
 from curate.pipeline.step import REASONS, Mask, Step, entering_mask, input_key, scattered, with_edits, with_moves
 from curate.stages.contract import Audited, Comparing, CorpusStage, Deduplicating, Receive, Rows, Send
 from curate.store.checked_json import BrokenJson, read_json, write_json
@@ -22,7 +23,7 @@ from curate.store.digest import digest
 from curate.store.files import allocate, remove
 from curate.store.ranges import parquet_source
 from curate.store.row_file import Keys, keys_of, read_columns, row_file
-from curate.store.run_directory import DOCUMENTS, RunDirectory
+from curate.store.run_directory import DOCUMENTS, RunDirectory, Spread
 
 if TYPE_CHECKING:
     from curate.text.chats.spans import View
@@ -56,7 +57,8 @@ class WholeCorpus:
         engine: Engine,
         choice: Choice | None = None,
     ) -> None:
-        self._stage, self._directory, self._engine = stage.name, directory, engine
+        self._stage, self._directory = stage.name, directory
+        self._engine: Engine | None = engine
         self._view: View = stage.reads
         own = tuple(step.stage.name for step in before if step.edits)
         runs = plan.against if isinstance(stage, Comparing) else ()
@@ -116,16 +118,22 @@ class WholeCorpus:
 
     def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """See `curate.stages.contract.Corpus.map`."""
-        return self._engine.spread(task, items)
+        assert self._engine, "a corpus that has travelled starts no work"
+        return in_order(self._engine, task, items)
 
     def exchange(self, send: Send, senders: int, receive: Receive, receivers: int, schema: pa.Schema) -> Rows:
         """See `curate.stages.contract.Corpus.exchange`."""
+        assert self._engine, "a corpus that has travelled starts no work"
         return self._engine.exchange(send, senders, receive, receivers, schema, self._directory.scratch)
 
     def scratch(self, dtype: npt.DTypeLike, size: int) -> npt.NDArray[Any]:
         """See `curate.stages.contract.Corpus.scratch`."""
         if size == 0:
             return np.zeros(0, dtype)
+        if self._engine is None:  # elsewhere: on the disk of whoever does the work
+            with TemporaryFile() as file:
+                allocate(file, np.dtype(dtype).itemsize * size)
+                return np.memmap(file, dtype, "r+", shape=(size,))
         path = self._directory.new_scratch(self._stage)
         with path.open("w+b") as file:
             remove(path)  # its name is gone, its mapping stays
@@ -172,7 +180,7 @@ def resolve(
         choice: what is known of documents that later stages remove, for a deduplicating stage.
     """
     entering = functools.partial(entering_mask, directory, earlier)
-    keys = keys_for(plan, stage, earlier, directory, choice)
+    keys = keys_for(plan, stage, earlier, directory, choice, spreading(engine))
     corpus = WholeCorpus(plan, stage, earlier, directory, engine, choice)
     stored = [keys_of(directory.part(stage.name, part.index)) for part in plan.parts]
     measured = [each and each.measure for each in stored] == [each.measure for each in keys]
@@ -192,9 +200,9 @@ def resolve(
         else:
             measure = stage.resolve(corpus)
         judge = functools.partial(_judge, stage, measure, entering, directory, keys)
-        for _ in engine.map(judge, [part.index for part in plan.parts]):
+        for _ in in_order(engine, judge, [part.index for part in plan.parts]):
             pass
-        profile.made(kept=[stage.name] if measured and not unaudited else ())
+        profile.made(Made(kept=(stage.name,) if measured and not unaudited else ()))
     directory.clear_scratch()
     return figures
 
@@ -255,12 +263,22 @@ def keys_for(
     earlier: tuple[Step, ...],
     directory: RunDirectory,
     choice: Choice | None = None,
+    spread: Spread = map,
 ) -> list[Keys]:
-    """Keys of each part's file: a verdict depends on every document of the corpus."""
-    masks = [digest(np.packbits(entering_mask(directory, earlier, part.index)).tobytes()) for part in plan.parts]
-    observed = Step(stage, "observe")
-    inputs = [input_key(plan.documents_key(part), earlier, observed, directory, part.index) for part in plan.parts]
+    """Keys of each part's file: a verdict depends on every document of the corpus. ``spread`` looks at parts."""
+    look = functools.partial(_entering_digest, directory, earlier, Step(stage, "observe"))
+    looked = list(spread(look, [(part.index, plan.documents_key(part)) for part in plan.parts]))
+    inputs, masks = [one[0] for one in looked], [one[1] for one in looked]
     against = [run.digest(stage.name) for run in plan.against] if isinstance(stage, Comparing) else []
     everything = digest(measure_key("", stage), inputs, masks, against)
     judged = [thresholds_of(stage), *([choice.key, settings_that_count(plan, stage)] if choice else [])]
     return [Keys(digest(everything, part.index), digest(everything, part.index, *judged)) for part in plan.parts]
+
+
+def _entering_digest(
+    directory: RunDirectory, earlier: tuple[Step, ...], observed: Step, part: tuple[int, str]
+) -> tuple[str, str]:
+    """What a stage sees of a part depends on, and which documents of it come in, as digests."""
+    index, documents_key = part
+    entering = digest(np.packbits(entering_mask(directory, earlier, index)).tobytes())
+    return input_key(documents_key, earlier, observed, directory, index), entering

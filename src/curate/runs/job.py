@@ -21,13 +21,13 @@ from curate.corpus.inspect import inspect
 from curate.corpus.memory import for_one_document
 from curate.corpus.notices import notices
 from curate.corpus.parts import cut
-from curate.engine.base import Interrupted
-from curate.engine.local import LocalEngine
+from curate.engine.base import Engine, Interrupted, spreading
 from curate.errors import CurateError, PlanError, Stopped, UserError
 from curate.events import Emit, Event, Warned, Working
 from curate.pipeline.config import Config, load
+from curate.pipeline.engines import engine_for, require_able, run_memory
 from curate.pipeline.estimate import Estimate, estimate
-from curate.pipeline.execute import execute, forget, local_engine, run_memory
+from curate.pipeline.execute import execute, forget
 from curate.pipeline.first_compile import announced_compiling, load_compiler
 from curate.pipeline.mixing import check_mix
 from curate.pipeline.outcome import Outcome, manifest_of, profile_of
@@ -57,7 +57,7 @@ class Prepared(NamedTuple):
     """A plan that can be carried out: its output folder can be written."""
 
     plan: Plan
-    engine: LocalEngine
+    engine: Engine
     warnings: list[Warned]
 
 
@@ -162,7 +162,7 @@ class Job:
         """The plan with an estimate of time and disk; writes nothing."""
         config = self.config()
         plan = self.plan(config, self.stages(config))
-        engine = local_engine(config)
+        engine = engine_for(config)
         notes = [*notices(plan.files, plan.skipped), *_setting_notes(plan), *_stage_notes(plan.stages, config)]
         guess = estimate(plan, engine.workers)
         engine.close()
@@ -185,7 +185,7 @@ class Job:
                 pa.array([0])  # the first list has pyarrow import pandas, where there is one: 0.2 s
                 compiler.result()
                 warnings = [*notices(plan.files, plan.skipped), *_setting_notes(plan), *notes.result()]
-                return Prepared(plan, local_engine(config), warnings)
+                return Prepared(plan, engine_for(config), warnings)
 
     def carried_out(self, prepared: Prepared, hear: Emit, *, fresh: bool = False, profile: bool = False) -> Done:
         """Run a plan to its end.
@@ -211,6 +211,7 @@ class Job:
             if fresh:
                 forget(directory.path)
             self._refuse_other_corpus(plan, directory)
+            require_able(prepared.engine, plan, directory)
             stopping = stoppable(partial(_stopped, directory, progress, "stopped", command), prepared.engine.stop)
             with stopping:
                 return self._worked(prepared, directory, tell, profile=profile)
@@ -219,7 +220,7 @@ class Job:
         from curate.report.page import ReportMaker
 
         plan, engine, warnings = prepared
-        with ReportMaker(directory.path, plan.config.report, engine.spread) as report:
+        with ReportMaker(directory.path, plan.config.report, spreading(engine)) as report:
             for warning in warnings:
                 tell(warning)
             with announced_compiling(tell, plan.stages) as ready:

@@ -16,6 +16,8 @@ class Cutter:
 
     Args:
         limit: most tokens in a shard. A document longer than that gets a shard of its own.
+        shard: number of the shard that is being filled.
+        filled: tokens in it.
 
     Example:
         >>> cutter = Cutter(10)
@@ -23,10 +25,13 @@ class Cutter:
         [([0, 0], [0, 4]), ([0, 1], [9, 0]), ([2, 3], [0, 0])]
     """
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._shard = 0
-        self._filled = 0
+    def __init__(self, limit: int, shard: int = 0, filled: int = 0) -> None:
+        self._limit, self._shard, self._filled = limit, shard, filled
+
+    @property
+    def state(self) -> tuple[int, int]:
+        """The shard being filled and the tokens in it: with them, another cutter goes on from here."""
+        return self._shard, self._filled
 
     def cut(self, n_tokens: Counts) -> tuple[Shards, Counts]:
         """Shard of each document, and the position of its first token there.

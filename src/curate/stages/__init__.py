@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from curate.errors import ConfigError, PlanError, nearest
 from curate.stages.contract import Stage
+from curate.stages.travelling import made_again
 
 BUILTIN: tuple[tuple[str, str], ...] = (
     ("extract", "curate.stages.extract:Extract"),
@@ -49,6 +50,7 @@ def stage_class(name: str) -> type[Stage]:
     if name in known:
         module, _, attribute = known[name].partition(":")
         found: type[Stage] = getattr(import_module(module), attribute)
+        made_again(found)
         return found
     if name not in _installed():
         raise ConfigError(f"there is no stage `{name}`", hint=nearest(name, stage_names()))
@@ -57,6 +59,7 @@ def stage_class(name: str) -> type[Stage]:
         loaded: type[Stage] = entry.load()
     except Exception as error:
         raise PlanError(f"stage `{name}` from `{entry.value}` does not load: {error}") from error
+    made_again(loaded)
     return loaded
 
 

@@ -5,6 +5,7 @@ Nothing here trusts a counter kept while running. Every run ends by adding up wh
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 
 from curate.errors import BooksDoNotBalance
 from curate.store.row_file import read_columns
-from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
+from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory, Spread
 
 
 class StageBooks(NamedTuple):
@@ -58,7 +59,13 @@ class Books(NamedTuple):
         return {**read, "kept": self.kept, "removed": removed}
 
 
-def balance(directory: RunDirectory, stages: Sequence[str], parts: int, deduplicating: Sequence[str] = ()) -> Books:
+def balance(
+    directory: RunDirectory,
+    stages: Sequence[str],
+    parts: int,
+    deduplicating: Sequence[str] = (),
+    spread: Spread = map,
+) -> Books:
     """Add up all parts.
 
     Args:
@@ -66,6 +73,7 @@ def balance(directory: RunDirectory, stages: Sequence[str], parts: int, deduplic
         stages: names of the stages with verdicts, in pipeline order.
         parts: how many parts there are.
         deduplicating: those of the stages that remove documents because others are kept.
+        spread: looks at several parts at once.
 
     Raises:
         BooksDoNotBalance: a row is missing, judged twice, judged after it was out, out without a reason, or out for
@@ -76,24 +84,16 @@ def balance(directory: RunDirectory, stages: Sequence[str], parts: int, deduplic
     reasons = {stage: Counter[str]() for stage in stages}
     documents = quarantined = in_the_end = raw_bytes = lost_bytes = 0
     stays: list[np.ndarray] = []
-    for part in range(parts):
-        sizes = _column(directory, DOCUMENTS, part, "raw_bytes").to_numpy(zero_copy_only=False)
-        mask = np.ones(len(sizes), np.bool_)
-        for stage in stages:
-            verdicts = _column(directory, stage, part, "reasons")
-            _check_rows(directory, stage, part, verdicts, mask)
-            came[stage] += int(mask.sum())
-            bytes_came[stage] += int(sizes[mask].sum())
-            for entry in pc.value_counts(pc.list_flatten(verdicts)).to_pylist():
-                reasons[stage][entry["values"]] += entry["counts"]
-            mask = mask & (pc.fill_null(pc.list_value_length(verdicts), 1).to_numpy(zero_copy_only=False) == 0)
-            kept[stage] += int(mask.sum())
-            bytes_kept[stage] += int(sizes[mask].sum())
-        documents, raw_bytes = documents + len(sizes), raw_bytes + int(sizes.sum())
-        in_the_end += int(mask.sum())
-        stays.append(np.packbits(mask))
-        lost = lost_in(directory, part)
-        quarantined, lost_bytes = quarantined + lost.documents, lost_bytes + lost.bytes
+    for one in spread(partial(_books_of, directory, tuple(stages)), range(parts)):
+        for stage in one.stages:
+            came[stage.stage] += stage.came
+            kept[stage.stage] += stage.kept
+            bytes_came[stage.stage] += stage.bytes_came
+            bytes_kept[stage.stage] += stage.bytes_kept
+            reasons[stage.stage].update(stage.reasons)
+        documents, raw_bytes, in_the_end = documents + one.documents, raw_bytes + one.raw_bytes, in_the_end + one.kept
+        quarantined, lost_bytes = quarantined + one.lost.documents, lost_bytes + one.lost.bytes
+        stays.append(one.stays)
     for stage in deduplicating:
         for part in range(parts):
             _check_survivors(directory, stage, part, stays)
@@ -115,6 +115,32 @@ def lost_in(directory: RunDirectory, part: int) -> Lost:
     entries = read_columns(directory.part(QUARANTINE, part), ["lost_documents", "lost_bytes"])
     documents = pc.sum(pc.fill_null(entries.column("lost_documents"), 1)).as_py()
     return Lost(documents or 0, pc.sum(entries.column("lost_bytes")).as_py() or 0)
+
+
+class _PartBooks(NamedTuple):
+    """Of one part; ``stays`` has a bit for each document that is kept in the end."""
+
+    documents: int
+    kept: int
+    raw_bytes: int
+    stages: tuple[StageBooks, ...]
+    lost: Lost
+    stays: np.ndarray
+
+
+def _books_of(directory: RunDirectory, stages: tuple[str, ...], part: int) -> _PartBooks:
+    sizes = _column(directory, DOCUMENTS, part, "raw_bytes").to_numpy(zero_copy_only=False)
+    mask, each = np.ones(len(sizes), np.bool_), []
+    for stage in stages:
+        verdicts = _column(directory, stage, part, "reasons")
+        _check_rows(directory, stage, part, verdicts, mask)
+        after = mask & (pc.fill_null(pc.list_value_length(verdicts), 1).to_numpy(zero_copy_only=False) == 0)
+        given = {entry["values"]: entry["counts"] for entry in pc.value_counts(pc.list_flatten(verdicts)).to_pylist()}
+        sums = int(mask.sum()), int(after.sum()), given, int(sizes[mask].sum()), int(sizes[after].sum())
+        each.append(StageBooks(stage, *sums))
+        mask = after
+    lost = lost_in(directory, part)
+    return _PartBooks(len(sizes), int(mask.sum()), int(sizes.sum()), tuple(each), lost, np.packbits(mask))
 
 
 def removed_by_source(directory: RunDirectory, stage: str, parts: int) -> dict[str, tuple[int, int]]:

@@ -10,6 +10,7 @@ import itertools
 import os
 import posixpath
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,8 @@ _NAME_KEPT = 40
 _NOT_KNOWN = {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}
 _ZEROS = bytes(1 << 20)
 _numbers = itertools.count()
+_TOKEN = f"{secrets.randbelow(10**12):012d}"
+"""Processes of two machines that share a folder may have the same number."""
 
 
 def place(name: str) -> Path:
@@ -92,7 +95,7 @@ def put(temporary: Path, final: Path) -> None:
 
 def unfinished(final: Path) -> Path:
     """A name on this disk that nobody else uses and that `is_unfinished` knows: beside ``final``, if that is there."""
-    name = f".{final.name[:_NAME_KEPT]}.{os.getpid()}-{next(_numbers)}.curate-unfinished"
+    name = f".{final.name[:_NAME_KEPT]}.{os.getpid()}{_TOKEN}-{next(_numbers)}.curate-unfinished"
     return final.tree.copies.folder / name if isinstance(final, StorePath) else final.with_name(name)
 
 

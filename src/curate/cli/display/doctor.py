@@ -5,7 +5,7 @@ import json as jsonlib
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import psutil
@@ -23,6 +23,7 @@ EXTRAS = {
     "train": ("sklearn",),
     "torch": ("torch",),
     "kenlm": ("kenlm",),
+    "ray": ("ray",),
 }
 """Extra of curate → packages that it installs, as ``import`` calls them."""
 
@@ -38,7 +39,11 @@ class Finding(NamedTuple):
 
 def show_checkup(*, json: bool) -> int:
     """Print all findings; exit code 2 when something must be mended before a run."""
-    findings = [_tried(name, check) for name, check in _CHECKS]
+    return show_findings([tried(name, check) for name, check in _CHECKS], json=json)
+
+
+def show_findings(findings: Sequence[Finding], *, json: bool) -> int:
+    """Print findings; exit code 2 when something must be mended before a run."""
     if json:
         typer.echo(jsonlib.dumps([finding._asdict() for finding in findings], ensure_ascii=False))
     else:
@@ -51,7 +56,8 @@ def show_checkup(*, json: bool) -> int:
     return ExitCode.DONE if all(finding.good for finding in findings) else ExitCode.USER_ERROR
 
 
-def _tried(name: str, check: Callable[[], tuple[bool, str, str]]) -> Finding:
+def tried(name: str, check: Callable[[], tuple[bool, str, str]]) -> Finding:
+    """What a check finds; whatever it raises is a finding."""
     try:
         return Finding(name, *check())
     except CurateError as error:

@@ -1,0 +1,374 @@
+"""A Ray cluster: Ray schedules, transports and spills; what runs where never shows in a result.
+
+`RayEngine.map` gives Ray one task a strand of parts, so many at a time as keep the cluster busy. `RayEngine.exchange`
+is two rounds of tasks with Ray's object store between them: some senders at once return one block for each *group* of
+receivers, and a task a group serves its receivers one after another. Which rows meet is decided by the receivers'
+numbers, and receivers sort what they get; so neither nodes nor groups show.
+
+The driver holds references and counts.
+"""
+
+import itertools
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn, TypeVar
+
+import pyarrow as pa
+
+from curate.engine.base import Alone, Hear, Interrupted, Worker
+from curate.engine.ray_worker import Failed, OtherVersions, Reply, Setting, do_items, receive_group, send_groups
+from curate.engine.received import RowsOfGroups
+from curate.errors import PlanError, Stopped, require
+from curate.events import Warned
+from curate.stages.contract import Receive, Rows, Send
+from curate.store.manifest import versions
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+PER_SLOT = 2
+"""Tasks in flight for each core: one at work, one that waits for it."""
+GROUPS_PER_SLOT = 4
+ALONE_AT_ONCE = 16
+"""Items of a plain function that one task does at most."""
+SENDERS_AT_ONCE = 16
+LEAST_SHARE = 128
+"""Sender tasks for each receiver of a group at most: a receiver's 16 MB then make blocks worth sending."""
+DEATHS = 2
+"""Workers that one item may kill before it is taken for dangerous."""
+MOST_DEATHS = 4
+MOST_LOSSES = 20
+"""Times that an item may be lost with its node."""
+_PATIENCE = 0.2
+_SLOTS_SECONDS = 5.0
+_SLOTS_WAIT = 60.0
+
+
+class Node(NamedTuple):
+    """A node that can work."""
+
+    id: str
+    name: str
+    cpus: float
+    memory: float
+
+
+class _Batch(NamedTuple):
+    """Items that one task does."""
+
+    items: tuple[Any, ...]
+    number: int
+    doubtful: bool = False
+
+
+class RayEngine:
+    """Work on the cluster that ``RAY_ADDRESS`` names, or on the one of this machine.
+
+    Args:
+        workers: cores at the same time; 0: all that the cluster has.
+        memory: bytes for each worker; 0: an equal share of its node.
+        base: bytes of them that a worker takes whatever it does.
+
+    Raises:
+        MissingExtra: Ray is not installed.
+        PlanError: there is no cluster.
+    """
+
+    def __init__(self, workers: int = 0, memory: int = 0, base: int = 0) -> None:
+        self._ray, self._most = connected(), workers
+        self._looked, self._slots, self._lock = 0.0, 1, threading.Lock()
+        self.stopped, self.cpu_elsewhere = "", 0.0
+        self.memory = memory or share_of_memory()
+        packages = tuple(versions().items())
+        self._setting = Setting(str(Path.cwd()), max(1, self.memory - base), packages)
+        self._options = {"num_cpus": 1, "memory": self.memory, "scheduling_strategy": "SPREAD"}
+        self._items, self._send, self._receive = map(self._ray.remote, (do_items, send_groups, receive_group))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Tasks start no tasks: what holds an engine travels without it."""
+        return _nothing, ()
+
+    @property
+    def workers(self) -> int:
+        """Cores that work at the same time; more when nodes join."""
+        now = time.monotonic()
+        if now - self._looked > _SLOTS_SECONDS:
+            cores = sum(min(int(node.cpus), int(node.memory // self.memory)) for node in nodes())
+            self._looked, self._slots = now, max(1, min(cores, self._most or cores))
+        return self._slots
+
+    def map(
+        self, task: Callable[[Item, Worker], Result], items: Iterable[Item], hear: Hear | None = None
+    ) -> Iterator[Result]:
+        """See `curate.engine.base.Engine.map`."""
+        ray, flying = self._ray, dict[Any, _Batch]()
+        waiting = self._batches(task, items)
+        deaths, losses = Counter[int](), Counter[int]()
+        try:
+            shared = [ray.put(task)]
+            while True:
+                while len(flying) < self._in_flight() and (batch := next(waiting, None)):
+                    flying[self._do(shared, batch)] = batch
+                if not flying:
+                    return
+                done, _ = ray.wait(list(flying), timeout=_PATIENCE)
+                self._check()
+                for one in done:
+                    batch = flying.pop(one)
+                    try:
+                        reply = ray.get(one)
+                    except ray.exceptions.RayError as error:
+                        again = self._after_death(batch, error, deaths, losses)
+                        if hear:
+                            hear(Warned(f"{_first_line(error)}: its work is done again"))
+                        waiting = itertools.chain(again, waiting)
+                        continue
+                    yield from self._taken(reply, hear)
+        except BaseException:
+            self._cancel(flying)
+            raise
+
+    def exchange(
+        self, send: Send, senders: int, receive: Receive, receivers: int, schema: pa.Schema, folder: Path
+    ) -> Rows:
+        """See `curate.engine.base.Engine.exchange`."""
+        del folder  # Ray keeps what waits
+        ray, slots = self._ray, self.workers
+        groups = max(1, min(receivers, GROUPS_PER_SLOT * slots))
+        most = max(1, LEAST_SHARE * receivers // groups)
+        sending = max(1, min(senders, most, max(GROUPS_PER_SLOT * slots, -(-senders // SENDERS_AT_ONCE))))
+        bounds = _even(receivers, groups)
+        function = [ray.put(send)]
+        one = self._send.options(num_returns=groups + 2, **self._options)
+        sent = [
+            one.remote(self._setting, function, list(range(start, stop)), bounds, schema)
+            for start, stop in itertools.pairwise(_even(senders, sending))
+        ]
+        self._wait([blocks[-1] for blocks in sent])
+        bundles = [blocks[groups] for blocks in sent]
+        function = [ray.put(receive)]
+        other = self._receive.options(num_returns=2, **self._options)
+        received = [
+            other.remote(
+                self._setting,
+                function,
+                group,
+                list(range(bounds[group], bounds[group + 1])),
+                schema,
+                *(blocks[group] for blocks in sent),
+                *bundles,
+            )
+            for group in range(groups)
+        ]
+        del sent, bundles  # what has been received is not kept
+        self._wait([ends for _, ends in received])
+        return RowsOfGroups([block for block, _ in received], bounds)
+
+    def everywhere(self, function: Callable[[], Result]) -> dict[Node, Result | Exception]:
+        """What a function says on each node, or why it says nothing; it takes no core."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        ray = self._ray
+        asked = {
+            node: ray.remote(_asked)
+            .options(num_cpus=0, max_retries=2, scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False))
+            .remote(self._setting.folder, function)
+            for node in nodes()
+        }
+        found: dict[Node, Result | Exception] = {}
+        for node, reference in asked.items():
+            try:
+                found[node] = ray.get(reference)
+            except ray.exceptions.RayTaskError as error:
+                found[node] = error.cause if isinstance(error.cause, Exception) else error
+            except ray.exceptions.RayError as error:
+                found[node] = error
+        return found
+
+    def stop(self, why: str = "failed") -> None:
+        """See `curate.engine.base.Engine.stop`."""
+        self.stopped = self.stopped or why
+
+    def close(self) -> None:
+        """See `curate.engine.base.Engine.close`; the cluster goes on."""
+
+    # ---- one task -------------------------------------------------------------------------------------------
+
+    def _do(self, shared: Sequence[Any], batch: _Batch) -> Any:
+        # deaths are counted here, so Ray repeats nothing by itself
+        task = self._items.options(max_retries=0, **self._options)
+        return task.remote(self._setting, shared, batch.items, batch.doubtful)
+
+    def _batches(self, task: Callable[[Item, Worker], Result], items: Iterable[Item]) -> Iterator[_Batch]:
+        if isinstance(task, Alone):
+            every = list(items)
+            size = max(1, min(ALONE_AT_ONCE, len(every) // (GROUPS_PER_SLOT * self.workers)))
+        else:
+            every, size = items, 1  # type: ignore[assignment]
+        for number, batch in enumerate(_batched(every, size)):
+            yield _Batch(batch, number)
+
+    def _in_flight(self) -> int:
+        return self._most or PER_SLOT * self.workers
+
+    def _taken(self, reply: Reply, hear: Hear | None) -> Iterator[Any]:
+        self._spent(reply.cpu)
+        if reply.failed:
+            _raise(reply.failed)
+        for news in reply.told if hear else ():
+            hear(news)  # type: ignore[misc]
+        yield from reply.results
+
+    def _after_death(self, batch: _Batch, error: Exception, deaths: Counter[int], losses: Counter[int]) -> list[_Batch]:
+        """The same items once more: after `DEATHS` deaths of workers as dangerous ones, each alone."""
+        exceptions = self._ray.exceptions
+        died = isinstance(error, (exceptions.WorkerCrashedError, exceptions.OutOfMemoryError))
+        counted = deaths if died and not _node_died(error) else losses
+        counted[batch.number] += 1
+        if counted[batch.number] >= (MOST_DEATHS if counted is deaths else MOST_LOSSES):
+            raise Stopped(
+                f"workers of the cluster died {counted[batch.number]} times of the same work: {_first_line(error)}",
+                hint="curate doctor --engine ray",
+            )
+        if deaths[batch.number] < DEATHS:
+            return [batch]
+        return [batch._replace(items=(item,), doubtful=True) for item in batch.items]
+
+    def _wait(self, ends: Sequence[Any]) -> None:
+        """Until all tasks have ended, each of which says what it took or why it failed."""
+        ray, left = self._ray, list(ends)
+        try:
+            while left:
+                done, left = ray.wait(left, num_returns=len(left), timeout=_PATIENCE)
+                self._check()
+                for one in done:
+                    said = ray.get(one)
+                    if isinstance(said, Failed):
+                        _raise(said)
+                    self._spent(said)
+        except ray.exceptions.RayError as error:
+            self._cancel(left)
+            raise Stopped(f"the cluster lost work: {_first_line(error)}", hint="curate doctor --engine ray") from error
+        except BaseException:
+            self._cancel(left)
+            raise
+
+    def _spent(self, seconds: float) -> None:
+        with self._lock:
+            self.cpu_elsewhere += seconds
+
+    def _check(self) -> None:
+        if self.stopped:
+            raise Interrupted
+
+    def _cancel(self, tasks: Iterable[Any]) -> None:
+        """End tasks, whatever they do: files appear only when they are whole."""
+        for one in tasks:
+            with suppress(Exception):
+                self._ray.cancel(one, force=True)
+
+
+def connected() -> Any:
+    """Ray, connected to a cluster.
+
+    Raises:
+        MissingExtra: it is not installed.
+        PlanError: there is no cluster.
+    """
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is reported to anybody
+    # no task asks for an accelerator, and what Ray hides from them is not ours to say
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    require("ray", "ray", "`run.engine` is `ray`")
+    import ray
+
+    if ray.is_initialized():
+        return ray
+    address, handler = os.environ.get("RAY_ADDRESS") or "auto", signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(address=address, logging_level="ERROR", log_to_driver=False, configure_logging=False)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise PlanError(
+            f"no Ray cluster answers at `{address}`: {_first_line(error)}",
+            hint="ray start --head, or export RAY_ADDRESS=host:6379; RAY_ADDRESS=local starts one for this run",
+        ) from error
+    finally:
+        with suppress(ValueError):  # not the main thread: then Ray has not touched it either
+            signal.signal(signal.SIGTERM, handler)
+    return ray
+
+
+def nodes() -> list[Node]:
+    """The nodes of the cluster that have cores, in the order of their ids."""
+    import ray
+
+    alive = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
+    found = [
+        Node(
+            node["NodeID"],
+            f"{node['NodeManagerHostname']} ({node['NodeID'][:8]})",
+            node["Resources"]["CPU"],
+            node["Resources"].get("memory", 0.0),
+        )
+        for node in alive
+    ]
+    return sorted(found)
+
+
+def share_of_memory() -> int:
+    """Bytes for each core of the node that has least of them.
+
+    Raises:
+        PlanError: no node has a core.
+    """
+    shares = [node.memory / node.cpus for node in nodes()]
+    if not shares:
+        raise PlanError("no node of the Ray cluster has a core", hint="ray status")
+    return int(min(shares))
+
+
+def _asked(folder: str, function: Callable[[], Result]) -> Result:
+    with suppress(OSError):
+        os.chdir(folder)
+    return function()
+
+
+def _nothing() -> None:
+    return None
+
+
+def _raise(failed: Failed) -> NoReturn:
+    """An error of a task as if it had happened here, with a note where it did."""
+    if isinstance(failed.error, OtherVersions):
+        raise PlanError(f"{failed.error}", hint="install on all nodes what the driver has") from None
+    failed.error.add_note(f"on node {failed.node}:\n{failed.trace}")
+    raise failed.error
+
+
+def _node_died(error: Exception) -> bool:
+    return "node" in str(error).lower() and "died" in str(error).lower()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]
+
+
+def _even(number: int, groups: int) -> list[int]:
+    """Bounds of so many groups of about the same size.
+
+    Example:
+        >>> _even(5, 2)
+        [0, 2, 5]
+    """
+    return [number * group // groups for group in range(groups + 1)]
+
+
+def _batched(items: Iterable[Item], size: int) -> Iterator[tuple[Item, ...]]:
+    source = iter(items)
+    while batch := tuple(itertools.islice(source, size)):
+        yield batch

@@ -1,0 +1,228 @@
+"""What runs on the nodes of a Ray cluster: tasks over items, and the two halves of an exchange.
+
+Functions of this module are sent by name, so every node runs the code that is installed there; what it is, is compared
+with the driver's before any work. A Ray worker is a process of its own. It keeps between tasks what is dear to make:
+threads, stages, kernels.
+"""
+
+import functools
+import itertools
+import os
+import socket
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from curate.engine.local import LocalEngine
+from curate.engine.received import Block, block_of, table_in
+from curate.stages.contract import TO, Receive, Send
+from curate.store.manifest import versions
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+BUNDLED_BYTES = 100_000
+"""Ray keeps results up to this size in the driver's memory; smaller blocks of a sender are sent as one."""
+
+
+class Setting(NamedTuple):
+    """What all tasks of a run have in common.
+
+    Attributes:
+        folder: where relative paths begin.
+        memory: bytes that tasks may take at the same time in one worker.
+        versions: of the driver's packages.
+    """
+
+    folder: str
+    memory: int
+    versions: tuple[tuple[str, str], ...]
+
+
+class Failed(NamedTuple):
+    """An error of a task, where it happened, and on which node."""
+
+    error: Exception
+    trace: str
+    node: str
+
+
+class Reply(NamedTuple):
+    """What comes back of some items: results in their order, what was told meanwhile, CPU seconds; or an error."""
+
+    results: Sequence[Any]
+    told: Sequence[Any]
+    cpu: float
+    node: str
+    failed: Failed | None = None
+
+
+class OtherVersions(Exception):  # noqa: N818
+    """A node has other packages than the driver; the message says which."""
+
+
+class RayWorker:
+    """See `curate.engine.base.Worker`."""
+
+    def __init__(self, engine: LocalEngine, *, doubtful: bool = False) -> None:
+        self._engine, self.doubtful = engine, doubtful
+        self.told: list[Any] = []
+
+    def spread(
+        self, task: Callable[[Item], Result], items: Iterable[Item], takes: Callable[[Item], int] | None = None
+    ) -> Iterator[Result]:
+        """See `curate.engine.base.Worker.spread`."""
+        return self._engine.spread(task, items, takes)
+
+    def tell(self, news: Any) -> None:
+        """See `curate.engine.base.Worker.tell`."""
+        self.told.append(news)
+
+
+def do_items(setting: Setting, task: Sequence[Any], items: Sequence[Any], doubtful: bool) -> Reply:
+    """Run a task over some items.
+
+    Args:
+        setting: of the run.
+        task: a reference to the task.
+        items: one after another.
+        doubtful: workers died of these before.
+    """
+    before = _cpu()
+    worker = RayWorker(_engine(setting), doubtful=doubtful)
+    try:
+        _compare(setting)
+        do = _fetched(task[0])
+        results = [do(item, worker) for item in items]
+    except Exception as error:  # noqa: BLE001  (whatever it is, the driver must know)
+        return Reply((), (), _cpu() - before, node_name(), _failed(error))
+    return Reply(results, worker.told, _cpu() - before, node_name())
+
+
+def send_groups(
+    setting: Setting, send: Sequence[Any], senders: Sequence[int], bounds: Sequence[int], schema: pa.Schema
+) -> tuple[Any, ...]:
+    """What some senders send: a block for each group of receivers, or all of them in one; CPU seconds or an error.
+
+    Args:
+        setting: of the run.
+        send: a reference to what sends.
+        senders: their numbers.
+        bounds: first receiver of each group, and how many there are.
+        schema: columns delivered.
+    """
+    before, groups = _cpu(), len(bounds) - 1
+    _engine(setting)
+    try:
+        sending: Send = _fetched(send[0])
+        sent = pa.schema([pa.field(TO, pa.int64()), *schema])
+        batches = [rows.cast(sent) for sender in senders for rows in sending(sender) if len(rows)]
+    except Exception as error:  # noqa: BLE001
+        return (*([None] * (groups + 1)), _failed(error))
+    blocks = _grouped(pa.Table.from_batches(batches, sent), bounds)
+    if sum(0 if block is None else block.nbytes for block in blocks) >= groups * BUNDLED_BYTES:
+        return (*blocks, None, _cpu() - before)
+    return (*([None] * groups), blocks, _cpu() - before)
+
+
+def receive_group(
+    setting: Setting,
+    receive: Sequence[Any],
+    group: int,
+    receivers: Sequence[int],
+    schema: pa.Schema,
+    *blocks: Any,
+) -> tuple[Any, ...]:
+    """What the receivers of a group make of their rows, as one block; CPU seconds or an error.
+
+    Args:
+        setting: of the run.
+        receive: a reference to what receives.
+        group: its number.
+        receivers: their numbers, ascending.
+        schema: columns delivered.
+        blocks: of `send_groups`: those for this group, then those for all.
+    """
+    before = _cpu()
+    _engine(setting)
+    own = [block[group] if isinstance(block, list) else block for block in blocks]
+    try:
+        receiving: Receive = _fetched(receive[0])
+        tables = [table_in(block) for block in own if block is not None]
+        made = []
+        for receiver in receivers:
+            rows = pa.concat_tables([schema.empty_table(), *(_of(table, receiver) for table in tables)])
+            made.append(receiving(receiver, rows))
+        return block_of(made), _cpu() - before
+    except Exception as error:  # noqa: BLE001
+        return None, _failed(error)
+
+
+def node_name() -> str:
+    """The host and, where several nodes share it, the node's id."""
+    import ray
+
+    return f"{socket.gethostname()} ({ray.get_runtime_context().get_node_id()[:8]})"
+
+
+def _grouped(rows: pa.Table, bounds: Sequence[int]) -> list[Block | None]:
+    """A block for each group, its rows by receiver; None where there are none."""
+    to = rows.column(TO).to_numpy()
+    order = np.argsort(to, kind="stable")
+    ends = np.searchsorted(to[order], bounds)
+    return [
+        block_of([rows.take(pa.array(order[start:stop]))]) if stop > start else None
+        for start, stop in itertools.pairwise(ends)
+    ]
+
+
+def _of(table: pa.Table, receiver: int) -> pa.Table:
+    to: npt.NDArray[np.int64] = table.column(TO).to_numpy()
+    start, stop = np.searchsorted(to, (receiver, receiver + 1))
+    return table.slice(start, stop - start).drop_columns(TO)
+
+
+@functools.lru_cache(maxsize=1)
+def _engine(setting: Setting) -> LocalEngine:
+    """The threads of this process; made when its first task comes."""
+    with suppress(OSError):  # then paths that are not absolute mean nothing here, and the first one says so
+        os.chdir(setting.folder)
+    return LocalEngine(workers=1, lanes=1, ahead=2, memory=setting.memory)
+
+
+@functools.lru_cache(maxsize=1)
+def _compare(setting: Setting) -> None:
+    own, theirs = versions(), dict(setting.versions)
+    other = [f"{name} {own[name]} and not {wanted}" for name, wanted in theirs.items() if own[name] != wanted]
+    if other:
+        raise OtherVersions(f"node {node_name()} has {', '.join(other)}")
+
+
+@functools.lru_cache(maxsize=3)
+def _fetched(reference: Any) -> Any:
+    """A task, of which this process may have had some items already."""
+    import ray
+
+    return ray.get(reference)
+
+
+def _failed(error: Exception) -> Failed:
+    from ray import cloudpickle
+
+    trace = traceback.format_exc()
+    try:
+        cloudpickle.loads(cloudpickle.dumps(error))
+    except Exception:  # noqa: BLE001  (some carry what cannot travel)
+        error = RuntimeError(f"{type(error).__name__}: {error}")
+    return Failed(error, trace, node_name())
+
+
+def _cpu() -> float:
+    """CPU seconds of this process and its children so far."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system

@@ -1,0 +1,124 @@
+"""Documents that kill the process that works on them: found one by one in a process apart, and set aside.
+
+A kernel or a library may crash on one text in a billion, or take all memory. Locally that ends the run; on a cluster it
+ends a worker, and the same part would end one after the other. So a part of which workers died is first looked at in a
+child process, which says of each document that it begins with it. Whatever it said last when it died is dangerous.
+"""
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from curate.corpus.parts import Strand
+from curate.corpus.quarantine import DANGEROUS, KEPT_BYTES, Quarantined, quarantine_batch
+from curate.errors import Stopped
+from curate.process.child import start_child
+
+if TYPE_CHECKING:
+    from curate.pipeline.passes import PassTask
+
+Place = tuple[str, int]
+"""File and position of a document."""
+
+
+def without(
+    dangerous: Collection[Place], documents: pa.RecordBatch, quarantined: pa.RecordBatch
+) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+    """Documents and quarantine of a chunk, the dangerous documents moved from one to the other."""
+    if not dangerous:
+        return documents, quarantined
+    keep, found = np.ones(len(documents), np.bool_), []
+    for row, place in enumerate(_places(documents)):
+        if place in dangerous:
+            keep[row] = False
+            text = str(documents.column("text")[row]).encode("utf-8", "surrogatepass")
+            detail = f"{len(text):,} bytes; two processes died while they worked on it"
+            found.append(Quarantined(*place, None, DANGEROUS, detail, text[:KEPT_BYTES]))
+    if not found:
+        return documents, quarantined
+    return documents.filter(pa.array(keep)), pa.concat_batches([quarantined, quarantine_batch(found)])
+
+
+def dangerous_documents(task: "PassTask", strand: Strand) -> frozenset[Place]:
+    """Documents of a strand of which a child process dies.
+
+    Raises:
+        Stopped: it dies of something else.
+    """
+    found: set[Place] = set()
+    done = 0
+    while True:
+        process = start_child("curate.pipeline.dangerous:look_at_each", stdout=subprocess.PIPE)
+        assert process.stdin
+        assert process.stdout
+        with process.stdin as pipe:
+            pickle.dump((task, strand, str(Path.cwd()), done), pipe)
+        begun = process.stdout.read().count(b"\n")
+        if process.wait() == 0:
+            return frozenset(found)
+        place = _place_of(task, strand, done + begun - 1) if begun else None
+        if place is None:
+            names = ", ".join(sorted({span.file.name for part in strand.parts for span in part.spans})[:3])
+            raise Stopped(
+                f"reading `{names}` ends the process that does it (exit status {process.returncode})",
+                hint=f"curate run without it: --set 'input.exclude=[\"{names}\"]'",
+            )
+        found.add(place)
+        done += begun
+
+
+def look_at_each() -> None:
+    """Read a strand and work on each document alone; write a line before each."""
+    task, strand, folder, done = pickle.load(sys.stdin.buffer)  # noqa: S301  (from our own parent)
+    os.chdir(folder)
+    from curate.pipeline.passes import StrandWork
+
+    work, number = StrandWork(task, _Deaf()), 0
+    for part, documents in _read(task, strand):
+        for row in range(len(documents)):
+            if number >= done:
+                os.write(1, b"\n")
+                work.try_one(part, documents.slice(row, 1))
+            number += 1
+
+
+class _Deaf:
+    """A worker to whom nobody listens."""
+
+    doubtful = False
+
+    def spread(self, task: Any, items: Any, takes: Any = None) -> Any:  # noqa: ARG002
+        return map(task, items)
+
+    def tell(self, news: Any) -> None:
+        pass
+
+
+def _read(task: "PassTask", strand: Strand) -> Any:
+    """Parts and documents of the chunks of a strand."""
+    from curate.corpus.reader import chunks
+
+    by_index = {part.index: part for part in strand.parts}
+    for chunk in chunks(strand, frozenset(by_index), task.chunk_bytes):
+        yield by_index[chunk.part], chunk.parse()[0]
+
+
+def _place_of(task: "PassTask", strand: Strand, number: int) -> Place | None:
+    """Where a document is, counted through the strand."""
+    for _, documents in _read(task, strand):
+        if number < len(documents):
+            return _places(documents)[number]
+        number -= len(documents)
+    return None
+
+
+def _places(documents: pa.RecordBatch) -> list[Place]:
+    origin = documents.column("origin")
+    return list(zip(origin.field("file").to_pylist(), origin.field("position").to_pylist(), strict=True))

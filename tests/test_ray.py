@@ -1,0 +1,237 @@
+"""A run on a Ray cluster of several nodes: the bytes of a local one, whatever dies on the way.
+
+The nodes are raylets of this machine. Faults are tested with the command itself, which is another process.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from corpus_maker import make_corpus
+from curate.cli.session import Session
+from curate.errors import ExitCode, MissingExtra, PlanError
+
+ray = pytest.importorskip("ray")
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.xdist_group("ray")]
+
+HERE = Path(__file__).parent
+SETTINGS = ["input.part_bytes=20000", "shards.shard_tokens=4000", "gates.max_quarantined=0.2", "report.samples=1"]
+WITH_DANGER = json.dumps(["normalize", "dangerous", "near_dup", "tokenize"])
+STORE_BYTES = 100 * 2**20
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    from ray.cluster_utils import Cluster
+
+    before = dict(os.environ)
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(HERE / "dangerous_stage")}
+    head = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": STORE_BYTES}
+    started = Cluster(initialize_head=True, head_node_args=head)
+    started.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
+    os.environ["RAY_ADDRESS"] = started.address
+    yield started
+    ray.shutdown()
+    started.shutdown()
+    os.environ.clear()
+    os.environ |= before
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return make_corpus(tmp_path_factory.mktemp("corpus") / "in")
+
+
+@pytest.fixture(scope="module")
+def finished(corpus, tmp_path_factory):
+    out = tmp_path_factory.mktemp("local") / "out"
+    assert run(corpus, out) == ExitCode.DONE
+    return out
+
+
+def run(corpus: Path, out: Path, *assignments: str, engine: str = "local") -> int:
+    return Session([str(corpus)], str(out), assignments=[*SETTINGS, *assignments], flags={"run.engine": engine}).work(
+        quiet=2
+    )
+
+
+def started(corpus: Path, out: Path, *assignments: str) -> subprocess.Popen:
+    """The command, on the cluster."""
+    words = [sys.executable, "-m", "curate", "run", str(corpus), "-o", str(out), "--engine", "ray", "-q"]
+    for assignment in (*SETTINGS, *assignments):
+        words += ["--set", assignment]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    """Every file that must not depend on how the run went."""
+    times = {"run.json", "report.json", "report.html"}
+    files = [p for p in out.rglob("*") if p.is_file() and p.name not in times and ".cache" not in p.parts]
+    return {str(p.relative_to(out)): p.read_bytes() for p in files}
+
+
+def counts(out: Path) -> dict:
+    return json.loads((out / "run.json").read_text())["counts"]
+
+
+def wait_for(found, process: subprocess.Popen) -> None:
+    """Until a file is there, while the process runs."""
+    while not found() and process.poll() is None:
+        time.sleep(0.05)
+    assert process.poll() is None, process.communicate()[1]
+
+
+def test_without_the_package_there_is_a_command_to_type(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(MissingExtra, match="needs the package `ray`") as caught:
+        run(corpus, tmp_path / "out", engine="ray")
+    assert caught.value.hint == "pip install 'curate-corpus[ray]'"
+
+
+def test_without_a_cluster_there_is_a_command_to_type(corpus, tmp_path, monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(PlanError, match="no Ray cluster answers at `auto") as caught:
+        run(corpus, tmp_path / "out", engine="ray")
+    assert caught.value.hint.startswith("ray start --head")
+
+
+def test_a_cluster_gives_the_bytes_of_a_local_run(cluster, corpus, finished, tmp_path):
+    assert run(corpus, tmp_path / "out", engine="ray") == ExitCode.DONE
+    assert contents(tmp_path / "out") == contents(finished)
+    there, here = (json.loads((out / "run.json").read_text()) for out in (tmp_path / "out", finished))
+    assert there["counts"] == here["counts"]
+    phases = {phase for piece in there["work"] for phase in piece["phases"]}
+    assert phases == {phase for piece in here["work"] for phase in piece["phases"]}
+    assert all(piece["cpu_seconds"] >= 0 for piece in there["work"])
+
+
+def test_a_run_moves_to_a_cluster_and_back(cluster, corpus, finished, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    for engine, share in (("ray", 2), ("local", 3)):
+        for number, file in enumerate(sorted(out.glob("*/*part-*.parquet"))):
+            if number % share == 0:
+                file.unlink()
+        for file in out.glob("shards/shard-*"):
+            file.unlink()
+        (out / "run.json").unlink()
+        assert run(corpus, out, engine=engine) == ExitCode.DONE
+        assert contents(out) == contents(finished)
+
+
+@pytest.mark.slow
+def test_a_node_that_dies_and_one_that_comes_change_nothing(cluster, corpus, finished, tmp_path):
+    node = cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
+    for number, folder in enumerate(("documents", ".cache/near_dup", "shards")):
+        out = tmp_path / str(number)
+        process = started(corpus, out)
+        wait_for(lambda out=out, folder=folder: (out / folder).is_dir() and any((out / folder).iterdir()), process)
+        cluster.remove_node(node, allow_graceful=False)
+        node = cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
+        _, said = process.communicate(timeout=300)
+        assert process.returncode == ExitCode.DONE, said
+        assert contents(out) == contents(finished)
+    cluster.remove_node(node)
+
+
+@pytest.mark.slow
+def test_a_driver_that_dies_is_started_again(cluster, corpus, finished, tmp_path):
+    process = started(corpus, tmp_path / "out")
+    wait_for(lambda: any((tmp_path / "out").glob("documents/part-*")), process)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    process = started(corpus, tmp_path / "out")
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == ExitCode.DONE, said
+    assert contents(tmp_path / "out") == contents(finished)
+
+
+@pytest.mark.slow
+def test_a_document_that_kills_workers_is_quarantined(cluster, tmp_path):
+    lines = [{"text": f"Number {n} of some sentences, none of which is like another: {n * n}."} for n in range(30)]
+    lines[17]["text"] += " POISON"
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    process = started(tmp_path / "in", tmp_path / "out", f"pipeline.stages={WITH_DANGER}")
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == ExitCode.DONE, said
+    bad = pl.read_parquet(tmp_path / "out" / "quarantine" / "*.parquet")
+    assert bad.select("file", "position", "reason").rows() == [("a.jsonl", 18, "killed_worker")]
+    assert counts(tmp_path / "out")["read"] == 30
+    assert counts(tmp_path / "out")["quarantined"] == 1
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_is_replaced(cluster, corpus, tmp_path):
+    import psutil
+
+    (tmp_path / "in").mkdir()
+    lines = [{"text": f"Number {n} of some sentences, none of which is like another: {n * n}. SLOW"} for n in range(8)]
+    (tmp_path / "in" / "a.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    process = started(tmp_path / "in", tmp_path / "out", f"pipeline.stages={WITH_DANGER}")
+
+    def at_work():
+        return [p for p in psutil.process_iter(["cmdline"]) if "ray::do_items" in " ".join(p.info["cmdline"] or [])]
+
+    wait_for(at_work, process)
+    for worker in at_work():
+        worker.kill()
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == ExitCode.DONE, said
+    assert counts(tmp_path / "out")["quarantined"] == 0
+
+
+def test_nodes_that_are_not_ready_are_named_before_work(cluster, corpus, tmp_path):
+    fake = tmp_path / "fake" / "polars-0.0.1.dist-info"
+    fake.mkdir(parents=True)
+    (fake / "METADATA").write_text("Metadata-Version: 2.1\nName: polars\nVersion: 0.0.1\n")
+    path = f"{tmp_path / 'fake'}:{HERE / 'dangerous_stage'}"
+    node = cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES, env_vars={"PYTHONPATH": path})
+    try:
+        with pytest.raises(PlanError, match=r"node .* has polars 0\.0\.1") as caught:
+            run(corpus, tmp_path / "out", engine="ray")
+        assert caught.value.hint.startswith("on that node: pip install 'polars==")
+        assert not list((tmp_path / "out").glob("documents/*"))
+    finally:
+        cluster.remove_node(node)
+
+
+def test_the_check_up_names_every_node(cluster, tmp_path, capsys):
+    from curate.cli.display.cluster import show_cluster
+
+    assert show_cluster(str(tmp_path), json=True) == ExitCode.DONE
+    found = json.loads(capsys.readouterr().out)
+    assert len(found) == 2 + len([n for n in ray.nodes() if n["Alive"]])
+    assert not list(tmp_path.iterdir())
+
+
+def test_rows_travel_in_blocks_or_bundles(cluster, monkeypatch):
+    from curate.engine.ray import RayEngine
+    from curate.engine.received import RowsOfGroups
+    from curate.stages.contract import addressed
+
+    schema = pa.schema({"n": pa.int64(), "text": pa.string()})
+
+    def send(sender: int):
+        n = pa.array(range(4000 * (sender % 2) * 10), pa.int64())
+        text = pa.array([f"{sender} {at} " * (sender + 1) for at in range(len(n))], pa.string())
+        yield addressed(n.to_numpy() % 7, n=n, text=text)
+
+    def receive(receiver: int, rows: pa.Table) -> pa.Table:
+        return rows.sort_by([("n", "ascending"), ("text", "ascending")])
+
+    rows = RayEngine(memory=10**9).exchange(send, 5, receive, 8, schema, Path())
+    assert isinstance(rows, RowsOfGroups)
+    assert [len(rows[at]) for at in range(8)] == [2 * len(range(at, 40_000, 7)) for at in range(7)] + [0]
+    assert rows[3].column("n").to_pylist()[:4] == [3, 3, 10, 10]
+    with pytest.raises(IndexError):
+        rows[8]

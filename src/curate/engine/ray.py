@@ -28,6 +28,7 @@ from curate.errors import PlanError, Stopped, require
 from curate.events import Warned
 from curate.stages.contract import Receive, Rows, Send
 from curate.store.manifest import versions
+from curate.store.store_path import forget_listings
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -116,6 +117,7 @@ class RayEngine:
                 while len(flying) < self._in_flight() and (batch := next(waiting, None)):
                     flying[self._do(shared, batch)] = batch
                 if not flying:
+                    forget_listings()
                     return
                 done, _ = ray.wait(list(flying), timeout=_PATIENCE)
                 self._check()
@@ -168,6 +170,7 @@ class RayEngine:
         ]
         del sent, bundles  # what has been received is not kept
         self._wait([ends for _, ends in received])
+        forget_listings()
         return RowsOfGroups([block for block, _ in received], bounds)
 
     def everywhere(self, function: Callable[[], Result]) -> dict[Node, Result | Exception]:

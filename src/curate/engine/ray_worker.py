@@ -22,6 +22,7 @@ from curate.engine.local import LocalEngine
 from curate.engine.received import Block, block_of, table_in
 from curate.stages.contract import TO, Receive, Send
 from curate.store.manifest import versions
+from curate.store.store_path import forget_listings
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -97,6 +98,7 @@ def do_items(setting: Setting, task: Sequence[Any], items: Sequence[Any], doubtf
     worker = RayWorker(_engine(setting), doubtful=doubtful)
     try:
         _compare(setting)
+        forget_listings()
         do = _fetched(task[0])
         results = [do(item, worker) for item in items]
     except Exception as error:  # noqa: BLE001  (whatever it is, the driver must know)
@@ -119,6 +121,7 @@ def send_groups(
     before, groups = _cpu(), len(bounds) - 1
     _engine(setting)
     try:
+        forget_listings()
         sending: Send = _fetched(send[0])
         sent = pa.schema([pa.field(TO, pa.int64()), *schema])
         batches = [rows.cast(sent) for sender in senders for rows in sending(sender) if len(rows)]
@@ -152,6 +155,7 @@ def receive_group(
     _engine(setting)
     own = [block[group] if isinstance(block, list) else block for block in blocks]
     try:
+        forget_listings()
         receiving: Receive = _fetched(receive[0])
         tables = [table_in(block) for block in own if block is not None]
         made = []

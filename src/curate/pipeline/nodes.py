@@ -15,9 +15,10 @@ from curate.errors import PlanError
 from curate.pipeline.first_compile import compile_stages
 from curate.pipeline.plan import Plan, measure_key
 from curate.stages.contract import Stage
-from curate.store.files import remove, write_whole
+from curate.store.files import place, remove, write_whole
 from curate.store.manifest import versions
-from curate.store.run_directory import RunDirectory
+from curate.store.run_directory import CACHE, RunDirectory
+from curate.store.store_path import StorePath
 
 
 class Problem(NamedTuple):
@@ -66,8 +67,8 @@ class Look:
             versions(),
             {stage.name: measure_key("", stage) for stage in self.stages},
             _content(self.probe),
-            _unwritable(self.probe.parent),
-            next((name for name in self.inputs if not Path(name).exists()), ""),
+            _unwritable(self.probe),
+            next((name for name in self.inputs if not place(name).exists()), ""),
         )
 
 
@@ -106,7 +107,11 @@ def problems_of(
         directory: a folder that all nodes must read and write.
         inputs: files that all must read.
     """
-    probe, token = directory.new_scratch("probe"), os.urandom(16)
+    token = os.urandom(16)
+    if isinstance(directory.path, StorePath):
+        probe: Path = directory.path / CACHE / f"probe-{token.hex()}"
+    else:
+        probe = directory.new_scratch("probe")
     write_whole(probe, token)
     try:
         look = Look(probe, tuple(os.fspath(file) for file in inputs), tuple(stages))
@@ -162,13 +167,11 @@ def _content(probe: Path) -> bytes | None:
     return None
 
 
-def _unwritable(folder: Path) -> str:
-    from curate.store.files import unfinished
-
-    file = unfinished(folder / "probe")
+def _unwritable(probe: Path) -> str:
+    file = probe.with_name(f"{probe.name}-{os.urandom(8).hex()}")
     try:
-        file.write_bytes(b"")
+        write_whole(file, b"")
         remove(file)
     except OSError as error:
-        return str(error.strerror)
+        return str(error.strerror or error)
     return ""

@@ -123,6 +123,14 @@ def tree_of(url: str, *, root: bool = False) -> Tree:
         return _trees.setdefault(f"{store}/{key}".rstrip("/"), Tree(bucket(store), key))
 
 
+def forget_listings() -> None:
+    """Look into the stores again before the next answer: other processes of this run have written there."""
+    with _trees_lock:
+        trees = list(_trees.values())
+    for tree in trees:
+        tree.forget()
+
+
 class StorePath(PosixPath):
     """A path such as ``s3://bucket/runs/june``; see the module.
 

@@ -3,6 +3,7 @@
 The nodes are raylets of this machine. Faults are tested with the command itself, which is another process.
 """
 
+import importlib.util
 import json
 import os
 import shutil
@@ -91,7 +92,8 @@ def wait_for(found, process: subprocess.Popen) -> None:
 
 
 def test_without_the_package_there_is_a_command_to_type(corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    real = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *more: None if name == "ray" else real(name, *more))
     with pytest.raises(MissingExtra, match="needs the package `ray`") as caught:
         run(corpus, tmp_path / "out", engine="ray")
     assert caught.value.hint == "pip install 'curate-corpus[ray]'"

@@ -39,6 +39,8 @@ GROUPS_PER_SLOT = 4
 ALONE_AT_ONCE = 16
 """Items of a plain function that one task does at most."""
 SENDERS_AT_ONCE = 16
+MOST_BLOCKS = 1_000_000
+"""Of one exchange: the driver keeps a reference to each."""
 LEAST_SHARE = 128
 """Sender tasks for each receiver of a group at most: a receiver's 16 MB then make blocks worth sending."""
 DEATHS = 2
@@ -143,7 +145,7 @@ class RayEngine:
         del folder  # Ray keeps what waits
         ray, slots = self._ray, self.workers
         groups = max(1, min(receivers, GROUPS_PER_SLOT * slots))
-        most = max(1, LEAST_SHARE * receivers // groups)
+        most = max(1, min(LEAST_SHARE * receivers, MOST_BLOCKS) // groups)
         sending = max(1, min(senders, most, max(GROUPS_PER_SLOT * slots, -(-senders // SENDERS_AT_ONCE))))
         bounds = _even(receivers, groups)
         function = [ray.put(send)]

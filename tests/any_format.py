@@ -72,7 +72,7 @@ def records(count: int) -> list[Record]:
 
 def _separated(rows: list[Record], delimiter: str) -> bytes:
     out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, ["text", "url"], delimiter=delimiter)
+    writer = csv.DictWriter(out, list(rows[0]), delimiter=delimiter)
     writer.writeheader()
     writer.writerows(rows)
     return out.getvalue().encode()

@@ -160,3 +160,64 @@ def test_skipped_files_can_fail_a_run_and_nothing_read_does(tmp_path: Path) -> N
     (corpus / "header.csv").write_text("")
     with pytest.raises(InputError, match="there is nothing to read"):
         Session([str(corpus)], str(tmp_path / "empty"), assignments=sets).work()
+
+
+GERMAN = "Größe und Maß: „Köln“ heißt so, weil die Römer dort eine Kolonie gründeten – vor langer Zeit. " * 20
+RUSSIAN = "Это обычный русский текст, в котором нет ничего особенного, кроме букв. " * 20
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "known"),
+    [
+        (GERMAN, "utf-8", None),
+        (GERMAN, "utf-8-sig", None),
+        (GERMAN, "utf-16", "utf-16-le"),
+        (GERMAN, "utf-16-be", "utf-16-be"),
+        (GERMAN, "utf-32-le", "utf-32-le"),
+        (GERMAN, "cp1252", "windows-1252"),
+        (RUSSIAN, "koi8-r", "koi8-r"),
+        (RUSSIAN, "cp1251", "cp1251"),
+    ],
+)
+def test_text_is_read_in_its_encoding(text: str, encoding: str, known: str | None, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(text.encode(encoding))
+    [document] = read([tmp_path]).documents
+    assert (document["text"], document["metadata"]) == (
+        text,
+        known and json.dumps({"encoding": known}, separators=(",", ":")),
+    )
+    rows = [{"text": f"{number} {text}"} for number in range(300)]
+    path = tmp_path / "b.jsonl"
+    path.write_bytes("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode(encoding))
+    found = read([path], part_bytes=200_000)
+    assert found.texts == [row["text"] for row in rows]
+    assert found.parts > 1
+
+
+def test_bytes_that_are_no_text_are_quarantined(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(bytes(range(256)) * 4)
+    (tmp_path / "damaged.txt").write_bytes(RUSSIAN.encode()[:400] + b"\xff" + RUSSIAN.encode())
+    assert read([tmp_path]).reasons == ["undecodable", "undecodable"]
+
+
+def test_text_is_cut_at_a_separator(tmp_path: Path) -> None:
+    texts = [f"Document {n}\n\nwith two paragraphs." for n in range(5_000)]
+    (tmp_path / "a.txt").write_text("\n<|end|>\n".join(texts) + "\n<|end|>\n\n")
+    found = read([tmp_path], split="<|end|>", part_bytes=70_000)
+    assert found.texts == texts
+    assert found.parts > 1
+    assert [one["origin"]["position"] for one in found.documents] == list(range(1, 5_001))
+    long = read([tmp_path], split="<|end|>", max_document_bytes=34)
+    assert set(long.reasons) == {"document_too_large"}
+    assert len(long.texts) + len(long.reasons) == 5_000
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".csv", ".parquet", "-stream.arrow"])
+def test_a_text_of_several_fields(ending: str, tmp_path: Path) -> None:
+    rows = [{"title": f"T{n}", "text": f"Body {n}, with {{braces}}." if n % 2 else "", "url": "u"} for n in range(9)]
+    (tmp_path / f"a{ending}").write_bytes(WRITERS[ending](rows))
+    found = read([tmp_path], text="{title}\n\n{text}")
+    assert found.texts == [f"T{n}\n\nBody {n}, with {{braces}}." if n % 2 else f"T{n}" for n in range(9)]
+    assert found.documents[0]["metadata"] == '{"url":"u"}'
+    with pytest.raises(InputError, match="names the field `titel`, which no file has"):
+        read([tmp_path], text="{titel}: {text}")

@@ -166,8 +166,8 @@ CASES = {
     "id repeated": Case(PLAIN, shard(record(49)), 100, {}),
     "one large document": Case(PLAIN, shard(record(50, text="word " * 2_000_000)), 100, {}),
     "byte order mark": Case(PLAIN, b"\xef\xbb\xbf" + shard(), 100, {}),
-    "UTF-16": Case(PLAIN, shard().decode().encode("utf-16"), 0, {"undecodable": 1}),
-    "UTF-16 without a mark": Case(PLAIN, shard().decode().encode("utf-16-le"), 0, {"undecodable": 1}),
+    "UTF-16": Case(PLAIN, shard().decode().encode("utf-16"), 100, {}),
+    "UTF-16 without a mark": Case(PLAIN, shard().decode().encode("utf-16-le"), 100, {}),
     "CRLF, no last newline": Case(PLAIN, shard().replace(b"\n", b"\r\n")[:-2], 100, {}),
     "one JSON array": Case("bad.json", json.dumps([{"text": "a"}] * 9, indent=1).encode(), 9, {}),
     "JSON lines named json": Case("bad.json", shard(), 100, {}),
@@ -270,11 +270,11 @@ def test_text_files_are_documents_or_lines(tmp_path: Path) -> None:
     (tmp_path / "note.txt.gz").write_bytes(gzip.compress("Grüße\r\n".encode()))
     (tmp_path / "old.txt").write_bytes("Grüße".encode("latin-1"))
     whole = read(tmp_path)
-    assert whole.texts == ["Grüße\r\n", "# Title\n\nBody\n"]
-    assert [document["id"] for document in whole.documents] == ["note.txt.gz#1", "web/page.md#1"]
-    assert [document["source"] for document in whole.documents] == ["note", "web"]
-    assert whole.reasons == {"undecodable": 1}
-    lines = read(tmp_path, InputSettings(text_files="lines"))
+    assert whole.texts == ["Grüße\r\n", "Grüße", "# Title\n\nBody\n"]
+    assert [document["id"] for document in whole.documents] == ["note.txt.gz#1", "old.txt#1", "web/page.md#1"]
+    assert [document["source"] for document in whole.documents] == ["note", "old", "web"]
+    assert [document["metadata"] for document in whole.documents] == [None, '{"encoding":"windows-1252"}', None]
+    lines = read(tmp_path, InputSettings(split="line"))
     assert lines.texts == ["Grüße", "# Title", "Body"]
     assert [document["origin"]["position"] for document in lines.documents] == [1, 1, 3]
 
@@ -416,10 +416,10 @@ def test_books_balance_and_neither_chunks_nor_parts_change_the_result(
         old.unlink()
     packed = {".gz": gzip.compress, ".zst": zstandard.compress}.get(suffix[6:], bytes)(content)
     (tmp_path / f"a{suffix}").write_bytes(packed)
-    whole = read(tmp_path, InputSettings(text_files="lines", max_document_bytes=300))
+    whole = read(tmp_path, InputSettings(split="line", max_document_bytes=300))
     pieces = read(
         tmp_path,
-        InputSettings(text_files="lines", max_document_bytes=300, part_bytes=part_bytes),
+        InputSettings(split="line", max_document_bytes=300, part_bytes=part_bytes),
         chunk_bytes,
     )
     assert pieces.documents == whole.documents

@@ -31,7 +31,7 @@ ALONE = {
     "quality.cut_lines=false": "no rule of `quality.lines` cuts a line",
     "tokenize.pattern=cl100k_base": "no `.tiktoken` file",
     "tokenize.added_tokens=all": "no `.json` file",
-    "input.text_files=lines": "there is no text or Markdown file",
+    "input.split=line": "there is no text or Markdown file",
 }
 
 TOGETHER = {

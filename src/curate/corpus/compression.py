@@ -7,6 +7,7 @@ any text. Memory stays bounded whatever the compression ratio.
 
 import bz2
 import lzma
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
@@ -14,6 +15,7 @@ import lz4.frame
 import zstandard
 from zlib_ng import zlib_ng
 
+from curate.corpus.encoding import transcoded
 from curate.corpus.input import Compression, InputFile
 from curate.corpus.quarantine import Damaged
 from curate.corpus.stored import StoredBytes, stored_bytes
@@ -74,8 +76,28 @@ def blocks(file: InputFile, start: int, stop: int, size: int) -> Iterator[Block]
         Damaged: the file cannot be opened, changed since it was inspected, is truncated or corrupt.
     """
     with stored_bytes(file) as source:
-        stored = _stored(source, start, stop, STORED_STEP if file.compression or file.tag else size)
-        yield from unpacked(stored, file.compression)
+        stored = _stored(source, start, stop, STORED_STEP if file.is_stream else size)
+        yield from in_utf8(unpacked(stored, file.compression), file.encoding)
+
+
+def in_utf8(source: Iterator[Block], encoding: str) -> Iterator[Block]:
+    """The blocks of a text in another encoding (empty: in UTF-8 already) in UTF-8.
+
+    Raises:
+        Damaged: it is not of that encoding.
+    """
+    if not encoding:
+        yield from source
+        return
+    places = deque[Block]()
+
+    def noted() -> Iterator[bytes]:
+        for block in source:
+            places.append(block)
+            yield block.data
+
+    for data in transcoded(noted(), encoding):
+        yield places.popleft()._replace(data=data)
 
 
 def unpacked(stored: Iterator[Block], compression: Compression) -> Iterator[Block]:

@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from curate.corpus.template import template_fields
 from curate.settings.base import Settings
 from curate.text.chats.shape import parsed
 
@@ -34,7 +35,8 @@ class InputSettings(Settings, frozen=True):
     """
 
     text: str = ""
-    """Field that holds the text (dots reach into objects); empty: found in the records, where one answer is likely."""
+    r"""Field that holds the text (dots reach into objects), or a template of several such as ``{title}\n\n{body}``;
+    empty: found in the records, where one answer is likely."""
     conversation: str = ""
     """Fields that hold a conversation: ``messages`` (a list of turns), ``question -> answer``,
     ``prompt -> chosen | rejected``; empty: the usual ones are recognised; ``none``: records hold none."""
@@ -44,8 +46,8 @@ class InputSettings(Settings, frozen=True):
     """Field that names the source; empty: guessed, else the first folder, else the file's stem."""
     text_suffixes: tuple[str, ...] = ()
     """More suffixes of files that are read as plain text, such as ``.log``."""
-    text_files: Literal["document", "lines"] = "document"
-    """Whether a plain-text or Markdown file is one document, or one document each line."""
+    split: str = "file"
+    """Where documents of plain text and Markdown end: with the ``file``, with each ``line``, or at this separator."""
     max_document_bytes: int = 128 * 1024 * 1024
     """Longer lines, values and text files go to quarantine: one document must fit in memory several times."""
     part_bytes: int = 64_000_000
@@ -58,6 +60,9 @@ class InputSettings(Settings, frozen=True):
             value = getattr(self, key)
             if value < 1:
                 raise ValueError(f"`input.{key}` must be at least 1 byte, but is {value}")
+        template_fields(self.text)
+        if not self.split:
+            raise ValueError("`input.split` is `file`, `line` or the separator of documents, but is empty")
         for suffix in self.text_suffixes:
             if not suffix.startswith(".") or suffix.lower() != suffix:
                 raise ValueError(f"`input.text_suffixes` holds suffixes in lower case such as `.log`, not `{suffix}`")
@@ -118,6 +123,8 @@ class InputFile(msgspec.Struct, frozen=True, kw_only=True):
     """What an object store calls the state of an object (its ETag); empty for files of a disk."""
     fingerprint: str = ""
     """XXH3-128 of the content, of an object of its tag and size; empty when the file cannot be read."""
+    encoding: str = ""
+    """In which lines and tables are read; empty: UTF-8. A text that is a file may have another (its metadata)."""
     empty: bool = False
     text: str = ""
     id: str = ""
@@ -136,6 +143,16 @@ class InputFile(msgspec.Struct, frozen=True, kw_only=True):
     problem: Problem | None = None
     note: str = ""
     """Something worth telling the user that is no problem."""
+
+    @property
+    def text_fields(self) -> tuple[str, ...]:
+        """The fields of which the text is made where it is a template; none where ``text`` is the name of one."""
+        return () if "text" in self.guessed else template_fields(self.text)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it can be read from its beginning alone."""
+        return bool(self.compression or self.encoding or self.tag)
 
     @property
     def longest_document(self) -> int:

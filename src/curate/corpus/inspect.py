@@ -13,6 +13,7 @@ import msgspec
 import xxhash
 
 from curate.corpus.compression import blocks, sniff
+from curate.corpus.encoding import encoding_of_lines
 from curate.corpus.formats.format import Looked
 from curate.corpus.formats.registry import formats, recognized
 from curate.corpus.input import Compression, InputFile, InputSettings, LineMark, Problem, Skipped
@@ -152,10 +153,13 @@ def _unpacked(file: InputFile, stored_head: bytes, settings: InputSettings) -> L
     inner = recognized(head)
     if inner and inner.packable and inner.name != file.format:
         file = _read_as(file, inner.name, file.compression)
-    elif not inner and (name := formats()[file.format].actual(file, head)) != file.format:
+    elif not inner and (name := formats()[file.format].actual(file, _in_utf8(head))) != file.format:
         file = msgspec.structs.replace(file, format=name, marks=())
     elif problem := _unreadable(file, head):
         return Looked(msgspec.structs.replace(file, problem=problem))
+    if formats()[file.format].encoded and (encoding := encoding_of_lines(head)):
+        file = msgspec.structs.replace(file, encoding=encoding, marks=(), note=file.note or f"is read as {encoding}")
+        head = _head(file)
     return formats()[file.format].inspect(file, head, settings)
 
 
@@ -227,12 +231,17 @@ def _other_format(file: InputFile, head: bytes) -> Problem | None:
 
 def _unreadable(file: InputFile, head: bytes) -> Problem | None:
     """Why decompressed bytes that begin like this are none of the formats that are read."""
-    actual = "" if _is_plain(head) else known_as(head)
+    actual = "" if _is_plain(head) or encoding_of_lines(head) else known_as(head)
     return (
         Problem("other_format", f"this is {actual}{' in ' * bool(file.compression)}{file.compression}")
         if actual
         else None
     )
+
+
+def _in_utf8(head: bytes) -> bytes:
+    encoding = encoding_of_lines(head)
+    return head.decode(encoding, "replace").removeprefix("\ufeff").encode(errors="replace") if encoding else head
 
 
 def _head(file: InputFile) -> bytes:

@@ -73,7 +73,7 @@ def _lines(file: InputFile) -> Iterator[Lines]:
 
 def _places(file: InputFile) -> Iterator[list[bytes]]:
     """Whole lines from some places behind the first."""
-    for data in _packed_places(file) if file.compression else _plain_places(file):
+    for data in _packed_places(file) if file.is_stream else _plain_places(file):
         _, *lines = data.split(b"\n")
         yield lines[:-1]
 

@@ -9,6 +9,7 @@ import msgspec
 from curate.corpus.fields import Schema, Seen, labels
 from curate.corpus.formats.registry import formats
 from curate.corpus.input import NO_CONVERSATION, InputFile, InputSettings, Problem, Skipped
+from curate.corpus.template import template_fields
 from curate.corpus.text_field import ANSWERING, ASKING, NAMES, Corpus, candidates
 from curate.errors import InputError, nearest
 from curate.text.chats.shape import OPTIONAL, Shape, parsed, recognised
@@ -61,12 +62,20 @@ def resolve(
     left_out = [one for one in entries if one.needs_text and one.schema not in texts]
     if not any(not file.problem and not file.empty for file in files):
         _refuse_all(left_out, files, settings)
-    skipped = (Skipped(one.file.name, missing(settings.text or usual, one.schema), "no_text") for one in left_out)
+    skipped = (
+        Skipped(one.file.name, missing(settings.text or usual, one.schema, is_set=bool(settings.text)), "no_text")
+        for one in left_out
+    )
     return files, tuple(skipped)
 
 
-def missing(wanted: str, schema: Schema | None) -> str:
+def missing(wanted: str, schema: Schema | None, *, is_set: bool = False) -> str:
     """Why a file with these fields is not read for the text ``wanted`` (empty: for any).
+
+    Args:
+        wanted: name of the field, or a template.
+        schema: of the file.
+        is_set: whether the user said so: what was found in other files is no template.
 
     Example:
         >>> missing("text", Schema(("id", "text"), ("id",), (), (), ("text", "numbers")))
@@ -78,7 +87,8 @@ def missing(wanted: str, schema: Schema | None) -> str:
     kinds = dict(zip(schema.names, schema.kinds, strict=True))
     if wanted in kinds and wanted not in schema.texts:
         return f"`{wanted}` holds {kinds[wanted]}, not text"
-    what = f"no field `{wanted}`" if wanted else "no field that may be the text"
+    fields = " nor ".join(f"`{name}`" for name in (is_set and template_fields(wanted)) or (wanted,))
+    what = f"no field {fields}" if wanted else "no field that may be the text"
     shown = ", ".join(schema.names[:12]) + (", …" if len(schema.names) > 12 else "")
     return f"it has {what}; its fields are {shown}" if shown else f"it has {what}; its records are empty"
 
@@ -106,7 +116,10 @@ def _shape(schema: Schema, settings: InputSettings) -> Shape | None:
 def _texts(corpus: Corpus, settings: InputSettings) -> dict[Schema, str]:
     """The text of each schema that has it; empty where two answers are likely."""
     if settings.text:
-        return {schema: settings.text for schema in corpus.schemas if settings.text in schema.texts}
+        fields = template_fields(settings.text)
+        _refuse_unknown(fields, corpus)
+        wanted = set(fields or (settings.text,))
+        return {schema: settings.text for schema in corpus.schemas if wanted & set(schema.texts)}
     return corpus.decided()
 
 
@@ -120,7 +133,8 @@ def _file(entry: _Entry, texts: dict[Schema, str], usual: str, settings: InputSe
     fields = {"text": text, "id": named_id, "source": source, "conversation": conversation}
     guessed = frozenset(key for key, name in fields.items() if name and not getattr(settings, key))
     problem = file.problem
-    for name in shape.fields if shape else (text,):
+    fields_of_text = (() if "text" in guessed else template_fields(text)) or (text,)
+    for name in shape.fields if shape else fields_of_text:
         if name.partition(".")[0] in file.repeated or name in file.repeated:
             rows = sum(group.rows for group in file.row_groups) if file.row_groups else None
             problem = Problem("repeated_text", f"more than one of its columns is called `{name}`", rows)
@@ -140,6 +154,14 @@ def _refuse_without_conversation(entries: list[_Entry], settings: InputSettings)
                 where=file.path,
                 hint=f"its fields are {', '.join(schema.names[:12])}",
             )
+
+
+def _refuse_unknown(fields: Iterable[str], corpus: Corpus) -> None:
+    """Stop where a template names a field that no file has."""
+    known = sorted({name for schema in corpus.schemas for name in (*schema.names, *schema.texts)})
+    for name in fields:
+        if known and name not in known:
+            raise InputError(f"`input.text` names the field `{name}`, which no file has", hint=nearest(name, known))
 
 
 def _refuse_several(entries: Iterable[_Entry], texts: dict[Schema, str], corpus: Corpus) -> None:
@@ -189,7 +211,7 @@ def _refuse_all(left_out: list[_Entry], files: Sequence[InputFile], settings: In
     assert schema is not None
     more = f" (nor has any of {len(left_out) - 1:,} more files)" if len(left_out) > 1 else ""
     raise InputError(
-        f"`{file.name}` cannot be read: {missing(settings.text, schema)}{more}",
+        f"`{file.name}` cannot be read: {missing(settings.text, schema, is_set=True)}{more}",
         where=file.path,
         hint=_hint_for_none(settings.text, schema),
     )

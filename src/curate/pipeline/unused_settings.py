@@ -118,8 +118,8 @@ def _unkept_languages(config: Config, runs: Sequence[str]) -> Iterator[Unused]:
 
 def _unused_of_input(files: Iterable[InputFile]) -> Iterator[Unused]:
     found = {file.format for file in files}
-    if not found & {"text", "lines"}:
-        yield Unused("input.text_files", "there is no text or Markdown file")
+    if not found & {"text", "lines", "pieces"}:
+        yield Unused("input.split", "there is no text or Markdown file")
     if found and not any(formats()[name].fields for name in found):
         for key in ("text", "id", "source"):
             yield Unused(f"input.{key}", "text and Markdown files have no fields")

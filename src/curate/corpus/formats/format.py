@@ -72,6 +72,7 @@ class Format(ABC):
         packable: whether files may be compressed as a whole (``.gz``, ``.zst`` …).
         fields: whether records have named fields, of which one is the text.
         one_document: whether a file is one document.
+        encoded: whether files may be in another encoding than UTF-8, which is then found before ``inspect``.
         counts_lines: whether ``inspect`` wants to know where lines begin (`InputFile.marks`).
         slow_to_open: whether even a small file takes a while to inspect.
     """
@@ -83,6 +84,7 @@ class Format(ABC):
     packable: ClassVar[bool] = True
     fields: ClassVar[bool] = False
     one_document: ClassVar[bool] = False
+    encoded: ClassVar[bool] = False
     counts_lines: ClassVar[bool] = False
     slow_to_open: ClassVar[bool] = False
 
@@ -125,7 +127,7 @@ class Format(ABC):
 
     def longest(self, file: InputFile) -> int | None:
         """Bytes that no document of a file exceeds; None where that is not known."""
-        return None if file.compression else file.size
+        return None if file.is_stream else file.size
 
     def whole(self, file: InputFile) -> Span:
         """All of a file."""

@@ -3,15 +3,12 @@
 import json
 from typing import ClassVar
 
-import msgspec
-
 from curate.corpus.documents import Rows
 from curate.corpus.fields import Seen, json_object
 from curate.corpus.formats.format import Looked
 from curate.corpus.formats.json_values import JsonValues
 from curate.corpus.formats.jsonl import parse
 from curate.corpus.formats.line_file import LineFormat
-from curate.corpus.formats.plain_text import wide_characters
 from curate.corpus.input import COMPRESSIONS, InputFile, InputSettings
 from curate.corpus.lines import BOM, Lines
 from curate.corpus.records import look, look_at_all
@@ -26,6 +23,7 @@ class JsonLines(LineFormat):
     about: ClassVar[str] = "JSON lines: one object a line"
     suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson", ".json")
     fields: ClassVar[bool] = True
+    encoded: ClassVar[bool] = True
 
     def actual(self, file: InputFile, head: bytes) -> str:
         """JSON that is no object a line is read value by value."""
@@ -33,8 +31,6 @@ class JsonLines(LineFormat):
 
     def inspect(self, file: InputFile, head: bytes, settings: InputSettings) -> Looked:
         """The fields of some records, from several places."""
-        if problem := wide_characters(head):
-            return Looked(msgspec.structs.replace(file, problem=problem))
         seen = look(file, head, settings)
         return Looked(file, seen if seen.records else None)
 

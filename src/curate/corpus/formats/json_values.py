@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import ClassVar
 
-import msgspec
 import numpy as np
 from numba import int64
 
@@ -18,7 +17,6 @@ from curate.corpus.fields import Seen, json_object
 from curate.corpus.formats.format import Format, Looked, Span, Step
 from curate.corpus.formats.jsonl import parse
 from curate.corpus.formats.line_file import stored_spans
-from curate.corpus.formats.plain_text import wide_characters
 from curate.corpus.input import InputFile, InputSettings
 from curate.corpus.lines import BOM, Lines, runs, split
 from curate.text.core.arrow import Bytes
@@ -38,11 +36,10 @@ class JsonValues(Format):
     name: ClassVar[str] = "json"
     about: ClassVar[str] = "JSON: an array of objects, or objects one behind the other"
     fields: ClassVar[bool] = True
+    encoded: ClassVar[bool] = True
 
-    def inspect(self, file: InputFile, head: bytes, settings: InputSettings) -> Looked:
+    def inspect(self, file: InputFile, head: bytes, settings: InputSettings) -> Looked:  # noqa: ARG002
         """The fields of the first values."""
-        if problem := wide_characters(head):
-            return Looked(msgspec.structs.replace(file, problem=problem))
         seen = _look(file, settings, _RECORDS)
         return Looked(file, seen if seen.records else None)
 

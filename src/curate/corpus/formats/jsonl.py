@@ -18,6 +18,7 @@ from curate.corpus.documents import Rows, document_batch
 from curate.corpus.formats.json_objects import Values, members
 from curate.corpus.formats.json_strings import unescaped
 from curate.corpus.formats.odd_json import is_doubtful, places_of, sound, value_at
+from curate.corpus.formats.templated import parse_templated
 from curate.corpus.input import InputFile
 from curate.corpus.lines import BOM, Lines, bounds, halves, split
 from curate.corpus.memory import too_large
@@ -43,6 +44,9 @@ def parse(lines: Lines, rows: Rows) -> None:
     file = lines.file
     if file.conversation:
         _parse_conversations(lines, rows)
+        return
+    if fields := file.text_fields:
+        parse_templated(lines, fields, rows)
         return
     wanted = [file.text, *(name for name in (file.id, file.source) if name)]
     if len(set(wanted)) < len(wanted) or not all(map(_PLAIN_NAME.fullmatch, wanted)):

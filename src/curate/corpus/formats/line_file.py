@@ -18,15 +18,11 @@ class LineFormat(Format):
 
     def longest(self, file: InputFile) -> int | None:
         """No document is longer than the gap between two marks."""
-        return (
-            None
-            if file.compression or file.tag
-            else int(np.diff([0, *(mark.offset for mark in file.marks), file.size]).max())
-        )
+        return None if file.is_stream else int(np.diff([0, *(mark.offset for mark in file.marks), file.size]).max())
 
     def split(self, file: InputFile, part_bytes: int) -> Iterator[tuple[Span, ...]]:
-        """Strands of a part where lines can be entered; of a compressed file or an object, one of all parts."""
-        if file.compression or file.tag:
+        """Strands of a part where lines can be entered; of a file that cannot be entered, one of all parts."""
+        if file.is_stream:
             yield tuple(stored_spans(file, part_bytes))
         else:
             yield from ((one,) for one in _line_spans(file, part_bytes))

@@ -197,8 +197,9 @@ def _column_by_column(
 ) -> Iterator[pa.RecordBatch]:
     """Batches in which a column that cannot be read is null, unless it is the text; ``damaged`` tells which and why."""
     names = [column.name for column in table.columns]
-    wanted = parsed(file.conversation).answers or (parsed(file.conversation).turns,) if file.conversation else ()
-    text = next(name for name in names if any(_is_in(field, name) for field in wanted or (file.text,)))
+    turns = parsed(file.conversation).answers or (parsed(file.conversation).turns,) if file.conversation else ()
+    wanted = turns or file.text_fields or (file.text,)
+    text = next(name for name in names if any(_is_in(field, name) for field in wanted))
     others = {name: table.batches(index, [name]) for name in names if name != text}
     for texts in table.batches(index, [text]):
         columns = {name: _next(name, values, len(texts), damaged) for name, values in others.items()}

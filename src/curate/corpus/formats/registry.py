@@ -9,7 +9,7 @@ from curate.corpus.formats.format import Format
 from curate.corpus.formats.json_lines import JsonLines
 from curate.corpus.formats.json_values import JsonValues
 from curate.corpus.formats.parquet import Parquet
-from curate.corpus.formats.plain_text import TextDocument, TextLines
+from curate.corpus.formats.plain_text import SeparatedText, TextDocument, TextLines
 from curate.corpus.formats.separated import Separated
 from curate.errors import PlanError
 
@@ -21,6 +21,7 @@ BUILTIN: tuple[Format, ...] = (
     Separated(),
     TextDocument(),
     TextLines(),
+    SeparatedText(),
 )
 
 GROUP = "curate.formats"

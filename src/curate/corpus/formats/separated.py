@@ -17,7 +17,6 @@ from curate.corpus.fields import Seen
 from curate.corpus.formats.format import Format, Looked, Span, Step
 from curate.corpus.formats.line_file import stored_spans
 from curate.corpus.formats.parquet_file import unused
-from curate.corpus.formats.plain_text import wide_characters
 from curate.corpus.formats.table_rows import TableRows, parse
 from curate.corpus.input import InputFile, InputSettings
 from curate.corpus.lines import BOM
@@ -49,11 +48,10 @@ class Separated(Format):
     about: ClassVar[str] = "CSV or TSV: a header, and a record a row"
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv", ".tab")
     fields: ClassVar[bool] = True
+    encoded: ClassVar[bool] = True
 
     def inspect(self, file: InputFile, head: bytes, settings: InputSettings) -> Looked:
         """The delimiter, the names in the header, and the first rows."""
-        if problem := wide_characters(head):
-            return Looked(msgspec.structs.replace(file, problem=problem))
         file = msgspec.structs.replace(file, options=(_delimiter(file, head),))
         table = _table(file)
         if not table.header:
@@ -67,7 +65,7 @@ class Separated(Format):
 
     def longest(self, file: InputFile) -> int | None:
         """No document is longer than its file."""
-        return None if file.compression else file.size
+        return None if file.is_stream else file.size
 
     def split(self, file: InputFile, part_bytes: int) -> Iterator[tuple[Span, ...]]:
         """One strand: where a row begins can be told from what comes before alone."""

@@ -16,6 +16,7 @@ from curate.corpus.input import InputFile
 from curate.corpus.memory import too_large
 from curate.corpus.metadata import json_objects, json_values, plain, storage, valid_text
 from curate.corpus.quarantine import KEPT_BYTES, Quarantined
+from curate.corpus.template import filled
 
 
 class TableRows(NamedTuple):
@@ -40,10 +41,12 @@ def parse(piece: TableRows, rows: Rows) -> None:
         _parse_conversations(piece, columns, rows)
         return
     positions = pa.array(np.arange(piece.first_row, piece.first_row + count))
-    texts = storage(_column(columns, file.text)).cast(pa.large_binary())
+    fields = file.text_fields
+    texts = _templated(columns, file.text, fields) if fields else storage(_column(columns, file.text))
+    texts = texts.cast(pa.large_binary())
     numbered = pc.binary_join_element_wise(name, positions.cast(pa.string()), pa.scalar("#"))
     others = dict(columns)
-    for field in {file.text, file.id, file.source} - {""}:
+    for field in {*(fields or (file.text,)), file.id, file.source} - {""}:
         _drop(others, field)
     ids = _labels(columns, file.id, numbered)
     sources = _labels(columns, file.source, pa.repeat(pa.scalar(file.default_source), count))
@@ -73,6 +76,20 @@ def _parse_conversations(piece: TableRows, columns: dict[str, pa.Array], rows: R
         else:
             gathered.add(record, position)
     gathered.put_away()
+
+
+def _templated(columns: dict[str, pa.Array], text: str, fields: tuple[str, ...]) -> pa.Array:
+    """The template with the values of each row; null where no field has text."""
+    values: dict[str, list[str | None]] = {}
+    for name in fields:
+        try:
+            values[name] = valid_text(storage(_column(columns, name))).to_pylist()
+        except (KeyError, pa.ArrowException):  # no such column, or one of objects
+            continue
+    rows = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+    found = [{name: value for name, value in row.items() if value} for row in rows]
+    made = [filled(text, row) if any(value.strip() for value in row.values()) else None for row in found]
+    return pa.array(made, pa.large_string())
 
 
 def kind_of(kind: pa.DataType) -> str:
@@ -144,7 +161,7 @@ def _readable(file: InputFile, texts: pa.Array, positions: pa.Array, rows: Rows)
 
 def _fault(file: InputFile, position: int, value: pa.Scalar) -> Quarantined | None:
     if not value.is_valid:
-        return Quarantined(file.name, position, None, "missing_text", f"`{file.text}` is null")
+        return Quarantined(file.name, position, None, "missing_text", _without(file))
     written = memoryview(value.as_buffer())
     if len(written) > file.longest_document:
         return too_large(file, position, None, len(written), bytes(written[:KEPT_BYTES]))
@@ -155,6 +172,11 @@ def _fault(file: InputFile, position: int, value: pa.Scalar) -> Quarantined | No
         detail = f"not UTF-8: {error.reason} at byte {error.start} of the text"
         return Quarantined(file.name, position, None, "undecodable", detail, text)
     return None
+
+
+def _without(file: InputFile) -> str:
+    fields = file.text_fields
+    return f"none of {', '.join(f'`{name}`' for name in fields)} has text" if fields else f"`{file.text}` is null"
 
 
 def _labels(columns: dict[str, pa.Array], field: str, fallback: pa.Array) -> pa.Array:

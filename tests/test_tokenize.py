@@ -285,7 +285,7 @@ def test_a_changed_packaged_vocabulary_is_refused(monkeypatch):
     ("arguments", "message"),
     [
         ({"name": "cl100k"}, "`tokenize.tokenizer` = `cl100k` is neither a built-in tokenizer nor a file"),
-        ({"name": __file__}, "must end in `.json` or `.tiktoken`"),
+        ({"name": __file__}, "must end in `.json`, `.model` or `.tiktoken`"),
         ({"name": "cl100k_base", "backend": "huggingface"}, "`huggingface` cannot read `cl100k_base`"),
         (
             {"name": "cl100k_base", "end_of_document": "</s>"},

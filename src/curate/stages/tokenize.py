@@ -21,11 +21,11 @@ class TokenizeSettings(Settings, frozen=True):
     """Section ``[tokenize]``.
 
     Attributes:
-        tokenizer: ``cl100k_base``, ``o200k_base``, ``bytes``, or the path of a ``tokenizer.json`` or
-            ``.tiktoken`` file.
+        tokenizer: ``cl100k_base``, ``o200k_base``, ``bytes``, or the path of a ``tokenizer.json``,
+            ``.tiktoken`` or SentencePiece ``.model`` file, or of a model's folder.
         backend: library that encodes. ``auto`` takes fastokens where it agrees with the reference (tiktoken
-            for ``.tiktoken`` vocabularies, huggingface for ``tokenizer.json``) on about 200 probe texts, else
-            the reference.
+            for ``.tiktoken`` vocabularies, huggingface for ``tokenizer.json``, sentencepiece for ``.model``) on about
+            200 probe texts, else the reference.
         end_of_document: token that ends each document, one that text cannot become; ``auto`` takes the likeliest
             control token.
         begin_of_document: token that begins each document: ``none``, a control token, or ``auto``: what the tokenizer's
@@ -37,7 +37,7 @@ class TokenizeSettings(Settings, frozen=True):
     """
 
     tokenizer: str = "cl100k_base"
-    backend: Literal["auto", "fastokens", "tiktoken", "huggingface"] = "auto"
+    backend: Literal["auto", "fastokens", "tiktoken", "huggingface", "sentencepiece"] = "auto"
     end_of_document: str = "auto"
     begin_of_document: str = "none"
     pattern: str = "auto"

@@ -90,7 +90,7 @@ def _table(costs: Costs) -> Table:
     table.add_column("", no_wrap=True, overflow="ellipsis")
     letters = "AB"[: len(costs.tokenizers)] if len(costs.tokenizers) > 1 else [""]
     headings = ["bytes", *(f"{letter} tokens".strip() for letter in letters)]
-    headings += [f"{letter} bytes/tok".strip() for letter in letters]
+    headings += [f"{letter} b/tok".strip() for letter in letters]
     for heading in [*headings, *(["B needs"] if len(letters) > 1 else [])]:
         table.add_column(heading, justify="right", no_wrap=True)
     shown = dict.fromkeys((cost.by for cost in costs.costs), 0)

@@ -7,10 +7,11 @@ them.
 
 ::
 
-    load_tokenizer(name) ── vocabulary ── BytesVocabulary       ids 0 to 255
-                         │               ├ RankFileVocabulary   a rank file and a split pattern
-                         │               └ JsonVocabulary       a Hugging Face tokenizer.json
-                         └─ backend ──── fastokens, checked against tiktoken or huggingface
+    load_tokenizer(name) ── vocabulary ── BytesVocabulary          ids 0 to 255
+                         │               ├ RankFileVocabulary      a rank file and a split pattern
+                         │               ├ JsonVocabulary          a Hugging Face tokenizer.json
+                         │               └ SentencePieceVocabulary a SentencePiece .model
+                         └─ backend ──── fastokens, checked against tiktoken, huggingface or sentencepiece
 
 Bytes and rank files spell every text. A ``tokenizer.json`` may not: what it does not know is counted (`huggingface`).
 """

@@ -56,10 +56,17 @@ def habits_of(name: str, tokenizer: "tokenizers.Tokenizer", backend: HuggingFace
     in_tokens = covered(len(_SPACED), np.array(tokenizer.encode(_SPACED).offsets, np.int64).reshape(-1, 2))
     if any(letter.isspace() for letter, kept in zip(_SPACED, in_tokens, strict=True) if not kept):
         yield f"`{name}` keeps no white space between tokens: line breaks and indentation are not in its ids."
-    unknown = _unknown(backend.unknown_places)
-    if unknown:
-        shown = ", ".join(f"{script} (`{_shown(letter)}`)" for script, letter in unknown.items())
-        yield f"`{name}` does not know all letters of {shown}; what it does not know {lost}, and the run counts it."
+    if letters := unknown_letters(backend.unknown_places):
+        yield f"`{name}` does not know all letters of {letters}; what it does not know {lost}, and the run counts it."
+
+
+def unknown_letters(places: Callable[[str], list[int]]) -> str:
+    """The scripts of which some letters are unknown, each with the first of them; empty where there are none.
+
+    Args:
+        places: of what is unknown in a text.
+    """
+    return ", ".join(f"{script} (`{_shown(letter)}`)" for script, letter in _unknown(places).items())
 
 
 def _rewritten(tokenizer: "tokenizers.Tokenizer") -> dict[str, str]:

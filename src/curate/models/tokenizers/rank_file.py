@@ -8,6 +8,7 @@ import binascii
 import gzip
 import hashlib
 import importlib.util
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -210,6 +211,12 @@ def packaged_vocabulary(name: str, end_of_document: str = "auto") -> RankFileVoc
             where=str(file),
         )
     return RankFileVocabulary(name, content, _ranks(content), ENCODINGS[name], end_of_document)
+
+
+def is_rank_file(path: Path) -> bool:
+    """Whether a file begins as rank files do: a token in base64, and its rank."""
+    with path.open("rb") as file:
+        return re.fullmatch(rb"[A-Za-z0-9+/]+={0,2} \d+\s*", file.readline(4096)) is not None
 
 
 def rank_file_vocabulary(path: Path, pattern: str, end_of_document: str = "auto") -> RankFileVocabulary:

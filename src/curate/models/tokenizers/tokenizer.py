@@ -16,12 +16,14 @@ from curate.models.tokenizers.added_tokens import AddedTokens
 from curate.models.tokenizers.backends import Backend
 from curate.models.tokenizers.begin_marks import NONE, chosen_begin, own_begin_note
 from curate.models.tokenizers.end_marks import listed
+from curate.models.tokenizers.model_folder import ModelFolder, model_folder
 from curate.models.tokenizers.probes import first_disagreement
-from curate.models.tokenizers.rank_file import PACKAGED, packaged_vocabulary, rank_file_vocabulary
+from curate.models.tokenizers.rank_file import PACKAGED, is_rank_file, packaged_vocabulary, rank_file_vocabulary
+from curate.models.tokenizers.sentencepiece_file import sentencepiece_vocabulary
 from curate.models.tokenizers.tokenizer_json import json_vocabulary
 from curate.models.tokenizers.vocabulary import BytesVocabulary, Vocabulary
 
-BACKENDS = ("auto", "fastokens", "tiktoken", "huggingface")
+BACKENDS = ("auto", "fastokens", "tiktoken", "huggingface", "sentencepiece")
 """Values of the setting ``tokenize.backend``."""
 
 
@@ -185,8 +187,8 @@ def load_tokenizer(
     """The tokenizer of that name, loaded once in a process.
 
     Args:
-        name: ``cl100k_base``, ``o200k_base``, ``bytes``, or the path of a ``tokenizer.json`` or ``.tiktoken``
-            file.
+        name: ``cl100k_base``, ``o200k_base``, ``bytes``, or the path of a ``tokenizer.json``, ``.tiktoken`` or
+            SentencePiece ``.model`` file, or of a model's folder.
         backend: one of `BACKENDS`.
         end_of_document: token that ends a document, one that text cannot become; ``auto`` takes the likeliest.
         begin_of_document: token that begins a document: ``none``, a control token, or ``auto``: what the tokenizer's
@@ -225,20 +227,35 @@ def _vocabulary(name: str, end_of_document: str, pattern: str, added_tokens: Add
     if name in PACKAGED:
         return packaged_vocabulary(name, end_of_document)
     path = Path(name)
+    if path.is_dir():
+        inside = model_folder(path)
+        return _in_folder(inside, end_of_document, pattern, added_tokens)
     if not path.is_file():
-        inside = path / "tokenizer.json"
-        near = f"did you mean `{inside}`?" if inside.is_file() else nearest(name, [*PACKAGED, "bytes"])
+        near = nearest(name, [*PACKAGED, "bytes"])
         raise PlanError(
             f"`tokenize.tokenizer` = `{name}` is neither a built-in tokenizer nor a file.",
-            hint=f"{near}; or the path of a tokenizer.json or .tiktoken file",
+            hint=f"{near}; or the path of a tokenizer.json, .model or .tiktoken file, or of a model's folder",
         )
     readers: dict[str, Callable[[], Vocabulary]] = {
         ".json": lambda: json_vocabulary(path, end_of_document, added_tokens),
         ".tiktoken": lambda: rank_file_vocabulary(path, pattern, end_of_document),
+        ".model": lambda: sentencepiece_vocabulary(path, end_of_document),
     }
     if path.suffix not in readers:
-        raise PlanError(f"`tokenize.tokenizer` = `{name}` must end in `.json` or `.tiktoken`.")
+        raise PlanError(f"`tokenize.tokenizer` = `{name}` must end in `.json`, `.model` or `.tiktoken`.")
+    if path.suffix == ".model" and is_rank_file(path):  # Llama 3's tokenizer.model is one
+        return readers[".tiktoken"]()
     return readers[path.suffix]()
+
+
+def _in_folder(folder: ModelFolder, end_of_document: str, pattern: str, added_tokens: AddedTokens) -> Vocabulary:
+    """The tokenizer of a model's folder; where the likeliest end mark is not there, the folder's own ends documents."""
+    try:
+        return _vocabulary(str(folder.file), end_of_document, pattern, added_tokens)
+    except PlanError:
+        if end_of_document != "auto" or folder.end_mark is None:
+            raise
+        return _vocabulary(str(folder.file), folder.end_mark, pattern, added_tokens)
 
 
 def _wanted_backend(name: str, vocabulary: Vocabulary, backend: str) -> str:

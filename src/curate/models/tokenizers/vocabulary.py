@@ -18,8 +18,6 @@ class Vocabulary(Protocol):
     that *talks about* ``<|endoftext|>`` stays one document.
     """
 
-    backends: ClassVar[tuple[str, ...]]
-    """Libraries that can encode with it: the preferred one first, the reference last."""
     size: int
     """Largest id + 1, control tokens included: the rows of an embedding table."""
     control_tokens: Mapping[str, int]
@@ -32,6 +30,10 @@ class Vocabulary(Protocol):
     """Which ordinary added tokens text may become; must be given to load it again."""
     file: tuple[str, bytes] | None
     """Name and content of a copy that makes shards decodable on their own; None when a package carries it."""
+
+    @property
+    def backends(self) -> tuple[str, ...]:
+        """Libraries that can encode with it: the preferred one first, the reference last."""
 
     def digest(self) -> bytes:
         """A hash of everything that decides the ids of a text."""

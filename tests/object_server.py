@@ -1,7 +1,6 @@
 """Servers for tests: a real S3 server in a process of its own, a web server, a proxy that has faults."""
 
 import contextlib
-import hashlib
 import http.client
 import http.server
 import os
@@ -14,6 +13,8 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+
+import xxhash
 
 
 @contextlib.contextmanager
@@ -92,7 +93,7 @@ class Web:
         if match:
             request.send_header("content-range", f"bytes {start}-{stop - 1}/{len(data)}")
         if self.tags:
-            request.send_header("etag", f'"{hashlib.md5(data).hexdigest()}"')
+            request.send_header("etag", f'"{xxhash.xxh3_64_hexdigest(data)}"')
         request.send_header("content-length", str(stop - start))
         request.end_headers()
         if request.command == "GET":
@@ -104,7 +105,7 @@ def faulty_proxy(address: str, faults: list[str]) -> Iterator[str]:
     """A proxy that does to each request that reads or writes an object the next of ``faults``.
 
     ``cut`` breaks the connection off in the middle of the answer, ``503`` says so, ``slow`` takes half a second,
-    ``reset`` takes the request and says nothing.
+    ``reset`` takes the request and says nothing, ``expired`` says that of the credentials.
     """
     host = address.removeprefix("http://")
 
@@ -119,10 +120,12 @@ def faulty_proxy(address: str, faults: list[str]) -> Iterator[str]:
                 self.close_connection = True
                 self.connection.shutdown(socket.SHUT_RDWR)
                 return
-            if fault == "503":
-                self.send_response(503)
-                self.send_header("content-length", "0")
+            if fault in {"503", "expired"}:
+                said = b"<Error><Code>ExpiredToken</Code></Error>" if fault == "expired" else b""
+                self.send_response(403 if fault == "expired" else 503)
+                self.send_header("content-length", str(len(said)))
                 self.end_headers()
+                self.wfile.write(said)
                 return
             if fault == "slow":
                 time.sleep(0.5)

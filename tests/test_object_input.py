@@ -8,12 +8,14 @@ import pytest
 
 from corpus_maker import make_corpus, prose
 from curate.corpus.discover import discover
-from curate.corpus.input import InputSettings
+from curate.corpus.input import InputFile, InputSettings
 from curate.corpus.inspect import inspect
 from curate.corpus.parts import cut
 from curate.corpus.reader import chunks
-from curate.errors import ExitCode, InputError, PlanError
+from curate.corpus.stored import stored_bytes
+from curate.errors import ExitCode, InputError, PlanError, Stopped
 from curate.store.bucket import bucket, traffic
+from curate.store.files import place
 from curate.store.store_path import _trees
 from object_server import credentials, faulty_proxy, s3_server, web_server
 from small_run import run
@@ -268,3 +270,50 @@ def test_missing_credentials_end_a_run_before_anything_is_written(monkeypatch, t
         with pytest.raises(PlanError, match=f"{variable} is not set"):
             run(address, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("size", [1, 1000, 300_000, 9_000_001])
+def test_blocks_of_an_object_are_its_bytes_in_order(size, monkeypatch):
+    monkeypatch.setattr("curate.corpus.stored._FIRST", 1000)
+    monkeypatch.setattr("curate.corpus.stored._LARGEST", 30_000)
+    data = random.Random(size).randbytes(500_000 if size > 1 else 3000)
+    store = bucket("memory://blocks")
+    stored = store.put("a", data)
+    file = InputFile(path="memory://blocks/a", name="a", format="text", size=len(data), tag=stored.tag)
+    with stored_bytes(file) as source:
+        for start, stop in [(0, len(data)), (1, 2), (999, len(data) - 1), (7, 7)]:
+            blocks = list(source.blocks(start, stop, size))
+            assert b"".join(blocks) == data[start:stop]
+            assert {len(block) for block in blocks[:-1]} <= {size}
+
+
+def test_expired_credentials_end_a_run_with_nothing_half_written(corpus, monkeypatch):
+    with s3_server("bucket") as server, faulty_proxy(server, faults := []) as proxy:
+        for name, value in credentials(proxy).items():
+            monkeypatch.setenv(name, value)
+        bucket.cache_clear()
+        upload(corpus, "s3://bucket/in")
+        for lucky in (0, 9, 60):
+            faults[:] = [""] * lucky + ["expired"] * 1000
+            with pytest.raises(PlanError, match=r"credentials of AWS_ACCESS_KEY_ID: they have expired"):
+                run("s3://bucket/in", "s3://bucket/out")
+            faults.clear()
+        assert run("s3://bucket/in", "s3://bucket/out") == ExitCode.DONE
+        assert place("s3://bucket/out").tree.find("out/.curate.lock") is None
+    bucket.cache_clear()
+
+
+def test_a_store_that_stops_to_answer_stops_the_run_and_the_same_command_continues(corpus, monkeypatch):
+    monkeypatch.setattr("curate.store.credentials._RETRY", {"max_retries": 1})
+    with s3_server("bucket") as server, faulty_proxy(server, faults := []) as proxy:
+        for name, value in credentials(proxy).items():
+            monkeypatch.setenv(name, value)
+        bucket.cache_clear()
+        upload(corpus, "s3://bucket/in")
+        faults[:] = [""] * 40 + ["503"] * 1000
+        with pytest.raises(Stopped) as told:
+            run("s3://bucket/in", "s3://bucket/out")
+        assert told.value.exit_code == ExitCode.STOPPED
+        faults.clear()
+        assert run("s3://bucket/in", "s3://bucket/out") == ExitCode.DONE
+    bucket.cache_clear()

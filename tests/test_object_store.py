@@ -160,7 +160,7 @@ def test_a_claim_that_nobody_renews_is_taken_over_and_its_holder_writes_no_more(
     monkeypatch.setattr(lease_module, "RENEWED_SECONDS", 0.05)
     path = place(out)
     with pytest.raises(Exception, match="was lost"), claimed(path, "curate run a"):  # noqa: PT012
-        other = lease_module._Lease(path / LOCK, "curate run b")
+        other = lease_module._Lease(path / LOCK, "curate run b")  # on a third machine
         other._take_over(forced=False)
         time.sleep(0.5)
         with whole_file(path / "x") as temporary:

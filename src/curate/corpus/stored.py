@@ -5,6 +5,7 @@ A file that is another one than when the run was planned, or none any more, is n
 
 import os
 import stat
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ _KEPT_BYTES = 64_000_000
 _kept: dict[tuple[str, str], bytes] = {}
 _FIRST = 256 * 1024
 _LARGEST = 8 * 1024 * 1024
+_AHEAD = 2
+"""Ranges that are asked for before they are used."""
 
 
 class StoredBytes:
@@ -47,44 +50,52 @@ class StoredBytes:
 
     def at(self, start: int, size: int) -> bytes:
         """``size`` bytes from ``start`` on, fewer where the file ends."""
-        try:
+        with _told():
             return self._object.at(start, size) if self._object else os.pread(self._handle, size, start)
-        except OSError as error:
-            raise Damaged(UNREADABLE, str(error.strerror)) from error
-        except Changed as error:
-            raise _changed() from error
 
     def blocks(self, start: int, stop: int, size: int) -> Iterator[bytes]:
         """All bytes of a range in order, at most ``size`` at a time; the sizes depend on the range alone."""
-        source = self._ahead(start, stop) if self._object else iter(())
-        held, at = b"", start
+        if self._object:
+            yield from _cut(_ahead(self._object, start, stop), stop - start, size)
+            return
+        at = start
         while at < stop:
-            wanted = min(size, stop - at)
-            if self._object:
-                while len(held) < wanted and (more := next(source, b"")):
-                    held += more
-                data, held = held[:wanted], held[wanted:]
-            else:
-                data = self.at(at, wanted)
+            data = self.at(at, min(size, stop - at))
             if not data:
-                raise Damaged(UNREADABLE, "the file became shorter while it was read")
+                raise _shorter()
             yield data
             at += len(data)
 
-    def _ahead(self, start: int, stop: int) -> Iterator[bytes]:
-        """Pieces of an object that become larger, each asked for while the one before is used."""
-        with ThreadPoolExecutor(1, thread_name_prefix="ahead") as pool:
-            size, at = _FIRST, start
-            piece: Future[bytes] = pool.submit(self.at, at, min(size, stop - at))
-            while at < stop:
-                data = piece.result()
-                at += len(data)
+
+def _ahead(source: ObjectReader, start: int, stop: int) -> Iterator[bytes]:
+    """Ranges of an object that become larger, some asked for while the one before is used."""
+    size, at = _FIRST, start
+    waiting: deque[Future[bytes]] = deque()
+    with ThreadPoolExecutor(_AHEAD, thread_name_prefix="ahead") as pool, _told():
+        while at < stop or waiting:
+            while at < stop and len(waiting) < _AHEAD:
+                waiting.append(pool.submit(source.range, at, min(size, stop - at)))
+                at += size
                 size = min(size * 2, _LARGEST)
-                if data and at < stop:
-                    piece = pool.submit(self.at, at, min(size, stop - at))
-                yield data
-                if not data:
-                    return
+            yield waiting.popleft().result()
+
+
+def _cut(pieces: Iterator[bytes], total: int, size: int) -> Iterator[bytes]:
+    """The same bytes, ``total`` in all, ``size`` at a time; what lies within one piece is copied once."""
+    held, left = memoryview(b""), total
+    while left:
+        wanted, block = min(size, left), list[memoryview]()
+        while wanted:
+            if not held:
+                held = memoryview(next(pieces, b""))
+                if not held:
+                    raise _shorter()
+            block.append(held[:wanted])
+            held = held[wanted:]
+            wanted -= len(block[-1])
+        data = bytes(block[0]) if len(block) == 1 else b"".join(block)
+        left -= len(data)
+        yield data
 
 
 @contextmanager
@@ -102,12 +113,8 @@ class DamagedObject(ObjectReader):
 
     def at(self, start: int, size: int) -> bytes:
         """See `ObjectReader.at`."""
-        try:
+        with _told():
             return super().at(start, size)
-        except OSError as error:
-            raise Damaged(UNREADABLE, str(error.strerror)) from error
-        except Changed as error:
-            raise _changed() from error
 
 
 def keep(file: InputFile, content: bytes) -> None:
@@ -156,5 +163,16 @@ def _opened(file: InputFile) -> int:
     return handle
 
 
-def _changed() -> Damaged:
-    return Damaged(UNREADABLE, "it is another object than when the run began")
+def _shorter() -> Damaged:
+    return Damaged(UNREADABLE, "the file became shorter while it was read")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say in words of the corpus why bytes cannot be had."""
+    try:
+        yield
+    except OSError as error:
+        raise Damaged(UNREADABLE, str(error.strerror)) from error
+    except Changed as error:
+        raise Damaged(UNREADABLE, "it is another object than when the run began") from error

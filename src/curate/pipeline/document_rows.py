@@ -15,6 +15,7 @@ from curate.errors import InputError, listed, nearest
 from curate.pipeline.exported_records import NEEDED, RECORD, records
 from curate.store.manifest import read_manifest
 from curate.store.ranges import parquet_source
+from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 from curate.text.chats.spans import moved
 from curate.text.core.edits import edited
@@ -82,7 +83,7 @@ class DocumentRows:
             asked |= {"edits"} if {"text", "turns", RECORD} & set(self.columns) else set()
             have = pq.read_schema(parquet_source(self.directory.part(stage, part))).names
             columns = [name for name in have if name in asked]
-            judged[stage] = pq.read_table(self.directory.checked(stage, part, columns), columns=columns)
+            judged[stage] = read_columns(self.directory.checked(stage, part, columns), columns)
         wanted = self._wanted(judged, pq.read_metadata(parquet_source(self.directory.part(DOCUMENTS, part))).num_rows)
         with pq.ParquetFile(parquet_source(self.directory.part(DOCUMENTS, part))) as file:
             start = 0

@@ -16,6 +16,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from curate.store.ranges import parquet_source
+from curate.store.row_file import scanned
 from curate.store.run_directory import DOCUMENTS, RunDirectory, Spread
 
 REASONS = "reasons"
@@ -99,7 +100,7 @@ class Judgments:
     def id_of(self, row: int) -> str:
         """Id of the document in that row of the run."""
         part, inside = self.place(row)
-        return str(pl.scan_parquet(self.files[part]).select("id").slice(inside, 1).collect().item())
+        return str(scanned([self.files[part]], ["id"]).slice(inside, 1).collect().item())
 
     def row_at(self, part: int, row: int) -> int | None:
         """Row in the run of row ``row`` of a part; None when there is no such part."""
@@ -123,7 +124,7 @@ class Judgments:
         return self._frame([self.files[place]], int(self.offsets[place]))
 
     def _frame(self, files: list[Path], first: int) -> pl.LazyFrame:
-        documents = pl.scan_parquet(files, row_index_name=ROW, row_index_offset=first)
+        documents = scanned(files, ["source", "raw_bytes"]).with_row_index(ROW, first)
         judged = [
             pl.scan_parquet(self._files_of(stage, files)).select(pl.all().name.prefix(f"{stage}."))
             for stage in self.stages

@@ -9,6 +9,7 @@ import polars as pl
 from curate.corpus.input import InputFile
 from curate.report.judgments import Judgments, ask
 from curate.report.sources import Label
+from curate.store.row_file import scanned
 
 _SHOWN = 4
 
@@ -101,4 +102,4 @@ def _default_source(name: str) -> str:
 
 
 def _documents(judgments: Judgments) -> pl.LazyFrame:
-    return pl.scan_parquet(judgments.files)
+    return scanned(judgments.files, ["id", "source", "origin", "metadata"])

@@ -39,6 +39,7 @@ from curate.runs.command_line import command_line
 from curate.runs.progress import Progress
 from curate.shards.index import layout_of
 from curate.stages.contract import Encoder, Stage
+from curate.store.bucket import is_url
 from curate.store.claim import claimed, require_usable
 from curate.store.disk import full_disk, unwritable
 from curate.store.earlier_run import earlier_runs
@@ -69,12 +70,14 @@ class Planned(NamedTuple):
         estimate: wall seconds and bytes of disk, from trying the plan on a few megabytes.
         workers: cores that it would use.
         warnings: what it would warn of before it begins.
+        output: folder that it would write to.
     """
 
     plan: Plan
     estimate: Estimate
     workers: int
     warnings: list[Warned]
+    output: str = ""
 
     def as_data(self) -> dict[str, Any]:
         """The plan as plain data: what ``curate run --dry-run --json`` prints."""
@@ -87,7 +90,21 @@ class Planned(NamedTuple):
             "stages": {stage.name: stage.plan() for stage in plan.stages},
             "config": plan.config.resolved(),
             "estimate": self.estimate._asdict(),
+            "travels": self.travels._asdict(),
         }
+
+    @property
+    def travels(self) -> "Travels":
+        """Bytes that would come from object stores and go to one."""
+        read = sum(file.size for file in self.plan.files if file.tag)
+        return Travels(read, self.estimate.disk_bytes if is_url(self.output) else 0)
+
+
+class Travels(NamedTuple):
+    """Bytes between this machine and object stores: each object of the input once, and what is written."""
+
+    read: int
+    written: int
 
 
 class Done(NamedTuple):
@@ -166,7 +183,7 @@ class Job:
         notes = [*notices(plan.files, plan.skipped), *_setting_notes(plan), *_stage_notes(plan.stages, config)]
         guess = estimate(plan, engine.workers)
         engine.close()
-        return Planned(plan, guess, engine.workers, notes)
+        return Planned(plan, guess, engine.workers, notes, self.output)
 
     def prepared(self, *, fresh: bool = False) -> Prepared:
         """The plan, for a folder that can be written, and what to warn of.

@@ -22,6 +22,7 @@ from curate.shards.format import Layout, ShardFormat
 from curate.shards.hashed_file import HashedFile, hashed_file
 from curate.shards.tally import Tally
 from curate.store.ranges import parquet_source
+from curate.store.row_file import read_columns
 
 SCHEMA = pa.schema({"id": pa.string(), "offset": pa.int64(), "n_tokens": pa.int64()})
 Counts = npt.NDArray[np.int64]
@@ -129,6 +130,6 @@ class IndexedFormat(ShardFormat):
 def boundaries(folder: Path, entry: ShardEntry) -> Counts:
     """Tokens of each document of a shard, from its index."""
     assert entry.index_file is not None
-    table = pq.read_table(folder / entry.index_file, columns=["n_tokens"])
+    table = read_columns(folder / entry.index_file, ["n_tokens"])
     counts: Counts = table["n_tokens"].combine_chunks().to_numpy().astype(np.int64)
     return counts

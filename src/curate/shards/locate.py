@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from curate.errors import InputError
 from curate.shards.damage import DamagedShard
@@ -18,6 +17,7 @@ from curate.shards.repeats import REPEATS_FILE, read_repeats
 from curate.store.bucket import is_url
 from curate.store.files import place
 from curate.store.manifest import find_manifest
+from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS
 
 
@@ -95,7 +95,7 @@ def _in_run(folder: Path, number: int, offset: int) -> Located | None:
     encoder = manifest["stages"][-1]["name"]
     for part in range(len(manifest["parts"])):
         name = manifest["parts"][part]["name"]
-        table = pq.read_table(run / encoder / name, columns=["shard", "offset", "n_tokens"])
+        table = read_columns(run / encoder / name, ["shard", "offset", "n_tokens"])
         shard, start, count = (
             table[column].fill_null(-1).to_numpy().astype(np.int64) for column in ("shard", "offset", "n_tokens")
         )
@@ -125,7 +125,7 @@ def _again(folder: Path, run: Path, manifest: Mapping[str, Any], number: int, of
 
 def _located(run: Path, manifest: Mapping[str, Any], part: int, row: int, token: int, n_tokens: int) -> Located:
     name = manifest["parts"][part]["name"]
-    found = pq.read_table(run / DOCUMENTS / name, columns=["id", "source", "origin"]).slice(row, 1).to_pylist()[0]
+    found = read_columns(run / DOCUMENTS / name, ["id", "source", "origin"]).slice(row, 1).to_pylist()[0]
     return Located(
         id=found["id"],
         source=found["source"],

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from curate.shards.repeats import REPEATS_FILE, read_repeats
 from curate.store.manifest import find_manifest
 from curate.store.ranges import parquet_source
+from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, MANIFEST, SHARDS
 from curate.text.core.edits import edited
 
@@ -144,11 +145,11 @@ class Origin:
     def _read(self) -> Iterator[Spans]:
         for number, name in enumerate(self._names):
             with _reading(f"{_TOKENIZE}/{name}"):
-                judged = pq.read_table(self._run / _TOKENIZE / name, columns=["n_tokens", "shard", "offset"])
+                judged = read_columns(self._run / _TOKENIZE / name, ["n_tokens", "shard", "offset"])
             rows = np.flatnonzero(pc.is_valid(judged["shard"]).to_numpy())
             kept = judged.take(rows)
             with _reading(f"{DOCUMENTS}/{name}"):
-                ids = pq.read_table(self._run / DOCUMENTS / name, columns=["id"])["id"].take(rows)
+                ids = read_columns(self._run / DOCUMENTS / name, ["id"])["id"].take(rows)
             shard, offset, n_tokens = (
                 kept[name].to_numpy().astype(np.int64) for name in ("shard", "offset", "n_tokens")
             )

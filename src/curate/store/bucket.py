@@ -43,7 +43,10 @@ class Changed(Exception):  # noqa: N818  (named for what happened)
 
 
 class Unreachable(Stopped):
-    """A store does not answer, after all tries."""
+    """A store does not answer."""
+
+    is_final = False
+    """Whether it was asked often enough."""
 
 
 class Taken(Exception):  # noqa: N818  (named for what it is)
@@ -131,8 +134,8 @@ class Bucket:
         for left in reversed(range(_TRIES)):
             try:
                 data, found = self._ranged(key, start, stop, tag)
-            except (Unreachable, ConnectionError):
-                if not left:
+            except Unreachable as error:
+                if not left or error.is_final:
                     raise
             else:
                 if tag and found != tag:
@@ -233,7 +236,9 @@ class Bucket:
             w in said for w in _REFUSED
         ):
             return self._refused(code, url)
-        return Unreachable(f"`{url}` does not answer: {_short(said)}", hint="the same command continues")
+        unreachable = Unreachable(f"`{url}` does not answer: {_short(said)}", hint="the same command continues")
+        unreachable.is_final = "max_retries" in said
+        return unreachable
 
     def _refused(self, code: str, url: str) -> PlanError:
         whose = identity(urlsplit(self.root).scheme)

@@ -58,6 +58,7 @@ class _Lease:
             self._write(replaces=False)
         except Taken:
             self._take_over(forced=take_over)
+        _held_here.add(str(self._lock))
         self._tree.forget()  # others may have written until now
         self._tree.held = True
         self._thread.start()
@@ -70,7 +71,7 @@ class _Lease:
         except FileNotFoundError:  # it ended a moment ago
             self._write(replaces=False)
             return
-        if not forced and not _is_abandoned(found):
+        if not forced and not self._is_abandoned(found):
             ago = max(0, int(time.time() - found.get("renewed", 0)))
             raise UserError(
                 f"another run is writing to `{self._lock.parent}`: process {found.get('pid', '?')} on"
@@ -89,6 +90,7 @@ class _Lease:
         """No longer hold it; where the object is still there, it says that nobody is at work."""
         self._over.set()
         self._thread.join()
+        _held_here.discard(str(self._lock))
         self._tree.held, self._tree.writable_until = False, None
         with suppress(CurateError, Taken):
             if self._tree.find(self._key):
@@ -105,11 +107,34 @@ class _Lease:
                 return
 
     def _write(self, *, replaces: Any, renewed: float | None = None) -> None:
-        begun = time.monotonic()
-        content = f"{self._command}\n{json.dumps(_holder(time.time() if renewed is None else renewed))}\n"
-        stored = self._tree.store.put(self._key, content.encode(errors="surrogateescape"), replaces=replaces)
-        self._tag = stored.tag or self._tree.store.facts(self._key).tag
+        begun, store = time.monotonic(), self._tree.store
+        said = f"{self._command}\n{json.dumps(_holder(time.time() if renewed is None else renewed))}\n"
+        content = said.encode(errors="surrogateescape")
+        try:
+            stored = store.put(self._key, content, replaces=replaces)
+        except Taken:  # by this very request perhaps, whose answer was lost and which was made again
+            stored = store.facts(self._key)
+            if store.read(self._key, 0, max(stored.size, 1), stored.tag) != content:
+                raise
+        self._tag = stored.tag or store.facts(self._key).tag
         self._tree.writable_until = begun + STALE_SECONDS - RENEWED_SECONDS
+
+    def _is_abandoned(self, holder: dict[str, Any]) -> bool:
+        """Whether nobody is at work any more."""
+        if time.time() - holder.get("renewed", 0) > STALE_SECONDS:
+            return True
+        if holder.get("host") != platform.node() or abs(holder.get("boot", 0) - psutil.boot_time()) > 5:
+            return False
+        try:
+            begun, then = float(psutil.Process(holder["pid"]).create_time()), float(holder["begun"])
+        except (psutil.NoSuchProcess, KeyError):
+            return True
+        is_own = holder["pid"] == os.getpid() and str(self._lock) not in _held_here
+        return is_own or abs(begun - then) > 0.01
+
+
+_held_here: set[str] = set()
+"""Claims that this process holds: one of its own that it holds no more could not be given back."""
 
 
 def _holder(renewed: float) -> dict[str, Any]:
@@ -130,16 +155,3 @@ def _parsed(content: bytes) -> dict[str, Any]:
         found = json.loads(content.decode(errors="replace").partition("\n")[2])
         return found if isinstance(found, dict) else {}
     return {}
-
-
-def _is_abandoned(holder: dict[str, Any]) -> bool:
-    """Whether nobody is at work any more."""
-    if time.time() - holder.get("renewed", 0) > STALE_SECONDS:
-        return True
-    if holder.get("host") != platform.node() or abs(holder.get("boot", 0) - psutil.boot_time()) > 5:
-        return False
-    try:
-        begun, then = float(psutil.Process(holder["pid"]).create_time()), float(holder["begun"])
-    except (psutil.NoSuchProcess, KeyError):
-        return True
-    return abs(begun - then) > 0.01

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from curate.store.files import place as place_of_run
 from curate.store.manifest import find_manifest
 from curate.store.ranges import parquet_source
-from curate.store.row_file import read_columns
+from curate.store.row_file import read_columns, scanned
 from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
 
 Place = tuple[int, int]
@@ -108,7 +108,7 @@ def similar_ids(run: Path, manifest: Mapping[str, Any], document: str, n: int = 
     paths = RunDirectory.finished(run, manifest).parts(DOCUMENTS)
     if not paths:
         return []
-    hits = pl.scan_parquet(paths).select("id").filter(pl.col("id").str.contains(document, literal=True)).head(n)
+    hits = scanned(paths, ["id"]).filter(pl.col("id").str.contains(document, literal=True)).head(n)
     return hits.collect().get_column("id").to_list()
 
 

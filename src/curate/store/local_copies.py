@@ -4,6 +4,7 @@ A copy is named by its key and its tag, so one of an object that has changed is 
 any of them may be deleted at any time.
 """
 
+import atexit
 import os
 import threading
 import time
@@ -16,8 +17,10 @@ import xxhash
 from curate.cache.tables import cache_folder
 from curate.store.bucket import PIECE, Bucket, Stored
 
-KEPT_BYTES = 2_000_000_000
-"""What copies may take when nobody works with them."""
+LARGE_BYTES = 1_000_000
+"""Objects that are read by ranges where there is no copy: copies of them go with the process that made them."""
+KEPT_BYTES = 1_000_000_000
+"""What all copies may take when nobody works with them."""
 _STALE_SECONDS = 600
 """A copy that was used since may still be in use."""
 _READERS = 4
@@ -36,6 +39,9 @@ class LocalCopies:
     def __init__(self, bucket: Bucket) -> None:
         self._bucket, self.folder = bucket, room(bucket.root)
         self._lock, self._busy = threading.Lock(), dict[str, threading.Lock]()
+        self._own = set[Path]()
+        """Large copies that this process made, which go with it."""
+        atexit.register(self._end)
 
     def file(self, stored: Stored) -> Path:
         """Where the copy of an object is, or would be. The end of its name is that of the key."""
@@ -48,7 +54,7 @@ class LocalCopies:
 
     def adopt(self, file: Path, stored: Stored) -> None:
         """Take a file that was written to the store as the copy of what it became."""
-        file.replace(self.file(stored))
+        file.replace(self._noted(stored))
 
     def fetched(self, stored: Stored) -> Path:
         """The copy of an object, read from the store where there is none.
@@ -67,10 +73,21 @@ class LocalCopies:
             temporary = final.with_name(f".{final.name}.{os.getpid()}-{threading.get_ident()}.curate-unfinished")
             try:
                 self._fetch(stored, temporary)
-                temporary.replace(final)
+                temporary.replace(self._noted(stored))
             finally:
                 temporary.unlink(missing_ok=True)
         return final
+
+    def _noted(self, stored: Stored) -> Path:
+        final = self.file(stored)
+        if stored.size > LARGE_BYTES:
+            self._own.add(final)
+        return final
+
+    def _end(self) -> None:
+        for file in self._own:
+            file.unlink(missing_ok=True)
+        trim()
 
     def _fetch(self, stored: Stored, temporary: Path) -> None:
         starts = range(0, stored.size, PIECE)

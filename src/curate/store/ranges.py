@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from curate.store.bucket import Bucket, Stored
+from curate.store.local_copies import LARGE_BYTES
 from curate.store.store_path import StorePath
 
-WHOLE_BYTES = 1_000_000
-"""Smaller objects are fetched whole: it takes one request rather than several."""
 _TAIL = 128 * 1024
 """Read with the first look at the end of an object, where Parquet has its footer."""
 _AHEAD = 64 * 1024
@@ -46,6 +45,13 @@ class ObjectReader(io.RawIOBase):
             end = self.nbytes if start >= first else min(self.nbytes, start + _AHEAD)
             self._held = self._store.read(self._found.key, self._start, end, self._found.tag)
         return self._held[start - self._start : stop - self._start]
+
+    def range(self, start: int, size: int) -> bytes:
+        """As `at`, but nothing is remembered, so several threads may ask."""
+        stop = min(start + size, self.nbytes)
+        if self._start <= start <= stop <= self._start + len(self._held):
+            return self._held[start - self._start : stop - self._start]
+        return self._store.read(self._found.key, start, stop, self._found.tag)
 
     def readable(self) -> bool:
         """Always."""
@@ -83,7 +89,7 @@ def is_far(path: Path) -> bool:
         return False
     tree = path.tree
     found = tree.find(path.key)
-    return found is not None and found.size > WHOLE_BYTES and not tree.copies.has(found)
+    return found is not None and found.size > LARGE_BYTES and not tree.copies.has(found)
 
 
 def parquet_source(path: Path) -> Any:

@@ -9,18 +9,22 @@ knowledge about it cannot come apart.
 Row groups follow those of the documents, which are cut by the text alone: bytes do not depend on how a run was batched.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.store.digest import digest
 from curate.store.files import whole_file
-from curate.store.ranges import parquet_source
+from curate.store.ranges import is_far, parquet_source
 from curate.store.seal import BrokenSeal, checked, seal
+
+if TYPE_CHECKING:
+    import polars as pl
 
 MEASURE_KEY = b"curate.measure_key"
 VERDICT_KEY = b"curate.verdict_key"
@@ -95,6 +99,15 @@ def read_columns(path: Path, columns: Iterable[str]) -> pa.Table:
     names = list(columns)
     with pq.ParquetFile(parquet_source(path), pre_buffer=False) as file:
         return file.read(columns=names, use_threads=False).select(names)
+
+
+def scanned(files: Sequence[Path], columns: Sequence[str]) -> "pl.LazyFrame":
+    """Columns of files one below the other, for polars; of large objects only these columns travel."""
+    import polars as pl
+
+    if not any(map(is_far, files)):
+        return pl.scan_parquet(list(files)).select(columns)
+    return pl.concat([cast("pl.DataFrame", pl.from_arrow(read_columns(file, columns))).lazy() for file in files])
 
 
 def place_of(file: Path) -> str:

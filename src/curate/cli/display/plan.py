@@ -13,6 +13,7 @@ from curate.pipeline.config import DEFAULT, Config
 from curate.pipeline.estimate import Estimate
 from curate.pipeline.plan import Plan
 from curate.recipes import recipe
+from curate.runs.job import Travels
 from curate.settings.file import leaves
 
 
@@ -57,7 +58,7 @@ def _recipe_lines(config: Config) -> Iterator[tuple[str, str]]:
         yield "", f"{counted(len(changed), 'setting')} of it changed: {', '.join(changed)}"
 
 
-def show_plan(console: Console, plan: Plan, guess: Estimate) -> None:
+def show_plan(console: Console, plan: Plan, guess: Estimate, travels: Travels) -> None:
     """What each pass does, settings that are not defaults, and what it will take."""
     for number, one in enumerate(plan.passes, 1):
         _line(console, f"Pass {number}", one.name or "read")
@@ -70,6 +71,10 @@ def show_plan(console: Console, plan: Plan, guess: Estimate) -> None:
         f"about {duration(guess.seconds)} and {size(guess.disk_bytes)} of disk"
         f"   (tried on {guess.sampled_documents:,} documents, {size(guess.sampled_bytes)})",
     )
+    if travels.read:
+        _line(console, "Travels", f"{size(travels.read)} from object stores, each object once")
+    if travels.written:
+        _line(console, "Travels", f"about {size(travels.written)} to the object store of the run")
     _line(console, "", "Nothing was written.")
 
 

@@ -14,7 +14,7 @@ from curate.cli.display.format import size
 from curate.cli.display.notes import note, printable
 from curate.errors import ExitCode, UserError
 from curate.models.tokenizers import load_tokenizer
-from curate.store.files import write_whole
+from curate.store.files import place, write_whole
 from curate.training.token_costs import Costs, token_costs
 from curate.training.tokenizer_training import TokenizerSettings, train_tokenizer
 
@@ -48,10 +48,10 @@ def train_and_show(
     settings = TokenizerSettings(
         vocabulary=vocabulary, digits=digits, control_tokens=marks, sample_bytes=int(sample * 1e6), seed=seed
     )
-    content, learned = train_tokenizer(Path(run), settings)
+    content, learned = train_tokenizer(place(run), settings)
     write_whole(target, content)
     tokenizer = load_tokenizer(output, end_of_document=marks[0])
-    costs = token_costs(Path(run), [tokenizer], seed=seed)
+    costs = token_costs(place(run), [tokenizer], seed=seed)
     if json:
         found = {"file": output, "learned_bytes": learned, "backend": tokenizer.backend, **msgspec.to_builtins(costs)}
         typer.echo(jsonlib.dumps(found, ensure_ascii=False))
@@ -69,7 +69,7 @@ def train_and_show(
 
 def compare_and_show(first: str, second: str, run: str, *, sample: float, seed: int, json: bool) -> int:
     """Print what the kept text costs with each."""
-    costs = token_costs(Path(run), [load_tokenizer(first), load_tokenizer(second)], int(sample * 1e6), seed)
+    costs = token_costs(place(run), [load_tokenizer(first), load_tokenizer(second)], int(sample * 1e6), seed)
     if json:
         typer.echo(msgspec.json.encode(costs).decode())
         return ExitCode.DONE

@@ -15,7 +15,7 @@ SETTINGS = (
     "gates.max_quarantined=1",
     "report.samples=0",
 )
-HOLD_TIMES = {"run.json", "report.json", "report.html"}
+HOLD_TIMES = {"run.json", "report.json", "report.html", "history.jsonl"}
 
 
 def run(corpus: Path, out: Path, *assignments: str, fresh: bool = False, skip: Sequence[str] = ()) -> int:

@@ -47,7 +47,9 @@ def run(corpus: Path, out: Path, *assignments: str, **flags: object) -> int:
 def contents(out: Path) -> dict[str, str]:
     """Digest of every file that must not depend on how the run went."""
     kept = [
-        p for p in out.rglob("*") if p.is_file() and p.suffix != ".html" and p.name not in {"run.json", "report.json"}
+        p
+        for p in out.rglob("*")
+        if p.is_file() and p.suffix not in {".html", ".jsonl"} and p.name not in {"run.json", "report.json"}
     ]
     return {
         str(p.relative_to(out)): hashlib.sha256(p.read_bytes()).hexdigest() for p in kept if ".cache" not in p.parts

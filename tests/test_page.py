@@ -205,6 +205,7 @@ def test_in_a_browser_nothing_acts_and_nothing_is_fetched(page, tmp_path, size):
     assert "<title>curate report" in dom
     assert 'id="theme">' in dom  # our own script ran: the button is no longer hidden
     assert dom.count("<script") == 2
+    assert dom.count('class="moved"') >= 2  # a slider for each threshold
     assert "<img" not in dom
     assert "owned" not in re.search(r"<title>(.*?)</title>", dom)[1]
     assert "example.invalid" not in log.read_text()

@@ -9,9 +9,11 @@ import typer
 
 from curate.cli import (
     config,
+    diff,
     doctor,
     explain,
     export,
+    history,
     init,
     measure,
     quality,
@@ -62,6 +64,8 @@ app.command("explain")(explain.explain)
 app.command("why")(why.why)
 app.command("sample")(sample.sample)
 app.command("whatif")(whatif.whatif)
+app.command("diff")(diff.diff)
+app.command("history")(history.history)
 app.command("report")(report.report)
 app.command("export")(export.export)
 app.add_typer(shards.app, name="shards")

@@ -34,6 +34,7 @@ from curate.stages.contract import Deduplicating, Stage
 from curate.store.books import Books, balance
 from curate.store.efforts import Efforts
 from curate.store.files import remove
+from curate.store.history import History
 from curate.store.manifest import find_manifest
 from curate.store.row_file import keys_of
 from curate.store.run_directory import DOCUMENTS, MANIFEST, QUARANTINE, REPORT_JSON, REPORT_PAGE, SHARDS, RunDirectory
@@ -87,6 +88,7 @@ def forget(path: Path) -> None:
         remove(path / REPORT_JSON)
     if is_page(path / REPORT_PAGE):
         remove(path / REPORT_PAGE)
+    History(path).clear()
     remove(path / MANIFEST)  # the folder was claimed, so it is none of another program
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curate.report.judgments import Judgments, ask
+from curate.report.judgments import REASONS, Judgments, ask
 
 BINS = 36
 NEAR = 0.05
@@ -21,6 +21,7 @@ NEAR = 0.05
 
 Side = Literal["min", "max"]
 
+_KEPT, _TOKENS = "is kept", "kept tokens"
 _SAMPLE = 200_000
 _WITHOUT_THRESHOLD = ("tokenize.n_tokens", "quality.score")
 """Measures worth a chart although nothing decides on them."""
@@ -55,6 +56,12 @@ class Histogram(msgspec.Struct, frozen=True, kw_only=True):
     """Documents on the wrong side of each threshold."""
     near: tuple[int, ...] = ()
     """Documents within 5 % of each threshold, on either side."""
+    kept: tuple[int, ...] = ()
+    """Of the documents of each bin, those that the run kept: what it loses where the line moves past it."""
+    tokens: tuple[int, ...] = ()
+    """Tokens of these."""
+    alone: tuple[tuple[int, ...], ...] = ()
+    """For each threshold and bin: documents that the stage removed for its reason alone, which come back past it."""
 
 
 def thresholds_in(manifest: Mapping[str, Any], judgments: Judgments) -> tuple[Threshold, ...]:
@@ -83,10 +90,19 @@ def histograms(judgments: Judgments, thresholds: Sequence[Threshold]) -> tuple[H
         return ()
     sample = _sample(judgments, list(of))
     shapes = [_Shape(sample[measure], lines) for measure, lines in of.items()]
-    floats = pl.col(*of).cast(pl.Float64)
-    for values in judgments.answers(floats) if len(sample) < judgments.rows else [sample.select(floats)]:
+    alone = [
+        _alone(judgments, line).alias(f"alone {m} {at}") for m, lines in of.items() for at, line in enumerate(lines)
+    ]
+    asked = (
+        pl.col(*of).cast(pl.Float64),
+        judgments.kept().alias(_KEPT),
+        judgments.kept_tokens().alias(_TOKENS),
+        *alone,
+    )
+    for values in judgments.answers(*asked):
         for shape in shapes:
-            shape.count(values[shape.measure].drop_nulls().drop_nans().to_numpy())
+            measured = values.filter(values[shape.measure].is_not_null() & values[shape.measure].is_not_nan())
+            shape.count(measured)
     return tuple(shape.histogram() for shape in shapes if shape.documents)
 
 
@@ -107,6 +123,8 @@ class _Shape:
         self._cut(self._scaled(low), self._scaled(high), lines)
         self.documents, self.largest = 0, 0.0
         self.beyond, self.near = [0] * len(lines), [0] * len(lines)
+        self.kept, self.tokens = np.zeros((2, len(self.counts)))
+        self.alone = np.zeros((len(lines), len(self.counts)))
 
     def _scaled(self, value: float) -> float:
         return math.log10(max(value, 1.0)) if self.log else value
@@ -122,11 +140,17 @@ class _Shape:
         bins = max(1, math.floor((high - low) / width + 1e-9) + (1 if high > low or self.whole else 0))
         self.counts = np.zeros(bins, np.int64)
 
-    def count(self, values: npt.NDArray[np.float64]) -> None:
-        """Add some values to the bins, and to the documents beyond and near each threshold."""
+    def count(self, measured: pl.DataFrame) -> None:
+        """Add some documents to the bins, and to the documents beyond and near each threshold."""
+        values = measured[self.measure].to_numpy()
         scaled = np.log10(np.maximum(values, 1.0)) if self.log else values
         bins = np.floor((scaled - self.low) / self.width + 1e-9).clip(0, len(self.counts) - 1).astype(np.int64)
         self.counts += np.bincount(bins, minlength=len(self.counts))
+        self.kept += np.bincount(bins, measured[_KEPT].to_numpy(), minlength=len(self.counts))
+        self.tokens += np.bincount(bins, measured[_TOKENS].to_numpy(), minlength=len(self.counts))
+        for number in range(len(self.thresholds)):
+            spared = measured[f"alone {self.measure} {number}"].to_numpy()
+            self.alone[number] += np.bincount(bins, spared, minlength=len(self.counts))
         self.documents += len(values)
         self.largest = max(self.largest, float(values.max(initial=0.0)))
         for number, line in enumerate(self.thresholds):
@@ -155,7 +179,19 @@ class _Shape:
             thresholds=self.thresholds,
             beyond=tuple(self.beyond),
             near=tuple(self.near),
+            kept=tuple(self.kept.astype(int).tolist()),
+            tokens=tuple(self.tokens.astype(int).tolist()),
+            alone=tuple(tuple(line.astype(int).tolist()) for line in self.alone),
         )
+
+
+def _alone(judgments: Judgments, line: Threshold) -> pl.Expr:
+    """Documents that a stage removed for the reason of a threshold and for no other."""
+    reasons = f"{line.measure.partition('.')[0]}.{REASONS}"
+    if not line.reason or not judgments.has(reasons):
+        return pl.lit(value=False)
+    only = pl.col(reasons).list.len().eq(1) & pl.col(reasons).list.first().eq(line.reason)
+    return only.fill_null(value=False)
 
 
 def _declared(stage: str, entry: Mapping[str, Any]) -> list[Threshold]:

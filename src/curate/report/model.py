@@ -19,6 +19,7 @@ from curate.report.judgments import Judgments
 from curate.report.masking import Masks
 from curate.report.measured import Evidence, Measured, read_evidence
 from curate.report.measures import Histogram, histograms, thresholds_in
+from curate.report.previous import Previous, previous_run
 from curate.report.samples import Samples, choose_samples
 from curate.report.sources import Group, Label, by_language, by_source, labels_of
 from curate.report.unused import WithoutEffect, without_effect
@@ -121,6 +122,8 @@ class Report(Findings, frozen=True, kw_only=True):
     """What that is in money and energy."""
     waterfall: Waterfall | None
     """Where the raw tokens went."""
+    previous: Previous | None
+    """The run that was in the folder before, where there was one."""
     manifest: dict[str, Any]
     """``run.json`` as it is: settings, inputs, versions, timings, machine."""
 
@@ -210,6 +213,7 @@ def build_report(run_dir: Path, settings: ReportSettings, findings: Findings | N
         evidence=evidence,
         equal_quality=_equal_quality(manifest, evidence, settings),
         waterfall=waterfall(manifest, findings.weights, _index(run_dir, manifest), settings),
+        previous=previous_run(run_dir, manifest),
         manifest=manifest,
         **msgspec.structs.asdict(findings),
     )

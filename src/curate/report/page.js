@@ -34,6 +34,70 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 });
 
+// A threshold that is moved: what the run would keep, counted from the bins of its histogram.
+const sum = (numbers, from, to) => numbers.slice(from, to).reduce((total, number) => total + number, 0);
+const shown = (number) => Math.round(number).toLocaleString("en");
+
+function written(value, whole) {
+  return whole ? String(Math.round(value)) : String(Number(value.toPrecision(4)));
+}
+
+function moved(histogram, line, number, edge) {
+  const value = histogram.edges[edge];
+  const now = histogram.edges.reduce((best, at, place) =>
+    Math.abs(at - line.value) < Math.abs(histogram.edges[best] - line.value) ? place : best, 0);
+  const [from, to] = [Math.min(edge, now), Math.max(edge, now)];
+  const stricter = line.side === "min" ? edge > now : edge < now;
+  return {
+    value, now, same: edge === now, stricter,
+    documents: stricter ? -sum(histogram.kept, from, to) : sum(histogram.alone[number], from, to),
+    tokens: stricter ? -sum(histogram.tokens, from, to) : null,
+  };
+}
+
+function slider(figure, histogram, line, number, summary) {
+  const whole = histogram.edges.every(Number.isInteger);
+  const box = document.createElement("div");
+  box.className = "moved";
+  const label = document.createElement("label");
+  const input = document.createElement("input");
+  const said = document.createElement("output");
+  const copy = document.createElement("button");
+  const start = moved(histogram, line, number, 0).now;
+  label.textContent = `Move ${line.setting} `;
+  Object.assign(input, { type: "range", min: 0, max: histogram.edges.length - 1, step: 1, value: start });
+  copy.type = "button";
+  label.append(input);
+  const tell = () => {
+    const found = moved(histogram, line, number, Number(input.value));
+    const value = found.same ? line.value : found.value;
+    const setting = `--set ${line.setting}=${written(value, whole)}`;
+    const about = found.same || found.stricter ? "" : "up to ";
+    const change = found.documents ? ` (${found.documents > 0 ? "+" : "\u2212"}${shown(Math.abs(found.documents))})` : "";
+    const tokens = summary.tokens_kept === null ? "" : found.tokens === null && !found.same
+      ? ", more tokens" : `, ${shown(summary.tokens_kept + (found.tokens ?? 0))} tokens`;
+    said.textContent = `${written(value, whole)}: ${about}${shown(summary.kept + found.documents)} documents kept${change}${tokens}`;
+    input.setAttribute("aria-valuetext", said.textContent);
+    copy.textContent = `Copy ${setting}`;
+    copy.dataset.text = setting;
+  };
+  input.addEventListener("input", tell);
+  copy.addEventListener("click", () => navigator.clipboard.writeText(copy.dataset.text));
+  tell();
+  box.append(label, said, copy);
+  figure.append(box);
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  const report = JSON.parse(document.getElementById("report-data").textContent);
+  for (const figure of document.querySelectorAll("[data-moved]")) {
+    const histogram = report.histograms.find((one) => one.measure === figure.dataset.moved);
+    histogram?.thresholds.forEach((line, number) => {
+      if (line.setting && histogram.kept.length) slider(figure, histogram, line, number, report.summary);
+    });
+  }
+});
+
 addEventListener("beforeprint", () => {
   for (const details of document.querySelectorAll("details:not(.samples)")) details.open = true;
 });

@@ -214,7 +214,7 @@ class _Documents:
         self.judged = self._judged(rows, (REASONS, "edits"), *_TWIN, *measures)
         self.twins = {row: twin for row in rows if (twin := self._twin_row(row)) is not None}
         self.judged |= self._judged(set(self.twins.values()) - rows, ("edits",))
-        self.documents = _read(judgments, rows | set(self.twins.values()))
+        self.documents = read_beginnings(judgments, rows | set(self.twins.values()))
 
     def sample(self, row: int, measure: str) -> Sample:
         document, judged = self.documents[row], self.judged[row]
@@ -264,7 +264,7 @@ class _Documents:
         return Twin(id=self.documents[twin]["id"] or "", text=compared, jaccard=jaccard)
 
 
-def _read(judgments: Judgments, rows: set[int]) -> dict[int, Mapping[str, Any]]:
+def read_beginnings(judgments: Judgments, rows: set[int]) -> dict[int, Mapping[str, Any]]:
     """Row → id, source, origin, beginning of the text and its bytes; only row groups that are needed are read."""
     places = sorted((*judgments.place(row), row) for row in rows)
     parts = [list(group) for _, group in groupby(places, key=lambda place: place[0])]

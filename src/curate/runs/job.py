@@ -45,6 +45,7 @@ from curate.store.disk import full_disk, unwritable
 from curate.store.earlier_run import earlier_runs
 from curate.store.efforts import Efforts
 from curate.store.files import place
+from curate.store.history import History, entry_of
 from curate.store.manifest import find_manifest, write_manifest
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 from curate.store.tidying import first_row_file
@@ -245,6 +246,8 @@ class Job:
             manifest = manifest_of(outcome, directory, self.command_line(), [w.message for w in warnings])
             if profile or "profile" in outcome.before:
                 manifest["profile"] = profile_of(outcome)
+            if outcome.profile.made_something:
+                History(directory.path).add(entry_of(manifest))
             write_manifest(directory.manifest, manifest)
             Efforts(directory.efforts).clear()
             tell(Working("drawing the report"))

@@ -8,7 +8,9 @@ chooses survivors again among the partners that it stored.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -100,8 +102,10 @@ class Rejudged:
         ]
         self.preferences_lost = False
         self.expected = (0.0, 0.0)
-        self._then = [self._verdicts(part, again=False) for part in range(len(self._rows))]
-        self._now = [self._verdicts(part, again=True) for part in range(len(self._rows))]
+        with ThreadPoolExecutor(4) as pool:
+            parts = range(len(self._rows))
+            self._then = list(pool.map(partial(self._verdicts, again=False), parts))
+            self._now = list(pool.map(partial(self._verdicts, again=True), parts))
         self.fates = self._settled()
 
     def _verdicts(self, part: int, *, again: bool) -> list[_Verdicts]:

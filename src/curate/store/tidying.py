@@ -26,8 +26,10 @@ from curate.store.run_directory import (
     EFFORTS,
     EVIDENCE,
     EVIDENCE_CACHE,
+    HISTORY,
     LOCK,
     MANIFEST,
+    MARKS,
     QUARANTINE,
     REPORT_JSON,
     REPORT_PAGE,
@@ -36,7 +38,7 @@ from curate.store.run_directory import (
     RunDirectory,
 )  # fmt: skip
 
-_AT_THE_TOP = {LOCK, MANIFEST, REPORT_JSON, REPORT_PAGE, EVIDENCE}
+_AT_THE_TOP = {LOCK, MANIFEST, REPORT_JSON, REPORT_PAGE, EVIDENCE, HISTORY, MARKS}
 _PART = re.compile(r"part-[0-9a-f]{12}-\d{4,}\.parquet")
 _NUMBERED = re.compile(r"part-\d{5,}\.parquet")
 """What parts were called when they were numbered."""

@@ -1,0 +1,104 @@
+"""`curate diff`, `curate history`, and what the page says of the run before."""
+
+import json
+import shutil
+
+import pytest
+
+import curate
+from corpus_maker import make_corpus
+from curate.cli import command
+from curate.runs.diff import diff
+from curate.store.history import History
+
+QUICK = {"tokenize": {"tokenizer": "bytes"}, "report": {"samples": 0}, "gates": {"max_quarantined": 1.0}}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("diff")
+    corpus = make_corpus(folder / "in", 120)
+    a = curate.run(corpus, folder / "a", config=QUICK, input={"part_bytes": 9000})
+    shutil.copytree(a.path, folder / "b")
+    b = curate.run(corpus, folder / "b", config=QUICK, input={"part_bytes": 9000}, quality={"min_words": 165})
+    return a, b
+
+
+def test_it_counts_who_changed_sides(runs):
+    a, b = runs
+    found = diff(a.path, b.path)
+    kept = [set(run.documents().select("file", "position").collect().rows()) for run in runs]
+    assert found.to_removed == len(kept[0] - kept[1]) > 0
+    assert found.to_kept == len(kept[1] - kept[0])
+    assert (found.only_a, found.only_b, found.inputs) == (0, 0, ())
+    assert [(one.name, one.b) for one in found.settings] == [("quality.min_words", 165)]
+    assert found.number("kept").b == b.counts.kept
+    assert any(not moved.a and moved.b == ("quality.too_few_words",) for moved in found.examples)
+
+
+def test_a_run_does_not_differ_from_itself_made_elsewhere(runs, tmp_path, capsys):
+    a, _ = runs
+    corpus = a.path.parent / "in"
+    again = curate.run(corpus, tmp_path / "again", config=QUICK, input={"part_bytes": 9000}, run={"workers": 1})
+    found = diff(a.path, again.path)
+    assert not found.differs
+    assert [one.name for one in found.settings] == ["run.workers"]
+    assert command(["diff", str(a.path), str(again.path)]) == 0
+    assert "do not differ" in capsys.readouterr().out
+
+
+def test_other_input_is_told_by_file_and_by_document(runs, tmp_path):
+    a, _ = runs
+    corpus = tmp_path / "in"
+    shutil.copytree(a.path.parent / "in", corpus)
+    (corpus / "new.txt").write_text("Something new. " * 80)
+    found = diff(a.path, curate.run(corpus, tmp_path / "out", config=QUICK, input={"part_bytes": 9000}).path)
+    assert [(one.name, one.a) for one in found.inputs] == [("new.txt", None)]
+    assert (found.only_a, found.only_b, found.to_removed, found.to_kept) == (0, 1, 0, 0)
+    assert [moved.a for moved in found.examples if moved.id == "new.txt#1"] == [None]
+
+
+def test_conditions_decide_the_exit_code(runs, capsys):
+    a, b = map(str, (run.path for run in runs))
+    assert command(["diff", a, b]) == 1
+    for text, code in (("kept<-1%", 1), ("kept<-99%", 0), ("kept>0", 0), ("quality>=1", 1), ("tokens<-1", 1),
+                       ("kept", 2), ("kepd<-1%", 2)):  # fmt: skip
+        assert command(["diff", a, b, "--fail-on", text]) == code, text
+    capsys.readouterr()
+    assert command(["diff", a, b, "--json", "--fail-on", "kept<-1%"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["differs"], told["failed"]) == (True, ["kept<-1%"])
+    assert command(["diff", a, b, "--format", "markdown"]) == 1
+    page = capsys.readouterr().out
+    assert "| `kept` |" in page
+    assert "`quality.min_words`: `50 → 165`" in page
+
+
+def test_history_has_a_line_for_each_run_that_made_something(runs, tmp_path, capsys):
+    a, b = runs
+    assert [len(History(run.path).runs) for run in runs] == [1, 2]
+    assert History(b.path).runs[0] == History(a.path).runs[0]
+    files = {name: (b.path / name).read_bytes() for name in ("history.jsonl", "report.json", "report.html")}
+    corpus = a.path.parent / "in"
+    curate.run(corpus, b.path, config=QUICK, input={"part_bytes": 9000}, quality={"min_words": 165})
+    assert {name: (b.path / name).read_bytes() for name in files} == files
+    assert command(["history", str(a.path), str(b.path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["runs"]
+    assert [one["kept"] for one in told] == [a.counts.kept, a.counts.kept, b.counts.kept]
+    assert command(["history", str(b.path)]) == 0
+    assert "█" in capsys.readouterr().out
+    assert command(["history", str(b.path), "--format", "markdown"]) == 0
+    shutil.copytree(b.path, tmp_path / "b")
+    (tmp_path / "b" / "history.jsonl").write_text("somebody's notes\n")
+    curate.run(corpus, tmp_path / "b", config=QUICK, input={"part_bytes": 9000}, quality={"min_words": 70})
+    assert (tmp_path / "b" / "history.jsonl").read_text() == "somebody's notes\n"
+    assert command(["history", str(tmp_path)]) == 2
+
+
+def test_the_page_has_the_run_before(runs):
+    a, b = runs
+    assert a.report.previous is None
+    changes = {one.name: (one.before, one.now) for one in b.report.previous.changes}
+    assert changes["kept"] == (a.counts.kept, b.counts.kept)
+    assert 'id="previous"' in b.page.read_text()
+    assert 'id="previous"' not in a.page.read_text()

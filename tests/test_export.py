@@ -4,11 +4,14 @@ import json
 import random
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 
 from curate.errors import InputError, UserError
+from curate.pipeline import nanochat_shards
 from curate.pipeline.exporting import Wanted, export
+from curate.pipeline.nanochat_shards import export_nanochat
 from small_run import run
 
 
@@ -52,6 +55,29 @@ def test_columns_and_order_are_chosen(finished, tmp_path):
     assert list(tmp_path.iterdir()) == [*tmp_path.glob("?.parquet")] or {p.suffix for p in tmp_path.iterdir()} == {
         ".parquet"
     }
+
+
+def test_nanochat_has_shuffled_row_groups_and_validation_last(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(nanochat_shards, "GROUP_ROWS", 10)
+    monkeypatch.setattr(nanochat_shards, "SHARD_CHARACTERS", 9_000)
+    made = export_nanochat(finished, tmp_path / "nano", seed=1)
+    files = sorted((tmp_path / "nano").iterdir())
+    assert [file.name for file in files] == [f"shard_{number:05d}.parquet" for number in range(len(files))]
+    assert len(files) > 3
+    parts = [pq.ParquetFile(file) for file in files]
+    rows = [[part.metadata.row_group(at).num_rows for at in range(part.num_row_groups)] for part in parts]
+    assert [many for groups in rows[:-2] for many in groups] == [10] * sum(map(len, rows[:-2]))
+    assert rows[-1] == [made.documents // 10]  # for validation
+    texts = [text for part in parts for text in part.read()["text"].to_pylist()]
+    export(finished, tmp_path / "kept.parquet", Wanted(columns=("text",)))
+    kept = pl.read_parquet(tmp_path / "kept.parquet")["text"].to_list()
+    assert sorted(texts) == sorted(kept)
+    assert texts != kept
+    assert made.documents == len(texts)
+    export_nanochat(finished, tmp_path / "again", seed=1)
+    assert [file.read_bytes() for file in sorted((tmp_path / "again").iterdir())] == [f.read_bytes() for f in files]
+    with pytest.raises(UserError, match="is not empty"):
+        export_nanochat(finished, tmp_path / "again")
 
 
 def test_what_cannot_be_written_is_refused(finished, tmp_path):

@@ -10,7 +10,10 @@ from curate.cli.options import JsonOption, RunArgument
 def export(
     run: RunArgument,
     output: Annotated[
-        str, typer.Option("--output", "-o", metavar="FILE", help="A .jsonl, .jsonl.gz, .jsonl.zst or .parquet file.")
+        str,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="A .jsonl, .jsonl.gz, .jsonl.zst or .parquet file, or a folder."
+        ),
     ],
     columns: Annotated[
         list[str] | None,
@@ -26,6 +29,9 @@ def export(
     ] = False,
     order: Annotated[str, typer.Option("--order", metavar="ORDER", help="input, or shuffle (by --seed).")] = "input",
     seed: Annotated[int, typer.Option("--seed", envvar="CURATE_SEED", min=0, help="Seed of the shuffle.")] = 42,
+    to: Annotated[
+        str, typer.Option("--to", metavar="TRAINER", help="nanochat: a folder of its text shards, shuffled.")
+    ] = "",
     json: JsonOption = False,
 ) -> int:
     """Write the kept documents as text, with all edits applied; conversations in the shape they came in.
@@ -35,6 +41,7 @@ def export(
       curate export curated -o kept.jsonl.zst
       curate export curated -o kept.parquet --columns id,text,language,score,copies --order shuffle
       curate export curated -o removed.jsonl --removed
+      curate export curated -o base_data/ --to nanochat
     """
     import json as jsonlib
 
@@ -42,12 +49,19 @@ def export(
     from curate.errors import ExitCode, UserError
     from curate.pipeline.exporting import Wanted, columns_from
     from curate.pipeline.exporting import export as write
+    from curate.pipeline.nanochat_shards import export_nanochat
     from curate.store.files import place
 
     if order not in {"input", "shuffle"}:
         raise UserError(f"`--order` must be `input` or `shuffle`, but is `{order}`", hint="--order shuffle")
     wanted = Wanted(removed=removed, columns=columns_from(columns or []), order=order, seed=seed)
-    made = write(place(run), place(output), wanted)
+    if to not in {"", "nanochat"}:
+        raise UserError(f"`--to` must be `nanochat`, but is `{to}`", hint="--to nanochat")
+    if to and (removed or columns):
+        raise UserError(
+            "nanochat's shards hold the text of kept documents alone", hint="leave out --removed, --columns"
+        )
+    made = export_nanochat(place(run), place(output), seed) if to else write(place(run), place(output), wanted)
     if json:
         typer.echo(jsonlib.dumps(made._asdict(), ensure_ascii=False))
         return ExitCode.DONE

@@ -76,7 +76,7 @@ def export(run: Path, out: Path, wanted: Wanted) -> Exported:
     schema = schema_of(source.rows()) if RECORD in source.columns[:1] and out.name.endswith(".parquet") else None
     with whole_file(out) as temporary, _sink(temporary, out.name) as write:
         documents = 0
-        rows = source.rows() if wanted.order == "input" else _shuffled(source, out, wanted.seed)
+        rows = source.rows() if wanted.order == "input" else shuffled(source, out, wanted.seed)
         rows = columns_of(rows, schema) if schema else rows
         for table in rows:
             documents += len(table)
@@ -84,7 +84,7 @@ def export(run: Path, out: Path, wanted: Wanted) -> Exported:
     return Exported(str(out), documents, out.stat().st_size)
 
 
-def _shuffled(source: DocumentRows, out: Path, seed: int) -> Iterator[pa.Table]:
+def shuffled(source: DocumentRows, out: Path, seed: int) -> Iterator[pa.Table]:
     """The same rows in the order of a draw for each: in buckets on disk, each of which fits in memory."""
     size = sum(
         pq.read_metadata(parquet_source(source.directory.part(DOCUMENTS, part))).num_rows

@@ -120,7 +120,8 @@ def _known(declared: str) -> str:
         found = codecs.lookup(declared.strip().strip("\"'"))
     except (LookupError, ValueError):
         return ""
-    return found.name if getattr(found, "_is_text_encoding", True) else ""
+    name = {"cp1252": "windows-1252"}.get(found.name, found.name)
+    return name if getattr(found, "_is_text_encoding", True) else ""
 
 
 def _wide(data: bytes) -> str:
@@ -144,4 +145,4 @@ def _detected(data: bytes) -> str:
     if sum(ord(letter) > 127 for letter in read) - odd > odd or b"\0" in head:
         return ""
     name = _known(detect_encoding(head) or "")
-    return {"cp1252": "windows-1252"}.get(name, name) if name not in {"utf-8", "ascii"} else ""
+    return name if name not in {"utf-8", "ascii"} else ""

@@ -54,7 +54,16 @@ REASONS = (
     Reason("repeated_text", "More than one column of the file has the name of the text."),
     *MALFORMED,
     Reason("corrupt_metadata", "A field beside the text is damaged; the documents were read without it."),
+    Reason("bad_record", "The record of the archive is malformed: a false length, no header, a body that is damaged."),
 )
+
+PASSED_OVER = (
+    Reason("other_record", "A record of an archive that is no page: a request, metadata, a note on the archive."),
+    Reason("revisit", "A record of an archive that says that a page had not changed since it was captured before."),
+    Reason("no_success", "A page of which the server answered with another status than 200."),
+    Reason("not_text", "A capture of something that is neither HTML nor text: an image, a script, nothing at all."),
+)
+"""Why a record is no document by its nature. Their entries say where it is and what; no document is lost with them."""
 
 
 class Quarantined(NamedTuple):

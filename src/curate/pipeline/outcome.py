@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from curate import __version__
 from curate.corpus.input import LOST_KINDS
 from curate.pipeline.config import DEFAULT, GateSettings
+from curate.pipeline.passed_over import is_passed_over, passed_over
 from curate.pipeline.plan import Plan
 from curate.pipeline.profile import Profile
 from curate.pipeline.raw_tokens import RawTokens
@@ -78,6 +79,7 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
         "inputs": _inputs(plan, directory),
         "against": [{"path": run.path, "run_id": run.run_id} for run in plan.against],
         "skipped": [{"path": skipped.path, "why": skipped.why, "kind": skipped.kind} for skipped in plan.skipped],
+        "passed_over": passed_over(directory, len(plan.parts)),
         **judged(plan, books, outcome.audits),
         "losses": _losses(plan, directory),
         "keys": {
@@ -286,7 +288,8 @@ def _losses(plan: Plan, directory: RunDirectory) -> list[dict[str, Any]]:
     for part in plan.parts:
         entries = read_columns(directory.part(QUARANTINE, part.index), columns)
         large = pc.fill_null(pc.not_equal(entries.column("lost_documents"), 1), True)
-        found += entries.filter(large).to_pylist()
+        lost = pc.invert(is_passed_over(entries.column("reason")))
+        found += entries.filter(pc.and_(large, lost)).to_pylist()
         found.sort(key=lambda one: (-(one["lost_documents"] or 0), -(one["lost_bytes"] or 0)))
         del found[LARGEST_LOSSES:]
     return found

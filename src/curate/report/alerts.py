@@ -253,6 +253,14 @@ def _inputs(manifest: Mapping[str, Any]) -> Iterator[Alert]:
             detail=_listed(empty),
             section="inputs",
         )
+    if over := manifest.get("passed_over"):
+        yield Alert(
+            level="note",
+            title=f"{quantities.count(sum(one['records'] for one in over))} records of archives are no pages",
+            detail="; ".join(f"{one['reason']} {one['records']:,} ({_details(one)})" for one in over)
+            + ". No document is lost with them; where each lies is in the folder `quarantine`.",
+            section="inputs",
+        )
     skipped = [entry for entry in manifest.get("skipped", ()) if entry["path"] not in said]
     if skipped:
         detail = "; ".join(f"{entry['path']}: {entry['why']}" for entry in skipped[:3])
@@ -308,3 +316,7 @@ def _silent_rules(manifest: Mapping[str, Any]) -> Iterator[Alert]:
 def _listed(names: Sequence[str], shown: int = 4) -> str:
     listed = ", ".join(f"`{name}`" for name in names[:shown])
     return listed + (f" and {len(names) - shown} more" if len(names) > shown else "")
+
+
+def _details(one: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {number:,}" for name, number in one["details"].items())

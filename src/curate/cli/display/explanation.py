@@ -8,6 +8,7 @@ from rich.text import Text
 
 from curate.cli.display.console import console
 from curate.cli.display.settings import toml
+from curate.corpus.quarantine import PASSED_OVER
 from curate.corpus.quarantine import REASONS as QUARANTINE_REASONS
 from curate.errors import ExitCode, UserError, nearest
 from curate.pipeline.config import FIXED
@@ -92,7 +93,7 @@ def show_explanation(code: str) -> int:
 
 def all_reasons() -> dict[str, Reason]:
     """Every reason code there is, with its stage (or ``quarantine``) in front."""
-    found = {f"quarantine.{reason.code}": reason for reason in QUARANTINE_REASONS}
+    found = {f"quarantine.{reason.code}": reason for reason in (*QUARANTINE_REASONS, *PASSED_OVER)}
     for name in stage_names():
         found |= {f"{name}.{reason.code}": reason for reason in stage_class(name).reasons}
     return found

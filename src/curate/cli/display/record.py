@@ -11,6 +11,9 @@ from rich.text import Text
 from curate.cli.display.format import count, counted, duration, share, size
 from curate.cli.display.notes import printable
 
+KINDS_SHOWN = 5
+"""Kinds of records that are no pages, named in one line."""
+
 
 def show_record(
     console: Console,
@@ -104,6 +107,11 @@ def _totals(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str
             lines.append(_packing(shards))
     removed = sum(stage["documents"] for stage in counts["removed"].values())
     lines.append(f"Removed {removed:,}, each with its reason · quarantined {counts['quarantined']:,}")
+    if over := manifest.get("passed_over"):
+        what = ", ".join(f"{number:,} {name}" for name, number in _kinds(over))
+        lines.append(
+            f"Passed over {sum(one['records'] for one in over):,} records of archives that are no pages: {what}"
+        )
     if (audit := manifest["audit"].get("near_dup")) and audit["twins"]:
         lines.append(
             f"Near-duplicates missed: about {100 * audit['share']:.1f} % of them, at most {100 * audit['upper']:.1f} % "
@@ -115,6 +123,12 @@ def _totals(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str
         less = summary["one_pass_costs_less"]
         lines.append(f"One training pass costs {less:.1%} less than over the raw {count(raw['value'])} tokens{bound}")
     return lines
+
+
+def _kinds(passed_over: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
+    """What the records were, most frequent first."""
+    found = [(str(name), int(number)) for one in passed_over for name, number in one["details"].items()]
+    return sorted(found, key=lambda item: -item[1])[:KINDS_SHOWN]
 
 
 def _times(manifest: Mapping[str, Any], spent: float, reused: int) -> str:

@@ -6,11 +6,13 @@ from importlib.metadata import entry_points
 
 from curate.corpus.formats.arrow_ipc import ArrowIpc
 from curate.corpus.formats.format import Format
+from curate.corpus.formats.html_file import HtmlFile
 from curate.corpus.formats.json_lines import JsonLines
 from curate.corpus.formats.json_values import JsonValues
 from curate.corpus.formats.parquet import Parquet
 from curate.corpus.formats.plain_text import SeparatedText, TextDocument, TextLines
 from curate.corpus.formats.separated import Separated
+from curate.corpus.formats.warc import Warc
 from curate.errors import PlanError
 
 BUILTIN: tuple[Format, ...] = (
@@ -22,6 +24,8 @@ BUILTIN: tuple[Format, ...] = (
     TextDocument(),
     TextLines(),
     SeparatedText(),
+    HtmlFile(),
+    Warc(),
 )
 
 GROUP = "curate.formats"

@@ -1,0 +1,186 @@
+"""WARC and WET files of web crawls: captured pages, or their text, are documents.
+
+Responses (HTTP 200), resources and conversions that hold HTML or text are read. All other records are passed over by
+their nature, and counted by reason: no document is lost with them.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, ClassVar
+
+from fastwarc.warc import WarcRecord
+from zlib_ng import zlib_ng
+
+from curate.corpus.documents import Rows
+from curate.corpus.encoding import decoded
+from curate.corpus.formats.format import Format, Looked, Span, Step, span
+from curate.corpus.formats.line_file import stored_spans
+from curate.corpus.formats.warc_records import RawRecord, WarcReader
+from curate.corpus.input import InputFile, InputSettings
+from curate.corpus.memory import too_large
+from curate.corpus.quarantine import Quarantined
+from curate.html.declared import as_browsers_read, charset, declared
+from curate.html.pages import CONTENT_TYPE
+
+_HTML = frozenset({"text/html", "application/xhtml+xml"})
+_READ = _HTML | {"text/plain"}
+_PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
+"""How bodies begin that are packed still: gzip, zstd."""
+_LOOKS_LIKE_HTML = re.compile(
+    rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,4000}?-->\s*)*<(?:!doctype|html|head|body|title)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+class Warc(Format):
+    """WARC and WET files, each record with a page or a text being a document."""
+
+    name: ClassVar[str] = "warc"
+    about: ClassVar[str] = "WARC (web archive)"
+    suffixes: ClassVar[tuple[str, ...]] = (".warc", ".wet")
+
+    def recognizes(self, head: bytes) -> bool:
+        """It begins with a record."""
+        return re.match(rb"WARC/[01]\.\d", head) is not None
+
+    def inspect(self, file: InputFile, head: bytes, settings: InputSettings) -> Looked:  # noqa: ARG002
+        """Records are found to be none when they are read."""
+        return Looked(file)
+
+    def split(self, file: InputFile, part_bytes: int) -> Iterator[tuple[Span, ...]]:
+        """One strand of all parts: records are found one after another."""
+        if file.compression:
+            yield tuple(stored_spans(file, part_bytes))
+        else:
+            starts = range(0, file.size, part_bytes)
+            yield tuple(
+                span(file, at, min(at + part_bytes, file.size), 1, min(part_bytes, file.size - at)) for at in starts
+            )
+
+    def read(self, span: Span, chunk_bytes: int) -> Iterator[Step]:
+        """Records that may be documents, and entries for all others."""
+        yield from WarcReader(span.file, chunk_bytes).steps()
+
+    def parse(self, piece: RawRecord, rows: Rows) -> None:
+        """The page or text of a record, with what the record and the page say of it."""
+        try:
+            found = _document(piece, rows)
+        except OSError as error:
+            found = _refused(piece, "bad_record", str(error))
+        if found:
+            rows.quarantined.append(found)
+
+
+def _document(piece: RawRecord, rows: Rows) -> Quarantined | None:
+    """Add the document of a record; else its entry."""
+    record = WarcRecord.from_bytes(piece.data)
+    if piece.kind == "response":
+        if not record.is_http:
+            return _passed_over(piece, "not_text", record.headers.get("Content-Type") or "no HTTP response")
+        record.parse_http(auto_decode="none", quirks_mode=True)
+        status = record.http_headers.status_code if record.http_headers else None
+        if status != 200:
+            return _passed_over(piece, "no_success", f"HTTP status {status}" if status else "no HTTP status")
+        if (kind := _declared_type(record)) and kind not in _READ and not _is_vague(kind):
+            return _passed_over(piece, "not_text", kind)
+    payload = _payload(piece, record)
+    if len(payload) > piece.file.longest_document:
+        return too_large(piece.file, piece.position, None, len(payload), payload)
+    if not payload:
+        return _passed_over(piece, "not_text", "no content")
+    kind = _content_type(record, payload)
+    if kind not in _READ:
+        return _passed_over(piece, "not_text", kind or "unknown")
+    page = decoded(payload, _charset(record, payload, kind))
+    if page is None:
+        return _refused(piece, "undecodable", "the bytes are no text in any encoding")
+    said = declared(page.text)._asdict() if kind in _HTML else {}
+    rows.add(
+        piece.file.name,
+        piece.position,
+        page.text,
+        piece.file.default_source,
+        own_id=(record.headers.get("WARC-Record-ID") or "").strip(" <>"),
+        **{**said, **_said(record), CONTENT_TYPE: kind, "encoding": page.encoding or None},
+    )
+    return None
+
+
+def _payload(piece: RawRecord, record: WarcRecord) -> bytes:
+    """The body as the server meant it, up to what a document may have and one byte more.
+
+    Many archives hold bodies that were taken apart or unpacked before, under headers that still speak of chunks or of
+    gzip: where the body is not as its header says, it is taken as the header's other half has it, then as it is.
+    """
+    most = piece.file.longest_document + 1
+    body = bytes(record.reader.read(most))
+    http = record.http_headers
+    if not body or http is None or not (http.get("Transfer-Encoding") or http.get("Content-Encoding")):
+        return body
+    for decode in ("all", "content", "transfer") if not _is_broken_gzip(body, http, most) else ():
+        whole = WarcRecord.from_bytes(piece.data)
+        with suppress(OSError):
+            whole.parse_http(auto_decode=decode, quirks_mode=True)
+            if unpacked := bytes(whole.reader.read(most)):
+                return unpacked
+    if body.startswith(_PACKED):
+        raise OSError("its body is damaged")
+    return body
+
+
+def _is_broken_gzip(body: bytes, http: Any, most: int) -> bool:
+    """Whether a body is gzip that contradicts itself, of which FastWARC gives what comes before that."""
+    if not body.startswith(_PACKED[0]) or http.get("Transfer-Encoding"):
+        return False
+    try:
+        zlib_ng.decompressobj(31).decompress(body, most)
+    except zlib_ng.error:  # type: ignore[misc]
+        return True
+    return False
+
+
+def _declared_type(record: WarcRecord) -> str:
+    """What the crawler found the payload to be, else what the server said."""
+    told = record.headers.get("WARC-Identified-Payload-Type")
+    if not told:
+        told = record.http_headers.get("Content-Type") if record.http_headers else record.headers.get("Content-Type")
+    return (told or "").partition(";")[0].strip().lower()
+
+
+def _is_vague(kind: str) -> bool:
+    return not kind or "/" not in kind or kind in {"application/octet-stream", "unknown/unknown"}
+
+
+def _content_type(record: WarcRecord, payload: bytes) -> str:
+    """What the payload is: as it is declared, else as it looks."""
+    kind = _declared_type(record)
+    return "text/html" if _is_vague(kind) and _LOOKS_LIKE_HTML.match(payload[:8192]) else kind
+
+
+def _charset(record: WarcRecord, payload: bytes, kind: str) -> str:
+    """The encoding that the header names, else the page."""
+    told = record.http_headers.get("Content-Type") if record.http_headers else record.headers.get("Content-Type")
+    named = re.search(r"charset\s*=\s*[\"']?([\w.:-]+)", told or "", re.IGNORECASE)
+    return (named and as_browsers_read(named[1])) or (charset(payload) if kind in _HTML else "")
+
+
+def _said(record: WarcRecord) -> dict[str, Any]:
+    """What the record says of the page; the address and date of the capture win over the page's own."""
+    headers = record.headers
+    said = {
+        "url": (headers.get("WARC-Target-URI") or "").strip(" <>"),
+        "date": headers.get("WARC-Date"),
+        "digest": headers.get("WARC-Payload-Digest"),
+        "truncated": headers.get("WARC-Truncated"),
+        "language": headers.get("WARC-Identified-Content-Language"),
+    }
+    return {key: value for key, value in said.items() if value}
+
+
+def _passed_over(piece: RawRecord, reason: str, detail: str) -> Quarantined:
+    return Quarantined(piece.file.name, piece.position, None, reason, detail, lost_documents=0)
+
+
+def _refused(piece: RawRecord, reason: str, detail: str) -> Quarantined:
+    return Quarantined(piece.file.name, piece.position, None, reason, detail, piece.data)

@@ -1,0 +1,288 @@
+"""Records of a WARC file, one after another, found again behind damage.
+
+A record is handed on once it is certain where it ends: where the next one begins, or the file ends cleanly. One whose
+length is false costs itself; reading goes on at the next line that begins a record. Where a gzip member is damaged, it
+goes on at the next member that is whole.
+"""
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+from zlib_ng import zlib_ng
+
+from curate.corpus.compression import Block, blocks
+from curate.corpus.formats.format import Step
+from curate.corpus.input import InputFile
+from curate.corpus.memory import too_large
+from curate.corpus.quarantine import KEPT_BYTES, Damaged, Quarantined
+from curate.corpus.stored import StoredBytes, stored_bytes
+
+MAGIC = b"WARC/"
+_MOST_HEADER = 1 << 20
+_PEEK = 64
+"""Bytes behind a record that tell whether another begins."""
+_BEGINS = re.compile(rb"WARC/[01]\.\d+[ \t]*\r?\n[A-Za-z-]+[ \t]*:")
+_HEADER_END = re.compile(rb"\r?\n\r?\n")
+_LENGTH = re.compile(rb"^content-length[ \t]*:[ \t]*(\d{1,18})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+_TYPE = re.compile(rb"^warc-type[ \t]*:[ \t]*([^\r\n]*?)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+_ID = re.compile(rb"^warc-record-id[ \t]*:[ \t]*([^\r\n]*?)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+_MEMBER = b"\x1f\x8b\x08"
+_STEP = 1 << 20
+
+DOCUMENTS = frozenset({"response", "resource", "conversion"})
+"""Types of records that may hold a document."""
+
+
+class RawRecord(NamedTuple):
+    """Header and content of a record that may be a document."""
+
+    file: InputFile
+    position: int
+    """Number of the record in the file, counted from 1."""
+    kind: str
+    data: bytes
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held in memory."""
+        return len(self.data)
+
+
+class WarcReader:
+    """Reads the records of one file.
+
+    Args:
+        file: inspected.
+        chunk_bytes: size of the blocks in which a plain file is read.
+    """
+
+    def __init__(self, file: InputFile, chunk_bytes: int) -> None:
+        self._file, self._chunk_bytes = file, chunk_bytes
+        self._limit = file.longest_document + _MOST_HEADER
+        self._position = 0
+        self._read_to = 0
+        """Stored bytes that were counted as read."""
+        self._entered_at = -1
+        """Where reading went on last, behind damage."""
+        self._ids: deque[tuple[int, bytes]] = deque()
+        """Where recent records lie in the stored file, and their ids."""
+        self._begin_anew()
+
+    def steps(self) -> Iterator[Step]:
+        """All of the file."""
+        start: int | None = 0
+        while start is not None:
+            try:
+                yield from self._from(start)
+                start = None
+            except Damaged as damage:
+                yield from self._whole_ones()
+                at = self._place()
+                start = self._next_member() if self._file.compression == "gzip" else None
+                head = bytes(self._held[:KEPT_BYTES])
+                self._position += 1
+                lost = None if start is None else 1
+                yield Step(
+                    at, Quarantined(self._file.name, self._position, None, damage.reason, damage.detail, head, lost)
+                )
+                self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._held = bytearray()
+        self._origin = 0
+        """Offset in the stream of what is held first."""
+        self._blocks: deque[tuple[int, int]] = deque()
+        """Offset in the stream and in the stored file of blocks that are held."""
+        self._lost: Quarantined | None = None
+        """What was given up; the next record is looked for."""
+
+    def _from(self, start: int) -> Iterator[Step]:
+        for block in blocks(self._file, start, self._file.size, self._chunk_bytes):
+            fresh = max(0, block.at + block.stored - self._read_to) if block.stored else 0
+            self._read_to += fresh
+            yield Step(block.at, None, fresh)
+            self._add(block)
+            yield from self._found(final=False)
+        yield from self._found(final=True)
+
+    def _add(self, block: Block) -> None:
+        self._blocks.append((self._origin + len(self._held), block.at))
+        self._held += block.data
+
+    def _place(self) -> int:
+        """Where in the stored file lies what is held first."""
+        while len(self._blocks) > 1 and self._blocks[1][0] <= self._origin:
+            self._blocks.popleft()
+        if not self._blocks:
+            return self._read_to
+        stream, stored = self._blocks[0]
+        return stored if self._file.compression else stored + self._origin - stream
+
+    def _drop(self, size: int) -> None:
+        del self._held[:size]
+        self._origin += size
+
+    def _whole_ones(self) -> Iterator[Step]:
+        """Records that came whole before the damage; what is left of the one that is damaged stays."""
+        while self._lost is None:
+            self._drop(len(self._held) - len(self._held.lstrip(b"\r\n")))
+            header = _HEADER_END.search(self._held, 0, _MOST_HEADER)
+            length = _LENGTH.search(self._held, 0, header.start()) if header else None
+            if not header or not length or len(self._held) < header.end() + int(length[1]):
+                return
+            step = self._next(final=True)
+            if step and step.piece:
+                yield step
+
+    def _found(self, *, final: bool) -> Iterator[Step]:
+        """Records that are whole, as far as that is known."""
+        while True:
+            if self._lost is not None:
+                step = self._sought(final=final)
+            else:
+                self._drop(len(self._held) - len(self._held.lstrip(b"\r\n")))
+                step = self._next(final=final)
+            if step is None:
+                return
+            if step.piece is not None:
+                yield step
+
+    def _next(self, *, final: bool) -> Step | None:
+        """The record that begins here; None where more must be read."""
+        held = self._held
+        if not held or (len(held) < _PEEK and not final):
+            return None
+        if not held.startswith(MAGIC):
+            return self._give_up("what is here is no record", 0)
+        end_of_header = _HEADER_END.search(held, 0, _MOST_HEADER)
+        if end_of_header is None:
+            whole = final or len(held) > _MOST_HEADER
+            return self._give_up("its header has no end", len(MAGIC)) if whole else None
+        header = bytes(held[: end_of_header.start()])
+        length = _LENGTH.search(header)
+        if length is None:
+            return self._give_up("it has no length", end_of_header.end())
+        end = end_of_header.end() + int(length[1])
+        if end > self._limit:
+            return self._too_large(header, int(length[1]), end_of_header.end())
+        if len(held) < end + _PEEK and not final:
+            return None
+        behind = held[end : end + _PEEK]
+        ends = behind.startswith(b"\r\n\r\n") or behind.lstrip(b"\r\n").startswith(MAGIC)
+        if len(held) < end or not (ends or (final and not behind.strip(b"\r\n"))):
+            told = f"its length is given as {int(length[1]):,} bytes, and no record begins there"
+            return self._give_up(told, end_of_header.end())
+        return self._record(header, end)
+
+    def _record(self, header: bytes, end: int) -> Step:
+        at, kind = self._place(), _kind(header)
+        self._position += 1
+        self._remember(at, header)
+        if kind in DOCUMENTS:
+            piece: RawRecord | Quarantined = RawRecord(self._file, self._position, kind, bytes(self._held[:end]))
+        else:
+            piece = passed_over(self._file, self._position, kind)
+        self._drop(end)
+        return Step(at, piece)
+
+    def _too_large(self, header: bytes, length: int, search_from: int) -> Step:
+        kind = _kind(header)
+        self._position += 1
+        self._lost = (
+            too_large(self._file, self._position, None, length, bytes(self._held[:KEPT_BYTES]))
+            if kind in DOCUMENTS
+            else passed_over(self._file, self._position, kind)
+        )
+        return self._skip(search_from)
+
+    def _give_up(self, why: str, search_from: int) -> Step:
+        self._position += 1
+        head = bytes(self._held[:KEPT_BYTES])
+        kind = _kind(head[: end.start()] if (end := _HEADER_END.search(head)) else b"")
+        lost = 0 if kind and kind not in DOCUMENTS else 1
+        self._lost = Quarantined(self._file.name, self._position, None, "bad_record", why, head, lost)
+        return self._skip(search_from)
+
+    def _skip(self, size: int) -> Step:
+        self._lost_at = self._place()
+        self._drop(size)
+        return Step(self._lost_at, None)
+
+    def _sought(self, *, final: bool) -> Step | None:
+        """What was given up, once the next record is found."""
+        found = _BEGINS.search(self._held)
+        if found is None and not final:
+            self._drop(max(0, len(self._held) - _PEEK))
+            return None
+        self._drop(len(self._held) if found is None else found.start())
+        lost, self._lost = self._lost, None
+        return Step(self._lost_at, lost)
+
+    def _remember(self, at: int, header: bytes) -> None:
+        if self._file.compression != "gzip":
+            return
+        while self._ids and self._ids[0][0] < at:
+            self._ids.popleft()
+        found = _ID.search(header)
+        self._ids.append((at, found[1] if found else header))
+
+    def _next_member(self) -> int | None:
+        """Where the first whole gzip member with a record lies that was not read, behind the last one that was."""
+        known = {identity for _, identity in self._ids}
+        start = self._ids[0][0] if self._ids else 0
+        with suppress(Damaged), stored_bytes(self._file) as source:
+            for at in _members(source, start, self._file.size):
+                head = _head_if_whole(source, at, self._file.size)
+                if at > self._entered_at and head.startswith(MAGIC):
+                    header = head[: m.start()] if (m := _HEADER_END.search(head)) else head
+                    found = _ID.search(header)
+                    if (found[1] if found else header) not in known:
+                        self._entered_at = at
+                        return at
+        return None
+
+
+def passed_over(file: InputFile, position: int, kind: str) -> Quarantined:
+    """The entry of a record that holds no document by its nature; none is lost."""
+    reason = "revisit" if kind == "revisit" else "other_record"
+    return Quarantined(file.name, position, None, reason, kind or "it has no type", lost_documents=0)
+
+
+def _kind(header: bytes) -> str:
+    found = _TYPE.search(header)
+    return found[1].decode("utf-8", "replace").lower() if found else ""
+
+
+def _members(source: StoredBytes, start: int, size: int) -> Iterator[int]:
+    """Places where a gzip member may begin."""
+    at = start
+    while at < size:
+        data = source.at(at, _STEP)
+        if len(data) < len(_MEMBER):
+            return
+        found = data.find(_MEMBER)
+        while found >= 0:
+            yield at + found
+            found = data.find(_MEMBER, found + 1)
+        at += len(data) - len(_MEMBER) + 1
+
+
+def _head_if_whole(source: StoredBytes, at: int, size: int) -> bytes:
+    """The first bytes of the gzip member at a place; empty where it is damaged or none."""
+    member, head = zlib_ng.decompressobj(31), b""
+    while at < size:
+        data = source.at(at, _STEP)
+        at += len(data)
+        while data:
+            try:
+                text = member.decompress(data, _STEP)
+            except zlib_ng.error:  # type: ignore[misc]
+                return b""
+            head += text[: _STEP - len(head)]
+            if member.eof:
+                return head
+            data = member.unconsumed_tail
+    return b""

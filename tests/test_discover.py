@@ -138,7 +138,7 @@ def test_every_name_is_text_and_no_two_are_equal(tmp_path: Path) -> None:
     assert r"caf\xe9.txt" in names
 
 
-@pytest.mark.parametrize(("suffix", "tool"), [(".br", "brotli -d"), (".lz", "lzip -d"), (".zip", "unzip")])
+@pytest.mark.parametrize(("suffix", "tool"), [(".br", "brotli -d"), (".lz", "lzip -d"), (".7z", "7z x")])
 def test_packed_files_say_what_unpacks_them(suffix: str, tool: str, tmp_path: Path) -> None:
     filled(tmp_path, "a.jsonl", f"b.jsonl{suffix}")
     [skipped] = discover([str(tmp_path)], SETTINGS).skipped

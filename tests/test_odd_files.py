@@ -285,7 +285,7 @@ def test_a_dictionary_of_one_long_text_is_read_a_few_rows_at_a_time(tmp_path: Pa
         (b"PAR1" + bytes(40) + b"PAR1", "not readable as Parquet"),
         (b"PARE" + bytes(range(128, 192)) + b"PARE", "this is encrypted Parquet"),
         (b'{"text": "lines"}', "its first bytes are not PAR1"),
-        (b"PK\x03\x04" + bytes(40), "this is zip"),
+        (b"PK\x03\x04" + bytes(40), "this is a zip archive"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n", "`git lfs pull` fetches"),
     ],
 )

@@ -13,9 +13,10 @@ from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
-from curate.corpus.formats.format import Format
 from curate.corpus.formats.registry import by_suffix, formats
-from curate.corpus.input import COMPRESSIONS, Compression, InputFile, InputSettings, Skipped
+from curate.corpus.input import COMPRESSIONS, InputFile, InputSettings, Skipped
+from curate.corpus.members import expanded, is_archive
+from curate.corpus.named import input_file, input_file_of
 from curate.corpus.objects import located, name_of, runs_among
 from curate.corpus.sidecars import sidecar
 from curate.corpus.unknown import note_of, told
@@ -68,7 +69,7 @@ def discover(paths: Sequence[str], settings: InputSettings, output: str = "") ->
     unknown: list[tuple[str, str, Stored | None]] = []
     for path in (*search.found.values(), *search.objects):
         name, stored = name_in_corpus(path), search.objects.get(path)
-        file = _input_file(path, name, settings, stored)
+        file = input_file(path, name, settings, stored)
         if file:
             taken.append(file)
         else:
@@ -78,9 +79,13 @@ def discover(paths: Sequence[str], settings: InputSettings, output: str = "") ->
         for (path, name, stored), found in zip(unknown, look(lambda one: told(*one), unknown), strict=True):
             if found.format:
                 kind, note = formats()[found.format], note_of(found.format)
-                taken.append(_taken(path, name, kind, found.compression, settings, stored, note))
+                taken.append(input_file_of(path, name, kind, found.compression, settings, stored, note))
             else:
                 skipped.append(Skipped(name, found.why, found.kind))
+    if any(map(is_archive, taken)):
+        each = [expanded(file, settings) for file in taken]
+        taken = [file for files, _ in each for file in files]
+        skipped += [one for _, others in each for one in others]
     if not taken:
         raise InputError(_nothing_to_read(paths, skipped), hint=_nothing_hint(skipped))
     return Discovery(tuple(sorted(taken, key=lambda file: file.name)), tuple(sorted(set(skipped))))
@@ -235,38 +240,6 @@ def _common(addresses: Sequence[str]) -> str:
     pieces = zip(*(address.split("/") for address in addresses), strict=False)
     shared = [one[0] for one in takewhile(lambda each: len(set(each)) == 1, pieces)]
     return "/".join(shared) if len(shared) > 2 else ""
-
-
-def _input_file(path: str, name: str, settings: InputSettings, stored: Stored | None = None) -> InputFile | None:
-    stem, suffix = os.path.splitext(name.lower())  # noqa: PTH122  (a name, not a path; a hundred thousand times)
-    compression = COMPRESSIONS.get(suffix, "")
-    if compression:
-        suffix = os.path.splitext(stem)[1]  # noqa: PTH122
-    found = by_suffix().get(suffix) or (formats()["text"] if suffix in settings.text_suffixes else None)
-    if found is None or (compression and not found.packable):
-        return None
-    return _taken(path, name, found, compression, settings, stored)
-
-
-def _taken(
-    path: str,
-    name: str,
-    kind: Format,
-    compression: Compression,
-    settings: InputSettings,
-    stored: Stored | None = None,
-    note: str = "",
-) -> InputFile:
-    return InputFile(
-        path=path,
-        name=name,
-        format=kind.variant(settings),
-        compression=compression,
-        max_document_bytes=settings.max_document_bytes,
-        note=note,
-        size=stored.size if stored else 0,
-        tag=stored.tag if stored else "",
-    )
 
 
 def _name(path: str, root: str) -> str:

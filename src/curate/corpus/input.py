@@ -123,6 +123,10 @@ class InputFile(msgspec.Struct, frozen=True, kw_only=True):
     """What an object store calls the state of an object (its ETag); empty for files of a disk."""
     fingerprint: str = ""
     """XXH3-128 of the content, of an object of its tag and size; empty when the file cannot be read."""
+    member: tuple[int, ...] = ()
+    """Numbers of the member in its archive, and of that archive in the one that ``path`` is; empty: no member."""
+    outer_size: int = 0
+    """Stored bytes of the archive that ``path`` is."""
     encoding: str = ""
     """In which lines and tables are read; empty: UTF-8. A text that is a file may have another (its metadata)."""
     empty: bool = False
@@ -152,7 +156,7 @@ class InputFile(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_stream(self) -> bool:
         """Whether it can be read from its beginning alone."""
-        return bool(self.compression or self.encoding or self.tag)
+        return bool(self.compression or self.encoding or self.tag or self.member)
 
     @property
     def longest_document(self) -> int:
@@ -162,14 +166,15 @@ class InputFile(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def default_source(self) -> str:
         """The first folder, else the stem of the file."""
-        folder, slash, _ = self.name.partition("/")
-        return folder if slash else stem(self.name)
+        name = self.name.partition("!")[0] if self.member else self.name
+        folder, slash, _ = name.partition("/")
+        return folder if slash else stem(name)
 
 
-SkippedKind = Literal["format", "text", "hidden", "run", "irregular", "no_text", "sidecar", "empty"]
+SkippedKind = Literal["format", "text", "hidden", "run", "irregular", "no_text", "sidecar", "empty", "member"]
 """``format``: one that curate does not read. ``text``: of a suffix that is not read. ``no_text``: fields, but not the
-text. ``sidecar``: what a tool noted about the folder. ``empty``: a folder without files."""
-LOST_KINDS = frozenset({"format", "text", "irregular", "no_text"})
+text. ``sidecar``: what a tool noted about the folder. ``empty``: a folder without files. ``member``: of an archive."""
+LOST_KINDS = frozenset({"format", "text", "irregular", "no_text", "member"})
 """What may have held documents that were wanted."""
 
 

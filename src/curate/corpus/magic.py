@@ -45,13 +45,8 @@ UNPACKED_BY = {
     ".lzo": "lzop -d",
     ".br": "brotli -d",
     ".z": "uncompress",
-    ".zip": "unzip",
     ".7z": "7z x",
     ".rar": "unrar x",
-    ".tar": "tar xf",
-    ".tgz": "tar xf",
-    ".tbz2": "tar xf",
-    ".txz": "tar xf",
 }
 """Suffixes of packed files, and what unpacks them."""
 

@@ -40,6 +40,13 @@ class StoredBytes:
     """
 
     def __init__(self, file: InputFile) -> None:
+        self._member: Any = None
+        if file.member:
+            from curate.corpus.archive_file import MemberBytes
+
+            self._member = MemberBytes(file)
+            self._object, self._handle = None, -1
+            return
         self._object = _object(file) if is_url(file.path) else None
         self._handle = -1 if self._object else _opened(file)
 
@@ -50,11 +57,16 @@ class StoredBytes:
 
     def at(self, start: int, size: int) -> bytes:
         """``size`` bytes from ``start`` on, fewer where the file ends."""
+        if self._member:
+            return bytes(self._member.at(start, size))
         with _told():
             return self._object.at(start, size) if self._object else os.pread(self._handle, size, start)
 
     def blocks(self, start: int, stop: int, size: int) -> Iterator[bytes]:
         """All bytes of a range in order, at most ``size`` at a time; the sizes depend on the range alone."""
+        if self._member:
+            yield from self._member.blocks(start, stop, size)
+            return
         if self._object:
             yield from _cut(_ahead(self._object, start, stop), stop - start, size)
             return
@@ -131,6 +143,10 @@ def arrow_file(file: InputFile) -> Any:
     """An input file as Arrow reads it; raises as `StoredBytes` does."""
     import pyarrow as pa
 
+    if file.member:
+        from curate.corpus.archive_file import MemberBytes
+
+        return pa.PythonFile(MemberBytes(file).file(), "r")
     if is_url(file.path):
         return pa.PythonFile(_object(file, DamagedObject), "r")
     os.close(_opened(file))

@@ -35,13 +35,20 @@ def told(path: str, name: str, stored: Stored | None = None) -> Told:
     """
     suffix = os.path.splitext(name)[1]  # noqa: PTH122  (a name, not a path)
     shown = f"`{suffix or name}`"
-    if tool := UNPACKED_BY.get(suffix.lower()):
-        return Told(why=f"curate reads {COMPRESSION_NAMES}, not `{suffix}`; unpack it with `{tool}`")
     try:
         begin = _first_bytes(path, stored)
     except (OSError, Changed) as error:
         why = error.strerror if isinstance(error, OSError) else "it is being written"
         return Told(why=f"{shown} is not a known format, and the file cannot be opened: {why}")
+    return told_by(begin, name)
+
+
+def told_by(begin: bytes, name: str) -> Told:
+    """What the first bytes of a file of that name say of it."""
+    suffix = os.path.splitext(name)[1]  # noqa: PTH122  (a name, not a path)
+    shown = f"`{suffix or name}`"
+    if tool := UNPACKED_BY.get(suffix.lower()):
+        return Told(why=f"curate reads {COMPRESSION_NAMES}, not `{suffix}`; unpack it with `{tool}`")
     if not begin:
         return Told(why=f"{shown} is not a known format, and the file is empty")
     packed = sniff(begin)

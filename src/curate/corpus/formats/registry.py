@@ -4,6 +4,7 @@ import functools
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 
+from curate.corpus.formats.archive import Tar, Zip
 from curate.corpus.formats.arrow_ipc import ArrowIpc
 from curate.corpus.formats.format import Format
 from curate.corpus.formats.html_file import HtmlFile
@@ -26,6 +27,8 @@ BUILTIN: tuple[Format, ...] = (
     SeparatedText(),
     HtmlFile(),
     Warc(),
+    Zip(),
+    Tar(),
 )
 
 GROUP = "curate.formats"

@@ -156,7 +156,7 @@ def test_every_token_leads_to_its_document_or_is_padding(packed):
         locate(packed, number, int(blocks[0].offsets[row]))
 
 
-@pytest.mark.parametrize("shard_format", FORMATS)
+@pytest.mark.parametrize("shard_format", [name for name, each in FORMATS.items() if not each.has_loss])
 def test_every_format_has_the_same_sequences(packed, corpus, tmp_path, shard_format):
     options = ShardSettings(format=shard_format, shard_tokens=read_index(packed).shard_tokens)
     made = convert(packed, tmp_path / "made", options)

@@ -35,12 +35,13 @@ def peek(
     n: Annotated[int, typer.Option("-n", min=1, help="Documents to show.")] = 3,
     shard: Annotated[int, typer.Option("--shard", min=0, help="Which shard.")] = 0,
     document: Annotated[str | None, typer.Option("--id", help="Only this document.")] = None,
+    mask: Annotated[bool, typer.Option("--mask", help="Rows as the model reads them, with what it learns.")] = False,
     json: JsonOption = False,
 ) -> int:
     """Show documents decoded from their tokens."""
     from curate.cli.display.shards import show_documents
 
-    return show_documents(folder, n=n, shard=shard, document=document, json=json)
+    return show_documents(folder, n=n, shard=shard, document=document, mask=mask, json=json)
 
 
 @app.command()
@@ -51,7 +52,7 @@ def convert(
         typer.Option(
             "--to",
             metavar="FORMAT",
-            help="parquet, bin, megatron, olmo, datatrove, litdata or mds.",
+            help="parquet, sft, bin, megatron, olmo, datatrove, litdata or mds.",
             show_default=False,
         ),
     ],

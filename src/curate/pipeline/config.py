@@ -145,7 +145,7 @@ class Config:
 
     def stage(self, name: str) -> Settings:
         """The section of one stage."""
-        return self.sections[name]
+        return self.sections[name].completed(self.sections)
 
     def origin(self, key: str) -> str:
         """Where ``section.key``, or the first value of such a table, came from: ``default``, ``curate.toml:14`` …"""

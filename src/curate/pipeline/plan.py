@@ -14,6 +14,7 @@ from curate.corpus.input import InputFile, Skipped
 from curate.corpus.parts import Part, Strand
 from curate.errors import PlanError, nearest
 from curate.pipeline.config import Config
+from curate.pipeline.conversations import check_conversations
 from curate.stages import stage_class, stage_names
 from curate.stages.contract import Comparing, CorpusStage, Encoder, Rewriter, Stage
 from curate.store.digest import digest
@@ -146,6 +147,7 @@ def make_plan(
         PlanError: an earlier run that cannot be compared with.
     """
     _check_against(stages, against)
+    check_conversations(files, stages, config.shards)
     return Plan(config, files, skipped, strands, stages, _fused(stages), limit, against)
 
 

@@ -82,7 +82,8 @@ def write_shards(
     if cutting.repeats:
         write_repeats(directory.shards, {part: _named(part, cutting, step, directory) for part in cutting.repeats})
     listed = [entries[number] for number in sorted(entries)]
-    return write_index(directory.shards, settings, tokenizer, listed, mix=cutting.table)
+    chats = getattr(step.stage, "chats", None)
+    return write_index(directory.shards, settings, tokenizer, listed, mix=cutting.table, chats=chats)
 
 
 class _Shard(NamedTuple):

@@ -103,7 +103,7 @@ class Step:
         if self.role == "observe":
             return self.stage.observe(batch)  # type: ignore[attr-defined]
         text = batch.column("text")
-        ids, unknown = self.stage.encode(text)  # type: ignore[attr-defined]
+        ids, unknown = self.stage.encode_rows(batch)  # type: ignore[attr-defined]
         counts = [pc.list_value_length(ids).cast(pa.int64()), pc.utf8_length(text).cast(pa.int64()), unknown]
         return pa.RecordBatch.from_arrays([*counts, ids], schema=TOKENS)
 

@@ -83,6 +83,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """What settings name that may not be in the corpus."""
         return ()
 
+    def completed(self, sections: "Mapping[str, Settings]") -> "Settings":  # noqa: ARG002
+        """The same with what other sections say where this one leaves it to them."""
+        return self
+
     def effective(self) -> dict[str, Any]:
         """Every value that holds, as plain data; a section whose values come from elsewhere too says so here."""
         return {name: msgspec.to_builtins(getattr(self, name)) for name in self.__struct_fields__}

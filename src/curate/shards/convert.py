@@ -19,7 +19,7 @@ from curate.shards.block import Block
 from curate.shards.cutting import Cutter
 from curate.shards.entry import ShardEntry
 from curate.shards.formats import FORMATS
-from curate.shards.index import ShardIndex, layout_of, read_index, tokenizer_of, write_index
+from curate.shards.index import ShardIndex, chats_of, layout_of, read_index, tokenizer_of, write_index
 from curate.shards.notes import Notes
 from curate.shards.reader import read_blocks
 from curate.shards.settings import ShardSettings
@@ -55,6 +55,12 @@ def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -
             f"`{source}` is not packed, and packing draws documents from all shards",
             hint=f"curate run … --set shards.packing={settings.packing}, then convert",
         )
+    if FORMATS[index.format].has_loss != FORMATS[settings.format].has_loss:
+        has, to = (index.format, settings.format) if FORMATS[index.format].has_loss else (settings.format, index.format)
+        raise InputError(
+            f"shards of format `{has}` have a loss mask, and those of format `{to}` have none",
+            hint=f"curate run … --set shards.format={settings.format}",
+        )
     layout = layout_of(settings, tokenizer)
     if out.absolute().resolve() == source.absolute().resolve():
         raise InputError(f"`{out}` holds the shards that are to be converted", hint=f"-o {out}-{settings.format}")
@@ -73,16 +79,21 @@ def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -
             return entry
         return msgspec.structs.replace(entry, first=index.shards[number].first, last=index.shards[number].last)
 
+    def blocks(entry: ShardEntry) -> Iterator[Block]:
+        return read_blocks(source, index, entry, loss=FORMATS[settings.format].has_loss)
+
     out.mkdir(parents=True, exist_ok=True)
     if as_cut:
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             numbers = range(len(index.shards))
-            entries = list(threads.map(lambda at: written(at, read_blocks(source, index, index.shards[at])), numbers))
+            entries = list(threads.map(lambda at: written(at, blocks(index.shards[at])), numbers))
     else:
-        entries = [written(*shard) for shard in _cut_again(source, index, settings.shard_tokens)]
+        entries = [written(*shard) for shard in _cut_again(map(blocks, index.shards), settings.shard_tokens)]
     notes.clear(entries)
     mix = () if split else index.mix
-    return write_index(out, settings, tokenizer, entries, made_from=way(source, out), split=split, mix=mix)
+    chats = chats_of(source, index, tokenizer)
+    made = way(source, out)
+    return write_index(out, settings, tokenizer, entries, made_from=made, split=split, mix=mix, chats=chats)
 
 
 def _as_packed(settings: ShardSettings, index: ShardIndex) -> ShardSettings:
@@ -114,12 +125,10 @@ def of_split(index: ShardIndex, split: str) -> ShardIndex:
     )
 
 
-def _cut_again(source: Path, index: ShardIndex, limit: int) -> Iterator[tuple[int, Iterator[Block]]]:
+def _cut_again(shards: Iterable[Iterator[Block]], limit: int) -> Iterator[tuple[int, Iterator[Block]]]:
     """The same documents, cut into shards of another size; each shard's blocks must be taken before the next."""
     cutter = Cutter(limit)
-    pieces = (
-        piece for entry in index.shards for block in read_blocks(source, index, entry) for piece in _cut(block, cutter)
-    )
+    pieces = (piece for shard in shards for block in shard for piece in _cut(block, cutter))
     waiting: list[tuple[int, Block]] = list(_first(pieces))
 
     def of(number: int) -> Iterator[Block]:

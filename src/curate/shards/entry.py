@@ -34,6 +34,7 @@ class ShardEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         padding: of these, how many only fill sequences.
         paddings: stretches of padding.
         divided: documents that lie in more than one sequence.
+        loss_tokens: tokens that are to be learnt, where a mask says which.
         index_file: where the format keeps document boundaries in a file of their own, its name.
         index_sha256: of that file.
         index_xxh3: of that file.
@@ -51,6 +52,7 @@ class ShardEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     padding: int = 0
     paddings: int = 0
     divided: int = 0
+    loss_tokens: int = 0
     index_file: str | None = None
     index_sha256: str | None = None
     index_xxh3: str | None = None

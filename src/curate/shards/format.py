@@ -58,6 +58,7 @@ class ShardFormat(ABC):
         index_file: name of curate's own index.
         shard_bytes: most bytes of ids in a file, None for any number.
         options: settings that only some formats know and this one does.
+        has_loss: whether it keeps which tokens are to be learnt; its ids then have the bit of `curate.text.chats.loss`.
     """
 
     name: ClassVar[str]
@@ -66,6 +67,7 @@ class ShardFormat(ABC):
     index_file: ClassVar[str] = INDEX_FILE
     shard_bytes: ClassVar[int | None] = None
     options: ClassVar[tuple[str, ...]] = ()
+    has_loss: ClassVar[bool] = False
 
     def dtype(self, vocabulary_size: int, wanted: str = "auto") -> str:
         """NumPy name of the ids for a vocabulary: the narrowest that its reader takes, or the one asked for.

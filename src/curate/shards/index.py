@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from curate.errors import DISTRIBUTION, DamagedFile, InputError, PlanError
+from curate.models.chats import ChatEncoder, ChatTemplate
 from curate.models.tokenizers import AddedTokens, Tokenizer, load_tokenizer
 from curate.shards.entry import ShardEntry
 from curate.shards.format import BESIDE_INDEX_FILE, INDEX_FILE, INDEX_FILES, Layout
@@ -23,6 +24,8 @@ from curate.store.manifest import command_of, find_manifest
 
 SCHEMA_VERSION = 2
 """1 had no checksum."""
+TEMPLATE_FILE = "chat_template.json"
+"""Copy of the template that wrote conversations: its source, and the control tokens that it knows by name."""
 WINDOWS = (2048, 4096, 8192)
 """Sequence lengths for which lost tokens are counted."""
 _ROOM = 64_000_000
@@ -71,6 +74,8 @@ class ShardIndex(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         sequence_length: tokens of these; 0: there are none.
         padding: tokens that only fill sequences.
         divided: documents that lie in more than one sequence.
+        loss_tokens: tokens that are to be learnt, where a mask says which.
+        chat_template: folder or file of the template that wrote conversations; a copy of it is in the folder.
         lost: for some sequence lengths, the tokens that the trainer's own reader never gives out.
         header: what each ``bin`` file begins with.
         column: of ids in MDS.
@@ -102,6 +107,8 @@ class ShardIndex(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sequence_length: int = 0
     padding: int = 0
     divided: int = 0
+    loss_tokens: int = 0
+    chat_template: str = ""
     mix: list[Share] = []
 
     @property
@@ -177,6 +184,7 @@ def write_index(
     made_from: str = "",
     split: str = "",
     mix: Sequence[Share] = (),
+    chats: ChatEncoder | None = None,
 ) -> ShardIndex:
     """Write the index when all shards are whole, beside a copy of the user's own tokenizer file.
 
@@ -188,6 +196,7 @@ def write_index(
         made_from: what other shards they were converted from.
         split: what of these.
         mix: groups of the mixture.
+        chats: wrote conversations.
     """
     xxh3 = None
     if tokenizer.vocabulary.file:
@@ -198,6 +207,10 @@ def write_index(
     training = [shard for shard in shards if not shard.split]
     repeats = [REPEATS_FILE] if mix and not made_from and (folder / REPEATS_FILE).is_file() else []
     windows = sorted({*WINDOWS, layout.sequence_length} - {0})
+    if chats:
+        template = {"source": chats.template.source, "tokens": chats.template.tokens}
+        write_whole(folder / TEMPLATE_FILE, msgspec.json.format(msgspec.json.encode(template), indent=2))
+        repeats.append(TEMPLATE_FILE)
     index = ShardIndex(
         format=settings.format,
         schema_version=SCHEMA_VERSION,
@@ -216,6 +229,8 @@ def write_index(
         sequence_length=layout.sequence_length,
         padding=sum(shard.padding for shard in shards),
         divided=sum(shard.divided for shard in shards),
+        loss_tokens=sum(shard.loss_tokens for shard in shards),
+        chat_template=chats.template.name if chats else "",
         mix=list(mix),
         made_from=made_from,
         order=settings.order,
@@ -273,6 +288,21 @@ def remedy(folder: Path) -> str:
     run = folder.absolute().parent
     is_of_run = find_manifest(run).state in {"whole", "damaged"}
     return f"make it again: {command_of(run)}" if is_of_run else "copy the folder of shards again from where it came"
+
+
+def chats_of(folder: Path, index: ShardIndex, tokenizer: Tokenizer) -> ChatEncoder | None:
+    """What wrote the conversations of the shards; None where there are none.
+
+    Raises:
+        DamagedFile: the copy of the template is damaged.
+    """
+    if not index.chat_template:
+        return None
+    try:
+        copy = msgspec.json.decode((folder / TEMPLATE_FILE).read_bytes())
+        return ChatEncoder(ChatTemplate(copy["source"], index.chat_template, copy["tokens"]), tokenizer)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DamagedFile(f"`{folder / TEMPLATE_FILE}` cannot be read: {error}", hint=remedy(folder)) from error
 
 
 def tokenizer_of(folder: Path, index: ShardIndex) -> Tokenizer:

@@ -16,6 +16,7 @@ from curate.store.manifest import find_manifest
 from curate.store.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, MANIFEST, SHARDS
+from curate.text.chats.spans import moved
 from curate.text.core.edits import edited
 
 Int64 = npt.NDArray[np.int64]
@@ -110,6 +111,23 @@ class Origin:
         for edits in self._edits[1]:
             text = edited(text, edits.slice(row, 1).combine_chunks())
         return str(text[0])
+
+    def conversation(self, part: int, row: int) -> "tuple[str, list[Any], bytes] | None":
+        """A conversation as the tokenizer saw it: record without texts, turns, text; None where it is none."""
+        name, start = f"{DOCUMENTS}/{self._names[part]}", 0
+        text = self.text(part, row)
+        with _reading(name), pq.ParquetFile(parquet_source(self._run / name)) as file:
+            for group in range(file.num_row_groups):
+                rows = file.metadata.row_group(group).num_rows
+                if row < start + rows:
+                    found = file.read_row_group(group, columns=["metadata", "turns"]).slice(row - start, 1)
+                    turns = pa.concat_arrays(found["turns"].chunks)
+                    for edits in self._edits[1]:
+                        turns = moved(turns, edits.slice(row, 1).combine_chunks())
+                    spans = turns[0].as_py()
+                    return None if spans is None else (found["metadata"][0].as_py(), spans, text.encode())
+                start += rows
+        raise UnreadableRun(name, f"there is no row {row}")
 
     def _read_edits(self, part: int) -> list[pa.ChunkedArray]:
         """The column ``edits`` of every stage that has one, in the order of the pipeline."""

@@ -13,6 +13,7 @@ from curate.shards.damage import DamagedShard
 from curate.shards.entry import ShardEntry
 from curate.shards.formats import FORMATS
 from curate.shards.index import ShardIndex, read_index, remedy
+from curate.text.chats.loss import without_loss
 
 __all__ = ["DamagedShard", "Document", "read_blocks", "read_shards"]
 
@@ -33,8 +34,13 @@ class Document(NamedTuple):
     tokens: npt.NDArray[Any]
 
 
-def read_shards(folder: Path, *, shard: int | None = None) -> Iterator[Document]:
+def read_shards(folder: Path, *, shard: int | None = None, loss: bool = False) -> Iterator[Document]:
     """All documents of a folder of shards, or of one shard, in order.
+
+    Args:
+        folder: holds the shards.
+        shard: number of the only one to read.
+        loss: as in `read_blocks`.
 
     Raises:
         InputError: the folder holds no shards, or not that one.
@@ -48,7 +54,7 @@ def read_shards(folder: Path, *, shard: int | None = None) -> Iterator[Document]
         if entry.xxh3 and not entry.is_whole(folder):
             raise DamagedShard(f"`{folder / entry.file}` is missing or damaged", hint=remedy(folder))
         try:
-            for block in read_blocks(folder, index, entry):
+            for block in read_blocks(folder, index, entry, loss=loss):
                 for row, name in enumerate(block.ids.to_pylist()):
                     if name is None:  # padding
                         continue
@@ -59,8 +65,14 @@ def read_shards(folder: Path, *, shard: int | None = None) -> Iterator[Document]
             raise DamagedShard(f"`{folder / entry.file}` cannot be read: {error}", hint=remedy(folder)) from error
 
 
-def read_blocks(folder: Path, index: ShardIndex, entry: ShardEntry) -> Iterator[Block]:
+def read_blocks(folder: Path, index: ShardIndex, entry: ShardEntry, *, loss: bool = False) -> Iterator[Block]:
     """The documents of one shard in blocks.
+
+    Args:
+        folder: holds the shards.
+        index: of them.
+        entry: the shard.
+        loss: leave ids the bit that says which are to be learnt, where the format has one.
 
     Raises:
         DamagedShard: a file contradicts itself.
@@ -68,4 +80,8 @@ def read_blocks(folder: Path, index: ShardIndex, entry: ShardEntry) -> Iterator[
     """
     if index.format not in FORMATS:
         raise DamagedShard(f"`{index.format}` is no known shard format.", where=str(folder))
-    return FORMATS[index.format].read(folder, entry, index.layout)
+    known = FORMATS[index.format]
+    blocks = known.read(folder, entry, index.layout)
+    if loss or not known.has_loss:
+        return blocks
+    return (block._replace(tokens=without_loss(block.tokens)) for block in blocks)

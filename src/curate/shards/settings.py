@@ -11,8 +11,8 @@ class ShardSettings(Settings, frozen=True):
     """How token shards are cut and written.
 
     Attributes:
-        format: ``parquet``, ``bin``, ``megatron``, ``olmo``, ``datatrove``, ``litdata`` or ``mds``: what the trainer
-            reads.
+        format: ``parquet``, ``sft`` (conversations with a loss mask), ``bin``, ``megatron``, ``olmo``, ``datatrove``,
+            ``litdata`` or ``mds``: what the trainer reads.
         shard_tokens: most tokens in a shard; only a longer single document makes a larger one.
         compression_level: of zstd in Parquet files, 1 to 22.
         dtype: type of the stored ids; ``auto`` is the narrowest that the reader takes and the vocabulary fits in.
@@ -26,7 +26,7 @@ class ShardSettings(Settings, frozen=True):
         loss_mask: write ``.ds.loss`` beside each ``.ds``, one byte a token: 0 for padding.
     """
 
-    format: Literal["parquet", "bin", "megatron", "olmo", "datatrove", "litdata", "mds"] = "parquet"
+    format: Literal["parquet", "sft", "bin", "megatron", "olmo", "datatrove", "litdata", "mds"] = "parquet"
     shard_tokens: int = 100_000_000
     compression_level: int = 3
     dtype: Literal["auto", "uint8", "uint16", "uint32", "int32"] = "auto"
@@ -58,7 +58,7 @@ class ShardSettings(Settings, frozen=True):
         """What the format has no use for; everything where no shards are written."""
         if "tokenize" not in runs:
             yield Unused("", "without the stage `tokenize` there are no shards")
-        elif self.format != "parquet":
+        elif self.format not in {"parquet", "sft"}:
             yield Unused("compression_level", f"shards of format `{self.format}` are not compressed")
         if self.packing == "none":
             yield Unused("sequence_length", "`shards.packing` is `none`", hint="--set shards.packing=best_fit")

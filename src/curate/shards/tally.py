@@ -5,6 +5,7 @@ from typing import TypedDict
 import numpy as np
 
 from curate.shards.block import Block
+from curate.text.chats.loss import has_loss
 
 
 class Counts(TypedDict):
@@ -15,6 +16,7 @@ class Counts(TypedDict):
     padding: int
     paddings: int
     divided: int
+    loss_tokens: int
 
 
 class Tally:
@@ -22,11 +24,12 @@ class Tally:
 
     Args:
         sequence_length: of packed shards; 0: they are not.
+        has_loss: whether ids say which of them are to be learnt.
     """
 
-    def __init__(self, sequence_length: int) -> None:
-        self._length = sequence_length
-        self.counts = Counts(documents=0, tokens=0, padding=0, paddings=0, divided=0)
+    def __init__(self, sequence_length: int, *, has_loss: bool = False) -> None:
+        self._length, self._has_loss = sequence_length, has_loss
+        self.counts = Counts(documents=0, tokens=0, padding=0, paddings=0, divided=0, loss_tokens=0)
 
     @property
     def tokens(self) -> int:
@@ -42,5 +45,7 @@ class Tally:
             counts["divided"] += int(np.count_nonzero(divided))
             counts["paddings"] += int(np.count_nonzero(is_padding))
             counts["padding"] += int(block.n_tokens[is_padding].sum())
+        if self._has_loss:
+            counts["loss_tokens"] += int(np.count_nonzero(has_loss(block.tokens)))
         counts["documents"] += len(block.ids) - block.ids.null_count
         counts["tokens"] += len(block.tokens)

@@ -19,9 +19,10 @@ from curate.errors import UserError
 from curate.shards.block import Block
 from curate.shards.entry import At, ShardEntry
 from curate.shards.hashed_file import sha256_of, xxh3_of
-from curate.shards.index import index_path, read_index, tokenizer_of
+from curate.shards.index import chats_of, index_path, read_index, tokenizer_of
 from curate.shards.origin import Origin, Spans, UnreadableRun
 from curate.shards.reader import read_blocks
+from curate.text.chats.loss import LOSS, has_loss, with_loss, without_loss
 
 SAMPLES = 100
 """Documents that are decoded and compared with their text where not all are."""
@@ -101,6 +102,7 @@ class _Verification:
         self.index_file = index_path(folder).name
         self.problems: list[Problem] = []
         self.tokenizer = tokenizer_of(folder, self.index)
+        self.chats = chats_of(folder, self.index, self.tokenizer)
         self.origin = origin
         spread = np.linspace(0, self.index.documents - 1, SAMPLES).astype(np.int64)
         self.samples = np.arange(self.index.documents) if every else np.unique(spread)
@@ -131,17 +133,18 @@ class _Verification:
                 self._problem(path.name, "The file has changed since it was written: its SHA-256 is not the index's.")
 
     def _check_shard(self, number: int, entry: ShardEntry) -> None:
-        documents, tokens, padding = self.documents, self.tokens, 0
+        documents, tokens, padding, learnt = self.documents, self.tokens, 0, 0
         places: list[At] = []
         self.first = sum(earlier.documents for earlier in self.index.shards[:number])
         try:
-            for block in read_blocks(self.folder, self.index, entry):
+            for block in read_blocks(self.folder, self.index, entry, loss=True):
                 documents_only, starts = block.documents()
                 if len(documents_only.ids):
                     spans = self._trace(number, entry, documents_only, starts + self.tokens - tokens)
                     self._check_block(entry, documents_only, spans)
                     places += _ends(spans)
                 self._check_padding(entry, block)
+                learnt += int(np.count_nonzero(has_loss(block.tokens))) if self.chats else 0
                 padding += len(block.tokens) - len(documents_only.tokens)
                 self.first += len(documents_only.ids)
                 self.documents += len(documents_only.ids)
@@ -155,6 +158,7 @@ class _Verification:
             self._check_count(entry.file, "documents", self.documents - documents, entry.documents)
             self._check_count(entry.file, "tokens", self.tokens - tokens, entry.tokens)
             self._check_count(entry.file, "tokens of padding", padding, entry.padding)
+            self._check_count(entry.file, "tokens with loss", learnt, entry.loss_tokens)
             self._check_rest(number, entry)
             self._check_places(entry, places)
         if self.origin is not None:
@@ -187,7 +191,12 @@ class _Verification:
                 self._problem(entry.file, f"{np.count_nonzero(strange):,} tokens of padding are no end marks.")
 
     def _check_tokens(self, entry: ShardEntry, block: Block) -> None:
-        end, size = self.tokenizer.end_of_document_id, self.tokenizer.vocabulary_size
+        if self.chats:
+            return self._check_vocabulary(entry, block._replace(tokens=without_loss(block.tokens)))
+        return self._check_marks(entry, block)
+
+    def _check_marks(self, entry: ShardEntry, block: Block) -> None:
+        end = self.tokenizer.end_of_document_id
         marks = block.tokens == end
         begin, starts = self.tokenizer.begin_of_document_id, block.offsets[:-1]
         if begin is not None:
@@ -202,6 +211,10 @@ class _Verification:
         if np.count_nonzero(marks) != len(block.ids) - np.count_nonzero(unended):
             inside = np.add.reduceat(marks, block.offsets[:-1], dtype=np.int64) > ~unended
             self._at_rows(entry, block, inside, "The document has an end mark before its end.")
+        self._check_vocabulary(entry, block)
+
+    def _check_vocabulary(self, entry: ShardEntry, block: Block) -> None:
+        size = self.tokenizer.vocabulary_size
         if int(block.tokens.max()) >= size or int(block.tokens.min()) < 0:
             strange = np.logical_or.reduceat((block.tokens >= size) | (block.tokens < 0), block.offsets[:-1])
             self._at_rows(entry, block, strange, f"The document has an id outside the vocabulary of {size}.")
@@ -225,6 +238,8 @@ class _Verification:
     def _decode(self, entry: ShardEntry, block: Block, row: int, spans: Spans | None) -> None:
         name = str(block.ids[row])
         tokens = block.tokens[block.offsets[row] : block.offsets[row + 1]]
+        if self.chats:
+            return self._encode_again(entry, name, tokens, spans, row)
         try:
             text = self.tokenizer.decode(tokens)
         except ValueError as error:
@@ -239,6 +254,26 @@ class _Verification:
         if not self._encodes_to(original, tokens):
             return self._problem(entry.file, "The decoded text is not the text of the run's document.", name)
         return self._count_as_lossy(entry, name, original)
+
+    def _encode_again(
+        self, entry: ShardEntry, name: str, tokens: npt.NDArray[Any], spans: Spans | None, row: int
+    ) -> None:
+        """Compare a conversation with what the template and the tokenizer make of the run's record, mask included."""
+        self.decoded += 1
+        if spans is None or self.origin is None or self.chats is None:
+            return None
+        self.compared += 1
+        part, at = int(spans.part[row]), int(spans.row[row])
+        found = self.origin.conversation(part, at)
+        if found is None:
+            text = pa.array([self.origin.text(part, at)], pa.large_string())
+            expected = self.tokenizer.encode(text).values.to_numpy() | LOSS
+        else:
+            one = self.chats.encode_document(*found)
+            expected = with_loss(one.ids, one.loss)
+        if not np.array_equal(expected, tokens):
+            return self._problem(entry.file, "The tokens or their loss mask are not those of the run's document.", name)
+        return None
 
     def _count_as_lossy(self, entry: ShardEntry, name: str, original: str) -> None:
         """The ids are the tokenizer's, but do not give the text back: is it written otherwise, or is something lost?"""

@@ -23,6 +23,7 @@ BUILTIN: tuple[tuple[str, str], ...] = (
     ("toxicity", "curate.stages.toxicity:Toxicity"),
     ("decontaminate", "curate.stages.decontaminate:Decontaminate"),
     ("redact", "curate.stages.redact:Redact"),
+    ("chat", "curate.stages.chat:Chat"),
     ("tokenize", "curate.stages.tokenize:Tokenize"),
 )
 """Name and class of each stage, in an order that works."""

@@ -149,6 +149,10 @@ class Encoder(Stage):
     def encode(self, text: pa.Array) -> Encoded:
         """Ids for each text (``large_string``, no nulls)."""
 
+    def encode_rows(self, batch: pa.RecordBatch) -> Encoded:
+        """Ids of documents, of which a batch has what the stage needs; their texts alone decide unless it says so."""
+        return self.encode(batch.column("text"))
+
     @abstractmethod
     def unknown_places(self, text: str) -> Sequence[int]:
         """Places (in characters) of what `encode` counts as unknown in a text."""

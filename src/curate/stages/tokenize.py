@@ -4,6 +4,7 @@ The last stage removes nothing. It measures how many tokens and characters a doc
 tokenizer does not know, which shard it lands in and where, so that each span of a shard leads back to its document.
 """
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
@@ -12,9 +13,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curate.errors import UserError
+from curate.models.chats import ChatEncoder, Refused, load_chat_template
 from curate.models.tokenizers import AddedTokens, Tokenizer, load_tokenizer
 from curate.settings.base import Reason, Settings, Unused
 from curate.stages.contract import Encoded, Encoder
+from curate.text.chats.loss import LOSS, with_loss
+
+PLAIN = "plain"
+"""Value of ``tokenize.chat_template``: the text of a conversation is encoded as it is."""
 
 
 class TokenizeSettings(Settings, frozen=True):
@@ -34,6 +41,9 @@ class TokenizeSettings(Settings, frozen=True):
             of a published encoding or a regular expression.
         added_tokens: which ordinary added tokens of a ``tokenizer.json`` documents may become: ``words``, or ``all``,
             also those that look like control tokens (``<think>``). Special ones never come from text.
+        chat_template: how conversations are written: the model's folder (with ``chat_template.jinja`` or
+            ``tokenizer_config.json``) or a ``.jinja`` file; ``plain`` encodes them as ``role: text``, without a loss
+            mask; empty refuses them.
     """
 
     tokenizer: str = "cl100k_base"
@@ -42,6 +52,12 @@ class TokenizeSettings(Settings, frozen=True):
     begin_of_document: str = "none"
     pattern: str = "auto"
     added_tokens: AddedTokens = "words"
+    chat_template: str = ""
+
+    @property
+    def has_template(self) -> bool:
+        """Whether conversations are written by a template, so that ids have a loss mask."""
+        return self.chat_template not in {"", PLAIN}
 
     def __post_init__(self) -> None:
         for field in ("tokenizer", "end_of_document", "begin_of_document", "pattern"):
@@ -69,7 +85,6 @@ class Tokenize(Encoder):
 
     name: ClassVar[str] = "tokenize"
     version: ClassVar[int] = 2
-    needs: ClassVar[tuple[str, ...]] = ("text",)
     adds: ClassVar[Mapping[str, pa.DataType]] = {
         "n_tokens": pa.int64(),
         "characters": pa.int64(),
@@ -102,6 +117,22 @@ class Tokenize(Encoder):
         )
 
     @property
+    def needs(self) -> tuple[str, ...]:
+        """Text; of conversations that a template writes also their turns and the rest of the record."""
+        return ("text", "id", "turns", "metadata") if self.settings.has_template else ("text",)
+
+    @functools.cached_property
+    def chats(self) -> ChatEncoder | None:
+        """Writes conversations by the template and encodes them; None where there is none.
+
+        Raises:
+            PlanError: the template cannot be used.
+        """
+        if not self.settings.has_template:
+            return None
+        return ChatEncoder(load_chat_template(self.settings.chat_template), self.tokenizer)
+
+    @property
     def vocabulary_size(self) -> int:
         """Largest id + 1."""
         return self.tokenizer.vocabulary_size
@@ -113,8 +144,8 @@ class Tokenize(Encoder):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of vocabulary, split pattern and end mark; equal ids whatever the backend."""
-        return self.tokenizer.fingerprint
+        """SHA-256 of vocabulary, split pattern and end mark; equal ids whatever the backend. And of a template."""
+        return self.chats.fingerprint if self.chats else self.tokenizer.fingerprint
 
     def warnings(self) -> list[str]:
         """Load everything; sentences to show before the run.
@@ -122,11 +153,45 @@ class Tokenize(Encoder):
         Raises:
             PlanError: the tokenizer cannot be used as the settings say.
         """
+        _ = self.chats
         return list(self.tokenizer.notes)
 
     def encode(self, text: pa.Array) -> Encoded:
         """Ids of each text (``large_string``, no nulls), end mark included, and its unknown characters."""
         return Encoded(*self.tokenizer.encode_counting(text))
+
+    def encode_rows(self, batch: pa.RecordBatch) -> Encoded:
+        """Ids of documents; where there is a template those of conversations, and a loss mask on all of them.
+
+        Raises:
+            UserError: the template refuses a conversation.
+        """
+        if self.chats is None:
+            return self.encode(batch["text"])
+        lists: list[npt.NDArray[np.uint32]] = []
+        unknown = np.zeros(len(batch), np.int64)
+        plain, counted = self.tokenizer.encode_counting(batch["text"].filter(batch["turns"].is_null()))
+        texts = iter(zip(plain, counted, strict=True))
+        spans = batch["turns"].to_pylist()
+        for row, text in enumerate(batch["text"].to_pylist()):
+            if spans[row] is None:
+                ids, lacking = next(texts)
+                found, unknown[row] = ids.values.to_numpy(zero_copy_only=False), lacking.as_py()
+                lists.append(found | LOSS)
+                continue
+            try:
+                one = self.chats.encode_document(batch["metadata"][row].as_py(), spans[row], text.encode())
+            except Refused as error:
+                raise UserError(
+                    f"the chat template of `{self.chats.template.name}` refuses the conversation"
+                    f" `{batch['id'][row]}`: {error.detail}",
+                    hint='put "chat" before "tokenize" in pipeline.stages: it removes them, with the reason',
+                ) from error
+            unknown[row] = len(self.tokenizer.unknown_places(one.text))
+            lists.append(with_loss(one.ids, one.loss))
+        offsets = np.cumsum([0, *map(len, lists)])
+        flat = np.concatenate([np.zeros(0, np.uint32), *lists])
+        return Encoded(pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(flat)), pa.array(unknown))
 
     def unknown_places(self, text: str) -> list[int]:
         """Places (in characters) of what the tokenizer does not know in a text."""
@@ -138,7 +203,7 @@ class Tokenize(Encoder):
 
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """What is counted of each document; ``shard`` and ``offset`` null."""
-        ids, unknown = self.encode(batch["text"])
+        ids, unknown = self.encode_rows(batch)
         n_tokens, nowhere = np.diff(ids.offsets.to_numpy()), len(batch)
         characters = pc.utf8_length(batch["text"]).cast(pa.int64())
         columns = [

@@ -19,7 +19,7 @@ from curate.shards.format import INDEX_FILES
 from curate.shards.formats import FORMATS
 from curate.shards.index import ShardIndex, read_index
 from curate.shards.locate import locate, shard_named
-from curate.shards.peek import peek
+from curate.shards.peek import Peek, peek
 from curate.shards.settings import ShardSettings
 from curate.shards.verify import VerifyReport, verify
 from curate.store.files import place
@@ -66,20 +66,34 @@ def _compared(report: VerifyReport) -> str:
     return f"{decoded}{more}: {', '.join(found)}"
 
 
-def show_documents(folder: str, *, n: int, shard: int, document: str | None, json: bool) -> int:
-    """Print documents decoded from their tokens."""
+def show_documents(folder: str, *, n: int, shard: int, document: str | None, mask: bool, json: bool) -> int:
+    """Print documents decoded from their tokens; with ``mask`` what the model is to learn stands out."""
     found = peek(_shards_in(folder), n, shard=None if document else shard, id=document)
     if json:
         typer.echo(jsonlib.dumps([one._asdict() for one in found], ensure_ascii=False))
         return ExitCode.DONE
+    if mask and found and not found[0].runs:
+        raise UserError(f"the shards of `{folder}` have no loss mask", hint="only those of format sft have one")
     out = console(stderr=False)
     for one in found:
         heading = f"{one.id}  shard {one.shard}, offset {one.offset:,}, {one.n_tokens:,} tokens"
         out.print(Text(printable(heading), "bold"), soft_wrap=True)
+        if mask:
+            out.print(_masked(one), soft_wrap=True)
+            out.print()
+            continue
         short = one.text[:SHOWN_CHARACTERS]
         out.print(Text(printable(short) + (" …" if len(one.text) > len(short) else "")), soft_wrap=True)
         out.print()
     return ExitCode.DONE
+
+
+def _masked(one: Peek) -> Text:
+    """A conversation as the model reads it: what it learns in colour and between double brackets."""
+    shown = Text()
+    for text, learnt in one.runs:
+        shown.append(printable(f"⟦{text}⟧" if learnt else text), "bold green" if learnt else "dim")
+    return shown
 
 
 def convert_shards(folder: str, to: str, out: str, assignments: Sequence[str], *, split: str = "", json: bool) -> int:

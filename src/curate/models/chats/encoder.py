@@ -20,6 +20,8 @@ import pyarrow as pa
 from curate.models.chats.template import ChatTemplate, Message, Refused
 from curate.models.tokenizers import Tokenizer
 from curate.models.tokenizers.backends import panics_are_errors
+from curate.text.chats.spans import restored
+from curate.text.chats.turns import Turn, turns_at
 
 if TYPE_CHECKING:
     import tokenizers
@@ -98,6 +100,40 @@ class ChatEncoder:
         if not loss.any():
             raise Refused("no_loss", "no token of it is the assistant's")
         return self._framed(ids, loss, text)
+
+    def encode_document(self, rest: str, spans: Sequence[Mapping[str, Any]], text: bytes) -> Encoding:
+        """Ids and mask of a conversation as `curate.text.chats.spans` keeps it.
+
+        Args:
+            rest: the record without its texts.
+            spans: its turns in the text.
+            text: UTF-8.
+
+        Raises:
+            Refused: as `encode`.
+        """
+        record = restored(rest, spans, text)
+        tools = record.get("tools")
+        if isinstance(tools, str):
+            try:
+                tools = msgspec.json.decode(tools)
+            except ValueError:
+                tools = None
+        return self.encode(messages_of(turns_at(record, spans)), tools or None)
+
+    def decode(self, ids: npt.NDArray[Any]) -> str:
+        """Text of ids, control tokens as they are written."""
+        if self._whole is not None:
+            return str(self._whole.decode(ids.tolist(), skip_special_tokens=False))
+        names = {number: token for token, number in self._tokens.items()}
+        pieces, plain = list[str](), list[int]()
+        for number in [*ids.tolist(), -1]:
+            if number >= 0 and number not in names:
+                plain.append(number)
+                continue
+            pieces += [self.tokenizer.decode(np.array(plain, np.uint32)) if plain else "", names.get(number, "")]
+            plain = []
+        return "".join(pieces)
 
     def _framed(self, ids: npt.NDArray[np.uint32], loss: npt.NDArray[np.bool_], text: str) -> Encoding:
         """With the tokens that begin and end a text, where the template does not write them."""
@@ -199,11 +235,11 @@ class ChatEncoder:
             borders = [end, *(border for border in borders if border > end)]
 
 
-def messages_of(turns: Sequence[Any]) -> list[dict[str, Any]]:
+def messages_of(turns: Sequence[Turn]) -> list[dict[str, Any]]:
     """Messages as templates take them: pieces of text joined, arguments of tools as objects.
 
     Args:
-        turns: `curate.text.chats.turns.Turn`.
+        turns: of a conversation.
     """
     found = []
     for turn in turns:

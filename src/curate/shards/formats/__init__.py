@@ -10,11 +10,13 @@ from curate.shards.formats.mds import MdsFormat
 from curate.shards.formats.megatron import MegatronFormat
 from curate.shards.formats.olmo import OlmoFormat
 from curate.shards.formats.parquet import ParquetFormat
+from curate.shards.formats.sft import SftFormat
 
 FORMATS: Mapping[str, ShardFormat] = {
     each.name: each
     for each in (
         ParquetFormat(),
+        SftFormat(),
         BinFormat(),
         MegatronFormat(),
         OlmoFormat(),

@@ -75,7 +75,7 @@ class ParquetFormat(ShardFormat):
     def read(self, folder: Path, entry: ShardEntry, layout: Layout) -> Iterator[Block]:
         """One block for each row group."""
         if layout.sequence_length:
-            yield from _documents(folder / entry.file, layout.sequence_length)
+            yield from packed_documents(folder / entry.file, layout.sequence_length, _flat_ids)
             return
         with pq.ParquetFile(parquet_source(folder / entry.file)) as file:
             for group in range(file.num_row_groups):
@@ -92,14 +92,18 @@ class ParquetFormat(ShardFormat):
         return f'datasets.load_dataset("parquet", data_files="{folder}/shard-*.parquet", split="train")'
 
 
-def _int32(tokens: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+def _flat_ids(table: pa.Table) -> npt.NDArray[Any]:
+    return pc.list_flatten(table["input_ids"]).to_numpy()  # type: ignore[no-any-return]
+
+
+def int32(tokens: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
     """Ids as int32, without a copy where they have that width."""
     return tokens.view(np.int32) if tokens.dtype.itemsize == 4 else tokens.astype(np.int32)
 
 
 def _table(block: Block) -> pa.Table:
     offsets = pa.array(block.offsets.astype(np.int32))
-    lists = pa.ListArray.from_arrays(offsets, pa.array(_int32(block.tokens)))
+    lists = pa.ListArray.from_arrays(offsets, pa.array(int32(block.tokens)))
     return pa.table([block.ids, lists], schema=SCHEMA)
 
 
@@ -107,7 +111,7 @@ def _packed_table(found: Sequences, length: int) -> pa.Table:
     rows = pa.array(np.arange(0, len(found.tokens) + 1, length), pa.int32())
     edges = pa.array(found.edges.astype(np.int32))
     columns = [
-        pa.ListArray.from_arrays(rows, pa.array(_int32(found.tokens))),
+        pa.ListArray.from_arrays(rows, pa.array(int32(found.tokens))),
         pa.ListArray.from_arrays(edges, found.ids),
         pa.ListArray.from_arrays(edges, pa.array(found.counts.astype(np.int32))),
         pa.ListArray.from_arrays(edges, pa.array(found.starts)),
@@ -115,13 +119,14 @@ def _packed_table(found: Sequences, length: int) -> pa.Table:
     return pa.table(columns, schema=PACKED_SCHEMA)
 
 
-def _documents(path: Path, length: int) -> Iterator[Block]:
+def packed_documents(path: Path, length: int, tokens_of: Callable[[pa.Table], npt.NDArray[Any]]) -> Iterator[Block]:
     """Documents of packed rows: a piece that begins with its document's first token begins a document."""
-    pending = Block(pa.array([], pa.string()), np.empty(0, np.int32), np.zeros(1, np.int64))
+    pending = Block(pa.array([], pa.string()), np.empty(0, np.uint32), np.zeros(1, np.int64))
     with pq.ParquetFile(parquet_source(path)) as file:
         for group in range(file.num_row_groups):
             table = file.read_row_group(group).combine_chunks()
-            tokens, ids, counts, starts = (pc.list_flatten(table[name]) for name in PACKED_SCHEMA.names)
+            tokens = tokens_of(table)
+            ids, counts, starts = (pc.list_flatten(table[name]) for name in ("id", "seq_lengths", "start"))
             counts, starts = counts.to_numpy().astype(np.int64), starts.to_numpy()
             if len(tokens) != len(table) * length or int(counts.sum()) != len(tokens):
                 raise DamagedShard(f"`{path.name}` has rows that are not of {length:,} tokens.")
@@ -131,7 +136,7 @@ def _documents(path: Path, length: int) -> Iterator[Block]:
             offsets = np.concatenate([pending.offsets[:-1], begins + before, [before + len(tokens)]])
             joined = Block(
                 pa.concat_arrays([pending.ids, ids.combine_chunks().take(pa.array(first))]),
-                np.concatenate([pending.tokens, tokens.to_numpy()]),
+                np.concatenate([pending.tokens.astype(tokens.dtype, copy=False), tokens]),
                 offsets.astype(np.int64),
             )
             if len(joined.ids) == 0:

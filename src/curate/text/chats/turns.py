@@ -275,3 +275,48 @@ def _slot(text: str, path: tuple[Key, ...]) -> Slot:
 
 def _object(value: Any, path: tuple[Key, ...]) -> Slot:
     return Slot(path, msgspec.json.encode(value).decode(), is_json=True)
+
+
+def turns_at(record: Mapping[str, Any], spans: Sequence[Mapping[str, Any]]) -> list[Turn]:
+    r"""The turns of a record whose texts lie where these spans say, whatever its shape.
+
+    Args:
+        record: with its texts, see `curate.text.chats.spans.restored`.
+        spans: with ``role`` and ``path``, in order.
+
+    Example:
+        >>> record = {"q": "2 + 2?", "why": "Sums.", "a": "4"}
+        >>> roles = [("user", "/q"), ("user", "/why"), ("assistant", "/a")]
+        >>> turns = turns_at(record, [{"role": role, "path": path} for role, path in roles])
+        >>> [(turn.role, turn.message["content"]) for turn in turns]
+        [('user', '2 + 2?\n\nSums.'), ('assistant', '4')]
+    """
+    found: list[Turn] = []
+    done: tuple[Key, ...] | None = None
+    for span in spans:
+        path, value = _reached(record, span["path"])
+        if isinstance(value, dict):
+            if path != done:
+                found.append(_turn(value, len(found) + 1, path))
+        elif found and done == ("",) and found[-1].role == span["role"] == "user":
+            said = f"{found[-1].message['content']}\n\n{value}"
+            found[-1] = Turn("user", {"role": "user", "content": said}, (*found[-1].slots, Slot(path, value)))
+        else:
+            role = "assistant" if span["role"] in ANSWERS else span["role"]
+            found.append(Turn(span["role"], {"role": role, "content": value}, (Slot(path, value),)))
+        done = path if isinstance(value, dict) else ("",)
+    return found
+
+
+def _reached(record: Any, pointer: str) -> tuple[tuple[Key, ...], Any]:
+    """The message that a JSON pointer leads into, else the text that it leads to; and the path to it."""
+    path: list[Key] = []
+    value = record
+    for key in pointer.split("/")[1:]:
+        if isinstance(value, list):
+            path.append(int(key))
+            return tuple(path), value[int(key)]
+        name = key.replace("~1", "/").replace("~0", "~")
+        path.append(name)
+        value = value[name]
+    return tuple(path), value

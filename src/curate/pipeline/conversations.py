@@ -1,0 +1,53 @@
+"""Whether a run can make tokens of the conversations that it reads."""
+
+from collections.abc import Sequence
+
+from curate.corpus.input import InputFile
+from curate.errors import PlanError
+from curate.shards.formats import FORMATS
+from curate.shards.settings import ShardSettings
+from curate.stages.contract import Stage
+from curate.text.chats.shape import parsed
+
+_WITHOUT = "or keep them as they are: --skip tokenize, then curate export"
+
+
+def check_conversations(files: Sequence[InputFile], stages: Sequence[Stage], shards: ShardSettings) -> None:
+    """Nothing where the stage that makes tokens knows how to write what is read.
+
+    Args:
+        files: inspected.
+        stages: of the run.
+        shards: how tokens are written.
+
+    Raises:
+        PlanError: conversations without a template, preferences, a loss mask that the format cannot hold.
+    """
+    template = next((getattr(each.settings, "chat_template", "") for each in stages if each.name == "tokenize"), None)
+    if template is None:
+        return
+    chats = [file for file in files if file.conversation and not file.problem and not file.empty]
+    preferences = [file for file in chats if parsed(file.conversation).is_preference]
+    if preferences:
+        raise PlanError(
+            f"`{preferences[0].name}` holds preferences (`{preferences[0].conversation}`), which are curated and"
+            " exported, but not tokenized",
+            hint="--skip tokenize, then curate export",
+        )
+    if chats and not template:
+        raise PlanError(
+            f"`{chats[0].name}` holds conversations (`{chats[0].conversation}`), and `tokenize.chat_template` does not"
+            " say how the model reads them",
+            hint=f"--set tokenize.chat_template=MODEL_FOLDER --set shards.format=sft, {_WITHOUT}",
+        )
+    has_mask, keeps = template not in {"", "plain"}, FORMATS[shards.format].has_loss
+    if has_mask and not keeps:
+        raise PlanError(
+            f"`tokenize.chat_template` makes a loss mask, and shards of format `{shards.format}` do not hold one",
+            hint="--set shards.format=sft",
+        )
+    if keeps and not has_mask:
+        raise PlanError(
+            f"shards of format `{shards.format}` have a loss mask, and `tokenize.chat_template` makes none",
+            hint="--set tokenize.chat_template=MODEL_FOLDER",
+        )

@@ -82,7 +82,7 @@ class Session(Job):
         if quiet < 2:
             for alert in report.alerts:
                 if alert.level != "note" and alert.title not in report.manifest["warnings"]:
-                    note(err, "warning", alert.title, alert.command)
+                    note(err, "error" if alert.level == "problem" else "warning", alert.title, alert.command)
         if json:
             sys.stdout.write(msgspec.json.encode(report.summary).decode() + "\n")
         else:

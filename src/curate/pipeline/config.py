@@ -72,14 +72,19 @@ class GateSettings(Settings, frozen=True):
     max_skipped: float = 1.0
     """Share of the files found that are skipped: of other formats, of text nobody asked for, without the text."""
     min_kept: float = 0.0
+    """Share of the documents that must stay."""
+    min_documents: int = 1
+    """Documents that must stay; those that a run of `input.against` holds already count. 0 lets a run keep nothing."""
     max_source_near_dup: float = 1.0
     """Share of the documents of any one source that near_dup may remove; 1 looks at no source."""
     max_unknown: float = 0.05
     """Share of the characters of the kept text that the tokenizer may not know."""
 
     def __post_init__(self) -> None:
+        if self.min_documents < 0:
+            raise ValueError(f"`gates.min_documents` is a number of documents, but is {self.min_documents}")
         for name in self.__struct_fields__:
-            if not 0 <= getattr(self, name) <= 1:
+            if name != "min_documents" and not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"`gates.{name}` is a share between 0 and 1, but is {getattr(self, name)}")
 
     def unused(self, runs: Sequence[str]) -> Iterator[Unused]:

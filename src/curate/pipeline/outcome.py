@@ -97,6 +97,7 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
         "gates": [
             *gates(plan.config.gates, books, plan.stored_bytes),
             _skipped_gate(plan),
+            *_document_gate(plan.config.gates, books),
             *_source_gates(outcome, directory),
             *_unknown_gate(outcome),
         ],
@@ -226,6 +227,14 @@ def _skipped_gate(plan: Plan) -> dict[str, Any]:
     limit, skipped = plan.config.gates.max_skipped, sum(one.kind in LOST_KINDS for one in plan.skipped)
     value = skipped / max(1, skipped + len(plan.files))
     return {"name": "max_skipped", "limit": limit, "value": value, "passed": value <= limit}
+
+
+def _document_gate(settings: GateSettings, books: Books) -> list[dict[str, Any]]:
+    """The gate on how many documents are left; one document, as by default, is not asked of a corpus that has none."""
+    limit, value = settings.min_documents, books.kept + books.held
+    if not books.read and limit <= 1:
+        return []
+    return [{"name": "min_documents", "unit": "documents", "limit": limit, "value": value, "passed": value >= limit}]
 
 
 def _source_gates(outcome: Outcome, directory: RunDirectory) -> list[dict[str, Any]]:

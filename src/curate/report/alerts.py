@@ -58,7 +58,7 @@ def find_alerts(
     """Everything worth a look, problems first."""
     found = [
         *_gates(manifest),
-        *_nothing_kept(manifest),
+        *_too_few_documents(manifest),
         *_unknown_characters(manifest),
         *_other_languages(manifest, languages),
         *_unsure_languages(manifest, labels),
@@ -81,7 +81,7 @@ def find_alerts(
 
 def _gates(manifest: Mapping[str, Any]) -> Iterator[Alert]:
     for gate in manifest.get("gates", ()):
-        if not gate["passed"]:
+        if not gate["passed"] and gate["name"] != "min_documents":
             of = f" of source `{gate['source']}`" if "source" in gate else ""
             value, limit = quantities.share(gate["value"]), quantities.share(gate["limit"])
             yield Alert(
@@ -100,18 +100,69 @@ def _look_at(manifest: Mapping[str, Any], source: str) -> str:
 
 def _sample_command(manifest: Mapping[str, Any], reason: str, source: str = "") -> str:
     """Shows documents, of one source or all, that were removed for a reason."""
+    of_source = f" --source {shlex.quote(source)}" if source else ""
+    return f"curate sample {shlex.quote(_run_of(manifest))} --reason {shlex.quote(reason)}{of_source}"
+
+
+def _run_of(manifest: Mapping[str, Any]) -> str:
+    """The run directory as its command names it."""
     words = shlex.split(manifest.get("command", ""))
     named = [words[at + 1] for at in range(len(words) - 1) if words[at] in ("-o", "--output")]
     named += [word.removeprefix("--output=") for word in words if word.startswith("--output=")]
-    run = named[0] if named else "RUN"
-    of_source = f" --source {shlex.quote(source)}" if source else ""
-    return f"curate sample {shlex.quote(run)} --reason {shlex.quote(reason)}{of_source}"
+    return named[0] if named else "RUN"
 
 
-def _nothing_kept(manifest: Mapping[str, Any]) -> Iterator[Alert]:
+def _too_few_documents(manifest: Mapping[str, Any]) -> Iterator[Alert]:
+    """Nothing, or less than asked for, is left; nothing new beside an earlier run is no problem."""
     counts = manifest["counts"]
-    if counts["read"] and not counts["kept"]:
-        yield Alert(level="problem", title="No document was kept", section="flow")
+    gate = next((gate for gate in manifest.get("gates", ()) if gate["name"] == "min_documents"), None)
+    if gate and not gate["passed"]:
+        few = f"{quantities.counted(gate['value'], 'document')} of {quantities.count(counts['read'])}"
+        kept = (
+            "No document was kept"
+            if not gate["value"]
+            else f"Only {few} {'was' if gate['value'] == 1 else 'were'} kept"
+        )
+        yield Alert(
+            level="problem",
+            title=f"{kept}: the gate `min_documents` failed, limit {quantities.count(gate['limit'])}",
+            detail=f"The command ended with exit code 1. {_most_removed(manifest)}Where this is meant, set"
+            " `gates.min_documents = 0`.",
+            command=_see_removed(manifest),
+            section="flow",
+        )
+    elif counts["read"] and not counts["kept"]:
+        held = gate["value"] if gate else 0
+        title = (
+            f"Nothing new: {quantities.counted(held, 'document')} in an earlier run" if held else "No document was kept"
+        )
+        yield Alert(level="note", title=title, detail=_most_removed(manifest).strip(), section="flow")
+
+
+def _main_reason(manifest: Mapping[str, Any]) -> tuple[str, int]:
+    """The reason that most documents were removed for, and how many; empty where none was."""
+    given = {
+        f"{stage}.{code}": documents
+        for stage, entry in manifest["counts"]["removed"].items()
+        for code, documents in entry["reasons"].items()
+    }
+    return min(given.items(), key=lambda one: (-one[1], one[0]), default=("", 0))
+
+
+def _most_removed(manifest: Mapping[str, Any]) -> str:
+    reason, documents = _main_reason(manifest)
+    quarantined = manifest["counts"]["quarantined"]
+    if quarantined > documents:
+        return f"{quantities.counted(quarantined, 'document')} could not be read. "
+    return f"Most were removed for `{reason}`: {quantities.counted(documents, 'document')}. " if reason else ""
+
+
+def _see_removed(manifest: Mapping[str, Any]) -> str:
+    reason, documents = _main_reason(manifest)
+    run = shlex.quote(_run_of(manifest))
+    if reason and documents >= manifest["counts"]["quarantined"]:
+        return _sample_command(manifest, reason)
+    return f"curate doctor {run}"
 
 
 def _unknown_characters(manifest: Mapping[str, Any]) -> Iterator[Alert]:

@@ -5,7 +5,7 @@ Pure: reads the manifest and the judgments, writes nothing, and gives the same r
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -64,6 +64,12 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     limit: float
     value: float
     passed: bool
+    unit: Literal["share", "documents"] = "share"
+
+    @property
+    def can_fail(self) -> bool:
+        """Whether any run could break it: no share is below 0 or above 1."""
+        return self.limit < 1 if self.name.startswith("max_") else self.limit > 0
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):

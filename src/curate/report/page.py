@@ -201,7 +201,7 @@ def _template() -> jinja2.Template:
         "drawing": _drawing,
         "in_cell": _in_cell,
         "coded": _coded,
-        "limit": _limit,
+        "in_unit": _in_unit,
         "range": _range,
         "bounded": _bounded,
     }
@@ -248,9 +248,9 @@ def _coded(text: str) -> Markup:
     return Markup("").join(marked)
 
 
-def _limit(value: float, limit: float) -> str:
-    """A gate's value in the unit of its limit: shares up to 1, counts above."""
-    return quantities.share(value) if limit <= 1 else quantities.short(value)
+def _in_unit(value: float, unit: str) -> str:
+    """A value or limit of a gate."""
+    return quantities.share(value) if unit == "share" else quantities.counted(round(value), "document")
 
 
 def _range(figure: Any) -> str:

@@ -16,6 +16,16 @@ def count(value: float | None) -> str:
     return MISSING if value is None else f"{round(value):,}"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    Example:
+        >>> counted(1, "document"), counted(2_000, "document")
+        ('1 document', '2,000 documents')
+    """
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def share(value: float | None) -> str:
     r"""A share of 1 as a percentage with one decimal; tiny ones are not rounded to nothing.
 

@@ -43,6 +43,8 @@ class Books(NamedTuple):
     stages: tuple[StageBooks, ...]
     lost_bytes: int = 0
     """Stored bytes of the input that could not be read, where nobody knows how many documents they hold."""
+    held: int = 0
+    """Documents removed for one that an earlier run holds."""
 
     @property
     def read(self) -> int:
@@ -94,13 +96,11 @@ def balance(
         documents, raw_bytes, in_the_end = documents + one.documents, raw_bytes + one.raw_bytes, in_the_end + one.kept
         quarantined, lost_bytes = quarantined + one.lost.documents, lost_bytes + one.lost.bytes
         stays.append(one.stays)
-    for stage in deduplicating:
-        for part in range(parts):
-            _check_survivors(directory, stage, part, stays)
+    held = sum(_check_survivors(directory, stage, part, stays) for stage in deduplicating for part in range(parts))
     each = tuple(StageBooks(s, came[s], kept[s], dict(reasons[s]), bytes_came[s], bytes_kept[s]) for s in stages)
     if documents != in_the_end + sum(stage.removed for stage in each):
         raise BooksDoNotBalance(f"{documents:,} documents came in, but {in_the_end:,} kept and removed ones are found")
-    return Books(documents, quarantined, in_the_end, raw_bytes, each, lost_bytes)
+    return Books(documents, quarantined, in_the_end, raw_bytes, each, lost_bytes, held)
 
 
 class Lost(NamedTuple):
@@ -166,8 +166,11 @@ def _check_rows(directory: RunDirectory, stage: str, part: int, verdicts: pa.Arr
         raise BooksDoNotBalance(f"document {wrong[0]} of `{directory.part(stage, part)}` was {state}")
 
 
-def _check_survivors(directory: RunDirectory, stage: str, part: int, stays: Sequence[np.ndarray]) -> None:
-    """Whoever was removed for a document of this run was removed for one that is kept; ``stays`` has a bit for each."""
+def _check_survivors(directory: RunDirectory, stage: str, part: int, stays: Sequence[np.ndarray]) -> int:
+    """Whoever was removed for a document of this run was removed for one that is kept; ``stays`` has a bit for each.
+
+    Returns how many were removed for a document of an earlier run.
+    """
     table = read_columns(directory.part(stage, part), ["survivor_at", "survivor_run"])
     own = pc.and_(table.column("survivor_at").is_valid(), table.column("survivor_run").is_null())
     removed = np.flatnonzero(own.to_numpy())
@@ -182,6 +185,7 @@ def _check_survivors(directory: RunDirectory, stage: str, part: int, stays: Sequ
                 f"document {row} of `{directory.part(stage, part)}` was removed for document {here[gone[0]]} of "
                 f"`{directory.part(stage, int(one))}`, which is not kept"
             )
+    return int(pc.count(table.column("survivor_run")).as_py())
 
 
 def _column(directory: RunDirectory, folder: str, part: int, name: str) -> pa.Array:

@@ -117,11 +117,13 @@ def _totals(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str
             f"Near-duplicates missed: about {100 * audit['share']:.1f} % of them, at most {100 * audit['upper']:.1f} % "
             f"(sample of {audit['documents']:,} documents)"
         )
-    if tokens and summary.get("one_pass_costs_less") is not None:
+    if tokens and counts["kept"] and summary.get("one_pass_costs_less") is not None:
         raw = tokens["raw"]
         bound = "" if raw["method"] == "counted" else f" (± {share((raw['high'] - raw['low']) / 2, raw['value'])})"
         less = summary["one_pass_costs_less"]
-        lines.append(f"One training pass costs {less:.1%} less than over the raw {count(raw['value'])} tokens{bound}")
+        lines.append(
+            f"One training pass costs {share(less, 1)} less than over the raw {count(raw['value'])} tokens{bound}"
+        )
     return lines
 
 
@@ -138,6 +140,6 @@ def _times(manifest: Mapping[str, Any], spent: float, reused: int) -> str:
     if reused:
         known = f"the work took {work[0]}" if timings["wall_seconds"] else "nobody knows how long the work took"
         work[0] = f"This time {duration(spent)}, {reused} of {counted(len(manifest['parts']), 'part')} reused · {known}"
-    if timings["bytes_per_second"]:
+    if (timings["bytes_per_second"] or 0) >= 1:
         work.append(f"{size(timings['bytes_per_second'])}/s of text")
     return " · ".join([*work, f"peak {size(timings['peak_rss_bytes'])}"])

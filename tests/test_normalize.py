@@ -20,6 +20,7 @@ from curate.pipeline.lint import load_recipe
 from curate.recipes import recipe_names
 from curate.stages.contract import Rewriter
 from curate.stages.normalize import CHANGES, Normalize, NormalizeSettings
+from curate.text.repair import mojibake
 from curate.text.repair.whitespace import CONTROLS, ZERO_WIDTH
 from hostile_fragments import fuzzed, nasty
 
@@ -53,6 +54,8 @@ dials = st.fixed_dictionaries(
         if kind is bool
         else st.integers(0, 3) | st.just(False)
         if name == "max_blank_lines"
+        else st.just(8_000_000)
+        if kind is int
         else st.sampled_from([choice for choice in kind.__args__ if name != "backend"] or ["fast"])
         for name, kind in NormalizeSettings.__annotations__.items()
     },
@@ -241,3 +244,47 @@ def test_real_corpora(file):
     assert not any(measures["changes"].to_pylist())
     straight = {"mojibake": "ftfy", "html_entities": "ftfy", "curly_quotes": "straighten", "character_width": "usual"}
     assert normalize(some, **straight)[0] == normalize(some, **straight, backend="ftfy")[0]
+
+
+DAMAGED = "".join(f"cafÃ© numÃ©ro {at} \u201a\x92 \x1b[3{at % 8}m\n" for at in range(60))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    texts=st.lists(st.integers(0, 60).map(lambda lines: "plain text\n" + "".join(DAMAGED.splitlines(True)[:lines]))),
+    budget=st.integers(1, 4000),
+    backend=st.sampled_from(["fast", "ftfy"]),
+)
+def test_no_more_goes_to_ftfy_than_the_budget_of_a_document(texts, budget, backend):
+    stage = Normalize(NormalizeSettings(max_looked_at=budget, backend=backend))
+    unbounded, bounded = (
+        Normalize(NormalizeSettings(max_looked_at=most)).rewrite(pa.record_batch({"text": strings(texts)}))
+        for most in (10**12, budget)
+    )
+    text, measures = stage.rewrite(pa.record_batch({"text": strings(texts)}))
+    assert (text.to_pylist(), measures.to_pylist()) == (bounded[0].to_pylist(), bounded[1].to_pylist())
+    reasons = stage.judge(measures).to_pylist()
+    for before, after, looks, clean, said in zip(
+        texts, text.to_pylist(), measures["looked_at"].to_pylist(), unbounded[0].to_pylist(), reasons, strict=True
+    ):
+        assert (said == ["too_much_to_look_at"]) == (looks > budget)
+        assert after == (before if looks > budget else clean)
+
+
+def test_ftfy_is_not_asked_about_a_document_beyond_its_budget(monkeypatch):
+    asked = []
+    fix = mojibake.fix_segment
+
+    def heard(text, config):
+        asked.append(len(text.encode()))
+        return fix(text, config)
+
+    monkeypatch.setattr(mojibake, "fix_segment", heard)
+    monkeypatch.setattr(mojibake, "_remembered", heard)
+    text = pa.record_batch({"text": strings([DAMAGED])})
+    looks = Normalize(NormalizeSettings()).rewrite(text)[1]["looked_at"][0].as_py()
+    assert 0 < sum(asked) <= looks <= 3 * len(DAMAGED.encode())
+    for budget in (1, 100, looks // 2, looks - 1):
+        asked.clear()
+        measures = Normalize(NormalizeSettings(max_looked_at=budget)).rewrite(text)[1]
+        assert sum(asked) <= budget < measures["looked_at"][0].as_py()

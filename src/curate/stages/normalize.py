@@ -116,6 +116,9 @@ class NormalizeSettings(Settings, frozen=True):
     """Normalization form (``normalization``). NFC changes how characters are stored, never which ones they are."""
     max_blank_lines: int | bool = 2
     """Blank lines kept in a row; none around the text. ``false`` leaves all of them."""
+    max_looked_at: int = 8_000_000
+    """Most bytes of a document that go through ftfy's steps, over all rounds; one with more is left as it came and
+    removed. Only damage goes there, and what looks like it."""
 
     def __post_init__(self) -> None:
         for field in msgspec.structs.fields(self):
@@ -129,6 +132,8 @@ class NormalizeSettings(Settings, frozen=True):
                 "`normalize.max_blank_lines` must be 0 or more, or `false` for any number,"
                 f" but is {str(self.max_blank_lines).lower()}"
             )
+        if self.max_looked_at < 1:
+            raise ValueError(f"`normalize.max_looked_at` must be 1 byte or more, but is {self.max_looked_at}")
 
     @property
     def config(self) -> TextFixerConfig:
@@ -173,12 +178,21 @@ class Normalize(Rewriter):
     """
 
     name: ClassVar = "normalize"
-    version: ClassVar = 2
+    version: ClassVar = 3
     needs: ClassVar = ("text",)
-    adds: ClassVar = {"changes": pa.list_(pa.string()), "characters": pa.int64(), "settled": pa.bool_()}
+    adds: ClassVar = {
+        "changes": pa.list_(pa.string()),
+        "characters": pa.int64(),
+        "settled": pa.bool_(),
+        "looked_at": pa.int64(),
+    }
     reasons: ClassVar = (
         Reason("empty_after_cleaning", "Nothing is left of the text once it is cleaned."),
         Reason("unsettled", "Cleaning the text came to no end: each step gave it more to do. It is left as it came."),
+        Reason(
+            "too_much_to_look_at",
+            "More of it than `normalize.max_looked_at` looks damaged. It is left as it came.",
+        ),
     )
     changes: ClassVar = CHANGES
     about: ClassVar = "Repairs encoding damage, HTML entities, line ends, invisible characters and blank lines."
@@ -190,9 +204,9 @@ class Normalize(Rewriter):
 
     def rewrite(self, batch: pa.RecordBatch) -> tuple[pa.Array, pa.RecordBatch]:
         """The cleaned text; what was done to it, how long it is, whether cleaning came to an end."""
-        text, changed, settled = self._settle(batch["text"])
+        text, changed, settled, looked_at = self._settle(batch["text"])
         changes = reasons_where({change.code: changed & _bits(change) > 0 for change in CHANGES}, len(text))
-        measures = [changes, pc.utf8_length(text), pa.array(settled)]
+        measures = [changes, pc.utf8_length(text), pa.array(settled), pa.array(looked_at)]
         return text, pa.record_batch(measures, schema=pa.schema(self.adds.items()))
 
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -200,44 +214,41 @@ class Normalize(Rewriter):
         return self.rewrite(batch)[1]
 
     def judge(self, measures: pa.RecordBatch) -> pa.Array:
-        """Removes what is empty, and what cleaning came to no end with."""
+        """Removes what is empty, what cleaning came to no end with, and what was too much to look at."""
         empty = pc.fill_null(pc.equal(measures["characters"], 0), fill_value=False)
-        unsettled = pc.fill_null(pc.invert(measures["settled"]), fill_value=False)
+        unseen = pc.fill_null(pc.greater(measures["looked_at"], self.settings.max_looked_at), fill_value=False)
+        unsettled = pc.and_not(pc.fill_null(pc.invert(measures["settled"]), fill_value=False), unseen)
         rules = {
             "empty_after_cleaning": empty.to_numpy(zero_copy_only=False),
             "unsettled": unsettled.to_numpy(zero_copy_only=False),
+            "too_much_to_look_at": unseen.to_numpy(zero_copy_only=False),
         }
         return reasons_where(rules, len(empty))
 
-    def _settle(self, texts: pa.Array) -> tuple[pa.Array, npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
-        """Clean until nothing changes: text, bits of changes (see `_bits`), and whether each text came to rest."""
-        result, changed, at_rest, settled = self._clean(texts)
+    def _settle(self, texts: pa.Array) -> "_Settled":
+        """Clean until nothing changes, or until a text has had its share of looks."""
+        budget = np.full(len(texts), self.settings.max_looked_at, np.int64)
+        result, changed, at_rest, settled, looked_at = self._clean(texts, budget)
         moving = np.flatnonzero(~at_rest & settled)
         for rounds_left in reversed(range(MAX_ROUNDS - 1)):
             if not len(moving):
                 break
-            again, bits, at_rest, at_end = self._clean(result.take(pa.array(moving)))
-            moved = bits > 0
+            once = self._clean(result.take(pa.array(moving)), budget[moving] - looked_at[moving])
+            looked_at[moving] += once.looked_at
+            moved = once.changed > 0
             if moved.any():
-                result = replaced(result, moving[moved], again.filter(pa.array(moved)))
-                changed[moving] |= bits
-            settled[moving] = at_end
-            moving = moving[(~at_rest if rounds_left else moved) & at_end]
+                result = replaced(result, moving[moved], once.texts.filter(pa.array(moved)))
+                changed[moving] |= once.changed
+            settled[moving] = once.settled
+            moving = moving[(~once.at_rest if rounds_left else moved) & once.settled]
         settled[moving] = False
         given_up = np.flatnonzero(~settled)
         if len(given_up):
             result = replaced(result, given_up, texts.take(pa.array(given_up)))
-        return result, _unless_equal(changed, texts, result), settled
+        return _Settled(result, _unless_equal(changed, texts, result), settled, looked_at)
 
-    def _clean(
-        self, texts: pa.Array
-    ) -> tuple[pa.Array, npt.NDArray[np.uint32], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-        """One round.
-
-        Returns:
-            Text, bits of changes, which texts another round would surely leave as they are, and for which of them the
-            steps of ftfy came to an end.
-        """
+    def _clean(self, texts: pa.Array, budget: npt.NDArray[np.int64]) -> "_Cleaned":
+        """One round, in which of each text so many bytes may go through ftfy's steps."""
         settings = self.settings
         bits = np.zeros(len(texts), np.uint32)
         if settings.mojibake == "careful":
@@ -247,7 +258,7 @@ class Normalize(Rewriter):
             texts, ended = unify_line_ends(texts)
             bits |= ended.astype(np.uint32) << np.uint32(_LINE_ENDS)
         fix = fix_texts if settings.backend == "fast" else fix_texts_with_ftfy
-        fixed = fix(texts, settings.config, careful=settings.mojibake == "careful")
+        fixed = fix(texts, settings.config, careful=settings.mojibake == "careful", budget=budget)
         result, tidied = tidy(fixed.texts, settings.tidying)
         at_rest = fixed.at_rest & (tidied & ~np.uint8(_HARMLESS) == 0)
         bits |= fixed.steps | tidied.astype(np.uint32) << np.uint32(_TIDIED)
@@ -255,7 +266,31 @@ class Normalize(Rewriter):
             result, unescaped = unescape_prose(result)
             bits |= unescaped * np.uint32(Step.ENTITIES)
             at_rest &= ~unescaped
-        return result, bits, at_rest | (bits == 0), fixed.settled
+        return _Cleaned(result, bits, at_rest | (bits == 0), fixed.settled, fixed.looked_at)
+
+
+class _Settled(NamedTuple):
+    """Texts that are clean, or as they came."""
+
+    texts: pa.Array
+    changed: npt.NDArray[np.uint32]
+    """Bits of changes, see `_bits`."""
+    settled: npt.NDArray[np.bool_]
+    """Whether cleaning came to an end; the text is as it came where not."""
+    looked_at: npt.NDArray[np.int64]
+    """Bytes that went through ftfy's steps, or, where that would have been too many, would have gone there."""
+
+
+class _Cleaned(NamedTuple):
+    """Texts after one round."""
+
+    texts: pa.Array
+    changed: npt.NDArray[np.uint32]
+    at_rest: npt.NDArray[np.bool_]
+    """Which of them another round would surely leave as they are."""
+    settled: npt.NDArray[np.bool_]
+    """For which of them the steps of ftfy came to an end."""
+    looked_at: npt.NDArray[np.int64]
 
 
 _HARMLESS = Tidied.BLANK_LINES | Tidied.SURROUNDINGS

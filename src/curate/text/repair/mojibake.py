@@ -44,9 +44,17 @@ class Fixed(NamedTuple):
     """Texts of which every segment is proven to be as ftfy leaves it."""
     settled: npt.NDArray[np.bool_]
     """Texts in which the steps of each segment came to an end; see `curate.text.repair.ftfy_steps.MAX_STEPS`."""
+    looked_at: npt.NDArray[np.int64]
+    """Bytes of each text that had to go through ftfy's steps. Where they are more than were left for it, none went
+    there: the text is as it came, and not settled."""
 
 
-def fix_texts(texts: pa.Array, config: TextFixerConfig, *, careful: bool = False) -> Fixed:
+UNBOUNDED = np.iinfo(np.int64).max
+
+
+def fix_texts(
+    texts: pa.Array, config: TextFixerConfig, *, careful: bool = False, budget: npt.NDArray[np.int64] | None = None
+) -> Fixed:
     """``ftfy.fix_text`` of every text; see `Fixed`.
 
     Args:
@@ -54,6 +62,7 @@ def fix_texts(texts: pa.Array, config: TextFixerConfig, *, careful: bool = False
         config: what ftfy is told. ``normalization`` is NFC, NFKC or None; long lines are cut by our own rule.
         careful: leave mojibake that is meant, and refuse repairs that repair nothing:
             `curate.text.repair.doubtful_mojibake`.
+        budget: for each text, most bytes of it that may go through ftfy's steps; None: any number.
 
     Example:
         >>> fixed = fix_texts(pa.array(["plain", "cafÃ© “au lait”"], pa.large_string()), TextFixerConfig())
@@ -62,33 +71,35 @@ def fix_texts(texts: pa.Array, config: TextFixerConfig, *, careful: bool = False
     """
     tables = ftfy_tables(config)
     if tables is None:
-        return fix_texts_with_ftfy(texts, config, careful=careful)
-    counts = suspects(*utf8_view(texts), tables)
-    rows = np.flatnonzero(counts)
-    if not len(rows):
-        return _fixed(texts, rows, texts, np.zeros(0, np.uint16), np.zeros(0, np.bool_), 0, counts)
-    some = texts.take(pa.array(rows))
-    data, offsets = utf8_view(some)
-    out = np.empty(2 * int(offsets[-1] - offsets[0]), np.uint8)
-    ends = np.zeros(len(rows) + 1, np.int64)
-    steps = np.zeros(len(rows), np.uint16)
-    left = np.empty((int(counts.sum()), len(Left._fields)), np.int64)
-    count = substitute_segments(data, offsets, tables, out, read_only(out), ends, steps, left)
-    left = left[:count]
-    fixed, step, at_end = _segments_fixed(some, left, tables, config, careful=careful)
-    np.bitwise_or.at(steps, left[:, 0], step)
-    settled = np.ones(len(rows), np.bool_)
-    settled[left[~at_end, 0]] = False
-    result = _put_in(out, ends, left, fixed)
-    return _fixed(texts, rows, result, steps, settled, count, counts)
+        return fix_texts_with_ftfy(texts, config, careful=careful, budget=budget)
+    found = _found(texts, tables, config)
+    if not len(found.rows):
+        return _fixed(texts, found, texts, np.zeros(0, np.uint16), np.zeros(0, np.bool_))
+    allowed = found.looked_at <= (UNBOUNDED if budget is None else budget[found.rows])
+    fixed, step, at_end = _segments_fixed(found, config, allowed, careful=careful)
+    np.bitwise_or.at(found.steps, found.left[:, 0], step)
+    settled = allowed.copy()
+    settled[found.left[~at_end, 0]] = False
+    return _fixed(texts, found, _put_in(found.out, found.ends, found.left, fixed), found.steps, settled)
 
 
-def fix_texts_with_ftfy(texts: pa.Array, config: TextFixerConfig, *, careful: bool = False) -> Fixed:
+def fix_texts_with_ftfy(
+    texts: pa.Array, config: TextFixerConfig, *, careful: bool = False, budget: npt.NDArray[np.int64] | None = None
+) -> Fixed:
     """The same by ftfy alone: the reference that `fix_texts` must equal, some fifty times slower."""
-    rows = np.arange(len(texts))
-    steps, settled = np.zeros(len(texts), np.uint16), np.ones(len(texts), np.bool_)
+    tables = ftfy_tables(config)
+    looked_at = np.diff(utf8_view(texts)[1]).astype(np.int64)
+    if tables is not None:
+        known = _found(texts, tables, config)
+        looked_at = np.zeros(len(texts), np.int64)
+        looked_at[known.rows] = known.looked_at
+    allowed = looked_at <= (UNBOUNDED if budget is None else budget)
+    steps, settled = np.zeros(len(texts), np.uint16), allowed.copy()
     fixed, number = [], 0
     for row, text in enumerate(texts.to_pylist()):
+        if not allowed[row]:
+            fixed.append(text)
+            continue
         told, document, pieces = config, Surroundings(text), []
         for segment in segments(text):
             if told.unescape_html == "auto" and "<" in segment:
@@ -99,27 +110,30 @@ def fix_texts_with_ftfy(texts: pa.Array, config: TextFixerConfig, *, careful: bo
             settled[row] &= at_end
         fixed.append("".join(pieces))
         number += len(pieces)
+    steps *= settled
+    changed = np.flatnonzero(steps)
     result = pa.array(fixed, pa.large_string())
-    return _fixed(texts, rows, result, steps, settled, number, np.ones(len(texts), np.int64))
+    texts = replaced(texts, changed, result.take(pa.array(changed))) if len(changed) else texts
+    return Fixed(texts, steps, number, np.zeros(len(texts), np.bool_), settled, looked_at)
 
 
 def _fixed(
     texts: pa.Array,
-    rows: npt.NDArray[np.int64],
+    found: "_Found",
     result: pa.Array,
-    found: npt.NDArray[np.uint16],
+    steps_of_rows: npt.NDArray[np.uint16],
     at_end: npt.NDArray[np.bool_],
-    handed_over: int,
-    counts: npt.NDArray[np.int64],
 ) -> Fixed:
     """``texts`` with the ``result`` of some rows put in, where they changed and came to an end."""
-    steps, settled = np.zeros(len(texts), np.uint16), np.ones(len(texts), np.bool_)
-    steps[rows] = found * at_end
+    rows, steps, settled = found.rows, np.zeros(len(texts), np.uint16), np.ones(len(texts), np.bool_)
+    looked_at = np.zeros(len(texts), np.int64)
+    looked_at[rows] = found.looked_at
+    steps[rows] = steps_of_rows * at_end
     settled[rows] = at_end
     changed = np.flatnonzero(steps[rows])
     if len(changed):
         texts = replaced(texts, rows[changed], result.take(pa.array(changed)))
-    return Fixed(texts, steps, handed_over, counts == 0, settled)
+    return Fixed(texts, steps, len(found.left), found.counts == 0, settled, looked_at)
 
 
 # --- what the kernels leave --------------------------------------------------------------------------------------
@@ -132,28 +146,70 @@ _ENCODING, _ESCAPES, _NORMALIZATION = map(int, (Step.ENCODING, Step.ESCAPES, Ste
 _SHORT = 200  # characters of a segment that is remembered: lines that come again and again are short
 
 
-def _segments_fixed(
-    texts: pa.Array, left: npt.NDArray[np.int64], tables: FtfyTables, config: TextFixerConfig, *, careful: bool
-) -> tuple[list[str], npt.NDArray[np.uint16], npt.NDArray[np.bool_]]:
-    """Each segment of ``left`` as ftfy leaves it, its `Step` bits, and whether they came to an end."""
-    source = utf8_view(texts)[0].data
+class _Found(NamedTuple):
+    """What of some texts ftfy could change, with all done that needs no step of ftfy's."""
+
+    rows: npt.NDArray[np.int64]
+    """Texts that hold anything; the following are of these."""
+    counts: npt.NDArray[np.int64]
+    """Of every text, segments that ftfy could change."""
+    texts: pa.Array
+    out: Bytes
+    ends: Offsets
+    steps: npt.NDArray[np.uint16]
+    left: npt.NDArray[np.int64]
+    """Segments that the kernels leave: a table of `Left`."""
+    lines: list[str]
+    """Of the segments, what they are now."""
+    line_steps: npt.NDArray[np.uint16]
+    undone: list[int]
+    """Segments that must go through ftfy's steps."""
+    looked_at: npt.NDArray[np.int64]
+    """Bytes in them, by text."""
+
+
+def _found(texts: pa.Array, tables: FtfyTables, config: TextFixerConfig) -> _Found:
+    counts = suspects(*utf8_view(texts), tables)
+    rows = np.flatnonzero(counts)
+    some = texts.take(pa.array(rows))
+    data, offsets = utf8_view(some)
+    out = np.empty(2 * int(offsets[-1] - offsets[0]), np.uint8)
+    ends = np.zeros(len(rows) + 1, np.int64)
+    steps = np.zeros(len(rows), np.uint16)
+    left = np.empty((int(counts.sum()), len(Left._fields)), np.int64)
+    if len(rows):
+        left = left[: substitute_segments(data, offsets, tables, out, read_only(out), ends, steps, left)]
+    source = data.data
     lines = [str(source[i:j], "utf-8") for i, j in zip(left[:, 1].tolist(), left[:, 2].tolist(), strict=True)]
-    steps, settled = np.zeros(len(lines), np.uint16), np.ones(len(lines), np.bool_)
-    seen = left[:, 4].tolist()
+    line_steps, seen = np.zeros(len(lines), np.uint16), left[:, 4].tolist()
     easy = [k for k, flags in enumerate(seen) if not flags & ~_TOGETHER or _has_only_c1(lines[k], flags, config)]
     undone = set(range(len(lines))).difference(easy)
     for k, fixed, step in zip(easy, *_fixed_together([lines[k] for k in easy], tables, config), strict=True):
         if fixed is None:
             undone.add(k)
         else:
-            lines[k], steps[k] = fixed, step
+            lines[k], line_steps[k] = fixed, step
+    looks = sorted(undone)
+    sizes = left[looks, 2] - left[looks, 1]
+    looked_at = np.bincount(left[looks, 0], sizes, len(rows)).astype(np.int64)
+    return _Found(rows, counts, some, out, ends, steps, left, lines, line_steps, looks, looked_at)
+
+
+def _segments_fixed(
+    found: _Found, config: TextFixerConfig, allowed: npt.NDArray[np.bool_], *, careful: bool
+) -> tuple[list[str], npt.NDArray[np.uint16], npt.NDArray[np.bool_]]:
+    """Each segment as ftfy leaves it, its `Step` bits, and whether they came to an end; only of texts ``allowed``."""
+    lines, steps, left = found.lines, found.line_steps, found.left
+    settled = np.ones(len(lines), np.bool_)
     document, read = Surroundings(""), -1
-    for k in sorted(undone):
+    for k in found.undone:
+        if not allowed[left[k, 0]]:
+            continue
         told = config if left[k, 5] else config._replace(unescape_html=False)
-        if seen[k] & SUSPECT and careful:
+        if left[k, 4] & SUSPECT and careful:
             if left[k, 0] != read:
                 read = int(left[k, 0])
-                document = Surroundings(texts[read].as_py())
+                document = Surroundings(found.texts[read].as_py())
             told = _told_of(lines[k], told, document, careful=True)
         fix = _remembered if len(lines[k]) <= _SHORT else fix_segment
         lines[k], steps[k], settled[k] = fix(lines[k], told)

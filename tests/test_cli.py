@@ -71,7 +71,7 @@ def test_help_loads_nothing_heavy():
 
 def test_a_profile_accounts_for_the_work(capsys, tmp_path):
     corpus = make_corpus(tmp_path / "in", 60)
-    assert "profile" not in json.loads(run_json(capsys, corpus, "plain"))
+    assert "profile" in json.loads(run_json(capsys, corpus, "plain"))
     profile = json.loads(run_json(capsys, corpus, "profiled", "--profile"))["profile"]
     steps = {step["name"]: step for step in profile["steps"]}
     assert list(steps) == ["pass 1", "near_dup", "pass 2", "shards"]
@@ -107,7 +107,7 @@ def test_stdout_carries_the_run_directory_alone(capsys, tmp_path):
   Kept 17 of 30 documents (56.7 %) · 3,093 tokens · 1 shard
   Removed 8, each with its reason · quarantined 5
   Near-duplicates missed: about 0.0 % of them, at most 43.8 % (sample of 23 documents)
-  One training pass costs 27.6% less than over the raw 4,272 tokens
+  One training pass costs 27.6 % less than over the raw 4,272 tokens
   [TIME]\
 """
     )
@@ -203,10 +203,45 @@ def test_why_shows_the_twin(capsys, finished):
 
 
 def test_every_reason_stage_and_section_is_explained(capsys):
-    for code in [*all_reasons(), *stage_names(), "config.run", "config.quality"]:
+    for code in [*all_reasons(), *stage_names(), "config.run", "config.quality", "gates.min_kept"]:
         assert said(capsys, "explain", code)[0] == 0
+    page = json.loads(said(capsys, "explain", "too_few_words", "--json")[1])
+    assert (page["name"], page["default"]) == ("quality.too_few_words", "quality.min_words = 50")
+    assert "gopher" in page["recipes"]
+    assert page["example"] == {"removed:": "words 49", "kept:": "   words 50"}
+    assert "curate sample RUN --reason quality.too_few_words" in page["look"]
     for change in changes_of("normalize"):
         assert "A change, no reason" in said(capsys, "explain", f"normalize.{change}")[1]
+
+
+@pytest.mark.parametrize("name", [name for name in all_reasons() if not name.startswith(("quality.", "quarantine."))])
+def test_a_reason_has_an_example_of_what_it_removes_and_what_stays(capsys, name):
+    assert len(json.loads(said(capsys, "explain", name, "--json")[1])["example"]) == 2 or name.startswith("classify.")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("config.langauge", "config.language"),
+        ("langauge", "language"),
+        ("too_few_wrods", "too_few_words"),
+        ("quality.too_few_wrods", "quality.too_few_words"),
+        ("quality.min_wrods", "quality.min_words"),
+        ("near_dup.similarty", "near_dup.similarity"),
+        ("gates.min_keptt", "gates.min_kept"),
+    ],
+)
+def test_what_is_misspelt_is_answered_with_its_own_kind(capsys, typed, meant):
+    code, _, err = said(capsys, "explain", typed)
+    assert code == 2
+    assert f"hint: did you mean `{meant}`?" in err
+
+
+def test_one_name_of_two_stages_is_asked_back(capsys):
+    code, _, err = said(capsys, "explain", "low_score")
+    assert code == 2
+    assert "hint: name one: " in err
+    assert "language.low_score" in err
 
 
 def test_init_writes_a_file_that_loads_and_is_not_overwritten(capsys):

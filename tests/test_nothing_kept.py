@@ -55,9 +55,3 @@ def test_nothing_new_beside_an_earlier_run_is_a_success(corpus, tmp_path):
     assert manifest(tmp_path / "june")["counts"]["kept"] == 0
     titles = {alert["title"]: alert["level"] for alert in alerts(tmp_path / "june")}
     assert titles["Nothing new: 40 documents in an earlier run"] == "note"
-
-
-def test_an_empty_corpus_has_nothing_to_keep(tmp_path):
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "all.jsonl").write_text("")
-    assert run(tmp_path / "in", tmp_path / "out", "gates.min_documents=1") == ExitCode.DONE

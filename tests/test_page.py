@@ -18,6 +18,7 @@ from curate.cli import command
 from curate.process import child
 from curate.report import page as page_module
 from curate.report import vega
+from curate.report.alert import Alert
 from curate.report.drawings import drawings
 from curate.report.model import build_report
 from curate.report.page import MAX_BYTES, render_page, visible, write_report
@@ -123,7 +124,7 @@ def test_every_chart_has_a_name_a_description_and_a_finding(page):
 def test_the_matrix_of_sources_is_on_the_page(report, page):
     matrix = report.duplicates.matrix
     assert sum(map(sum, matrix.documents)) == report.duplicates.removed
-    table = re.search(r"<h3>Between sources</h3>.*?</table>", page, re.DOTALL)[0]
+    table = re.search(r"Between sources.*?</table>", page, re.DOTALL)[0]
     cells = re.findall(r'<td class="number">([^<]*)</td>', table)
     assert cells == [count(number) if number else "–" for row in matrix.documents for number in row]
     named = re.findall(r'<th scope="row"><bdi>(.*?)</bdi>', table)
@@ -183,6 +184,36 @@ def test_visible_leaves_ordinary_text_of_every_script_alone():
     assert visible(text) == text
     assert len(visible("e" + "\u0301" * 5000)) < 10
     assert "\x1b" not in visible(HOSTILE)
+
+
+def test_no_absolute_path_is_on_the_page(report):
+    paths = {
+        "command": "curate run '/srv/my corpora/june' -o /home/ada/out --set tokenize.tokenizer=/opt/t/tokenizer.json",
+        "skipped": [{"path": "/srv/my corpora/june/a.docx", "why": "no reader"}],
+        "against": [{"path": "/home/ada/may", "run_id": "1"}],
+        "warnings": ["`/srv/my corpora/june/b.jsonl` is empty", "cannot read /var/lib/thing/x.bin"],
+        "config": {**report.manifest["config"], "tokenize": {"tokenizer": "/opt/t/tokenizer.json"}},
+    }
+    manifest = {**report.manifest, **paths}
+    alerts = tuple(
+        Alert(level="warning", title=text, command="curate sample /home/ada/out") for text in paths["warnings"]
+    )
+    page = render_page(msgspec.structs.replace(report, manifest=manifest, alerts=alerts))
+    for private in ("/srv", "/home", "/opt/t", "/var/lib", "corpora/june/"):
+        assert private not in page.replace("…/june/", "")
+    assert "curate run &#39;…/june&#39; -o out" in page
+    assert "curate sample out" in page
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+def test_a_print_has_the_first_sections_on_four_sheets(page, tmp_path):
+    file, sheets = tmp_path / "report.html", tmp_path / "report.pdf"
+    file.write_text(page)
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", f"--print-to-pdf={sheets}"]
+    command += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=2000", file.as_uri()]
+    subprocess.run(command, capture_output=True, timeout=120, check=True)
+    assert 1 <= len(re.findall(rb"/Type\s*/Page[^s]", sheets.read_bytes())) <= 4
 
 
 @pytest.mark.browser

@@ -40,7 +40,8 @@ def measured(tmp_path_factory):
 
 
 def asked(name: str, *assignments: str) -> dict:
-    return {"flags": {"pipeline.recipe": name}, "assignments": ["gates.max_quarantined=1", *assignments]}
+    gates = ["gates.max_quarantined=1", "gates.min_documents=0"]
+    return {"flags": {"pipeline.recipe": name}, "assignments": [*gates, *assignments]}
 
 
 def said(capsys, *words: object) -> tuple[int, str]:

@@ -1,6 +1,7 @@
 """The numbers of the report, recomputed the plain way from the same run directory."""
 
 import json
+import re
 
 import msgspec
 import numpy as np
@@ -125,16 +126,48 @@ def test_samples_are_of_their_kind(report):
 
 def test_samples_nearest_to_a_threshold_come_from_both_sides(report, whole):
     values = whole["language.score"].drop_nulls().to_numpy()
-    near = [sample.value for sample in report.samples.nearest["language.score"]]
+    near = [
+        sample.value
+        for one in report.samples.nearest
+        if one.limit.measure == "language.score"
+        for sample in one.documents
+    ]
     below, above = np.sort(values[values < 0.65])[-2:], np.sort(values[values >= 0.65])[:2]
     assert near == pytest.approx([*below, *above])
+
+
+def test_a_measure_with_two_limits_shows_what_is_nearest_to_each(run, tmp_path, whole):
+    def two_sided(manifest):
+        (stage,) = [stage for stage in manifest["stages"] if stage["name"] == "quality"]
+        (low,) = [rule for rule in stage["rules"] if rule["measure"] == "word_count" and rule["side"] == "min"]
+        rules = [rule for rule in stage["rules"] if rule["measure"] != "word_count"]
+        most = {**low, "side": "max", "limit": 400, "reason": "too_many_words", "setting": "quality.max_words"}
+        stage["rules"] = [low, most, *rules]
+
+    values = np.sort(whole["quality.word_count"].drop_nulls().to_numpy())
+    found = [
+        one for one in changed(run, tmp_path, two_sided).samples.nearest if one.limit.measure.endswith("word_count")
+    ]
+    assert [one.limit.side for one in found] == ["min", "max"]
+    for one in found:
+        closest = np.abs(values - one.limit.value).min()
+        assert min(abs(sample.value - one.limit.value) for sample in one.documents) == closest
+
+
+def test_samples_say_what_they_are_beyond(report):
+    for code, group in report.samples.removed.items():
+        limits = {f"{line.measure.partition('.')[0]}.{line.reason}" for h in report.histograms for line in h.thresholds}
+        for sample in group:
+            assert bool(sample.beyond) or code not in limits
+            assert all(re.fullmatch(r"\w+ \S+ [<>=] \S+", said) for said in sample.beyond)
 
 
 def test_duplicates_are_shown_with_the_document_kept_instead(report, whole):
     texts, survivors = (dict(zip(whole["id"], whole[column], strict=True)) for column in ("text", "near_dup.survivor"))
     for sample in report.samples.removed["near_dup.near_duplicate"]:
         assert sample.twin.id in {survivors[sample.id], "</pre><script>id</script>"}
-        assert texts[sample.twin.id].startswith(sample.twin.text)
+        words = "".join(piece.text for piece in sample.twin.difference if piece.kind == "old").split()
+        assert set(words) <= {*texts[sample.twin.id].split(), "…"} or "…" in words
         assert sample.twin.jaccard >= 0.8
 
 

@@ -88,7 +88,7 @@ def test_labels_that_fall_for_their_score_are_told_and_shown_nearest_first(capsy
     assert "of the documents labelled `en` were removed" in alert["title"]
     assert alert["level"] == "warning"
     assert alert["title"].endswith(f", most in {', '.join(f'`{source}`' for source in label['sources'])}")
-    assert alert["command"] == f"curate sample {out} --reason language.low_score"
+    assert alert["command"] == f"curate sample {out.name} --reason language.low_score"
     shown = json.loads(said(capsys, out, "--reason", "low_score", "-n", 60, "--json")[1])["documents"]
     assert len(shown) == label["removed"]
     assert [one["value"] for one in shown] == sorted((one["value"] for one in shown), reverse=True)

@@ -131,7 +131,7 @@ def test_who_does_not_stop_is_left_after_a_while_with_the_last_words_said(doing)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=60)
     assert 0.5 < time.monotonic() - sent < LATEST_SECONDS
-    assert (process.returncode, said.decode()) == (4, "error: stopped; all is safe\n\nhint: go on\n")
+    assert (process.returncode, said.decode()) == (4, "error: stopped; all is safe\nhint: go on\n")
 
 
 def test_a_second_signal_does_not_wait():

@@ -22,6 +22,8 @@ class Advanced:
     input_bytes: int = 0
     documents: int = 0
     tokens: int = 0
+    reused: bool = False
+    """Whether this had been done before, and so says nothing about how fast the work goes."""
     stages: Mapping[str, "StageCounts"] = field(default_factory=dict)
 
 

@@ -80,7 +80,7 @@ def run(
     ] = False,
     profile: Annotated[
         bool,
-        typer.Option("--profile", envvar="CURATE_PROFILE", help="Say what every step cost, here and in the report."),
+        typer.Option("--profile", envvar="CURATE_PROFILE", help="Show what every step cost."),
     ] = False,
     color: ColorOption = "auto",
     open_page: Annotated[

@@ -65,14 +65,14 @@ class Session(Job):
             color: of what people read on stderr.
             quiet: 1 leaves out progress and record, 2 also warnings.
             open_page: open the report in a browser.
-            profile: leave what every step cost in ``run.json`` and the report, and show it.
+            profile: show what every step cost.
         """
         err, clock = console(color), time.monotonic()
         prepared = self.prepared(fresh=fresh)
         if not quiet:
             show_header(err, prepared.plan, prepared.engine.workers)
         with _face(face, err, quiet) as shown:
-            done = self.carried_out(prepared, shown, fresh=fresh, profile=profile)
+            done = self.carried_out(prepared, shown, fresh=fresh)
         report, page = done.report, place(self.output) / "report.html"
         if not quiet:
             spent, summary = time.monotonic() - clock, msgspec.to_builtins(report.summary)

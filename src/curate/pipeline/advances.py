@@ -30,7 +30,7 @@ def advance(steps: Sequence[Step], settled: Sequence[Settled], documents: int, i
         counts[step.stage.name] = StageCounts(int(one.entering.sum()), int(one.staying.sum()), reasons)
         if step.role == "encode":
             tokens += pc.sum(one.rows.column("n_tokens")).as_py() or 0
-    return Advanced(input_bytes, documents, tokens, counts)
+    return Advanced(input_bytes, documents, tokens, stages=counts)
 
 
 def advance_of_reused(
@@ -53,7 +53,7 @@ def advance_of_reused(
             counts[step.stage.name] = StageCounts(came, int(staying(reasons).sum()), reason_counts(reasons))
         else:
             counts[step.stage.name] = StageCounts(came, came)
-    return Advanced(part.bytes, documents, 0, counts)
+    return Advanced(part.bytes, documents, reused=True, stages=counts)
 
 
 def reasons_in(file: Path) -> pa.Array:

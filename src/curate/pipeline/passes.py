@@ -9,7 +9,7 @@ Row groups are cut by the text alone, so files do not depend on how the input wa
 renamed into place last: once it is there, the part has been read.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -35,6 +35,7 @@ from curate.pipeline.plan import Plan
 from curate.pipeline.profile import PARSE, READ, WRITE, Costs, Stopwatch
 from curate.pipeline.rewriting import rewritten, rows_of
 from curate.pipeline.row_group import Columns, RowGroup, one_array, one_batch, row_groups, taken_bytes
+from curate.pipeline.settled_bytes import SettledBytes
 from curate.pipeline.step import Mask, Settled, Step, entering_mask, input_key, settle, staying
 from curate.store.digest import digest
 from curate.store.ranges import parquet_source
@@ -130,7 +131,9 @@ class StrandWork:
         known = self._earlier_columns(part)
         stored = {step.stage.name: self._stored(step, part) for step in self.steps}
         groups = self._stored_groups(documents, metadata, entering, known, stored)
-        self._write(part, groups, finished, result, input_bytes=part.bytes)
+        read = SettledBytes(part.bytes, metadata.num_rows)
+        self._write(part, groups, finished, result, read.settled)
+        self.emit(Advanced(input_bytes=read.rest()))
         kept = [name for name, rows in stored.items() if rows is not None]
         self.profile.made(part.name, [*kept, READ, PARSE, WRITE] if kept or self.reads_input else ())
         return result
@@ -199,13 +202,15 @@ class StrandWork:
 
     def _read_part(self, part: Part, pieces: Iterable["_Piece"], result: PartResult) -> None:
         quarantined: list[pa.RecordBatch] = []
+        read = SettledBytes()
 
         def documents() -> Iterator[pa.RecordBatch]:
             for piece in pieces:
                 if len(piece.quarantined):
                     quarantined.append(piece.quarantined)
-                self.emit(Advanced(input_bytes=piece.input_bytes))
-                yield self._within_limit(piece.documents)
+                batch = self._within_limit(piece.documents)
+                read.add(piece.input_bytes, len(batch))
+                yield batch
                 if self._left == 0:
                     return
 
@@ -213,7 +218,8 @@ class StrandWork:
             path = self.directory.part(DOCUMENTS, part.index)
             writer = stack.enter_context(row_file(path, DOCUMENTS_SCHEMA, ["source", "origin.file"]))
             groups = self._fresh_groups(part, row_groups(documents()), writer)
-            self._write(part, groups, {}, result, input_bytes=0)
+            self._write(part, groups, {}, result, read.settled)
+            self.emit(Advanced(input_bytes=read.rest()))
             keys = self._read_keys(part, quarantined)
             self._write_quarantine(part, quarantined, keys)
             writer.finish(keys)
@@ -269,11 +275,14 @@ class StrandWork:
         groups: Iterable[RowGroup],
         finished: Mapping[str, Mask],
         result: PartResult,
-        input_bytes: int,
+        settled_bytes: Callable[[int], int],
     ) -> None:
-        """Settle row groups on all cores and write each step's file in order."""
+        """Settle row groups on all cores and write each step's file in order.
+
+        ``settled_bytes`` says how many bytes of input more are done when so many documents more are.
+        """
         masks: dict[str, list[Mask]] = {step.stage.name: [] for step in self.steps}
-        rows_done, total = 0, max(1, result.documents)
+        rows_done = 0
         with ExitStack() as stack:
             writers = {
                 step.stage.name: stack.enter_context(
@@ -289,9 +298,9 @@ class StrandWork:
                     if name in writers:
                         with self.profile.phase(WRITE, size=one.rows.nbytes, piece=part.name):
                             writers[name].write(one.rows)
-                share = input_bytes * (rows_done + group.rows) // total - input_bytes * rows_done // total
                 rows_done += group.rows
-                self.emit(advance(self.steps, settled, group.rows if self.reads_input else 0, share))
+                read = group.rows if self.reads_input else 0
+                self.emit(advance(self.steps, settled, read, settled_bytes(group.rows)))
             result.documents = rows_done
             for step in self.steps:
                 if step.stage.name in writers:

@@ -2,47 +2,34 @@
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
-import msgspec
-
-from curate.corpus.input import LOST_KINDS
+from curate.errors import listed
 from curate.report import quantities
+from curate.report.alert import Alert, Level, run_of, sample_command
+from curate.report.crossed import Crossed
 from curate.report.duplicates import Duplicates
+from curate.report.input_alerts import of_input
 from curate.report.measures import Histogram
+from curate.report.rule_alerts import of_rules
 from curate.report.sources import UNMEASURED, UNNAMED_SOURCE, Group, Label
 from curate.report.unused import WithoutEffect
 from curate.stages.language import ALL
 
-Level = Literal["problem", "warning", "note"]
-
-LOSSES = 3
-"""Pieces of unread input named one by one."""
 OTHER_LANGUAGES = 0.30
 """Share of the corpus in languages that are not kept, above which the keep list may be a mistake."""
 UNSURE = 0.10
 """Share of the documents with a wanted label that a low score removed, above which the limit may be a mistake."""
 SKEW = 0.25
-"""A source that lost this much more than all sources together."""
-CLIFF = 0.03
-"""Share of documents within 5 % of a threshold."""
+"""A source or wanted language that lost this much more than all of them together."""
 GIANT = 0.01
 """Share of the corpus in one cluster of duplicates."""
-MANY_RULES = 4
-"""Of stages with fewer, the table of reasons says enough about rules that never fired."""
 _FEW = 30
 """Sources with fewer documents say nothing."""
 
-
-class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """One finding: a sentence, why it matters, something to type, and the section to read."""
-
-    level: Level
-    title: str
-    detail: str = ""
-    command: str = ""
-    section: str = ""
+Tokens = Callable[[float], float | None]
+"""Bytes of raw text → about how many tokens that is; None where nothing counted tokens."""
 
 
 def find_alerts(
@@ -54,29 +41,55 @@ def find_alerts(
     without_effect: Sequence[WithoutEffect] = (),
     histograms: Sequence[Histogram],
     duplicates: Duplicates | None,
+    crossed: Crossed,
 ) -> tuple[Alert, ...]:
-    """Everything worth a look, problems first."""
+    """Everything worth a look: problems first, and of each level what most documents and tokens are at stake in."""
+    tokens = _tokens(manifest)
     found = [
         *_gates(manifest),
+        *_gates_that_cannot_fail(manifest),
         *_too_few_documents(manifest),
         *_unknown_characters(manifest),
-        *_other_languages(manifest, languages),
-        *_unsure_languages(manifest, labels),
-        *_skewed_sources(manifest, sources),
-        *_quarantine(manifest),
-        *_losses(manifest),
-        *_inputs(manifest),
-        *_cliffs(histograms),
+        *_other_languages(manifest, languages, tokens),
+        *_unsure_languages(manifest, labels, tokens),
+        *_skewed(manifest, "Source", sources, tokens),
+        *_skewed(manifest, "Language", _wanted(manifest, languages), tokens),
+        *of_input(manifest),
         *_giant_clusters(manifest, duplicates),
         *(Alert(level="warning", title=text) for text in manifest.get("warnings", ())),
-        *_without_effect(manifest, without_effect),
-        *_silent_rules(manifest),
+        *of_rules(manifest, histograms, without_effect, crossed),
     ]
     order: dict[Level, int] = {"problem": 0, "warning": 1, "note": 2}
     first: dict[str, Alert] = {}
     for alert in found:
         first.setdefault(alert.title, alert)
-    return tuple(sorted(first.values(), key=lambda alert: order[alert.level]))
+    read, raw = max(1, manifest["counts"]["read"]), tokens(_raw_bytes(manifest)) or 1
+    return tuple(
+        sorted(first.values(), key=lambda one: (order[one.level], -max(one.documents / read, (one.tokens or 0) / raw)))
+    )
+
+
+def _tokens(manifest: Mapping[str, Any]) -> Tokens:
+    raw, size = (manifest.get("tokens") or {}).get("raw"), _raw_bytes(manifest)
+    return (lambda found: found * raw["value"] / size) if raw and size else (lambda _: None)
+
+
+def _raw_bytes(manifest: Mapping[str, Any]) -> int:
+    return manifest["flow"][0]["text_bytes_in"] if manifest.get("flow") else 0
+
+
+def _gates_that_cannot_fail(manifest: Mapping[str, Any]) -> Iterator[Alert]:
+    """Gates that the user set to a limit that no run breaks."""
+    given = set(manifest.get("given", ()))
+    for gate in manifest.get("gates", ()):
+        most = gate["name"].startswith("max_")
+        if f"gates.{gate['name']}" in given and (gate["limit"] >= 1 if most else gate["limit"] <= 0):
+            limit = quantities.share(gate["limit"]) if gate.get("unit", "share") == "share" else f"{gate['limit']:,}"
+            yield Alert(
+                level="note",
+                title=f"The gate `{gate['name']}` cannot fail: its limit is {limit}",
+                section="verdict",
+            )
 
 
 def _gates(manifest: Mapping[str, Any]) -> Iterator[Alert]:
@@ -95,21 +108,7 @@ def _gates(manifest: Mapping[str, Any]) -> Iterator[Alert]:
 
 def _look_at(manifest: Mapping[str, Any], source: str) -> str:
     """Shows near-duplicates of one source."""
-    return _sample_command(manifest, "near_dup.near_duplicate", source)
-
-
-def _sample_command(manifest: Mapping[str, Any], reason: str, source: str = "") -> str:
-    """Shows documents, of one source or all, that were removed for a reason."""
-    of_source = f" --source {shlex.quote(source)}" if source else ""
-    return f"curate sample {shlex.quote(_run_of(manifest))} --reason {shlex.quote(reason)}{of_source}"
-
-
-def _run_of(manifest: Mapping[str, Any]) -> str:
-    """The run directory as its command names it."""
-    words = shlex.split(manifest.get("command", ""))
-    named = [words[at + 1] for at in range(len(words) - 1) if words[at] in ("-o", "--output")]
-    named += [word.removeprefix("--output=") for word in words if word.startswith("--output=")]
-    return named[0] if named else "RUN"
+    return sample_command(manifest, "near_dup.near_duplicate", source)
 
 
 def _too_few_documents(manifest: Mapping[str, Any]) -> Iterator[Alert]:
@@ -130,6 +129,7 @@ def _too_few_documents(manifest: Mapping[str, Any]) -> Iterator[Alert]:
             " `gates.min_documents = 0`.",
             command=_see_removed(manifest),
             section="flow",
+            documents=counts["read"],
         )
     elif counts["read"] and not counts["kept"]:
         held = gate["value"] if gate else 0
@@ -159,9 +159,9 @@ def _most_removed(manifest: Mapping[str, Any]) -> str:
 
 def _see_removed(manifest: Mapping[str, Any]) -> str:
     reason, documents = _main_reason(manifest)
-    run = shlex.quote(_run_of(manifest))
+    run = shlex.quote(run_of(manifest))
     if reason and documents >= manifest["counts"]["quarantined"]:
-        return _sample_command(manifest, reason)
+        return sample_command(manifest, reason)
     return f"curate doctor {run}"
 
 
@@ -181,10 +181,11 @@ def _unknown_characters(manifest: Mapping[str, Any]) -> Iterator[Alert]:
         f" {count(unknown['characters'])} in {documents}, such as {letters} in `{example['document']}`",
         detail="They are not in the shards, or only as the unknown token. `gates.max_unknown` sets how many may be.",
         section="tokens",
+        documents=unknown["documents"],
     )
 
 
-def _other_languages(manifest: Mapping[str, Any], languages: Sequence[Group]) -> Iterator[Alert]:
+def _other_languages(manifest: Mapping[str, Any], languages: Sequence[Group], tokens: Tokens) -> Iterator[Alert]:
     keep = manifest.get("config", {}).get("language", {}).get("keep", [])
     measured = [group for group in languages if group.name != UNMEASURED]
     total = sum(group.documents for group in measured)
@@ -202,36 +203,19 @@ def _other_languages(manifest: Mapping[str, Any], languages: Sequence[Group]) ->
         detail=f"`language.keep` is {json.dumps(keep, ensure_ascii=False)}. If these languages are wanted:",
         command=f"{manifest.get('command', 'curate run')} --set 'language.keep={wanted}'",
         section="languages",
+        documents=sum(group.documents for group in others),
+        tokens=tokens(sum(group.bytes_in for group in others)),
     )
 
 
-def _without_effect(manifest: Mapping[str, Any], found: Sequence[WithoutEffect]) -> Iterator[Alert]:
-    """Settings of the user that changed nothing, and limits that no document is beyond."""
-    for one in found:
-        yield Alert(level="warning", title=f"`{one.setting}` had no effect: {one.why}", detail=one.hint)
-    given, removed = set(manifest.get("given", ())), manifest["counts"]["removed"]
-    idle = [
-        rule["setting"]
-        for stage in manifest.get("stages", ())
-        for rule in stage.get("rules", ())
-        if rule.get("setting") in given and not removed.get(stage["name"], {}).get("reasons", {}).get(rule["reason"])
-    ]
-    if idle:
-        yield Alert(
-            level="note",
-            title=f"{len(idle)} {'limit' if len(idle) == 1 else 'limits'} that you set removed nothing",
-            detail=_listed(idle),
-        )
-
-
-def _unsure_languages(manifest: Mapping[str, Any], labels: Sequence[Label]) -> Iterator[Alert]:
+def _unsure_languages(manifest: Mapping[str, Any], labels: Sequence[Label], tokens: Tokens) -> Iterator[Alert]:
     """Wanted labels that fell for their score alone: a third of all English, say."""
     settings = manifest.get("config", {}).get("language", {})
     keep = settings.get("keep", [])
     for label in labels:
         share = label.removed / label.documents
         if label.documents >= _FEW and share > UNSURE and (label.language in keep or ALL in keep):
-            most = f", most in {_listed(label.sources)}" if label.sources else ""
+            most = f", most in {listed(label.sources, most=4)}" if label.sources else ""
             yield Alert(
                 level="warning",
                 title=f"{quantities.share(share)} of the documents labelled `{label.language}` were removed for a low"
@@ -239,102 +223,37 @@ def _unsure_languages(manifest: Mapping[str, Any], labels: Sequence[Label]) -> I
                 detail=f"{quantities.count(label.removed)} documents; `language.min_score` is"
                 f" {settings.get('min_score')}. Short and technical texts score low though their label is right. Those"
                 " nearest to the limit:",
-                command=_sample_command(manifest, "language.low_score"),
+                command=sample_command(manifest, "language.low_score"),
                 section="languages",
+                documents=label.removed,
+                tokens=tokens(label.removed_bytes),
             )
 
 
-def _skewed_sources(manifest: Mapping[str, Any], sources: Sequence[Group]) -> Iterator[Alert]:
-    documents = sum(group.documents for group in sources)
-    lost = 1 - sum(group.kept for group in sources) / documents if documents else 0.0
-    for group in sources:
-        if group.documents >= _FEW and (1 - group.kept_share) - lost > SKEW:
-            yield Alert(
-                level="warning",
-                title=f"Source `{group.name}` lost {quantities.share(1 - group.kept_share)}"
-                f" (all sources: {quantities.share(lost)})",
-                detail=f"Most of it to `{group.top_reason}`." if group.top_reason else "",
-                command=_sample_command(manifest, group.top_reason, group.name)
-                if group.top_reason and group.name != UNNAMED_SOURCE
-                else "",
-                section="sources",
-            )
+def _wanted(manifest: Mapping[str, Any], languages: Sequence[Group]) -> list[Group]:
+    """Languages that are to be kept."""
+    keep = manifest.get("config", {}).get("language", {}).get("keep", [])
+    return [group for group in languages if group.name in keep or (ALL in keep and group.name.isalpha())]
 
 
-def _quarantine(manifest: Mapping[str, Any]) -> Iterator[Alert]:
-    quarantined = manifest["counts"]["quarantined"]
-    if quarantined:
-        files = [entry["name"] for entry in manifest.get("inputs", ()) if entry.get("quarantined")]
-        one = quarantined == 1
+def _skewed(manifest: Mapping[str, Any], kind: str, groups: Sequence[Group], tokens: Tokens) -> Iterator[Alert]:
+    """Sources, or wanted languages, that lost far more than all of them."""
+    documents = sum(group.documents for group in groups)
+    lost = 1 - sum(group.kept for group in groups) / documents if documents else 0.0
+    for group in groups:
+        if group.documents < _FEW or (1 - group.kept_share) - lost <= SKEW:
+            continue
+        can_be_asked = kind == "Source" and group.top_reason and group.name != UNNAMED_SOURCE
         yield Alert(
             level="warning",
-            title=f"{quantities.count(quarantined)} {'record' if one else 'records'} could not be read",
-            detail=f"In {_listed(files)}. {'Its' if one else 'Their'} bytes are in the folder `quarantine`,"
-            " with position and reason.",
-            section="inputs",
+            title=f"{kind} `{group.name}` lost {quantities.share(1 - group.kept_share)}"
+            f" (all {kind.lower()}s: {quantities.share(lost)})",
+            detail=f"Most of it to `{group.top_reason}`." if group.top_reason else "",
+            command=sample_command(manifest, group.top_reason, group.name) if can_be_asked else "",
+            section=f"{kind.lower()}s",
+            documents=group.documents - group.kept,
+            tokens=tokens(group.bytes_in - group.bytes_kept),
         )
-
-
-def _losses(manifest: Mapping[str, Any]) -> Iterator[Alert]:
-    """Pieces of input that are more than one document, the largest first."""
-    for loss in manifest.get("losses", ())[:LOSSES]:
-        documents, size = loss["lost_documents"], loss["lost_bytes"]
-        if documents is not None:
-            what = f"{quantities.count(documents)} documents"
-        elif loss["reason"] == "truncated_file":
-            what = "an unknown number of documents"
-        else:
-            what = quantities.size(size or 0)
-        yield Alert(
-            level="warning",
-            title=f"{what} of `{loss['file']}` could not be read: {loss['detail'].partition(': ')[0]}",
-            detail=loss["detail"],
-            section="inputs",
-        )
-
-
-def _inputs(manifest: Mapping[str, Any]) -> Iterator[Alert]:
-    said = " ".join(manifest.get("warnings", ()))
-    names = (entry["name"] for entry in manifest.get("inputs", ()) if entry.get("empty"))
-    empty = [name for name in names if name not in said]
-    if empty:
-        yield Alert(
-            level="note",
-            title=f"{len(empty)} input {'file is' if len(empty) == 1 else 'files are'} empty",
-            detail=_listed(empty),
-            section="inputs",
-        )
-    if over := manifest.get("passed_over"):
-        yield Alert(
-            level="note",
-            title=f"{quantities.count(sum(one['records'] for one in over))} records of archives are no pages",
-            detail="; ".join(f"{one['reason']} {one['records']:,} ({_details(one)})" for one in over)
-            + ". No document is lost with them; where each lies is in the folder `quarantine`.",
-            section="inputs",
-        )
-    skipped = [entry for entry in manifest.get("skipped", ()) if entry["path"] not in said]
-    if skipped:
-        detail = "; ".join(f"{entry['path']}: {entry['why']}" for entry in skipped[:3])
-        lost = any(entry.get("kind", "format") in LOST_KINDS for entry in skipped)
-        yield Alert(
-            level="warning" if lost else "note",
-            title=f"{len(skipped)} {'file was' if len(skipped) == 1 else 'files were'} skipped",
-            detail=detail,
-            section="inputs",
-        )
-
-
-def _cliffs(histograms: Sequence[Histogram]) -> Iterator[Alert]:
-    for histogram in histograms:
-        for threshold, near in zip(histogram.thresholds, histogram.near, strict=True):
-            share = near / histogram.documents
-            if share > CLIFF and not histogram.measure.startswith("near_dup."):
-                yield Alert(
-                    level="note",
-                    title=f"{quantities.share(share)} of the documents lie near the line of `{histogram.measure}`",
-                    detail=f"They are within 5 % of {threshold.value:g}; a small change of it would move many across.",
-                    section=f"stage-{histogram.measure.partition('.')[0]}",
-                )
 
 
 def _giant_clusters(manifest: Mapping[str, Any], duplicates: Duplicates | None) -> Iterator[Alert]:
@@ -347,27 +266,5 @@ def _giant_clusters(manifest: Mapping[str, Any], duplicates: Duplicates | None) 
                 title=f"{quantities.count(documents)} documents are copies of one,"
                 f" {quantities.share(documents / read)} of the corpus",
                 section="duplicates",
+                documents=documents - 1,
             )
-
-
-def _silent_rules(manifest: Mapping[str, Any]) -> Iterator[Alert]:
-    removed = manifest["counts"]["removed"]
-    for stage in manifest.get("stages", ()):
-        given = removed.get(stage["name"], {}).get("reasons", {})
-        silent = [rule["reason"] for rule in stage.get("rules", ()) if not given.get(rule["reason"])]
-        if silent and len(stage["rules"]) >= MANY_RULES:
-            yield Alert(
-                level="note",
-                title=f"{len(silent)} of {len(stage['rules'])} rules of `{stage['name']}` never fired",
-                detail=_listed(silent),
-                section=f"stage-{stage['name']}",
-            )
-
-
-def _listed(names: Sequence[str], shown: int = 4) -> str:
-    listed = ", ".join(f"`{name}`" for name in names[:shown])
-    return listed + (f" and {len(names) - shown} more" if len(names) > shown else "")
-
-
-def _details(one: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {number:,}" for name, number in one["details"].items())

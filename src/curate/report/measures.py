@@ -39,6 +39,12 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True):
     setting: str = ""
     reason: str = ""
 
+    def is_beyond(self, value: float) -> bool:
+        """Whether a value is removed."""
+        if value == self.value:
+            return self.at
+        return value < self.value if self.side == "min" else value > self.value
+
 
 class Histogram(msgspec.Struct, frozen=True, kw_only=True):
     """How a measure is distributed over the documents that were measured."""

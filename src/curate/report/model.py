@@ -11,8 +11,10 @@ import msgspec
 
 from curate.errors import UserError
 from curate.report import quantities
-from curate.report.alerts import Alert, find_alerts
+from curate.report.alert import Alert
+from curate.report.alerts import find_alerts
 from curate.report.compute import PassSaving, RawTokens, pass_saving
+from curate.report.crossed import Crossed, cross
 from curate.report.duplicates import Duplicates, find_duplicates
 from curate.report.equal_quality import EqualQuality, equal_quality
 from curate.report.judgments import Judgments
@@ -20,6 +22,7 @@ from curate.report.masking import Masks
 from curate.report.measured import Evidence, Measured, read_evidence
 from curate.report.measures import Histogram, histograms, thresholds_in
 from curate.report.previous import Previous, previous_run
+from curate.report.production import Production, production
 from curate.report.samples import Samples, choose_samples
 from curate.report.sources import Group, Label, by_language, by_source, labels_of
 from curate.report.unused import WithoutEffect, without_effect
@@ -110,6 +113,8 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     duplicates: Duplicates | None
     weights: Weights
     """Bytes that each stage and reason removed."""
+    crossed: Crossed
+    """Reasons against sources, languages and each other."""
     samples: Samples
 
 
@@ -126,6 +131,8 @@ class Report(Findings, frozen=True, kw_only=True):
     """What `curate measure` found on this very run."""
     equal_quality: EqualQuality | None
     """What that is in money and energy."""
+    production: Production
+    """Throughput, cycle time, scrap rate and yield."""
     waterfall: Waterfall | None
     """Where the raw tokens went."""
     previous: Previous | None
@@ -175,6 +182,7 @@ def findings_of(
         histograms=histograms(judgments, thresholds),
         duplicates=find_duplicates(manifest, judgments, settings.epochs),
         weights=weigh(judgments),
+        crossed=cross(judgments),
         samples=Samples(),
     )
     counted(findings)
@@ -206,6 +214,7 @@ def build_report(run_dir: Path, settings: ReportSettings, findings: Findings | N
         without_effect=findings.without_effect,
         histograms=findings.histograms,
         duplicates=findings.duplicates,
+        crossed=findings.crossed,
     )
     saving = _saving(manifest, settings)
     evidence = read_evidence(run_dir, manifest["run_id"])
@@ -218,6 +227,7 @@ def build_report(run_dir: Path, settings: ReportSettings, findings: Findings | N
         compute=saving,
         evidence=evidence,
         equal_quality=_equal_quality(manifest, evidence, settings),
+        production=production(manifest),
         waterfall=waterfall(manifest, findings.weights, _index(run_dir, manifest), settings),
         previous=previous_run(run_dir, manifest),
         manifest=manifest,

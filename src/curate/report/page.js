@@ -98,6 +98,11 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 });
 
-addEventListener("beforeprint", () => {
-  for (const details of document.querySelectorAll("details:not(.samples)")) details.open = true;
-});
+// A link into what is folded opens it.
+function unfold() {
+  const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  for (let at = target && target.closest("details"); at; at = at.parentElement.closest("details")) at.open = true;
+  if (target) target.scrollIntoView();
+}
+addEventListener("hashchange", unfold);
+addEventListener("DOMContentLoaded", unfold);

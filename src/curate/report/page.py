@@ -8,6 +8,7 @@ The page's own policy forbids every script and style but the ones it was built w
 import base64
 import hashlib
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,10 +22,13 @@ import xxhash
 from markupsafe import Markup
 
 from curate.report import quantities
+from curate.report.alert import run_of
 from curate.report.drawings import Drawing, drawing_of_contributions, drawings
+from curate.report.input_folders import input_folders
 from curate.report.measured import Measured
 from curate.report.model import Findings, Report, build_report, findings_of
-from curate.report.samples import MAX_CHARACTERS, Sample, Samples, changed_words
+from curate.report.samples import MAX_CHARACTERS, Sample, Samples
+from curate.report.shown_paths import ShownPaths
 from curate.settings.report import ReportSettings
 from curate.store.checked_json import write_json
 from curate.store.files import write_whole
@@ -33,6 +37,9 @@ from curate.store.run_directory import REPORT_JSON, REPORT_PAGE, RunDirectory, S
 
 MAX_BYTES = 1_000_000
 """Size of the page; samples get shorter until it fits."""
+
+FOLDED = 0.01
+"""Charts of limits that removed a smaller share of what came are folded away."""
 
 _LENGTHS = (MAX_CHARACTERS, 600, 300, 120, 0)
 _MAX_NAME = 120
@@ -109,9 +116,21 @@ def write_report(
     json_path, html_path = run_dir / REPORT_JSON, run_dir / REPORT_PAGE
     page = render_page(report, figures).encode()
     write_whole(html_path, page)
-    data = json.loads(report_json(report))
+    data = json.loads(report_json(shared(report)))
+    # the command is whole there: when `run.json` is lost, it says how to make the run again
     write_json(json_path, {**data, "command": report.manifest["command"], "page_xxh3": xxhash.xxh3_128_hexdigest(page)})
     return json_path, html_path
+
+
+def shared(report: Report) -> Report:
+    """The report as others may see it: without absolute paths."""
+    paths = ShownPaths(report.manifest, run_of(report.manifest))
+    return msgspec.structs.replace(
+        report,
+        alerts=tuple(map(paths.of_struct, report.alerts)),
+        without_effect=tuple(map(paths.of_struct, report.without_effect)),
+        manifest=paths.of_manifest(report.manifest),
+    )
 
 
 def report_json(report: Report) -> bytes:
@@ -124,6 +143,7 @@ def report_json(report: Report) -> bytes:
 def render_page(report: Report, figures: Callable[[], Mapping[str, Drawing]] | None = None) -> str:
     """The page as HTML, never larger than `MAX_BYTES` unless the numbers alone are."""
     _template()  # read while charts may still be drawn
+    report = shared(report)
     drawn = dict(figures() if figures else drawings(report))
     if report.evidence and (worth := drawing_of_contributions(report.evidence.contributions)):
         drawn[worth.id] = worth
@@ -177,7 +197,21 @@ def _render(report: Report, figures: Mapping[str, Drawing], length: int) -> str:
         data=Markup(_script_safe(report_json(report))),  # noqa: S704  (every `<` is escaped)
         config=toml_text(report.manifest.get("config", {})),
         sample_length=length,
+        folders=input_folders(report.manifest["inputs"]),
+        shown_charts=_shown_charts(report),
     )
+
+
+def _shown_charts(report: Report) -> set[str]:
+    """Measures whose charts are not folded away: a limit on them removed a share that counts."""
+    decided = {f"{one.stage}.{one.code}": one.share for one in report.reasons}
+    found = set()
+    for histogram in report.histograms:
+        stage = histogram.measure.partition(".")[0]
+        removed = max((decided.get(f"{stage}.{line.reason}", 0) for line in histogram.thresholds), default=1)
+        if removed >= FOLDED:
+            found.add(histogram.measure)
+    return found
 
 
 @cache
@@ -200,12 +234,15 @@ def _template() -> jinja2.Template:
         "slug": _slug,
         "drawing": _drawing,
         "in_cell": _in_cell,
+        "heat": _heat,
+        "of_stage": lambda codes, stage: [code.partition(".")[2] for code in codes if code.startswith(f"{stage}.")],
+        "with_stage": lambda key, stage: f"{stage}.{key}",
         "coded": _coded,
         "in_unit": _in_unit,
         "range": _range,
+        "digits": "{:.4g}".format,
         "bounded": _bounded,
     }
-    environment.globals |= {"changed_words": changed_words}
     return environment.get_template("page.html.j2")
 
 
@@ -281,7 +318,7 @@ def _toml_value(value: Any) -> str:
 
 def _shortened(samples: Samples, length: int) -> Samples:
     def cut(sample: Sample) -> Sample:
-        twin = sample.twin and msgspec.structs.replace(sample.twin, text=sample.twin.text[:length])
+        twin = sample.twin and msgspec.structs.replace(sample.twin, difference=sample.twin.difference[: length // 40])
         return msgspec.structs.replace(sample, text=sample.text[:length], twin=twin)
 
     def cut_all(group: tuple[Sample, ...]) -> tuple[Sample, ...]:
@@ -294,7 +331,7 @@ def _shortened(samples: Samples, length: int) -> Samples:
     return Samples(
         removed={code: cut_all(group) for code, group in samples.removed.items()},
         kept=cut_all(samples.kept),
-        nearest={name: cut_all(group) for name, group in samples.nearest.items()},
+        nearest=tuple(msgspec.structs.replace(one, documents=cut_all(one.documents)) for one in samples.nearest),
         clusters=cut_all(samples.clusters),
     )
 
@@ -315,3 +352,15 @@ def _in_cell(share: float) -> float:
         (50.0, 0.8, 0.0)
     """
     return 0.0 if share <= 0 else round(min(100.0, max(0.8, 100 * share)), 2)
+
+
+def _heat(share: float) -> int:
+    """How dark a cell of a heat table is, 0 to 6: a step for each doubling up from 1 %.
+
+    Example:
+        >>> [_heat(share) for share in (0, 0.001, 0.01, 0.05, 0.3, 1)]
+        [0, 1, 1, 3, 5, 6]
+    """
+    if share <= 0:
+        return 0
+    return min(6, max(1, math.floor(math.log2(100 * share)) + 1))

@@ -4,7 +4,7 @@ Rows are chosen from judgments alone; then only the row groups that hold them ar
 over the whole corpus that depends on row numbers only, so the same run always shows the same documents.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple, TypeVar
 
@@ -21,11 +21,16 @@ from curate.report.measures import Threshold
 from curate.store.life import edited_text
 from curate.store.ranges import parquet_source
 from curate.store.run_directory import DOCUMENTS, RunDirectory
-from curate.text.core.difference import difference
+from curate.text.core.difference import Piece, difference, elided
 
 MAX_CHARACTERS = 1200
 READ_CHARACTERS = 20 * MAX_CHARACTERS
 """Read of a text before edits are made and the rest is cut off."""
+
+COMPARED_WORDS = 5_000
+"""Of a duplicate and its survivor, from the first difference on."""
+MOST_PIECES = 24
+"""Of a difference that the page shows."""
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _MIXING = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
@@ -36,8 +41,11 @@ class Twin(msgspec.Struct, frozen=True, kw_only=True):
     """The survivor kept instead of a duplicate."""
 
     id: str
-    text: str
     jaccard: float | None = None
+    difference: tuple[Piece, ...] = ()
+    """Where the texts differ: ``old`` is what only the survivor has, ``new`` what only the duplicate has."""
+    alike: bool = False
+    """No difference was found as far as the texts were read."""
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,9 +58,18 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     bytes: int
     reasons: tuple[str, ...] = ()
-    measure: str = ""
+    beyond: tuple[str, ...] = ()
+    """What gave the reasons, as far as limits did: ``words 49 < 50``."""
     value: float | None = None
+    """Of the measure whose limit it was chosen for."""
     twin: Twin | None = None
+
+
+class Nearest(msgspec.Struct, frozen=True, kw_only=True):
+    """Documents closest to a limit, from below and above, by value."""
+
+    limit: Threshold
+    documents: tuple[Sample, ...]
 
 
 class Samples(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,8 +78,8 @@ class Samples(msgspec.Struct, frozen=True, kw_only=True):
     removed: dict[str, tuple[Sample, ...]] = {}
     """``stage.reason`` → documents it was given to."""
     kept: tuple[Sample, ...] = ()
-    nearest: dict[str, tuple[Sample, ...]] = {}
-    """Measure → documents closest to its threshold, from below and above."""
+    nearest: tuple[Nearest, ...] = ()
+    """For every limit; a measure may have one on either side."""
     clusters: tuple[Sample, ...] = ()
     """Survivors of the largest clusters of duplicates."""
 
@@ -87,7 +104,7 @@ def choose_samples(
     """
     if not number or not judgments.rows:
         return Samples()
-    lines = {threshold.measure: threshold for threshold in thresholds}
+    lines = {f"{line.measure} {line.side} {line.value}": line for line in thresholds}
     wanted = {
         ("kept", ""): [_Wanted(judgments.kept(), spread_key(), number)],
         **{("removed", code): [_removed(code, number)] for code in reasons},
@@ -95,28 +112,23 @@ def choose_samples(
     }
     rows = _found(judgments, wanted)
     rows["clusters", ""] = list(clusters)
-    documents = _Documents(judgments, {row for chosen in rows.values() for row in chosen}, list(lines), shown_as)
+    documents = _Documents(judgments, {row for chosen in rows.values() for row in chosen}, thresholds, shown_as)
 
     def shown(kind: str, name: str = "") -> tuple[Sample, ...]:
-        return tuple(documents.sample(row, name if kind == "nearest" else "") for row in rows[kind, name])
+        return tuple(
+            documents.sample(row, lines[name].measure if kind == "nearest" else "") for row in rows[kind, name]
+        )
 
     return Samples(
         removed={code: shown("removed", code) for code in reasons if rows["removed", code]},
         kept=shown("kept"),
-        nearest={name: _by_value(shown("nearest", name)) for name in lines if rows["nearest", name]},
+        nearest=tuple(
+            Nearest(limit=line, documents=_by_value(shown("nearest", name)))
+            for name, line in lines.items()
+            if rows["nearest", name]
+        ),
         clusters=shown("clusters"),
     )
-
-
-def changed_words(text: str, other: str) -> list[tuple[str, bool]]:
-    """``text`` in pieces, each with whether it is missing from ``other``.
-
-    Example:
-        >>> changed_words("the red house", "the blue house")
-        [('the ', False), ('red ', True), ('house', False)]
-    """
-    pieces = [(piece.text, piece.kind != "same") for piece in difference(other, text) if piece.kind in ("same", "new")]
-    return [("".join(piece for piece, _ in run), changed) for changed, run in groupby(pieces, key=lambda p: p[1])]
 
 
 def spread_key() -> pl.Expr:
@@ -208,10 +220,14 @@ class _Documents:
     """Chosen documents with their judgments, and the survivors they point to."""
 
     def __init__(
-        self, judgments: Judgments, rows: set[int], measures: Sequence[str], shown_as: Callable[[str], str] | None
+        self,
+        judgments: Judgments,
+        rows: set[int],
+        thresholds: Sequence[Threshold],
+        shown_as: Callable[[str], str] | None,
     ) -> None:
-        self.judgments, self.shown_as = judgments, shown_as
-        self.judged = self._judged(rows, (REASONS, "edits"), *_TWIN, *measures)
+        self.judgments, self.thresholds, self.shown_as = judgments, thresholds, shown_as
+        self.judged = self._judged(rows, (REASONS, "edits"), *_TWIN, *(line.measure for line in thresholds))
         self.twins = {row: twin for row in rows if (twin := self._twin_row(row)) is not None}
         self.judged |= self._judged(set(self.twins.values()) - rows, ("edits",))
         self.documents = read_beginnings(judgments, rows | set(self.twins.values()))
@@ -224,15 +240,23 @@ class _Documents:
             source=document["source"] or "",
             file=str(origin.get("file") or ""),
             position=int(origin.get("position") or 0),
-            text=self._text(row, self.judgments.stages),
+            text=self._text(row, self.judgments.stages)[:MAX_CHARACTERS],
             bytes=document["bytes"],
             reasons=tuple(
                 f"{stage}.{reason}" for stage in self.judgments.stages for reason in judged[f"{stage}.{REASONS}"] or ()
             ),
-            measure=measure,
+            beyond=tuple(self._beyond(judged)),
             value=None if not measure else float(judged[measure]),
             twin=self._twin(row),
         )
+
+    def _beyond(self, judged: Mapping[str, Any]) -> Iterator[str]:
+        """The limits that a document is beyond, where they gave a reason: others hold for its language alone."""
+        for line in self.thresholds:
+            stage, _, name = line.measure.partition(".")
+            value = judged.get(line.measure)
+            if value is not None and line.reason in (judged.get(f"{stage}.{REASONS}") or ()) and line.is_beyond(value):
+                yield f"{name} {_told(value, line.value)}"
 
     def _judged(self, rows: set[int], of_stages: Sequence[str], *others: str) -> dict[int, dict[str, Any]]:
         """By row, columns of every stage and other columns, as far as the run has them."""
@@ -248,7 +272,7 @@ class _Documents:
         text = self.documents[row]["text"]
         for stage in stages:
             text = edited_text(text, self.judged[row].get(f"{stage}.edits"))
-        return (self.shown_as(text) if self.shown_as else text)[:MAX_CHARACTERS]
+        return self.shown_as(text) if self.shown_as else text
 
     def _twin_row(self, row: int) -> int | None:
         judged = self.judged[row]
@@ -259,9 +283,28 @@ class _Documents:
         if row not in self.twins or self.twins[row] == row:
             return None
         twin, stages = self.twins[row], self.judgments.stages
-        compared = self._text(twin, stages[: stages.index("near_dup")])
+        seen = stages[: stages.index("near_dup")]
+        pieces = difference(self._text(twin, seen), self._text(row, seen), COMPARED_WORDS)
         jaccard = self.judged[row].get("near_dup.jaccard")
-        return Twin(id=self.documents[twin]["id"] or "", text=compared, jaccard=jaccard)
+        alike = all(piece.kind == "same" for piece in pieces)
+        return Twin(
+            id=self.documents[twin]["id"] or "",
+            jaccard=jaccard,
+            difference=() if alike else tuple(elided(pieces, MOST_PIECES)),
+            alike=alike,
+        )
+
+
+def _told(value: float, limit: float) -> str:
+    """A value beside its limit, with as many digits as tell them apart.
+
+    Example:
+        >>> _told(49, 50), _told(0.29996, 0.3), _told(0.5, 0.5)
+        ('49 < 50', '0.29996 < 0.3', '0.5 = 0.5')
+    """
+    digits = next((n for n in range(4, 17) if f"{value:.{n}g}" != f"{limit:.{n}g}"), 17)
+    sign = "<" if value < limit else ">" if value > limit else "="
+    return f"{value:.{digits}g} {sign} {limit:.{digits}g}"
 
 
 def read_beginnings(judgments: Judgments, rows: set[int]) -> dict[int, Mapping[str, Any]]:

@@ -38,6 +38,7 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     language: str
     documents: int
     removed: int
+    removed_bytes: int
     sources: tuple[str, ...]
     """Where most of the removed ones are from, at most three."""
 
@@ -74,7 +75,11 @@ def labels_of(judgments: Judgments) -> tuple[Label, ...]:
     counted = (
         judgments.frame.filter(pl.col("language.label").is_not_null())
         .group_by(language=pl.col("language.label"), source=pl.col("source").fill_null(UNNAMED_SOURCE))
-        .agg(documents=pl.len(), removed=low.sum())
+        .agg(
+            documents=pl.len(),
+            removed=low.sum(),
+            removed_bytes=pl.col("raw_bytes").cast(pl.Int64).filter(low.fill_null(value=False)).sum(),
+        )
     )
     (found,) = ask([counted.sort(["removed", "documents", "source"], descending=[True, True, False])])
     tables = found.partition_by("language", maintain_order=True)
@@ -83,6 +88,7 @@ def labels_of(judgments: Judgments) -> tuple[Label, ...]:
             language=table["language"][0],
             documents=int(table["documents"].sum()),
             removed=int(table["removed"].sum()),
+            removed_bytes=int(table["removed_bytes"].sum()),
             sources=tuple(table.filter(pl.col("removed") > 0)["source"].head(3)),
         )
         for table in tables

@@ -205,14 +205,13 @@ class Job:
                 warnings = [*notices(plan.files, plan.skipped), *_setting_notes(plan), *notes.result()]
                 return Prepared(plan, engine_for(config), warnings)
 
-    def carried_out(self, prepared: Prepared, hear: Emit, *, fresh: bool = False, profile: bool = False) -> Done:
+    def carried_out(self, prepared: Prepared, hear: Emit, *, fresh: bool = False) -> Done:
         """Run a plan to its end.
 
         Args:
             prepared: the plan, made with the same ``fresh``.
             hear: is told what happens, from several threads.
             fresh: forget what the run directory holds.
-            profile: leave what every step cost in ``run.json`` and the report.
 
         Raises:
             Stopped: a signal, or a disk that takes no more; what is finished is safe.
@@ -232,9 +231,9 @@ class Job:
             require_able(prepared.engine, plan, directory)
             stopping = stoppable(partial(_stopped, directory, progress, "stopped", command), prepared.engine.stop)
             with stopping:
-                return self._worked(prepared, directory, tell, profile=profile)
+                return self._worked(prepared, directory, tell)
 
-    def _worked(self, prepared: Prepared, directory: RunDirectory, tell: Emit, *, profile: bool) -> Done:
+    def _worked(self, prepared: Prepared, directory: RunDirectory, tell: Emit) -> Done:
         from curate.report.page import ReportMaker
 
         plan, engine, warnings = prepared
@@ -244,8 +243,7 @@ class Job:
             with announced_compiling(tell, plan.stages) as ready:
                 outcome = execute(plan, directory, engine, tell, ready, report.begin)
             manifest = manifest_of(outcome, directory, self.command_line(), [w.message for w in warnings])
-            if profile or "profile" in outcome.before:
-                manifest["profile"] = profile_of(outcome)
+            manifest["profile"] = profile_of(outcome)
             if outcome.profile.made_something:
                 History(directory.path).add(entry_of(manifest))
             write_manifest(directory.manifest, manifest)

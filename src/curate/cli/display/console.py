@@ -1,19 +1,92 @@
-"""Consoles: stderr for what people read while they wait, stdout for results."""
+"""Consoles: stderr for what people read while they wait, stdout for results.
 
-from typing import Literal
+On a terminal lines are broken between words, behind what they begin with; commands stand on a line of their own, which
+is never broken, so that they can be copied. What goes to a file or a pipe keeps its lines.
+"""
 
+import re
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 
 Color = Literal["auto", "always", "never"]
 
+_WORD = re.compile(r"`[^`\n]*`\S*|\S+")
+"""What is not broken: a word, or what stands in backticks."""
+_BEGINNING = re.compile(r"(?: *\S+(?: \S+)* {2,}| *)")
+"""Blanks, or a label with two blanks behind it."""
+_WIDEST_BEGINNING = 24
+_COMMAND = re.compile(r"(?<=: )curate \S|(?<=: )--set |(?<=: )-o ")
+_NARROWEST = 20
 
-def console(color: Color = "auto", *, stderr: bool = True) -> Console:
+
+class WordConsole(Console):
+    """A console that breaks lines between words where they are printed with ``soft_wrap``.
+
+    With ``no_wrap`` they are printed as they are, whatever their length: commands and files to copy.
+    """
+
+    def print(self, *objects: Any, soft_wrap: bool | None = None, **options: Any) -> None:
+        """As `rich.console.Console.print`."""
+        may_break = soft_wrap and not options.get("no_wrap")
+        if may_break and self.is_terminal and len(objects) == 1 and isinstance(objects[0], str | Text):
+            text = objects[0] if isinstance(objects[0], Text) else Text(objects[0])
+            objects = (Text("\n").join(broken(text, self.width)),)
+        super().print(*objects, soft_wrap=soft_wrap, **options)
+
+
+def console(color: Color = "auto", *, stderr: bool = True) -> WordConsole:
     """A console that honours ``NO_COLOR`` and ``--color`` and never reads text as markup."""
     force = {"auto": None, "always": True, "never": False}[color]
-    return Console(
+    return WordConsole(
         stderr=stderr,
         force_terminal=force,
         no_color=True if color == "never" else None,
         highlight=False,
         markup=False,
     )
+
+
+def broken(text: Text, width: int) -> list[Text]:
+    """The lines of a text, broken between words.
+
+    Example:
+        >>> [line.plain for line in broken(Text("Input    12 files, 3.04 MB in three formats"), 30)]
+        ['Input    12 files, 3.04 MB in', '         three formats']
+        >>> [line.plain for line in broken(Text("hint: make it again: curate run corpus/ -o out"), 30)]
+        ['hint: make it again:', '  curate run corpus/ -o out']
+    """
+    return [piece for line in text.split("\n", allow_blank=True) for piece in _broken_line(line, width)]
+
+
+def _broken_line(line: Text, width: int) -> list[Text]:
+    if cell_len(line.plain) <= width:
+        return [line]
+    command = _COMMAND.search(line.plain)
+    if command:
+        head, tail = line.divide([command.start()])
+        head.rstrip()
+        return [*_broken_line(head, width), Text("  ").append_text(tail)]
+    begins = _BEGINNING.match(line.plain)
+    hang = begins.end() if begins and begins.end() <= min(_WIDEST_BEGINNING, width - _NARROWEST) else 2
+    breaks = [0]
+    for word, end in _words(line.plain, width - hang):
+        start = breaks[-1]
+        used = cell_len(line.plain[start:end]) + (hang if start else 0)
+        if used > width and word > max(start, hang):
+            breaks.append(word)
+    first, *others = line.divide(breaks[1:])
+    pieces = [first, *(Text(" " * hang).append_text(piece) for piece in others)]
+    for piece in pieces:
+        piece.rstrip()
+    return pieces
+
+
+def _words(line: str, width: int) -> Iterator[tuple[int, int]]:
+    """Where each word begins and ends; what stands in backticks is one, unless it is too wide for a line."""
+    for word in _WORD.finditer(line):
+        inside = re.finditer(r"\S+", word[0]) if cell_len(word[0]) > width else [re.match(r".*", word[0], re.DOTALL)]
+        yield from ((word.start() + one.start(), word.start() + one.end()) for one in inside if one)

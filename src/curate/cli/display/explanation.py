@@ -1,99 +1,270 @@
-"""What there is: stages, their reasons and settings, explained."""
+"""``curate explain``: a page for each reason, stage, setting and section: what, why, default, source, examples."""
 
+import functools
 import inspect
 import json as jsonlib
+import tomllib
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import typer
 from rich.text import Text
 
+from curate.cache.tables import shipped
 from curate.cli.display.console import console
+from curate.cli.display.setting_comments import setting_comments
 from curate.cli.display.settings import toml
 from curate.corpus.quarantine import PASSED_OVER
 from curate.corpus.quarantine import REASONS as QUARANTINE_REASONS
 from curate.errors import ExitCode, UserError, nearest
-from curate.pipeline.config import FIXED
-from curate.settings.base import Reason, Settings
-from curate.stages import origin, stage_class, stage_names
+from curate.pipeline.config import FIXED, settings_class
+from curate.recipes import recipe, recipe_names
+from curate.settings.base import Limit, Reason
+from curate.settings.file import leaves
+from curate.stages import stage_class, stage_names
 
-_SHOWN = 12
-"""Reasons that are listed of a stage that can give very many."""
+Page = dict[str, Any]
+"""Label → text or lines; what ``--json`` prints."""
 
-
-def show_stages(*, json: bool) -> int:
-    """List all stages."""
-    kinds = {name: stage_class(name) for name in stage_names()}
-    stages = {name: kind(kind.settings_type()) for name, kind in kinds.items()}  # type: ignore[call-arg]
-    if json:
-        listed = [
-            {
-                "name": name,
-                "version": stage.version,
-                "origin": origin(name),
-                "about": stage.about,
-                "needs": list(stage.needs),
-                "adds": {column: str(kind) for column, kind in stage.adds.items()},
-                "reasons": {reason.code: reason.sentence for reason in stage.reasons},
-            }
-            for name, stage in stages.items()
-        ]
-        typer.echo(jsonlib.dumps(listed, ensure_ascii=False))
-        return ExitCode.DONE
-    out = console(stderr=False)
-    for name, stage in stages.items():
-        out.print(Text.assemble((f"{name}", "bold"), (f"  v{stage.version}, {origin(name)}", "dim")))
-        out.print(Text(f"  {stage.about}"), soft_wrap=True)
-        out.print(Text(f"  needs    {', '.join(stage.needs)}"), soft_wrap=True)
-        out.print(Text(f"  adds     {', '.join(stage.adds)}"), soft_wrap=True)
-        codes = [reason.code for reason in stage.reasons]
-        more = f" … and {len(codes) - _SHOWN} more: curate explain {name}" if len(codes) > 2 * _SHOWN else ""
-        out.print(Text(f"  reasons  {', '.join(codes[: _SHOWN if more else None]) or '—'}{more}"), soft_wrap=True)
-        out.print()
-    return ExitCode.DONE
+QUARANTINE = "quarantine"
 
 
-def show_explanation(code: str) -> int:
-    """Explain a reason, a stage or a section of the settings.
+def show_explanation(code: str, *, json: bool = False, every: bool = False) -> int:
+    """Explain a reason, a stage, a setting or a section of the settings.
+
+    Args:
+        code: with or without what stands in front of the first dot.
+        json: print one JSON object.
+        every: of a stage with very many reasons, show also those that are off by default.
 
     Raises:
         UserError: nothing has that name.
     """
+    page = _page(code, every=every)
+    if json:
+        typer.echo(jsonlib.dumps(page, ensure_ascii=False))
+        return ExitCode.DONE
     out = console(stderr=False)
-    reasons = all_reasons()
-    if code in reasons:
-        giver = code.partition(".")[0]
-        out.print(Text.assemble((code, "bold"), f"  {reasons[code].sentence}"), soft_wrap=True)
-        if giver in stage_names():
-            out.print(Text(f"\n{stage_class(giver).about}\nSettings: curate config {giver}"), soft_wrap=True)
-        return ExitCode.DONE
-    for name in stage_names():
-        if sentence := changes_of(name).get(code.removeprefix(f"{name}.")):
-            out.print(Text.assemble((code, "bold"), f"  {sentence}"), soft_wrap=True)
-            out.print(Text(f"\nA change, no reason to remove a document: column `changes` of {name}"), soft_wrap=True)
-            return ExitCode.DONE
-    section = code.removeprefix("config.")
-    if section in stage_names() and not code.startswith("config."):
-        stage = stage_class(section)
-        out.print(Text.assemble((section, "bold"), f"  {stage.about}\n"), soft_wrap=True)
-        for reason in stage.reasons:
-            out.print(Text.assemble((f"  {section}.{reason.code}", "cyan"), f"  {reason.sentence}"), soft_wrap=True)
-        changes = changes_of(section)
-        if changes:
-            out.print("\nWhat it did to a text is in its column `changes`:\n", soft_wrap=True)
-        for change, sentence in changes.items():
-            out.print(Text.assemble((f"  {change}", "cyan"), f"  {sentence}"), soft_wrap=True)
-        return ExitCode.DONE
-    if section in FIXED or section in stage_names():
-        kind = FIXED.get(section) or stage_class(section).settings_type
-        _show_settings(section, kind)
-        return ExitCode.DONE
-    explained = [f"{name}.{change}" for name in stage_names() for change in changes_of(name)]
-    known = [*reasons, *explained, *stage_names(), *(f"config.{name}" for name in FIXED)]
-    raise UserError(f"nothing is called `{code}`", hint=nearest(code, known) if len(code) > 2 else "curate stages")
+    out.print(Text.assemble((page["name"], "bold"), f"  {page['what']}"), soft_wrap=True)
+    for label, said in page.items():
+        if label in ("name", "what", "kind") or not said:
+            continue
+        wide = max(map(len, said)) if label == "recipes" else 0
+        rows = [said] if isinstance(said, str) else [f"{key:<{wide}}  {one}".rstrip() for key, one in said.items()]
+        out.print()
+        for number, row in enumerate(rows):
+            line = Text.assemble((f"  {label if not number else '':<10}", "dim"), row)
+            out.print(line, soft_wrap=True, no_wrap=label == "look" or None)
+    return ExitCode.DONE
+
+
+def _page(code: str, *, every: bool) -> Page:
+    """The page of whatever has that name."""
+    reasons, changes = all_reasons(), {f"{name}.{one}": name for name in stage_names() for one in changes_of(name)}
+    name = _full(code, [*reasons, *changes])
+    if name in reasons:
+        return _of_reason(name, reasons[name])
+    if name in changes:
+        stage = changes[name]
+        sentence = changes_of(stage)[name.partition(".")[2]]
+        told = f"A change, no reason to remove a document: it is in the column `changes` of {stage}."
+        return {"name": name, "kind": "change", "what": sentence, "why": told}
+    section, _, key = code.removeprefix("config.").partition(".")
+    if section in stage_names() and not key and not code.startswith("config."):
+        return _of_stage(section, every=every)
+    if section in (*FIXED, *stage_names()):
+        keys = settings_class(section).__struct_fields__
+        if not key:
+            return _of_section(section)
+        if key in keys:
+            return _of_setting(section, key)
+    raise _unknown(code, [*reasons, *changes])
+
+
+def _full(code: str, known: list[str]) -> str:
+    """A reason's name with its stage, where only one stage has it."""
+    found = [name for name in known if name.partition(".")[2] == code]
+    if len(found) > 1:
+        raise UserError(f"{len(found)} things are called `{code}`", hint=f"name one: {', '.join(found)}")
+    return found[0] if found else code
+
+
+def _unknown(code: str, known: list[str]) -> UserError:
+    """What somebody means who writes another name: of the same kind if it says which."""
+    sections = [*FIXED, *stage_names()]
+    settings = [f"{section}.{key}" for section in sections for key in settings_class(section).__struct_fields__]
+    if code.startswith("config."):
+        names = [f"config.{name}" for name in sections]
+    elif "." in code:
+        names = [*known, *settings]
+    else:
+        names = [*stage_names(), *FIXED, *(name.partition(".")[2] for name in known)]
+    hint = nearest(code, names)
+    return UserError(f"nothing is called `{code}`", hint=hint if hint.startswith("did") else "curate stages")
+
+
+def _of_reason(name: str, reason: Reason) -> Page:
+    stage = name.partition(".")[0]
+    page: Page = {"name": name, "kind": "reason", "what": reason.sentence}
+    if stage == QUARANTINE:
+        return page | {
+            "why": "What cannot be read is kept with its place, never dropped, and counted.",
+            "default": f"gates.max_quarantined = {toml(FIXED['gates']().max_quarantined)}",  # type: ignore[attr-defined]
+            "look": {"files of the run": "RUN/quarantine/*.parquet"},
+        }
+    about = stage_class(stage).about
+    limit = _limit_of(stage, reason.code)
+    page["why"] = _definition(limit) or about
+    if limit:
+        setting, off = f"{stage}.{limit.key}", limit.value != limit.value
+        page["default"] = f"{setting} = {'false' if off else f'{limit.value:g}'}"
+        if comment := setting_comments().get(setting):
+            page["setting"] = comment
+        page |= {"source": _source(limit), "recipes": _in_recipes(stage, limit.key)}
+        page["example"] = _around(limit)
+    else:
+        page["default"] = f"curate config {stage}"
+        page["example"] = _examples().get(name, {})
+    return page | {"look": {f"curate sample RUN --reason {name}": "", f"curate why RUN ID   # what {stage} said": ""}}
+
+
+def _of_stage(name: str, *, every: bool) -> Page:
+    stage = stage_class(name)
+    by_default = {limit.reason for limit in stage.settings_type().limits()}
+    held = [one for one in stage.reasons if every or not _has_rules(name) or one.code in by_default]
+    more = len(stage.reasons) - len(held)
+    page: Page = {
+        "name": name,
+        "kind": "stage",
+        "what": stage.about,
+        "reasons": {f"{name}.{reason.code}": reason.sentence for reason in held},
+        "off": f"{more} more are off by default: curate explain {name} --all" if more else "",
+        "changes": changes_of(name),
+        "settings": {f"curate explain config.{name}": ""},
+    }
+    return page
+
+
+def _of_section(section: str) -> Page:
+    kind = settings_class(section)
+    defaults = kind()
+    about, *_ = inspect.cleandoc(kind.__doc__ or "").split("\n")
+    off = {name for name, value in kind.blank.items() if getattr(defaults, name) is value}
+    settings = {}
+    for name in (name for name in kind.__struct_fields__ if name not in off):
+        value = getattr(defaults, name)
+        shown = toml(value) if not hasattr(value, "__struct_fields__") else "…"
+        comment = setting_comments().get(f"{section}.{name}", "")
+        settings[f"{name} = {shown}"] = f"# {comment}" if comment else ""
+    listed = ", ".join(sorted(off)[:3])
+    more = f"{len(off)} more are off by default: {listed} and so on" if off else ""
+    if section in stage_names():
+        about = stage_class(section).about
+    return {
+        "name": f"[{section}]",
+        "kind": "section",
+        "what": about.replace("``", "`"),
+        "settings": settings,
+        "off": more,
+        "look": {f"curate config {section}": ""},
+    }
+
+
+def _of_setting(section: str, key: str) -> Page:
+    kind = settings_class(section)
+    value = getattr(kind(), key)
+    shown = toml(value) if not hasattr(value, "__struct_fields__") else "a table"
+    limit = next((one for one in _limits(section) if one.key == key), None)
+    page: Page = {
+        "name": f"{section}.{key}",
+        "kind": "setting",
+        "what": setting_comments().get(f"{section}.{key}") or _definition(limit) or f"A setting of [{section}].",
+        "default": f"{section}.{key} = {shown}",
+        "recipes": _in_recipes(section, key),
+        "change": "Only verdicts are made again." if key in kind.thresholds else "",
+    }
+    if limit:
+        page |= {"source": _source(limit), "reason": f"{section}.{limit.reason}", "example": _around(limit)}
+    return page | {"look": {f"curate run … --set {section}.{key}={shown}": ""}}
+
+
+def _has_rules(stage: str) -> bool:
+    return bool(stage_class(stage).settings_type.blank)
+
+
+@functools.cache
+def _limits(section: str) -> tuple[Limit, ...]:
+    """The limits of a stage, those that are off by default too: with no value."""
+    if section not in stage_names():
+        return ()
+    found = {limit.key: limit for limit in settings_class(section)().limits()}
+    if section == "quality":
+        from curate.stages.quality.rules import rule
+        from curate.stages.quality.settings import SIGNAL_OF
+
+        for key, (signal, side) in SIGNAL_OF.items():
+            reason = rule(signal.name, side, 0).reason
+            found.setdefault(key, Limit(key, signal.name, side, float("nan"), reason))
+    return tuple(found.values())
+
+
+def _limit_of(stage: str, code: str) -> Limit | None:
+    return next((limit for limit in _limits(stage) if limit.reason == code), None)
+
+
+def _definition(limit: Limit | None) -> str:
+    """What the measure of a limit is."""
+    if not limit:
+        return ""
+    signal = _signals().get(limit.measure)
+    return f"{signal.name}: {signal.definition} ({signal.unit})" if signal else ""
+
+
+def _source(limit: Limit) -> str:
+    signal = _signals().get(limit.measure)
+    return signal.source if signal else ""
+
+
+@functools.cache
+def _signals() -> dict[str, Any]:
+    from curate.stages.quality.signals import SIGNALS
+
+    return {signal.name: signal for signal in SIGNALS}
+
+
+def _in_recipes(section: str, key: str) -> dict[str, str]:
+    """Recipes that set something, with its value and source."""
+    return dict(_recipes_with(f"{section}.{key}"))
+
+
+def _recipes_with(setting: str) -> Iterator[tuple[str, str]]:
+    for name in recipe_names():
+        found = recipe(name)
+        values: Mapping[str, Any] = dict(leaves(found.tree))
+        if setting in values:
+            yield name, f"{toml(values[setting])}   {found.sources.get(setting, found.source)}"
+
+
+def _around(limit: Limit) -> dict[str, str]:
+    """A value that is removed and one that stays."""
+    if limit.value != limit.value:
+        return {}
+    step = 1 if limit.value == int(limit.value) and limit.value >= 2 else 0.01
+    beyond = limit.value - step if limit.side == "min" else limit.value + step
+    inside = limit.value if not limit.at else limit.value + (step if limit.side == "min" else -step)
+    removed = limit.value if limit.at else beyond
+    return {"removed:": f"{limit.measure} {removed:g}", "kept:": f"   {limit.measure} {inside:g}"}
+
+
+@functools.cache
+def _examples() -> dict[str, dict[str, str]]:
+    written = tomllib.loads(shipped("curate.cli.display", "examples.toml"))
+    return {name: {"removed:": one["removed"], "kept:": f"   {one['kept']}"} for name, one in written.items()}
 
 
 def all_reasons() -> dict[str, Reason]:
     """Every reason code there is, with its stage (or ``quarantine``) in front."""
-    found = {f"quarantine.{reason.code}": reason for reason in (*QUARANTINE_REASONS, *PASSED_OVER)}
+    found = {f"{QUARANTINE}.{reason.code}": reason for reason in (*QUARANTINE_REASONS, *PASSED_OVER)}
     for name in stage_names():
         found |= {f"{name}.{reason.code}": reason for reason in stage_class(name).reasons}
     return found
@@ -107,16 +278,3 @@ def changes_of(name: str) -> dict[str, str]:
         'Line ends of other systems (CR LF, CR, U+2028, U+2029) became line feeds.'
     """
     return {change.code: change.sentence for change in stage_class(name).changes}
-
-
-def _show_settings(section: str, kind: type[Settings]) -> None:
-    out, defaults = console(stderr=False), kind()
-    about, *_ = inspect.cleandoc(kind.__doc__ or "").split("\n")
-    out.print(Text.assemble((f"[{section}]", "bold"), f"  {about}"))
-    off = {name for name, value in kind.blank.items() if getattr(defaults, name) is value}
-    for name in (name for name in kind.__struct_fields__ if name not in off):
-        effect = "verdicts only" if name in kind.thresholds else ""
-        value = toml(getattr(defaults, name)) if not hasattr(getattr(defaults, name), "__struct_fields__") else "…"
-        out.print(Text.assemble(f"  {name} = {value}", (f"   {effect}", "dim")), soft_wrap=True)
-    if off:
-        out.print(Text(f"  and {len(off)} that are off: {', '.join(sorted(off))}"), soft_wrap=True)

@@ -32,12 +32,12 @@ def show_error(console: Console, error: CurateError) -> None:
     """Print an error with its place and hint."""
     _labelled(console, "error", error.message)
     if error.where:
-        console.print(Text(f"  {printable(error.where)}"), soft_wrap=True)
+        console.print(Text(f"  {printable(error.where)}"), soft_wrap=True, no_wrap=True)
     if error.hint:
-        console.print()
         _labelled(console, "hint", error.hint)
 
 
 def _labelled(console: Console, kind: str, text: str) -> None:
     line = Text.assemble((f"{kind}:", _STYLES[kind]), " ", printable(text))
-    console.print(line, soft_wrap=True, highlight=False)
+    is_command = kind == "hint" and text.startswith(("curate ", "-"))
+    console.print(line, soft_wrap=True, no_wrap=is_command or None, highlight=False)

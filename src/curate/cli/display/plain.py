@@ -38,20 +38,25 @@ class PlainFace:
             elif isinstance(event, PassStarted):
                 self._say(f"pass={event.number}/{event.of} stages={','.join(event.stages)} bytes={event.total_bytes}")
             elif isinstance(event, Working):
-                self._say(f"step={event.what.replace(' ', '_')}")
+                self._say(f'step="{event.what}"')
             elif line or time.monotonic() - self._last >= EVERY_SECONDS:
                 self._say(line or self._line())
 
     def _line(self) -> str:
-        current, left = self.progress.current, self.progress.seconds_left
+        current, left, rate = self.progress.current, self.progress.seconds_left, self.progress.documents_per_second
         if not current:
             return ""
         last = self.progress.stages.get(current.stages[-1]) if current.stages else None
-        return (
-            f"pass={current.number}/{current.of} pct={self.progress.fraction:.0%} docs={self.progress.documents}"
-            f" kept={last.kept if last else self.progress.documents} rate={self.progress.documents_per_second:.0f}/s"
-            f" eta={'-' if left is None else f'{left:.0f}s'}"
-        ).replace("%", "")
+        known = {
+            "pass": f"{current.number}/{current.of}",
+            "pct": f"{100 * self.progress.fraction:.0f}",
+            "docs": self.progress.documents,
+            "kept": last.kept if last else self.progress.documents,
+            "elapsed": f"{time.monotonic() - self.progress.started:.0f}s",
+            "rate": None if rate is None else f"{rate:.0f}/s",
+            "eta": None if left is None else f"{left:.0f}s",
+        }
+        return " ".join(f"{key}={value}" for key, value in known.items() if value is not None)
 
     def _say(self, line: str) -> None:
         if line:

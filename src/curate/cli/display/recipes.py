@@ -95,37 +95,40 @@ def _settings(found: Recipe, config: Config) -> dict[str, dict[str, Any]]:
 def _show_header(out: Console, found: Recipe) -> None:
     if found.extends:
         out.print(
-            Text(f"# all of {', '.join(found.extends)}, and what this recipe changes"), style="dim", soft_wrap=True
+            Text(f"# all of {', '.join(found.extends)}, and what this recipe changes"),
+            style="dim",
+            soft_wrap=True,
+            no_wrap=True,
         )
     for key in ("title", "version", "source"):
-        out.print(Text(f"{key} = {toml(getattr(found, key))}"), soft_wrap=True)
+        out.print(Text(f"{key} = {toml(getattr(found, key))}"), soft_wrap=True, no_wrap=True)
     for key in ("notes", "left_out"):
         if texts := getattr(found, key):
             out.print(Text(f"{key} = ["))
             for text in texts:
-                out.print(Text(f"  {toml(text)},"), soft_wrap=True)
+                out.print(Text(f"  {toml(text)},"), soft_wrap=True, no_wrap=True)
             out.print(Text("]"))
     if found.accepted:
         out.print(Text("\n[accepted]", "bold"))
         for key, text in found.accepted.items():
-            out.print(Text(f"{toml(key)} = {toml(text)}"), soft_wrap=True)
+            out.print(Text(f"{toml(key)} = {toml(text)}"), soft_wrap=True, no_wrap=True)
 
 
 def _show_section(out: Console, section: str, settings: Mapping[str, Any], found: Recipe, config: Config) -> None:
     out.print(Text(f"\n[{section}]", "bold"))
     near_dup = config.stage("near_dup")
     if section == "near_dup" and isinstance(near_dup, NearDupSettings):
-        out.print(Text(f"# {_curve(near_dup)}"), style="dim", soft_wrap=True)
+        out.print(Text(f"# {_curve(near_dup)}"), style="dim", soft_wrap=True, no_wrap=True)
     reasons = _reasons(config) if section == "quality" else {}
     width = max(len(key) for key in settings)
     said = ""
     for key, value in settings.items():
         source = _source_of(found, f"{section}.{key}")
         if source != said:
-            out.print(Text(f"# {source}"), style="dim", soft_wrap=True)
+            out.print(Text(f"# {source}"), style="dim", soft_wrap=True, no_wrap=True)
             said = source
         line = Text(f"{key:<{width}} = {toml(value)}")
-        out.print(line.append(f"   # {reasons[key]}", "cyan") if key in reasons else line, soft_wrap=True)
+        out.print(line.append(f"   # {reasons[key]}", "cyan") if key in reasons else line, soft_wrap=True, no_wrap=True)
 
 
 def _source_of(found: Recipe, key: str) -> str:

@@ -33,7 +33,8 @@ def show_record(
         spent: seconds that this run of the command took.
         reused: parts that it found finished.
     """
-    console.print(_stages(manifest))
+    for row in _stages(manifest, console.width):
+        console.print(row, soft_wrap=True, no_wrap=True)
     if mix := (manifest["shards"] or {}).get("mix"):
         console.print()
         console.print(_mixture(mix, manifest["config"]["mix"]["by"]))
@@ -42,32 +43,30 @@ def show_record(
         console.print(Text(f"  {line}"), soft_wrap=True, highlight=False)
     if report:
         console.print()
-        console.print(Text.assemble("  Report   ", (printable(str(report)), "cyan")), soft_wrap=True, highlight=False)
+        console.print(Text.assemble("  Report   ", (printable(str(report)), "cyan")), soft_wrap=True, no_wrap=True)
         console.print(
             Text.assemble("  Next     ", (f"curate report {printable(str(report.parent))} --open", "cyan")),
             soft_wrap=True,
-            highlight=False,
+            no_wrap=True,
         )
 
 
-def _stages(manifest: Mapping[str, Any]) -> Table:
-    table = Table(box=None, header_style="dim", padding=(0, 2), pad_edge=True)
-    table.add_column("stage")
-    for heading in ("in", "kept", "removed", ""):
-        table.add_column(heading, justify="right")
-    table.add_column("main reason", style="dim")
+def _stages(manifest: Mapping[str, Any], width: int) -> list[Text]:
+    """The table of stages; lines end where their text ends, and no name is broken."""
+    rows = [("stage", "in", "kept", "removed", "", "main reason")]
     for step in manifest["flow"]:
         reasons = manifest["counts"]["removed"][step["stage"]]["reasons"]
         main = min(reasons, key=lambda reason: (-reasons[reason], reason)) if reasons else "—"
-        table.add_row(
-            step["stage"],
-            f"{step['in']:,}",
-            f"{step['kept']:,}",
-            f"{step['removed']:,}",
-            share(step["removed"], step["in"]),
-            main,
-        )
-    return table
+        counts = (f"{step[name]:,}" for name in ("in", "kept", "removed"))
+        rows.append((step["stage"], *counts, share(step["removed"], step["in"]), main))
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    gap = "    " if sum(wide) + 5 * len("    ") + 2 <= width else "  "
+    lines = []
+    for number, (stage, *numbers, main) in enumerate(rows):
+        cells = [f"{one:>{size}}" for one, size in zip(numbers, wide[1:], strict=False)]
+        begins = gap.join([f"  {stage:<{wide[0]}}", *cells])
+        lines.append(Text.assemble((begins, "dim" if not number else ""), gap, (main, "dim")))
+    return lines
 
 
 def _packing(shards: Mapping[str, Any]) -> str:

@@ -40,7 +40,7 @@ def _show_table(out: Console, name: str, values: Mapping[str, Any], config: Conf
     for key, value in plain.items():
         origin = config.origin(f"{name}.{key}")
         line = Text(f"{key:<{width}} = {toml(value)}")
-        out.print(line if origin == DEFAULT else line.append(f"   # {origin}", "cyan"), soft_wrap=True)
+        out.print(line if origin == DEFAULT else line.append(f"   # {origin}", "cyan"), soft_wrap=True, no_wrap=True)
     out.print()
     for key, value in values.items():
         if key not in plain:

@@ -55,15 +55,15 @@ class TerminalFace:
             return Group(*lines)
 
     def _bar(self) -> Table:
-        current, left = self.progress.current, self.progress.seconds_left
+        current, left, rate = self.progress.current, self.progress.seconds_left, self.progress.documents_per_second
         assert current
         row = Table.grid(padding=(0, 1))
         row.add_row(
             Text(f"Pass {current.number}/{current.of}", "bold"),
             ProgressBar(total=1.0, completed=self.progress.fraction, width=36),
             Text(f"{self.progress.fraction:4.0%}"),
-            Text(f"{duration(left)} left" if left is not None else "", "cyan"),
-            Text(f"{self.progress.documents_per_second:,.0f} docs/s", "dim"),
+            Text(f"{duration(left)} left" if left is not None else "estimating…", "cyan"),
+            Text(f"{rate:,.0f} docs/s" if rate is not None else "", "dim"),
         )
         return row
 

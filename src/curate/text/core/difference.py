@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections.abc import Sequence
 from itertools import takewhile
 from typing import Literal, NamedTuple
 
@@ -12,6 +13,15 @@ from curate.text.core.words import MARK, UNSPACED, characters
 
 MOST_WORDS = 10_000
 """Words compared between the first and the last difference: time and memory grow with their square."""
+
+CONTEXT = 8
+"""Words shown on either side of a difference."""
+LONGEST = 120
+"""Words shown of what only one text has."""
+MOST_CHARACTERS = 2000
+"""Characters shown of one piece, where a word has no end."""
+MOST_PIECES = 60
+"""Pieces shown of one difference."""
 
 
 class Piece(NamedTuple):
@@ -50,6 +60,40 @@ def difference(old: str, new: str, most: int = MOST_WORDS) -> list[Piece]:
         pieces.append(Piece("unread", f"{unread:,} more words"))
     pieces.append(Piece("same", "".join(a[len(a) - tail :])))
     return [piece for piece in pieces if piece.text]
+
+
+def elided(pieces: Sequence[Piece], most: int = MOST_PIECES) -> list[Piece]:
+    """What differs, with a little of what is the same around it; what was left out is counted.
+
+    Args:
+        pieces: of `difference`.
+        most: pieces that are left.
+
+    Example:
+        >>> same = "word " * 40
+        >>> [piece.text for piece in elided([Piece("same", same), Piece("new", "end")])]
+        ['… (32 words) … word word word word word word word word ', 'end']
+    """
+    shown: list[Piece] = []
+    for number, piece in enumerate(pieces):
+        if number == most:
+            more = sum(later.kind != "same" for later in pieces[number:])
+            shown.append(Piece("unread", f"{more:,} more changes"))
+            break
+        around = (CONTEXT * (number > 0), CONTEXT * (number < len(pieces) - 1))
+        first, last = around if piece.kind == "same" else (LONGEST, 0)
+        shown.append(piece if piece.kind == "unread" else Piece(piece.kind, _shortened(piece.text, first, last)))
+    return shown
+
+
+def _shortened(text: str, first: int, last: int) -> str:
+    """The first and last words of a text, and how many lie between."""
+    words = words_of(text)
+    if len(words) > first + last + 3:
+        left_out = f"… ({len(words) - first - last:,} words) … "
+        text = "".join([*words[:first], left_out, *words[len(words) - last :]])
+    half = MOST_CHARACTERS // 2
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:half]} … ({len(text):,} characters) … {text[-half:]}"
 
 
 def words_of(text: str) -> list[str]:

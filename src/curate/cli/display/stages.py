@@ -1,0 +1,45 @@
+"""``curate stages``: what each stage needs, adds and can give as a reason."""
+
+import json as jsonlib
+
+import typer
+from rich.text import Text
+
+from curate.cli.display.console import console
+from curate.errors import ExitCode
+from curate.stages import origin, stage_class, stage_names
+
+_SHOWN = 12
+"""Reasons that are listed of a stage that can give very many."""
+
+
+def show_stages(*, json: bool) -> int:
+    """List all stages."""
+    kinds = {name: stage_class(name) for name in stage_names()}
+    stages = {name: kind(kind.settings_type()) for name, kind in kinds.items()}  # type: ignore[call-arg]
+    if json:
+        listed = [
+            {
+                "name": name,
+                "version": stage.version,
+                "origin": origin(name),
+                "about": stage.about,
+                "needs": list(stage.needs),
+                "adds": {column: str(kind) for column, kind in stage.adds.items()},
+                "reasons": {reason.code: reason.sentence for reason in stage.reasons},
+            }
+            for name, stage in stages.items()
+        ]
+        typer.echo(jsonlib.dumps(listed, ensure_ascii=False))
+        return ExitCode.DONE
+    out = console(stderr=False)
+    for name, stage in stages.items():
+        out.print(Text.assemble((f"{name}", "bold"), (f"  v{stage.version}, {origin(name)}", "dim")))
+        out.print(Text(f"  {stage.about}"), soft_wrap=True)
+        out.print(Text(f"  needs    {', '.join(stage.needs)}"), soft_wrap=True)
+        out.print(Text(f"  adds     {', '.join(stage.adds)}"), soft_wrap=True)
+        codes = [reason.code for reason in stage.reasons]
+        more = f" … and {len(codes) - _SHOWN} more: curate explain {name}" if len(codes) > 2 * _SHOWN else ""
+        out.print(Text(f"  reasons  {', '.join(codes[: _SHOWN if more else None]) or '—'}{more}"), soft_wrap=True)
+        out.print()
+    return ExitCode.DONE

@@ -1,0 +1,121 @@
+"""Reasons against sources, languages and each other: where a rule falls, and what it alone removes."""
+
+from collections.abc import Sequence
+
+import msgspec
+import polars as pl
+
+from curate.report.judgments import REASONS, Judgments, ask
+from curate.report.sources import UNMEASURED, UNNAMED_SOURCE
+
+COLUMNS = 10
+"""Sources or languages that have a column of their own: those with most documents."""
+ROWS = 8
+"""Reasons that have a row: those given most often."""
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One reason, ``stage.code``, and how often it was given in each column."""
+
+    reason: str
+    documents: int
+    counts: tuple[int, ...]
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """Reasons against sources or languages."""
+
+    columns: tuple[str, ...] = ()
+    came: tuple[int, ...] = ()
+    """Documents of each column, removed or not."""
+    rows: tuple[Row, ...] = ()
+
+
+class Pair(msgspec.Struct, frozen=True, kw_only=True):
+    """Two reasons that were given together."""
+
+    reason: str
+    other: str
+    documents: int
+    share: float
+    """Of the documents with the rarer of the two."""
+
+
+class Crossed(msgspec.Struct, frozen=True, kw_only=True):
+    """What reasons have to do with sources, languages and each other."""
+
+    sources: Table = Table()
+    languages: Table = Table()
+    alone: dict[str, int] = {}
+    """``stage.code`` → documents that have no other reason: those that come back without the rule."""
+    together: tuple[Pair, ...] = ()
+    """Pairs of reasons, most documents first."""
+
+
+def cross(judgments: Judgments) -> Crossed:
+    """Count reasons; memory is bounded by the number of sources times that of reasons."""
+    stages = [stage for stage in judgments.stages if judgments.has(f"{stage}.{REASONS}")]
+    if not stages:
+        return Crossed()
+    label = pl.col("language.label") if judgments.has("language.label") else pl.lit(None, pl.String)
+    every = judgments.frame.select(
+        source=pl.col("source").fill_null(UNNAMED_SOURCE),
+        language=label.fill_null(UNMEASURED),
+        reason=pl.coalesce(*(_named(stage) for stage in stages)),
+    )
+    gone = every.filter(pl.col("reason").is_not_null())
+    each = gone.explode("reason")
+    other = pl.col("other")
+    found = ask(
+        [
+            every.group_by("source").len(),
+            every.group_by("language").len(),
+            each.group_by("reason", "source").len(),
+            each.group_by("reason", "language").len(),
+            gone.filter(pl.col("reason").list.len() == 1).explode("reason").group_by("reason").len(),
+            gone.select("reason", other="reason").explode("reason").explode("other").filter(pl.col("reason") < other)
+            .group_by("reason", "other").len(),
+        ]
+    )  # fmt: skip
+    of_source, of_language, by_source, by_language, alone, pairs = found
+    given = dict(by_source.group_by("reason").agg(pl.col("len").sum()).iter_rows())
+    only = dict(alone.iter_rows())
+    measured = judgments.has("language.label")
+    return Crossed(
+        sources=_table(of_source, by_source, given),
+        languages=_table(of_language, by_language, given) if measured else Table(),
+        alone={reason: only.get(reason, 0) for reason in sorted(given)},
+        together=tuple(
+            Pair(reason=one, other=two, documents=count, share=count / min(given[one], given[two]))
+            for one, two, count in pairs.sort(["len", "reason", "other"], descending=[True, False, False])
+            .head(ROWS)
+            .iter_rows()
+        ),
+    )
+
+
+def _named(stage: str) -> pl.Expr:
+    """The reasons of a stage with its name in front; null where it gave none."""
+    reasons = pl.col(f"{stage}.{REASONS}")
+    return pl.when(reasons.list.len() > 0).then(reasons.list.eval(pl.lit(f"{stage}.") + pl.element()))
+
+
+def _table(came: pl.DataFrame, counted: pl.DataFrame, given: dict[str, int]) -> Table:
+    """Those columns and rows that hold most."""
+    name = came.columns[0]
+    largest = came.sort(["len", name], descending=[True, False]).head(COLUMNS)
+    columns: Sequence[str] = largest[name].to_list()
+    counts = {(reason, column): count for reason, column, count in counted.iter_rows()}
+    reasons = sorted(given, key=lambda reason: (-given[reason], reason))[:ROWS]
+    return Table(
+        columns=tuple(columns),
+        came=tuple(largest["len"].to_list()),
+        rows=tuple(
+            Row(
+                reason=reason,
+                documents=given[reason],
+                counts=tuple(counts.get((reason, column), 0) for column in columns),
+            )
+            for reason in reasons
+        ),
+    )

@@ -1,0 +1,60 @@
+"""A run in the words of a factory: throughput, cycle time, scrap rate, yield, and the step that takes longest."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+
+class Production(msgspec.Struct, frozen=True, kw_only=True):
+    """What came out for what went in; shares are of 1, None where nobody knows."""
+
+    yield_documents: float
+    """Documents kept of those read."""
+    yield_tokens: float | None
+    """Tokens kept of those of the raw corpus."""
+    scrap_documents: float
+    """Documents removed or quarantined of those read."""
+    scrap_text: float
+    """Bytes of text removed of those that could be read."""
+    cycle_seconds: float
+    """Wall time of the work that made the files."""
+    documents_per_second: float | None
+    bytes_per_second: float | None
+    """Of text."""
+    cores_busy: float | None
+    """CPU time over wall time and workers."""
+    workers: int | None
+    bottleneck: str
+    """The step that took most wall time; empty where it is not known."""
+    bottleneck_share: float | None
+    """Of the wall time."""
+
+
+def production(manifest: Mapping[str, Any]) -> Production:
+    """The figures of a finished run.
+
+    Args:
+        manifest: ``run.json``.
+    """
+    counts, timings = manifest["counts"], manifest["timings"]
+    flow: Sequence[Mapping[str, Any]] = manifest.get("flow") or []
+    tokens, read = manifest.get("tokens") or {}, counts["read"]
+    raw = (tokens.get("raw") or {}).get("value")
+    came = flow[0]["text_bytes_in"] if flow else 0
+    wall, workers = timings.get("wall_seconds") or 0.0, (manifest.get("profile") or {}).get("workers")
+    steps: Mapping[str, float] = timings.get("steps") or {}
+    slowest = max(steps, key=lambda name: steps[name], default="")
+    return Production(
+        yield_documents=counts["kept"] / read if read else 0.0,
+        yield_tokens=tokens["kept"] / raw if raw and tokens.get("kept") is not None else None,
+        scrap_documents=1 - counts["kept"] / read if read else 0.0,
+        scrap_text=1 - flow[-1]["text_bytes_kept"] / came if came else 0.0,
+        cycle_seconds=wall,
+        documents_per_second=timings.get("documents_per_second"),
+        bytes_per_second=timings.get("bytes_per_second"),
+        cores_busy=timings["cpu_seconds"] / (wall * workers) if wall and workers and "cpu_seconds" in timings else None,
+        workers=workers,
+        bottleneck=slowest,
+        bottleneck_share=steps[slowest] / sum(steps.values()) if slowest and sum(steps.values()) else None,
+    )

@@ -1,0 +1,47 @@
+"""Lines on a terminal are broken between words, commands not at all; what is no terminal gets whole lines."""
+
+import io
+
+import hypothesis.strategies as st
+from hypothesis import given
+from rich.cells import cell_len
+from rich.text import Text
+
+from curate.cli.display.console import WordConsole, broken
+from curate.cli.display.notes import note, show_error
+from curate.errors import UserError
+
+WORDS = st.lists(st.text("abcdeé東`.-/", min_size=1, max_size=30), max_size=30)
+
+
+@given(WORDS, st.integers(30, 100), st.sampled_from(["", "  ", "Input        ", "warning: "]))
+def test_no_word_is_broken_and_none_is_lost(words, width, begins):
+    text = begins + " ".join(words)
+    lines = [line.plain for line in broken(Text(text), width)]
+    assert " ".join(lines).split() == text.split()
+    for line in lines:
+        assert cell_len(line) <= width or len(line.split()) <= 2 or "`" in line
+
+
+def printed(width, show, *, terminal):
+    file = io.StringIO()
+    show(WordConsole(file=file, width=width, force_terminal=terminal, color_system=None, highlight=False, markup=False))
+    return file.getvalue()
+
+
+HINT = 'curate run \'/a corpus/with/a/long/name\' -o curated --set \'language.keep=["en", "fr", "de"]\''
+
+
+def test_commands_are_whole_lines_on_a_narrow_terminal():
+    error = UserError("the file `sms-spam-collection.jsonl` of this corpus holds no field that is text", hint=HINT)
+    lines = printed(40, lambda console: show_error(console, error), terminal=True).splitlines()
+    assert lines[-1].endswith(HINT)
+    assert all(len(line) <= 40 for line in lines[:-1])
+    assert any("`sms-spam-collection.jsonl`" in line for line in lines)
+    again = printed(40, lambda console: note(console, "hint", f"make it again: {HINT}"), terminal=True).splitlines()
+    assert again == ["hint: make it again:", f"  {HINT}"]
+
+
+def test_what_is_no_terminal_gets_whole_lines():
+    message = "word " * 60
+    assert printed(40, lambda console: note(console, "error", message), terminal=False) == f"error: {message}\n"

@@ -306,7 +306,7 @@ def test_parquet_under_another_name_is_read(tmp_path: Path) -> None:
     ("head", "name"),
     [
         (b"\x02\x21\x4c\x18", "the legacy format of lz4"),
-        (b"%PDF-1.7\n%\xe2\xe3", "PDF"),
+        (b"ID3\x04\xff\xfe", "MP3"),
         (b"\x89PNG\r\n\x1a\n", "PNG"),
     ],
 )

@@ -7,9 +7,9 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-from curate.corpus.archive_file import Archive, MemberBytes, archive, limit_of
+from curate.corpus.archive_file import Archive, MemberBytes, Range, archive, limit_of
 from curate.corpus.formats.archive import ArchiveFormat
-from curate.corpus.formats.registry import formats
+from curate.corpus.formats.registry import formats, recognized
 from curate.corpus.input import InputFile, InputSettings, Skipped
 from curate.corpus.named import input_file
 from curate.corpus.quarantine import Damaged
@@ -58,6 +58,10 @@ class _Members:
             found = archive(file)
         except Damaged:
             self.files.append(file)  # it goes to quarantine, where that is said
+            return
+        other = recognized(Range(found.descriptor, 0, found.size).read(_HEAD_BYTES))
+        if other and not isinstance(other, ArchiveFormat):  # a document that is a zip inside
+            self.files.append(msgspec.structs.replace(file, format=other.name, note=note_of(other.name)))
             return
         if found.damage:
             self.files.append(file)

@@ -51,6 +51,8 @@ REASONS = (
     Reason(DANGEROUS, "Two processes that worked on the document died of it, so that it was set aside."),
     Reason(UNREADABLE, "The file could not be opened or read, or changed during the run."),
     Reason("other_format", "The file holds another format than its name says, one that curate does not read."),
+    Reason("took_too_long", "Reading the document took more processor time than one may take."),
+    Reason("no_text", "The document holds no text, such as a PDF of scanned pages."),
     Reason("repeated_text", "More than one column of the file has the name of the text."),
     *MALFORMED,
     Reason("corrupt_metadata", "A field beside the text is damaged; the documents were read without it."),

@@ -11,14 +11,23 @@ import signal
 import struct
 import sys
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:
+    from curate.html.extractors import Extracted
 
 READY = b"ready\n"
 ANSWER = struct.Struct("<?qqd")
 """Whether the extractor came to an end without an error; bytes of text and of title; CPU seconds."""
 LENGTH = struct.Struct("<q")
 
+DOCUMENTS = frozenset({"epub", "docx", "pdf"})
+"""Kinds of `curate.html.documents`."""
+
+_SAID = 300
+"""Characters of what a library says of a page that it cannot read."""
 _MEMORY_A_BYTE = 100
 """Bytes of memory that a page may take for each of its own: four times what a page of 56 MB takes resiliparse."""
 _LEAST_MEMORY = 1 << 30
@@ -28,12 +37,9 @@ def serve() -> None:
     """Answer requests from stdin until it ends: a line of JSON (extractor, options, seconds), then batches of pages."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    from curate.html.extractors import make
-
     requests = sys.stdin.buffer
     extractor, options, seconds = json.loads(requests.readline())
-    extract = make(extractor, options)
-    extract("<p>a page that nobody needs: it loads what is loaded late</p>")
+    extract = _documents(extractor) if extractor in DOCUMENTS else _pages(extractor, options)
     answers.write(READY)
     answers.flush()
     base = _address_space()
@@ -42,15 +48,30 @@ def serve() -> None:
             _limit(seconds, base + _LEAST_MEMORY + _MEMORY_A_BYTE * len(page))
             began = time.process_time()
             try:
-                text, title = extract(page.decode())
+                text, title = extract(page)
                 good = True
-            except Exception:  # noqa: BLE001  (whatever a library raises over a page)
-                good, text, title = False, "", ""
+            except Exception as error:  # noqa: BLE001  (whatever a library raises over a page)
+                good, title = False, ""
+                text = (str(error)[:_SAID] or type(error).__name__) if extractor in DOCUMENTS else ""
             spent = time.process_time() - began
             _limit(0, 0)
             data = [one.encode("utf-8", "replace") for one in (text, title)]
             answers.write(ANSWER.pack(good, len(data[0]), len(data[1]), spent) + data[0] + data[1])
             answers.flush()
+
+
+def _pages(extractor: str, options: Mapping[str, Any]) -> Callable[[bytes], "Extracted"]:
+    from curate.html.extractors import make
+
+    extract = make(extractor, options)
+    extract("<p>a page that nobody needs: it loads what is loaded late</p>")
+    return lambda page: extract(page.decode())
+
+
+def _documents(kind: str) -> Callable[[bytes], "Extracted"]:
+    from curate.html.documents import reader
+
+    return reader(kind)
 
 
 def _read(requests: BinaryIO) -> list[bytes]:

@@ -6,6 +6,7 @@ from importlib.metadata import entry_points
 
 from curate.corpus.formats.archive import Tar, Zip
 from curate.corpus.formats.arrow_ipc import ArrowIpc
+from curate.corpus.formats.document_file import Docx, Epub, Pdf
 from curate.corpus.formats.format import Format
 from curate.corpus.formats.html_file import HtmlFile
 from curate.corpus.formats.json_lines import JsonLines
@@ -27,6 +28,9 @@ BUILTIN: tuple[Format, ...] = (
     SeparatedText(),
     HtmlFile(),
     Warc(),
+    Epub(),
+    Docx(),
+    Pdf(),
     Zip(),
     Tar(),
 )

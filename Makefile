@@ -25,7 +25,7 @@ test-readers: $(READY) ## every format of shards, read by its trainer's own read
 	.venv-readers/bin/python -m pip install --quiet -r tests/readers/needed.txt
 	.venv-readers/bin/python -m pip install --quiet --no-deps -r tests/readers/requirements.txt
 	$(BIN)/python tests/readers/write.py build/readers
-	for format in bin megatron olmo datatrove litdata mds parquet; do \
+	for format in bin megatron olmo datatrove litdata mds parquet arrayrecord; do \
 	  .venv-readers/bin/python -W ignore tests/readers/read_back.py build/readers $$format || exit 1; done
 
 smoke: $(READY) ## every stage and recipe, from a wheel installed apart, with nothing compiled yet

@@ -142,7 +142,16 @@ def parquet(folder, expected):
         return "datasets", _equal(data["input_ids"][:], expected.documents()), "documents"
 
 
-READERS = {read.__name__: read for read in (bin, megatron, olmo, datatrove, litdata, mds, parquet)}
+def arrayrecord(folder, expected):
+    import grain
+
+    kind = json.loads((folder / "index.json").read_text())["dtype"]
+    source = grain.sources.ArrayRecordDataSource([str(file) for file in sorted(folder.glob("*.arrayrecord"))])
+    data = grain.MapDataset.source(source).map(lambda record: np.frombuffer(record, kind))
+    return "grain", _equal([data[at] for at in range(len(data))], expected.documents()), "documents"
+
+
+READERS = {read.__name__: read for read in (bin, megatron, olmo, datatrove, litdata, mds, parquet, arrayrecord)}
 
 
 def main(folder, name):

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-FORMATS = ("bin", "megatron", "olmo", "datatrove", "litdata", "mds", "parquet")
+FORMATS = ("bin", "megatron", "olmo", "datatrove", "litdata", "mds", "parquet", "arrayrecord")
 
 
 def curate(*words):

@@ -52,7 +52,7 @@ def convert(
         typer.Option(
             "--to",
             metavar="FORMAT",
-            help="parquet, sft, bin, megatron, olmo, datatrove, litdata or mds.",
+            help="parquet, sft, bin, megatron, olmo, datatrove, litdata, mds or arrayrecord.",
             show_default=False,
         ),
     ],

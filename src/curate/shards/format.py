@@ -59,6 +59,7 @@ class ShardFormat(ABC):
         shard_bytes: most bytes of ids in a file, None for any number.
         options: settings that only some formats know and this one does.
         has_loss: whether it keeps which tokens are to be learnt; its ids then have the bit of `curate.text.chats.loss`.
+        package: that writes and reads it, and the extra that installs that; None for none.
     """
 
     name: ClassVar[str]
@@ -68,6 +69,7 @@ class ShardFormat(ABC):
     shard_bytes: ClassVar[int | None] = None
     options: ClassVar[tuple[str, ...]] = ()
     has_loss: ClassVar[bool] = False
+    package: ClassVar[tuple[str, str] | None] = None
 
     def dtype(self, vocabulary_size: int, wanted: str = "auto") -> str:
         """NumPy name of the ids for a vocabulary: the narrowest that its reader takes, or the one asked for.

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from curate.errors import DISTRIBUTION, DamagedFile, InputError, PlanError
+from curate.errors import DISTRIBUTION, DamagedFile, InputError, PlanError, require
 from curate.models.chats import ChatEncoder, ChatTemplate
 from curate.models.tokenizers import AddedTokens, Tokenizer, load_tokenizer
 from curate.shards.entry import ShardEntry
@@ -150,6 +150,8 @@ def layout_of(settings: ShardSettings, tokenizer: Tokenizer) -> Layout:
         PlanError: the format cannot hold the vocabulary, or so many tokens in a file.
     """
     known = FORMATS[settings.format]
+    if known.package:
+        require(*known.package, f"`shards.format` is `{settings.format}`")
     dtype = known.dtype(tokenizer.vocabulary_size, settings.dtype)
     most = known.shard_bytes
     if settings.validation and known.index_file != INDEX_FILE:

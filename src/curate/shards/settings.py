@@ -12,7 +12,7 @@ class ShardSettings(Settings, frozen=True):
 
     Attributes:
         format: ``parquet``, ``sft`` (conversations with a loss mask), ``bin``, ``megatron``, ``olmo``, ``datatrove``,
-            ``litdata`` or ``mds``: what the trainer reads.
+            ``litdata``, ``mds`` or ``arrayrecord``: what the trainer reads.
         shard_tokens: most tokens in a shard; only a longer single document makes a larger one.
         compression_level: of zstd in Parquet files, 1 to 22.
         dtype: type of the stored ids; ``auto`` is the narrowest that the reader takes and the vocabulary fits in.
@@ -26,7 +26,9 @@ class ShardSettings(Settings, frozen=True):
         loss_mask: write ``.ds.loss`` beside each ``.ds``, one byte a token: 0 for padding.
     """
 
-    format: Literal["parquet", "sft", "bin", "megatron", "olmo", "datatrove", "litdata", "mds"] = "parquet"
+    format: Literal["parquet", "sft", "bin", "megatron", "olmo", "datatrove", "litdata", "mds", "arrayrecord"] = (
+        "parquet"
+    )
     shard_tokens: int = 100_000_000
     compression_level: int = 3
     dtype: Literal["auto", "uint8", "uint16", "uint32", "int32"] = "auto"

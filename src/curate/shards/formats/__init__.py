@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from curate.shards.format import ShardFormat
+from curate.shards.formats.arrayrecord import ArrayRecordFormat
 from curate.shards.formats.bin import BinFormat
 from curate.shards.formats.datatrove import DatatroveFormat
 from curate.shards.formats.litdata import LitdataFormat
@@ -23,5 +24,6 @@ FORMATS: Mapping[str, ShardFormat] = {
         DatatroveFormat(),
         LitdataFormat(),
         MdsFormat(),
+        ArrayRecordFormat(),
     )
 }

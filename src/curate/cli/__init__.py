@@ -9,6 +9,7 @@ import typer
 
 from curate.cli import (
     config,
+    demo,
     diff,
     doctor,
     explain,
@@ -39,6 +40,7 @@ EXAMPLES = """From a folder of raw text to token shards, with a reason for every
 
 \b
 Examples:
+  curate demo                               all of it on a little text that comes along
   curate run corpus/ -o curated             clean, deduplicate, score, tokenize; ends with a report
   curate run corpus/ -o curated --dry-run   show the plan, derived settings and an estimate; write nothing
   curate run corpus/ --recipe fineweb-paper a published pipeline; see `curate recipes`
@@ -55,6 +57,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.callback()(version_option)
+app.command("demo")(demo.demo)
 app.command("run")(run.run)
 app.command("init")(init.init)
 app.command("config")(config.config)

@@ -43,3 +43,16 @@ def version_option(
     ] = False,
 ) -> None:
     """Flags before the verb."""
+
+
+def share(given: str) -> float:
+    """A share as people type it.
+
+    Example:
+        >>> share("1%"), share("0.25")
+        (0.01, 0.25)
+    """
+    try:
+        return float(given.removesuffix("%").strip()) / (100 if given.endswith("%") else 1)
+    except ValueError:
+        raise typer.BadParameter(f"`{given}` is no share", param_hint="--sample 1%") from None

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from curate.cli.options import ColorOption, ConfigOption, JsonOption, RecipeOption, SetOption
+from curate.cli.options import ColorOption, ConfigOption, JsonOption, RecipeOption, SetOption, share
 
 
 def run(
@@ -37,6 +37,16 @@ def run(
             envvar="CURATE_AGAINST",
             metavar="RUN",
             help="Leave out what this finished run holds already; may be given often.",
+        ),
+    ] = None,
+    sample: Annotated[
+        float | None,
+        typer.Option(
+            "--sample",
+            envvar="CURATE_SAMPLE",
+            metavar="SHARE",
+            parser=share,
+            help="Read this share of the documents, such as 1%, for a preview.",
         ),
     ] = None,
     workers: Annotated[
@@ -96,6 +106,7 @@ def run(
       curate run 'corpus/**/*.jsonl.zst' extra.parquet -o curated --set 'language.keep=["en","fr"]'
       curate run corpus/ -o curated --recipe fineweb-paper
       curate run corpus/ -o curated --dry-run
+      curate run corpus/ -o preview --sample 1%
       curate run june/ -o june-curated --against may-curated
 
     Run the same command again to continue after a crash, or with other settings to redo only what they touch.
@@ -119,6 +130,7 @@ def run(
             "run.engine": engine,
             "run.seed": seed,
             "input.against": against or None,
+            "input.sample": sample,
         },
         limit=limit,
         only=only or [],

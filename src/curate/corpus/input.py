@@ -50,12 +50,16 @@ class InputSettings(Settings, frozen=True):
     """Where documents of plain text and Markdown end: with the ``file``, with each ``line``, or at this separator."""
     max_document_bytes: int = 128 * 1024 * 1024
     """Longer lines, values and text files go to quarantine: one document must fit in memory several times."""
+    sample: float = 1.0
+    """Share of the documents that is read, drawn by a hash of their text: copies are drawn together."""
     part_bytes: int = 64_000_000
     """Size of a part, the unit of work and of resume."""
     against: tuple[str, ...] = ()
     """Folders of finished runs whose documents count as already there: near_dup removes what they hold."""
 
     def __post_init__(self) -> None:
+        if not 0 < self.sample <= 1:
+            raise ValueError(f"`input.sample` is a share above 0 and up to 1, but is {self.sample:g}")
         for key in ("max_document_bytes", "part_bytes"):
             value = getattr(self, key)
             if value < 1:

@@ -57,7 +57,7 @@ def estimate(plan: Plan, workers: int) -> Estimate:
         tokens, documents = tokens + found, documents + len(batch)
         text_bytes += int(pa.compute.sum(batch.column("raw_bytes")).as_py() or 0)
         input_bytes += consumed
-    scale = plan.input_bytes / max(1, input_bytes)
+    scale = plan.config.input.sample * plan.input_bytes / max(1, input_bytes)
     disk = text_bytes * PARQUET_SHARE + tokens * (CACHE_BYTES_A_TOKEN + SHARD_BYTES_A_TOKEN) + 150 * documents
     return Estimate(seconds * scale * (1 + RESOLVE_SHARE) / workers, int(disk * scale), documents, text_bytes)
 

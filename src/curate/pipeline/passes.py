@@ -35,6 +35,7 @@ from curate.pipeline.plan import Plan
 from curate.pipeline.profile import PARSE, READ, WRITE, Costs, Stopwatch
 from curate.pipeline.rewriting import rewritten, rows_of
 from curate.pipeline.row_group import Columns, RowGroup, one_array, one_batch, row_groups, taken_bytes
+from curate.pipeline.sampling import sampled
 from curate.pipeline.settled_bytes import SettledBytes
 from curate.pipeline.step import Mask, Settled, Step, entering_mask, input_key, settle, staying
 from curate.store.digest import digest
@@ -249,7 +250,7 @@ class StrandWork:
 
     def _parse(self, chunk: Chunk) -> "_Piece":
         watch, piece = Stopwatch(), self._piece(chunk)
-        documents, quarantined = without(self._dangerous, *chunk.parse())
+        documents, quarantined = without(self._dangerous, *sampled(chunk.parse(), self.plan.config.input.sample))
         self.profile.add(PARSE, watch.effort(len(documents), documents.column("text").nbytes), piece)
         if self.plan.rewriters:
             documents, efforts = rewritten(documents, self.plan.rewriters)

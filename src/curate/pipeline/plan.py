@@ -92,7 +92,8 @@ class Plan:
 
     def documents_key(self, part: Part) -> str:
         """What the documents file of a part is made from."""
-        return digest(LAYOUT_VERSION, part.fingerprint, self._rewriting, self.limit)
+        share = self.config.input.sample
+        return digest(LAYOUT_VERSION, part.fingerprint, self._rewriting, self.limit, *([share] if share < 1 else []))
 
     @functools.cached_property
     def _rewriting(self) -> str:
@@ -115,11 +116,19 @@ def make_stages(config: Config, only: Sequence[str] = (), skip: Sequence[str] = 
         PlanError: an impossible order, or a stage that needs what no earlier one gives.
         ConfigError: an unknown stage.
     """
-    names = _chosen(config.pipeline.stages, only, skip)
+    names = _chosen([name for name in config.pipeline.stages if name not in left_out(config)], only, skip)
     stages = tuple(stage_class(name)(config.stage(name)) for name in names)  # type: ignore[call-arg]
     _check_order(stages)
     _check_needs(stages)
     return stages
+
+
+def left_out(config: Config) -> dict[str, str]:
+    """Stages that the recipe names and that have nothing to do: name → why. Those that the user names are not."""
+    if not config.origin("pipeline.stages").startswith("recipe "):
+        return {}
+    lacking = ((name, config.stage(name).lacking()) for name in config.pipeline.stages if name in config.sections)
+    return {name: why for name, why in lacking if why}
 
 
 def make_plan(

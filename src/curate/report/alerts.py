@@ -46,6 +46,7 @@ def find_alerts(
     """Everything worth a look: problems first, and of each level what most documents and tokens are at stake in."""
     tokens = _tokens(manifest)
     found = [
+        *_sample(manifest),
         *_gates(manifest),
         *_gates_that_cannot_fail(manifest),
         *_too_few_documents(manifest),
@@ -268,3 +269,14 @@ def _giant_clusters(manifest: Mapping[str, Any], duplicates: Duplicates | None) 
                 section="duplicates",
                 documents=documents - 1,
             )
+
+
+def _sample(manifest: Mapping[str, Any]) -> Iterator[Alert]:
+    share = manifest["config"].get("input", {}).get("sample", 1)
+    if share < 1:
+        yield Alert(
+            level="warning",
+            title=f"This run is a preview of a sample: {100 * share:.3g} % of the documents of the input",
+            detail="They are drawn by a hash of their text: copies are drawn together, near-duplicates are not, and"
+            " the whole input has more of those.",
+        )

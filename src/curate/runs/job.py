@@ -31,7 +31,7 @@ from curate.pipeline.execute import execute, forget
 from curate.pipeline.first_compile import announced_compiling, load_compiler
 from curate.pipeline.mixing import check_mix
 from curate.pipeline.outcome import Outcome, manifest_of, profile_of
-from curate.pipeline.plan import Plan, make_plan, make_stages
+from curate.pipeline.plan import Plan, left_out, make_plan, make_stages
 from curate.pipeline.shard_places import CLUSTER
 from curate.pipeline.unused_settings import unused_notes
 from curate.process.stopping import exit_code, stoppable
@@ -303,8 +303,13 @@ def _check_name(output: str) -> None:
 
 
 def _setting_notes(plan: Plan) -> list[Warned]:
-    """Settings of the user that change nothing."""
-    return unused_notes(plan.config, [stage.name for stage in plan.stages], plan.files)
+    """Stages of the recipe that are left out, and settings of the user that change nothing."""
+    config = plan.config
+    without = [
+        Warned(f"the recipe's stage `{name}` is left out: {why}", hint=f"curate explain config.{name}")
+        for name, why in left_out(config).items()
+    ]
+    return without + unused_notes(plan.config, [stage.name for stage in plan.stages], plan.files)
 
 
 def _stage_notes(stages: Sequence[Stage], config: Config) -> list[Warned]:

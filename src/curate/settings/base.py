@@ -87,6 +87,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """The same with what other sections say where this one leaves it to them."""
         return self
 
+    def lacking(self) -> str:
+        """What the settings do not name without which there is nothing to do; a stage that a recipe names is left out.
+
+        Empty where nothing is missing, else such as ``it has no list``.
+        """
+        return ""
+
     def effective(self) -> dict[str, Any]:
         """Every value that holds, as plain data; a section whose values come from elsewhere too says so here."""
         return {name: msgspec.to_builtins(getattr(self, name)) for name in self.__struct_fields__}

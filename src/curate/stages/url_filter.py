@@ -52,6 +52,10 @@ class UrlFilterSettings(Settings, frozen=True):
         if self.max_soft_words < 0:
             raise ValueError(f"`url_filter.max_soft_words` must be 0 or more, but is {self.max_soft_words}")
 
+    def lacking(self) -> str:
+        """A list."""
+        return "" if any(getattr(self, key) for key in _LISTS) else "`url_filter` has no list"
+
     def unused(self, runs: Sequence[str]) -> Iterator[Unused]:  # noqa: ARG002
         """The number of soft words where there are none."""
         if not self.soft_words:
@@ -123,8 +127,8 @@ class UrlFilter(Stage):
         Raises:
             PlanError: no list is named, or one cannot be used.
         """
-        if not any(getattr(self.settings, key) for key in _LISTS):
-            raise PlanError("`url_filter` has no list", hint='url_filter.domains = ["blocked/domains.txt"]')
+        if missing := self.settings.lacking():
+            raise PlanError(missing, hint='url_filter.domains = ["blocked/domains.txt"]')
         words = self._lists.words | self._lists.soft_words
         dead = sorted(entry for entry in words if not _WORD.fullmatch(entry))
         return (

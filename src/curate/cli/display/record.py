@@ -99,6 +99,8 @@ def _mixture(mix: Sequence[Mapping[str, Any]], by: str) -> Table:
 def _totals(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
     counts, tokens = manifest["counts"], manifest["tokens"]
     lines = [f"Kept {counts['kept']:,} of {counts['read']:,} documents ({share(counts['kept'], counts['read'])})"]
+    if (drawn := manifest["config"]["input"].get("sample", 1)) < 1:
+        lines[0] += f", a sample of {100 * drawn:.3g} %"
     if tokens:
         shards = manifest["shards"]
         lines[0] += f" · {count(tokens['kept'])} tokens · {counted(shards['files'], 'shard')}"

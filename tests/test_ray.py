@@ -20,6 +20,8 @@ import pytest
 from corpus_maker import make_corpus
 from curate.cli.session import Session
 from curate.errors import ExitCode, MissingExtra, PlanError
+from curate.store.files import place
+from object_server import credentials, s3_server
 
 ray = pytest.importorskip("ray")
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.xdist_group("ray")]
@@ -32,9 +34,17 @@ STORE_BYTES = 100 * 2**20
 
 @pytest.fixture(scope="module")
 def cluster():
+    before = dict(os.environ)
+    with s3_server("runs") as address:
+        os.environ |= credentials(address)
+        yield from started_cluster()
+    os.environ.clear()
+    os.environ |= before
+
+
+def started_cluster():
     from ray.cluster_utils import Cluster
 
-    before = dict(os.environ)
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(HERE / "dangerous_stage")}
     head = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": STORE_BYTES}
     started = Cluster(initialize_head=True, head_node_args=head)
@@ -43,8 +53,6 @@ def cluster():
     yield started
     ray.shutdown()
     started.shutdown()
-    os.environ.clear()
-    os.environ |= before
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +67,7 @@ def finished(corpus, tmp_path_factory):
     return out
 
 
-def run(corpus: Path, out: Path, *assignments: str, engine: str = "local") -> int:
+def run(corpus: Path, out: Path | str, *assignments: str, engine: str = "local") -> int:
     return Session([str(corpus)], str(out), assignments=[*SETTINGS, *assignments], flags={"run.engine": engine}).work(
         quiet=2
     )
@@ -143,6 +151,20 @@ def test_a_node_that_dies_and_one_that_comes_change_nothing(cluster, corpus, fin
         assert process.returncode == ExitCode.DONE, said
         assert contents(out) == contents(finished)
     cluster.remove_node(node)
+
+
+@pytest.mark.slow
+def test_a_bucket_is_storage_that_all_nodes_share(cluster, corpus, finished):
+    out = "s3://runs/on-a-cluster"
+    assert run(corpus, out, engine="ray") == ExitCode.DONE
+    store, own = place(out).tree.store, {"run.json", "report.json", "report.html"}
+    found = {one.key.removeprefix("on-a-cluster/"): one for one in store.listed("on-a-cluster")}
+    written = {
+        name: store.read(one.key, 0, max(1, one.size))
+        for name, one in found.items()
+        if name not in own and ".cache" not in name
+    }
+    assert written == contents(finished)
 
 
 @pytest.mark.slow

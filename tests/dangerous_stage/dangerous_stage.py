@@ -7,14 +7,14 @@ from typing import ClassVar
 import pyarrow as pa
 
 from curate.settings.base import Settings
-from curate.stages.contract import reasons_where
+from curate.stages.contract import Stage, reasons_where
 
 
 class DangerousSettings(Settings, frozen=True):
     """Nothing to set."""
 
 
-class Dangerous:
+class Dangerous(Stage):
     name = "dangerous"
     version = 1
     about = "Ends its process at the word POISON, and takes a second for SLOW."

@@ -51,6 +51,9 @@ class Engine(Protocol):
     cpu_elsewhere: float
     """CPU seconds that tasks have taken so far in other processes than this one and its children."""
 
+    losses: int
+    """How often work was lost with whoever did it; what that was writing has stayed unfinished."""
+
     stopped: str
     """Why it was asked to stop; empty while it was not."""
 

@@ -38,7 +38,7 @@ class LocalEngine:
 
     def __init__(self, workers: int, lanes: int, ahead: int, memory: int = 0) -> None:
         self.workers, self.lanes, self.ahead = workers, lanes, ahead
-        self.stopped, self.cpu_elsewhere = "", 0.0
+        self.stopped, self.cpu_elsewhere, self.losses = "", 0.0, 0
         self._memory = MemoryBudget(max(memory, workers * FLIGHT_BYTES), lambda: bool(self.stopped))
         self._computing = ThreadPoolExecutor(workers, thread_name_prefix="worker")
 

@@ -86,7 +86,7 @@ class RayEngine:
     def __init__(self, workers: int = 0, memory: int = 0, base: int = 0) -> None:
         self._ray, self._most = connected(), workers
         self._looked, self._slots, self._lock = 0.0, 1, threading.Lock()
-        self.stopped, self.cpu_elsewhere = "", 0.0
+        self.stopped, self.cpu_elsewhere, self.losses = "", 0.0, 0
         self.memory = memory or share_of_memory()
         packages = tuple(versions().items())
         self._setting = Setting(str(Path.cwd()), max(1, self.memory - base), packages)
@@ -236,6 +236,7 @@ class RayEngine:
         died = isinstance(error, (exceptions.WorkerCrashedError, exceptions.OutOfMemoryError))
         counted = deaths if died and not _node_died(error) else losses
         counted[batch.number] += 1
+        self.losses += 1
         if counted[batch.number] >= (MOST_DEATHS if counted is deaths else MOST_LOSSES):
             raise Stopped(
                 f"workers of the cluster died {counted[batch.number]} times of the same work: {_first_line(error)}",

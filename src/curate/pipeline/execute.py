@@ -38,7 +38,7 @@ from curate.store.history import History
 from curate.store.manifest import find_manifest
 from curate.store.row_file import keys_of
 from curate.store.run_directory import DOCUMENTS, MANIFEST, QUARANTINE, REPORT_JSON, REPORT_PAGE, SHARDS, RunDirectory
-from curate.store.tidying import is_page, is_report, tidy
+from curate.store.tidying import clear_unfinished, is_page, is_report, tidy
 
 Ready = Callable[[Stage], None]
 OnJudged = Callable[[Mapping[str, Any]], None]
@@ -127,6 +127,9 @@ class _Run:
             self._resolve(number)
             self._judge_from(number + 1)
         books, index, tokens, unknown = self._finished()
+        if self.engine.losses:
+            folders = [DOCUMENTS, QUARANTINE, SHARDS, *(stage.name for stage in self.plan.stages)]
+            clear_unfinished(self.directory, folders)
         steps = [_steps_of(number, one) for number, one in enumerate(self.plan.passes)]
         pieces = {
             "",

@@ -62,6 +62,15 @@ def tidy(
     return list(_Tidying(directory, folders, manifest, numbered).foreign())
 
 
+def clear_unfinished(directory: RunDirectory, folders: Collection[str]) -> None:
+    """Remove what workers that died were writing to these folders of a run; nobody writes there now."""
+    for folder in folders:
+        for path in (directory.path / folder, directory.path / CACHE / folder):
+            for entry in entries(path):
+                if entry.is_file and is_unfinished(entry.name):
+                    remove(entry.path)
+
+
 def first_row_file(path: Path, other_than: Collection[str] = ()) -> Path | None:
     """Some row file of curate's in a run directory; None, too, when any file has one of the names ``other_than``."""
     files = list(_row_files(path))

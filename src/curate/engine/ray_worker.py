@@ -63,6 +63,13 @@ class Reply(NamedTuple):
     failed: Failed | None = None
 
 
+class Spent(NamedTuple):
+    """What half of an exchange took: CPU seconds, and bytes that were sent."""
+
+    cpu: float
+    sent: int = 0
+
+
 class OtherVersions(Exception):  # noqa: N818
     """A node has other packages than the driver; the message says which."""
 
@@ -109,7 +116,7 @@ def do_items(setting: Setting, task: Sequence[Any], items: Sequence[Any], doubtf
 def send_groups(
     setting: Setting, send: Sequence[Any], senders: Sequence[int], bounds: Sequence[int], schema: pa.Schema
 ) -> tuple[Any, ...]:
-    """What some senders send: a block for each group of receivers, or all of them in one; CPU seconds or an error.
+    """What some senders send: a block for each group of receivers, or all of them in one; `Spent` or an error.
 
     Args:
         setting: of the run.
@@ -128,9 +135,9 @@ def send_groups(
     except Exception as error:  # noqa: BLE001
         return (*([None] * (groups + 1)), _failed(error))
     blocks = _grouped(pa.Table.from_batches(batches, sent), bounds)
-    if sum(0 if block is None else block.nbytes for block in blocks) >= groups * BUNDLED_BYTES:
-        return (*blocks, None, _cpu() - before)
-    return (*([None] * groups), blocks, _cpu() - before)
+    size = sum(0 if block is None else block.nbytes for block in blocks)
+    spent = Spent(_cpu() - before, size)
+    return (*blocks, None, spent) if size >= groups * BUNDLED_BYTES else (*([None] * groups), blocks, spent)
 
 
 def receive_group(
@@ -141,7 +148,7 @@ def receive_group(
     schema: pa.Schema,
     *blocks: Any,
 ) -> tuple[Any, ...]:
-    """What the receivers of a group make of their rows, as one block; CPU seconds or an error.
+    """What the receivers of a group make of their rows, as one block; `Spent` or an error.
 
     Args:
         setting: of the run.
@@ -162,7 +169,7 @@ def receive_group(
         for receiver in receivers:
             rows = pa.concat_tables([schema.empty_table(), *(_of(table, receiver) for table in tables)])
             made.append(receiving(receiver, rows))
-        return block_of(made), _cpu() - before
+        return block_of(made), Spent(_cpu() - before)
     except Exception as error:  # noqa: BLE001
         return None, _failed(error)
 

@@ -22,6 +22,7 @@ from curate.cli.session import Session
 from curate.errors import ExitCode, MissingExtra, PlanError
 from curate.store.files import place
 from object_server import credentials, s3_server
+from small_run import HOLD_TIMES
 
 ray = pytest.importorskip("ray")
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.xdist_group("ray")]
@@ -83,8 +84,7 @@ def started(corpus: Path, out: Path, *assignments: str) -> subprocess.Popen:
 
 def contents(out: Path) -> dict[str, bytes]:
     """Every file that must not depend on how the run went."""
-    times = {"run.json", "report.json", "report.html"}
-    files = [p for p in out.rglob("*") if p.is_file() and p.name not in times and ".cache" not in p.parts]
+    files = [p for p in out.rglob("*") if p.is_file() and p.name not in HOLD_TIMES and ".cache" not in p.parts]
     return {str(p.relative_to(out)): p.read_bytes() for p in files}
 
 
@@ -157,12 +157,12 @@ def test_a_node_that_dies_and_one_that_comes_change_nothing(cluster, corpus, fin
 def test_a_bucket_is_storage_that_all_nodes_share(cluster, corpus, finished):
     out = "s3://runs/on-a-cluster"
     assert run(corpus, out, engine="ray") == ExitCode.DONE
-    store, own = place(out).tree.store, {"run.json", "report.json", "report.html"}
+    store = place(out).tree.store
     found = {one.key.removeprefix("on-a-cluster/"): one for one in store.listed("on-a-cluster")}
     written = {
         name: store.read(one.key, 0, max(1, one.size))
         for name, one in found.items()
-        if name not in own and ".cache" not in name
+        if name not in HOLD_TIMES and ".cache" not in name
     }
     assert written == contents(finished)
 

@@ -26,6 +26,7 @@ from curate.cli import (
     stages,
     tokenizer,
     tune,
+    view,
     whatif,
     why,
 )
@@ -69,6 +70,7 @@ app.command("sample")(sample.sample)
 app.command("whatif")(whatif.whatif)
 app.command("diff")(diff.diff)
 app.command("history")(history.history)
+app.command("view")(view.view)
 app.command("report")(report.report)
 app.command("export")(export.export)
 app.add_typer(shards.app, name="shards")

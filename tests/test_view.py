@@ -1,0 +1,233 @@
+"""`curate view`: what its pages say, whom they answer, and that nothing in a document acts."""
+
+import asyncio
+import csv
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+
+import curate
+from corpus_maker import prose
+from curate.cli import command
+from curate.view.app import app_of, new_token
+from curate.view.index import Index, Query
+from curate.view.marks import Marks
+from fake_run import HOSTILE
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+HOST = "127.0.0.1:8000"
+QUICK = {"tokenize": {"tokenizer": "bytes"}, "report": {"samples": 0}, "language": {"min_score": 0.0}}
+NASTY = [
+    HOSTILE[:400],
+    "<script>document.title='owned'</script>",
+    '"><img src=x onerror="document.title=\'owned\'">',
+    "</pre></bdi><svg onload=document.title='owned'>",
+    "{{ 7*7 }} {% raw %}",
+    "javascript:document.title='owned'",
+    "\u202eevil\u0000\x1b[31m",
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("view")
+    rows = [{"id": f"doc {at}", "text": prose(at, 120 + at), "source": f"s{at % 3}"} for at in range(60)]
+    rows += [{"id": f"near {at}", "text": f"{prose(at, 120 + at)} Zyxquill.", "source": "copies"} for at in range(5)]
+    rows += [{"id": f"short {at}", "text": prose(100 + at, 20 + at), "source": "short"} for at in range(9)]
+    rows += [
+        {"id": nasty, "text": f"{prose(200 + at, 90)} {nasty} {prose(300 + at, 20)}", "source": nasty, "title": nasty}
+        for at, nasty in enumerate(NASTY)
+    ]
+    (folder / "in.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return curate.run(folder / "in.jsonl", folder / "out", config=QUICK, input={"part_bytes": 20_000})
+
+
+@pytest.fixture(scope="module")
+def index(run):
+    return Index(run.path)
+
+
+class Browser:
+    """Asks the application without a socket."""
+
+    def __init__(self, index: Index) -> None:
+        self.token = new_token()
+        self.app = app_of(index, self.token, (HOST,))
+
+    def __call__(self, path: str = "", method: str = "GET", host: str = HOST, token: str = "", **headers: str):
+        target = urlsplit(path)
+        told = {"host": host, "content-length": "0", **{name.replace("_", "-"): v for name, v in headers.items()}}
+        scope = {
+            "type": "http", "method": method, "path": f"/{token or self.token}/{target.path}", "root_path": "",
+            "query_string": target.query.encode(), "headers": [(k.encode(), v.encode()) for k, v in told.items()],
+            "scheme": "http", "server": ("127.0.0.1", 8000), "http_version": "1.1",
+        }  # fmt: skip
+        sent = []
+
+        async def ask():
+            async def receive():
+                return {"type": "http.request", "body": b"", "more_body": False}
+
+            async def send(message):
+                sent.append(message)
+
+            await self.app(scope, receive, send)
+
+        asyncio.run(ask())
+        headers_ = {key.decode(): value.decode() for key, value in sent[0]["headers"]}
+        return sent[0]["status"], headers_, b"".join(m.get("body", b"") for m in sent[1:]).decode()
+
+
+@pytest.fixture
+def browser(index):
+    return Browser(index)
+
+
+def test_facets_count_what_the_run_counted(run, index):
+    facets = index.facets(Query())
+    assert {one.value: one.documents for one in facets["reason"]} == {k: v for k, v in run.counts.reasons.items() if v}
+    fates = {one.value: one.documents for one in facets["fate"]}
+    assert (fates["kept"], fates["removed"]) == (run.counts.kept, run.counts.removed)
+    for reason, documents in run.counts.reasons.items():
+        assert len(index.rows(Query(reason=reason))) == documents
+    assert len(index.rows(Query(source="short", fate="quality"))) == 9
+    words = [index.value("quality.words", int(row)) for row in index.rows(Query(measure="quality.words", near=50))]
+    assert [abs(value - 50) for value in words] == sorted(abs(value - 50) for value in words)
+    ranged = index.rows(Query(measure="quality.words", least=words[3], most=words[3]))
+    assert {index.value("quality.words", int(row)) for row in ranged} == {words[3]}
+
+
+def test_pages_show_documents_facets_and_limits(run, index, browser):
+    status, _, page = browser()
+    assert status == 200
+    assert f"{run.counts.kept + run.counts.removed:,} documents" in page
+    assert "doc 0" in page
+    status, _, page = browser("?" + urlencode({"reason": "quality.too_few_words", "measure": "quality.words"}))
+    assert (status, page.count("data-item>")) == (200, 9)
+    row = int(index.rows(Query(reason="quality.too_few_words"))[0])
+    status, _, page = browser(f"document/{row}?reason=quality.too_few_words")
+    assert status == 200
+    assert "at least 50" in page
+    assert 'rel="next"' in page
+    near = int(index.rows(Query(reason="near_dup.near_duplicate"))[0])
+    page = browser(f"document/{near}")[2]
+    assert "Kept instead" in page
+    survivor = int(re.search(r'/document/(\d+)"><bdi>', page)[1])
+    assert f"document/{near}" in browser(f"document/{survivor}")[2]
+    assert browser("document/999999")[0] == 404
+    assert browser("?measure=nothing&least=x&start=zzz&near=nan")[0] == 200
+
+
+def test_search_finds_text_wherever_it_is(browser, index):
+    found = browser("?" + urlencode({"q": "ZYXQUILL."}))[2]
+    assert found.count("data-item>") == sum("near" in one for one in re.findall(r"<b><bdi>(.*?)</bdi>", found)) == 5
+    rows = index.rows(Query())
+    once = index.search(rows, "zyxquill.", 0, 2)
+    assert len(once[0]) == 2
+    assert len(index.search(rows, "zyxquill.", once[1], 40)[0]) == 3
+
+
+def test_thresholds_move(browser):
+    page = browser("whatif?quality.min_words=130")[2]
+    assert "Exactly" in page or "About" in page
+    assert "would be removed: quality.too_few_words" in page
+    status, _, page = browser("whatif?quality.min_words=-5")
+    assert (status, "That cannot be told" in page) == (400, True)
+
+
+def test_only_this_machine_with_the_token_is_answered(browser):
+    assert browser(token="x" * 32)[0] == 404
+    assert browser(host="evil.example")[0] == 404
+    assert browser("mark/0?mark=right", "POST", sec_fetch_site="cross-site")[0] == 403
+    assert browser("mark/0?mark=right", "POST", content_length="99999999")[0] == 413
+    assert browser("mark/0?mark=right")[0] == 405
+    headers = browser()[1]
+    assert headers["content-security-policy"].startswith("default-src 'none'")
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cache-control"] == "no-store"
+
+
+def test_marks_are_kept_beside_the_run_and_counted(run, index, browser):
+    rows = [int(row) for row in index.rows(Query(reason="quality.too_few_words"))]
+    for row, mark in zip(rows[:4], ("right", "right", "right", "wrong"), strict=True):
+        assert browser(f"mark/{row}?mark={mark}", "POST")[0] == 303
+    browser(f"mark/{rows[4]}?mark=right", "POST")
+    browser(f"mark/{rows[4]}?mark=", "POST")
+    nasty = int(index.rows(Query(source=NASTY[1]))[0])
+    browser(f"mark/{nasty}?mark=right", "POST")
+    lines = list(csv.DictReader((run.path / "marks.csv").read_text("utf-8").splitlines()))
+    assert sorted(line["mark"] for line in lines) == ["right"] * 4 + ["wrong"]
+    again = {one.rule: one for one in Marks(run.path).precisions()}
+    assert (again["quality.too_few_words"].right, again["quality.too_few_words"].wrong) == (3, 1)
+    assert "75 %" in browser("marks")[2].replace("\u202f", " ").replace(".0", "")
+    assert 'aria-pressed="true"' in browser(f"document/{rows[0]}")[2]
+    before = (run.path / "marks.csv").read_bytes()
+    again = curate.run(run.path.parent / "in.jsonl", run.path, config=QUICK, input={"part_bytes": 20_000})
+    assert not again.warnings
+    assert (run.path / "marks.csv").read_bytes() == before
+
+
+def test_documents_are_escaped_on_every_page(index, browser):
+    pages = [browser()[2], browser("?start=40")[2], browser("whatif?quality.min_words=150")[2]]
+    pages += [browser(f"document/{int(row)}")[2] for nasty in NASTY for row in index.rows(Query(source=nasty))]
+    fields = ("q", "source", "reason", "fate", "language", "measure")
+    pages += [browser("?" + urlencode(dict.fromkeys(fields, nasty)))[2] for nasty in NASTY]
+    assert len(pages) >= 3 + 2 * len(NASTY) - 1
+    for whole in pages:
+        page = re.sub(r' value="[^"]*"', "", whole)  # what is sent again stays as it is
+        assert page.count("<script") == whole.count("<script") == 1
+        assert "<img" not in page
+        assert "<svg" not in page
+        assert "\x1b" not in page
+        assert "\u202e" not in page
+        assert not re.search(r"<[^>]*\son\w+=", re.sub(r'"[^"]*"', '""', page))
+
+
+@pytest.fixture(scope="module")
+def served(run):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "curate", "view", str(run.path), "--no-open"], stdout=subprocess.PIPE, text=True
+    )
+    yield process.stdout.readline().strip()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) in (0, 130)
+    process.stdout.close()
+
+
+def test_the_command_serves_until_it_is_asked_to_stop(served):
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]{32}/", served)
+    with urllib.request.urlopen(served) as answer:
+        assert b"documents</h1>" in answer.read()
+
+
+def test_a_port_in_use_is_a_mistake_of_the_user(run, served):
+    port = urlsplit(served).port
+    assert command(["view", str(run.path), "--no-open", "--port", str(port)]) == 2
+    assert command(["view", str(run.path.parent), "--no-open"]) == 2
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+@pytest.mark.parametrize("size", ["1280,1600", "390,1600"])
+def test_in_a_browser_nothing_acts_and_nothing_is_fetched(served, index, tmp_path, size):
+    nasty = int(index.rows(Query(source=NASTY[2]))[0])
+    for number, path in enumerate(("", "?start=40", f"document/{nasty}", "whatif?quality.min_words=150", "marks")):
+        log = tmp_path / f"net-{number}.json"
+        done = subprocess.run(
+            [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
+             "--disable-background-networking", "--disable-component-update", "--enable-logging=stderr", "--v=0",
+             f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={size}", f"--log-net-log={log}",
+             "--virtual-time-budget=1500", "--dump-dom", served + path],
+            capture_output=True, text=True, timeout=120, check=True,
+        )  # fmt: skip
+        assert "<main" in done.stdout
+        assert "owned" not in re.search(r"<title>(.*?)</title>", done.stdout, re.DOTALL)[1].split("·")[-1]
+        assert not [line for line in done.stderr.splitlines() if "CONSOLE" in line and "favicon" not in line]
+        assert "example.invalid" not in log.read_text()

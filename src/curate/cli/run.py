@@ -9,7 +9,10 @@ from curate.cli.options import ColorOption, ConfigOption, JsonOption, RecipeOpti
 
 def run(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...", help="Folders, files, globs or addresses.", show_default=False)
+        list[str],
+        typer.Argument(
+            metavar="PATH...", help="Folders, files, globs, addresses, or - for standard input.", show_default=False
+        ),
     ],
     output: Annotated[
         str,

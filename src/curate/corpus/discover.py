@@ -19,6 +19,7 @@ from curate.corpus.members import expanded, is_archive
 from curate.corpus.named import input_file, input_file_of
 from curate.corpus.objects import located, name_of, runs_among
 from curate.corpus.sidecars import sidecar
+from curate.corpus.standard_input import NAME, STANDARD
 from curate.corpus.unknown import note_of, told
 from curate.errors import InputError, nearest
 from curate.store.bucket import Stored, is_url, unknown_scheme
@@ -44,13 +45,14 @@ class Discovery(NamedTuple):
     skipped: tuple[Skipped, ...]
 
 
-def discover(paths: Sequence[str], settings: InputSettings, output: str = "") -> Discovery:
+def discover(paths: Sequence[str], settings: InputSettings, output: str = "", standard_input: str = "") -> Discovery:
     """The input files that ``paths`` (files, folders, globs with ``**``) lead to.
 
     Args:
         paths: as the user typed them. Folders are walked; hidden files and run directories in them are passed over.
         settings: the section ``[input]``.
         output: folder that the run writes to, which is no part of the corpus; empty: there is none.
+        standard_input: the file that holds what the path ``-`` stands for; empty: that path is like any other.
 
     Raises:
         InputError: a path is empty, does not exist or lies in ``output``, a pattern matches nothing, or nothing found
@@ -58,7 +60,8 @@ def discover(paths: Sequence[str], settings: InputSettings, output: str = "") ->
     """
     search = _Search(output.rstrip("/") if is_url(output) else os.path.realpath(output) if output else "")
     for path in paths:
-        search.add(path)
+        if path != STANDARD or not standard_input:
+            search.add(path)
     root = os.path.commonpath(search.roots) if search.roots else ""
     address = _common(search.addresses) if not search.roots else ""
 
@@ -82,6 +85,8 @@ def discover(paths: Sequence[str], settings: InputSettings, output: str = "") ->
                 taken.append(input_file_of(path, name, kind, found.compression, settings, stored, note))
             else:
                 skipped.append(Skipped(name, found.why, found.kind))
+    if standard_input and (file := input_file(standard_input, NAME, settings)):
+        taken.append(file)
     if any(map(is_archive, taken)):
         each = [expanded(file, settings) for file in taken]
         taken = [file for files, _ in each for file in files]

@@ -5,6 +5,7 @@ Nothing here prints, and nothing listens to signals: what happens is told as eve
 
 import os
 import shlex
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from curate.corpus.inspect import inspect
 from curate.corpus.memory import for_one_document
 from curate.corpus.notices import notices
 from curate.corpus.parts import cut
+from curate.corpus.standard_input import STANDARD, spooled, spooled_for_now
 from curate.engine.base import Engine, Interrupted, spreading
 from curate.errors import CurateError, PlanError, Stopped, UserError
 from curate.events import Emit, Event, Warned, Working
@@ -149,6 +151,7 @@ class Job:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     in_folder: bool = True
     take_over: bool = False
+    _held: "tempfile.TemporaryDirectory[str] | None" = None
 
     def config(self) -> Config:
         """The settings, validated."""
@@ -159,11 +162,17 @@ class Job:
         """The stages asked for, in a working order."""
         return make_stages(config, self.only, self.skip)
 
-    def plan(self, config: Config, stages: tuple[Stage, ...]) -> Plan:
-        """The checked plan: files found and looked at, parts cut."""
+    def plan(self, config: Config, stages: tuple[Stage, ...], standard_input: str = "") -> Plan:
+        """The checked plan: files found and looked at, parts cut.
+
+        Args:
+            config: the settings.
+            stages: as `stages` gives them.
+            standard_input: the file that holds it, where it is read.
+        """
         _check_name(self.output)
         memory = for_one_document(run_memory(config))
-        found = discover(list(self.paths), config.input, self.output)
+        found = discover(list(self.paths), config.input, self.output, standard_input)
         files, without_text = inspect(found.files, config.input, config.run.workers or os.cpu_count() or 1, memory)
         strands = cut(files, config.input.part_bytes)
         return make_plan(
@@ -179,11 +188,14 @@ class Job:
     def planned(self) -> Planned:
         """The plan with an estimate of time and disk; writes nothing."""
         config = self.config()
-        plan = self.plan(config, self.stages(config))
+        held = spooled_for_now() if STANDARD in self.paths else None
+        plan = self.plan(config, self.stages(config), held[0] if held else "")
         engine = engine_for(config)
         notes = [*notices(plan.files, plan.skipped), *_setting_notes(plan), *_stage_notes(plan.stages, config)]
         guess = estimate(plan, engine.workers)
         engine.close()
+        if held:
+            held[1].cleanup()
         return Planned(plan, guess, engine.workers, notes, self.output)
 
     def prepared(self, *, fresh: bool = False) -> Prepared:
@@ -196,14 +208,23 @@ class Job:
             stages = self.stages(config)
             _check_name(self.output)
             require_usable(place(self.output), [stage.name for stage in stages], fresh=fresh)
+            held = self._standard_input() if STANDARD in self.paths else ""
             with ThreadPoolExecutor(2) as pool:
                 notes, compiler = pool.submit(_stage_notes, stages, config), pool.submit(load_compiler)
-                plan = self.plan(config, stages)
+                plan = self.plan(config, stages, held)
                 import_module("curate.report.page")
                 pa.array([0])  # the first list has pyarrow import pandas, where there is one: 0.2 s
                 compiler.result()
                 warnings = [*notices(plan.files, plan.skipped), *_setting_notes(plan), *notes.result()]
                 return Prepared(plan, engine_for(config), warnings)
+
+    def _standard_input(self) -> str:
+        """The file that holds standard input: in the run directory, to go on with; of a bucket, for this run only."""
+        where = place(self.output)
+        if is_url(self.output):
+            path, self._held = spooled_for_now()
+            return path
+        return spooled(Path(where))
 
     def carried_out(self, prepared: Prepared, hear: Emit, *, fresh: bool = False) -> Done:
         """Run a plan to its end.

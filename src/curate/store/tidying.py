@@ -34,6 +34,7 @@ from curate.store.run_directory import (
     REPORT_JSON,
     REPORT_PAGE,
     SHARDS,
+    STANDARD_INPUT,
     TAGS,
     RunDirectory,
 )  # fmt: skip
@@ -120,7 +121,7 @@ class _Tidying:
                     self._name(each) for each in entries(cache / "scratch") if not self._removed_as_unfinished(each)
                 ]
                 remove_empty(cache / "scratch")
-            elif entry.name not in {SHARDS, EVIDENCE_CACHE}:
+            elif entry.name not in {SHARDS, EVIDENCE_CACHE, STANDARD_INPUT}:
                 yield from self._row_files(entry.path)
         remove_empty(cache)
 

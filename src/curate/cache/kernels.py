@@ -7,6 +7,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from curate.cache.folder import user_cache_folder
+
 
 def choose_kernel_cache(package: str) -> None:
     """Make sure that numba has a folder to write to, without which it refuses to define a kernel at all.
@@ -22,15 +24,6 @@ def choose_kernel_cache(package: str) -> None:
         os.environ["NUMBA_CACHE_DIR"] = str(Path(given).absolute())  # a child process works in another folder
     elif not _writable(Path(package).parent / "__pycache__"):
         os.environ["NUMBA_CACHE_DIR"] = str(own) if _writable(own) else tempfile.mkdtemp(prefix="curate-kernels-")
-
-
-def user_cache_folder() -> Path:
-    """``$XDG_CACHE_HOME``, else ``~/.cache``.
-
-    A relative path does not count, as that variable's specification has it: it would be a folder of the corpus.
-    """
-    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return given if given.is_absolute() else Path.home() / ".cache"
 
 
 def _writable(folder: Path) -> bool:

@@ -5,7 +5,6 @@ each is built once for a given version of what it derives from, and mapped from 
 """
 
 import hashlib
-import os
 import tempfile
 from collections.abc import Callable
 from importlib.resources import files
@@ -15,14 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from curate.cache.kernels import user_cache_folder
+from curate.cache.folder import cache_folder
 
 Tables = dict[str, npt.NDArray[Any]]
-
-
-def cache_folder() -> Path:
-    """``$CURATE_CACHE_DIR``, else ``curate`` in the user's cache folder."""
-    return Path(os.environ.get("CURATE_CACHE_DIR") or user_cache_folder() / "curate")
 
 
 def derived(name: str, version: str, build: Callable[[], Tables]) -> Tables:

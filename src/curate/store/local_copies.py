@@ -14,7 +14,7 @@ from pathlib import Path
 
 import xxhash
 
-from curate.cache.tables import cache_folder
+from curate.cache.folder import cache_folder
 from curate.store.bucket import PIECE, Bucket, Stored
 
 LARGE_BYTES = 1_000_000

@@ -12,7 +12,7 @@ import psutil
 import typer
 from rich.text import Text
 
-from curate.cache.tables import cache_folder
+from curate.cache.folder import cache_folder
 from curate.cli.display.console import console
 from curate.cli.display.format import duration, size
 from curate.errors import DISTRIBUTION, CurateError, ExitCode

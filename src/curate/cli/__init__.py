@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import typer
 
 from curate.cli import (
+    check,
     config,
     demo,
     diff,
@@ -59,6 +60,7 @@ app = typer.Typer(
 )
 app.callback()(version_option)
 app.command("demo")(demo.demo)
+app.command("check")(check.check)
 app.command("run")(run.run)
 app.command("init")(init.init)
 app.command("config")(config.config)

@@ -1,0 +1,33 @@
+"""``curate check``: a look at a corpus before the run."""
+
+from typing import Annotated
+
+import typer
+
+from curate.cli.options import ColorOption, ConfigOption, JsonOption, RecipeOption, SetOption
+
+
+def check(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Folders, files or globs.", show_default=False)],
+    recipe: RecipeOption = None,
+    config: ConfigOption = None,
+    assignments: SetOption = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write the settings to begin with to curate.toml, which must not be there.")
+    ] = False,
+    json: JsonOption = False,
+    color: ColorOption = "auto",
+) -> int:
+    """Look at a corpus: what would be read, what it is, and what a run over it would take.
+
+    Every file is looked at once, and the stages are tried on some pieces of them. Nothing is written.
+
+    \b
+    Examples:
+      curate check corpus/
+      curate check crawl.warc.gz --recipe fineweb-code
+      curate check corpus/ --write
+    """
+    from curate.cli.display.checkup import show_checkup
+
+    return show_checkup(paths, recipe, config, assignments or [], write=write, json=json, color=color)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
+from chat_templates import model_folder
 from corpus_maker import make_corpus, prose
 from curate.cli import command
 from curate.cli.session import Session
@@ -60,7 +61,7 @@ def own(text: str, name: str = "mine.toml") -> str:
 def test_the_recipes_that_are_promised_are_there():
     assert set(recipe_names()) == {
         "c4", "c4-datatrove", "dclm", "dolma", "fineweb-code", "fineweb-paper", "fineweb2", "gopher", "nemotron",
-        "none", "olmo3", "redpajama2", "refinedweb",
+        "none", "olmo3", "redpajama2", "refinedweb", "sft",
     }  # fmt: skip
 
 
@@ -78,7 +79,9 @@ def test_a_shipped_recipe_is_whole_and_accounts_for_every_finding(name):
 @pytest.mark.parametrize("name", recipe_names())
 def test_a_shipped_recipe_runs(name, tmp_path):
     corpus = make_corpus(tmp_path / "in", 30)
-    assert Session([str(corpus)], "out", **asked(name)).work(quiet=2) == 0
+    model = model_folder(tmp_path / "model", "zephyr") if name == "sft" else ""
+    own = [f"tokenize.tokenizer={model}/tokenizer.json", f"tokenize.chat_template={model}"] if model else []
+    assert Session([str(corpus)], "out", **asked(name, *own)).work(quiet=2) == 0
     manifest = json.loads(Path("out/run.json").read_text())
     assert [stage["name"] for stage in manifest["stages"]] == [
         stage for stage in load_recipe(name).pipeline.stages if stage != "url_filter"
@@ -112,6 +115,7 @@ none           v2  No rules: everything is measured, nothing is removed
 olmo3          v3  OLMo 3: web part of Dolma 3
 redpajama2     v3  RedPajama-V2: the rules of its card, on its signals
 refinedweb     v3  RefinedWeb, with the rules of DCLM's reproduction
+sft            v1  Conversations for fine-tuning: duplicates, degenerate answers, what the template takes
 """)
     head = said(capsys, "recipes", "show", "fineweb-paper")[1].split("notes")[0]
     assert head == snapshot("""\

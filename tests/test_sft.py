@@ -8,6 +8,7 @@ import pytest
 import tokenizers
 
 from chat_templates import FAMILIES, IM, model_folder
+from curate.cli import command
 from curate.errors import InputError, PlanError, UserError
 from curate.shards.convert import convert
 from curate.shards.peek import peek
@@ -124,3 +125,26 @@ def test_what_cannot_be_tokenized_is_refused_before_work_begins(models, corpus, 
         run(tmp_path / "in", tmp_path / "d", *LOOSE, *model)
     assert not any((tmp_path / name).exists() for name in "abcd")
     assert run(corpus, tmp_path / "e", *LOOSE, "tokenize.chat_template=plain") == 0
+
+
+def test_the_report_and_why_speak_of_turns_prompts_and_loss(models, tmp_path, capsys):
+    dice = random.Random(4)
+    asked, said = {"role": "user", "content": sentence(dice)}, {"role": "assistant", "content": sentence(dice)}
+    mailed = {"role": "assistant", "content": f"{sentence(dice)} Write to ann@example.com."}
+    written(tmp_path / "in/a.jsonl", [{"messages": [asked, said]}, {"messages": [asked, mailed]}])
+    stages = 'pipeline.stages=["normalize","near_dup","redact","chat","tokenize"]'
+    settings = (*LOOSE, stages, *with_model(models["zephyr"]), "report.samples=2")
+    assert run(tmp_path / "in", tmp_path / "out", *settings) == 0
+    found = json.loads((tmp_path / "out/report.json").read_text())["conversations"]
+    assert (found["read"], found["kept"], found["prompts"], found["compared"]) == (2, 2, 1, "whole")
+    rows = rows_of(tmp_path / "out")
+    assert found["loss_tokens"] == sum(label != -100 for row in rows for label in row["labels"])
+    assert "begin as another one does" in (tmp_path / "out/report.html").read_text()
+    capsys.readouterr()
+    assert command(["why", str(tmp_path / "out"), "a.jsonl#2"]) == 0
+    shown = capsys.readouterr().out
+    assert "→ <EMAIL>  turn 2, assistant" in shown
+    assert f"assistant  {mailed['content'][:20]}" in shown
+    assert "ann@" not in shown
+    assert command(["shards", "peek", str(tmp_path / "out"), "--mask", "-n", "1"]) == 0
+    assert f"<|assistant|>\n⟦{said['content']}</s>⟧" in capsys.readouterr().out

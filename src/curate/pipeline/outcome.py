@@ -346,6 +346,7 @@ def _shards(outcome: Outcome, directory: RunDirectory) -> dict[str, Any] | None:
         "files": len(index.shards),
         "tokens": index.tokens,
         **_packing(index),
+        **({"loss_tokens": index.loss_tokens} if index.chat_template else {}),
         **({"mix": [msgspec.to_builtins(share) for share in index.mix]} if index.mix else {}),
         "documents": index.documents,
         "bytes": size,

@@ -13,6 +13,7 @@ import pyarrow as pa
 from curate.stages import stage_class
 from curate.stages.contract import Stage
 from curate.store.life import Life
+from curate.text.chats.spans import moved_spans
 
 
 class Hidden(NamedTuple):
@@ -52,6 +53,11 @@ class Masks:
             at = hidden.stop
         return b"".join([*pieces, text[at:stop]]).decode(errors="replace")
 
+    def edits(self, text: bytes) -> list[dict[str, Any]]:
+        """What `shown` does to a text, as edits."""
+        hidden = self._hidden(text)
+        return [{"start": one.start, "end": one.stop, "replacement": one.placeholder} for one in hidden]
+
     def _hidden(self, text: bytes) -> list[Hidden]:
         """In order, without overlap."""
         found: list[Hidden] = []
@@ -68,9 +74,14 @@ class Masks:
 
 def masked_life(life: Life, masks: Masks) -> Life:
     """The life of a document with edits made, and texts and metadata as they may be shown."""
-    life = life._replace(document=life.document | {"text": life.text}, edited=True)
+    turns = None if life.edited else life.document.get("turns")
+    for verdict in life.verdicts if turns else ():
+        turns = moved_spans(turns or (), verdict.measures.get("edits") or ())
+    life = life._replace(document=life.document | {"text": life.text, "turns": turns}, edited=True)
     if not masks.names:
         return life
+    if turns:
+        life.document["turns"] = moved_spans(turns, masks.edits(life.document["text"].encode()))
 
     def masked(row: dict[str, Any]) -> dict[str, Any]:
         return row | {name: row[name] and masks.shown(row[name]) for name in ("text", "metadata")}

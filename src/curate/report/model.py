@@ -14,6 +14,7 @@ from curate.report import quantities
 from curate.report.alert import Alert
 from curate.report.alerts import find_alerts
 from curate.report.compute import PassSaving, RawTokens, pass_saving
+from curate.report.conversations import Conversations, find_conversations
 from curate.report.crossed import Crossed, cross
 from curate.report.duplicates import Duplicates, find_duplicates
 from curate.report.equal_quality import EqualQuality, equal_quality
@@ -111,6 +112,8 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of the user that changed nothing in this corpus."""
     histograms: tuple[Histogram, ...]
     duplicates: Duplicates | None
+    conversations: Conversations | None
+    """Prompts, masks and benchmarks, where the stage `chat` ran."""
     weights: Weights
     """Bytes that each stage and reason removed."""
     crossed: Crossed
@@ -181,6 +184,7 @@ def findings_of(
         without_effect=without_effect(manifest, judgments, labels),
         histograms=histograms(judgments, thresholds),
         duplicates=find_duplicates(manifest, judgments, settings.epochs),
+        conversations=None,
         weights=weigh(judgments),
         crossed=cross(judgments),
         samples=Samples(),
@@ -231,8 +235,16 @@ def build_report(run_dir: Path, settings: ReportSettings, findings: Findings | N
         waterfall=waterfall(manifest, findings.weights, _index(run_dir, manifest), settings),
         previous=previous_run(run_dir, manifest),
         manifest=manifest,
-        **msgspec.structs.asdict(findings),
+        **msgspec.structs.asdict(findings) | {"conversations": _conversations(run_dir, manifest)},
     )
+
+
+def _conversations(run_dir: Path, manifest: Mapping[str, Any]) -> Conversations | None:
+    """Only now it is known how many tokens the shards have."""
+    if not any(stage["name"] == "chat" for stage in manifest["stages"]):
+        return None
+    names = [stage["name"] for stage in manifest["stages"]]
+    return find_conversations(manifest, Judgments(RunDirectory.finished(run_dir, manifest), names))
 
 
 def _reasons(manifest: Mapping[str, Any]) -> tuple[ReasonCount, ...]:

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from curate.models.chats import ChatEncoder, Refused, load_chat_template
+from curate.errors import PlanError
+from curate.models.chats import PLAIN, ChatEncoder, Refused, load_chat_template
 from curate.models.tokenizers import AddedTokens, load_tokenizer
 from curate.settings.base import Limit, Reason, Settings, Unused
 from curate.stages.contract import Stage, reasons_where
@@ -104,6 +105,11 @@ class Chat(Stage):
             PlanError: they cannot be used.
         """
         chosen = self.settings
+        if chosen.template in {"", PLAIN}:
+            raise PlanError(
+                "the stage `chat` needs the chat template of a model, and `tokenize.chat_template` names none",
+                hint="--set tokenize.chat_template=MODEL_FOLDER",
+            )
         added: AddedTokens = "all" if chosen.added_tokens == "all" else "words"
         tokenizer = load_tokenizer(
             chosen.tokenizer,

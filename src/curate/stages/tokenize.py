@@ -14,14 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.errors import UserError
-from curate.models.chats import ChatEncoder, Refused, load_chat_template
+from curate.models.chats import PLAIN, ChatEncoder, Refused, load_chat_template
 from curate.models.tokenizers import AddedTokens, Tokenizer, load_tokenizer
 from curate.settings.base import Reason, Settings, Unused
 from curate.stages.contract import Encoded, Encoder
 from curate.text.chats.loss import LOSS, with_loss
-
-PLAIN = "plain"
-"""Value of ``tokenize.chat_template``: the text of a conversation is encoded as it is."""
 
 
 class TokenizeSettings(Settings, frozen=True):

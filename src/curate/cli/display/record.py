@@ -106,6 +106,9 @@ def _totals(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str
         lines[0] += f" · {count(tokens['kept'])} tokens · {counted(shards['files'], 'shard')}"
         if shards.get("sequence_length"):
             lines.append(_packing(shards))
+        if "loss_tokens" in shards:
+            learnt, there = shards["loss_tokens"], shards["tokens"] - shards.get("padding", 0)
+            lines.append(f"Loss on {learnt:,} of {there:,} tokens ({share(learnt, there)}): what the assistant says")
     removed = sum(stage["documents"] for stage in counts["removed"].values())
     lines.append(f"Removed {removed:,}, each with its reason · quarantined {counts['quarantined']:,}")
     if over := manifest.get("passed_over"):

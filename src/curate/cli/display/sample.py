@@ -76,6 +76,7 @@ def _as_data(life: Life, limit: Limit | None) -> dict[str, Any]:
         "position": document["origin"]["position"],
         "reasons": [f"{verdict.stage}.{code}" for verdict in life.verdicts for code in verdict.reasons or ()],
         "text": document["text"],
+        **({"turns": document["turns"]} if document.get("turns") else {}),
     }
     if limit:
         data |= {"measure": limit.measure, "value": _value(life, limit), "limit": limit.value, "setting": limit.setting}

@@ -1,6 +1,7 @@
 """``curate why`` on the terminal: one document, stage by stage, with a word diff against its twin."""
 
 import json as jsonlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
@@ -16,11 +17,13 @@ from curate.runs.questions import find
 from curate.stages.contract import PASSED_OVER
 from curate.store.files import place
 from curate.store.life import Life, Partner, Verdict, edited_text
+from curate.text.chats.spans import moved_spans, turn_at
 from curate.text.core.difference import difference
 
 SHOWN_CHARACTERS = 600
 SHOWN_EDITS = 20
 SHOWN_PARTNERS = 3
+SHOWN_TURNS = 12
 _SHOWN_APART = ("edits", "span", "survivor_at", "survivor_run", "standing", "partners", "more_partners")
 
 
@@ -73,12 +76,14 @@ def _show(out: Console, life: Life, sentences: dict[tuple[str, str], str], masks
         )
     )
     text: bytes = life.document["text"].encode()
+    turns = life.document.get("turns")
     for verdict in life.verdicts:
         _show_verdict(out, verdict, sentences)
-        _show_span(out, verdict.measures.get("span"), text, masks)
+        _show_span(out, verdict.measures.get("span"), text, masks, turns)
         edits = verdict.measures.get("edits") or []
-        _show_edits(out, edits, text, None if verdict.stage in masks.names else masks)
+        _show_edits(out, edits, text, None if verdict.stage in masks.names else masks, turns)
         text = edited_text(text.decode(), edits).encode()
+        turns = turns and moved_spans(turns, edits)
     life = masked_life(life, masks)
     if life.survivor:
         show_twin(out, life)
@@ -135,14 +140,24 @@ def _show_verdict(out: Console, verdict: Verdict, sentences: dict[tuple[str, str
         out.print(Text(printable("      " + "  ".join(f"{k}={v}" for k, v in shown.items())), "dim"), soft_wrap=True)
 
 
-def _show_span(out: Console, span: dict[str, int] | None, text: bytes, masks: Masks) -> None:
-    """Print the piece of the text that a measure called ``span`` points to."""
+def _show_span(
+    out: Console, span: dict[str, int] | None, text: bytes, masks: Masks, turns: Sequence[Mapping[str, Any]] | None
+) -> None:
+    """Print the piece of the text that a measure called ``span`` points to, and of a conversation in which turn."""
     if span:
+        if where := turn_at(turns, span["start"]):
+            out.print(Text(f"      {where}", "cyan"))
         piece = printable(_cut(masks.piece(text, span["start"], span["end"])).replace("\n", "⏎"))
         out.print(Text.assemble((f"      bytes {span['start']} to {span['end']}  ", "dim"), piece), soft_wrap=True)
 
 
-def _show_edits(out: Console, edits: list[dict[str, Any]], text: bytes, masks: Masks | None) -> None:
+def _show_edits(
+    out: Console,
+    edits: list[dict[str, Any]],
+    text: bytes,
+    masks: Masks | None,
+    turns: Sequence[Mapping[str, Any]] | None,
+) -> None:
     """Print what was cut or replaced in the text, as it may be shown; nothing of it without ``masks``."""
     for number, edit in enumerate(edits):
         if number == SHOWN_EDITS:
@@ -156,6 +171,8 @@ def _show_edits(out: Console, edits: list[dict[str, Any]], text: bytes, masks: M
             shown.append(printable(_cut(masks.piece(text, start, end)).replace("\n", "⏎")), "red strike")
         if edit["replacement"].strip():
             shown.append(f" → {printable(edit['replacement'])}", "green")
+        if where := turn_at(turns, start):
+            shown.append(f"  {where}", "cyan")
         out.print(shown, soft_wrap=True)
 
 
@@ -183,7 +200,15 @@ def show_twin(out: Console, life: Life) -> None:
 
 
 def show_text(out: Console, life: Life) -> None:
-    """Print the beginning of the text."""
+    """Print the beginning of the text, of a conversation of each turn."""
+    turns, text = life.document.get("turns"), life.document["text"].encode()
+    for span in (turns or ())[:SHOWN_TURNS]:
+        said = _cut(text[span["start"] : span["end"]].decode(errors="replace"))
+        out.print(Text.assemble((f"  {span['role']:>9}  ", "cyan"), (printable(said), "dim")), soft_wrap=True)
+    if turns:
+        if len(turns) > SHOWN_TURNS:
+            out.print(Text(f"             … and {len(turns) - SHOWN_TURNS:,} more", "dim"))
+        return
     out.print(Text(printable(_cut(life.document["text"])), "dim"), soft_wrap=True)
 
 

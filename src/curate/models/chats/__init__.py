@@ -1,6 +1,6 @@
 """A model's chat template: conversations as the text and the tokens that the model is trained on, and the loss mask."""
 
 from curate.models.chats.encoder import ChatEncoder, Encoding
-from curate.models.chats.template import ChatTemplate, Refused, load_chat_template
+from curate.models.chats.template import PLAIN, ChatTemplate, Refused, load_chat_template
 
-__all__ = ["ChatEncoder", "ChatTemplate", "Encoding", "Refused", "load_chat_template"]
+__all__ = ["PLAIN", "ChatEncoder", "ChatTemplate", "Encoding", "Refused", "load_chat_template"]

@@ -21,6 +21,8 @@ from curate.models.chats.jinja import BEGIN, END, Raised, compiled
 
 Message = Mapping[str, Any]
 
+PLAIN = "plain"
+"""In place of a template: conversations are encoded as the text that they are kept as."""
 FILES = ("chat_template.jinja", "tokenizer_config.json")
 """Where a model's folder has its template: the first that is there and has one."""
 _SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")

@@ -5,7 +5,7 @@ says where in it each text of the record lies, and by which path it is found the
 left out, is the document's metadata: so every text is written once, and the record can be put together again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -249,15 +249,46 @@ def moved(turns: pa.Array, edits: pa.Array) -> pa.Array:
     rows = turns.to_pylist()
     for row in np.flatnonzero(counts).tolist():
         if rows[row]:
-            found = edits[row].as_py()
-            rows[row] = [
-                {**span, "start": _behind(span["start"], found), "end": _behind(span["end"], found)}
-                for span in rows[row]
-            ]
+            rows[row] = moved_spans(rows[row], edits[row].as_py())
     return pa.array(rows, TURNS)
 
 
-def _behind(place: int, edits: Sequence[dict[str, Any]]) -> int:
+def moved_spans(spans: Sequence[Mapping[str, Any]], edits: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """`moved` of the turns of one text."""
+    return [{**span, "start": _behind(span["start"], edits), "end": _behind(span["end"], edits)} for span in spans]
+
+
+def turn_names(spans: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What people call the turn that each text is of.
+
+    Example:
+        >>> paths = ["/messages/0/content", "/messages/1/reasoning", "/messages/1/content"]
+        >>> turn_names([{"role": role, "path": path} for role, path in zip("uaa", paths)])
+        ['turn 1, u', 'turn 2, a', 'turn 2, a']
+    """
+    names: list[str] = []
+    seen: dict[tuple[str, ...], int] = {}
+    for span in spans:
+        keys = keys_of(span["path"])
+        number = next((at for at, key in enumerate(keys) if key.isdigit()), None)
+        turn = tuple(keys if number is None else keys[: number + 1])
+        names.append(f"turn {seen.setdefault(turn, len(seen) + 1)}, {span['role']}")
+    return names
+
+
+def turn_at(spans: Sequence[Mapping[str, Any]] | None, place: int) -> str:
+    """Which turn a byte of the text is in; empty where the text is no conversation or it is between two.
+
+    Example:
+        >>> turn_at([{"role": "user", "path": "/q", "start": 6, "end": 9}], 7)
+        'turn 1, user'
+    """
+    inside = [name for name, span in zip(turn_names(spans or ()), spans or (), strict=True)
+              if span["start"] <= place < span["end"]]  # fmt: skip
+    return inside[0] if inside else ""
+
+
+def _behind(place: int, edits: Sequence[Mapping[str, Any]]) -> int:
     """Where a border is once the edits before it are made."""
     shift = 0
     for edit in edits:

@@ -20,6 +20,7 @@ from curate.shards.cutting import Cutter
 from curate.shards.entry import ShardEntry
 from curate.shards.formats import FORMATS
 from curate.shards.index import ShardIndex, chats_of, layout_of, read_index, tokenizer_of, write_index
+from curate.shards.kept_tokenizer import KeptTokenizer
 from curate.shards.notes import Notes
 from curate.shards.reader import read_blocks
 from curate.shards.settings import ShardSettings
@@ -47,7 +48,7 @@ def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -
         UserError: a file in ``out`` is in the way.
     """
     index = of_split(read_index(source), split)
-    tokenizer = tokenizer_of(source, index)
+    tokenizer = KeptTokenizer(source, index.tokenizer)
     if index.sequence_length:
         settings = _as_packed(settings, index)
     elif settings.packing != "none":
@@ -91,7 +92,7 @@ def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -
         entries = [written(*shard) for shard in _cut_again(map(blocks, index.shards), settings.shard_tokens)]
     notes.clear(entries)
     mix = () if split else index.mix
-    chats = chats_of(source, index, tokenizer)
+    chats = chats_of(source, index, tokenizer_of(source, index)) if index.chat_template else None
     made = way(source, out)
     return write_index(out, settings, tokenizer, entries, made_from=made, split=split, mix=mix, chats=chats)
 

@@ -14,6 +14,7 @@ from curate.shards.entry import ShardEntry
 from curate.shards.format import BESIDE_INDEX_FILE, INDEX_FILE, INDEX_FILES, Layout
 from curate.shards.formats import FORMATS
 from curate.shards.hashed_file import xxh3_of
+from curate.shards.kept_tokenizer import Described
 from curate.shards.mixture import Share
 from curate.shards.packing import Packing
 from curate.shards.repeats import REPEATS_FILE
@@ -143,7 +144,7 @@ class ShardIndex(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
 
-def layout_of(settings: ShardSettings, tokenizer: Tokenizer) -> Layout:
+def layout_of(settings: ShardSettings, tokenizer: Described) -> Layout:
     """How ids are stored by these settings.
 
     Raises:
@@ -181,7 +182,7 @@ def layout_of(settings: ShardSettings, tokenizer: Tokenizer) -> Layout:
 def write_index(
     folder: Path,
     settings: ShardSettings,
-    tokenizer: Tokenizer,
+    tokenizer: Described,
     shards: Sequence[ShardEntry],
     made_from: str = "",
     split: str = "",
@@ -201,8 +202,8 @@ def write_index(
         chats: wrote conversations.
     """
     xxh3 = None
-    if tokenizer.vocabulary.file:
-        name, content = tokenizer.vocabulary.file
+    if tokenizer.file:
+        name, content = tokenizer.file
         write_whole(folder / name, content)
         xxh3 = xxh3_of(folder / name)
     known, layout = FORMATS[settings.format], layout_of(settings, tokenizer)

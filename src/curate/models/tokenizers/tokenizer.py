@@ -68,6 +68,11 @@ class Tokenizer:
         self._loaded: Prepared | None = None
 
     @property
+    def file(self) -> tuple[str, bytes] | None:
+        """Name and content of a copy of the vocabulary's file; None where a package carries it."""
+        return self.vocabulary.file
+
+    @property
     def backend(self) -> str:
         """Library that encodes: ``fastokens``, ``tiktoken``, ``huggingface`` or ``bytes``."""
         return self.prepare().backend

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.compute as pc
 
 from curate.shards.block import Block
 from curate.shards.damage import DamagedShard
@@ -23,6 +24,8 @@ from curate.shards.format import Layout
 from curate.shards.hashed_file import HashedFile, hashed_file
 from curate.shards.indexed_format import IndexedFormat, Reading, Writing
 
+_STRANGE = '[,"\r\n]'
+"""What no id may hold as it is."""
 _ONE_LINE = str.maketrans("\r\n", "  ")
 
 
@@ -62,7 +65,9 @@ class _Writing(FlatWriting):
     def add(self, block: Block) -> None:
         super().add(block)
         ends = (block.offsets + self._tokens).tolist()
-        ids = [_quoted(name or "") for name in block.ids.to_pylist()]
+        names = pc.fill_null(block.ids, "")
+        strange = pc.any(pc.match_substring_regex(names, _STRANGE)).as_py()
+        ids = list(map(_quoted, names.to_pylist())) if strange else names.to_pylist()
         rows = [f"{start},{end},{name}\n" for start, end, name in zip(ends[:-1], ends[1:], ids, strict=True)]
         self._packed.write("".join(rows).encode())
         self._tokens += len(block.tokens)

@@ -135,7 +135,8 @@ def test_a_mixture_of_a_run_leads_back_to_its_documents(corpus, tmp_path, order,
         (one.id, one.tokens.tolist()) for one in read_shards(folder)
     ]
     convert(folder, tmp_path / "mds", ShardSettings(format="mds", shard_tokens=index.shard_tokens))
-    assert verify(tmp_path / "mds").problems == []
+    converted = verify(tmp_path / "mds")
+    assert (converted.problems, converted.traced) == ([], index.documents)
     assert read_index(tmp_path / "mds").mix == index.mix
     last = list(read_shards(tmp_path / "mds"))[-1]
     assert locate(tmp_path / "mds", last.shard, last.offset).file == f"{last.id.rstrip('0123456789')}.jsonl"

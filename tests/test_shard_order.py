@@ -8,9 +8,11 @@ import pytest
 
 from curate.errors import PlanError
 from curate.pipeline.shard_order import is_held_out, ordered
+from curate.shards.convert import convert
 from curate.shards.index import read_index
 from curate.shards.locate import locate
 from curate.shards.reader import read_shards
+from curate.shards.settings import ShardSettings
 from curate.shards.verify import verify
 from small_run import contents, run
 
@@ -72,6 +74,11 @@ def test_nothing_that_resembles_a_validation_document_is_trained_on(corpus, tmp_
     assert apart[False]
     assert max(len(a & b) / len(a | b) for a in apart[True] for b in apart[False]) < 0.5
     assert verify(out / "shards").problems == []
+    for split in ("", "validation"):
+        settings = ShardSettings(format="olmo", shard_tokens=4_000)
+        made = convert(out / "shards", tmp_path / f"olmo{split}", settings, split=split)
+        report = verify(tmp_path / f"olmo{split}", every=True)
+        assert (report.problems, report.traced) == ([], made.documents)
 
 
 def test_validation_without_a_stage_that_finds_copies_is_refused(corpus, tmp_path):

@@ -12,9 +12,9 @@ from curate.errors import InputError
 from curate.shards.damage import DamagedShard
 from curate.shards.entry import ShardEntry
 from curate.shards.index import ShardIndex, read_index, remedy
+from curate.shards.lineage import source_of
 from curate.shards.reader import read_blocks
 from curate.shards.repeats import REPEATS_FILE, read_repeats
-from curate.store.bucket import is_url
 from curate.store.files import place
 from curate.store.manifest import find_manifest
 from curate.store.row_file import read_columns
@@ -76,7 +76,7 @@ def locate(folder: Path, number: int, offset: int) -> Located:
     entry = index.shards[number]
     if not 0 <= offset < entry.tokens:
         raise InputError(f"`{entry.file}` has no token {offset:,}: it has {entry.tokens:,}, from 0.")
-    origin = place(index.made_from) if is_url(index.made_from) else folder / index.made_from
+    origin = source_of(folder, index)
     if index.made_from and origin.is_dir():
         at_all = offset + sum(each.tokens for each in index.shards[:number])
         entries = [(at, each) for at, each in enumerate(read_index(origin).shards) if each.split == index.split]

@@ -1,7 +1,7 @@
 """The documents of the run that wrote the shards, when its folder is still around them."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,11 +61,14 @@ class Origin:
     Args:
         run: folder of the run.
         manifest: of the run.
+        renumbered: spans as converted shards have them, in the same order.
 
     All methods raise `UnreadableRun` when a file of the run is damaged or gone.
     """
 
-    def __init__(self, run: Path, manifest: Mapping[str, Any]) -> None:
+    def __init__(
+        self, run: Path, manifest: Mapping[str, Any], renumbered: "Callable[[Spans], Spans] | None" = None
+    ) -> None:
         self._run, self._stages = run, [stage["name"] for stage in manifest["stages"]]
         self._names = [part["name"] for part in manifest["parts"]]
         drawn = manifest["config"].get("shards", {}) if "config" in manifest else {}
@@ -73,19 +76,20 @@ class Origin:
         with _reading(f"{SHARDS}/{REPEATS_FILE}"):
             self._repeats = read_repeats(run / SHARDS)
         in_order = in_order and drawn.get("packing") != "best_fit" and not _is_mixed(manifest)
-        self._parts = self._read() if in_order else self._read_sorted()
+        parts = self._read() if in_order else self._read_sorted()
+        self._parts = map(renumbered, parts) if renumbered else parts
         self._pending = _NOTHING
         self._texts = _Texts(-1, 0, pa.chunked_array([], pa.string()))
         self._edits: tuple[int, list[pa.ChunkedArray]] = (-1, [])
 
     @classmethod
-    def of(cls, run: Path) -> "Origin | None":
+    def of(cls, run: Path, renumbered: "Callable[[Spans], Spans] | None" = None) -> "Origin | None":
         """The finished run with tokens in that folder, or None where there is none."""
         state, manifest = find_manifest(run)
         if state == "damaged":
             raise UnreadableRun(MANIFEST, "it is damaged")
         made_tokens = state == "whole" and any(stage["name"] == _TOKENIZE for stage in manifest["stages"])
-        return cls(run, manifest) if made_tokens else None
+        return cls(run, manifest, renumbered) if made_tokens else None
 
     def take(self, shard: int, count: int) -> Spans:
         """The next documents of a shard, at most ``count``. Shards must be asked for in order."""

@@ -20,6 +20,7 @@ from curate.shards.block import Block
 from curate.shards.entry import At, ShardEntry
 from curate.shards.hashed_file import sha256_of, xxh3_of
 from curate.shards.index import chats_of, index_path, read_index, tokenizer_of
+from curate.shards.lineage import lineage
 from curate.shards.origin import Origin, Spans, UnreadableRun
 from curate.shards.reader import read_blocks
 from curate.text.chats.loss import LOSS, has_loss, with_loss, without_loss
@@ -77,7 +78,8 @@ def verify(folder: Path, run: Path | None = None, *, every: bool = False) -> Ver
 
     Args:
         folder: holds ``index.json``.
-        run: folder of the run; when not given, the one around ``folder``.
+        run: folder of the run; when not given, the one around ``folder``, or around the shards that these were
+            converted from.
         every: decode all documents, not `SAMPLES` of them, spread evenly over the corpus.
 
     Raises:
@@ -85,7 +87,11 @@ def verify(folder: Path, run: Path | None = None, *, every: bool = False) -> Ver
         PlanError: the tokenizer does not load.
     """
     try:
-        origin = Origin.of(run or folder.absolute().parent)
+        if run is None and read_index(folder).made_from:
+            followed = lineage(folder)
+            origin = Origin.of(followed.shards.absolute().parent, followed.renumbered) if followed else None
+        else:
+            origin = Origin.of(run or folder.absolute().parent)
         return _Verification(folder, origin, every=every).report()
     except UnreadableRun as error:
         report = _Verification(folder, None, every=every).report()

@@ -190,6 +190,7 @@ def test_unknown_schemes_are_said():
 @pytest.mark.parametrize("change", ["other", "gone"])
 def test_an_object_that_changes_while_it_is_read_is_noticed(name, change, tmp_path, monkeypatch):
     monkeypatch.setattr("curate.corpus.stored._KEPT_BYTES", 0)
+    monkeypatch.setattr("curate.store.ranges._REMEMBERED", 0)
     store, data = bucket(f"memory://c{random.randrange(1 << 60):x}"), b'{"text": "one"}\n'
     if name.endswith("parquet"):
         pl.DataFrame({"text": ["one", "two"]}).write_parquet(tmp_path / "a.parquet")

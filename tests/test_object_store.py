@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from corpus_maker import make_corpus
 from curate.errors import ExitCode, PlanError, UserError
 from curate.store import bucket as bucket_module
 from curate.store import lease as lease_module
+from curate.store import ranges
 from curate.store.bucket import bucket, traffic
 from curate.store.claim import claimed
 from curate.store.files import place, whole_file
@@ -86,17 +88,38 @@ def contents(out: str) -> dict[str, str]:
 # ---- laws of the run -----------------------------------------------------------------------------------------------
 
 
-def test_a_run_in_a_store_has_the_same_bytes_and_a_second_one_moves_hardly_any(
-    corpus, local, out, tmp_path, monkeypatch
-):
+def test_a_run_in_a_store_has_the_same_bytes_and_is_run_again(corpus, local, out, tmp_path, monkeypatch):
+    before = traffic.read
     assert run(corpus, out) == ExitCode.DONE
+    assert traffic.read == before  # what a run wrote it need not read
     assert contents(out) == local
-    before = objects(out)
+    record = objects(out)["run.json"]
     monkeypatch.setenv("CURATE_CACHE_DIR", str(tmp_path / "another machine"))
     _trees.clear()
     assert run(corpus, out) == ExitCode.DONE
     assert contents(out) == local
-    assert json.loads(objects(out)["run.json"])["work"] == json.loads(before["run.json"])["work"]
+    assert json.loads(objects(out)["run.json"])["work"] == json.loads(record)["work"]
+
+
+def test_a_run_again_reads_no_shard_and_no_file_through_whose_tag_is_known(corpus, tmp_path, monkeypatch):
+    out = f"memory://runs/{random.randrange(1 << 60):x}"
+    assert run(corpus, out) == ExitCode.DONE
+    monkeypatch.setattr("curate.store.ranges.LARGE_BYTES", 0)
+    monkeypatch.setattr("curate.store.ranges.BLOCK", 64)
+    monkeypatch.setattr("curate.store.ranges._blocks", ranges._Blocks())
+    monkeypatch.setenv("CURATE_CACHE_DIR", str(tmp_path / "another machine"))
+    _trees.clear()
+    read, real = [], bucket_module.Bucket.read
+    monkeypatch.setattr(
+        bucket_module.Bucket, "read", lambda self, key, *rest: read.append((key, rest)) or real(self, key, *rest)
+    )
+    assert run(corpus, out) == ExitCode.DONE
+    assert not [key for key, _ in read if "/shards/shard-" in key and ".cache" not in key]
+    sizes = {one.key: one.size for one in bucket(f"memory://{out.split('/')[2]}").listed(place(out).key)}
+    texts = [key for key in sizes if "/documents/" in key]
+    assert texts
+    got = {key: sum(stop - start for one, (start, stop, *_) in read if one == key) for key in texts}
+    assert sum(got.values()) < 2 * sum(sizes[key] for key in texts)
 
 
 def test_lost_and_damaged_objects_are_made_again(corpus, local, out):
@@ -221,6 +244,14 @@ def test_ranges_of_an_object_are_its_bytes(data, ranges):
         assert reader.at(start, size) == data[start : start + size]
         reader.seek(start)
         assert reader.read(size) == data[start : start + size]
+
+
+def test_listings_are_read_to_their_end(s3):
+    store, name = bucket("s3://runs"), f"{random.randrange(1 << 60):x}"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: store.put(f"{name}/{n:05}", b"x"), range(1105)))
+    assert [one.key for one in store.listed(name)] == [f"{name}/{n:05}" for n in range(1105)]
+    assert len(place(f"s3://runs/{name}").tree.objects()) == 1105
 
 
 def test_traffic_is_counted():

@@ -4,7 +4,6 @@ A note says of one shard what it was made from and what its bytes are. It is wri
 it gets its name, so that no shard is ever in place of which nothing is known.
 """
 
-import os
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from curate.shards.hashed_file import sha256_of, xxh3_of
 from curate.shards.index import ShardIndex, index_path
 from curate.store.checked_json import BrokenJson, parsed, read_json, write_json
 from curate.store.files import entries, is_unfinished, remove, remove_empty
+from curate.store.tags import is_unchanged, unchanged
 
 
 class Notes:
@@ -33,6 +33,7 @@ class Notes:
         self._shards, self._notes = shards, notes
         self._own_notes = {entry.name for entry in entries(notes) if entry.is_file and _entry(entry.path)}
         self._hashes = self._known_hashes()
+        self._unchanged = unchanged(shards.parent)
 
     def require_room(self, *names: str) -> None:
         """See that files may be written to the folder under these names.
@@ -42,7 +43,11 @@ class Notes:
         """
         for name in names:
             file = self._shards / name
-            if os.path.lexists(file) and name not in self._hashes and not (name in INDEX_FILES and _was_index(file)):
+            if (
+                (file.exists() or file.is_symlink())
+                and name not in self._hashes
+                and not (name in INDEX_FILES and _was_index(file))
+            ):
                 raise UserError(
                     f"`{file}` is in the way of a file of the shards, and curate did not write it",
                     hint="move it, then run the same command again",
@@ -57,7 +62,10 @@ class Notes:
         """A shard that was made from the same and is still what was written."""
         note = _read(self._file(number)) or {}
         entry = _entry(self._file(number))
-        return entry if entry and note.get("key") == key and entry.is_whole(self._shards) else None
+        if entry is None or note.get("key") != key:
+            return None
+        is_known = all(is_unchanged(self._shards / name, self._unchanged) for name in entry.files)
+        return entry if is_known or entry.is_whole(self._shards) else None
 
     def clear(self, kept: Collection[ShardEntry]) -> None:
         """Remove shards and notes of an earlier run that cut differently."""

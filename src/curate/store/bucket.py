@@ -9,13 +9,19 @@ import functools
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from curate.errors import InputError, PlanError, Stopped
 from curate.store.credentials import SCHEMES, identity, missing, opened
+
+if TYPE_CHECKING:
+    from curate.store.local_copies import LocalCopies
+
+Result = TypeVar("Result")
 
 PIECE = 8 * 1024 * 1024
 """Bytes asked for at once, at most."""
@@ -88,23 +94,20 @@ class Bucket:
         import obstore
 
         traffic.add()
-        try:
-            return _stored(obstore.head(self._store, key))
-        except Exception as error:
-            raise self._told(error, key) from error
+        return self._tried(lambda: _stored(obstore.head(self._store, key)), key)
 
     def listed(self, prefix: str) -> Iterator[Stored]:
         """All objects below a folder, in the order of their keys."""
         import obstore
 
-        found = list[Stored]()
-        try:
+        def pages() -> list[Stored]:
+            found = list[Stored]()
             for page in obstore.list(self._store, prefix or None, chunk_size=1000):
                 traffic.add()
                 found += map(_stored, page)
-        except Exception as error:
-            raise self._told(error, prefix) from error
-        yield from sorted(found)
+            return found
+
+        yield from sorted(self._tried(pages, prefix))
 
     def read(self, key: str, start: int, stop: int, tag: str = "") -> bytes:
         """Bytes of an object, taken up again where they break off.
@@ -119,9 +122,7 @@ class Bucket:
             FileNotFoundError: there is none.
             Changed: it has another tag.
         """
-        if self.root.startswith(
-            "hf://"
-        ):  # an address at a commit is always the same bytes, whatever the tag of its server
+        if self.root.startswith("hf://"):  # at a commit the bytes are always the same, whatever tag the server tells
             tag = ""
         pieces = list[bytes]()
         for at in range(start, stop, PIECE):
@@ -131,17 +132,21 @@ class Bucket:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _piece(self, key: str, start: int, stop: int, tag: str) -> bytes:
+        data, found = self._tried(lambda: self._ranged(key, start, stop, tag), key)
+        if tag and found != tag:
+            raise Changed(self.url(key))
+        traffic.add(read=len(data))
+        return data
+
+    def _tried(self, request: Callable[[], Result], key: str) -> Result:
+        """What a request gives; one that breaks off is made again, with growing pauses."""
         for left in reversed(range(_TRIES)):
             try:
-                data, found = self._ranged(key, start, stop, tag)
-            except Unreachable as error:
-                if not left or error.is_final:
-                    raise
-            else:
-                if tag and found != tag:
-                    raise Changed(self.url(key))
-                traffic.add(read=len(data))
-                return data
+                return request()
+            except Exception as error:
+                told = self._told(error, key)
+                if not (isinstance(told, Unreachable) and left and not told.is_final):
+                    raise told from error
             time.sleep(_PAUSE * 2 ** (_TRIES - left))
         raise AssertionError
 
@@ -156,26 +161,26 @@ class Bucket:
             result = obstore.get(self._store, key, options=options)  # type: ignore[arg-type]
             return bytes(result.bytes()), _stored(result.meta).tag
         except NotSupportedError:  # a server that gives whole files only
-            return self._whole(key, start, stop)
-        except Exception as error:
-            raise self._told(error, key) from error
+            return self._of_whole(key, start, stop)
 
-    def _whole(self, key: str, start: int, stop: int) -> tuple[bytes, str]:
-        """A range of what is sent from the beginning on."""
+    @functools.cached_property
+    def _copies(self) -> "LocalCopies":
+        from curate.store.local_copies import LocalCopies
+
+        return LocalCopies(self)
+
+    def _of_whole(self, key: str, start: int, stop: int) -> tuple[bytes, str]:
+        """A range of a copy on this disk of what a server sends whole."""
         import obstore
 
-        try:
-            result = obstore.get(self._store, key)
-            at, pieces = 0, list[bytes]()
-            for piece in result.stream(min_chunk_size=1 << 20):
-                data = bytes(piece)
-                pieces.append(data[max(0, start - at) : max(0, stop - at)])
-                at += len(data)
-                if at >= stop:
-                    break
-            return b"".join(pieces), _stored(result.meta).tag
-        except Exception as error:
-            raise self._told(error, key) from error
+        found = _stored(obstore.head(self._store, key))
+
+        def send(file: BinaryIO) -> None:
+            file.writelines(obstore.get(self._store, key).stream(min_chunk_size=1 << 20))
+
+        with self._copies.fetched(found, send).open("rb") as file:
+            file.seek(start)
+            return file.read(stop - start), found.tag
 
     def put(self, key: str, content: "bytes | Path", *, replaces: str | Literal[False] | None = None) -> Stored:
         """Write an object whole.
@@ -193,12 +198,14 @@ class Bucket:
 
         mode: Any = "overwrite" if replaces is None else {"e_tag": replaces} if replaces else "create"
         size = content.stat().st_size if isinstance(content, Path) else len(content)
-        try:
-            done = obstore.put(self._store, key, content, mode=mode, chunk_size=PIECE, max_concurrency=4)
-        except (AlreadyExistsError, PreconditionError, NotModifiedError) as error:
-            raise Taken(self.url(key)) from error
-        except Exception as error:
-            raise self._told(error, key) from error
+
+        def request() -> Any:
+            try:
+                return obstore.put(self._store, key, content, mode=mode, chunk_size=PIECE, max_concurrency=4)
+            except (AlreadyExistsError, PreconditionError, NotModifiedError) as error:
+                raise Taken(self.url(key)) from error
+
+        done = self._tried(request, key)
         traffic.add(written=size)
         return Stored(key, size, done["e_tag"] or "")
 
@@ -207,12 +214,8 @@ class Bucket:
         import obstore
 
         traffic.add()
-        try:
-            obstore.delete(self._store, key)
-        except FileNotFoundError:
-            return
-        except Exception as error:
-            raise self._told(error, key) from error
+        with suppress(FileNotFoundError):
+            self._tried(lambda: obstore.delete(self._store, key), key)
 
     def _told(self, error: Exception, key: str) -> Exception:
         """What to raise in the place of a library's error."""
@@ -220,7 +223,7 @@ class Bucket:
 
         said, url = str(error).partition("\n\nDebug source")[0], self.url(key)
         code = match.group(1) if (match := _CODE.search(said)) else ""
-        if isinstance(error, Changed | PlanError | InputError | Stopped):
+        if isinstance(error, Changed | Taken | PlanError | InputError | Stopped):
             return error
         if "169.254.169.254" in said or "metadata.google.internal" in said:  # the machine was asked, and has none
             return missing(self.root)

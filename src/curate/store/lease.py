@@ -17,11 +17,12 @@ from typing import Any
 import psutil
 
 from curate.errors import CurateError, UserError
-from curate.store.bucket import Taken, Unreachable
+from curate.store.bucket import Changed, Taken, Unreachable
 from curate.store.store_path import StorePath
 
 RENEWED_SECONDS = 60
 STALE_SECONDS = 600
+_WAIT = "wait for it, choose another folder with -o, or, if it has surely ended, add --take-over"
 
 
 @contextmanager
@@ -71,12 +72,14 @@ class _Lease:
         except FileNotFoundError:  # it ended a moment ago
             self._write(replaces=False)
             return
+        except Changed as error:  # it has just been renewed
+            raise UserError(f"another run is writing to `{self._lock.parent}`", hint=_WAIT) from error
         if not forced and not self._is_abandoned(found):
             ago = max(0, int(time.time() - found.get("renewed", 0)))
             raise UserError(
                 f"another run is writing to `{self._lock.parent}`: process {found.get('pid', '?')} on"
                 f" {found.get('host', 'an unknown machine')}, last heard of {ago} seconds ago",
-                hint="wait for it, choose another folder with -o, or, if it has surely ended, add --take-over",
+                hint=_WAIT,
             )
         try:
             self._write(replaces=seen.tag)
@@ -113,8 +116,12 @@ class _Lease:
         try:
             stored = store.put(self._key, content, replaces=replaces)
         except Taken:  # by this very request perhaps, whose answer was lost and which was made again
-            stored = store.facts(self._key)
-            if store.read(self._key, 0, max(stored.size, 1), stored.tag) != content:
+            try:
+                stored = store.facts(self._key)
+                is_own = store.read(self._key, 0, max(stored.size, 1), stored.tag) == content
+            except (FileNotFoundError, Changed):
+                is_own = False
+            if not is_own:
                 raise
         self._tag = stored.tag or store.facts(self._key).tag
         self._tree.writable_until = begun + STALE_SECONDS - RENEWED_SECONDS

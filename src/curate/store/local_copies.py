@@ -8,9 +8,11 @@ import atexit
 import os
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import xxhash
 
@@ -41,7 +43,7 @@ class LocalCopies:
         self._lock, self._busy = threading.Lock(), dict[str, threading.Lock]()
         self._own = set[Path]()
         """Large copies that this process made, which go with it."""
-        atexit.register(self._end)
+        _open.append(self)
 
     def file(self, stored: Stored) -> Path:
         """Where the copy of an object is, or would be. The end of its name is that of the key."""
@@ -56,8 +58,12 @@ class LocalCopies:
         """Take a file that was written to the store as the copy of what it became."""
         file.replace(self._noted(stored))
 
-    def fetched(self, stored: Stored) -> Path:
+    def fetched(self, stored: Stored, send: Callable[[BinaryIO], None] | None = None) -> Path:
         """The copy of an object, read from the store where there is none.
+
+        Args:
+            stored: the object.
+            send: writes its bytes to a file; None: they are read by ranges.
 
         Raises:
             FileNotFoundError: the object has gone.
@@ -72,7 +78,11 @@ class LocalCopies:
                 return final
             temporary = final.with_name(f".{final.name}.{os.getpid()}-{threading.get_ident()}.curate-unfinished")
             try:
-                self._fetch(stored, temporary)
+                if send is None:
+                    self._fetch(stored, temporary)
+                else:
+                    with temporary.open("wb") as file:
+                        send(file)
                 temporary.replace(self._noted(stored))
             finally:
                 temporary.unlink(missing_ok=True)
@@ -84,10 +94,10 @@ class LocalCopies:
             self._own.add(final)
         return final
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Remove the large copies that this process made."""
         for file in self._own:
             file.unlink(missing_ok=True)
-        trim()
 
     def _fetch(self, stored: Stored, temporary: Path) -> None:
         starts = range(0, stored.size, PIECE)
@@ -98,6 +108,18 @@ class LocalCopies:
 
     def _piece(self, stored: Stored, start: int) -> bytes:
         return self._bucket.read(stored.key, start, min(start + PIECE, stored.size), stored.tag)
+
+
+_open: list[LocalCopies] = []
+
+
+@atexit.register
+def end() -> None:
+    """Leave what a process need not leave on the disk when it ends."""
+    if _open:
+        for copies in _open:
+            copies.end()
+        trim()
 
 
 def trim(most: int = KEPT_BYTES) -> None:

@@ -1,8 +1,11 @@
-"""Parts of objects: of large files footers, columns and row groups travel, not the rest."""
+"""Parts of objects where only some are needed: of large files footers, columns and row groups travel, not the rest."""
 
 import errno
 import io
 import os
+import threading
+from collections import OrderedDict
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,19 +13,52 @@ from curate.store.bucket import Bucket, Stored
 from curate.store.local_copies import LARGE_BYTES
 from curate.store.store_path import StorePath
 
-_TAIL = 128 * 1024
-"""Read with the first look at the end of an object, where Parquet has its footer."""
-_AHEAD = 64 * 1024
+BLOCK = 256 * 1024
+"""Objects are read in blocks of this size: a smaller request takes as long."""
+_REMEMBERED = 64_000_000
+"""Bytes of blocks that a process remembers: what is checked is read at once after."""
+
+
+class _Blocks:
+    """The blocks that were read last."""
+
+    def __init__(self) -> None:
+        self._lock, self._size = threading.Lock(), 0
+        self._held: OrderedDict[tuple[str, Stored, int], bytes] = OrderedDict()
+
+    def get(self, root: str, found: Stored, number: int) -> bytes | None:
+        """A block that is remembered."""
+        with self._lock:
+            data = self._held.get((root, found, number))
+            if data is not None:
+                self._held.move_to_end((root, found, number))
+            return data
+
+    def put(self, root: str, found: Stored, number: int, data: bytes) -> None:
+        """Remember a block, and forget those that were not used for longest."""
+        with self._lock:
+            self._size += len(data) - len(self._held.pop((root, found, number), b""))
+            self._held[root, found, number] = data
+            while self._size > _REMEMBERED:
+                self._size -= len(self._held.popitem(last=False)[1])
+
+
+_blocks = _Blocks()
 
 
 class ObjectReader(io.RawIOBase):
-    """An object as a file that can be read at any place."""
+    """An object as a file that can be read at any place.
+
+    Args:
+        store: where it is.
+        found: what it must still be.
+        begin: its first bytes, where they are known.
+    """
 
     def __init__(self, store: Bucket, found: Stored, begin: bytes = b"") -> None:
         super().__init__()
-        self._store, self._found, self._place = store, found, 0
+        self._store, self._found, self._begin, self._place = store, found, begin, 0
         self.nbytes = found.size
-        self._start, self._held = 0, begin
 
     @classmethod
     def of(cls, path: StorePath) -> Self:
@@ -33,24 +69,31 @@ class ObjectReader(io.RawIOBase):
         return cls(path.tree.store, found)
 
     def at(self, start: int, size: int) -> bytes:
-        """``size`` bytes from ``start`` on; fewer where the object ends."""
+        """``size`` bytes from ``start`` on; fewer where the object ends. They are remembered for a while."""
         stop = min(start + size, self.nbytes)
         if start >= stop:
             return b""
-        if not self._start <= start <= stop <= self._start + len(self._held):
-            if stop - start >= _AHEAD:
-                return self._store.read(self._found.key, start, stop, self._found.tag)
-            first = max(0, self.nbytes - _TAIL)
-            self._start = min(first, start)
-            end = self.nbytes if start >= first else min(self.nbytes, start + _AHEAD)
-            self._held = self._store.read(self._found.key, self._start, end, self._found.tag)
-        return self._held[start - self._start : stop - self._start]
+        if stop <= len(self._begin):
+            return self._begin[start:stop]
+        first, root = start // BLOCK, self._store.root
+        numbers = range(first, (stop - 1) // BLOCK + 1)
+        known = {number: _blocks.get(root, self._found, number) for number in numbers}
+        missing = [number for number in numbers if known[number] is None]
+        for _, run in groupby(enumerate(missing), key=lambda each: each[1] - each[0]):
+            wanted = [number for _, number in run]
+            begin, end = wanted[0] * BLOCK, min((wanted[-1] + 1) * BLOCK, self.nbytes)
+            data = self._store.read(self._found.key, begin, end, self._found.tag)
+            for number in wanted:
+                known[number] = data[number * BLOCK - begin : (number + 1) * BLOCK - begin]
+                _blocks.put(root, self._found, number, known[number] or b"")
+        whole = b"".join(known[number] or b"" for number in numbers)
+        return whole[start - first * BLOCK : stop - first * BLOCK]
 
     def range(self, start: int, size: int) -> bytes:
-        """As `at`, but nothing is remembered, so several threads may ask."""
+        """As `at`, for bytes that are used once: they are not remembered."""
         stop = min(start + size, self.nbytes)
-        if self._start <= start <= stop <= self._start + len(self._held):
-            return self._held[start - self._start : stop - self._start]
+        if stop <= len(self._begin):
+            return self._begin[start:stop]
         return self._store.read(self._found.key, start, stop, self._found.tag)
 
     def readable(self) -> bool:

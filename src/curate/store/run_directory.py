@@ -155,10 +155,10 @@ class RunDirectory:
         Returns:
             What is gone, as paths in the directory.
         """
-        from curate.store.tags import with_tags
+        from curate.store.tags import is_unchanged, unchanged
 
-        whole = with_tags(self.path) if isinstance(self.path, StorePath) else frozenset()
-        unknown = [file for file in found if not (isinstance(file, StorePath) and file.key in whole)]
+        whole = unchanged(self.path)
+        unknown = [file for file in found if not is_unchanged(file, whole)]
         damaged = [file for file in spread(_if_damaged, unknown) if file]
         for file in damaged:
             remove(file)

@@ -16,8 +16,15 @@ def write_tags(run: Path) -> None:
         write_json(run / CACHE / TAGS, {"tags": kept})
 
 
-def with_tags(run: StorePath) -> frozenset[str]:
-    """Keys of the objects that are those that were written."""
+def is_unchanged(file: Path, keys: frozenset[str]) -> bool:
+    """Whether a file is an object with one of the keys that `unchanged` gave."""
+    return isinstance(file, StorePath) and file.key in keys
+
+
+def unchanged(run: Path) -> frozenset[str]:
+    """Keys of the objects of a run in a store that are those that were written; none on a disk, where nothing tells."""
+    if not isinstance(run, StorePath):
+        return frozenset()
     try:
         tags = read_json(run / CACHE / TAGS).get("tags", {})
     except (BrokenJson, FileNotFoundError):

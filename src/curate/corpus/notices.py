@@ -9,7 +9,6 @@ from curate.events import Warned
 
 _ABOUT_A_FOLDER = ("README", "LICENSE", "NOTICE")
 """Files of other formats that nobody expects to be read; the report lists them all the same."""
-_NOTES = 5
 
 
 def notices(files: Sequence[InputFile], skipped: Sequence[Skipped]) -> list[Warned]:
@@ -48,10 +47,11 @@ def _of_files(files: Sequence[InputFile]) -> Iterator[str]:
     empty = [file for file in files if file.empty]
     if empty:
         yield f"`{empty[0].name}`{_others(len(empty) - 1)} is empty"
-    noted = [file for file in files if file.note]
-    yield from (f"`{file.name}`: {file.note}" for file in noted[:_NOTES])
-    if len(noted) > _NOTES:
-        yield f"… and {len(noted) - _NOTES:,} more files of that kind"
+    noted = sorted((file for file in files if file.note), key=lambda file: file.note)  # stable: files keep their order
+    for note, alike in groupby(noted, key=lambda file: file.note):
+        first, *more = alike
+        also = f", and so {'is' if len(more) == 1 else 'are'} {len(more):,} more" if more else ""
+        yield f"`{first.name}` {note}{also}"
 
 
 def _others(count: int) -> str:

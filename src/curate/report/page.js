@@ -76,7 +76,9 @@ function slider(figure, histogram, line, number, summary) {
     const change = found.documents ? ` (${found.documents > 0 ? "+" : "\u2212"}${shown(Math.abs(found.documents))})` : "";
     const tokens = summary.tokens_kept === null ? "" : found.tokens === null && !found.same
       ? ", more tokens" : `, ${shown(summary.tokens_kept + (found.tokens ?? 0))} tokens`;
-    said.textContent = `${written(value, whole)}: ${about}${shown(summary.kept + found.documents)} documents kept${change}${tokens}`;
+    const blind = found.stricter && !sum(histogram.kept, 0, histogram.kept.length);
+    said.textContent = blind ? `${written(value, whole)}: fewer documents kept; only a rerun tells how many`
+      : `${written(value, whole)}: ${about}${shown(summary.kept + found.documents)} documents kept${change}${tokens}`;
     input.setAttribute("aria-valuetext", said.textContent);
     copy.textContent = `Copy ${setting}`;
     copy.dataset.text = setting;

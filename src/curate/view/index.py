@@ -1,7 +1,9 @@
 """All documents of a run, a few bytes each in memory, so that any question is answered at once."""
 
+import os
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -67,7 +69,8 @@ class Index:
         self.run, self.manifest = run, read_manifest(run)
         self.directory = RunDirectory.finished(run, self.manifest)
         self.stages = [stage["name"] for stage in self.manifest["stages"]]
-        self.judgments = Judgments(self.directory, self.stages)
+        pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="index")
+        self.judgments = Judgments(self.directory, self.stages, pool.map)
         self.masks = Masks(self.manifest)
         self.reasons = self._codes()
         rows = self.judgments.rows
@@ -107,10 +110,11 @@ class Index:
         pieces = [frame[column] for frame in self.judgments.answers(pl.col(column).cast(pl.Categorical))]
         values = pl.concat(pieces) if pieces else pl.Series(column, [], pl.Categorical)
         counted = values.drop_nulls().value_counts(sort=True)
-        names = counted[column].cast(pl.String).to_list()
-        place = pl.DataFrame({column: names, "place": range(len(names))}, schema={column: pl.String, "place": pl.Int32})
-        joined = values.cast(pl.String).to_frame().join(place, on=column, how="left", maintain_order="left")
-        return names, joined["place"].fill_null(-1).to_numpy()
+        codes, numbers = (each.to_physical().fill_null(0).to_numpy() for each in (values, counted[column]))
+        place = np.full(1 + max(codes.max(initial=0), numbers.max(initial=0)), -1, np.int32)
+        place[numbers] = np.arange(len(counted))
+        places = np.where(values.is_not_null().to_numpy(), place[codes], -1).astype(np.int32)
+        return counted[column].cast(pl.String).to_list(), places
 
     def _read_measure(self, name: str) -> npt.NDArray[np.float32]:
         pieces = [frame[name] for frame in self.judgments.answers(pl.col(name).cast(pl.Float32))]
@@ -129,7 +133,7 @@ class Index:
         """Measure → its rules in ``run.json``."""
         found: dict[str, list[dict[str, Any]]] = {}
         for stage in self.manifest["stages"]:
-            for rule in stage["rules"]:
+            for rule in stage.get("rules", ()):
                 found.setdefault(f"{stage['name']}.{rule['measure']}", []).append(rule)
         return found
 
@@ -258,5 +262,6 @@ def _place(names: Sequence[str], name: str) -> int:
 def _counted(names: Sequence[str], places: npt.NDArray[np.int32]) -> list[Facet]:
     counts = np.bincount(places[places >= 0], minlength=len(names))
     return sorted(
-        (Facet(name, int(n)) for name, n in zip(names, counts, strict=True) if n), key=lambda one: -one.documents
+        (Facet(name, int(n)) for name, n in zip(names, counts, strict=True) if n),
+        key=lambda one: (-one.documents, one.value),
     )

@@ -171,10 +171,10 @@ def _measured(index: Index, stage: str, name: str, value: Any) -> Measured:
         limit = rule["limit"]
         if limit is None:
             continue
-        limits.append(f"{'at least' if rule['side'] == 'min' else 'below' if rule['at'] else 'at most'} {limit:,g}")
+        limits.append(f"{'at least' if rule['side'] == 'min' else 'below' if rule.get('at') else 'at most'} {limit:,g}")
         if isinstance(value, int | float):
             over = value < limit if rule["side"] == "min" else value > limit
-            beyond |= over or (rule["at"] and value == limit)
+            beyond = bool(beyond or over or (rule.get("at") and value == limit))
     return Measured(name, _number(value), limits, beyond)
 
 

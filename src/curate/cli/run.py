@@ -1,9 +1,11 @@
 """``curate run``: the whole job."""
 
+import sys
 from typing import Annotated, Literal
 
 import typer
 
+from curate.cli.display.notes import printable
 from curate.cli.options import ColorOption, ConfigOption, JsonOption, RecipeOption, SetOption, share
 
 
@@ -114,6 +116,9 @@ def run(
 
     Run the same command again to continue after a crash, or with other settings to redo only what they touch.
     """
+    if not quiet:  # before anything heavy is loaded, which takes a second and more
+        sys.stderr.write(f"Reading {', '.join(map(printable, paths[:3]))}{' …' * (len(paths) > 3)}\n")
+        sys.stderr.flush()
     from curate.report import vega
 
     if not dry_run:

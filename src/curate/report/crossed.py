@@ -10,7 +10,7 @@ from curate.report.sources import UNMEASURED, UNNAMED_SOURCE
 
 COLUMNS = 10
 """Sources or languages that have a column of their own: those with most documents."""
-ROWS = 8
+ROWS = 7
 """Reasons that have a row: those given most often."""
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-FOLDERS = 8
+FOLDERS = 6
 """Folders that have a row of their own; the others are one row."""
 
 

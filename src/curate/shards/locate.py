@@ -1,12 +1,14 @@
 """From a token of a shard back to its document: its id, and where it was in the input."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from curate.errors import InputError
 from curate.shards.damage import DamagedShard
@@ -17,8 +19,11 @@ from curate.shards.reader import read_blocks
 from curate.shards.repeats import REPEATS_FILE, read_repeats
 from curate.store.files import place
 from curate.store.manifest import find_manifest
+from curate.store.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS
+
+Int64 = npt.NDArray[np.int64]
 
 
 class Located(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,12 +146,24 @@ def _located(run: Path, manifest: Mapping[str, Any], part: int, row: int, token:
 def _in_shard(folder: Path, index: ShardIndex, entry: ShardEntry, offset: int) -> Located:
     """As the shard's own index has it."""
     start = 0
-    for block in read_blocks(folder, index, entry):
-        if offset < start + len(block.tokens):
-            row = int(np.searchsorted(block.offsets, offset - start, side="right")) - 1
-            token = offset - start - int(block.offsets[row])
-            if not block.ids[row].is_valid:
+    for ids, n_tokens in _documents(folder, index, entry):
+        ends = start + np.cumsum(n_tokens)
+        if len(ends) and offset < ends[-1]:
+            row = int(np.searchsorted(ends, offset, side="right"))
+            if not ids[row].is_valid:
                 raise InputError(f"Token {offset:,} of `{entry.file}` is padding: it is of no document.")
-            return Located(id=str(block.ids[row]), token=token, n_tokens=int(block.n_tokens[row]))
-        start += len(block.tokens)
+            count = int(n_tokens[row])
+            return Located(id=str(ids[row]), token=offset - int(ends[row]) + count, n_tokens=count)
+        start = int(ends[-1]) if len(ends) else start
     raise InputError(f"`{entry.file}` ends before token {offset:,}.")
+
+
+def _documents(folder: Path, index: ShardIndex, entry: ShardEntry) -> Iterator[tuple[pa.Array, Int64]]:
+    """Ids and tokens of documents, some at a time; without reading tokens where an index file has them."""
+    if entry.index_file is None:
+        yield from ((block.ids, block.n_tokens) for block in read_blocks(folder, index, entry))
+        return
+    with pq.ParquetFile(parquet_source(folder / entry.index_file)) as file:
+        for group in range(file.num_row_groups):
+            rows = file.read_row_group(group, columns=["id", "n_tokens"]).combine_chunks()
+            yield pa.concat_arrays(rows["id"].chunks), rows["n_tokens"].to_numpy()

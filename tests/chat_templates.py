@@ -135,6 +135,20 @@ THINKER = """\
 {%- endif %}
 """
 """Its prompt for an answer has more than its header."""
+HARMONY = """\
+{%- for message in messages %}
+    {%- if message.role == 'assistant' %}
+        {{- '<|im_start|>assistant<|channel|>final<|message|>' + message.content }}
+        {{- '</s>' if loop.last else '<|im_end|>' }}
+    {%- else %}
+        {{- '<|im_start|>' + message.role + '<|message|>' + message.content + '<|im_end|>' }}
+    {%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- '<|im_start|>assistant' }}
+{%- endif %}
+"""
+"""Its last answer ends otherwise than those before it, and begins with a header of its own."""
 SHUFFLED = """\
 {%- for message in messages | reverse %}
     {{- message.role + ': ' + message.content + '\\n' }}
@@ -152,6 +166,7 @@ FAMILIES = {
     "zephyr": (ZEPHYR, "<s>", "</s>"),
     "qwen 3": (QWEN3, "", IM),
     "thinker": (THINKER, "<s>", "</s>"),
+    "harmony": (HARMONY, "", "</s>"),
 }
 """Template, token that begins a text, token that ends one."""
 

@@ -204,6 +204,7 @@ LEARNT = {
     "zephyr": ["Größe 日本.\n</s>", "Green.</s>"],
     "qwen 3": [f"Größe 日本.\n{IM}", f"<think>\n\n</think>\n\nGreen.{IM}"],
     "thinker": ["Größe 日本.\n</s>", "Green.</s>"],
+    "harmony": [f"<|channel|>final<|message|>{said}" for said in (f"Größe 日本.\n{IM}", "Green.</s>")],
 }
 
 
@@ -253,6 +254,17 @@ def test_templates_that_cannot_be_proven_are_refused_with_the_turn(tmp_path, fol
     with pytest.raises(Refused, match="turn 3") as refused:
         encoder(folders["mistral"]).encode([{"role": "system", "content": "x"}, *CHAT])
     assert refused.value.reason == "mask_not_proven"
+
+
+def test_today_is_the_date_that_the_settings_name(tmp_path, folders):
+    dated = "{{ strftime_now('%d %b %Y') }}: " + FAMILIES["zephyr"][0]
+    folder = model_folder(tmp_path / "dated", "", dated)
+    with pytest.raises(PlanError, match="writes today's date") as error:
+        load_chat_template(folder)
+    assert "tokenize.chat_date" in error.value.hint
+    assert load_chat_template(folder, "2024-07-26").text(CHAT).startswith("26 Jul 2024: ")
+    assert "26 Jul 2024" in load_chat_template(folders["llama 3"]).text(CHAT)
+    assert "01 Feb 2025" in load_chat_template(folders["llama 3"], "2025-02-01").text(CHAT)
 
 
 def test_vocabularies_without_a_file_are_encoded_piece_by_piece(folders):

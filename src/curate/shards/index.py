@@ -211,7 +211,7 @@ def write_index(
     repeats = [REPEATS_FILE] if mix and not made_from and (folder / REPEATS_FILE).is_file() else []
     windows = sorted({*WINDOWS, layout.sequence_length} - {0})
     if chats:
-        template = {"source": chats.template.source, "tokens": chats.template.tokens}
+        template = {"source": chats.template.source, "tokens": chats.template.tokens, "date": chats.template.date}
         write_whole(folder / TEMPLATE_FILE, msgspec.json.format(msgspec.json.encode(template), indent=2))
         repeats.append(TEMPLATE_FILE)
     index = ShardIndex(
@@ -303,7 +303,8 @@ def chats_of(folder: Path, index: ShardIndex, tokenizer: Tokenizer) -> ChatEncod
         return None
     try:
         copy = msgspec.json.decode((folder / TEMPLATE_FILE).read_bytes())
-        return ChatEncoder(ChatTemplate(copy["source"], index.chat_template, copy["tokens"]), tokenizer)
+        template = ChatTemplate(copy["source"], index.chat_template, copy["tokens"], date=copy["date"])
+        return ChatEncoder(template, tokenizer)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DamagedFile(f"`{folder / TEMPLATE_FILE}` cannot be read: {error}", hint=remedy(folder)) from error
 

@@ -41,6 +41,7 @@ class ChatSettings(Settings, frozen=True):
         begin_of_document: as in ``[tokenize]``.
         pattern: as in ``[tokenize]``.
         added_tokens: as in ``[tokenize]``.
+        date: as ``tokenize.chat_date``; empty: that one.
     """
 
     thresholds: ClassVar[frozenset[str]] = frozenset({"max_tokens"})
@@ -52,6 +53,7 @@ class ChatSettings(Settings, frozen=True):
     begin_of_document: str = ""
     pattern: str = ""
     added_tokens: str = ""
+    date: str = ""
 
     def __post_init__(self) -> None:
         if self.max_tokens is True or self.max_tokens < 0:
@@ -60,8 +62,8 @@ class ChatSettings(Settings, frozen=True):
     def completed(self, sections: Mapping[str, Settings]) -> "ChatSettings":
         """With what ``[tokenize]`` says where this section says nothing."""
         tokenize = sections["tokenize"]
-        named = {"template": "chat_template"}
-        names = ("template", "tokenizer", "end_of_document", "begin_of_document", "pattern", "added_tokens")
+        named = {"template": "chat_template", "date": "chat_date"}
+        names = ("template", "date", "tokenizer", "end_of_document", "begin_of_document", "pattern", "added_tokens")
         given = {name: getattr(self, name) or getattr(tokenize, named.get(name, name)) for name in names}
         return msgspec.structs.replace(self, **given)
 
@@ -118,7 +120,7 @@ class Chat(Stage):
             pattern=chosen.pattern or "auto",
             added_tokens=added,
         )
-        return ChatEncoder(load_chat_template(chosen.template), tokenizer)
+        return ChatEncoder(load_chat_template(chosen.template, chosen.date), tokenizer)
 
     @property
     def fingerprint(self) -> str:

@@ -4,6 +4,7 @@ The last stage removes nothing. It measures how many tokens and characters a doc
 tokenizer does not know, which shard it lands in and where, so that each span of a shard leads back to its document.
 """
 
+import datetime as dt
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
@@ -41,6 +42,7 @@ class TokenizeSettings(Settings, frozen=True):
         chat_template: how conversations are written: the model's folder (with ``chat_template.jinja`` or
             ``tokenizer_config.json``) or a ``.jinja`` file; ``plain`` encodes them as ``role: text``, without a loss
             mask; empty refuses them.
+        chat_date: what a template that asks for today's date is told, as ``2024-07-26``; empty: there is none to ask.
     """
 
     tokenizer: str = "cl100k_base"
@@ -50,6 +52,7 @@ class TokenizeSettings(Settings, frozen=True):
     pattern: str = "auto"
     added_tokens: AddedTokens = "words"
     chat_template: str = ""
+    chat_date: str = ""
 
     @property
     def has_template(self) -> bool:
@@ -60,6 +63,13 @@ class TokenizeSettings(Settings, frozen=True):
         for field in ("tokenizer", "end_of_document", "begin_of_document", "pattern"):
             if not getattr(self, field):
                 raise ValueError(f"`tokenize.{field}` must not be empty, but is `''`")
+        if self.chat_date:
+            try:
+                dt.date.fromisoformat(self.chat_date)
+            except ValueError:
+                raise ValueError(
+                    f"`tokenize.chat_date` must be a date such as `2024-07-26`, but is `{self.chat_date}`"
+                ) from None
 
     def unused(self, runs: Sequence[str]) -> Iterator[Unused]:  # noqa: ARG002
         """What only files of another kind have."""
@@ -127,7 +137,7 @@ class Tokenize(Encoder):
         """
         if not self.settings.has_template:
             return None
-        return ChatEncoder(load_chat_template(self.settings.chat_template), self.tokenizer)
+        return ChatEncoder(load_chat_template(self.settings.chat_template, self.settings.chat_date), self.tokenizer)
 
     @property
     def vocabulary_size(self) -> int:

@@ -1,10 +1,12 @@
 """Jinja as chat templates expect it, in a sandbox, and blind to the clock.
 
 The environment is that of Hugging Face transformers (``trim_blocks``, ``lstrip_blocks``, loop controls, ``tojson``
-without escapes, ``raise_exception``, ``{% generation %}``), with one difference: there is no ``strftime_now``, so that
-the same conversation has the same tokens tomorrow. Templates that ask whether it is there take their own default.
+without escapes, ``raise_exception``, ``{% generation %}``), with one difference: ``strftime_now`` tells of the date
+that the settings name, and is not there where they name none, so that the same conversation has the same tokens
+tomorrow. Templates that ask whether it is there take their own default.
 """
 
+import datetime as dt
 import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -20,8 +22,12 @@ class Raised(Exception):  # noqa: N818  (what the template did)
     """A template called ``raise_exception``: it does not take the conversation."""
 
 
-def compiled(source: str) -> "tuple[jinja2.Template, bool]":
+def compiled(source: str, date: str = "") -> "tuple[jinja2.Template, bool]":
     """A template ready to be rendered, and whether it marks what the assistant generates.
+
+    Args:
+        source: Jinja.
+        date: what ``strftime_now`` tells of, as ``2024-07-26``; empty: there is no such function.
 
     Raises:
         jinja2.TemplateError: it is no template.
@@ -52,6 +58,8 @@ def compiled(source: str) -> "tuple[jinja2.Template, bool]":
     )
     environment.filters["tojson"] = _to_json
     environment.globals["raise_exception"] = _raise
+    if date:
+        environment.globals["strftime_now"] = dt.date.fromisoformat(date).strftime
     return environment.from_string(source), bool(marks)
 
 

@@ -62,6 +62,7 @@ class ChatTemplate:
         name: of the file or folder, for messages.
         tokens: ``bos_token`` and so on.
         control: all control tokens of the tokenizer, which end answers.
+        date: that the template is told for today, as ``2024-07-26``; empty: none.
 
     Raises:
         PlanError: it is no template.
@@ -77,22 +78,28 @@ class ChatTemplate:
     """
 
     def __init__(
-        self, source: str, name: str, tokens: Mapping[str, str] | None = None, control: Sequence[str] = ()
+        self,
+        source: str,
+        name: str,
+        tokens: Mapping[str, str] | None = None,
+        control: Sequence[str] = (),
+        date: str = "",
     ) -> None:
         import jinja2
 
-        self.source, self.name, self.tokens = source, name, dict(tokens or {})
+        self.source, self.name, self.tokens, self.date = source, name, dict(tokens or {}), date
         known = sorted({*control, *self.tokens.values()} - {""}, key=lambda token: (-len(token), token))
         self._control = re.compile("|".join(map(re.escape, known)) or "(?!)")
         try:
-            self._template, self.marks_answers = compiled(source)
+            self._template, self.marks_answers = compiled(source, date)
         except jinja2.TemplateError as error:
             raise PlanError(f"the chat template of `{name}` is no Jinja template: {error}", where=name) from error
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 of what the text follows from."""
-        return hashlib.sha256(msgspec.json.encode([self.source, self.tokens], order="sorted")).hexdigest()
+        facts = [self.source, self.tokens, *([self.date] if self.date else [])]
+        return hashlib.sha256(msgspec.json.encode(facts, order="sorted")).hexdigest()
 
     @property
     def eos(self) -> str:
@@ -101,7 +108,7 @@ class ChatTemplate:
 
     def with_control(self, control: Sequence[str]) -> "ChatTemplate":
         """The same template for a tokenizer with these control tokens."""
-        return ChatTemplate(self.source, self.name, self.tokens, control)
+        return ChatTemplate(self.source, self.name, self.tokens, control, self.date)
 
     def text(self, messages: Sequence[Message], tools: Any = None, *, prompt: bool = False) -> str:
         """What the template writes, marks of answers included.
@@ -167,7 +174,9 @@ class ChatTemplate:
         end = self._beginning(whole, messages[: number + 1], tools, prompt=False)
         if end is not None and end > before:
             return before, self._without_space(whole, before, end)
-        found = self._word_for_word(whole, before, messages[number])
+        found = self._word_for_word(
+            whole, before, messages[number], self._header(messages[: number + 1], before, tools)
+        )
         if found is None:
             raise Refused("mask_not_proven", f"where {_turn(number)} ends cannot be proven", number + 1)
         return before, found
@@ -202,17 +211,42 @@ class ChatTemplate:
         ends = any(found.end() == bare for found in self._control.finditer(whole, start, end))
         return bare if ends else end
 
-    def _word_for_word(self, whole: str, start: int, message: Message) -> int | None:
-        """Behind the control token that follows an answer; None where the answer is not there as it is."""
+    def _header(self, messages: Sequence[Message], start: int, tools: Any) -> str:
+        """What the template writes between the prompt for the last of some answers and what it says."""
+        content = messages[-1].get("content")
+        try:
+            alone = self.text(messages, tools)[start:]
+        except Refused:
+            return ""
+        return alone.partition(content.strip())[0] if isinstance(content, str) and content.strip() in alone else ""
+
+    def _word_for_word(self, whole: str, start: int, message: Message, header: str = "") -> int | None:
+        """Behind the control token that follows an answer; None where the answer is not there as it is.
+
+        Args:
+            whole: what is written for all turns.
+            start: where the answer begins in it.
+            message: the answer.
+            header: may stand before what it says.
+        """
         content = message.get("content")
         said = content.strip() if isinstance(content, str) else ""
-        at = start + len(whole[start:]) - len(whole[start:].lstrip())
-        if not said or message.get("tool_calls") or not whole.startswith(said, at):
+        if not said or message.get("tool_calls"):
+            return None
+        before = (_SPACE, _UNSAID, re.compile(re.escape(header)))
+        skipped = (found for pattern in before if (found := pattern.match(whole, start)))
+        at = next((found.end() for found in skipped if whole.startswith(said, found.end())), None)
+        if at is None:
             return None
         rest = at + len(said)
         behind = len(whole[rest:]) - len(whole[rest:].lstrip()) + rest
         found = self._control.match(whole, behind)
         return found.end() if found else None
+
+
+_SPACE = re.compile(r"\s*")
+_UNSAID = re.compile(r"(?:\s|</?think>)*")
+"""What a template may write before what an answer says: white space, and a thought that is empty."""
 
 
 def _turn(number: int) -> str:
@@ -259,6 +293,12 @@ def prove(template: ChatTemplate) -> None:
             answers = template.rendered(messages).answers
         except Refused as error:
             shown = f"turn {error.turn}" if error.turn else "the conversation"
+            if "strftime_now" in error.detail:
+                raise PlanError(
+                    f"the chat template of `{template.name}` writes today's date, and tokens must not change with it",
+                    where=template.name,
+                    hint="say which date it is to write: --set tokenize.chat_date=2024-07-26",
+                ) from error
             raise PlanError(
                 f"the chat template of `{template.name}` cannot be used: {error.detail} (tried on a conversation of"
                 f" {len(messages)} turns; {shown}: `{messages[max(0, error.turn - 1)]['content']}`)",
@@ -275,21 +315,22 @@ def prove(template: ChatTemplate) -> None:
             )
 
 
-def load_chat_template(path: str | Path) -> ChatTemplate:
+def load_chat_template(path: str | Path, date: str = "") -> ChatTemplate:
     """The template of a model's folder, or of a ``.jinja`` file, tried on two conversations.
 
     Args:
         path: a folder with ``chat_template.jinja`` or ``tokenizer_config.json``, or a ``.jinja`` file (its control
             tokens are those of a ``tokenizer_config.json`` beside it).
+        date: that the template is told for today.
 
     Raises:
         PlanError: there is none, or it cannot be used.
     """
-    return _load(str(path))
+    return _load(str(path), date)
 
 
 @functools.cache
-def _load(name: str) -> ChatTemplate:
+def _load(name: str, date: str) -> ChatTemplate:
     path = Path(name)
     folder = path if path.is_dir() else path.parent
     if not path.exists():
@@ -306,7 +347,7 @@ def _load(name: str) -> ChatTemplate:
             where=name,
             hint="the folder of the instruct version of the model has one",
         )
-    template = ChatTemplate(source, name, tokens)
+    template = ChatTemplate(source, name, tokens, _control(folder, config), date)
     prove(template)
     return template
 
@@ -330,6 +371,27 @@ def _json(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise PlanError(f"`{path}` is not JSON: {error}", where=str(path)) from error
     return found if isinstance(found, dict) else {}
+
+
+class _Added(msgspec.Struct):
+    content: str
+
+
+class _Vocabulary(msgspec.Struct):
+    added_tokens: list[_Added] = []
+
+
+def _control(folder: Path, config: Mapping[str, Any]) -> list[str]:
+    """Added tokens of the model's tokenizer, as far as its folder tells."""
+    listed = config.get("added_tokens_decoder")
+    found = (
+        [each.get("content") for each in listed.values() if isinstance(each, dict)] if isinstance(listed, dict) else []
+    )
+    try:
+        vocabulary = msgspec.json.decode((folder / "tokenizer.json").read_bytes(), type=_Vocabulary)
+    except (OSError, ValueError):  # who reads the tokenizer says what is wrong with it
+        vocabulary = _Vocabulary()
+    return [token for token in (*found, *(each.content for each in vocabulary.added_tokens)) if isinstance(token, str)]
 
 
 def _tokens(config: Mapping[str, Any]) -> dict[str, str]:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contrary_engine import ContraryEngine
 from corpus_maker import make_corpus
 from curate.errors import ExitCode, PlanError, UserError
 from curate.store import bucket as bucket_module
@@ -259,3 +260,22 @@ def test_traffic_is_counted():
     store.put("a", b"12345")
     assert store.read("a", 1, 3) == b"23"
     assert (traffic.read - before[0], traffic.written - before[1]) == (2, 5)
+
+
+def test_a_run_whose_workers_are_elsewhere_has_the_same_bytes(corpus, local, out, monkeypatch):
+    """The contrary engine pickles all that travels; what a worker wrote the driver has not seen."""
+    monkeypatch.setattr("curate.runs.job.engine_for", lambda config: ContraryEngine(config.run.seed))
+    assert run(corpus, out) == ExitCode.DONE
+    assert contents(out) == local
+
+
+def test_a_worker_sees_what_others_write():
+    driver, worker = place("memory://shared/run"), StorePath("memory://shared/run/documents/a")
+    assert not worker.exists()
+    assert not (driver / "documents" / "a").exists()
+    driver.tree.store.put("run/documents/a", b"1")
+    assert (driver / "documents" / "a").read_bytes() == b"1"
+    _trees.clear()
+    assert worker.read_bytes() == b"1"
+    worker.tree.store.put("run/documents/a", b"22")
+    assert worker.read_bytes() == b"22"

@@ -24,6 +24,7 @@ from curate.corpus.notices import notices
 from curate.corpus.parts import cut
 from curate.corpus.standard_input import STANDARD, spooled, spooled_for_now
 from curate.engine.base import Engine, Interrupted, spreading
+from curate.engine.local import LocalEngine
 from curate.errors import CurateError, PlanError, Stopped, UserError
 from curate.events import Emit, Event, Warned, Working
 from curate.pipeline.config import Config, load
@@ -240,6 +241,8 @@ class Job:
         """
         plan, command, progress = prepared.plan, self.command_line(), Progress()
         directory = RunDirectory(place(self.output), [part.name for part in plan.parts])
+        if not isinstance(prepared.engine, LocalEngine):
+            directory.share()
 
         def tell(event: Event) -> None:
             progress(event)

@@ -86,6 +86,11 @@ class RunDirectory:
                 remove(entry.path)
         remove_empty(self.scratch)
 
+    def share(self) -> None:
+        """Workers elsewhere write to it, too: in a store, each look at a file is a request."""
+        if isinstance(self.path, StorePath):
+            self.path.tree.is_listed = False
+
     def part(self, folder: str, part: int) -> Path:
         """The file of one part: ``folder`` is ``documents``, ``quarantine`` or the name of a stage."""
         return self.path / folder / self.names[part]

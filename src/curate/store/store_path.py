@@ -26,10 +26,17 @@ _FRESH_SECONDS = 2.0
 
 
 class Tree:
-    """What a folder of a store holds, listed once and kept up to date with what this process writes and removes."""
+    """What a folder of a store holds.
 
-    def __init__(self, store: Bucket, prefix: str) -> None:
-        self.store, self.prefix = store, prefix
+    Args:
+        store: where it is.
+        prefix: key of the folder.
+        listed: whether it is listed once and kept up to date with what this process writes and removes. A worker is
+            given paths alone, and others write beside it: it asks the store each time.
+    """
+
+    def __init__(self, store: Bucket, prefix: str, *, listed: bool) -> None:
+        self.store, self.prefix, self.is_listed = store, prefix, listed
         self.copies = LocalCopies(store)
         self.held = False
         """Whether this process alone may write to it: then nothing changes behind its back."""
@@ -54,7 +61,7 @@ class Tree:
     def objects(self) -> dict[str, Stored]:
         """All objects by their keys."""
         with self._lock:
-            if self._objects is None:
+            if self._objects is None or not self.is_listed:
                 self._objects = {one.key: one for one in self.store.listed(self.prefix)}
                 if not self._objects and self.prefix:  # it may be an object itself
                     with suppress(FileNotFoundError):
@@ -64,8 +71,14 @@ class Tree:
             return self._objects
 
     def find(self, key: str) -> Stored | None:
-        """The object of that key."""
-        return self.objects().get(key)
+        """The object of that key. Of one that is not in the list the store is asked: a worker may have written it."""
+        found = self.objects().get(key) if self.is_listed else None
+        if found is None:
+            with suppress(FileNotFoundError):
+                found = self.store.facts(key)
+                if self.is_listed:
+                    self._add(found)
+        return found
 
     def is_folder(self, key: str) -> bool:
         """Whether there are objects below a key."""
@@ -91,10 +104,13 @@ class Tree:
         if not stored.tag:
             stored = self.store.facts(key)
         self.copies.adopt(file, stored)
+        self._add(stored)
+
+    def _add(self, stored: Stored) -> None:
         with self._lock:
             if self._objects is not None:
-                self._objects[key] = stored
-                self._folders = None if self._folders is None else self._folders.union(_folders(key))
+                self._objects[stored.key] = stored
+                self._folders = None if self._folders is None else self._folders.union(_folders(stored.key))
 
     def delete(self, key: str) -> None:
         """Remove an object; there may be none."""
@@ -120,7 +136,7 @@ def tree_of(url: str, *, root: bool = False) -> Tree:
         store, key = split_url(url)
         if not root:
             key = key.rpartition("/")[0]
-        return _trees.setdefault(f"{store}/{key}".rstrip("/"), Tree(bucket(store), key))
+        return _trees.setdefault(f"{store}/{key}".rstrip("/"), Tree(bucket(store), key, listed=root))
 
 
 def forget_listings() -> None:

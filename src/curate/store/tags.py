@@ -10,6 +10,7 @@ from curate.store.store_path import StorePath
 def write_tags(run: Path) -> None:
     """Keep the tags of all objects of a run, if it is in a store."""
     if isinstance(run, StorePath):
+        run.tree.forget()  # workers may have written, too
         start = f"{run.key}/" if run.key else ""
         own = {key.removeprefix(start): [one.size, one.tag] for key, one in run.tree.objects().items()}
         kept = {key: own[key] for key in sorted(own) if key not in {LOCK, f"{CACHE}/{TAGS}"}}

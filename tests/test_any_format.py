@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tempfile
 from pathlib import Path
 
 import datasets
@@ -13,10 +14,15 @@ from hypothesis import strategies as st
 
 from any_format import WRITERS, damages, read, records
 from curate.cli.session import Session
+from curate.corpus import quarantine
+from curate.corpus.formats.registry import by_suffix
+from curate.corpus.input import COMPRESSIONS
 from curate.errors import ExitCode, InputError
 
 EVERY = pytest.mark.parametrize("ending", WRITERS)
 ROWS = records(400)
+BESIDE = WRITERS[".parquet"](ROWS[:1])
+KNOWN = {reason.code for reason in quarantine.REASONS}
 
 
 @EVERY
@@ -49,27 +55,37 @@ def test_damage_costs_itself(ending: str, places: list[int], tmp_path: Path) -> 
         assert len(found.documents) + len(found.quarantined) > 0 or len(data) < 2_000
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+HEADS = [
+    *(b"ARROW1\0\0", b"\xff\xff\xff\xff\x10\0\0\0", b"PAR1", b'[{"text": "a"', b"PK\x03\x04", b"%PDF-1.7\n", b"<html>"),
+    *(b"WARC/1.0\r\n", b"\x1f\x8b\x08\0\0\0\0\0\0\x03", b"\x28\xb5\x2f\xfd", b"BZh91AY&SY", b"\xfd7zXZ\0"),
+    *(b"\x04\x22\x4d\x18", b"\xff\xfe", b"\0\0\xfe\xff"),
+]  # fmt: skip
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    ending=st.sampled_from(list(WRITERS)),
+    ending=st.sampled_from(
+        [*by_suffix(), *(f".jsonl{packed}" for packed in COMPRESSIONS), ".tar.gz", ".csv.gz", ".unknown"]
+    ),
+    split=st.sampled_from(["file", "line", "\n\n"]),
     data=st.one_of(
         st.binary(min_size=1, max_size=400),
-        st.text('[]{}",:\n\\ \t;ab1', min_size=1, max_size=200).map(str.encode),
-        st.builds(
-            lambda head, tail: head + tail,
-            st.sampled_from([b"ARROW1\0\0", b"\xff\xff\xff\xff", b"PAR1", b'[{"text": "a"']),
-            st.binary(max_size=200),
-        ),
+        st.text('[]{}",:\n\\ \t;ab1<>', min_size=1, max_size=200).map(str.encode),
+        st.builds(lambda head, tail: head + tail, st.sampled_from(HEADS), st.binary(max_size=300)),
     ),
 )
-def test_any_bytes_as_any_format(ending: str, data: bytes, tmp_path: Path) -> None:
-    path = tmp_path / f"a{ending}"
-    path.write_bytes(data)
+def test_any_bytes_as_any_format(ending: str, split: str, data: bytes, tmp_path: Path) -> None:
+    """Documents, quarantine or skipped, and a file beside it that is read whatever becomes of this one."""
+    folder = Path(tempfile.mkdtemp(dir=tmp_path))
+    (folder / f"a{ending}").write_bytes(data)
+    (folder / "b.parquet").write_bytes(BESIDE)
     try:
-        found = read([path])
-    except InputError:
+        found = read([folder], split=split, text="text")
+    except InputError:  # what is read beside it has no such field
         return
+    assert [one["id"] for one in found.documents if one["id"].startswith("b.")] == ["b.parquet#1"]
     assert all(row["text"] is not None for row in found.documents)
+    assert all(entry["reason"] in KNOWN for entry in found.quarantined)
 
 
 def test_ragged_rows_and_nuls_cost_their_rows(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 A line too long to hold is counted and let go, so that one endless line cannot fill the memory.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +33,14 @@ class Lines(NamedTuple):
     def nbytes(self) -> int:
         """Bytes held in memory."""
         return len(self.data)
+
+    def follows(self, before: "Lines") -> bool:
+        """Whether it begins where others end."""
+        return self.file is before.file and self.first_byte == before.first_byte + before.nbytes
+
+    def joined(self, pieces: "Sequence[Lines]") -> "Lines":
+        """Lines that follow each other, of which these are the first, as one."""
+        return self._replace(data=b"".join(lines.data for lines in pieces))
 
 
 def split(lines: Lines) -> Iterator[tuple[int, memoryview]]:

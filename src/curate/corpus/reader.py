@@ -9,10 +9,9 @@ from contextlib import closing
 from typing import NamedTuple
 
 from curate.corpus.documents import Parsed, Rows
-from curate.corpus.formats.format import Piece, Span, Step
+from curate.corpus.formats.format import Joinable, Piece, Span, Step
 from curate.corpus.formats.registry import formats
 from curate.corpus.input import TAKEN_BY_A_BYTE, InputFile
-from curate.corpus.lines import Lines
 from curate.corpus.memory import within_memory
 from curate.corpus.parts import Part, Strand
 from curate.corpus.quarantine import KEPT_BYTES, Damaged, Quarantined
@@ -165,22 +164,15 @@ def _first_bytes(file: InputFile) -> bytes:
 
 
 def _joined(pieces: Iterable[Piece | Quarantined]) -> Iterator[Piece | Quarantined]:
-    """The same pieces, but lines that follow each other are one: decompression gives a few at a time."""
-    run: list[Lines] = []
+    """The same pieces, but those that follow each other are one where they can be: streams give a few at a time."""
+    run: list[Joinable] = []
     for piece in pieces:
-        if not isinstance(piece, Lines) or (run and not _follows(piece, run[-1])):
-            yield from _one(run)
+        if run and not (isinstance(piece, type(run[-1])) and piece.follows(run[-1])):
+            yield run[0].joined(run)
             run = []
-        if isinstance(piece, Lines):
+        if isinstance(piece, Joinable):
             run.append(piece)
         else:
             yield piece
-    yield from _one(run)
-
-
-def _follows(lines: Lines, before: Lines) -> bool:
-    return lines.file is before.file and lines.first_byte == before.first_byte + before.nbytes
-
-
-def _one(run: list[Lines]) -> list[Lines]:
-    return run and [run[0]._replace(data=b"".join(lines.data for lines in run))]
+    if run:
+        yield run[0].joined(run)

@@ -6,8 +6,8 @@ thread). What happens to a document must depend on the file alone, never on wher
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import Any, ClassVar, NamedTuple, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
@@ -28,6 +28,29 @@ class Piece(Protocol):
     @property
     def nbytes(self) -> int:
         """Bytes held in memory."""
+        ...
+
+
+@runtime_checkable
+class Joinable(Protocol):
+    """A piece that can be put together with those that follow it: many small ones cost more than one."""
+
+    @property
+    def file(self) -> InputFile:
+        """What it is a piece of."""
+        ...
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held in memory."""
+        ...
+
+    def follows(self, before: Any) -> bool:
+        """Whether it begins where another piece of its kind ends."""
+        ...
+
+    def joined(self, pieces: Sequence[Any]) -> "Joinable":
+        """Itself and pieces that follow each other, of which it is the first, as one."""
         ...
 
 

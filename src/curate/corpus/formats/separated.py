@@ -5,7 +5,7 @@ Bytes that are no UTF-8 travel through it as lone surrogates, so that they cost 
 """
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
 import msgspec
@@ -39,6 +39,15 @@ class SeparatedRows(NamedTuple):
     names: tuple[str, ...]
     rows: list[list[str]]
     nbytes: int
+
+    def follows(self, before: "SeparatedRows") -> bool:
+        """Whether it begins where others end."""
+        return self.file is before.file and self.first_row == before.first_row + len(before.rows)
+
+    def joined(self, pieces: "Sequence[SeparatedRows]") -> "SeparatedRows":
+        """Rows that follow each other, of which these are the first, as one."""
+        rows = [row for piece in pieces for row in piece.rows]
+        return self._replace(rows=rows, nbytes=sum(piece.nbytes for piece in pieces))
 
 
 class Separated(Format):
@@ -221,16 +230,13 @@ class _Lines:
         raise _TooLongError("longer than a document may be")
 
     def _taken(self) -> bytes:
-        try:
-            at, line = next(self._source)
-        except StopIteration:
-            self.ended = True
-            raise
-        if not self._held:
+        at, line = next(self._source)
+        held, size = self._held, len(line)
+        if not held:
             self.first_at, self.first_byte = at, self._byte
-        self._byte += len(line)
-        self.taken += len(line)
-        self._held.append(line)
+        self._byte += size
+        self.taken += size
+        held.append(line)
         return line
 
     def _split(self, source: Iterable[Block]) -> Iterator[tuple[int, bytes]]:
@@ -258,6 +264,7 @@ class _Lines:
             raise _TornError(damage) from damage
         if rest:
             yield at, rest
+        self.ended = True
 
 
 def _table(file: InputFile) -> _Table:

@@ -81,10 +81,15 @@ class Engine(Protocol):
 
 
 class Alone(Generic[Item, Result]):
-    """A task that is a plain function of its item and keeps one core busy."""
+    """A task that is a plain function of its item and keeps one core busy.
 
-    def __init__(self, function: Callable[[Item], Result]) -> None:
-        self.function = function
+    Args:
+        function: of an item.
+        large: whether its results are megabytes, so that only few may wait to be taken.
+    """
+
+    def __init__(self, function: Callable[[Item], Result], *, large: bool = False) -> None:
+        self.function, self.large = function, large
 
     def __call__(self, numbered: tuple[int, Item], worker: Worker) -> tuple[int, Result]:  # noqa: ARG002
         """The number of the item and the result."""
@@ -92,20 +97,29 @@ class Alone(Generic[Item, Result]):
         return number, self.function(item)
 
 
-def in_order(engine: Engine, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """``function(item)`` for every item, several at a time; results in the order of ``items``."""
+def in_order(
+    engine: Engine, function: Callable[[Item], Result], items: Iterable[Item], *, large: bool = False
+) -> Iterator[Result]:
+    """``function(item)`` for every item, several at a time; results in the order of ``items``.
+
+    Args:
+        engine: where.
+        function: of an item.
+        items: any number.
+        large: see `Alone`.
+    """
     early: dict[int, Result] = {}
     following = 0
-    for number, result in engine.map(Alone(function), enumerate(items)):
+    for number, result in engine.map(Alone(function, large=large), enumerate(items)):
         early[number] = result
         while following in early:
             yield early.pop(following)
             following += 1
 
 
-def spreading(engine: Engine) -> Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]:
-    """``map`` on an engine, results in order."""
-    return partial(in_order, engine)
+def spreading(engine: Engine, *, large: bool = False) -> Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]:
+    """``map`` on an engine, results in order; ``large`` as for `Alone`."""
+    return partial(in_order, engine, large=large)
 
 
 class Interrupted(Exception):  # noqa: N818

@@ -38,6 +38,8 @@ PER_SLOT = 2
 GROUPS_PER_SLOT = 4
 ALONE_AT_ONCE = 16
 """Items of a plain function that one task does at most."""
+LARGE_AT_ONCE = 4
+"""Tasks in flight where each answers with megabytes: the driver takes them one after another."""
 SENDERS_AT_ONCE = 16
 MOST_BLOCKS = 1_000_000
 """Of one exchange: the driver keeps a reference to each."""
@@ -112,12 +114,12 @@ class RayEngine:
     ) -> Iterator[Result]:
         """See `curate.engine.base.Engine.map`."""
         ray, flying = self._ray, dict[Any, _Batch]()
-        waiting = self._batches(task, items)
+        waiting, large = self._batches(task, items), isinstance(task, Alone) and task.large
         deaths, losses = Counter[int](), Counter[int]()
         try:
             shared = [ray.put(task)]
             while True:
-                while len(flying) < self._in_flight() and (batch := next(waiting, None)):
+                while len(flying) < (LARGE_AT_ONCE if large else self._in_flight()) and (batch := next(waiting, None)):
                     flying[self._do(shared, batch)] = batch
                 if not flying:
                     forget_listings()
@@ -209,10 +211,11 @@ class RayEngine:
     def _do(self, shared: Sequence[Any], batch: _Batch) -> Any:
         # deaths are counted here, so Ray repeats nothing by itself
         task = self._items.options(max_retries=0, **self._options)
-        return task.remote(self._setting, shared, batch.items, batch.doubtful)
+        items = self._ray.cloudpickle.dumps(batch.items)
+        return task.remote(self._setting, shared, items, batch.doubtful)
 
     def _batches(self, task: Callable[[Item, Worker], Result], items: Iterable[Item]) -> Iterator[_Batch]:
-        if isinstance(task, Alone):
+        if isinstance(task, Alone) and not task.large:
             every = list(items)
             size = max(1, min(ALONE_AT_ONCE, len(every) // (GROUPS_PER_SLOT * self.workers)))
         else:

@@ -8,6 +8,7 @@ threads, stages, kernels.
 import functools
 import itertools
 import os
+import pickle
 import socket
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -92,13 +93,13 @@ class RayWorker:
         self.told.append(news)
 
 
-def do_items(setting: Setting, task: Sequence[Any], items: Sequence[Any], doubtful: bool) -> Reply:
+def do_items(setting: Setting, task: Sequence[Any], items: bytes, doubtful: bool) -> Reply:
     """Run a task over some items.
 
     Args:
         setting: of the run.
         task: a reference to the task.
-        items: one after another.
+        items: one after another, pickled: what they need is loaded when this process knows that it has one core.
         doubtful: workers died of these before.
     """
     before = _cpu()
@@ -107,7 +108,7 @@ def do_items(setting: Setting, task: Sequence[Any], items: Sequence[Any], doubtf
         _compare(setting)
         forget_listings()
         do = _fetched(task[0])
-        results = [do(item, worker) for item in items]
+        results = [do(item, worker) for item in pickle.loads(items)]  # noqa: S301  (from our own driver)
     except Exception as error:  # noqa: BLE001  (whatever it is, the driver must know)
         return Reply((), (), _cpu() - before, node_name(), _failed(error))
     return Reply(results, worker.told, _cpu() - before, node_name())
@@ -200,9 +201,11 @@ def _of(table: pa.Table, receiver: int) -> pa.Table:
 
 @functools.lru_cache(maxsize=1)
 def _engine(setting: Setting) -> LocalEngine:
-    """The threads of this process; made when its first task comes."""
+    """The threads of this process, which has one core; made when its first task comes."""
     with suppress(OSError):  # then paths that are not absolute mean nothing here, and the first one says so
         os.chdir(setting.folder)
+    pa.set_cpu_count(1)
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
     return LocalEngine(workers=1, lanes=1, ahead=2, memory=setting.memory)
 
 

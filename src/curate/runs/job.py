@@ -261,7 +261,7 @@ class Job:
         from curate.report.page import ReportMaker
 
         plan, engine, warnings = prepared
-        with ReportMaker(directory.path, plan.config.report, spreading(engine)) as report:
+        with ReportMaker(directory.path, plan.config.report, spreading(engine, large=True)) as report:
             for warning in warnings:
                 tell(warning)
             with announced_compiling(tell, plan.stages) as ready:

@@ -119,6 +119,8 @@ def test_a_mixture_of_a_run_leads_back_to_its_documents(corpus, tmp_path, order,
     for one in list(read_shards(folder))[::5]:
         place = locate(folder, one.shard, one.offset + 1)
         assert (place.id, place.token, place.source) == (one.id, 1, one.id.rstrip("0123456789"))
+    page = (tmp_path / "a/report.html").read_text()
+    assert "What the shards hold of each group" in page
     record = manifest(tmp_path / "a")
     assert record["counts"]["kept"] == 80
     assert record["tokens"]["kept"] == sum(one.tokens for one in index.mix)

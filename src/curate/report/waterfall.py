@@ -15,6 +15,7 @@ from curate.report.compute import Figure, RawTokens, flops_per_token
 from curate.report.judgments import REASONS, Judgments, ask
 from curate.settings.report import ReportSettings
 from curate.shards.index import ShardIndex
+from curate.shards.mixture import Share
 
 KINDS: Mapping[str, str] = {
     "near_dup": "redundant",
@@ -101,6 +102,8 @@ class Waterfall(msgspec.Struct, frozen=True, kw_only=True):
     per: dict[str, dict[str, Figure]]
     """``1B`` and ``1T`` raw tokens: kept tokens, tokens by kind, and GPU-hours of one pass that are not spent."""
     packing: tuple[Packed, ...]
+    mix: tuple[Share, ...] = ()
+    """Tokens of each group in the shards, where documents were not all taken once."""
 
 
 def weigh(judgments: Judgments) -> Weights:
@@ -210,6 +213,7 @@ class _Waterfall:
             ),
             per={name: self._per(scale, by_kind) for name, scale in SCALES.items()},
             packing=tuple(self._packing()),
+            mix=tuple(self.index.mix) if self.index else (),
         )
 
     def _raws(self) -> tuple[float, float, float]:

@@ -202,6 +202,48 @@ def test_why_shows_the_twin(capsys, finished):
     assert "no document of" in err
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["why", "nowhere", "x", "--json"], 2, "`nowhere` does not exist"),
+        (["run", "corpus", "--json", "--wrokers", "3"], 2, "No such option: --wrokers"),
+        (["explain", "--json", "nothing_of_that_name"], 2, "nothing is called `nothing_of_that_name`"),
+    ],
+)
+def test_an_error_is_one_json_object_where_that_was_asked_for(capsys, words, code, message):
+    done, out, err = said(capsys, *words)
+    error = json.loads(out)["error"]
+    assert (done, error["exit_code"]) == (code, code)
+    assert error["message"].startswith(message)
+    assert error["message"] in " ".join(err.split())
+
+
+def test_help_of_run_is_in_groups(capsys):
+    out = said(capsys, "run", "--help")[1]
+    headings = [line for line in out.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert headings[-7:] == ["Arguments:", "Input:", "Stages:", "Machine:", "Output:", "Display:", "Other:"]
+    assert out.split("Other:")[1].split() == ["-h,", "--help", "Show", "this", "message", "and", "exit."]
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("curate run --recipe fineweb-", "fineweb-paper"),
+        ("curate run --skip near", "near_dup"),
+        ("curate run --set near_dup.sim", "near_dup.similarity="),
+        ("curate sample r --reason language.", "language.low_score"),
+        ("curate explain too", ""),
+        ("curate explain quality.too_few_w", "quality.too_few_words"),
+    ],
+)
+def test_a_shell_is_offered_values(typed, offered):
+    words = typed.split()
+    asked = {"_CURATE_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(words) - 1)}
+    command = [sys.executable, "-c", "from curate.__main__ import main; main()"]
+    done = subprocess.run(command, env={**os.environ, **asked}, capture_output=True, text=True, check=False)
+    assert offered in done.stdout.split() or not offered
+
+
 BY_DEFAULT = ("normalize", "language", "near_dup", "tokenize")
 
 

@@ -1,5 +1,6 @@
 """The command line: one file for each verb, no logic inside. Heavy imports wait until a verb runs."""
 
+import json
 import os
 import sys
 import traceback
@@ -33,6 +34,7 @@ from curate.cli import (
 )
 from curate.cli.display.console import console
 from curate.cli.display.notes import note, show_error
+from curate.cli.grouped_help import RunCommand
 from curate.cli.options import version_option
 from curate.errors import CurateError, ExitCode, Stopped
 from curate.process.stopping import exit_code
@@ -61,7 +63,7 @@ app = typer.Typer(
 app.callback()(version_option)
 app.command("demo")(demo.demo)
 app.command("check")(check.check)
-app.command("run")(run.run)
+app.command("run", cls=RunCommand)(run.run)
 app.command("init")(init.init)
 app.command("config")(config.config)
 app.add_typer(recipes.app, name="recipes")
@@ -90,6 +92,7 @@ def command(arguments: Sequence[str]) -> int:
         sys.stdout.flush()  # what cannot be written is an error here, not a remark at the end of the process
     except CurateError as error:
         show_error(console(), error)
+        _as_json(arguments, error.exit_code, error.message, where=error.where, hint=error.hint)
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return exit_code()
@@ -99,9 +102,20 @@ def command(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001  (the one place where the unexpected becomes an exit code)
         if disk := full_disk(error):
             show_error(console(), Stopped(disk, hint="make room, then run the same command again"))
+            _as_json(arguments, ExitCode.STOPPED, disk, hint="make room, then run the same command again")
             return ExitCode.STOPPED
-        return _unexpected(error)
+        code = _unexpected(error)
+        shown = getattr(error, "format_message", None)
+        _as_json(arguments, code, (shown() if shown else f"{type(error).__name__}: {error}").rstrip("."))
+        return code
     return result if isinstance(result, int) else ExitCode.DONE
+
+
+def _as_json(arguments: Sequence[str], code: int, message: str, *, where: str = "", hint: str = "") -> None:
+    """Where one JSON object was asked for, an error is one, too: on stdout, in the place of the result."""
+    if "--json" in arguments or os.environ.get("CURATE_JSON", "").lower() in {"1", "true", "yes", "on"}:
+        error = {"exit_code": int(code), "message": message, "where": where, "hint": hint}
+        sys.stdout.write(json.dumps({"error": error}, ensure_ascii=False) + "\n")
 
 
 def _unexpected(error: Exception) -> int:

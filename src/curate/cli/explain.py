@@ -4,12 +4,18 @@ from typing import Annotated
 
 import typer
 
+from curate.cli import completion
 from curate.cli.options import JsonOption
 
 
 def explain(
     code: Annotated[
-        str, typer.Argument(metavar="CODE", help="A reason, a stage, SECTION.KEY of the settings, or config.SECTION.")
+        str,
+        typer.Argument(
+            metavar="CODE",
+            help="A reason, a stage, SECTION.KEY of the settings, or config.SECTION.",
+            autocompletion=completion.explained,
+        ),
     ],
     every: Annotated[bool, typer.Option("--all", help="Also reasons that are off by default.")] = False,
     json: JsonOption = False,

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from curate import __version__
+from curate.cli import completion
 from curate.cli.display.console import Color
 
 ColorOption = Annotated[
@@ -20,12 +21,22 @@ ConfigOption = Annotated[
 RecipeOption = Annotated[
     str | None,
     typer.Option(
-        "--recipe", envvar="CURATE_RECIPE", metavar="NAME", help="Published recipe or file; see `curate recipes`."
+        "--recipe",
+        envvar="CURATE_RECIPE",
+        metavar="NAME",
+        help="Published recipe or file; see `curate recipes`.",
+        autocompletion=completion.recipes,
     ),
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", envvar="CURATE_SET", metavar="SECTION.KEY=VALUE", help="One setting; may be given often."),
+    typer.Option(
+        "--set",
+        envvar="CURATE_SET",
+        metavar="SECTION.KEY=VALUE",
+        help="One setting; may be given often.",
+        autocompletion=completion.settings,
+    ),
 ]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from curate.cli import completion
 from curate.cli.display.notes import printable
 from curate.cli.options import ColorOption, ConfigOption, JsonOption, RecipeOption, SetOption, share
 
@@ -29,11 +30,23 @@ def run(
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", envvar="CURATE_ONLY", metavar="STAGE", help="Run only this stage; may be given often."),
+        typer.Option(
+            "--only",
+            envvar="CURATE_ONLY",
+            metavar="STAGE",
+            help="Run only this stage; may be given often.",
+            autocompletion=completion.stages,
+        ),
     ] = None,
     skip: Annotated[
         list[str] | None,
-        typer.Option("--skip", envvar="CURATE_SKIP", metavar="STAGE", help="Leave this stage out; may be given often."),
+        typer.Option(
+            "--skip",
+            envvar="CURATE_SKIP",
+            metavar="STAGE",
+            help="Leave this stage out; may be given often.",
+            autocompletion=completion.stages,
+        ),
     ] = None,
     against: Annotated[
         list[str] | None,
@@ -116,7 +129,7 @@ def run(
 
     Run the same command again to continue after a crash, or with other settings to redo only what they touch.
     """
-    if not quiet:  # before anything heavy is loaded, which takes a second and more
+    if not quiet and sys.stderr.isatty():  # before anything heavy is loaded, which takes a second and more
         sys.stderr.write(f"Reading {', '.join(map(printable, paths[:3]))}{' …' * (len(paths) > 3)}\n")
         sys.stderr.flush()
     from curate.report import vega

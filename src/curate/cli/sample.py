@@ -4,15 +4,25 @@ from typing import Annotated
 
 import typer
 
+from curate.cli import completion
 from curate.cli.options import ColorOption, JsonOption, RunArgument
 
 
 def sample(
     run: RunArgument,
     reason: Annotated[
-        str, typer.Option("--reason", metavar="CODE", help="Removed for this reason: near_dup.near_duplicate.")
+        str,
+        typer.Option(
+            "--reason",
+            metavar="CODE",
+            help="Removed for this reason: near_dup.near_duplicate.",
+            autocompletion=completion.reasons,
+        ),
     ] = "",
-    stage: Annotated[str, typer.Option("--stage", metavar="STAGE", help="Removed by this stage.")] = "",
+    stage: Annotated[
+        str,
+        typer.Option("--stage", metavar="STAGE", help="Removed by this stage.", autocompletion=completion.stages),
+    ] = "",
     kept: Annotated[bool, typer.Option("--kept", help="Documents that stayed to the end.")] = False,
     source: Annotated[str, typer.Option("--source", metavar="NAME", help="Only of this source.")] = "",
     number: Annotated[int, typer.Option("--number", "-n", min=1, max=1000, help="How many.")] = 5,

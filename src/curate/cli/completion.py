@@ -1,0 +1,74 @@
+"""Values that a shell offers where a flag takes a name; what they come from is loaded only then."""
+
+from collections.abc import Iterable
+
+
+def recipes(incomplete: str) -> list[str]:
+    """Names of recipes.
+
+    Example:
+        >>> recipes("fineweb-")
+        ['fineweb-code', 'fineweb-paper']
+    """
+    from curate.recipes import recipe_names
+
+    return _beginning(incomplete, recipe_names())
+
+
+def stages(incomplete: str) -> list[str]:
+    """Names of stages.
+
+    Example:
+        >>> stages("near")
+        ['near_dup']
+    """
+    from curate.stages import stage_names
+
+    return _beginning(incomplete, stage_names())
+
+
+def reasons(incomplete: str) -> list[str]:
+    """Names of reasons, with their stage in front.
+
+    Example:
+        >>> reasons("language.")
+        ['language.low_score', 'language.not_in_keep']
+    """
+    from curate.cli.display.explanation import all_reasons
+
+    return _beginning(incomplete, all_reasons())
+
+
+def settings(incomplete: str) -> list[str]:
+    """Settings as ``--set`` takes them.
+
+    Example:
+        >>> settings("near_dup.sim")
+        ['near_dup.similarity=']
+    """
+    return _beginning(incomplete, (f"{name}=" for name in _settings()))
+
+
+def explained(incomplete: str) -> list[str]:
+    """Whatever `curate explain` has a page for.
+
+    Example:
+        >>> explained("near_dup.s")[:2]
+        ['near_dup.scope', 'near_dup.seed']
+    """
+    from curate.cli.display.explanation import all_reasons
+    from curate.stages import stage_names
+
+    return _beginning(incomplete, {*stage_names(), *all_reasons(), *_settings()})
+
+
+def _settings() -> list[str]:
+    from curate.pipeline.config import FIXED, settings_class
+    from curate.stages import stage_names
+
+    sections = (*FIXED, *stage_names())
+    return [f"{section}.{key}" for section in sections for key in settings_class(section).__struct_fields__]
+
+
+def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:
+    return sorted(name for name in names if name.startswith(incomplete))

@@ -181,8 +181,8 @@ def test_damage_anywhere_costs_little_and_is_told(suffix, places, tmp_path):
             continue
         right = sum(text in known for text in found.texts)
         assert right >= len(found.texts) - 1
-        if len(data) and suffix != ".warc.zst" and len(found.texts) < 40:
-            assert found.quarantined or len(data) < 9_000
+        if suffix == ".warc" and len(found.texts) < 40:  # a file that ends where a record does is whole
+            assert found.quarantined or data.rstrip().endswith(b"</html>")
         assert len(found.texts) <= 41
 
 

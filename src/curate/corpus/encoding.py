@@ -5,6 +5,7 @@ others can read it: it is told by the characters of several bytes that are whole
 """
 
 import codecs
+import functools
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -114,6 +115,7 @@ def _tried(data: bytes, name: str) -> str | None:
         return None
 
 
+@functools.lru_cache(maxsize=256)
 def _known(declared: str) -> str:
     """The name of an encoding of text that is declared; empty where Python knows none."""
     try:

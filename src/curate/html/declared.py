@@ -1,6 +1,7 @@
 """What a page says of itself in its first bytes: encoding, language, title, address, date."""
 
 import codecs
+import functools
 import html
 import re
 from typing import NamedTuple
@@ -20,6 +21,8 @@ _DATE = re.compile(
     r"""\b(?:name|property|itemprop)\s*=\s*["']?(?:article:published_time|datePublished|date|dc\.date)\b""",
     re.IGNORECASE,
 )
+_ENDS = ("</head", "</HEAD", "<body", "<BODY")
+_DATE_WORDS = ("published_time", "datePublished", 'date"', "date'", "dc.date", "DC.date")
 _CONTENT = re.compile(r"""\bcontent\s*=\s*(?:"([^"]{1,200})"|'([^']{1,200})')""", re.IGNORECASE)
 
 
@@ -32,6 +35,7 @@ class Declared(NamedTuple):
     date: str | None
 
 
+@functools.lru_cache(maxsize=256)
 def as_browsers_read(name: str) -> str:
     """Python's name of an encoding that is named on the web, where Latin-1 is Windows-1252; empty: nobody knows it.
 
@@ -65,14 +69,15 @@ def declared(page: str) -> Declared:
         >>> declared('<html lang=de><title>Gr&uuml;n</title><link rel=canonical href="https://x.example/a">')
         Declared(title='Grün', language='de', url='https://x.example/a', date=None)
     """
-    head = page[:_HEAD]
-    title, language = _TITLE.search(head), _LANGUAGE.search(head)
-    url = next(
-        (href[1] for link in _ADDRESS.findall(head) if _CANONICAL.search(link) and (href := _HREF.search(link))), None
-    )
-    date = next(
-        (m[1] or m[2] for meta in _META.findall(head) if _DATE.search(meta) and (m := _CONTENT.search(meta))), None
-    )
+    ends = (at for end in _ENDS if (at := page.find(end, 0, _HEAD)) > 0)
+    head = page[: min(ends, default=_HEAD)]
+    title, language, url, date = _TITLE.search(head), _LANGUAGE.search(head), None, None
+    if "canonical" in head:
+        links = (link for link in _ADDRESS.findall(head) if _CANONICAL.search(link))
+        url = next((href[1] for link in links if (href := _HREF.search(link))), None)
+    if any(word in head for word in _DATE_WORDS):
+        metas = (meta for meta in _META.findall(head) if _DATE.search(meta))
+        date = next((found[1] or found[2] for meta in metas if (found := _CONTENT.search(meta))), None)
     return Declared(
         (title and " ".join(html.unescape(title[1]).split())) or None,
         language and language[1],

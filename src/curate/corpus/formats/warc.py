@@ -5,9 +5,9 @@ their nature, and counted by reason: no document is lost with them.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from fastwarc.warc import WarcRecord
 from zlib_ng import zlib_ng
@@ -25,6 +25,16 @@ from curate.html.pages import CONTENT_TYPE
 
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _READ = _HTML | {"text/plain"}
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
+_SAID = {
+    "url": "warc-target-uri",
+    "date": "warc-date",
+    "digest": "warc-payload-digest",
+    "truncated": "warc-truncated",
+    "language": "warc-identified-content-language",
+}
+"""Field of the metadata → header of the record."""
+_STEP = 256 * 1024
 _PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
 """How bodies begin that are packed still: gzip, zstd."""
 _LOOKS_LIKE_HTML = re.compile(
@@ -72,27 +82,51 @@ class Warc(Format):
             rows.quarantined.append(found)
 
 
+class _Capture(NamedTuple):
+    """A record with its headers as dictionaries; names in lower case."""
+
+    piece: RawRecord
+    record: WarcRecord
+    headers: Mapping[str, str]
+    http: Mapping[str, str]
+
+    @property
+    def content_type(self) -> str:
+        """What the server said, or the record where there is no server."""
+        return (self.http if self.piece.kind == "response" else self.headers).get("content-type", "")
+
+    @property
+    def declared_type(self) -> str:
+        """What the crawler found the payload to be, else what the server said."""
+        told = self.headers.get("warc-identified-payload-type") or self.content_type
+        return told.partition(";")[0].strip().lower()
+
+
 def _document(piece: RawRecord, rows: Rows) -> Quarantined | None:
     """Add the document of a record; else its entry."""
     record = WarcRecord.from_bytes(piece.data)
+    capture = _Capture(piece, record, _lowered(record.headers), {})
     if piece.kind == "response":
         if not record.is_http:
-            return _passed_over(piece, "not_text", record.headers.get("Content-Type") or "no HTTP response")
+            return _passed_over(piece, "not_text", capture.content_type or "no HTTP response")
         record.parse_http(auto_decode="none", quirks_mode=True)
         status = record.http_headers.status_code if record.http_headers else None
         if status != 200:
             return _passed_over(piece, "no_success", f"HTTP status {status}" if status else "no HTTP status")
-        if (kind := _declared_type(record)) and kind not in _READ and not _is_vague(kind):
-            return _passed_over(piece, "not_text", kind)
-    payload = _payload(piece, record)
+        capture = capture._replace(http=_lowered(record.http_headers))
+    kind = capture.declared_type
+    if kind not in _READ and not _is_vague(kind):
+        return _passed_over(piece, "not_text", kind)
+    payload = _payload(capture)
     if len(payload) > piece.file.longest_document:
         return too_large(piece.file, piece.position, None, len(payload), payload)
     if not payload:
         return _passed_over(piece, "not_text", "no content")
-    kind = _content_type(record, payload)
     if kind not in _READ:
-        return _passed_over(piece, "not_text", kind or "unknown")
-    page = decoded(payload, _charset(record, payload, kind))
+        if not _LOOKS_LIKE_HTML.match(payload[:8192]):
+            return _passed_over(piece, "not_text", kind or "unknown")
+        kind = "text/html"
+    page = decoded(payload, _charset(capture, payload, kind))
     if page is None:
         return _refused(piece, "undecodable", "the bytes are no text in any encoding")
     said = declared(page.text)._asdict() if kind in _HTML else {}
@@ -101,37 +135,54 @@ def _document(piece: RawRecord, rows: Rows) -> Quarantined | None:
         piece.position,
         page.text,
         piece.file.default_source,
-        own_id=(record.headers.get("WARC-Record-ID") or "").strip(" <>"),
-        **{**said, **_said(record), CONTENT_TYPE: kind, "encoding": page.encoding or None},
+        own_id=capture.headers.get("warc-record-id", "").strip(" <>"),
+        **{**said, **_said(capture.headers), CONTENT_TYPE: kind, "encoding": page.encoding or None},
     )
     return None
 
 
-def _payload(piece: RawRecord, record: WarcRecord) -> bytes:
+def _lowered(headers: Any) -> dict[str, str]:
+    """Headers by name; of several of a name the first."""
+    found: dict[str, str] = {}
+    for name, value in headers.astuples():
+        found.setdefault(name.lower(), value)
+    return found
+
+
+def _payload(capture: _Capture) -> bytes:
     """The body as the server meant it, up to what a document may have and one byte more.
 
     Many archives hold bodies that were taken apart or unpacked before, under headers that still speak of chunks or of
     gzip: where the body is not as its header says, it is taken as the header's other half has it, then as it is.
     """
-    most = piece.file.longest_document + 1
-    body = bytes(record.reader.read(most))
-    http = record.http_headers
-    if not body or http is None or not (http.get("Transfer-Encoding") or http.get("Content-Encoding")):
+    most = capture.piece.file.longest_document + 1
+    body = bytes(capture.record.reader.read())  # no more than the record
+    http = capture.http
+    if not body or not ("transfer-encoding" in http or "content-encoding" in http):
         return body
     for decode in ("all", "content", "transfer") if not _is_broken_gzip(body, http, most) else ():
-        whole = WarcRecord.from_bytes(piece.data)
+        whole = WarcRecord.from_bytes(capture.piece.data)
         with suppress(OSError):
             whole.parse_http(auto_decode=decode, quirks_mode=True)
-            if unpacked := bytes(whole.reader.read(most)):
+            if unpacked := _bounded(whole.reader, most):
                 return unpacked
     if body.startswith(_PACKED):
         raise OSError("its body is damaged")
     return body
 
 
-def _is_broken_gzip(body: bytes, http: Any, most: int) -> bool:
+def _bounded(reader: Any, most: int) -> bytes:
+    """What a reader gives, but for what is beyond ``most`` bytes."""
+    pieces, left = list[bytes](), most
+    while left and (piece := reader.read(min(left, _STEP))):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)
+
+
+def _is_broken_gzip(body: bytes, http: Mapping[str, str], most: int) -> bool:
     """Whether a body is gzip that contradicts itself, of which FastWARC gives what comes before that."""
-    if not body.startswith(_PACKED[0]) or http.get("Transfer-Encoding"):
+    if not body.startswith(_PACKED[0]) or "transfer-encoding" in http:
         return False
     try:
         zlib_ng.decompressobj(31).decompress(body, most)
@@ -140,42 +191,19 @@ def _is_broken_gzip(body: bytes, http: Any, most: int) -> bool:
     return False
 
 
-def _declared_type(record: WarcRecord) -> str:
-    """What the crawler found the payload to be, else what the server said."""
-    told = record.headers.get("WARC-Identified-Payload-Type")
-    if not told:
-        told = record.http_headers.get("Content-Type") if record.http_headers else record.headers.get("Content-Type")
-    return (told or "").partition(";")[0].strip().lower()
-
-
 def _is_vague(kind: str) -> bool:
-    return not kind or "/" not in kind or kind in {"application/octet-stream", "unknown/unknown"}
+    return "/" not in kind or kind in {"application/octet-stream", "unknown/unknown"}
 
 
-def _content_type(record: WarcRecord, payload: bytes) -> str:
-    """What the payload is: as it is declared, else as it looks."""
-    kind = _declared_type(record)
-    return "text/html" if _is_vague(kind) and _LOOKS_LIKE_HTML.match(payload[:8192]) else kind
-
-
-def _charset(record: WarcRecord, payload: bytes, kind: str) -> str:
+def _charset(capture: _Capture, payload: bytes, kind: str) -> str:
     """The encoding that the header names, else the page."""
-    told = record.http_headers.get("Content-Type") if record.http_headers else record.headers.get("Content-Type")
-    named = re.search(r"charset\s*=\s*[\"']?([\w.:-]+)", told or "", re.IGNORECASE)
-    return (named and as_browsers_read(named[1])) or (charset(payload) if kind in _HTML else "")
+    named = _CHARSET.search(capture.content_type)
+    return (as_browsers_read(named[1]) if named else "") or (charset(payload) if kind in _HTML else "")
 
 
-def _said(record: WarcRecord) -> dict[str, Any]:
+def _said(headers: Mapping[str, str]) -> dict[str, Any]:
     """What the record says of the page; the address and date of the capture win over the page's own."""
-    headers = record.headers
-    said = {
-        "url": (headers.get("WARC-Target-URI") or "").strip(" <>"),
-        "date": headers.get("WARC-Date"),
-        "digest": headers.get("WARC-Payload-Digest"),
-        "truncated": headers.get("WARC-Truncated"),
-        "language": headers.get("WARC-Identified-Content-Language"),
-    }
-    return {key: value for key, value in said.items() if value}
+    return {key: told.strip(" <>") for key, name in _SAID.items() if (told := headers.get(name))}
 
 
 def _passed_over(piece: RawRecord, reason: str, detail: str) -> Quarantined:

@@ -26,9 +26,7 @@ _PEEK = 64
 """Bytes behind a record that tell whether another begins."""
 _BEGINS = re.compile(rb"WARC/[01]\.\d+[ \t]*\r?\n[A-Za-z-]+[ \t]*:")
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
-_LENGTH = re.compile(rb"^content-length[ \t]*:[ \t]*(\d{1,18})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
-_TYPE = re.compile(rb"^warc-type[ \t]*:[ \t]*([^\r\n]*?)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
-_ID = re.compile(rb"^warc-record-id[ \t]*:[ \t]*([^\r\n]*?)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+_MOST_DIGITS = 18
 _MEMBER = b"\x1f\x8b\x08"
 _STEP = 1 << 20
 
@@ -125,13 +123,20 @@ class WarcReader:
         del self._held[:size]
         self._origin += size
 
+    def _drop_line_ends(self) -> None:
+        while head := self._held[:_PEEK]:
+            ends = len(head) - len(head.lstrip(b"\r\n"))
+            self._drop(ends)
+            if ends < len(head):
+                return
+
     def _whole_ones(self) -> Iterator[Step]:
         """Records that came whole before the damage; what is left of the one that is damaged stays."""
         while self._lost is None:
-            self._drop(len(self._held) - len(self._held.lstrip(b"\r\n")))
+            self._drop_line_ends()
             header = _HEADER_END.search(self._held, 0, _MOST_HEADER)
-            length = _LENGTH.search(self._held, 0, header.start()) if header else None
-            if not header or not length or len(self._held) < header.end() + int(length[1]):
+            length = _length(bytes(self._held[: header.start()])) if header else None
+            if not header or length is None or len(self._held) < header.end() + length:
                 return
             step = self._next(final=True)
             if step and step.piece:
@@ -143,7 +148,7 @@ class WarcReader:
             if self._lost is not None:
                 step = self._sought(final=final)
             else:
-                self._drop(len(self._held) - len(self._held.lstrip(b"\r\n")))
+                self._drop_line_ends()
                 step = self._next(final=final)
             if step is None:
                 return
@@ -162,18 +167,18 @@ class WarcReader:
             whole = final or len(held) > _MOST_HEADER
             return self._give_up("its header has no end", len(MAGIC)) if whole else None
         header = bytes(held[: end_of_header.start()])
-        length = _LENGTH.search(header)
+        length = _length(header)
         if length is None:
             return self._give_up("it has no length", end_of_header.end())
-        end = end_of_header.end() + int(length[1])
+        end = end_of_header.end() + length
         if end > self._limit:
-            return self._too_large(header, int(length[1]), end_of_header.end())
+            return self._too_large(header, length, end_of_header.end())
         if len(held) < end + _PEEK and not final:
             return None
         behind = held[end : end + _PEEK]
         ends = behind.startswith(b"\r\n\r\n") or behind.lstrip(b"\r\n").startswith(MAGIC)
         if len(held) < end or not (ends or (final and not behind.strip(b"\r\n"))):
-            told = f"its length is given as {int(length[1]):,} bytes, and no record begins there"
+            told = f"its length is given as {length:,} bytes, and no record begins there"
             return self._give_up(told, end_of_header.end())
         return self._record(header, end)
 
@@ -182,7 +187,9 @@ class WarcReader:
         self._position += 1
         self._remember(at, header)
         if kind in DOCUMENTS:
-            piece: RawRecord | Quarantined = RawRecord(self._file, self._position, kind, bytes(self._held[:end]))
+            piece: RawRecord | Quarantined = RawRecord(
+                self._file, self._position, kind, bytes(memoryview(self._held)[:end])
+            )
         else:
             piece = passed_over(self._file, self._position, kind)
         self._drop(end)
@@ -226,8 +233,7 @@ class WarcReader:
             return
         while self._ids and self._ids[0][0] < at:
             self._ids.popleft()
-        found = _ID.search(header)
-        self._ids.append((at, found[1] if found else header))
+        self._ids.append((at, _identity(header)))
 
     def _next_member(self) -> int | None:
         """Where the first whole gzip member with a record lies that was not read, behind the last one that was."""
@@ -238,8 +244,7 @@ class WarcReader:
                 head = _head_if_whole(source, at, self._file.size)
                 if at > self._entered_at and head.startswith(MAGIC):
                     header = head[: m.start()] if (m := _HEADER_END.search(head)) else head
-                    found = _ID.search(header)
-                    if (found[1] if found else header) not in known:
+                    if _identity(header) not in known:
                         self._entered_at = at
                         return at
         return None
@@ -251,9 +256,26 @@ def passed_over(file: InputFile, position: int, kind: str) -> Quarantined:
     return Quarantined(file.name, position, None, reason, kind or "it has no type", lost_documents=0)
 
 
+def _field(header: bytes, name: bytes) -> bytes | None:
+    """The value of a field of a header."""
+    for line in header.split(b"\n"):
+        if line[: len(name)].lower() == name and line[len(name) :].lstrip()[:1] == b":":
+            return line.partition(b":")[2].strip()
+    return None
+
+
+def _length(header: bytes) -> int | None:
+    told = _field(header, b"content-length")
+    return int(told) if told and told.isdigit() and len(told) <= _MOST_DIGITS else None
+
+
 def _kind(header: bytes) -> str:
-    found = _TYPE.search(header)
-    return found[1].decode("utf-8", "replace").lower() if found else ""
+    return (_field(header, b"warc-type") or b"").decode("utf-8", "replace").lower()
+
+
+def _identity(header: bytes) -> bytes:
+    """What tells a record from others: its id, else all of its header."""
+    return _field(header, b"warc-record-id") or header
 
 
 def _members(source: StoredBytes, start: int, size: int) -> Iterator[int]:

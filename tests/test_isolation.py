@@ -30,7 +30,7 @@ BY_SAFE_MODULE = [sys.executable, "-P", "-m", "curate"]
 HOME = Path(curate.__file__).parent
 MODULES = {
     *sys.stdlib_module_names,
-    *packages_distributions(),
+    *(name for name in packages_distributions() if "/" not in name),
     "sitecustomize",
     "usercustomize",
     "conftest",

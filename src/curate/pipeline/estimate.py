@@ -16,6 +16,7 @@ from curate.corpus.reader import chunks
 from curate.pipeline.plan import Plan
 from curate.pipeline.rewriting import rewritten, rows_of
 from curate.pipeline.step import Step, settle
+from curate.process.child import spent
 from curate.stages.contract import Encoder
 
 SAMPLE_BYTES = 2_000_000
@@ -51,9 +52,9 @@ def estimate(plan: Plan, workers: int) -> Estimate:
     _try(plan, sample[0][0].slice(0, 20))  # kernels compile and models load outside the clock
     seconds, text_bytes, tokens, documents, input_bytes = 0.0, 0, 0, 0, 0
     for batch, consumed in sample:
-        started = time.process_time()
+        started = time.process_time() + spent.seconds
         found = _try(plan, batch)
-        seconds += time.process_time() - started
+        seconds += time.process_time() + spent.seconds - started
         tokens, documents = tokens + found, documents + len(batch)
         text_bytes += int(pa.compute.sum(batch.column("raw_bytes")).as_py() or 0)
         input_bytes += consumed

@@ -20,6 +20,7 @@ from curate.shards.mixture import Share
 KINDS: Mapping[str, str] = {
     "near_dup": "redundant",
     "line_dup": "redundant",
+    "extract": "not_wanted",
     "normalize": "not_wanted",
     "language": "not_wanted",
     "url_filter": "not_wanted",

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import xxhash
 
 from curate.corpus.discover import discover
@@ -18,6 +19,7 @@ from curate.corpus.reader import chunks
 from curate.errors import InputError, nearest
 from curate.models.ngram_features import token_fingerprints
 from curate.pipeline.config import Config
+from curate.pipeline.rewriting import rewritten
 from curate.stages import stage_class
 from curate.stages.contract import Rewriter
 
@@ -95,12 +97,15 @@ def read_examples(paths: Sequence[str], config: Config, *, seed: int, limit: int
 
 
 def _cleaned(documents: pa.RecordBatch, config: Config) -> pa.Array:
-    """Texts as `normalize` leaves them, which is how the model will meet them."""
-    kind = stage_class("normalize")
-    stage = kind(config.stage("normalize"))  # type: ignore[call-arg]
-    assert isinstance(stage, Rewriter)
-    text, _ = stage.rewrite(documents)
-    return text
+    """Texts as the rewriters of the pipeline leave them, which is how the model will meet them."""
+    names = {**dict.fromkeys(config.pipeline.stages), "normalize": None}
+    stages = [stage_class(name)(config.stage(name)) for name in names if issubclass(stage_class(name), Rewriter)]  # type: ignore[call-arg]
+    cleaned, _ = rewritten(documents, [stage for stage in stages if isinstance(stage, Rewriter)])
+    texts = cleaned["text"]
+    for stage in stages[:-1]:  # a page of which nothing was taken is no text
+        removed = pc.greater(pc.fill_null(pc.list_value_length(cleaned[f"{stage.name}.reasons"]), 0), 0)
+        texts = pc.if_else(removed, "", texts)
+    return texts
 
 
 def _groups(documents: pa.RecordBatch, field: str) -> Fingerprints:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from curate.cli import command
 from curate.errors import InputError
 from curate.pipeline.exporting import Wanted, export
 from small_run import contents, manifest, run
@@ -132,3 +133,31 @@ def test_unusual_fields_are_named_and_missing_ones_refused(tmp_path):
     assert lines(tmp_path / "kept.jsonl") == rows
     with pytest.raises(InputError, match="has no `answer`"):
         run(tmp_path / "in", tmp_path / "no", STAGES, "input.conversation=question -> answer")
+
+
+def test_other_formats_hold_conversations_too_and_why_names_the_turn(tmp_path, capsys):
+    dice = random.Random(12)
+    folder = tmp_path / "in"
+    folder.mkdir()
+
+    def chat():
+        return {
+            "messages": [{"role": "user", "content": sentence(dice)}, {"role": "assistant", "content": sentence(dice)}]
+        }
+
+    (folder / "a.json").write_text(json.dumps([chat() for _ in range(3)], indent=1))
+    (folder / "b.csv").write_text(f"instruction,output\n{sentence(dice)},{sentence(dice)}\n")
+    table = pa.Table.from_pylist([chat(), chat()])
+    with pa.ipc.new_file(str(folder / "c.arrow"), table.schema) as file:
+        file.write_table(table)
+    item = sentence(dice, 30)
+    written(tmp_path / "bench.jsonl", [{"question": item}])
+    bad = chat() | {"id": "bad"}
+    bad["messages"][1]["content"] += f" {item}"
+    written(folder / "d.jsonl", [bad, chat() | {"id": "good"}])
+    stages = 'pipeline.stages=["normalize","decontaminate","near_dup"]'
+    assert run(folder, tmp_path / "out", stages, f'decontaminate.benchmarks=["{tmp_path}/bench.jsonl"]') == 0
+    assert manifest(tmp_path / "out")["counts"]["kept"] == 7
+    capsys.readouterr()
+    assert command(["why", str(tmp_path / "out"), "bad"]) == 0
+    assert "turn 2, assistant\n" in capsys.readouterr().out

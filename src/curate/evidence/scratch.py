@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.pipeline.config import Config
-from curate.pipeline.step import Step, settle, with_edits
+from curate.pipeline.step import Step, settle, with_edits, with_moves
 from curate.stages import stage_class
 from curate.stages.contract import CorpusStage, Encoder, Rewriter
 from curate.store.ranges import parquet_source
@@ -50,6 +50,20 @@ class Later:
             None if isinstance(stage, CorpusStage | Encoder | Rewriter) else Step(stage, "judge") for stage in stages
         ]
 
+    def _turns(
+        self, directory: RunDirectory, part: int, group: int, start: int, rows: Numbers, behind: int
+    ) -> pa.Array:
+        """Turns of conversations in texts that have the edits of stages up to one."""
+        with pq.ParquetFile(parquet_source(directory.checked(DOCUMENTS, part, (), group=group))) as file:
+            if "turns" not in file.schema_arrow.names:
+                raise KeyError("turns")
+            turns = file.read_row_group(group, columns=["turns"]).column(0).combine_chunks().take(rows - start)
+        for name in self.names[: behind + 1]:
+            if "edits" in pq.read_schema(parquet_source(directory.part(name, part))).names:
+                edits = read_columns(directory.checked(name, part, ["edits"]), ["edits"]).column(0).combine_chunks()
+                turns = with_moves(turns, edits.take(rows))
+        return turns
+
     def settle(
         self, directory: RunDirectory, part: int, group: int, start: int, rows: Numbers, texts: pa.Array, behind: int
     ) -> Settled:
@@ -72,6 +86,8 @@ class Later:
             stage, dot, measure = name.partition(".")
             if name == "text":
                 return texts
+            if name == "turns":
+                return self._turns(directory, part, group, start, rows, behind)
             if not dot:
                 with pq.ParquetFile(parquet_source(directory.checked(DOCUMENTS, part, [name], group=group))) as file:
                     if name not in file.schema_arrow.names:

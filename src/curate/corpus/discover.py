@@ -270,7 +270,8 @@ def _nothing_to_read(paths: Sequence[str], skipped: Sequence[Skipped]) -> str:
 def _nothing_hint(skipped: Sequence[Skipped]) -> str:
     if any(entry.kind == "run" for entry in skipped):
         return "name its files themselves to read them: 'RUN/shards/*.parquet' holds what a run kept"
-    return f"known suffixes: {' '.join(by_suffix())}, each but .parquet also with {' '.join(COMPRESSIONS)}"
+    alone = " ".join(suffix for suffix, each in by_suffix().items() if not each.packable)
+    return f"known suffixes: {' '.join(by_suffix())}, each (but {alone}) also with {' '.join(COMPRESSIONS)}"
 
 
 def _fixed_folder(pattern: str) -> str:

@@ -318,3 +318,23 @@ def test_a_store_that_stops_to_answer_stops_the_run_and_the_same_command_continu
         faults.clear()
         assert run("s3://bucket/in", "s3://bucket/out") == ExitCode.DONE
     bucket.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("s3://bucket/x", "cannot be opened: .*Missing AccessKeyId"),
+        ("hf://datasets/owner/name", "cannot be listed"),
+        ("hf://owner/name", "names no data set"),
+    ],
+)
+def test_what_cannot_be_opened_is_an_error_of_the_user(address, said, monkeypatch, tmp_path):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "half")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("curate.store.credentials._answers", lambda _: True)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setattr("huggingface_hub.hf_api.constants.ENDPOINT", "http://127.0.0.1:1")
+    bucket.cache_clear()
+    with pytest.raises((InputError, PlanError), match=said):
+        discover([address], InputSettings())

@@ -100,7 +100,6 @@ def _below(address: str) -> Located:
 def _of_data_set(address: str) -> Located:
     """Files of a data set of the Hugging Face hub at the commit that its revision is now."""
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.hf_api import RepoFile
 
     found = re.fullmatch(r"hf://datasets/([^/@]+/[^/@]+|[^/@]+)(?:@([^/]+))?(?:/(.*))?", address)
@@ -111,7 +110,7 @@ def _of_data_set(address: str) -> Located:
     try:
         commit = api.dataset_info(name, revision=revision).sha
         tree = list(api.list_repo_tree(name, repo_type="dataset", revision=commit, recursive=True))
-    except (HfHubHTTPError, OSError) as error:
+    except Exception as error:  # of the hub, or whatever its HTTP library raises
         raise _hub_error(address, error) from error
     root = f"hf://datasets/{name}@{commit}"
     pattern = re.compile(_regex(path))
@@ -139,7 +138,10 @@ def _hub_error(address: str, error: Exception) -> CurateError:
             f"`{address}` does not exist, or cannot be read with HF_TOKEN: {constants.ENDPOINT} says {status}",
             hint="export HF_TOKEN=…, and accept the terms of a gated data set in a browser",
         )
-    return InputError(f"`{address}` cannot be listed: {str(error).partition(chr(10))[0][:200]}", hint="try again later")
+    return InputError(
+        f"`{address}` cannot be listed: {str(error).partition(chr(10))[0][:200]}",
+        hint="is the network there? HF_ENDPOINT names another hub",
+    )
 
 
 def _similar(address: str, root: str, key: str) -> str:

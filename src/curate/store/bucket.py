@@ -79,7 +79,14 @@ class Bucket:
     """Everything under one root, such as ``s3://bucket``."""
 
     def __init__(self, root: str) -> None:
-        self.root, self._store = root, opened(root)
+        from obstore.exceptions import BaseError
+
+        self.root = root
+        try:
+            self._store = opened(root)
+        except (BaseError, ValueError) as error:  # half of what it needs, or something malformed
+            said, whose = str(error).partition("\n")[0], identity(urlsplit(root).scheme)
+            raise PlanError(f"`{root}` cannot be opened: {said}", hint=f"check {whose}") from error
 
     def url(self, key: str) -> str:
         """What a user calls an object."""

@@ -168,11 +168,13 @@ def test_a_bucket_is_storage_that_all_nodes_share(cluster, corpus, finished):
 
 
 @pytest.mark.slow
-def test_a_driver_that_dies_is_started_again(cluster, corpus, finished, tmp_path):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, ExitCode.STOPPED)])
+def test_a_driver_that_ends_is_started_again(cluster, corpus, finished, tmp_path, number, code):
     process = started(corpus, tmp_path / "out")
     wait_for(lambda: any((tmp_path / "out").glob("documents/part-*")), process)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.send_signal(number)
+    process.communicate(timeout=20)
+    assert process.returncode == code
     process = started(corpus, tmp_path / "out")
     _, said = process.communicate(timeout=300)
     assert process.returncode == ExitCode.DONE, said

@@ -18,11 +18,13 @@ from curate.shards.notes import is_one_of
 from curate.store.books import balance
 from curate.store.checked_json import BrokenJson, read_json
 from curate.store.files import entries, is_unfinished
+from curate.store.history import History, entry_of
 from curate.store.manifest import Found, command_of, find_manifest, read_manifest
 from curate.store.row_file import is_in_place, keys_together
 from curate.store.run_directory import (
     CACHE,
     DOCUMENTS,
+    HISTORY,
     LOCK,
     QUARANTINE,
     REPORT_JSON,
@@ -80,7 +82,7 @@ class _Examination:
         problems = [*self._manifest(), *self._row_files()]
         if not problems:
             problems += self._books()
-        problems += [*self._cache(), *self._shards(), *self._report(), *self._leftovers()]
+        problems += [*self._cache(), *self._shards(), *self._report(), *self._history(), *self._leftovers()]
         return Examination(self.files, self.bytes, problems)
 
     def _manifest(self) -> Iterator[Problem]:
@@ -179,6 +181,11 @@ class _Examination:
                 yield self._problem(page, "is missing", again)
             elif xxhash.xxh3_128_hexdigest(page.read_bytes()) != expected:
                 yield self._problem(page, "is damaged, or not of this report", again)
+
+    def _history(self) -> Iterator[Problem]:
+        self._count(self.run / HISTORY)
+        if self.state == "whole" and (problem := History(self.run).problem(entry_of(self.manifest))):
+            yield self._problem(self.run / HISTORY, problem)
 
     def _leftovers(self) -> Iterator[Problem]:
         """Files that a killed run was writing."""

@@ -268,8 +268,7 @@ class Job:
                 outcome = execute(plan, directory, engine, tell, ready, report.begin)
             manifest = manifest_of(outcome, directory, self.command_line(), [w.message for w in warnings])
             manifest["profile"] = profile_of(outcome)
-            if outcome.profile.made_something:
-                History(directory.path).add(entry_of(manifest))
+            History(directory.path).keep(entry_of(manifest))
             write_manifest(directory.manifest, manifest)
             Efforts(directory.efforts).clear()
             tell(Working("drawing the report"))

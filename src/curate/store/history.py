@@ -1,8 +1,8 @@
 """``history.jsonl``: a line for each run that made something in a run directory, the oldest first.
 
 ``run.json`` tells of the last run alone. A run that redoes nothing adds no line, so the file follows from what
-was done. Each line is a JSON object with a checksum; lines without a right one say nothing, and a file of that name
-that has none is somebody else's and stays as it is.
+was done. Each line is a JSON object with a checksum; lines without a right one are damaged and say nothing. A file of
+that name in which no line looks like one of ours is somebody else's and stays as it is.
 """
 
 import json
@@ -34,19 +34,36 @@ class History:
         except (FileNotFoundError, IsADirectoryError):
             self._lines = []
         self.runs = [entry for entry in map(_entry, self._lines) if entry is not None]
-        self.is_ours = not self._file.exists() or bool(self.runs)
+        self.is_ours = (
+            bool(self.runs) or any(map(_looks_like_ours, self._lines)) or not "".join(self._lines).strip("\0 ")
+        )
 
-    def add(self, entry: Mapping[str, Any]) -> None:
-        """Add a run; one that is told already, as its writer was killed before it was done, is told once."""
+    def keep(self, entry: Mapping[str, Any]) -> None:
+        """Add a run, where it is not told yet, and let go what is damaged.
+
+        Args:
+            entry: see `entry_of`; of a run that redid nothing, as of the run that made the files.
+        """
         if not self.is_ours:
             return
         plain = json.loads(json.dumps(entry))
-        lines = self._lines
-        if self.runs and all(self.runs[-1].get(name) == plain[name] for name in ("run_id", "started")):
-            last = max(at for at, line in enumerate(lines) if _entry(line) is not None)
-            lines = lines[:last] + lines[last + 1 :]
-        line = json.dumps(with_checksum(plain), ensure_ascii=False)
-        write_whole(self._file, "".join(f"{one}\n" for one in [*lines, line]).encode(errors="backslashreplace"))
+        runs = [one for one in self.runs if not _is_same(one, plain)]
+        lines = [json.dumps(with_checksum(one), ensure_ascii=False) for one in [*runs, plain]]
+        if lines != self._lines:
+            write_whole(self._file, "".join(f"{one}\n" for one in lines).encode(errors="backslashreplace"))
+
+    def tells_of(self, entry: Mapping[str, Any]) -> bool:
+        """Whether a line tells of this run."""
+        return any(_is_same(one, entry) for one in self.runs)
+
+    def problem(self, entry: Mapping[str, Any]) -> str:
+        """What is wrong with the file, as the end of a sentence; nothing of a file that is somebody else's."""
+        damaged = len(self._lines) - len(self.runs)
+        if not self.is_ours:
+            return ""
+        if damaged:
+            return f"has {damaged} damaged line{'s' * (damaged > 1)}"
+        return "" if self.tells_of(entry) else "does not tell of this run"
 
     def clear(self) -> None:
         """Remove the file, if it is ours."""
@@ -73,6 +90,18 @@ def entry_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "cpu_seconds": timings["cpu_seconds"],
         "gates_passed": all(gate["passed"] for gate in manifest["gates"]),
     }
+
+
+def _is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return all(one.get(name) == other.get(name) for name in ("run_id", "started"))
+
+
+_NAMES = ('"run_id"', '"removed_by"', '"quarantined"', '"wall_seconds"', '"gates_passed"')
+
+
+def _looks_like_ours(line: str) -> bool:
+    """Whether a line that is damaged was one of ours: damage spares most names, another program has other ones."""
+    return sum(name in line for name in _NAMES) > 1
 
 
 def _entry(line: str) -> dict[str, Any] | None:

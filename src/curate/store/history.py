@@ -30,7 +30,7 @@ class History:
     def __init__(self, run: Path) -> None:
         self._file = run / HISTORY
         try:
-            self._lines = self._file.read_text("utf-8", errors="replace").splitlines()
+            self._lines = [line for line in self._file.read_text("utf-8", errors="replace").split("\n") if line]
         except (FileNotFoundError, IsADirectoryError):
             self._lines = []
         self.runs = [entry for entry in map(_entry, self._lines) if entry is not None]

@@ -21,7 +21,7 @@ def setting_comments() -> dict[str, str]:
     """
     found: dict[str, str] = {}
     section = key = ""
-    for line in shipped("curate", FILE_NAME).splitlines():
+    for line in shipped("curate", FILE_NAME).split("\n"):
         comment = _COMMENT.search(line)
         if begins := _SECTION.match(line):
             section = key = begins[1]

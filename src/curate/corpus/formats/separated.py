@@ -5,6 +5,7 @@ Bytes that are no UTF-8 travel through it as lone surrogates, so that they cost 
 """
 
 import csv
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
@@ -279,7 +280,7 @@ def _noted(source: Iterable[Block], stored: list[Step]) -> Iterator[Block]:
 
 def _delimiter(file: InputFile, head: bytes) -> str:
     """The one that gives the first rows most evenly the same number of fields; the usual one among equals."""
-    lines = head.removeprefix(BOM).decode(errors="replace").splitlines(keepends=True)
+    lines = list(io.StringIO(head.removeprefix(BOM).decode(errors="replace"), newline=""))
     whole = lines[:-1][:200] or lines
     usual = "," if ".csv" in file.name.lower()[-9:] else "\t"
     scores = {}

@@ -74,7 +74,7 @@ def _packing(shards: Mapping[str, Any]) -> str:
     method = {"best_fit": "by best fit", "concatenate": "back to back"}[shards["packing"]]
     return (
         f"Packed {method} into sequences of {shards['sequence_length']:,}: of 100 tokens paid for,"
-        f" {100 * (shards['trained'] or 0):.1f} are trained on · {shards['padding']:,} tokens of padding"
+        f" {100 * (shards['trained'] or 0):.2f} are trained on · {shards['padding']:,} tokens of padding"
         f" · {counted(shards['divided'], 'document')} in more than one sequence"
     )
 

@@ -55,7 +55,7 @@ def documents_of(run: Path, which: Which = "kept", reason: str = "") -> "pl.Lazy
 
 
 def _schema(rows: DocumentRows) -> pa.Schema:
-    """Types of every column."""
+    """Types of every column that is stored; what `curate export` makes of several, it makes when asked."""
     types = {field.name: field.type for field in SCHEMA} | _OF_ORIGIN
     types |= {"text": pa.large_string(), "reasons": pa.list_(pa.string())}
     for stage in rows.stages if rows.parts else ():
@@ -63,4 +63,4 @@ def _schema(rows: DocumentRows) -> pa.Schema:
             f"{stage}.{field.name}": field.type
             for field in pq.read_schema(parquet_source(rows.directory.part(stage, 0)))
         }
-    return pa.schema([(name, types[name]) for name in rows.known()])
+    return pa.schema([(name, types[name]) for name in rows.known() if name in types])

@@ -267,6 +267,14 @@ def test_today_is_the_date_that_the_settings_name(tmp_path, folders):
     assert "01 Feb 2025" in load_chat_template(folders["llama 3"], "2025-02-01").text(CHAT)
 
 
+def test_nobody_marks_what_is_learnt(folders):
+    marks = "\ufdd0{}\ufdd1\ufdd2{}\ufdd3"
+    for family in ("chatml", "chatml, marked"):
+        chat = encoder(folders[family])
+        chats = [user(marks.format("learn", "this")), answer("No" + marks.format(".", "!"))]
+        assert learnt(chat, chat.encode(chats)) == [f"No{marks.format('.', '!')}{IM}"]
+
+
 def test_vocabularies_without_a_file_are_encoded_piece_by_piece(folders):
     chat = ChatEncoder(load_chat_template(folders["zephyr"]), load_tokenizer("bytes"))
     encoding = chat.encode(CHAT)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import jinja2
 
-BEGIN, END = "\ufdd0", "\ufdd1"
-"""Around what a template marks as generated: noncharacters of Unicode, which no text may hold."""
+MARKS = "curate_marks"
+"""Variable of a template: what is written before and behind what it marks as generated; without it, nothing is."""
 
 
 class Raised(Exception):  # noqa: N818  (what the template did)
@@ -35,6 +35,7 @@ def compiled(source: str, date: str = "") -> "tuple[jinja2.Template, bool]":
     from jinja2 import nodes
     from jinja2.ext import Extension, loopcontrols
     from jinja2.parser import Parser
+    from jinja2.runtime import Context
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     marks: list[int] = []
@@ -48,10 +49,13 @@ def compiled(source: str, date: str = "") -> "tuple[jinja2.Template, bool]":
             line = next(parser.stream).lineno
             marks.append(line)
             body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-            return nodes.CallBlock(self.call_method("_marked"), [], [], body).set_lineno(line)
+            return nodes.CallBlock(self.call_method("_marked", [nodes.ContextReference()]), [], [], body).set_lineno(
+                line
+            )
 
-        def _marked(self, caller: Callable[[], str]) -> str:
-            return f"{BEGIN}{caller()}{END}"
+        def _marked(self, context: Context, caller: Callable[[], str]) -> str:
+            before, behind = context.get(MARKS, ("", ""))
+            return f"{before}{caller()}{behind}"
 
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols]

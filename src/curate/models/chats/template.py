@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from curate.errors import PlanError
-from curate.models.chats.jinja import BEGIN, END, Raised, compiled
+from curate.models.chats.jinja import MARKS, Raised, compiled
 
 Message = Mapping[str, Any]
+Marks = tuple[str, str]
 
 PLAIN = "plain"
 """In place of a template: conversations are encoded as the text that they are kept as."""
@@ -105,13 +106,16 @@ class ChatTemplate:
         """The same template for a tokenizer with these control tokens."""
         return ChatTemplate(self.source, self.name, self.tokens, control, self.date)
 
-    def text(self, messages: Sequence[Message], tools: Any = None, *, prompt: bool = False) -> str:
-        """What the template writes, marks of answers included.
+    def text(
+        self, messages: Sequence[Message], tools: Any = None, *, prompt: bool = False, marks: Marks = ("", "")
+    ) -> str:
+        """What the template writes.
 
         Args:
             messages: with ``role`` and ``content``.
             tools: what the assistant may call.
             prompt: ask for an answer at the end.
+            marks: go around what it marks as generated.
 
         Raises:
             Refused: it does not take them.
@@ -120,8 +124,9 @@ class ChatTemplate:
 
         try:
             return self._template.render(
-                **self.tokens, messages=messages, tools=tools, documents=None, add_generation_prompt=prompt
-            )
+                **self.tokens, **{MARKS: marks},
+                messages=messages, tools=tools, documents=None, add_generation_prompt=prompt,
+            )  # fmt: skip
         except Raised as error:
             raise Refused("refused_by_template", f"the template says: {error}") from error
         except (jinja2.TemplateError, TypeError, ValueError, LookupError, AttributeError, RecursionError) as error:
@@ -135,11 +140,10 @@ class ChatTemplate:
         Raises:
             Refused: the template does not take it, or the place of an answer cannot be proven.
         """
-        whole = self.text(messages, tools)
         if self.marks_answers:
-            return _marked(whole)
-        if BEGIN in whole or END in whole:
-            whole = whole.replace(BEGIN, "").replace(END, "")
+            marks = _unused(messages, tools)
+            return _marked(self.text(messages, tools, marks=marks), marks)
+        whole = self.text(messages, tools)
         answers = []
         behind = 0
         for number, message in enumerate(messages):
@@ -248,15 +252,28 @@ def _turn(number: int) -> str:
     return f"turn {number + 1}"
 
 
-def _marked(text: str) -> Rendering:
+def _unused(messages: Sequence[Message], tools: Any) -> Marks:
+    """Two noncharacters of Unicode that nobody says: whoever could say one would choose what is learnt."""
+    said = ascii((messages, tools))
+    unused = [mark for mark in _NONCHARACTERS if ascii(mark)[1:-1] not in said]
+    if len(unused) < 2:
+        raise Refused("mask_not_proven", "its texts hold every noncharacter that could mark its answers")
+    return unused[0], unused[1]
+
+
+_NONCHARACTERS = tuple(map(chr, range(0xFDD0, 0xFDF0)))
+
+
+def _marked(text: str, marks: Marks) -> Rendering:
     """The text without marks, and what was between them."""
     pieces: list[str] = []
     answers: list[tuple[int, int]] = []
     size, start = 0, -1
-    for piece in re.split(f"([{BEGIN}{END}])", text):
-        if piece == BEGIN:
+    begin, end = marks
+    for piece in re.split(f"([{begin}{end}])", text):
+        if piece == begin:
             start = size
-        elif piece == END:
+        elif piece == end:
             if start >= 0 and size > start:
                 answers.append((start, size))
             start = -1

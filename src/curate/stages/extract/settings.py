@@ -17,7 +17,7 @@ class ResiliparseOptions(Settings, frozen=True):
 
     links: bool = False
     """Addresses of links, behind their text."""
-    alt_texts: bool = True
+    alt_texts: bool = False
     """What stands for an image that cannot be shown."""
     list_bullets: bool = False
     """A bullet or number before items of lists."""

@@ -242,6 +242,8 @@ MODULES_THAT_DO = {
 ALLOWED = {
     ("process/child.py", "subprocess.Popen"),  # isolated: the one way to start a process
     ("engine/unused_memory.py", "ctypes.CDLL"),  # of the process itself: no file
+    ("engine/ray_worker.py", "pickle"),  # tasks of the run's own driver, over the cluster that the user named
+    ("pipeline/dangerous.py", "pickle"),  # a task of the parent process, over a pipe
     ("evidence/transformer.py", "torch"),  # trains a model of its own and loads none
     ("evidence/transformer.py", "torch.nn.functional"),
     ("shards/torch_loading.py", "torch"),  # tensors of the token files

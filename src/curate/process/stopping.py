@@ -92,7 +92,7 @@ def _last_words() -> bytes:
     if not _stack:
         return cursor
     error = _stack[-1][0]()
-    hint = f"\n\nhint: {error.hint}" if error.hint else ""
+    hint = f"\nhint: {error.hint}" if error.hint else ""
     return cursor + f"error: {error.message}{hint}\n".encode(errors="replace")
 
 

@@ -26,8 +26,13 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 CORPUS = ("peps", "react", "powershell/concepts.jsonl", "novels/misread.jsonl", "damaged/lines.jsonl")
 """Of ``sample_data``: plain text, Markdown, JSON lines, mojibake and records that cannot be read."""
-WORDS, TEST_SET, LINES, MODEL = "words.txt", "test_set.jsonl", "domains.txt", "good.model"
+WORDS, TEST_SET, LINES, MODEL, CHAT = "words.txt", "test_set.jsonl", "domains.txt", "good.model", "chat.jinja"
+CHAT_TEMPLATE = """{% for turn in messages %}<|im_start|>{{ turn.role }}
+{{ turn.content }}<|im_end|>
+{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+{% endif %}"""
 NEEDED = {
+    "chat": {"tokenize.chat_template": CHAT},
     "url_filter": {"url_filter.domains": [LINES]},
     "toxicity": {"toxicity.words": [WORDS]},
     "decontaminate": {"decontaminate.benchmarks": [TEST_SET]},
@@ -124,7 +129,7 @@ def smoke(folder: Path, jobs: int) -> None:
     stages = [stage["name"] for stage in json.loads(curate("stages", "--json"))]
     recipes = [recipe["name"] for recipe in json.loads(curate("recipes", "list", "--json"))]
     runs = [Job(stage, asked(stage), stage) for stage in stages]
-    runs += [Job(name, ("--recipe", name), "shared") for name in recipes if name != "fineweb-code"]
+    runs += [Job(name, with_recipe(name), "shared") for name in recipes if name != "fineweb-code"]
     with ThreadPoolExecutor(jobs) as pool:
         for line in pool.map(curate.run, runs):
             said(line)
@@ -142,6 +147,11 @@ def asked(stage: str) -> tuple[str, ...]:
     return tuple(word for key, value in settings.items() for word in ("--set", f"{key}={json.dumps(value)}"))
 
 
+def with_recipe(name: str) -> tuple[str, ...]:
+    """Flags that run a recipe."""
+    return "--recipe", name, *(("--set", f"tokenize.chat_template={CHAT}") if name == "sft" else ())
+
+
 def write_inputs(folder: Path) -> None:
     for name in CORPUS:
         source, target = ROOT / "sample_data" / name, folder / "corpus" / name
@@ -152,6 +162,7 @@ def write_inputs(folder: Path) -> None:
     (folder / "corpus" / "pages.jsonl").write_text("".join(json.dumps(page) + "\n" for page in pages), "utf-8")
     (folder / WORDS).write_text("darn\nheck\n", "utf-8")
     (folder / LINES).write_text("a3.example\n", "utf-8")
+    (folder / CHAT).write_text(CHAT_TEMPLATE, "utf-8")
     shutil.copyfile(ROOT / "tests" / "cases" / "benchmarks" / "sums.jsonl", folder / TEST_SET)
 
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from chat_templates import FAMILIES
 from contrary_engine import ContraryEngine
 from corpus_maker import prose
 from curate.cli.session import Session
@@ -322,7 +323,10 @@ DEDUPLICATING = [name for name in recipe_names() if "near_dup" in load_recipe(na
 @pytest.mark.parametrize("recipe", DEDUPLICATING)
 def test_every_recipe_keeps_the_law(recipe, tmp_path):
     flags = {"pipeline.recipe": recipe}
-    session = Session([str(SAMPLE)], str(tmp_path / "out"), flags=flags, assignments=["tokenize.tokenizer=bytes"])
+    (tmp_path / "chat.jinja").write_text(FAMILIES["chatml"][0])
+    assignments = ["tokenize.tokenizer=bytes"]
+    assignments += [f"tokenize.chat_template={tmp_path / 'chat.jinja'}"] if recipe == "sft" else []
+    session = Session([str(SAMPLE)], str(tmp_path / "out"), flags=flags, assignments=assignments)
     stages = [stage.name for stage in session.stages(session.config())]
     worked(session)
     removed = check_law(tmp_path / "out", stages, session.config().stage("near_dup"))

@@ -16,7 +16,6 @@ from unittest.mock import MagicMock
 
 import numpy as np
 
-os.environ["HF_HUB_OFFLINE"] = "1"
 WINDOW = 512
 
 
@@ -161,4 +160,5 @@ def main(folder, name):
 
 
 if __name__ == "__main__":
+    os.environ["HF_HUB_OFFLINE"] = "1"  # before a reader is imported
     main(Path(sys.argv[1]), sys.argv[2])

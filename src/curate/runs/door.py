@@ -62,7 +62,7 @@ def run(
         >>> _ = (folder / "a.txt").write_text("Too short to keep.")
         >>> run = curate.run(folder / "a.txt", folder / "out", only=["quality"], quality={"min_words": 10})
         >>> run.ok, run.counts.kept, run.counts.reasons["quality.too_few_words"]
-        (True, 0, 1)
+        (False, 0, 1)
     """
     job = _job(paths, output, config, recipe, limit, only, skip, sections)
     hear = on_event or _nobody

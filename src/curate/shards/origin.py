@@ -213,7 +213,7 @@ class _Texts(NamedTuple):
 def _reading(name: str) -> Iterator[None]:
     try:
         yield
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, KeyError) as error:  # a name of a column can be damaged, too
         raise UnreadableRun(name, str(error).partition("\n")[0]) from error
 
 

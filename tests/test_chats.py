@@ -267,6 +267,11 @@ def test_today_is_the_date_that_the_settings_name(tmp_path, folders):
     assert "01 Feb 2025" in load_chat_template(folders["llama 3"], "2025-02-01").text(CHAT)
 
 
+def test_an_answer_may_begin_like_a_thought(folders):
+    chat = encoder(folders["thinker"])
+    assert learnt(chat, chat.encode([user(), answer("<.")])) == ["<.</s>"]
+
+
 def test_nobody_marks_what_is_learnt(folders):
     marks = "\ufdd0{}\ufdd1\ufdd2{}\ufdd3"
     for family in ("chatml", "chatml, marked"):

@@ -161,10 +161,10 @@ class ChatTemplate:
         """Where the answer ``number`` lies in what is written for all."""
         before = self._beginning(whole, messages[:number], tools, prompt=True)
         if before is None:
-            before = self._shared(whole, messages[:number], tools)
-            found = None if before is None else self._word_for_word(whole, before, messages[number])
-            if before is not None and found is not None:
-                return before, found
+            for start in self._shared(whole, messages[:number], tools):  # its first letters may be those of a thought
+                found = self._word_for_word(whole, start, messages[number])
+                if found is not None:
+                    return start, found
             raise Refused(
                 "mask_not_proven",
                 f"what the template writes before {_turn(number)} is not how it begins to write the whole",
@@ -190,19 +190,19 @@ class ChatTemplate:
             return None
         return len(text) if whole.startswith(text) else None
 
-    def _shared(self, whole: str, messages: Sequence[Message], tools: Any) -> int | None:
-        """Where the answer begins if the prompt for it has more than its header, such as the start of a thought."""
+    def _shared(self, whole: str, messages: Sequence[Message], tools: Any) -> range:
+        """Where the answer may begin, last place first, if the prompt for it has more than its header: half a thought."""
         bare = self._beginning(whole, messages, tools, prompt=False)
         if bare is None:
-            return None
+            return range(0)
         try:
             asked = self.text(messages, tools, prompt=True)
         except Refused:
-            return None
+            return range(0)
         if asked[:bare] != whole[:bare]:
-            return None
+            return range(0)
         shared = takewhile(lambda pair: pair[0] == pair[1], zip(asked[bare:], whole[bare:], strict=False))
-        return bare + sum(1 for _ in shared)
+        return range(bare + sum(1 for _ in shared), bare - 1, -1)
 
     def _without_space(self, whole: str, start: int, end: int) -> int:
         """Before white space that follows the control token at the end of an answer: no model writes it."""

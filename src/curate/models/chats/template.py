@@ -191,7 +191,7 @@ class ChatTemplate:
         return len(text) if whole.startswith(text) else None
 
     def _shared(self, whole: str, messages: Sequence[Message], tools: Any) -> range:
-        """Where the answer may begin, last place first, if the prompt for it has more than its header: half a thought."""
+        """Where the answer may begin, last place first, if the prompt has more than its header, as half a thought."""
         bare = self._beginning(whole, messages, tools, prompt=False)
         if bare is None:
             return range(0)

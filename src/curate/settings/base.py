@@ -88,7 +88,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self
 
     def lacking(self) -> str:
-        """What the settings do not name without which there is nothing to do; a stage that a recipe names is left out.
+        """What the settings do not name without which there is nothing to do: then a recipe's stage does not run.
 
         Empty where nothing is missing, else such as ``it has no list``.
         """

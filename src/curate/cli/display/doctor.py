@@ -1,11 +1,13 @@
 """``curate doctor``: what this machine has, one line each, with a remedy where something is wrong."""
 
-import importlib.util
 import json as jsonlib
 import os
+import re
 import shutil
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, requires, version
 from typing import NamedTuple
 
 import psutil
@@ -18,14 +20,7 @@ from curate.cli.display.format import duration, size
 from curate.errors import DISTRIBUTION, CurateError, ExitCode
 from curate.store.manifest import versions
 
-EXTRAS = {
-    "redact": ("detect_secrets", "phonenumbers", "stdnum"),
-    "train": ("sklearn",),
-    "torch": ("torch",),
-    "kenlm": ("kenlm",),
-    "ray": ("ray",),
-}
-"""Extra of curate → packages that it installs, as ``import`` calls them."""
+_OF_EXTRA = re.compile(r"(?P<package>[\w.-]+).*; extra == ['\"](?P<extra>[\w-]+)['\"]")
 
 
 class Finding(NamedTuple):
@@ -80,13 +75,21 @@ def _packages() -> tuple[bool, str, str]:
 
 def _extras() -> tuple[bool, str, str]:
     """Packages that only some stages and verbs need; none of them missing is a fault."""
-    shown = [f"{extra} {'yes' if _installed(packages) else 'no'}" for extra, packages in EXTRAS.items()]
-    missing = [extra for extra, packages in EXTRAS.items() if not _installed(packages)]
-    return True, ", ".join(shown), f"pip install '{DISTRIBUTION}[{','.join(missing)}]'" if missing else ""
+    needs = defaultdict[str, list[str]](list)
+    for requirement in requires(DISTRIBUTION) or ():
+        if (found := _OF_EXTRA.match(requirement)) and found["extra"] != "all":
+            needs[found["extra"]].append(found["package"])
+    missing = [extra for extra, packages in needs.items() if not all(map(_installed, packages))]
+    shown = ", ".join(f"{extra} {'no' if extra in missing else 'yes'}" for extra in needs)
+    return True, shown, f"pip install '{DISTRIBUTION}[{','.join(missing)}]'" if missing else ""
 
 
-def _installed(packages: tuple[str, ...]) -> bool:
-    return all(importlib.util.find_spec(package) for package in packages)
+def _installed(package: str) -> bool:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def _machine() -> tuple[bool, str, str]:

@@ -16,9 +16,10 @@ from curate.models.tokenizers import load_tokenizer
 from curate.models.tokenizers.probes import probe_texts
 
 KINDS = (*maker.WHOLE, *maker.LOSSY)
-CONTROL = ("</s>", "<unk>", "[UNK]", "[SEP]", "<|endoftext|>", "\ufdd0?")
+CONTROL = ("</s>", "<unk>", "[UNK]", "[SEP]", "<|endoftext|>")
+NO_CHARACTER = "\ufdd0?"  # what the unknown token is called where no text can become it
 character = st.characters(codec="utf-8") | st.sampled_from(
-    [*" \n\t.,'\u00a0\u0301\u200daAzé日😀▁Ġ#1", "the", "Hello", "  "]
+    [*" \n\t.,'\u00a0\u0301\u200daAzé日😀▁Ġ#1", "the", "Hello", "  ", NO_CHARACTER]
 )
 text = st.lists(character, max_size=30).map("".join)
 
@@ -64,6 +65,7 @@ def unknown_of(tokenizer, one):
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=30, deadline=None)
 @given(texts=st.lists(text, max_size=3))
+@example(texts=[NO_CHARACTER, f"the {NO_CHARACTER}", f"a{NO_CHARACTER}b"])
 @example(texts=["The quick brown fox,\n\n  jumps 123", "", "naïve café 日本 🙂 \u0301", "isn't  it?  "])
 def test_ids_are_those_of_hugging_face(kind, ours, texts):
     assume(not any(token in one for one in texts for token in CONTROL))
@@ -91,6 +93,7 @@ def test_ids_of_probes_are_those_of_hugging_face(kind, ours):
 @settings(max_examples=20, deadline=None)
 @given(one=text)
 @example(one="naïve café 日本 🙂 <unk></s> \x00\n")
+@example(one=f"the {NO_CHARACTER} of it")
 def test_what_spells_everything_loses_nothing(kind, ours, one):
     tokenizer = ours(kind)
     ids, unknown = tokenizer.encode_counting(large([one]))
@@ -124,6 +127,7 @@ def _bytes_in_order():
     "kind", ["letters", "letters, unknown", "letters, fused unknown", "unigram, no unknown", "unigram"]
 )
 @given(one=text)
+@example(one=f"the {NO_CHARACTER} of it")
 def test_unknown_letters_are_counted(kind, ours, one):
     assume(not any(token in one for token in CONTROL))
     known = _letters_known(kind)
@@ -170,7 +174,7 @@ def test_what_is_removed_before_the_model_is_counted_but_for_white_space(ours, o
 
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=20, deadline=None)
-@given(pieces=st.lists(st.sampled_from([*CONTROL, " ", "x", "\n", "the", "\ufdd0", "\ufdd0?</s>"]), max_size=8))
+@given(pieces=st.lists(st.sampled_from([*CONTROL, " ", "x", "\n", "the", "\ufdd0", f"{NO_CHARACTER}</s>"]), max_size=8))
 @example(pieces=list(CONTROL))
 @example(pieces=[piece for token in CONTROL for piece in (" ", token, " ")])
 def test_control_tokens_in_text_stay_text(kind, ours, pieces):

@@ -48,20 +48,25 @@ def with_byte_tokens(tokenizer):
     """The same with the 256 tokens of byte fallback in its vocabulary."""
     document = json.loads(tokenizer.to_str())
     vocabulary = document["model"]["vocab"]
-    for byte in range(256):
-        vocabulary[f"<0x{byte:02X}>"] = len(vocabulary)
+    for token in (f"<0x{byte:02X}>" for byte in range(256)):
+        if isinstance(vocabulary, list):
+            vocabulary.append([token, -99.0])
+        else:
+            vocabulary[token] = len(vocabulary)
+    document["model"]["byte_fallback"] = True
     return tokenizers.Tokenizer.from_str(json.dumps(document))
 
 
-def unigram(unknown="<unk>", normalizer=None):
+def unigram(unknown="<unk>", normalizer=None, *, fallback=False):
     tokenizer = tokenizers.Tokenizer(models.Unigram())
-    tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace()])
     if normalizer:
         tokenizer.normalizer = normalizer
     special = ["</s>", *([unknown] if unknown else [])]
     trainer = trainers.UnigramTrainer(vocab_size=90, show_progress=False, special_tokens=special, unk_token=unknown)
     tokenizer.train_from_iterator([*WORDS, "< / s >"], trainer)
-    return tokenizer
+    return with_byte_tokens(tokenizer) if fallback else tokenizer
 
 
 def word_piece():
@@ -121,6 +126,8 @@ WHOLE = {
     "bytes, ignore_merges": lambda: byte_level(ignore_merges=True),
     "letters, byte fallback": lambda: letters(unknown="<unk>", fallback=True),
     "letters, byte fallback, no unknown": lambda: letters(fallback=True),
+    "letters, byte fallback, ignore_merges": lambda: letters(unknown="<unk>", fallback=True, ignore_merges=True),
+    "unigram, byte fallback, blank before": lambda: unigram(fallback=True),
     "llama": llama,
 }
 """They spell every text."""
@@ -131,6 +138,7 @@ LOSSY = {
     "bytes, punctuation removed": lambda: byte_level(splitter=_split("removed", r"\p{P}+")),
     "bytes, unmatched removed": lambda: byte_level(splitter=_split("removed", r"\w+|\s+", invert=True)),
     "letters": letters,
+    "letters, ignore_merges": lambda: letters(ignore_merges=True),
     "letters, unknown": lambda: letters(unknown="<unk>"),
     "letters, fused unknown": lambda: letters(unknown="<unk>", fuse_unk=True),
     "letters, suffix": lambda: letters(

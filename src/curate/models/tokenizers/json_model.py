@@ -13,8 +13,10 @@ import numpy.typing as npt
 Kind = Literal["BPE", "Unigram", "WordPiece", "WordLevel"]
 
 UNKNOWN = "\ufdd0?"
-"""What the unknown token is called in a trimmed model: it begins with a code point that is no character, so that a text
-about `<unk>` is not taken for one."""
+"""What the unknown token is called in a trimmed model, so that a text about `<unk>` is not taken for one. Models that
+look up single characters and merge them never reach it."""
+NAMELESS = ""
+"""What it is called where whole words or pieces of text are looked up: any name longer than this could be in a text."""
 
 LARGEST_ID = 2**31 - 2
 """Ids are stored as int32 by Parquet shards, and one is kept for the end mark."""
@@ -108,32 +110,44 @@ def read_model(section: Any) -> JsonModel:
     return JsonModel(kind, section, ids, unknown)
 
 
-def trimmed(model: JsonModel, control: Collection[str], *, spare: bool) -> Trimmed:
+def unknown_name(model: JsonModel, *, by_bytes: bool) -> str:
+    """A name that no text can be taken for.
+
+    Args:
+        model: of the file.
+        by_bytes: it sees text as letters that stand for bytes, of which none is in `UNKNOWN`.
+    """
+    merges_only = model.kind == "BPE" and (by_bytes or not model.section.get("ignore_merges"))
+    return UNKNOWN if merges_only or NAMELESS in model.ids else NAMELESS
+
+
+def trimmed(model: JsonModel, control: Collection[str], *, spare: bool, name: str) -> Trimmed:
     """The model without control tokens, and with an unknown token.
 
     Args:
         model: of the file.
         control: tokens that no text may become.
         spare: where the model has no unknown token, add one, so that what it does not know shows.
+        name: of the unknown token.
     """
     section = {**model.section, **({"dropout": None} if "dropout" in model.section else {})}
     if model.kind == "Unigram":
-        return _trimmed_pieces(section, control, spare=spare)
+        return _trimmed_pieces(section, control, spare=spare, name=name)
     kept = sorted(
         (number, token) for token, number in model.ids.items() if token not in control or token == model.unknown
     )
     ids = [number for number, _ in kept]
-    names = {UNKNOWN if token == model.unknown else token: at for at, (_, token) in enumerate(kept)}
-    if spare and UNKNOWN not in names:
-        names[UNKNOWN] = len(names)
+    names = {name if token == model.unknown else token: at for at, (_, token) in enumerate(kept)}
+    if spare and name not in names:
+        names[name] = len(names)
         ids.append(-1)
-    section |= {"vocab": names, "unk_token": UNKNOWN if UNKNOWN in names else None}
+    section |= {"vocab": names, "unk_token": name if name in names else None}
     gone = model.ids.keys() & {*control, model.unknown}
     if gone and section.get("merges"):
         section["merges"] = _without(section["merges"], gone, model)
     if section["unk_token"] is None and model.kind != "BPE":
-        section["unk_token"] = UNKNOWN  # a name that is not there
-    return Trimmed(section, np.array(ids, np.int64), names.get(UNKNOWN))
+        section["unk_token"] = name  # a name that is not there
+    return Trimmed(section, np.array(ids, np.int64), names.get(name))
 
 
 def without_unknown(model: Trimmed) -> dict[str, Any]:
@@ -141,10 +155,10 @@ def without_unknown(model: Trimmed) -> dict[str, Any]:
     return {**model.section, "unk_token": None}
 
 
-def _trimmed_pieces(section: dict[str, Any], control: Collection[str], *, spare: bool) -> Trimmed:
+def _trimmed_pieces(section: dict[str, Any], control: Collection[str], *, spare: bool, name: str) -> Trimmed:
     vocabulary, unknown = section["vocab"], section.get("unk_id")
     kept = [
-        (number, UNKNOWN if number == unknown else piece, score)
+        (number, name if number == unknown else piece, score)
         for number, (piece, score) in enumerate(vocabulary)
         if number == unknown or piece not in control
     ]
@@ -153,9 +167,7 @@ def _trimmed_pieces(section: dict[str, Any], control: Collection[str], *, spare:
     at = ids.index(unknown) if unknown is not None else None
     if at is None and spare:
         at = len(pieces)
-        pieces.append(
-            [UNKNOWN, max((score for _, score in pieces), default=0.0)]
-        )  # the lowest decides what unknown costs
+        pieces.append([name, max((score for _, score in pieces), default=0.0)])  # the lowest decides what unknown costs
         ids.append(-1)
     section |= {"vocab": pieces, "unk_id": at}
     return Trimmed(section, np.array(ids, np.int64), at)

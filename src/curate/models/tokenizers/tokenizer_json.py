@@ -27,7 +27,15 @@ from curate.models.tokenizers.backends import Backend, FastokensBackend, Renumbe
 from curate.models.tokenizers.end_marks import chosen_end, free_tokens, listed
 from curate.models.tokenizers.habits import habits_of
 from curate.models.tokenizers.huggingface import HuggingFaceBackend
-from curate.models.tokenizers.json_model import UNKNOWN, JsonModel, read_model, trimmed, without_unknown
+from curate.models.tokenizers.json_model import (
+    UNKNOWN,
+    JsonModel,
+    Trimmed,
+    read_model,
+    trimmed,
+    unknown_name,
+    without_unknown,
+)
 from curate.models.tokenizers.json_steps import Document, may_remove, spells_everything, splitting_of
 from curate.models.tokenizers.pieces import Piecewise
 
@@ -79,7 +87,8 @@ class JsonVocabulary:
         self.file: tuple[str, bytes] | None = ("tokenizer.json", content)
         self.drops_unknown = not self.nothing_is_lost and model.unknown is None
         self._name, self._document, self._model = name, document, model
-        self._trimmed = trimmed(model, named, spare=not self.nothing_is_lost)
+        self._unknown_name = unknown_name(model, by_bytes=self.nothing_is_lost and not model.byte_tokens)
+        self._trimmed = self._without_marks(self._unknown_name, spare=not self.nothing_is_lost)
         self._added = numbered(self._words, _ids_in(self._trimmed.section))
         ids = {word.content: word.id for word in self._words}
         beyond = [ids[entry["content"]] for entry in self._added if entry["id"] >= len(self._trimmed.ids)]
@@ -131,8 +140,9 @@ class JsonVocabulary:
         places = self._places[np.minimum(ids, self.size)]
         if len(ids) and places.min() < 0:
             raise KeyError(int(ids[np.argmin(places)]))
-        decoded: str = self._tokenizer.decode(places.tolist(), skip_special_tokens=False)
-        return decoded.replace(UNKNOWN, "\N{REPLACEMENT CHARACTER}")
+        decoded: str = self._decoder.decode(places.tolist(), skip_special_tokens=False)
+        has_unknown = self._trimmed.unknown is not None and bool((places == self._trimmed.unknown).any())
+        return decoded.replace(UNKNOWN, "\N{REPLACEMENT CHARACTER}") if has_unknown else decoded
 
     @functools.cached_property
     def _in_order(self) -> bool:
@@ -149,9 +159,12 @@ class JsonVocabulary:
     @functools.cached_property
     def _as_in_file(self) -> bytes:
         """The file with its own unknown token or none, whatever is needed here to count what is unknown."""
-        if self._trimmed.ids[-1] >= 0:
+        if self._trimmed.ids[-1] >= 0 and self._unknown_name == UNKNOWN:
             return self._prepared
-        return self._written(trimmed(self._model, self.control_tokens, spare=False).section)
+        return self._written(self._without_marks(UNKNOWN, spare=False).section)
+
+    def _without_marks(self, unknown: str, *, spare: bool) -> Trimmed:
+        return trimmed(self._model, self.control_tokens, spare=spare, name=unknown)
 
     @functools.cached_property
     def _tokenizer(self) -> "tokenizers.Tokenizer":
@@ -161,6 +174,13 @@ class JsonVocabulary:
             assert self.file
             _loaded(self.file[1])  # says where in the user's file
             raise
+
+    @functools.cached_property
+    def _decoder(self) -> "tokenizers.Tokenizer":
+        """The same ids, with a name for the unknown token that shows in text."""
+        if self._unknown_name == UNKNOWN:
+            return self._tokenizer
+        return _loaded(self._written(self._without_marks(UNKNOWN, spare=not self.nothing_is_lost).section))
 
     @functools.cached_property
     def _reference(self) -> HuggingFaceBackend:

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 
 from contrary_engine import ContraryEngine
 from corpus_maker import make_corpus
-from curate.errors import ExitCode, PlanError, UserError
+from curate.errors import ExitCode, PlanError, Stopped, UserError
 from curate.store import bucket as bucket_module
 from curate.store import lease as lease_module
 from curate.store import ranges
 from curate.store.bucket import bucket, traffic
 from curate.store.claim import claimed
-from curate.store.files import place, whole_file
+from curate.store.files import place, remove, whole_file
 from curate.store.ranges import ObjectReader
 from curate.store.run_directory import LOCK
 from curate.store.store_path import StorePath, _trees
@@ -187,9 +187,27 @@ def test_a_claim_that_nobody_renews_is_taken_over_and_its_holder_writes_no_more(
         other = lease_module._Lease(path / LOCK, "curate run b")  # on a third machine
         other._take_over(forced=False)
         time.sleep(0.5)
+        with pytest.raises(Stopped, match="was lost"):
+            remove(path / LOCK)
         with whole_file(path / "x") as temporary:
             temporary.write_bytes(b"late")
     assert b"curate run b" in objects(out)[LOCK]
+
+
+def test_an_error_of_the_user_leaves_the_claim_of_the_run_that_took_it_over():
+    path = place(f"memory://runs/{random.randrange(1 << 60):x}")
+    with pytest.raises(PlanError), claimed(path, "curate run a"):  # noqa: PT012
+        lease_module._Lease(path / LOCK, "curate run b")._take_over(forced=True)  # on another machine
+        path.tree.writable_until = 0.0  # as the next renewal finds out
+        raise PlanError("credentials have expired")
+    assert b"curate run b" in objects(str(path))[LOCK]
+
+
+def test_an_object_that_is_gone_cannot_be_replaced(monkeypatch):
+    store = bucket("memory://gone")
+    monkeypatch.setattr("obstore.put", lambda *_, **__: (_ for _ in ()).throw(FileNotFoundError("404")))
+    with pytest.raises(bucket_module.Taken):
+        store.put("a", b"1", replaces='"tag"')
 
 
 def test_a_claim_is_taken_over_when_asked(out, monkeypatch):

@@ -212,7 +212,12 @@ class Bucket:
             except (AlreadyExistsError, PreconditionError, NotModifiedError) as error:
                 raise Taken(self.url(key)) from error
 
-        done = self._tried(request, key)
+        try:
+            done = self._tried(request, key)
+        except FileNotFoundError as error:
+            if replaces:  # what servers may answer where the object that it takes the place of is no longer there
+                raise Taken(self.url(key)) from error
+            raise
         traffic.add(written=size)
         return Stored(key, size, done["e_tag"] or "")
 

@@ -4,11 +4,11 @@ import fcntl
 import os
 import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from curate.errors import UserError
+from curate.errors import Stopped, UserError
 from curate.store.credentials import WRITABLE
 from curate.store.disk import full_disk
 from curate.store.files import remove
@@ -148,7 +148,8 @@ def claimed(path: Path, command: str, *, take_over: bool = False) -> Iterator[No
             yield
         except UserError:  # nothing was begun that somebody could wish to end
             if not was_unfinished:
-                remove(path / LOCK)
+                with suppress(Stopped):  # where the claim was lost, the object is another run's
+                    remove(path / LOCK)
             raise
         write_tags(path)
         remove(path / LOCK)

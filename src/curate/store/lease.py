@@ -95,7 +95,7 @@ class _Lease:
         self._thread.join()
         _held_here.discard(str(self._lock))
         self._tree.held, self._tree.writable_until = False, None
-        with suppress(CurateError, Taken):
+        with suppress(CurateError, Taken, FileNotFoundError):
             if self._tree.find(self._key):
                 self._write(replaces=self._tag, renewed=0)
 
@@ -105,7 +105,7 @@ class _Lease:
                 self._write(replaces=self._tag)
             except Unreachable:
                 continue  # it is tried again, and nothing is written when ten minutes have gone by
-            except (Taken, CurateError):
+            except (Taken, FileNotFoundError, CurateError):
                 self._tree.writable_until = 0.0
                 return
 

@@ -95,16 +95,20 @@ class Tree:
 
     def put(self, key: str, file: Path) -> None:
         """Write a file of this disk to the store; it becomes the copy of the object."""
-        if self.writable_until is not None and time.monotonic() > self.writable_until:
-            raise Stopped(
-                f"the claim of `{self.store.url(self.prefix)}` was lost: another run may be writing to it",
-                hint="the same command continues when that run has ended",
-            )
+        self._require_claim()
         stored = self.store.put(key, file)
         if not stored.tag:
             stored = self.store.facts(key)
         self.copies.adopt(file, stored)
         self._add(stored)
+
+    def _require_claim(self) -> None:
+        """See that no other run may have taken it over."""
+        if self.writable_until is not None and time.monotonic() > self.writable_until:
+            raise Stopped(
+                f"the claim of `{self.store.url(self.prefix)}` was lost: another run may be writing to it",
+                hint="the same command continues when that run has ended",
+            )
 
     def _add(self, stored: Stored) -> None:
         with self._lock:
@@ -114,6 +118,7 @@ class Tree:
 
     def delete(self, key: str) -> None:
         """Remove an object; there may be none."""
+        self._require_claim()
         self.store.delete(key)
         with self._lock:
             if self._objects is not None and key in self._objects:

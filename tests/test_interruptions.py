@@ -6,13 +6,17 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from corpus_maker import make_corpus
+from curate.engine.base import Interrupted, in_order
+from curate.engine.local import LocalEngine
 from curate.errors import ExitCode, Stopped
+from curate.pipeline.execute import _Run
 from curate.store import files, row_file
 from curate.store.files import allocate, is_unfinished
 from small_run import contents, run
@@ -127,3 +131,23 @@ def test_no_room_for_scratch_is_an_error_and_no_signal(tmp_path):
             allocate(file, 2 * room.f_frsize * room.f_blocks)
     finally:
         path.unlink(missing_ok=True)
+
+
+def test_an_error_is_raised_and_not_the_interruption_of_others_that_it_causes():
+    engine = LocalEngine(2, 2, 2)
+    run = _Run.__new__(_Run)
+    run.engine = engine
+
+    def fail(item: int, _worker: object) -> None:
+        if item == 0:
+            raise ValueError("the cause")
+        time.sleep(0.5)  # the error waits for the other lane, and what shares the engine ends before
+
+    def share() -> None:
+        for _ in in_order(engine, time.sleep, [0.01] * 200):
+            pass
+
+    with pytest.raises(ValueError, match="the cause"):
+        run._side_by_side(lambda: list(engine.map(fail, range(2))), share)
+    with pytest.raises(Interrupted):
+        run._side_by_side(share, share)

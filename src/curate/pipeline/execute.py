@@ -6,14 +6,14 @@ running a changed plan redoes only what the change touches.
 
 import itertools
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from curate.corpus.parts import Strand
-from curate.engine.base import Engine, spreading
+from curate.engine.base import Engine, Interrupted, spreading
 from curate.errors import InputError, listed
 from curate.events import Emit, Event, PassFinished, PassStarted, Warned, Working
 from curate.pipeline.choices import Choice, first_choice, later_stages, next_choice, steady
@@ -279,12 +279,19 @@ class _Run:
         return books, index, raw, unknown
 
     def _side_by_side(self, *works: Callable[[], Any]) -> list[Any]:
-        """Results of several things that share the engine; the first that fails stops the others and is raised."""
+        """Results of several things that share the engine; the first that fails stops the others and is raised.
+
+        The others are interrupted by that, and may end before it does: an interruption is raised only if nothing failed.
+        """
         with ThreadPoolExecutor(len(works), thread_name_prefix="driver") as pool:
             futures = [pool.submit(work) for work in works]
             try:
                 for future in as_completed(futures):
                     future.result()
+            except Interrupted:
+                wait(futures)
+                errors = [error for future in futures if (error := future.exception())]
+                raise next((error for error in errors if not isinstance(error, Interrupted)), errors[0]) from None
             except BaseException:
                 self.engine.stop()
                 raise

@@ -281,7 +281,7 @@ class _Run:
     def _side_by_side(self, *works: Callable[[], Any]) -> list[Any]:
         """Results of several things that share the engine; the first that fails stops the others and is raised.
 
-        The others are interrupted by that, and may end before it does: an interruption is raised only if nothing failed.
+        That interrupts the others, which may end before it: an interruption is raised only if nothing failed.
         """
         with ThreadPoolExecutor(len(works), thread_name_prefix="driver") as pool:
             futures = [pool.submit(work) for work in works]

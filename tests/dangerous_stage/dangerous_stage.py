@@ -17,7 +17,7 @@ class DangerousSettings(Settings, frozen=True):
 class Dangerous(Stage):
     name = "dangerous"
     version = 1
-    about = "Ends its process at the word POISON, and takes a second for SLOW."
+    about = "Ends its process at the word POISON, fails at FAULT, and takes a second for SLOW."
     settings_type = DangerousSettings
     adds: ClassVar = {"length": pa.int64()}
     reasons = ()
@@ -30,6 +30,8 @@ class Dangerous(Stage):
         for text in batch.column("text").to_pylist():
             if "POISON" in text:
                 os.abort()
+            if "FAULT" in text:
+                raise ValueError("a fault in the stage")
             if "SLOW" in text:
                 time.sleep(1)
         return pa.RecordBatch.from_arrays([pa.array([len(t) for t in batch.column("text").to_pylist()])], ["length"])

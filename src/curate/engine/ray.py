@@ -124,7 +124,8 @@ class RayEngine:
                 if not flying:
                     forget_listings()
                     return
-                done, _ = ray.wait(list(flying), timeout=_PATIENCE)
+                # in order, if they are large: whoever sorts them would keep those that overtake a slow one
+                done, _ = ray.wait(list(flying)[: 1 if large else None], timeout=_PATIENCE)
                 self._check()
                 for one in done:
                     batch = flying.pop(one)

@@ -10,6 +10,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,8 @@ def dangerous_documents(task: "PassTask", strand: Strand) -> frozenset[Place]:
         assert process.stdout
         with process.stdin as pipe:
             pickle.dump((task, strand, str(Path.cwd()), done), pipe)
-        begun = process.stdout.read().count(b"\n")
+        with process.stdout as said:
+            begun = said.read().count(b"\n")
         if process.wait() == 0:
             return frozenset(found)
         place = _place_of(task, strand, done + begun - 1) if begun else None
@@ -85,7 +87,8 @@ def look_at_each() -> None:
         for row in range(len(documents)):
             if number >= done:
                 os.write(1, b"\n")
-                work.try_one(part, documents.slice(row, 1))
+                with suppress(Exception):  # no death: whoever does this work in earnest raises it
+                    work.try_one(part, documents.slice(row, 1))
             number += 1
 
 

@@ -4,7 +4,7 @@ Asked before the first document is read. Who answers also compiles the kernels o
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from curate.errors import PlanError
 from curate.pipeline.first_compile import compile_stages
 from curate.pipeline.plan import Plan, measure_key
 from curate.stages.contract import Stage
+from curate.store.bucket import is_url
 from curate.store.files import place, remove, write_whole
 from curate.store.manifest import versions
 from curate.store.run_directory import CACHE, RunDirectory
@@ -114,7 +115,7 @@ def problems_of(
         probe = directory.new_scratch("probe")
     write_whole(probe, token)
     try:
-        look = Look(probe, tuple(os.fspath(file) for file in inputs), tuple(stages))
+        look = Look(probe, tuple(_to_look_for([os.fspath(file) for file in inputs])), tuple(stages))
         here = look()
         for node, seen in engine.everywhere(look).items():
             if isinstance(seen, Exception):
@@ -123,6 +124,17 @@ def problems_of(
                 yield from (Problem(node.name, *found) for found in _differences(here, seen, token, directory))
     finally:
         remove(probe)
+
+
+def _to_look_for(inputs: Iterable[str]) -> list[str]:
+    """Files of a disk, and of each store one object: who sees one sees all, and each is a request.
+
+    Example:
+        >>> _to_look_for(["/in/a.txt", "/in/b.txt", "s3://bucket/a.txt", "s3://bucket/b.txt"])
+        ['/in/a.txt', '/in/b.txt', 's3://bucket/a.txt']
+    """
+    by_store = {"/".join(name.split("/")[:3]) if is_url(name) else name: name for name in reversed(list(inputs))}
+    return sorted(by_store.values())
 
 
 def _differences(here: Seen, seen: Seen, token: bytes, directory: RunDirectory) -> Iterator[tuple[str, str]]:

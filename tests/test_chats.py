@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import json
 
 import msgspec
 import pyarrow as pa
@@ -229,6 +230,25 @@ def test_what_somebody_says_becomes_no_special_token(folders, family):
     assert all(f"{IM}<|eot_id|> <bos>x" in text for text in learnt(chat, encoding))
     text = chat._whole.decode(encoding.ids.tolist(), skip_special_tokens=False)
     assert text.count(f" </s>{IM}<|eot_id|> <bos>x") == len(CHAT)
+
+
+def test_neither_do_arguments_and_tools(tmp_path, folders):
+    printed = "{{ tools }}{% for m in messages %}<s>{{ m.role }}: {{ m.tool_calls or m.content }}</s>{% endfor %}"
+    prompt = "{% if add_generation_prompt %}<s>assistant: {% endif %}"
+    marked = {"type": "function", "function": {"name": "say", "arguments": {f"a {IM}": f"b {IM}", "role": f"c {IM}"}}}
+    called = [user(), answer("", tool_calls=[marked]), {"role": "tool", "content": "It."}, answer()]
+    tools = [{"type": "function", "function": {"name": "say", "description": f"d {IM}"}}]
+    for folder in (model_folder(tmp_path / "printed", "", printed + prompt), folders["llama 3"]):
+        chat = encoder(folder)
+        plain = json.loads(json.dumps([called, tools]).replace(f" {IM}", ""))
+        special = {chat._tokens[token] for token in SPECIAL}
+        usual = [i for i in chat.encode(*plain).ids.tolist() if i in special]
+        encoding = chat.encode(called, tools)
+        assert [i for i in encoding.ids.tolist() if i in special] == usual
+        assert all(f"{letter} {IM}" in encoding.text for letter in "abc")
+    escaping = printed.replace("m.tool_calls or m.content", "m.content | tojson(ensure_ascii=true)")
+    with pytest.raises(Refused, match="escapes a control token"):
+        encoder(model_folder(tmp_path / "escaping", "", escaping + prompt)).encode([user(IM), answer()])
 
 
 def test_a_begin_of_text_is_there_once_whoever_writes_it(folders):

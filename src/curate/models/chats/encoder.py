@@ -8,6 +8,7 @@ always encoded that way.
 
 import functools
 import itertools
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,8 +27,9 @@ from curate.text.chats.turns import Turn, turns_at
 if TYPE_CHECKING:
     import tokenizers
 
-_STAND_IN = 0xF0000
-"""First of the private characters that stand for control tokens which somebody wrote."""
+_STAND_INS = range(0x20000, 0x2A6DF)
+"""Rare ideographs, of which unused ones stand for control tokens that somebody wrote: letters without case, which
+Python prints as they are, so that no template's filter changes them."""
 
 
 class Encoding(NamedTuple):
@@ -89,8 +91,10 @@ class ChatEncoder:
         Raises:
             Refused: the template does not take it, or the place of an answer cannot be proven.
         """
-        heard, stand_ins = self._heard(messages)
-        text, answers = self.template.rendered(heard, tools)
+        heard, heard_tools, stand_ins = self._heard(messages, tools)
+        text, answers = self.template.rendered(heard, heard_tools)
+        if any(escape in text for escape in map(_escaped, stand_ins)):
+            raise Refused("refused_by_template", "it escapes a control token that somebody wrote")
         if stand_ins or self._whole is None:
             ids, loss = self._by_pieces(text, answers, stand_ins)
             for character, token in stand_ins.items():
@@ -161,12 +165,14 @@ class ChatEncoder:
     def _named(self, number: int) -> str:
         return next((token for token, known in self._tokens.items() if known == number), str(number))
 
-    def _heard(self, messages: Sequence[Message]) -> tuple[Sequence[Message], dict[str, str]]:
-        """The messages with private characters where somebody wrote a special token, and what they stand for."""
-        if not any(self._said.search(text) for text in _strings(messages)):
-            return messages, {}
-        everything = "".join(_strings(messages))
-        free = (chr(code) for code in range(_STAND_IN, _STAND_IN + 65_000) if chr(code) not in everything)
+    def _heard(self, messages: Sequence[Message], tools: Any) -> tuple[Sequence[Message], Any, dict[str, str]]:
+        """Messages and tools with unused letters where somebody wrote a special token, and what these stand for."""
+        said = [*({key: each for key, each in one.items() if key != "role"} for one in messages), tools]
+        if not any(self._said.search(text) for text in _strings(said)):
+            return messages, tools, {}
+        everything = "".join(_strings(said))
+        letters = set(everything)
+        free = (letter for letter in map(chr, _STAND_INS) if letter not in letters)
         found = sorted({match.group() for match in self._said.finditer(everything)})
         stand_ins = dict(zip(found, free, strict=False))
 
@@ -174,11 +180,11 @@ class ChatEncoder:
             if isinstance(value, str):
                 return self._said.sub(lambda match: stand_ins[match.group()], value)
             if isinstance(value, Mapping):
-                return {key: changed(each) for key, each in value.items()}
+                return {changed(key): changed(each) for key, each in value.items()}
             return [changed(each) for each in value] if isinstance(value, list) else value
 
         heard = [{key: each if key == "role" else changed(each) for key, each in one.items()} for one in messages]
-        return heard, {character: token for token, character in stand_ins.items()}
+        return heard, changed(tools), {letter: token for token, letter in stand_ins.items()}
 
     @functools.cached_property
     def _whole(self) -> "tokenizers.Tokenizer | None":
@@ -284,11 +290,21 @@ def _strings(value: Any) -> Iterator[str]:
         yield value
     elif isinstance(value, Mapping):
         for key, each in value.items():
-            if key != "role":
-                yield from _strings(each)
+            yield from _strings(key)
+            yield from _strings(each)
     elif isinstance(value, Sequence):
         for each in value:
             yield from _strings(each)
+
+
+def _escaped(letter: str) -> str:
+    r"""As JSON has it in ASCII.
+
+    Example:
+        >>> print(_escaped("\U00020000"))
+        \ud840\udc00
+    """
+    return json.dumps(letter)[1:-1]
 
 
 def _is_within(place: int, answers: Sequence[tuple[int, int]]) -> bool:

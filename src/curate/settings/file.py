@@ -1,5 +1,6 @@
 """A TOML file of settings: its values, and the line on which each stands."""
 
+import datetime as dt
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -97,7 +98,7 @@ def read_layer(file: Path, prefix: str = "", name: str = "") -> Layer:
             raise ConfigError(f"`{file}` is not a file", hint="curate init writes one")
         source_bytes = file.read_bytes()
         source = source_bytes.decode("utf-8-sig")
-        tree = tomllib.loads(source)
+        tree = _without_dates(tomllib.loads(source))
     except FileNotFoundError:
         raise ConfigError(f"there is no file `{file}`", hint="curate init writes one") from None
     except UnicodeDecodeError as error:
@@ -121,14 +122,23 @@ def toml_value(text: str) -> Any:
     """A value as typed after ``--set``: TOML, or else the text itself.
 
     Example:
-        >>> toml_value("0.7"), toml_value("['en', 'fr']"), toml_value("gopher")
-        (0.7, ['en', 'fr'], 'gopher')
+        >>> toml_value("0.7"), toml_value("['en', 'fr']"), toml_value("gopher"), toml_value("2024-07-26")
+        (0.7, ['en', 'fr'], 'gopher', '2024-07-26')
     """
     try:
         tree = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):
         return text
-    return tree["value"] if len(tree) == 1 else text
+    return _without_dates(tree["value"]) if len(tree) == 1 else text
+
+
+def _without_dates(value: Any) -> Any:
+    """TOML's dates and times as text: no setting takes anything else for them."""
+    if isinstance(value, dict):
+        return {key: _without_dates(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_without_dates(each) for each in value]
+    return value.isoformat() if isinstance(value, dt.date | dt.time) else value
 
 
 def _lines(source: str, file: str, prefix: str) -> dict[str, str]:

@@ -23,17 +23,18 @@ def check_conversations(files: Sequence[InputFile], stages: Sequence[Stage], sha
     Raises:
         PlanError: conversations without a template, preferences, a loss mask that the format cannot hold.
     """
-    template = next((getattr(each.settings, "chat_template", "") for each in stages if each.name == "tokenize"), None)
-    if template is None:
-        return
+    by_template = [f"--skip {each.name}" for each in stages if each.name in {"chat", "tokenize"}]
     chats = [file for file in files if file.conversation and not file.problem and not file.empty]
     preferences = [file for file in chats if parsed(file.conversation).is_preference]
-    if preferences:
+    if preferences and by_template:
         raise PlanError(
             f"`{preferences[0].name}` holds preferences (`{preferences[0].conversation}`), which are curated and"
             " exported, but not tokenized",
-            hint="--skip tokenize, then curate export",
+            hint=f"{' '.join(by_template)}, then curate export",
         )
+    template = next((getattr(each.settings, "chat_template", "") for each in stages if each.name == "tokenize"), None)
+    if template is None:
+        return
     if chats and not template:
         raise PlanError(
             f"`{chats[0].name}` holds conversations (`{chats[0].conversation}`), and `tokenize.chat_template` does not"

@@ -92,6 +92,10 @@ def test_packed_rows_hold_whole_conversations_whatever_the_workers(models, corpu
         e["xxh3"] for e in json.loads((tmp_path / "a/shards/index.json").read_text())["shards"]
     ]
     assert verify(tmp_path / "c").ok
+    for other in ("packing=none", "sequence_length=350"):
+        arguments = ["shards", "convert", str(tmp_path / "a"), "--to", "sft", "-o", str(tmp_path / "e")]
+        assert command([*arguments, "--set", f"shards.{other}"]) == 2
+        assert not (tmp_path / "e").exists()
     with pytest.raises(InputError, match="have a loss mask"):
         convert(tmp_path / "a/shards", tmp_path / "d", ShardSettings(format="megatron", shard_tokens=9000))
 
@@ -121,8 +125,12 @@ def test_what_cannot_be_tokenized_is_refused_before_work_begins(models, corpus, 
     with pytest.raises(PlanError, match="makes none"):
         run(corpus, tmp_path / "c", *LOOSE, "shards.format=sft", "tokenize.chat_template=plain")
     written(tmp_path / "in/x.jsonl", [{"prompt": "a", "chosen": "b", "rejected": "c"}])
+    for stages, hint in (([], "--skip tokenize,"), ([CHECKED], "--skip chat --skip tokenize,")):
+        with pytest.raises(PlanError, match="preferences") as error:
+            run(tmp_path / "in", tmp_path / "d", *LOOSE, *stages, *model)
+        assert error.value.hint.startswith(hint)
     with pytest.raises(PlanError, match="preferences"):
-        run(tmp_path / "in", tmp_path / "d", *LOOSE, *model)
+        run(tmp_path / "in", tmp_path / "d", *LOOSE, 'pipeline.stages=["normalize","chat"]', *model)
     assert not any((tmp_path / name).exists() for name in "abcd")
     assert run(corpus, tmp_path / "e", *LOOSE, "tokenize.chat_template=plain") == 0
 
@@ -133,10 +141,11 @@ def test_the_report_and_why_speak_of_turns_prompts_and_loss(models, tmp_path, ca
     mailed = {"role": "assistant", "content": f"{sentence(dice)} Write to ann@example.com."}
     written(tmp_path / "in/a.jsonl", [{"messages": [asked, said]}, {"messages": [asked, mailed]}])
     stages = 'pipeline.stages=["normalize","near_dup","redact","chat","tokenize"]'
-    settings = (*LOOSE, stages, *with_model(models["zephyr"]), "report.samples=2")
+    settings = (*LOOSE, stages, *with_model(models["zephyr"]), "report.samples=2", "tokenize.chat_date=2024-07-26")
     assert run(tmp_path / "in", tmp_path / "out", *settings) == 0
     found = json.loads((tmp_path / "out/report.json").read_text())["conversations"]
     assert (found["read"], found["kept"], found["prompts"], found["compared"]) == (2, 2, 1, "whole")
+    assert json.loads((tmp_path / "out/shards/chat_template.json").read_text())["date"] == "2024-07-26"
     rows = rows_of(tmp_path / "out")
     assert found["loss_tokens"] == sum(label != -100 for row in rows for label in row["labels"])
     assert "begin as another one does" in (tmp_path / "out/report.html").read_text()

@@ -110,6 +110,12 @@ def convert_shards(folder: str, to: str, out: str, assignments: Sequence[str], *
         key.removeprefix(section): toml_value(value) if isinstance(value, str) and key != "format" else value
         for key, value in given.items()
     }
+    for key, kept in {"packing": index.packing, "sequence_length": index.sequence_length}.items():
+        if index.sequence_length and settings.get(key, kept) != kept:
+            raise UserError(
+                f"packed shards keep their sequences (`{key}` is `{kept}`), but `shards.{key}` is `{settings[key]}`",
+                hint=f"curate run … --set shards.{key}={settings[key]}, then convert",
+            )
     try:
         made = convert(source, target, msgspec.convert(settings, ShardSettings), split)
     except msgspec.ValidationError as error:

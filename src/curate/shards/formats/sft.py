@@ -5,7 +5,7 @@ conversations lie row for row in a file beside them. Packed shards have a row fo
 and ``seq_lengths`` (from which TRL knows where a conversation begins), and ``id`` and ``start`` of each piece.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -102,6 +102,10 @@ class SftFormat(ParquetFormat):
                 rows = pa.ListArray.from_arrays(_from_zero(lists), pa.array(_flat_ids(table)))
                 yield block_of(names.slice(row, len(table)), rows)
                 row += len(table)
+
+    def lost(self, folder: Path, entries: Sequence[ShardEntry], window: int, layout: Layout) -> int:  # noqa: ARG002
+        """None: trainers take rows as they are."""
+        return 0
 
 
 def _flat_ids(table: pa.Table) -> npt.NDArray[Any]:

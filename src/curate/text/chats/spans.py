@@ -206,9 +206,10 @@ def edits_of_whole(edits: pa.Array, turns: pa.Array, view: View) -> pa.Array:
     """
     if view == "conversation" or not pc.any(pc.greater(pc.list_value_length(edits), 0)).as_py():
         return edits
-    rows = []
-    for row, (found, spans) in enumerate(zip(edits.to_pylist(), turns.to_pylist(), strict=True)):  # noqa: B007
-        rows.append(found if spans is None or not found else _on_whole(found, _pieces(spans, view)))
+    rows = [
+        found if spans is None or not found else _on_whole(found, _pieces(spans, view))
+        for found, spans in zip(edits.to_pylist(), turns.to_pylist(), strict=True)
+    ]
     return pa.array(rows, edits.type)
 
 

@@ -249,6 +249,21 @@ def test_a_damaged_column_beside_the_text_costs_itself(tmp_path: Path) -> None:
     assert "`url` of rows 4 to 6" in entry["detail"]
 
 
+def test_a_column_that_is_damaged_in_its_middle_costs_no_text(tmp_path: Path) -> None:
+    file, numbers = tmp_path / "a.parquet", range(3_000)
+    table = pa.table({"text": [f"{n} {TEXTS[0]}" for n in numbers], "note": [f"{n * 7919} {n}" for n in numbers]})
+    pq.write_table(table, file, use_dictionary=False, data_page_size=4_000, compression="none")
+    chunk = pq.ParquetFile(file).metadata.row_group(0).column(1)
+    data, middle = bytearray(file.read_bytes()), chunk.data_page_offset + chunk.total_compressed_size // 2
+    data[middle : middle + 300] = b"\xa5" * 300
+    file.write_bytes(data)
+    documents, [entry] = read(tmp_path)
+    assert [document["text"] for document in documents] == table["text"].to_pylist()
+    assert metadata(documents[0]) == {"note": "0 0"}
+    assert metadata(documents[-1]) == {"note": None}
+    assert (entry["reason"], entry["lost_documents"]) == ("corrupt_metadata", 0)
+
+
 def test_a_footer_that_lies_is_not_believed(tmp_path: Path) -> None:
     """Bytes of the footer changed at random: rows are read, or said to be lost; no other file suffers."""
     file = tmp_path / "a.parquet"

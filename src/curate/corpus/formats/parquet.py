@@ -242,10 +242,10 @@ def of_size(batches: Iterator[pa.RecordBatch], size: int) -> Iterator[pa.RecordB
 
 
 def _together(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
-    """One batch instead of many, where Arrow can put their types together."""
+    """One batch instead of many, where Arrow can put their types together: a column is null from damage on."""
     try:
         return [pa.concat_batches(batches)] if len(batches) > 1 else batches
-    except pa.ArrowNotImplementedError:
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
         return batches
 
 

@@ -20,6 +20,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_WIDE = ("utf-16", "utf-32")
 _ZEROS = (
     ("utf-32-le", 4, (1, 2, 3), 0),
     ("utf-32-be", 4, (0, 1, 2), 3),
@@ -31,6 +32,8 @@ _LOOKED_AT = 1 << 20  # bytes of a text; detection slows down on long ones and g
 _ODD_LINES = 3  # with bytes that are no UTF-8: fewer are damage of these lines
 _CONTROLS = dict.fromkeys([*range(9), 14, 15, *range(16, 27), *range(28, 32), *range(0x7F, 0xA0)])
 _FEW_CONTROLS = 1000  # characters, of which one may be a control character that no text has
+_NO_CHARSETS = frozenset({"undefined", "idna", "punycode", "unicode-escape", "raw-unicode-escape", "utf-7"})
+"""Names that Python knows as encodings and that no text is in; pages are declared to be `undefined`."""
 
 
 class Decoded(NamedTuple):
@@ -56,7 +59,10 @@ def decoded(data: bytes, declared: str = "") -> Decoded | None:
         text = _tried(data.removeprefix(mark), "utf-8" if named == "utf-8-sig" else named)
         if text is not None:
             return Decoded(text, UTF8 if named == "utf-8-sig" else named)
-    for name in (_known(declared), "utf-8"):
+    told = _known(declared)
+    if told.startswith(_WIDE) and b"\0" not in data:  # many pages in UTF-8 say so of themselves
+        told = ""
+    for name in (told, "utf-8"):
         text = _tried(data, name) if name else None
         if text is not None:
             return Decoded(text, UTF8 if name == "utf-8" else name)
@@ -84,20 +90,27 @@ def encoding_of_lines(head: bytes) -> str:
 
 
 def transcoded(source: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """The same text in UTF-8, without its byte order mark; as many pieces as came.
+    r"""The same text in UTF-8, without its byte order mark; as many pieces as came.
+
+    Bytes that the encoding does not have stay as they are, so that they cost their line alone.
 
     Raises:
         Damaged: it is not of that encoding.
+
+    Example:
+        >>> list(transcoded([b"caf\xe9\n", b"\x81\n"], "windows-1252"))
+        [b'caf\xc3\xa9\n', b'\x81\n']
     """
-    decoder, begun = codecs.getincrementaldecoder(encoding)(), False
-    for data in source:
-        try:
+    decoder, begun = codecs.getincrementaldecoder(encoding)("surrogateescape"), False
+    try:
+        for data in source:
             text = decoder.decode(data)
-        except UnicodeDecodeError as error:
-            raise Damaged("corrupt_file", f"not {encoding}: {error.reason}") from error
-        if text and not begun:
-            text, begun = text.removeprefix("\ufeff"), True
-        yield text.encode(errors="replace")
+            if text and not begun:
+                text, begun = text.removeprefix("\ufeff"), True
+            yield text.encode(errors="surrogateescape")
+        decoder.decode(b"", final=True)
+    except UnicodeError as error:
+        raise Damaged("corrupt_file", f"not {encoding}: {error}") from error
 
 
 def is_clean(text: str) -> bool:
@@ -111,7 +124,7 @@ def is_clean(text: str) -> bool:
 def _tried(data: bytes, name: str) -> str | None:
     try:
         return data.decode(name)
-    except (UnicodeDecodeError, LookupError):
+    except (UnicodeError, LookupError):
         return None
 
 
@@ -123,7 +136,7 @@ def _known(declared: str) -> str:
     except (LookupError, ValueError):
         return ""
     name = {"cp1252": "windows-1252"}.get(found.name, found.name)
-    return name if getattr(found, "_is_text_encoding", True) else ""
+    return name if getattr(found, "_is_text_encoding", True) and name not in _NO_CHARSETS else ""
 
 
 def _wide(data: bytes) -> str:

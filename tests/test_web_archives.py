@@ -157,7 +157,7 @@ def test_wet_files_and_names_that_say_something_else(tmp_path):
     assert found.formats == {"a.warc.wet.gz": "warc", "b.txt": "warc"}
 
 
-@pytest.mark.parametrize("hit", [1, 5, 17, 29])
+@pytest.mark.parametrize("hit", [0, 1, 5, 17, 29])
 def test_a_damaged_gzip_member_costs_itself(hit, tmp_path):
     members = [gzip.compress(page(n), mtime=0) for n in range(30)]
     members[hit] = members[hit][:-12] + bytes([members[hit][-12] ^ 0xFF]) + members[hit][-11:]
@@ -221,12 +221,28 @@ def test_any_bytes_give_documents_and_entries(name, data, tmp_path):
         (b"<meta charset=utf-8><p>" + "Größe überall ".encode("latin-1") * 20, "windows-1252"),
         (b'<?xml version="1.0" encoding="iso-8859-2"?><html><p>\xb1', "iso8859-2"),
         (b"<meta charset=latin-1><p>\x93so\x94", "windows-1252"),
+        ("<meta charset=undefined><p>é".encode(), None),
+        ("<meta charset=unicode_escape><p>é \\d".encode(), None),
+        ("<meta charset=utf-16><p>é ".encode(), None),
     ],
 )
 def test_encodings_of_html_files(data, encoding, tmp_path):
     (tmp_path / "a.html").write_bytes(data)
     (found,) = read([tmp_path]).documents
     assert json.loads(found["metadata"]).get("encoding") == encoding
+    assert "<p>" in found["text"]
+
+
+def test_many_comments_take_no_time(tmp_path):
+    """Where a comment ends must not be tried again: thirty of them would take minutes."""
+    (tmp_path / "a.md").write_text("<!-- note -->\n" * 200 + "# No page\n")
+    vague = {"http": "Content-Type: application/octet-stream"}
+    (tmp_path / "a.warc").write_bytes(
+        response(b"<!-- -->" * 200 + b"no page", 1, **vague) + response(b"<!-- -->" * 200 + b"<html>", 2, **vague)
+    )
+    found = read([tmp_path])
+    assert found.formats == {"a.md": "text", "a.warc": "warc"}
+    assert (len(found.documents), found.reasons) == (2, ["not_text"])
 
 
 def test_a_crawl_becomes_shards_in_one_command(tmp_path):

@@ -154,7 +154,12 @@ def _unpacked(file: InputFile, stored_head: bytes, settings: InputSettings) -> L
     if actual != file.compression and (actual or _is_plain(stored_head)):
         said = actual or "plain text"
         file = msgspec.structs.replace(file, compression=actual, note=f"is {said} in spite of its name; read as that")
-    head = _head(file) if file.compression else stored_head
+    try:
+        head = _head(file) if file.compression else stored_head
+    except Damaged:
+        if not formats()[file.format].mends:
+            raise
+        return formats()[file.format].inspect(file, b"", settings)
     if not head:
         return Looked(msgspec.structs.replace(file, empty=True))
     inner = recognized(head)

@@ -98,6 +98,8 @@ class Format(ABC):
         encoded: whether files may be in another encoding than UTF-8, which is then found before ``inspect``.
         counts_lines: whether ``inspect`` wants to know where lines begin (`InputFile.marks`).
         slow_to_open: whether even a small file takes a while to inspect.
+        mends: whether ``read`` goes on behind damage: a file with a damaged beginning is read, too, and its ``head`` is
+            empty then.
     """
 
     name: ClassVar[str]
@@ -110,6 +112,7 @@ class Format(ABC):
     encoded: ClassVar[bool] = False
     counts_lines: ClassVar[bool] = False
     slow_to_open: ClassVar[bool] = False
+    mends: ClassVar[bool] = False
 
     def recognizes(self, head: bytes) -> bool:  # noqa: ARG002
         """Whether a file that begins like this is of the format, whatever its name: true only where that is certain."""
@@ -133,7 +136,7 @@ class Format(ABC):
 
         Args:
             file: with size, fingerprint and marks.
-            head: its first bytes, decompressed; never empty.
+            head: its first bytes, decompressed; empty only where they are damaged and the format ``mends``.
             settings: the section ``[input]``.
 
         Raises:

@@ -38,7 +38,7 @@ _STEP = 256 * 1024
 _PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
 """How bodies begin that are packed still: gzip, zstd."""
 _LOOKS_LIKE_HTML = re.compile(
-    rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,4000}?-->\s*)*<(?:!doctype|html|head|body|title)\b",
+    rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?><!--.{0,4000}?-->\s*)*<(?:!doctype|html|head|body|title)\b",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -49,6 +49,7 @@ class Warc(Format):
     name: ClassVar[str] = "warc"
     about: ClassVar[str] = "WARC (web archive)"
     suffixes: ClassVar[tuple[str, ...]] = (".warc", ".wet")
+    mends: ClassVar[bool] = True
 
     def recognizes(self, head: bytes) -> bool:
         """It begins with a record."""

@@ -88,6 +88,25 @@ def test_any_bytes_as_any_format(ending: str, split: str, data: bytes, tmp_path:
     assert all(entry["reason"] in KNOWN for entry in found.quarantined)
 
 
+@pytest.mark.parametrize(
+    ("whole", "damaged", "texts"),
+    [
+        ('}, {"text": "Document 300', "}", 300),
+        ("Document 300", "", 300),
+        ('more."}, {"text": "Document 300', 'more.", {"text": "Document 300', 299),
+    ],
+    ids=["cut between values", "cut in a value", "a brace is missing"],
+)
+def test_an_array_without_an_end_is_told(whole: str, damaged: str, texts: int, tmp_path: Path) -> None:
+    rows = [{"text": f"Document {n} has some words and two or three more."} for n in range(400)]
+    before, _, after = json.dumps(rows).partition(whole)
+    (tmp_path / "a.json").write_text(before + damaged + ("" if texts == 300 else after))
+    found = read([tmp_path])
+    assert found.texts == [row["text"] for row in rows[:texts]]
+    assert found.reasons[-1] == "truncated_file"
+    assert found.quarantined[-1]["lost_documents"] is None
+
+
 def test_ragged_rows_and_nuls_cost_their_rows(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(
         b'\xef\xbb\xbfid,text\r\n1,"one\r\nline more, and ""quoted"""\r\n2,two,three\r\n3\r\n\r\n4,nul \0 here\r\n'
@@ -214,6 +233,21 @@ def test_bytes_that_are_no_text_are_quarantined(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(bytes(range(256)) * 4)
     (tmp_path / "damaged.txt").write_bytes(RUSSIAN.encode()[:400] + b"\xff" + RUSSIAN.encode())
     assert read([tmp_path]).reasons == ["undecodable", "undecodable"]
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".csv", ".txt"])
+def test_a_byte_that_an_encoding_does_not_have_costs_its_line(ending: str, tmp_path: Path) -> None:
+    rows = [{"text": f"{number} {GERMAN}"} for number in range(300)]
+    written = WRITERS[ending](rows).decode() if ending == ".csv" else ""
+    written = written or "".join(
+        (json.dumps(row, ensure_ascii=False) if ending == ".jsonl" else row["text"]) + "\n" for row in rows
+    )
+    data = written.encode("cp1252")
+    at = data.index(b"150 Gr")
+    (tmp_path / f"a{ending}").write_bytes(data[:at] + b"\x81" + data[at:])
+    found = read([tmp_path], split="line")
+    assert found.reasons == ["undecodable"]
+    assert found.texts == [row["text"] for row in rows if row != rows[150]]
 
 
 def test_text_is_cut_at_a_separator(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ REASONS = (
     Reason("text_not_a_string", "The text field holds something other than a string."),
     Reason("document_too_large", "The document is longer than `input.max_document_bytes`."),
     Reason(TOO_LITTLE_MEMORY, "The document would take more memory than `run.memory` leaves for one."),
-    Reason("truncated_file", "The compressed file ends too early: what came before was read, the rest is missing."),
+    Reason("truncated_file", "The file ends too early: what came before was read, the rest is missing."),
     Reason("corrupt_file", "The file is damaged; what could be read of it was."),
     Reason(DANGEROUS, "Two processes that worked on the document died of it, so that it was set aside."),
     Reason(UNREADABLE, "The file could not be opened or read, or changed during the run."),

@@ -19,6 +19,7 @@ from curate.corpus.formats.jsonl import parse
 from curate.corpus.formats.line_file import stored_spans
 from curate.corpus.input import InputFile, InputSettings
 from curate.corpus.lines import BOM, Lines, runs, split
+from curate.corpus.quarantine import Damaged
 from curate.text.core.arrow import Bytes
 from curate.text.core.kernel import kernel
 
@@ -62,7 +63,10 @@ class JsonValues(Format):
 
 
 def values_as_lines(source: Iterator[Block]) -> Iterator[Block]:
-    r"""The same JSON with each value on a line of its own, all else left out; a value is an element of an outer array.
+    r"""The same JSON with each value on a line of its own, and nothing else; a value is an element of an outer array.
+
+    Raises:
+        Damaged: the array has no end; how many values are lost is not known then.
 
     Example:
         >>> blocks = iter([Block(b'[{"a":\n', 0, 7), Block(b' 1}, 2]{"b"', 7, 11), Block(b": 3}", 18, 4)])
@@ -81,8 +85,10 @@ def values_as_lines(source: Iterator[Block]) -> Iterator[Block]:
         out = np.empty(2 * len(data), np.uint8)
         size = _on_lines(np.frombuffer(data, np.uint8), state, out)
         yield block._replace(data=out[:size].tobytes())
-    if state[_STATE] != _OUTSIDE:
-        return  # torn: the last line has no end
+    if state[_BASE]:
+        raise Damaged(
+            "truncated_file", "the array has no end: the file was cut off, or a quote or a brace before is missing"
+        )
 
 
 @kernel

@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 
 
-def zipped(members: dict[str, str]) -> bytes:
+def zipped(members: Mapping[str, str | bytes]) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
         for name, text in members.items():
@@ -25,7 +26,7 @@ def zipped(members: dict[str, str]) -> bytes:
     return out.getvalue()
 
 
-def epub(doctype: str = "") -> bytes:
+def epub(doctype: str = "", encoding: str = "utf-8", declared: str = "", title: str = "Chapter one") -> bytes:
     opf = (
         f'{XML}{doctype}<package xmlns="http://www.idpf.org/2007/opf" xmlns:dc="http://purl.org/dc/elements/1.1/">'
         "<metadata><dc:title>A Book</dc:title><dc:creator>Ann Author</dc:creator><dc:language>en</dc:language>"
@@ -40,7 +41,9 @@ def epub(doctype: str = "") -> bytes:
             "META-INF/container.xml": f'{XML}<c><rootfiles><rootfile full-path="OPS/b.opf"/></rootfiles></c>',
             "OPS/b.opf": opf,
             "OPS/text/two.xhtml": page.format(XML, "Chapter two"),
-            "OPS/text/one .xhtml": page.format(XML, "Chapter one"),
+            "OPS/text/one .xhtml": page.format(
+                f'<?xml version="1.0" encoding="{declared or encoding}"?>', title
+            ).encode(encoding),
         }
     )
 
@@ -98,6 +101,17 @@ def test_documents_are_read_with_what_they_say_of_themselves(tmp_path: Path) -> 
         {"title": "A Letter"},
         {"title": "A Report"},
     ]
+
+
+def test_chapters_are_read_in_their_encoding(tmp_path: Path) -> None:
+    chapter = "Ein Größenvergleich"
+    for encoding in ("utf-8", "utf-16", "windows-1252"):
+        book = epub(encoding=encoding, title=chapter)
+        (tmp_path / f"{encoding}.epub").write_bytes(book)
+    (tmp_path / "wrong.epub").write_bytes(epub(encoding="windows-1252", declared="utf-8", title=chapter))
+    found = read([tmp_path])
+    assert [text.partition("\n")[0] for text in found.texts] == [chapter] * 3
+    assert [(one["file"], one["reason"]) for one in found.quarantined] == [("wrong.epub", "corrupt_file")]
 
 
 def test_traps_and_what_holds_no_text_go_to_quarantine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,8 +32,6 @@ _LOOKED_AT = 1 << 20  # bytes of a text; detection slows down on long ones and g
 _ODD_LINES = 3  # with bytes that are no UTF-8: fewer are damage of these lines
 _CONTROLS = dict.fromkeys([*range(9), 14, 15, *range(16, 27), *range(28, 32), *range(0x7F, 0xA0)])
 _FEW_CONTROLS = 1000  # characters, of which one may be a control character that no text has
-_NO_CHARSETS = frozenset({"undefined", "idna", "punycode", "unicode-escape", "raw-unicode-escape", "utf-7"})
-"""Names that Python knows as encodings and that no text is in; pages are declared to be `undefined`."""
 
 
 class Decoded(NamedTuple):
@@ -136,7 +134,7 @@ def _known(declared: str) -> str:
     except (LookupError, ValueError):
         return ""
     name = {"cp1252": "windows-1252"}.get(found.name, found.name)
-    return name if getattr(found, "_is_text_encoding", True) and name not in _NO_CHARSETS else ""
+    return name if getattr(found, "_is_text_encoding", True) else ""
 
 
 def _wide(data: bytes) -> str:

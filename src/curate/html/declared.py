@@ -24,6 +24,8 @@ _DATE = re.compile(
 _ENDS = ("</head", "</HEAD", "<body", "<BODY")
 _DATE_WORDS = ("published_time", "datePublished", 'date"', "date'", "dc.date", "DC.date")
 _CONTENT = re.compile(r"""\bcontent\s*=\s*(?:"([^"]{1,200})"|'([^']{1,200})')""", re.IGNORECASE)
+_NO_CHARSETS = frozenset({"undefined", "idna", "punycode", "unicode-escape", "raw-unicode-escape", "utf-7"})
+"""Names that Python knows as encodings and browsers do not; scripts that fail write ``undefined``."""
 
 
 class Declared(NamedTuple):
@@ -46,6 +48,8 @@ def as_browsers_read(name: str) -> str:
     try:
         found = codecs.lookup(name).name
     except (LookupError, ValueError):
+        return ""
+    if found in _NO_CHARSETS:
         return ""
     return "windows-1252" if found in {"iso8859-1", "ascii", "cp1252"} else found
 

@@ -4,16 +4,19 @@ Runs in a child process (`curate.html.serving`) only: PDFium is native code over
 be made to grow without end. XML that declares entities is refused before it is parsed.
 """
 
+import codecs
 import io
 import json
 import posixpath
 import re
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
+from curate.html.declared import charset
 from curate.html.extractors import Extracted
 
 _MOST_BYTES = 1 << 29
@@ -27,6 +30,7 @@ _LAID_OUT: dict[str, Any] = {
     "form_fields": False,
     "noscript": False,
 }
+_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _CONTAINER = "META-INF/container.xml"
 _CORE = "docProps/core.xml"
 
@@ -55,15 +59,28 @@ def _epub(data: bytes) -> Extracted:
     book = _Zip(data)
     package = next((one.get("full-path", "") for one in _named(_xml(book.read(_CONTAINER)), "rootfile")), "")
     root = _xml(book.read(package))
-    places = {one.get("id"): one.get("href", "") for one in _named(root, "item")}
+    places = {one.get("id"): one.get("href", "") for one in _named(root, "item") if not _is_picture(one)}
     chapters = []
     for one in _named(root, "itemref"):
         href = unquote(places.get(one.get("idref"), "").partition("#")[0])
         if href and one.get("linear") != "no":
             page = book.read(posixpath.normpath(posixpath.join(posixpath.dirname(package), href)))
-            chapters.append(_text_of(page.decode(errors="replace")))
+            chapters.append(_text_of(_decoded(page, href)))
     said = {key: next((one.text for one in _named(root, key) if one.text), None) for key in _SAID}
     return _extracted("\n\n".join(filter(None, chapters)), said)
+
+
+def _is_picture(item: ET.Element) -> bool:
+    return item.get("media-type", "").partition("/")[0] in {"image", "audio", "video"}
+
+
+def _decoded(page: bytes, name: str) -> str:
+    """A chapter by its byte order mark, as UTF-8, or by what it declares."""
+    mark = next((name for mark, name in _MARKS.items() if page.startswith(mark)), "")
+    for encoding in filter(None, (mark, "utf-8", charset(page))):
+        with suppress(UnicodeError):
+            return page.decode(encoding)
+    raise UnreadableError(f"`{name}` is no text in UTF-8, nor in the encoding that it declares")
 
 
 def _docx(data: bytes) -> Extracted:

@@ -15,6 +15,9 @@ from hypothesis import strategies as st
 from any_format import WRITERS, read, records
 from curate.cli.session import Session
 from curate.corpus import archive_file
+from curate.corpus.discover import discover
+from curate.corpus.input import InputSettings
+from curate.corpus.stored import arrow_file
 from curate.errors import InputError
 
 ROWS = records(300)
@@ -61,6 +64,19 @@ def test_members_are_read_as_files_are(name: str, tmp_path: Path) -> None:
     again = read([tmp_path], chunk_bytes=5_000, part_bytes=20_000)
     assert again.parts > len(MEMBERS)
     assert [one["id"] for one in again.documents] == [one["id"] for one in found.documents]
+
+
+def test_a_member_can_be_read_after_many_other_archives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Archives are closed when many are open, but not while a member of theirs is read."""
+    monkeypatch.setattr(archive_file, "_OPEN", 1)
+    for number in range(3):
+        table = {"a.parquet": WRITERS[".parquet"]([{"text": f"Table {number}"}])}
+        (tmp_path / f"{number}.tar").write_bytes(tarred(table))
+    first, *others = discover([str(tmp_path)], InputSettings()).files
+    table = arrow_file(first)
+    for file in others:
+        archive_file.archive(archive_file.outer_of(file, ()))
+    assert pq.read_table(table).to_pylist() == [{"text": "Table 0"}]
 
 
 def test_archives_in_archives_two_deep_and_no_deeper(tmp_path: Path) -> None:

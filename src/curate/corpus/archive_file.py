@@ -51,11 +51,18 @@ class Entry(NamedTuple):
 
 
 class Range(io.RawIOBase):
-    """Some bytes of a file that is open, as a file."""
+    """Some bytes of a file that is open, as a file.
 
-    def __init__(self, descriptor: int, start: int, size: int) -> None:
+    Args:
+        descriptor: of the file.
+        start: offset of the first byte.
+        size: their number.
+        owner: what closes the descriptor when nobody holds it any more.
+    """
+
+    def __init__(self, descriptor: int, start: int, size: int, owner: object = None) -> None:
         super().__init__()
-        self._descriptor, self._start, self._size, self._at = descriptor, start, size, 0
+        self._descriptor, self._start, self._size, self._at, self._owner = descriptor, start, size, 0, owner
 
     def readable(self) -> bool:
         """Always."""
@@ -277,7 +284,7 @@ class MemberBytes:
         """The bytes as a file that can be read at any place."""
         entry = self._archive.entries[self._number]
         if entry.offset >= 0:
-            return Range(self._archive.descriptor, entry.offset, entry.size)
+            return Range(self._archive.descriptor, entry.offset, entry.size, self._archive)
         return _Held(_held(self.blocks(0, self._size, STORED_STEP), self._size)[0], 0, self._size)
 
 

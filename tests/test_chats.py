@@ -7,7 +7,7 @@ import json
 import msgspec
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from chat_templates import FAMILIES, IM, SHUFFLED, SPECIAL, model_folder
@@ -314,6 +314,8 @@ def test_ids_and_masks_are_those_of_transformers(folders, family, pairs):
     pytest.importorskip("transformers")
     chats = [turn for q, a in pairs for turn in (user(q), answer(a))]
     theirs, chat = _transformers(folders[family]), encoder(folders[family])
+    # They let anybody write control tokens; here what somebody says stays text, which other tests prove.
+    assume(not any(token in text for pair in pairs for text in pair for token in chat._special))
     ours = chat.encode(chats)
     asked = {"date_string": "26 Jul 2024", "return_assistant_tokens_mask": chat.template.marks_answers}
     ids = theirs.apply_chat_template(chats, return_dict=True, **asked)

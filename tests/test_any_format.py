@@ -123,6 +123,20 @@ def test_ragged_rows_and_nuls_cost_their_rows(tmp_path: Path) -> None:
     assert [one["id"] for one in found.documents] == ["1", "4"]
 
 
+@pytest.mark.parametrize("limit", [1_000_000, 5_000])
+@pytest.mark.parametrize("packed", [False, True])
+def test_rows_behind_a_quote_that_is_never_closed_count_as_lost_bytes(limit: int, packed: bool, tmp_path: Path) -> None:
+    rows = [f"{number},some words of row {number}\n" for number in range(3_000)]
+    rows[1_000] = '1000,"never closed\n'
+    data = ("id,text\n" + "".join(rows)).encode()
+    path = tmp_path / ("a.csv.gz" if packed else "a.csv")
+    path.write_bytes(gzip.compress(data) if packed else data)
+    found = read([path], max_document_bytes=limit)
+    [lost] = found.quarantined
+    assert lost["lost_documents"] is None
+    assert min(limit, path.stat().st_size // 2) <= lost["lost_bytes"] <= path.stat().st_size
+
+
 def test_what_datasets_saves_is_read_without_its_notes(tmp_path: Path) -> None:
     datasets.disable_progress_bars()
     datasets.Dataset.from_list(ROWS).save_to_disk(tmp_path / "saved", num_shards=2)

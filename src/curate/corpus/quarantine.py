@@ -31,7 +31,7 @@ SCHEMA = pa.schema(
 Parquet.
 ``lost_documents``: how many documents the entry stands for; null where that cannot be known: it counts as one then.
 ``lost_bytes``: where it cannot be known, stored bytes of the file that were not read. Of a file that ends too early
-nobody knows how much is missing, and all of its bytes are meant."""
+nobody knows how much is missing, and all of its bytes are meant; of a row of CSV that swallowed others, its own."""
 
 UNREADABLE = "unreadable_file"
 TOO_LITTLE_MEMORY = "too_little_memory"

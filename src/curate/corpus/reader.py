@@ -148,7 +148,7 @@ def _counted(source: Iterable[Step], size: int) -> Iterator[Step]:
     for step in source:
         read += step.stored
         piece = step.piece
-        if isinstance(piece, Quarantined) and piece.lost_documents is None:
+        if isinstance(piece, Quarantined) and piece.lost_documents is None and piece.lost_bytes is None:
             lost = size if piece.reason == "truncated_file" else max(0, size - read)
             piece = piece._replace(lost_bytes=lost)
         yield step._replace(piece=piece)

@@ -154,7 +154,8 @@ class _Table:
                 yield self._lost(torn.damage.reason, torn.damage.detail, None)
                 return
             except _TooLongError:
-                yield _Row(lines.first_at, too_large(self._file, 0, lines.first_byte, lines.taken, lines.raw()), 0)
+                entry = too_large(self._file, 0, lines.first_byte, lines.taken, lines.raw())
+                yield _Row(lines.first_at, self._with_what_it_swallowed(entry), 0)
                 self._reader = self._new()
                 continue
             except csv.Error as error:
@@ -172,7 +173,15 @@ class _Table:
     def _lost(self, reason: str, detail: str, documents: int | None = 1) -> _Row:
         lines = self._lines
         entry = Quarantined(self._file.name, None, lines.first_byte, reason, detail, lines.raw(), documents)
-        return _Row(lines.first_at, entry, 0)
+        return _Row(lines.first_at, self._with_what_it_swallowed(entry), 0)
+
+    def _with_what_it_swallowed(self, entry: Quarantined) -> Quarantined:
+        """The entry of a row; where it goes on over lines, nobody knows how many rows are in it."""
+        lines = self._lines
+        if lines.count < 2 or entry.lost_documents is None:
+            return entry
+        stored = min(lines.taken, lines.at - lines.first_at + STORED_STEP, self._file.size - lines.first_at)
+        return entry._replace(lost_documents=None, lost_bytes=stored)
 
     def _new(self) -> Iterator[list[str]]:
         csv.field_size_limit(_WELL_BEYOND)
@@ -195,16 +204,16 @@ class _Lines:
     """Lines as the reader of rows takes them, with where the row that is being read began."""
 
     def __init__(self, source: Iterable[Block], limit: int) -> None:
-        self.first_at = self.first_byte = self.taken = 0
+        self.at = self.first_at = self.first_byte = self.taken = self.count = 0
         self.ended = False
         self._held: list[bytes] = []
         self._limit = limit
-        self._byte = 0
+        self._byte, self._begins = 0, True
         self._source = self._split(source)
 
     def begin(self) -> None:
         """A row begins with the next line."""
-        self._held, self.taken = [], 0
+        self._held, self.taken, self.count, self._begins = [], 0, 0, True
 
     def raw(self) -> bytes:
         """The bytes of the row so far, as many as are kept of a row in quarantine."""
@@ -236,7 +245,8 @@ class _Lines:
         if not held:
             self.first_at, self.first_byte = at, self._byte
         self._byte += size
-        self.taken += size
+        self.at, self.taken, self.count = at, self.taken + size, self.count + self._begins
+        self._begins = line.endswith(b"\n")
         held.append(line)
         return line
 

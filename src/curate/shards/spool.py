@@ -1,5 +1,6 @@
 """Bytes that must wait for what is written before them: a header that counts them, a table of their places."""
 
+import shutil
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -24,8 +25,7 @@ class Spool:
     def copy_to(self, sink: HashedFile) -> None:
         """Write everything to ``sink``."""
         self._file.seek(0)
-        while piece := self._file.read(_PIECE):
-            sink.write(piece)
+        shutil.copyfileobj(self._file, sink, _PIECE)
 
 
 _PIECE = 4_194_304

@@ -5,6 +5,7 @@ Each is a group of its own and not compressed, so that a shuffled reader decodes
 """
 
 import contextlib
+import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from itertools import pairwise
@@ -17,11 +18,11 @@ import numpy.typing as npt
 from curate.shards.block import Block
 from curate.shards.damage import DamagedShard
 from curate.shards.entry import ShardEntry
-from curate.shards.flat_file import bytes_of, stored
+from curate.shards.flat_file import bytes_of
 from curate.shards.format import Layout
 from curate.shards.hashed_file import HashedFile, hashed_file
 from curate.shards.indexed_format import IndexedFormat, Reading, Writing
-from curate.shards.sequences import SequenceCutter
+from curate.shards.samples import SampleCutter, SampleReading, sample_count
 from curate.store.files import remove, unfinished
 
 OPTIONS = "group_size:1,uncompressed"
@@ -69,13 +70,10 @@ class _Writing:
         files.callback(remove, self._spooled)
         self._writer = ArrayRecordWriter(str(self._spooled), OPTIONS)
         files.callback(self._close)
-        self._cutter = SequenceCutter(layout.sequence_length) if layout.sequence_length else None
+        self._cutter = SampleCutter(layout)
 
     def add(self, block: Block) -> None:
-        item, tokens, edges = np.dtype(self._layout.dtype).itemsize, block.tokens, block.offsets
-        if self._cutter:
-            tokens = self._cutter.add(block).tokens
-            edges = np.arange(0, len(tokens) + 1, self._layout.sequence_length)
+        item, (tokens, edges) = np.dtype(self._layout.dtype).itemsize, self._cutter.add(block)
         data = bytes_of(tokens, self._layout.dtype)
         for start, end in pairwise((edges * item).tolist()):
             self._writer.write(bytes(data[start:end]))
@@ -84,8 +82,7 @@ class _Writing:
         self._close()
         file = self._files.enter_context(hashed_file(self._path))
         with self._spooled.open("rb") as spooled:
-            while piece := spooled.read(_PIECE):
-                file.write(piece)
+            shutil.copyfileobj(spooled, file, _PIECE)
         return [(self._path.name, file)]
 
     def _close(self) -> None:
@@ -93,14 +90,14 @@ class _Writing:
             self._writer.close()
 
 
-class _Reading:
+class _Reading(SampleReading):
     def __init__(self, files: ExitStack, path: Path, entry: ShardEntry, layout: Layout) -> None:
         from array_record.python.array_record_module import ArrayRecordReader
 
         if not path.is_file():
             raise FileNotFoundError(2, "there is no such file", str(path))
-        self._name, self._dtype, self._length = path.name, stored(layout.dtype), layout.sequence_length
-        wanted = entry.tokens // self._length if self._length else entry.documents
+        super().__init__(layout)
+        self._name, wanted = path.name, sample_count(entry, layout)
         try:
             self._reader = ArrayRecordReader(str(path))
             files.callback(_close, self._reader)
@@ -109,19 +106,10 @@ class _Reading:
             raise DamagedShard(f"`{path.name}` cannot be read: {error}") from error
         if found != wanted:
             raise DamagedShard(f"`{path.name}` has {found:,} records, and its index {wanted:,}.")
-        self._row, self._rest = 0, np.empty(0, self._dtype)
+        self._row = 0
 
-    def take(self, n_tokens: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-        """The ids of the next documents."""
-        if not self._length:
-            return self._records(n_tokens)
-        count = int(n_tokens.sum())
-        sequences = max(0, -(-(count - len(self._rest)) // self._length))
-        found = np.concatenate([self._rest, self._records(np.full(sequences, self._length))])
-        self._rest = found[count:]
-        return found[:count]
-
-    def _records(self, n_tokens: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    def samples(self, n_tokens: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        """Records, whose lengths must be the index's."""
         if not len(n_tokens):
             return np.empty(0, self._dtype)
         try:

@@ -22,7 +22,7 @@ from curate.shards.flat_file import bytes_of, stored
 from curate.shards.format import BESIDE_INDEX_FILE, Layout
 from curate.shards.hashed_file import HashedFile, hashed_file
 from curate.shards.indexed_format import IndexedFormat, Reading, Writing, boundaries
-from curate.shards.sequences import SequenceCutter
+from curate.shards.samples import SampleCutter, SampleReading, sample_count
 from curate.shards.spool import Spool
 from curate.shards.uint32_offsets import MOST_BYTES, require_room
 from curate.store.files import write_whole
@@ -58,7 +58,7 @@ class MdsFormat(IndexedFormat):
         shards = [
             {
                 **_config(layout),
-                "samples": _samples(entry, layout),
+                "samples": sample_count(entry, layout),
                 "raw_data": {"basename": entry.file, "bytes": (folder / entry.file).stat().st_size, "hashes": {}},
                 "zip_data": None,
             }
@@ -92,11 +92,6 @@ def _config(layout: Layout) -> dict[str, Any]:
     }
 
 
-def _samples(entry: ShardEntry, layout: Layout) -> int:
-    """Samples of a shard: documents, or packed sequences."""
-    return entry.tokens // layout.sequence_length if layout.sequence_length else entry.documents
-
-
 def _start(documents: int, layout: Layout) -> tuple[int, bytes]:
     """Where samples begin, and the configuration before them."""
     config = json.dumps(_config(layout), sort_keys=True).encode()
@@ -113,13 +108,10 @@ class _Writing:
         self._files, self._path, self._layout = files, path, layout
         self._spool = Spool(files, path)
         self._sizes: list[int] = []
-        self._cutter = SequenceCutter(layout.sequence_length) if layout.sequence_length else None
+        self._cutter = SampleCutter(layout)
 
     def add(self, block: Block) -> None:
-        item, tokens, edges = np.dtype(self._layout.dtype).itemsize, block.tokens, block.offsets
-        if self._cutter:
-            tokens = self._cutter.add(block).tokens
-            edges = np.arange(0, len(tokens) + 1, self._layout.sequence_length)
+        item, (tokens, edges) = np.dtype(self._layout.dtype).itemsize, self._cutter.add(block)
         data = bytes_of(tokens, self._layout.dtype)
         samples = bytearray()
         offsets = (edges * item).tolist()
@@ -142,30 +134,21 @@ class _Writing:
         return [(self._path.name, file)]
 
 
-class _Reading:
+class _Reading(SampleReading):
     def __init__(self, files: ExitStack, path: Path, entry: ShardEntry, layout: Layout) -> None:
-        self._name, self._dtype = path.name, stored(layout.dtype)
+        super().__init__(layout)
+        self._name = path.name
         self._file = files.enter_context(path.open("rb"))
-        samples = _samples(entry, layout)
+        samples = sample_count(entry, layout)
         start, config = _start(samples, layout)
         table = np.fromfile(self._file, stored("uint32"), samples + 2).astype(np.int64)
         whole = len(table) == samples + 2 and table[0] == samples and table[1] == start
         if not whole or table[-1] != path.stat().st_size or self._file.read(len(config)) != config:
             raise DamagedShard(f"`{path.name}` does not begin with the places of {samples:,} samples.")
         self._sizes, self._row = np.diff(table[1:]).tolist(), 0
-        self._length, self._rest = layout.sequence_length, np.empty(0, self._dtype)
 
-    def take(self, n_tokens: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-        """The ids of the next documents."""
-        if not self._length:
-            return self._samples(n_tokens)
-        count = int(n_tokens.sum())
-        sequences = max(0, -(-(count - len(self._rest)) // self._length))
-        found = np.concatenate([self._rest, self._samples(np.full(sequences, self._length))])
-        self._rest = found[count:]
-        return found[:count]
-
-    def _samples(self, n_tokens: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    def samples(self, n_tokens: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        """Each compared with the table."""
         item, tokens = self._dtype.itemsize, [np.empty(0, self._dtype)]
         for count in n_tokens.tolist():
             width = _width(count)

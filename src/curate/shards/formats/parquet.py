@@ -21,9 +21,9 @@ from curate.shards.block import Block, block_of
 from curate.shards.damage import DamagedShard
 from curate.shards.entry import ShardEntry
 from curate.shards.format import Layout, ShardFormat
-from curate.shards.hashed_file import hashed_file
+from curate.shards.hashed_file import HashedFile, hashed_file
 from curate.shards.sequences import SequenceCutter, Sequences
-from curate.shards.tally import Tally
+from curate.shards.tally import Counts, Tally
 from curate.store.ranges import parquet_source
 
 SCHEMA = pa.schema({"id": pa.string(), "input_ids": pa.list_(pa.int32())})
@@ -56,21 +56,40 @@ class ParquetFormat(ShardFormat):
         whole: Callable[[ShardEntry], None],
     ) -> ShardEntry:
         """Write ``<stem>.parquet``."""
-        tally, length = Tally(layout.sequence_length), layout.sequence_length
-        cutter = SequenceCutter(length)
         with hashed_file(folder / f"{stem}.parquet") as file:
-            schema = PACKED_SCHEMA if length else SCHEMA
-            with pq.ParquetWriter(
-                file, schema, compression="zstd", compression_level=layout.level, use_dictionary=False
-            ) as writer:
-                for block in blocks:
-                    table = _packed_table(cutter.add(block), length) if length else _table(block)
-                    if len(table):
-                        writer.write_table(table, row_group_size=len(table))
-                    tally.add(block)
-            entry = ShardEntry(file=f"{stem}.parquet", sha256=file.sha256(), xxh3=file.xxh3(), **tally.counts)
+            counts = self.write_rows(file, blocks, layout)
+            entry = ShardEntry(file=f"{stem}.parquet", sha256=file.sha256(), xxh3=file.xxh3(), **counts)
             whole(entry)
         return entry
+
+    def write_rows(self, file: HashedFile, blocks: Iterable[Block], layout: Layout) -> Counts:
+        """Write all rows; what was counted."""
+        length = layout.sequence_length
+        tally, cutter = Tally(length, has_loss=self.has_loss), SequenceCutter(length)
+        level = layout.level
+        with pq.ParquetWriter(
+            file, self.schema(packed=bool(length)), compression="zstd", compression_level=level, use_dictionary=False
+        ) as writer:
+            for block in blocks:
+                table = self.sequence_rows(cutter.add(block), length) if length else self.document_rows(block)
+                if len(table):
+                    writer.write_table(table, row_group_size=len(table))
+                tally.add(block)
+        return tally.counts
+
+    def schema(self, *, packed: bool) -> pa.Schema:
+        """Of the rows."""
+        return PACKED_SCHEMA if packed else SCHEMA
+
+    def document_rows(self, block: Block) -> pa.Table:
+        """A row for each document."""
+        return _table(block)
+
+    def sequence_rows(self, found: Sequences, length: int) -> pa.Table:
+        """A row for each sequence."""
+        rows = pa.array(np.arange(0, len(found.tokens) + 1, length), pa.int32())
+        ids = pa.ListArray.from_arrays(rows, pa.array(int32(found.tokens)))
+        return pa.table({"input_ids": ids, **pieces(found)}, schema=PACKED_SCHEMA)
 
     def read(self, folder: Path, entry: ShardEntry, layout: Layout) -> Iterator[Block]:
         """One block for each row group."""
@@ -107,16 +126,14 @@ def _table(block: Block) -> pa.Table:
     return pa.table([block.ids, lists], schema=SCHEMA)
 
 
-def _packed_table(found: Sequences, length: int) -> pa.Table:
-    rows = pa.array(np.arange(0, len(found.tokens) + 1, length), pa.int32())
+def pieces(found: Sequences) -> dict[str, pa.Array]:
+    """Columns of the pieces in each sequence."""
     edges = pa.array(found.edges.astype(np.int32))
-    columns = [
-        pa.ListArray.from_arrays(rows, pa.array(int32(found.tokens))),
-        pa.ListArray.from_arrays(edges, found.ids),
-        pa.ListArray.from_arrays(edges, pa.array(found.counts.astype(np.int32))),
-        pa.ListArray.from_arrays(edges, pa.array(found.starts)),
-    ]
-    return pa.table(columns, schema=PACKED_SCHEMA)
+    return {
+        "id": pa.ListArray.from_arrays(edges, found.ids),
+        "seq_lengths": pa.ListArray.from_arrays(edges, pa.array(found.counts.astype(np.int32))),
+        "start": pa.ListArray.from_arrays(edges, pa.array(found.starts)),
+    }
 
 
 def packed_documents(path: Path, length: int, tokens_of: Callable[[pa.Table], npt.NDArray[Any]]) -> Iterator[Block]:

@@ -19,10 +19,9 @@ from curate.shards.block import Block, block_of
 from curate.shards.damage import DamagedShard
 from curate.shards.entry import ShardEntry
 from curate.shards.format import Layout
-from curate.shards.formats.parquet import ParquetFormat, packed_documents
+from curate.shards.formats.parquet import ParquetFormat, packed_documents, pieces
 from curate.shards.hashed_file import hashed_file
-from curate.shards.sequences import SequenceCutter, Sequences
-from curate.shards.tally import Tally
+from curate.shards.sequences import Sequences
 from curate.store.ranges import parquet_source
 from curate.text.chats.loss import LOSS, NO_LOSS, has_loss, without_loss
 
@@ -57,22 +56,17 @@ class SftFormat(ParquetFormat):
         whole: Callable[[ShardEntry], None],
     ) -> ShardEntry:
         """Write ``<stem>.parquet``, and ``<stem>.ids`` where a row is a document."""
-        length, kept = layout.sequence_length, {"compression": "zstd", "compression_level": layout.level}
-        tally, cutter, schema = (
-            Tally(length, has_loss=True),
-            SequenceCutter(length),
-            PACKED_SCHEMA if length else SCHEMA,
-        )
         names: list[pa.Array] = []
+
+        def noted() -> Iterator[Block]:
+            for block in blocks:
+                names.append(block.ids if not layout.sequence_length else block.ids[:0])
+                yield block
+
         with hashed_file(folder / f"{stem}.parquet") as file, hashed_file(folder / f"{stem}.ids") as beside:
-            with pq.ParquetWriter(file, schema, use_dictionary=False, **kept) as writer:
-                for block in blocks:
-                    table = _packed(cutter.add(block), length) if length else _table(block)
-                    if len(table):
-                        writer.write_table(table, row_group_size=len(table))
-                    names.append(block.ids if not length else block.ids[:0])
-                    tally.add(block)
-            pq.write_table(pa.table([pa.chunked_array(names, pa.string())], schema=_IDS), beside, **kept)
+            counts = self.write_rows(file, noted(), layout)
+            ids = pa.table([pa.chunked_array(names, pa.string())], schema=_IDS)
+            pq.write_table(ids, beside, compression="zstd", compression_level=layout.level)
             entry = ShardEntry(
                 file=f"{stem}.parquet",
                 sha256=file.sha256(),
@@ -80,10 +74,33 @@ class SftFormat(ParquetFormat):
                 index_file=f"{stem}.ids",
                 index_sha256=beside.sha256(),
                 index_xxh3=beside.xxh3(),
-                **tally.counts,
+                **counts,
             )
             whole(entry)
         return entry
+
+    def schema(self, *, packed: bool) -> pa.Schema:
+        """With labels and mask."""
+        return PACKED_SCHEMA if packed else SCHEMA
+
+    def document_rows(self, block: Block) -> pa.Table:
+        """A row for each document."""
+        offsets = pa.array(block.offsets.astype(np.int32))
+        return pa.table(_columns(block.tokens, offsets, np.ones(len(block.tokens), np.int8)), schema=SCHEMA)
+
+    def sequence_rows(self, found: Sequences, length: int) -> pa.Table:
+        """A row for each sequence; padding is not attended to, and every piece counts its places from 0."""
+        rows = pa.array(np.arange(0, len(found.tokens) + 1, length), pa.int32())
+        is_document = found.ids.is_valid().to_numpy(zero_copy_only=False)
+        seen = np.repeat(is_document, found.counts).astype(np.int8)
+        begins = np.repeat(np.cumsum(found.counts) - found.counts, found.counts)
+        positions = pa.array((np.arange(len(found.tokens)) - begins).astype(np.int32))
+        columns = {
+            **_columns(found.tokens, rows, seen),
+            "position_ids": pa.ListArray.from_arrays(rows, positions),
+            **pieces(found),
+        }
+        return pa.table(columns, schema=PACKED_SCHEMA)
 
     def read(self, folder: Path, entry: ShardEntry, layout: Layout) -> Iterator[Block]:
         """One block for each row group; ids have the bit of `curate.text.chats.loss`."""
@@ -122,30 +139,10 @@ def _from_zero(lists: pa.Array) -> pa.Array:
     return pa.array((offsets - offsets[0]).astype(np.int32))
 
 
-def _columns(tokens: npt.NDArray[Any], offsets: pa.Array, seen: npt.NDArray[np.int8]) -> list[pa.Array]:
+def _columns(tokens: npt.NDArray[Any], offsets: pa.Array, seen: npt.NDArray[np.int8]) -> dict[str, pa.Array]:
     ids = without_loss(tokens).astype(np.int32)
     labels = np.where(has_loss(tokens), ids, np.int32(NO_LOSS)).astype(np.int32)
-    return [pa.ListArray.from_arrays(offsets, pa.array(values)) for values in (ids, labels, seen)]
-
-
-def _table(block: Block) -> pa.Table:
-    offsets = pa.array(block.offsets.astype(np.int32))
-    return pa.table(_columns(block.tokens, offsets, np.ones(len(block.tokens), np.int8)), schema=SCHEMA)
-
-
-def _packed(found: Sequences, length: int) -> pa.Table:
-    """Rows of sequences; padding is not attended to, and every piece counts its places from 0."""
-    rows = pa.array(np.arange(0, len(found.tokens) + 1, length), pa.int32())
-    edges = pa.array(found.edges.astype(np.int32))
-    is_document = found.ids.is_valid().to_numpy(zero_copy_only=False)
-    seen = np.repeat(is_document, found.counts).astype(np.int8)
-    begins = np.repeat(np.cumsum(found.counts) - found.counts, found.counts)
-    positions = (np.arange(len(found.tokens)) - begins).astype(np.int32)
-    columns = [
-        *_columns(found.tokens, rows, seen),
-        pa.ListArray.from_arrays(rows, pa.array(positions)),
-        pa.ListArray.from_arrays(edges, pa.array(found.counts.astype(np.int32))),
-        pa.ListArray.from_arrays(edges, found.ids),
-        pa.ListArray.from_arrays(edges, pa.array(found.starts)),
-    ]
-    return pa.table(columns, schema=PACKED_SCHEMA)
+    return {
+        name: pa.ListArray.from_arrays(offsets, pa.array(values))
+        for name, values in zip(_ROWS, (ids, labels, seen), strict=True)
+    }

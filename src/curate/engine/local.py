@@ -65,7 +65,7 @@ class LocalEngine:
                     done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
                     for future in done:
                         yield future.result()
-            except BaseException:
+            except BaseException:  # Ctrl-C too, and a caller that reads on no more
                 self.stop()  # before the pool waits for its threads
                 raise
 

@@ -138,7 +138,7 @@ class RayEngine:
                         waiting = itertools.chain(again, waiting)
                         continue
                     yield from self._taken(reply, hear)
-        except BaseException:
+        except BaseException:  # Ctrl-C too, and a caller that reads on no more: the cluster would work for nobody
             self._cancel(flying)
             raise
 
@@ -266,7 +266,7 @@ class RayEngine:
         except ray.exceptions.RayError as error:
             self._cancel(left)
             raise Stopped(f"the cluster lost work: {_first_line(error)}", hint="curate doctor --engine ray") from error
-        except BaseException:
+        except BaseException:  # as in `map`
             self._cancel(left)
             raise
 

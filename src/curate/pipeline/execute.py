@@ -292,7 +292,7 @@ class _Run:
                 wait(futures)
                 errors = [error for future in futures if (error := future.exception())]
                 raise next((error for error in errors if not isinstance(error, Interrupted)), errors[0]) from None
-            except BaseException:
+            except BaseException:  # Ctrl-C too: the others end at their next item, and the pool waits for them
                 self.engine.stop()
                 raise
             return [future.result() for future in futures]

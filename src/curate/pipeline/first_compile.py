@@ -157,18 +157,22 @@ def compile_kernels() -> None:
 
 def compile_stages(stages: Sequence[Stage]) -> None:
     """Have stages that need nothing but a text work on three, for the sake of their kernels."""
+    documents = _documents()
     for stage in stages:
-        documents = _documents()
-        if not set(stage.needs) <= set(documents.schema.names):
-            continue
-        if isinstance(stage, Rewriter):
-            stage.rewrite(documents)
-        elif isinstance(stage, CorpusStage):
-            stage.observe(documents)
-        elif isinstance(stage, Encoder):
-            stage.encode(documents.column("text"))
-        else:
-            stage.judge(stage.measure(documents))
+        if set(stage.needs) <= set(documents.schema.names):
+            work_once(stage, documents)
+
+
+def work_once(stage: Stage, documents: "pa.RecordBatch") -> None:
+    """Have a stage do with some documents what its kind does first, and forget what comes out."""
+    if isinstance(stage, Rewriter):
+        stage.rewrite(documents)
+    elif isinstance(stage, CorpusStage):
+        stage.observe(documents)
+    elif isinstance(stage, Encoder):
+        stage.encode(documents.column("text"))
+    else:
+        stage.judge(stage.measure(documents))
 
 
 def _documents() -> "pa.RecordBatch":

@@ -104,7 +104,7 @@ def tried(plan: Plan) -> Trial:
 def _pieces(strands: Sequence[Strand]) -> Iterator[_Piece]:
     """Pieces of the input that lie evenly in it: all of it, where that is little.
 
-    What follows the first part of a strand cannot be entered without reading what comes before, and is left out.
+    What follows the first part of a strand cannot be entered without reading what comes before, and is not tried.
     """
     spans = [span for strand in strands for span in strand.parts[0].spans]
     ends = np.cumsum([span.bytes for span in spans])

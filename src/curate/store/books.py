@@ -96,7 +96,8 @@ def balance(
         documents, raw_bytes, in_the_end = documents + one.documents, raw_bytes + one.raw_bytes, in_the_end + one.kept
         quarantined, lost_bytes = quarantined + one.lost.documents, lost_bytes + one.lost.bytes
         stays.append(one.stays)
-    held = sum(_check_survivors(directory, stage, part, stays) for stage in deduplicating for part in range(parts))
+    pairs = [(stage, part) for stage in deduplicating for part in range(parts)]
+    held = sum(spread(partial(_check_survivors, directory, stays), pairs))
     each = tuple(StageBooks(s, came[s], kept[s], dict(reasons[s]), bytes_came[s], bytes_kept[s]) for s in stages)
     if documents != in_the_end + sum(stage.removed for stage in each):
         raise BooksDoNotBalance(f"{documents:,} documents came in, but {in_the_end:,} kept and removed ones are found")
@@ -166,11 +167,12 @@ def _check_rows(directory: RunDirectory, stage: str, part: int, verdicts: pa.Arr
         raise BooksDoNotBalance(f"document {wrong[0]} of `{directory.part(stage, part)}` was {state}")
 
 
-def _check_survivors(directory: RunDirectory, stage: str, part: int, stays: Sequence[np.ndarray]) -> int:
+def _check_survivors(directory: RunDirectory, stays: Sequence[np.ndarray], pair: tuple[str, int]) -> int:
     """Whoever was removed for a document of this run was removed for one that is kept; ``stays`` has a bit for each.
 
     Returns how many were removed for a document of an earlier run.
     """
+    stage, part = pair
     table = read_columns(directory.part(stage, part), ["survivor_at", "survivor_run"])
     own = pc.and_(table.column("survivor_at").is_valid(), table.column("survivor_run").is_null())
     removed = np.flatnonzero(own.to_numpy())

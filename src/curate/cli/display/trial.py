@@ -3,7 +3,8 @@
 import pyarrow as pa
 
 from curate.corpus.documents import SCHEMA
-from curate.stages.contract import CorpusStage, Encoder, Rewriter, Stage
+from curate.pipeline.first_compile import work_once
+from curate.stages.contract import Stage
 
 SENTENCE = "The quick brown fox jumps over the lazy dog, and that is all there is to it."
 
@@ -14,11 +15,4 @@ def try_stage(kind: type[Stage]) -> None:
     origin = {"file": "trial.txt", "position": 1}
     row = {"id": "trial", "text": SENTENCE, "source": "trial", "origin": origin, "raw_bytes": len(SENTENCE)}
     batch = pa.RecordBatch.from_pylist([row], schema=SCHEMA)
-    if isinstance(stage, Rewriter):
-        stage.rewrite(batch)
-    elif isinstance(stage, CorpusStage):
-        stage.observe(batch)
-    elif isinstance(stage, Encoder):
-        stage.encode(batch.column("text"))
-    else:
-        stage.judge(stage.measure(batch))
+    work_once(stage, batch)

@@ -6,7 +6,7 @@ import msgspec
 
 
 class Span(msgspec.Struct, frozen=True):
-    """A number that is known to lie between two; equal ones where it is exact."""
+    """Between which two a number is expected; equal ones where it is one number. `WhatIf.why_not` says what it rests on."""
 
     low: int
     high: int
@@ -56,7 +56,8 @@ class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
         why_not: where it would not, why.
         read: documents of the run.
         kept_before: documents that the run kept.
-        kept: documents that would be kept. The low end takes every document that cannot be told for removed.
+        kept: documents that would be kept. The low end takes every document that cannot be told for removed, the high
+            end for kept; where ``exact`` is false it is no proof (``why_not``).
         tokens_before: tokens that the run kept; None where nothing was tokenized.
         tokens: tokens that would be kept, estimated by bytes for documents that were never tokenized.
         tokens_exact: whether they are counted.

@@ -1,7 +1,8 @@
 """What a finished run would have kept under other settings, told from its judgments; nothing is read of the texts.
 
 Exact where stored measures and verified pairs suffice. A setting that lets documents through to a stage that never
-measured them gives a range: of those documents, none or all are kept.
+measured them gives a range: of those documents, none or all are kept. With a deduplicating stage such a range is no
+proof, and the answer says so: one document that comes back can be like several kept ones that are not like each other.
 """
 
 import math
@@ -20,7 +21,7 @@ from curate.runs.outlook import Change, Side, Span, WhatIf
 from curate.runs.rejudged import STAYS, UNTOLD, PartFate, Rejudged, Was, stages_of, tokens_of
 from curate.settings.file import leaves
 from curate.stages import stage_class
-from curate.stages.contract import CorpusStage, Encoder, Reconsidering, Stage
+from curate.stages.contract import CorpusStage, Deduplicating, Encoder, Reconsidering, Stage
 from curate.store.manifest import read_manifest
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
@@ -207,10 +208,15 @@ class _Answer:
             found.append(f"{unsure:,} documents would be kept unless they are like others that were never compared")
         more, fewer = self.judged.expected
         if math.isinf(fewer):
-            found.append("pairs of a lower similarity are not stored, and a rerun would find some")
+            found.append(
+                "pairs of a lower similarity are not stored; a rerun would find some and keep fewer, save where a"
+                " removed survivor leaves several documents that are not like each other"
+            )
         elif more or fewer:
             told = f"about {more:.1f} pairs fewer and {fewer:.1f} others"
             found.append(f"other bands would be compared: a rerun would find {told}")
+        if (untold or unsure) and any(isinstance(one.now, Deduplicating) for one in self.stages):
+            found.append("the range takes it that each of them takes the place of one kept document at most")
         if loose := sum(fate.loose for fate in self.fates):
             found.append(f"{loose:,} documents would be removed by one stage or by a later one")
         if self.judged.preferences_lost:

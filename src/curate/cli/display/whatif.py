@@ -59,11 +59,10 @@ def _show(out: Console, found: WhatIf) -> None:
         Text("kept", "bold"), f"{found.kept_before:,}", _span(found.kept), _change(found.kept_before, found.kept)
     )
     if found.tokens and found.tokens_before is not None:
-        about = "" if found.tokens_exact else "about "
         table.add_row(
             Text("tokens", "bold"),
             f"{found.tokens_before:,}",
-            f"{about}{_span(found.tokens)}",
+            _span(found.tokens, "" if found.tokens_exact else "about "),
             _change(found.tokens_before, found.tokens),
         )
     for stage, removed in found.removed.items():
@@ -87,8 +86,9 @@ def _show(out: Console, found: WhatIf) -> None:
 
 def _show_reasons(out: Console, found: WhatIf) -> None:
     moved = sorted(found.reasons, key=lambda code: -abs(found.reasons[code] - found.reasons_before[code]))
-    if moved:
-        out.print()
+    if not moved:
+        return
+    out.print()
     table = Table.grid(padding=(0, 2))
     for code in moved[:MOST_REASONS]:
         table.add_row(f"  {code}", f"{found.reasons_before[code]:,} → {found.reasons[code]:,}")
@@ -118,16 +118,18 @@ def _value(value: object) -> str:
     return "none" if value is None else toml(value)
 
 
-def _span(span: Span) -> str:
+def _span(span: Span, about: str = "") -> str:
     if span.exact:
-        return f"{span.low:,}"
-    return f"at most {span.high:,}" if not span.low else f"{span.low:,} to {span.high:,}"
+        return f"{about}{span.low:,}"
+    return f"up to {about}{span.high:,}" if not span.low else f"{about}{span.low:,} to {span.high:,}"
 
 
 def _change(before: int, span: Span) -> str:
     if not before:
         return ""
     low, high = (100 * (value - before) / before for value in (span.low, span.high))
-    if span.exact or not span.low:
+    if span.exact:
         return f"{high:+.1f} %"
+    if not span.low:
+        return f"up to {high:+.1f} %" if span.high != before else "or fewer"
     return f"{low:+.1f} to {high:+.1f} %"

@@ -16,9 +16,10 @@ import pytest
 import curate
 from corpus_maker import prose
 from curate.cli import command
+from curate.errors import UserError
 from curate.view.app import app_of, new_token
 from curate.view.index import Index, Query
-from curate.view.marks import Marks
+from curate.view.marks import Mark, Marks
 from fake_run import HOSTILE
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -172,6 +173,25 @@ def test_marks_are_kept_beside_the_run_and_counted(run, index, browser):
     again = curate.run(run.path.parent / "in.jsonl", run.path, config=QUICK, input={"part_bytes": 20_000})
     assert not again.warnings
     assert (run.path / "marks.csv").read_bytes() == before
+
+
+def test_a_file_of_marks_loses_no_line(tmp_path):
+    one = Mark("part-0", 3, "'quoted", "=s", ("quality.too_few_words",), "right")
+    first, second = Marks(tmp_path), Marks(tmp_path)
+    first.set(one)
+    second.set(one._replace(row=4, mark="wrong"))  # as a second `curate view` does
+    assert len(Marks(tmp_path)) == 2
+    file = tmp_path / "marks.csv"
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))  # as spreadsheets save it
+    Marks(tmp_path).set(one._replace(mark=""))
+    assert file.read_text().splitlines()[1:] == ["part-0,4,''quoted,'=s,quality.too_few_words,wrong"]
+    for text in ("part;row;id;source;reasons;mark\npart-0;3;a;s;;right\n", file.read_text() + "my notes\n"):
+        file.write_text(text)
+        with pytest.raises(UserError, match=r"line \d of .* is no mark"):
+            Marks(tmp_path)
+        with pytest.raises(UserError, match="is no mark"):
+            first.set(one)
+        assert file.read_text() == text
 
 
 def test_documents_are_escaped_on_every_page(index, browser):

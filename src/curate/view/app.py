@@ -166,7 +166,7 @@ class _View:
 
 
 def query_of(request: Request) -> Query:
-    """The query in an address; numbers that are none are left out."""
+    """The query in an address; numbers that are none are ignored."""
     asked = request.query_params
     numbers = {name: _number(asked.get(name, "")) for name in ("least", "most", "near")}
     texts = {name: asked.get(name, "") for name in ("fate", "reason", "source", "language", "measure")}

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from curate.errors import UserError
 from curate.store.files import write_whole
 from curate.store.run_directory import MARKS
 
@@ -53,10 +54,16 @@ class Marks:
 
     Args:
         run: the run directory.
+
+    Raises:
+        UserError: ``marks.csv`` has a line that is no mark; writing the file again would lose it.
     """
 
     def __init__(self, run: Path) -> None:
         self.file, self._lock = run / MARKS, threading.Lock()
+        self._read()
+
+    def _read(self) -> None:
         self._marks = {(one.part, one.row): one for one in _read(self.file)}
 
     def of(self, part: str, row: int) -> str:
@@ -65,8 +72,13 @@ class Marks:
         return found.mark if found else ""
 
     def set(self, mark: Mark) -> None:
-        """Keep a mark, in the file too; an empty one takes it away."""
+        """Keep a mark, in the file too; an empty one takes it away.
+
+        Raises:
+            UserError: somebody has changed the file, and a line of it is no mark; nothing is written.
+        """
         with self._lock:
+            self._read()  # another `curate view` or a spreadsheet may have written it
             self._marks.pop((mark.part, mark.row), None)
             if mark.mark:
                 self._marks[mark.part, mark.row] = mark
@@ -116,18 +128,25 @@ def _wilson(hits: int, of: int) -> tuple[float, float]:
 def _cell(value: object) -> str:
     """Text that no spreadsheet takes for a formula."""
     text = str(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r", "'") else text
 
 
 def _read(file: Path) -> list[Mark]:
     try:
-        text = file.read_text("utf-8", errors="replace")
+        text = file.read_text("utf-8-sig", errors="replace")  # spreadsheets write the mark of UTF-8 in front
     except FileNotFoundError:
         return []
     found = []
-    for line in csv.DictReader(io.StringIO(text)):
-        if line.get("mark") in (RIGHT, WRONG) and str(line.get("row")).isdigit():
-            id_, source = (str(line[name] or "").removeprefix("'") for name in ("id", "source"))
-            reasons = tuple(str(line["reasons"]).split())
-            found.append(Mark(str(line["part"]), int(line["row"]), id_, source, reasons, line["mark"]))
+    lines = csv.reader(io.StringIO(text, newline=""))
+    for cells in lines:
+        if not cells or tuple(cells) == _COLUMNS:
+            continue
+        if len(cells) != len(_COLUMNS) or cells[-1] not in (RIGHT, WRONG) or not cells[1].isdecimal():
+            raise UserError(
+                f"line {lines.line_num} of `{file}` is no mark of `curate view`, which would lose it",
+                hint=f"its columns are {','.join(_COLUMNS)}, separated by commas; mend the line, or move the file away",
+            )
+        part, row, id_, source, reasons, mark = cells
+        id_, source = (each.removeprefix("'") for each in (id_, source))
+        found.append(Mark(part, int(row), id_, source, tuple(reasons.split()), mark))
     return found

@@ -8,6 +8,7 @@ import pytest
 import curate
 from corpus_maker import make_corpus
 from curate.cli import command
+from curate.events import Warned
 from curate.runs.diff import diff
 from curate.store.history import History
 
@@ -89,6 +90,18 @@ def test_history_has_a_line_for_each_run_that_made_something(runs, tmp_path, cap
     assert "█" in capsys.readouterr().out
     assert command(["history", str(b.path), "--format", "markdown"]) == 0
     shutil.copytree(b.path, tmp_path / "b")
+    capsys.readouterr()
+    heard: list = []
+    lines = (tmp_path / "b" / "history.jsonl").read_text().splitlines()
+    (tmp_path / "b" / "history.jsonl").write_text(f"{lines[0][:-9]}\n{lines[1]}\n")
+    assert command(["history", str(tmp_path / "b")]) == 0
+    assert "has 1 damaged line" in capsys.readouterr().err
+    again = {"config": QUICK, "input": {"part_bytes": 9000}, "on_event": heard.append}
+    curate.run(corpus, tmp_path / "b", quality={"min_words": 60}, **again)
+    assert [one.message for one in heard if isinstance(one, Warned) and "history" in one.message] == [
+        "`history.jsonl` has 1 damaged line: what it said is lost"
+    ]
+    assert [one["kept"] for one in History(tmp_path / "b").runs][:1] == [b.counts.kept]
     (tmp_path / "b" / "history.jsonl").write_text("somebody's notes\n")
     curate.run(corpus, tmp_path / "b", config=QUICK, input={"part_bytes": 9000}, quality={"min_words": 70})
     assert (tmp_path / "b" / "history.jsonl").read_text() == "somebody's notes\n"

@@ -50,7 +50,7 @@ from curate.store.efforts import Efforts
 from curate.store.files import place
 from curate.store.history import History, entry_of
 from curate.store.manifest import find_manifest, write_manifest
-from curate.store.run_directory import DOCUMENTS, RunDirectory
+from curate.store.run_directory import DOCUMENTS, HISTORY, RunDirectory
 from curate.store.tidying import first_row_file
 
 if TYPE_CHECKING:
@@ -268,7 +268,11 @@ class Job:
                 outcome = execute(plan, directory, engine, tell, ready, report.begin)
             manifest = manifest_of(outcome, directory, self.command_line(), [w.message for w in warnings])
             manifest["profile"] = profile_of(outcome)
-            History(directory.path).keep(entry_of(manifest))
+            history = History(directory.path)
+            if history.damage:
+                lost = "what it said is lost" if history.is_ours else "it stays, and no history is kept"
+                tell(Warned(f"`{HISTORY}` {history.damage}: {lost}"))
+            history.keep(entry_of(manifest))
             write_manifest(directory.manifest, manifest)
             Efforts(directory.efforts).clear()
             tell(Working("drawing the report"))

@@ -56,14 +56,19 @@ class History:
         """Whether a line tells of this run."""
         return any(_is_same(one, entry) for one in self.runs)
 
-    def problem(self, entry: Mapping[str, Any]) -> str:
-        """What is wrong with the file, as the end of a sentence; nothing of a file that is somebody else's."""
+    @property
+    def damage(self) -> str:
+        """What cannot be read in the file, as the end of a sentence; empty where all of it can."""
         damaged = len(self._lines) - len(self.runs)
         if not self.is_ours:
+            return "was not written by curate"
+        return f"has {damaged} damaged line{'s' * (damaged > 1)}" if damaged else ""
+
+    def problem(self, entry: Mapping[str, Any]) -> str:
+        """What is wrong with the file, as the end of a sentence; nothing of a file that is somebody else's."""
+        if not self.is_ours:
             return ""
-        if damaged:
-            return f"has {damaged} damaged line{'s' * (damaged > 1)}"
-        return "" if self.tells_of(entry) else "does not tell of this run"
+        return self.damage or ("" if self.tells_of(entry) else "does not tell of this run")
 
     def clear(self) -> None:
         """Remove the file, if it is ours."""

@@ -11,11 +11,12 @@ from rich.text import Text
 
 from curate.cli.display.console import Color, console
 from curate.cli.display.format import count, duration, share
-from curate.cli.display.notes import printable
+from curate.cli.display.notes import note, printable
 from curate.errors import ExitCode, InputError
 from curate.store.files import place
 from curate.store.history import History, entry_of
 from curate.store.manifest import find_manifest, read_manifest
+from curate.store.run_directory import HISTORY
 
 _BAR = 20
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -40,7 +41,10 @@ def show_history(runs: Sequence[str], *, form: Literal["text", "markdown"], json
 def _entries(run: str) -> list[dict[str, Any]]:
     """The runs of a folder; of one made before there was a history, the last."""
     folder = place(run)
-    found = History(folder).runs
+    history = History(folder)
+    found = history.runs
+    if history.damage:
+        note(console(), "warning", f"`{HISTORY}` of `{printable(run)}` {history.damage}; what it said is not shown")
     if found:
         return found
     if find_manifest(folder).state == "whole":

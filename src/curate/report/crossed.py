@@ -63,8 +63,8 @@ def cross(judgments: Judgments) -> Crossed:
         language=label.fill_null(UNMEASURED),
         reason=pl.coalesce(*(_named(stage) for stage in stages)),
     )
-    gone = every.filter(pl.col("reason").is_not_null())
-    each = gone.explode("reason")
+    removed = every.filter(pl.col("reason").is_not_null())
+    each = removed.explode("reason")
     other = pl.col("other")
     found = ask(
         [
@@ -72,8 +72,8 @@ def cross(judgments: Judgments) -> Crossed:
             every.group_by("language").len(),
             each.group_by("reason", "source").len(),
             each.group_by("reason", "language").len(),
-            gone.filter(pl.col("reason").list.len() == 1).explode("reason").group_by("reason").len(),
-            gone.select("reason", other="reason").explode("reason").explode("other").filter(pl.col("reason") < other)
+            removed.filter(pl.col("reason").list.len() == 1).explode("reason").group_by("reason").len(),
+            removed.select("reason", other="reason").explode("reason").explode("other").filter(pl.col("reason") < other)
             .group_by("reason", "other").len(),
         ]
     )  # fmt: skip

@@ -51,7 +51,7 @@ def _losses(manifest: Mapping[str, Any]) -> Iterator[Alert]:
             title=f"{what} of `{loss['file']}` could not be read: {why}",
             detail=more[:1].upper() + more[1:],
             section="inputs",
-            documents=1 if documents is None else documents,
+            documents=documents or 0,
         )
 
 

@@ -7,6 +7,13 @@ function dark() {
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
+async function copy(button, text) {
+  const label = button.textContent;
+  await navigator.clipboard.writeText(text);
+  button.textContent = "Copied";
+  setTimeout(() => { if (button.textContent === "Copied") button.textContent = label; }, 1500);
+}
+
 function remember(theme) {
   try { localStorage.setItem("curate-theme", theme); } catch { /* a page opened from disk may not store */ }
 }
@@ -25,11 +32,7 @@ document.addEventListener("DOMContentLoaded", () => {
     button.type = "button";
     button.className = "copy";
     button.textContent = "Copy";
-    button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(block.querySelector("code").textContent);
-      button.textContent = "Copied";
-      setTimeout(() => { button.textContent = "Copy"; }, 1500);
-    });
+    button.addEventListener("click", () => copy(button, block.querySelector("code").textContent));
     block.append(button);
   }
 });
@@ -55,24 +58,25 @@ function moved(histogram, line, number, edge) {
   };
 }
 
-function slider(figure, histogram, line, number, summary) {
+function slider(figure, histogram, line, number, summary, copies) {
   const whole = histogram.edges.every(Number.isInteger);
   const box = document.createElement("div");
   box.className = "moved";
   const label = document.createElement("label");
   const input = document.createElement("input");
   const said = document.createElement("output");
-  const copy = document.createElement("button");
+  const button = document.createElement("button");
   const start = moved(histogram, line, number, 0).now;
   label.textContent = `Move ${line.setting} `;
   Object.assign(input, { type: "range", min: 0, max: histogram.edges.length - 1, step: 1, value: start });
-  copy.type = "button";
+  button.type = "button";
   label.append(input);
   const tell = () => {
     const found = moved(histogram, line, number, Number(input.value));
     const value = found.same ? line.value : found.value;
     const setting = `--set ${line.setting}=${written(value, whole)}`;
-    const about = found.same || found.stricter ? "" : "up to ";
+    // where copies were removed, a removed survivor lets one of its copies back
+    const about = found.same ? "" : !found.stricter ? "up to " : copies ? "at least " : "";
     const change = found.documents ? ` (${found.documents > 0 ? "+" : "\u2212"}${shown(Math.abs(found.documents))})` : "";
     const tokens = summary.tokens_kept === null ? "" : found.tokens === null && !found.same
       ? ", more tokens" : `, ${shown(summary.tokens_kept + (found.tokens ?? 0))} tokens`;
@@ -80,13 +84,13 @@ function slider(figure, histogram, line, number, summary) {
     said.textContent = blind ? `${written(value, whole)}: fewer documents kept; only a rerun tells how many`
       : `${written(value, whole)}: ${about}${shown(summary.kept + found.documents)} documents kept${change}${tokens}`;
     input.setAttribute("aria-valuetext", said.textContent);
-    copy.textContent = `Copy ${setting}`;
-    copy.dataset.text = setting;
+    button.textContent = `Copy ${setting}`;
+    button.dataset.text = setting;
   };
   input.addEventListener("input", tell);
-  copy.addEventListener("click", () => navigator.clipboard.writeText(copy.dataset.text));
+  button.addEventListener("click", () => copy(button, button.dataset.text));
   tell();
-  box.append(label, said, copy);
+  box.append(label, said, button);
   figure.append(box);
 }
 
@@ -95,7 +99,7 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const figure of document.querySelectorAll("[data-moved]")) {
     const histogram = report.histograms.find((one) => one.measure === figure.dataset.moved);
     histogram?.thresholds.forEach((line, number) => {
-      if (line.setting && histogram.kept.length) slider(figure, histogram, line, number, report.summary);
+      if (line.setting && histogram.kept.length) slider(figure, histogram, line, number, report.summary, report.duplicates?.removed);
     });
   }
 });

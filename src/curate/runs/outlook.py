@@ -6,7 +6,7 @@ import msgspec
 
 
 class Span(msgspec.Struct, frozen=True):
-    """Between which two a number is expected; equal ones where it is one number. `WhatIf.why_not` says what it rests on."""
+    """Between which two a number is expected; equal: it is one number. `WhatIf.why_not` says what that rests on."""
 
     low: int
     high: int

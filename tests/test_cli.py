@@ -58,6 +58,22 @@ def test_help_begins_with_examples(capsys):
         assert re.search(rf"^  {verb} ", out, re.MULTILINE)
 
 
+def commands(group, *path):
+    for name, one in group.commands.items():
+        yield (*path, name), one
+        yield from commands(one, *path, name) if hasattr(one, "commands") else ()
+
+
+def test_every_verb_has_examples_and_a_whole_sentence(capsys):
+    for path, verb in commands(typer.main.get_command(app)):
+        code, out, _ = said(capsys, *path, "--help")
+        assert code == 0
+        assert re.search(rf"Examples?:\n +curate {path[0]}\b", out), path
+        assert "..." not in out.partition("Commands:")[2]
+        assert verb.get_short_help_str(200).endswith("."), path
+    assert "..." not in said(capsys, "--help")[1].partition("Commands:")[2]
+
+
 def test_every_flag_of_run_has_a_variable():
     options = [p for p in typer.main.get_command(app).commands["run"].params if p.param_type_name == "option"]
     assert [o.opts[0] for o in options if not o.envvar and o.name != "help"] == []
@@ -94,7 +110,7 @@ def test_stdout_carries_the_run_directory_alone(capsys, tmp_path):
     table = "\n".join(
         line.rstrip() for line in err.splitlines() if line.startswith("  ") and not line.startswith("   ")
     )
-    table = re.sub(r"[\d.]+s · .*", "[TIME]", table)
+    table = re.sub(r"[\d.]+s, of which [\d.]+s on the text · .*", "[TIME]", table)
     assert table.split("  Report")[0].rstrip() == snapshot(
         """\
   stage        in    kept    removed              main reason

@@ -34,7 +34,7 @@ from curate.cli import (
 )
 from curate.cli.display.console import console
 from curate.cli.display.notes import note, show_error
-from curate.cli.grouped_help import RunCommand
+from curate.cli.grouped_help import CommandGroup, RunCommand
 from curate.cli.options import version_option
 from curate.errors import CurateError, ExitCode, Stopped
 from curate.process.stopping import exit_code
@@ -53,6 +53,7 @@ Examples:
 """
 
 app = typer.Typer(
+    cls=CommandGroup,
     help=EXAMPLES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -29,6 +29,12 @@ def doctor(
 
     Each problem comes with its remedy. Exit code 1: the run has problems. Exit code 2: the machine has, or the folder
     is no finished run.
+
+    \b
+    Examples:
+      curate doctor
+      curate doctor curated
+      curate doctor --engine ray -o /shared/curated
     """
     if run is not None:
         from curate.cli.display.examination import show_examination

@@ -1,9 +1,9 @@
-"""Help of a command with many options: in groups, by what they are about."""
+"""Help of a command with many options: in groups, by what they are about; and of commands: whole sentences."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 OF_RUN: Mapping[str, Sequence[str]] = {
     "Input": ("limit", "sample", "against"),
@@ -31,3 +31,20 @@ class RunCommand(TyperCommand):
             if records:
                 with formatter.section(name):
                     formatter.write_dl(records)
+
+
+class CommandGroup(TyperGroup):
+    """Commands, each with the first sentence of its help, which click cuts to one line."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write what each command does."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        shown = [
+            (name, each.get_short_help_str(_LONGEST)) for name, each in commands if each is not None and not each.hidden
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(shown)
+
+
+_LONGEST = 200
+"""Characters of the first sentence of a help."""

@@ -4,14 +4,20 @@ from typing import Annotated
 
 import typer
 
+from curate.cli.grouped_help import CommandGroup
 from curate.cli.options import ConfigOption, JsonOption, SetOption
 
-app = typer.Typer(no_args_is_help=True, help="Make a quality model of examples.", rich_markup_mode=None)
+app = typer.Typer(cls=CommandGroup, no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()
 def quality() -> None:
-    """Make a quality model of examples."""
+    """Make a quality model of examples.
+
+    \b
+    Example:
+      curate quality train --good books/ --bad crawl.jsonl.gz -o good.curate-model
+    """
 
 
 @app.command()

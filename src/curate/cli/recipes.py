@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
+from curate.cli.grouped_help import CommandGroup
 from curate.cli.options import JsonOption
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(cls=CommandGroup, rich_markup_mode=None)
 
 Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help="Name of a recipe, or the path of a recipe file.")]
 
@@ -28,7 +29,12 @@ def recipes(context: typer.Context, json: JsonOption = False) -> int | None:
 
 @app.command("list")
 def list_recipes(json: JsonOption = False) -> int:
-    """List the recipes that ship."""
+    """List the recipes that ship.
+
+    \b
+    Example:
+      curate recipes list --json
+    """
     from curate.cli.display.recipes import show_recipes
 
     return show_recipes(json=json)
@@ -36,7 +42,12 @@ def list_recipes(json: JsonOption = False) -> int:
 
 @app.command()
 def show(recipe: Recipe, json: JsonOption = False) -> int:
-    """Show a recipe as a TOML file: every number, its source, what is left out of the original."""
+    """Show a recipe as a TOML file: every number, its source, what of the original it does not do.
+
+    \b
+    Example:
+      curate recipes show fineweb-paper > mine.toml
+    """
     from curate.cli.display.recipes import show_recipe
 
     return show_recipe(recipe, json=json)
@@ -48,7 +59,12 @@ def diff(
     b: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
     json: JsonOption = False,
 ) -> int:
-    """Show every setting in which two recipes differ; exit code 1 where there is one."""
+    """Show every setting in which two recipes differ; exit code 1 where there is one.
+
+    \b
+    Example:
+      curate recipes diff fineweb-code fineweb-paper
+    """
     from curate.cli.display.recipes import show_difference
 
     return show_difference(a, b, json=json)

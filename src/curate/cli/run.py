@@ -1,6 +1,7 @@
 """``curate run``: the whole job."""
 
 import sys
+import time
 from typing import Annotated, Literal
 
 import typer
@@ -129,6 +130,7 @@ def run(
 
     Run the same command again to continue after a crash, or with other settings to redo only what they touch.
     """
+    began = time.monotonic()
     if not quiet and sys.stderr.isatty():  # before anything heavy is loaded, which takes a second and more
         sys.stderr.write(f"Reading {', '.join(map(printable, paths[:3]))}{' …' * (len(paths) > 3)}\n")
         sys.stderr.flush()
@@ -161,5 +163,6 @@ def run(
         return session.show_plan(json=json, color=color)
     face: Literal["auto", "plain", "quiet"] = "quiet" if quiet or no_progress else ("plain" if verbose else "auto")
     return session.work(
-        face=face, fresh=fresh, json=json, color=color, quiet=quiet, open_page=open_page, profile=profile
-    )
+        face=face, fresh=fresh, json=json, color=color, quiet=quiet, open_page=open_page, profile=profile,
+        began=began,
+    )  # fmt: skip

@@ -55,6 +55,7 @@ class Session(Job):
         quiet: int = 0,
         open_page: bool = False,
         profile: bool = False,
+        began: float | None = None,
     ) -> int:
         """Run to the end; returns the exit code.
 
@@ -66,8 +67,9 @@ class Session(Job):
             quiet: 1 leaves out progress and record, 2 also warnings.
             open_page: open the report in a browser.
             profile: show what every step cost.
+            began: when the command began (`time.monotonic`), before anything was loaded; None: now.
         """
-        err, clock = console(color), time.monotonic()
+        err, clock = console(color), time.monotonic() if began is None else began
         prepared = self.prepared(fresh=fresh)
         if not quiet:
             show_header(err, prepared.plan, prepared.engine.workers)

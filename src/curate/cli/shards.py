@@ -4,10 +4,21 @@ from typing import Annotated
 
 import typer
 
+from curate.cli.grouped_help import CommandGroup
 from curate.cli.options import JsonOption
 
 app = typer.Typer(
-    no_args_is_help=True, help="Look at token shards and prove that they are whole.", rich_markup_mode=None
+    cls=CommandGroup,
+    no_args_is_help=True,
+    help="""Look at token shards and prove that they are whole.
+
+\b
+Examples:
+  curate shards verify curated
+  curate shards peek curated -n 5
+  curate shards convert curated --to megatron -o megatron/
+""",
+    rich_markup_mode=None,
 )
 
 Folder = Annotated[str, typer.Argument(metavar="DIR", help="Folder of shards, or the run directory it lies in.")]
@@ -23,6 +34,11 @@ def verify(
 
     Says how many texts come back as they were, as the tokenizer writes them, or without characters that it does not
     know. Exit code 1 when anything is wrong.
+
+    \b
+    Examples:
+      curate shards verify curated
+      curate shards verify curated --all --json
     """
     from curate.cli.display.shards import show_verification
 
@@ -38,7 +54,13 @@ def peek(
     mask: Annotated[bool, typer.Option("--mask", help="Rows as the model reads them, with what it learns.")] = False,
     json: JsonOption = False,
 ) -> int:
-    """Show documents decoded from their tokens."""
+    """Show documents decoded from their tokens.
+
+    \b
+    Examples:
+      curate shards peek curated -n 5
+      curate shards peek curated --id doc-17
+    """
     from curate.cli.display.shards import show_documents
 
     return show_documents(folder, n=n, shard=shard, document=document, mask=mask, json=json)
@@ -88,7 +110,12 @@ def locate(
     offset: Annotated[int, typer.Argument(metavar="OFFSET", min=0, help="Of a token in it, from 0.")],
     json: JsonOption = False,
 ) -> int:
-    """Say which document a token is of: its id, its source, its file and its place there."""
+    """Say which document a token is of: its id, its source, its file and its place there.
+
+    \b
+    Example:
+      curate shards locate curated/shards/shard-00000.parquet 5000
+    """
     from curate.cli.display.shards import show_place
 
     return show_place(shard, offset, json=json)

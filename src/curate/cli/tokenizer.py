@@ -4,11 +4,19 @@ from typing import Annotated
 
 import typer
 
+from curate.cli.grouped_help import CommandGroup
 from curate.cli.options import JsonOption, RunArgument
 
 app = typer.Typer(
+    cls=CommandGroup,
     no_args_is_help=True,
-    help="Make a tokenizer of kept text, and compare what tokenizers cost.",
+    help="""Make a tokenizer of kept text, and compare what tokenizers cost.
+
+\b
+Examples:
+  curate tokenizer train curated -o tokenizer.json
+  curate tokenizer compare cl100k_base tokenizer.json curated
+""",
     rich_markup_mode=None,
 )
 Tokenizer = Annotated[

@@ -140,10 +140,12 @@ def _kinds(passed_over: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
 def _times(manifest: Mapping[str, Any], spent: float, reused: int) -> str:
     """How long the work took, which is not how long this run of the command took where it found some of it done."""
     timings = manifest["timings"]
-    work = [duration(timings["wall_seconds"])]
+    took = duration(timings["wall_seconds"])
     if reused:
-        known = f"the work took {work[0]}" if timings["wall_seconds"] else "nobody knows how long the work took"
-        work[0] = f"This time {duration(spent)}, {reused} of {counted(len(manifest['parts']), 'part')} reused · {known}"
+        known = f"the work took {took}" if timings["wall_seconds"] else "nobody knows how long the work took"
+        work = [f"This time {duration(spent)}, {reused} of {counted(len(manifest['parts']), 'part')} reused · {known}"]
+    else:
+        work = [f"{duration(spent)}, of which {took} on the text"]
     if (timings["bytes_per_second"] or 0) >= 1:
         work.append(f"{size(timings['bytes_per_second'])}/s of text")
     return " · ".join([*work, f"peak {size(timings['peak_rss_bytes'])}"])

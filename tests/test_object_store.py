@@ -14,18 +14,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import curate
 from contrary_engine import ContraryEngine
 from corpus_maker import make_corpus
+from curate.cli import command
 from curate.errors import ExitCode, PlanError, Stopped, UserError
 from curate.store import bucket as bucket_module
 from curate.store import lease as lease_module
 from curate.store import ranges
 from curate.store.bucket import bucket, traffic
 from curate.store.claim import claimed
+from curate.store.endpoint import Endpoint, s3_address
 from curate.store.files import place, remove, whole_file
 from curate.store.ranges import ObjectReader
 from curate.store.run_directory import LOCK
-from curate.store.store_path import StorePath, _trees
+from curate.store.store_path import StorePath, _trees, use_endpoint
 from object_server import credentials, s3_server
 from small_run import HOLD_TIMES, SETTINGS, run
 
@@ -251,6 +254,40 @@ def test_a_profile_gives_credentials_endpoint_and_region(s3, monkeypatch, tmp_pa
     (tmp_path / ".aws/credentials").write_text("[lab]\naws_access_key_id = x\naws_secret_access_key = y\n")
     (tmp_path / ".aws/config").write_text(f"[profile lab]\nregion = us-east-1\nendpoint_url = {s3}\n")
     assert list(bucket_module.Bucket("s3://corpora").listed("nothing")) == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "variable", "file", "used"),
+    [
+        ("http://a", "http://b", "", "http://a"),
+        ("", "http://b", "http://c", "http://b"),
+        ("", "", "http://c", "http://c"),
+    ],
+)
+def test_what_was_typed_comes_before_variables_and_these_before_files(typed, variable, file, used, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", variable)
+    monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
+    use_endpoint(Endpoint(typed or file, was_typed=bool(typed)))
+    assert s3_address({"endpoint_url": "http://d"}) == used
+    use_endpoint(Endpoint())
+
+
+def test_the_server_of_a_bucket_is_a_setting(s3, monkeypatch, tmp_path, capsys):
+    size = len(data := b'{"text": "one"}\n' * 9)
+    bucket("s3://corpora").put("few/a.jsonl", data)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    planned = curate.plan("s3://corpora/few", "s3://runs/few", storage={"endpoint": s3})
+    assert planned.travels.read == size
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "curate.toml").write_text(f'[storage]\nendpoint = "{s3}"\n')
+    assert command(["check", "s3://corpora/few", "--json"]) == ExitCode.DONE
+    assert json.loads(capsys.readouterr().out)["travel_bytes"] == size
+    use_endpoint(Endpoint())
+    assert command(["history", "s3://runs/nothing"]) == ExitCode.USER_ERROR  # a verb without settings asks that server
+    assert "`s3://runs/nothing` does not exist" in capsys.readouterr().err
+    use_endpoint(Endpoint())
+    bucket.cache_clear()
 
 
 @given(st.binary(max_size=300_000), st.lists(st.tuples(st.integers(0, 310_000), st.integers(0, 310_000)), max_size=9))

@@ -5,6 +5,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 import typer
 
@@ -39,6 +40,7 @@ from curate.cli.options import version_option
 from curate.errors import CurateError, ExitCode, Stopped
 from curate.process.stopping import exit_code
 from curate.store.disk import full_disk
+from curate.store.endpoint import Endpoint, look_for_endpoint
 
 EXAMPLES = """From a folder of raw text to token shards, with a reason for every document removed.
 
@@ -88,6 +90,7 @@ app.command("doctor")(doctor.doctor)
 
 def command(arguments: Sequence[str]) -> int:
     """Run one command line; returns the exit code (see `curate.errors.ExitCode`)."""
+    look_for_endpoint(_endpoint_in_settings)
     try:
         result = typer.main.get_command(app).main(list(arguments), prog_name="curate", standalone_mode=False)
         sys.stdout.flush()  # what cannot be written is an error here, not a remark at the end of the process
@@ -110,6 +113,14 @@ def command(arguments: Sequence[str]) -> int:
         _as_json(arguments, code, (shown() if shown else f"{type(error).__name__}: {error}").rstrip("."))
         return code
     return result if isinstance(result, int) else ExitCode.DONE
+
+
+def _endpoint_in_settings() -> Endpoint:
+    """Of verbs that look at a run and take no settings themselves."""
+    from curate.pipeline.config import load
+
+    file = os.environ.get("CURATE_CONFIG")
+    return load(Path(file) if file else None).endpoint
 
 
 def _as_json(arguments: Sequence[str], code: int, message: str, *, where: str = "", hint: str = "") -> None:

@@ -24,8 +24,10 @@ from curate.errors import ExitCode
 from curate.pipeline.config import load
 from curate.pipeline.engines import local_engine
 from curate.runs.job import Job, undrawn
+from curate.store.bucket import is_url
 from curate.store.files import on_this_disk, place
 from curate.store.manifest import read_manifest
+from curate.store.store_path import use_endpoint
 
 Face = TerminalFace | PlainFace | QuietFace
 
@@ -112,12 +114,15 @@ def redraw(
     """Build the report of a finished run again; its own settings hold unless a file is given."""
     from curate.report.page import ReportMaker
 
+    file = Path(config_file) if config_file else None
+    if is_url(run):
+        use_endpoint(load(file, assignments=assignments).endpoint)
     folder = place(run)
     manifest = read_manifest(folder)
     before = manifest["config"]["report"] if config_file is None else {}
     kept = [f"report.{key}={jsonlib.dumps(value)}" for key, value in before.items()]
     config = load(
-        Path(config_file) if config_file else None,
+        file,
         {"report.samples": 0 if no_samples else None},
         [*kept, *assignments],
     )

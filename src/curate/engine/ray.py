@@ -27,6 +27,7 @@ from curate.engine.received import RowsOfGroups
 from curate.errors import PlanError, Stopped, require
 from curate.events import Warned
 from curate.stages.contract import Receive, Rows, Send
+from curate.store.endpoint import endpoint
 from curate.store.manifest import versions
 from curate.store.store_path import forget_listings
 
@@ -92,7 +93,7 @@ class RayEngine:
         self.sent_bytes = 0
         self.memory = memory or share_of_memory()
         packages = tuple(versions().items())
-        self._setting = Setting(str(Path.cwd()), max(1, self.memory - base), packages)
+        self._setting = Setting(str(Path.cwd()), max(1, self.memory - base), packages, endpoint())
         self._options = {"num_cpus": 1, "memory": self.memory, "scheduling_strategy": "SPREAD"}
         self._items, self._send, self._receive = map(self._ray.remote, (do_items, send_groups, receive_group))
 
@@ -187,7 +188,7 @@ class RayEngine:
         asked = {
             node: ray.remote(_asked)
             .options(num_cpus=0, max_retries=2, scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False))
-            .remote(self._setting.folder, function)
+            .remote(self._setting, function)
             for node in nodes()
         }
         found: dict[Node, Result | Exception] = {}
@@ -344,9 +345,8 @@ def share_of_memory() -> int:
     return int(min(shares))
 
 
-def _asked(folder: str, function: Callable[[], Result]) -> Result:
-    with suppress(OSError):
-        os.chdir(folder)
+def _asked(setting: Setting, function: Callable[[], Result]) -> Result:
+    setting.hold()
     return function()
 
 

@@ -22,8 +22,9 @@ import pyarrow as pa
 from curate.engine.local import LocalEngine
 from curate.engine.received import Block, block_of, table_in
 from curate.stages.contract import TO, Receive, Send
+from curate.store.endpoint import Endpoint
 from curate.store.manifest import versions
-from curate.store.store_path import forget_listings
+from curate.store.store_path import forget_listings, use_endpoint
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -39,11 +40,20 @@ class Setting(NamedTuple):
         folder: where relative paths begin.
         memory: bytes that tasks may take at the same time in one worker.
         versions: of the driver's packages.
+        endpoint: of the driver's object stores.
     """
 
     folder: str
     memory: int
     versions: tuple[tuple[str, str], ...]
+    endpoint: Endpoint = Endpoint()
+
+    def hold(self) -> None:
+        """Have it hold in this process."""
+        with suppress(OSError):  # then paths that are not absolute mean nothing here, and the first one says so
+            os.chdir(self.folder)
+        if self.endpoint.url:
+            use_endpoint(self.endpoint)
 
 
 class Failed(NamedTuple):
@@ -202,8 +212,7 @@ def _of(table: pa.Table, receiver: int) -> pa.Table:
 @functools.lru_cache(maxsize=1)
 def _engine(setting: Setting) -> LocalEngine:
     """The threads of this process, which has one core; made when its first task comes."""
-    with suppress(OSError):  # then paths that are not absolute mean nothing here, and the first one says so
-        os.chdir(setting.folder)
+    setting.hold()
     pa.set_cpu_count(1)
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     return LocalEngine(workers=1, lanes=1, ahead=2, memory=setting.memory)

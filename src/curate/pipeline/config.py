@@ -22,10 +22,12 @@ from curate.settings.base import Settings, Unused
 from curate.settings.check import checked, origin_of, together
 from curate.settings.file import Layer, leaves, merged, nested, read_layer, toml_value
 from curate.settings.report import ReportSettings
+from curate.settings.storage import StorageSettings
 from curate.shards.mix_settings import MixSettings
 from curate.shards.settings import ShardSettings
 from curate.stages import DEFAULT as DEFAULT_STAGES
 from curate.stages import stage_class, stage_names
+from curate.store.endpoint import Endpoint
 
 S = TypeVar("S", bound=Settings)
 
@@ -100,6 +102,7 @@ FIXED: dict[str, type[Settings]] = {
     "shards": ShardSettings,
     "mix": MixSettings,
     "run": RunSettings,
+    "storage": StorageSettings,
     "report": ReportSettings,
     "gates": GateSettings,
 }
@@ -137,6 +140,18 @@ class Config:
     def run(self) -> RunSettings:
         """Where and with how much."""
         return self._section("run", RunSettings)
+
+    @property
+    def storage(self) -> StorageSettings:
+        """Where object stores are."""
+        return self._section("storage", StorageSettings)
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Which server ``s3://`` means: what was typed comes before the variables, a file after them."""
+        return Endpoint(
+            self.storage.endpoint, self.origin("storage.endpoint").startswith(("--set", "argument", "flag"))
+        )
 
     @property
     def report(self) -> ReportSettings:

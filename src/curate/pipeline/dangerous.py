@@ -21,6 +21,7 @@ from curate.corpus.parts import Strand
 from curate.corpus.quarantine import DANGEROUS, KEPT_BYTES, Quarantined, quarantine_batch
 from curate.errors import Stopped
 from curate.process.child import start_child
+from curate.store.store_path import use_endpoint
 
 if TYPE_CHECKING:
     from curate.pipeline.passes import PassTask
@@ -80,6 +81,7 @@ def look_at_each() -> None:
     """Read a strand and work on each document alone; write a line before each."""
     task, strand, folder, done = pickle.load(sys.stdin.buffer)  # noqa: S301  (from our own parent)
     os.chdir(folder)
+    use_endpoint(task.plan.config.endpoint)
     from curate.pipeline.passes import StrandWork
 
     work, number = StrandWork(task, _Deaf()), 0

@@ -39,6 +39,13 @@ class Estimate(NamedTuple):
     sampled_bytes: int
 
 
+class Travels(NamedTuple):
+    """Bytes between this machine and object stores: each object of the input once, and what is written."""
+
+    read: int
+    written: int
+
+
 def estimate(plan: Plan, workers: int) -> Estimate:
     """Try the plan on a sample of its input.
 

@@ -17,6 +17,7 @@ from curate.pipeline.config import Config
 from curate.pipeline.conversations import check_conversations
 from curate.stages import stage_class, stage_names
 from curate.stages.contract import Comparing, CorpusStage, Encoder, Rewriter, Stage
+from curate.store.bucket import is_url
 from curate.store.digest import digest
 from curate.store.earlier_run import EarlierRun
 
@@ -77,6 +78,11 @@ class Plan:
     def stored_bytes(self) -> int:
         """Bytes of all input files."""
         return sum(file.size for file in self.files)
+
+    @property
+    def remote_bytes(self) -> int:
+        """Bytes of the objects of the input that lie in stores; an archive counts once, not each of its members."""
+        return sum({file.path: file.outer_size or file.size for file in self.files if is_url(file.path)}.values())
 
     @functools.cached_property
     def run_id(self) -> str:

@@ -54,6 +54,8 @@ class Checkup(msgspec.Struct, frozen=True, kw_only=True):
     trial: Trial
     seconds: Guess
     disk_bytes: Guess
+    travel_bytes: int
+    """What a run would fetch from object stores: each object once."""
     memory_bytes: int
     workers: int
     settings: dict[str, dict[str, Any]]
@@ -105,6 +107,7 @@ def checkup(job: Job) -> tuple[Checkup, list[Warned]]:
         trial=trial,
         seconds=_times(trial.cpu_seconds, (1 + RESOLVE_SHARE) / workers),
         disk_bytes=_disk(trial),
+        travel_bytes=plan.remote_bytes,
         memory_bytes=_memory(config, trial, workers),
         workers=workers,
         settings=_settings(plan, trial),

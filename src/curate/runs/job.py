@@ -29,7 +29,7 @@ from curate.errors import CurateError, PlanError, Stopped, UserError
 from curate.events import Emit, Event, Warned, Working
 from curate.pipeline.config import Config, load
 from curate.pipeline.engines import engine_for, require_able, run_memory
-from curate.pipeline.estimate import Estimate, estimate
+from curate.pipeline.estimate import Estimate, Travels, estimate
 from curate.pipeline.execute import execute, forget
 from curate.pipeline.first_compile import announced_compiling, load_compiler
 from curate.pipeline.mixing import check_mix
@@ -51,6 +51,7 @@ from curate.store.files import place
 from curate.store.history import History, entry_of
 from curate.store.manifest import find_manifest, write_manifest
 from curate.store.run_directory import DOCUMENTS, HISTORY, RunDirectory
+from curate.store.store_path import use_endpoint
 from curate.store.tidying import first_row_file
 
 if TYPE_CHECKING:
@@ -98,17 +99,9 @@ class Planned(NamedTuple):
         }
 
     @property
-    def travels(self) -> "Travels":
+    def travels(self) -> Travels:
         """Bytes that would come from object stores and go to one."""
-        read = sum(file.size for file in self.plan.files if file.tag)
-        return Travels(read, self.estimate.disk_bytes if is_url(self.output) else 0)
-
-
-class Travels(NamedTuple):
-    """Bytes between this machine and object stores: each object of the input once, and what is written."""
-
-    read: int
-    written: int
+        return Travels(self.plan.remote_bytes, self.estimate.disk_bytes if is_url(self.output) else 0)
 
 
 class Done(NamedTuple):
@@ -155,9 +148,11 @@ class Job:
     _held: "tempfile.TemporaryDirectory[str] | None" = None
 
     def config(self) -> Config:
-        """The settings, validated."""
+        """The settings, validated; from now on ``s3://`` means the server that they name."""
         file = Path(self.config_file) if self.config_file else None
-        return load(file, self.flags, self.assignments, arguments=self.arguments, in_folder=self.in_folder)
+        found = load(file, self.flags, self.assignments, arguments=self.arguments, in_folder=self.in_folder)
+        use_endpoint(found.endpoint)
+        return found
 
     def stages(self, config: Config) -> tuple[Stage, ...]:
         """The stages asked for, in a working order."""

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from curate.errors import InputError, PlanError
+from curate.store.endpoint import s3_address
 
 SCHEMES = ("s3", "gs", "az", "http", "https", "hf", "memory")
 KNOWN = tuple(f"{scheme}://" for scheme in SCHEMES if scheme != "memory")
@@ -90,16 +91,14 @@ def _s3(root: str) -> Any:
     from obstore.store import S3Store
 
     bucket, profile = root.partition("://")[2], _profile()
-    endpoint = (
-        os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or profile.get("endpoint_url")
-    )
+    endpoint = s3_address(profile)
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or profile.get("region")
     given: dict[str, Any] = {"region": region or "us-east-1"}
     if endpoint:
         given["endpoint"] = endpoint
     if not os.environ.get("AWS_ACCESS_KEY_ID"):
         given |= _s3_credentials(root, profile)
-    return S3Store(bucket, **given, client_options=_client(endpoint or ""), retry_config=_RETRY)  # type: ignore[arg-type]
+    return S3Store(bucket, **given, client_options=_client(endpoint), retry_config=_RETRY)  # type: ignore[arg-type]
 
 
 def _s3_credentials(root: str, profile: Mapping[str, str]) -> dict[str, Any]:

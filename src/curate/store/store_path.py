@@ -20,6 +20,7 @@ from typing import IO, Any
 
 from curate.errors import Stopped
 from curate.store.bucket import Bucket, Changed, Stored, bucket, split_url
+from curate.store.endpoint import Endpoint, say_endpoint
 from curate.store.local_copies import LocalCopies
 
 _FRESH_SECONDS = 2.0
@@ -150,6 +151,14 @@ def forget_listings() -> None:
         trees = list(_trees.values())
     for tree in trees:
         tree.forget()
+
+
+def use_endpoint(given: Endpoint) -> None:
+    """Have that server meant by ``s3://`` from now on; what another one told is forgotten."""
+    if say_endpoint(given):
+        bucket.cache_clear()
+        with _trees_lock:
+            _trees.clear()
 
 
 class StorePath(PosixPath):

@@ -77,6 +77,8 @@ def _lines(found: Checkup) -> Iterator[tuple[str, str]]:
     yield "Expect", f"documents: {_about(trial.all_documents, count)}; text: {_about(trial.all_text_bytes, size)}"
     if trial.all_tokens:
         yield "", f"{_about(trial.all_tokens, count)} tokens, before near-duplicates are removed"
+    if found.travel_bytes:
+        yield "", f"{size(found.travel_bytes)} from object stores, each object once"
     yield (
         "",
         (

@@ -10,10 +10,9 @@ from curate import __version__
 from curate.cli.display.format import counted, duration, size
 from curate.cli.display.notes import printable
 from curate.pipeline.config import DEFAULT, Config
-from curate.pipeline.estimate import Estimate
+from curate.pipeline.estimate import Estimate, Travels
 from curate.pipeline.plan import Plan
 from curate.recipes import recipe
-from curate.runs.job import Travels
 from curate.settings.file import leaves
 
 

@@ -137,7 +137,7 @@ class _Tuning:
         )
         points, tried = [base], list[Point]()
         for number, candidate in enumerate(candidates):
-            if time.monotonic() > ends["search"]:
+            if number and time.monotonic() > ends["search"]:  # one is tried however long it took to get here
                 self.notes.append(f"time was up after {number} of {len(candidates)} candidates")
                 break
             if point := self._point(candidate, [*points]):

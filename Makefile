@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 DEV    := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all test-readers smoke lint format bench bench-rivals bench-check clean
+.PHONY: help run test test-all test-readers smoke lint format docs bench bench-rivals bench-check clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -40,6 +40,10 @@ lint: $(DEV) ## format, lint, types, house laws
 format: $(DEV) ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(DEV) ## the documentation as a site, in build/site; dead links are errors
+	$(BIN)/python scripts/reference.py
+	$(BIN)/mkdocs build --strict --quiet
 
 bench-rivals: $(READY) ## install the tools curate is measured beside
 	$(BIN)/python -m benchmarks rivals $(RIVALS)

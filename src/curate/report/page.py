@@ -24,6 +24,7 @@ from markupsafe import Markup
 from curate.report import quantities
 from curate.report.alert import run_of
 from curate.report.drawings import Drawing, drawing_of_contributions, drawings
+from curate.report.glossary import glossary
 from curate.report.input_folders import input_folders
 from curate.report.measured import Measured
 from curate.report.model import Findings, Report, build_report, findings_of
@@ -198,6 +199,7 @@ def _render(report: Report, figures: Mapping[str, Drawing], length: int) -> str:
         config=toml_text(report.manifest.get("config", {})),
         sample_length=length,
         folders=input_folders(report.manifest["inputs"]),
+        glossary=[term for term in glossary() if term.page],
         shown_charts=_shown_charts(report),
     )
 

@@ -19,6 +19,7 @@ from curate.corpus.quarantine import REASONS as QUARANTINE_REASONS
 from curate.errors import ExitCode, UserError, nearest
 from curate.pipeline.config import FIXED, settings_class
 from curate.recipes import recipe, recipe_names
+from curate.report.glossary import glossary, term
 from curate.settings.base import Limit, Reason
 from curate.settings.file import leaves
 from curate.stages import stage_class, stage_names
@@ -78,6 +79,8 @@ def _page(code: str, *, every: bool) -> Page:
             return _of_section(section)
         if key in keys:
             return _of_setting(section, key)
+    if word := term(code):
+        return {"name": word.name, "kind": "term", "what": word.text}
     raise _unknown(code, [*reasons, *changes])
 
 
@@ -98,7 +101,8 @@ def _unknown(code: str, known: list[str]) -> UserError:
     elif "." in code:
         names = [*known, *settings]
     else:
-        names = [*stage_names(), *FIXED, *(name.partition(".")[2] for name in known)]
+        words = [word for one in glossary() for word in one.name.lower().split(", ")]
+        names = [*stage_names(), *FIXED, *(name.partition(".")[2] for name in known), *words]
     hint = nearest(code, names)
     return UserError(f"nothing is called `{code}`", hint=hint if hint.startswith("did") else "curate stages")
 

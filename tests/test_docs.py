@@ -1,0 +1,72 @@
+"""The documentation: what is made from the code is up to date, links lead somewhere, every page is in the menu."""
+
+import importlib.util
+import re
+import unicodedata
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted(
+    [*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md"), ROOT / "benchmarks" / "README.md"],
+)
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def without_code(text: str) -> str:
+    return re.sub(r"`[^`\n]*`", "", re.sub(r"^(```+).*?^\1", "", text, flags=re.DOTALL | re.MULTILINE))
+
+
+def anchors(page: Path) -> set[str]:
+    """As GitHub and Python-Markdown name headings."""
+    text = re.sub(r"^(```+).*?^\1", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    seen: Counter[str] = Counter()
+    found = set()
+    for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE):
+        plain = unicodedata.normalize("NFKD", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading))
+        name = re.sub(r"[^\w\s-]", "", plain).strip().lower().replace(" ", "-")
+        found |= {name, f"{name}-{seen[name]}" if seen[name] else name}
+        seen[name] += 1
+    return found
+
+
+def test_the_reference_is_what_the_code_says():
+    spec = importlib.util.spec_from_file_location("reference", ROOT / "scripts" / "reference.py")
+    reference = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(reference)
+    made = reference.pages()
+    assert {f"reference/{path.name}" for path in (ROOT / "docs" / "reference").iterdir()} <= made.keys()
+    old = [name for name, text in made.items() if (ROOT / "docs" / name).read_text("utf-8") != text]
+    assert old == [], "python scripts/reference.py"
+
+
+def test_links_lead_somewhere():
+    dead = []
+    for page in PAGES:
+        for link in LINK.findall(without_code(page.read_text("utf-8"))):
+            if re.match(r"[a-z]+:", link):
+                continue
+            path, _, anchor = link.partition("#")
+            target = (page.parent / path).resolve() if path else page
+            if not target.exists() or (anchor and target.suffix == ".md" and anchor not in anchors(target)):
+                dead.append(f"{page.relative_to(ROOT)}: {link}")
+    assert dead == []
+
+
+def test_every_page_is_in_the_menu():
+    config = (ROOT / "mkdocs.yml").read_text("utf-8")
+    menu = re.findall(r"(\S+\.md)\b", config)
+    pages = {str(page.relative_to(ROOT / "docs")) for page in PAGES if ROOT / "docs" in page.parents}
+    assert Counter(menu) == Counter(page for page in pages if not page.startswith("decisions/0"))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_the_site_is_built_without_a_warning(tmp_path, monkeypatch):
+    config = pytest.importorskip("mkdocs.config")
+    build = pytest.importorskip("mkdocs.commands.build")
+    monkeypatch.chdir(ROOT)
+    build.build(config.load_config(str(ROOT / "mkdocs.yml"), site_dir=str(tmp_path), strict=True))
+    assert (tmp_path / "reference" / "settings" / "index.html").exists()

@@ -41,7 +41,7 @@ def printed(folder: str) -> str:
 
 
 def terminal(said: str) -> None:
-    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         console = Console(record=True, width=WIDTH, file=nowhere, force_terminal=True, color_system="truecolor")
         console.print(Text.assemble(("$ ", "bold green"), f"curate {' '.join(COMMAND)}"))
         console.print(Text.from_ansi(said), soft_wrap=True)

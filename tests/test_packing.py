@@ -5,6 +5,7 @@ import random
 from itertools import pairwise
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -13,12 +14,15 @@ from hypothesis import strategies as st
 import curate
 from curate.errors import InputError, UserError
 from curate.pipeline.shard_order import ordered
+from curate.shards.block import joined
 from curate.shards.convert import convert
 from curate.shards.formats import FORMATS
 from curate.shards.index import read_index
 from curate.shards.locate import locate
 from curate.shards.packing import best_fitted, concatenated
+from curate.shards.padding import padded
 from curate.shards.reader import read_blocks, read_shards
+from curate.shards.recutting import cut_again
 from curate.shards.settings import ShardSettings
 from curate.shards.verify import verify
 from small_run import contents, run
@@ -195,12 +199,80 @@ def test_a_shuffled_packing_is_the_same_again(corpus, tmp_path, packing, monkeyp
     assert contents(tmp_path / "b/shards") == contents(folder)
 
 
+def rows_of(n_tokens, packing, length, limit):
+    """Tokens of each shard of a run, and the documents and padding in it; tokens of a document are its number."""
+    names = [f"d{number}" for number in range(len(n_tokens))]
+    order = ordered(n_tokens, np.zeros(len(n_tokens), np.bool_), limit, None, packing, length)
+    for number, size in enumerate(order.sizes.tolist()):
+        inside = np.flatnonzero(order.shard == number)
+        inside = inside[np.argsort(order.offset[inside])]
+        batch = pa.RecordBatch.from_pydict(
+            {
+                "id": [names[at] for at in inside],
+                "input_ids": pa.array([[at] * n_tokens[at] for at in inside], pa.large_list(pa.uint32())),
+                "offset": order.offset[inside],
+            }
+        )
+        yield list(padded([batch], size if length else 0, 999))
+
+
+def plainly(blocks):
+    together = joined(list(blocks))
+    return together.ids.to_pylist(), together.tokens.tolist(), together.offsets.tolist()
+
+
+@settings(deadline=None)
+@given(
+    counts.filter(len),
+    st.sampled_from([("none", 1), *((packing, 16) for packing in PACKINGS)]),
+    st.integers(16, 100),
+    st.integers(16, 100),
+)
+def test_shards_cut_again_are_those_of_a_run(n_tokens, packed_by, before, after):
+    packing, length = packed_by
+    laid_before = [block for shard in rows_of(n_tokens, packing, length, before) for block in shard]
+    pad = (packing, length if packing != "none" else 0, 999)
+    found = [plainly(blocks) for _, blocks in cut_again(laid_before, after, *pad)]
+    assert found == [plainly(shard) for shard in rows_of(n_tokens, packing, length, after)]
+
+
+def test_packed_shards_are_cut_again(packed, tmp_path):
+    index, out = read_index(packed), tmp_path / "again"
+    made = convert(packed, out, ShardSettings(format="mds", shard_tokens=9 * LENGTH))
+    assert len(made.shards) > len(index.shards)
+    assert (made.packing, made.sequence_length) == (index.packing, LENGTH)
+    assert documents(out) == documents(packed)
+    report = verify(out, every=True)
+    assert (report.problems, report.traced) == ([], index.documents)
+    for one in list(read_shards(out))[::11]:
+        assert locate(out, one.shard, one.offset).id == one.id
+    if made.packing == "concatenate":  # padding is at ends of shards
+        number = next(at for at, entry in enumerate(made.shards) if entry.padding)
+        with pytest.raises(InputError, match="is padding"):
+            locate(out, number, made.shards[number].tokens - 1)
+
+
+def test_documents_are_laid_back_to_back_by_a_conversion_as_by_a_run(packed, plain, tmp_path):
+    index = read_index(packed)
+    if index.packing != "concatenate":
+        pytest.skip("only a run packs by best fit")
+    same = ShardSettings(
+        format="bin", packing="concatenate", sequence_length=LENGTH, shard_tokens=read_index(packed).shard_tokens
+    )
+    convert(plain, tmp_path / "made", same)
+    beside = {name: digest for name, digest in contents(packed).items() if "json" not in name}
+    assert beside == {name: digest for name, digest in contents(tmp_path / "made").items() if "json" not in name}
+    report = verify(tmp_path / "made", every=True)
+    assert (report.problems, report.traced) == ([], index.documents)
+
+
 def test_what_does_not_fit_together_is_refused(packed, plain, tmp_path):
     index = read_index(packed)
-    with pytest.raises(InputError, match="packed shards keep their size"):
-        convert(packed, tmp_path / "a", ShardSettings(format="bin", shard_tokens=5_000))
-    with pytest.raises(InputError, match="not packed"):
+    with pytest.raises(InputError, match="is not packed, and only a run can put documents in another order"):
         convert(plain, tmp_path / "b", ShardSettings(format="mds", shard_tokens=9_000, packing="best_fit"))
+    if index.packing == "best_fit":
+        with pytest.raises(InputError, match="only a run can put documents in another order"):
+            convert(packed, tmp_path / "a", ShardSettings(format="bin", packing="best_fit", sequence_length=300))
     with pytest.raises(ValueError, match="at least `shards.sequence_length`"):
         ShardSettings(packing="best_fit", sequence_length=10, shard_tokens=9)
     if index.packing == "best_fit":

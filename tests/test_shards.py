@@ -218,12 +218,12 @@ def _shard(folder, number):
 @pytest.mark.parametrize(
     ("damage", "sentences"),
     [
-        (lambda folder: _flip(_shard(folder, 1)), {"SHA-256 is not the index's"}),
+        (lambda folder: _flip(_shard(folder, 1)), {"checksum is not the index's"}),
         (lambda folder: _shard(folder, 1).unlink(), {"The file is missing"}),
-        (lambda folder: _shard(folder, 1).write_bytes(b""), {"SHA-256 is not the index's", "cannot be read"}),
+        (lambda folder: _shard(folder, 1).write_bytes(b""), {"checksum is not the index's", "cannot be read"}),
         (
             lambda folder: _shard(folder, 1).write_bytes(_shard(folder, 1).read_bytes()[:-40]),
-            {"SHA-256 is not the index's", "cannot be read"},
+            {"checksum is not the index's", "cannot be read"},
         ),
         (lambda folder: (folder / "shard-00099.bin").touch(), {"not in the index"}),
     ],

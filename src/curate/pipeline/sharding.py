@@ -31,6 +31,7 @@ from curate.shards.notes import Notes
 from curate.shards.padding import padded
 from curate.shards.repeats import NO_REPEATS, REPEATS_FILE, Repeats, write_repeats
 from curate.shards.settings import ShardSettings
+from curate.shards.token_bytes import BYTES, as_bytes, as_lists
 from curate.shards.writer import write_shard
 from curate.stages.contract import TO
 from curate.store.digest import digest
@@ -148,7 +149,7 @@ def _drawn_from(cutting: Cutting, plan: Plan) -> tuple[object, ...]:
 
 PIECE_TOKENS = 4_000_000
 """Tokens of a shuffled shard that are put in order at once."""
-_SENT = pa.schema({"offset": pa.int64(), "id": pa.string(), "input_ids": pa.large_list(pa.uint32())})
+_SENT = pa.schema({"offset": pa.int64(), "id": pa.string(), "input_ids": BYTES})
 
 
 class _Sent:
@@ -168,7 +169,8 @@ class _Sent:
     def documents(self, shard: int) -> Iterator[pa.RecordBatch]:
         """The documents of a shard in their order."""
         for piece in range(int(self._first[shard]), int(self._first[shard + 1])):
-            yield from self._pieces[piece].select(_SENT.names).to_batches()
+            for batch in self._pieces[piece].select(_SENT.names).to_batches():
+                yield batch.set_column(2, "input_ids", as_lists(batch["input_ids"]))
 
     def _send(self, sender: int) -> Iterator[pa.RecordBatch]:
         part = self._parts[sender]
@@ -197,7 +199,7 @@ class _Sent:
                             pa.array(to),
                             pa.array(offsets),
                             ids.take(pa.array(at)).cast(pa.string()),
-                            one_array(tokens).take(rows).cast(pa.large_list(pa.uint32())),
+                            as_bytes(one_array(tokens)).take(rows),
                         ],
                         names=[TO, *_SENT.names],
                     )
@@ -224,12 +226,9 @@ class _Group(NamedTuple):
     def read(self) -> pa.RecordBatch:
         """Their ids and token ids."""
         with pq.ParquetFile(parquet_source(self.cached)) as file:
-            tokens = (
-                file.read_row_group(self.number, columns=["input_ids"], use_threads=False)
-                .column("input_ids")
-                .combine_chunks()
-            )
-        return pa.RecordBatch.from_arrays([self.ids.filter(self.here), tokens.filter(self.here)], ["id", "input_ids"])
+            tokens = file.read_row_group(self.number, columns=["input_ids"], use_threads=False).column("input_ids")
+        chosen = as_lists(as_bytes(one_array(tokens)).filter(self.here))
+        return pa.RecordBatch.from_arrays([self.ids.filter(self.here), chosen], ["id", "input_ids"])
 
 
 def _groups(stretches: Sequence[Stretch], number: int, step: Step, directory: RunDirectory) -> Iterator[_Group]:

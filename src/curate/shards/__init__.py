@@ -1,6 +1,6 @@
 """Token shards: cut, write, read, verify.
 
-A folder of shards stands on its own: ``index.json`` names every file with its SHA-256, says how to decode the
+A folder of shards stands on its own: ``index.json`` names every file with its checksum, says how to decode the
 ids, and leads every span of tokens back to its document.
 
 ::

@@ -13,6 +13,8 @@ import pyarrow as pa
 
 from curate.shards.cutting import Cutter
 
+Int64 = npt.NDArray[np.int64]
+
 BLOCK_WEIGHT = 4_194_304
 """Most weight of a block: about 16 MB of ids, so that a writer or reader needs little memory."""
 _DOCUMENT_WEIGHT = 64
@@ -30,10 +32,10 @@ class Block(NamedTuple):
 
     ids: pa.Array
     tokens: npt.NDArray[Any]
-    offsets: npt.NDArray[np.int64]
+    offsets: Int64
 
     @property
-    def n_tokens(self) -> npt.NDArray[np.int64]:
+    def n_tokens(self) -> Int64:
         """Tokens of each document."""
         return np.diff(self.offsets)
 
@@ -43,7 +45,7 @@ class Block(NamedTuple):
         found: npt.NDArray[np.bool_] = self.ids.is_null().to_numpy(zero_copy_only=False)
         return found
 
-    def documents(self) -> tuple["Block", npt.NDArray[np.int64]]:
+    def documents(self) -> tuple["Block", Int64]:
         """The documents without padding, and where each began in this block."""
         if not self.ids.null_count:
             return self, self.offsets[:-1]
@@ -84,15 +86,16 @@ def blocks_of(documents: Iterable[pa.RecordBatch | Block]) -> Iterator[Block]:
             if start == stop:
                 continue
             if numbers[start] != current and pending:
-                yield _joined(pending)
+                yield joined(pending)
                 pending = []
             current = numbers[start]
             pending.append(arrived.rows(start, stop))
     if pending:
-        yield _joined(pending)
+        yield joined(pending)
 
 
-def _joined(blocks: list[Block]) -> Block:
+def joined(blocks: list[Block]) -> Block:
+    """Some blocks, at least one, as one."""
     if len(blocks) == 1:
         return blocks[0]
     n_tokens = np.concatenate([block.n_tokens for block in blocks])

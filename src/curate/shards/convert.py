@@ -8,21 +8,19 @@ import functools
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from curate.errors import InputError
 from curate.shards.block import Block
-from curate.shards.cutting import Cutter
 from curate.shards.entry import ShardEntry
 from curate.shards.formats import FORMATS
 from curate.shards.index import ShardIndex, chats_of, layout_of, read_index, tokenizer_of, write_index
 from curate.shards.kept_tokenizer import KeptTokenizer
 from curate.shards.notes import Notes
 from curate.shards.reader import read_blocks
+from curate.shards.recutting import cut_again
 from curate.shards.settings import ShardSettings
 from curate.shards.writer import write_shard
 from curate.store.digest import digest
@@ -49,13 +47,7 @@ def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -
     """
     index = of_split(read_index(source), split)
     tokenizer = KeptTokenizer(source, index.tokenizer)
-    if index.sequence_length:
-        settings = _as_packed(settings, index)
-    elif settings.packing != "none":
-        raise InputError(
-            f"`{source}` is not packed, and packing draws documents from all shards",
-            hint=f"curate run … --set shards.packing={settings.packing}, then convert",
-        )
+    settings = msgspec.structs.replace(_packed(settings, index, source), order=index.order)
     if FORMATS[index.format].has_loss != FORMATS[settings.format].has_loss:
         has, to = (index.format, settings.format) if FORMATS[index.format].has_loss else (settings.format, index.format)
         raise InputError(
@@ -68,7 +60,11 @@ def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -
     notes = Notes(out, out / NOTES)
     notes.require_room(FORMATS[settings.format].index_file)
     made_from = digest([entry.files for entry in index.shards], msgspec.to_builtins(layout), settings.format)
-    as_cut = settings.shard_tokens == index.shard_tokens
+    as_cut = (settings.shard_tokens, layout.packing, layout.sequence_length) == (
+        index.shard_tokens,
+        index.packing,
+        index.sequence_length,
+    )
 
     def written(number: int, blocks: Iterable[Block]) -> ShardEntry:
         key = digest(made_from, settings.shard_tokens, number)
@@ -89,7 +85,9 @@ def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -
             numbers = range(len(index.shards))
             entries = list(threads.map(lambda at: written(at, blocks(index.shards[at])), numbers))
     else:
-        entries = [written(*shard) for shard in _cut_again(map(blocks, index.shards), settings.shard_tokens)]
+        together = (block for entry in index.shards for block in blocks(entry))
+        pad = layout.packing, layout.sequence_length, index.tokenizer.end_of_document_id
+        entries = [written(*shard) for shard in cut_again(together, settings.shard_tokens, *pad)]
     notes.clear(entries)
     mix = () if split else index.mix
     chats = chats_of(source, index, tokenizer_of(source, index)) if index.chat_template else None
@@ -97,23 +95,26 @@ def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -
     return write_index(out, settings, tokenizer, entries, made_from=made, split=split, mix=mix, chats=chats)
 
 
-def _as_packed(settings: ShardSettings, index: ShardIndex) -> ShardSettings:
-    """The same sequences in the same shards.
+def _packed(settings: ShardSettings, index: ShardIndex, source: Path) -> ShardSettings:
+    """The packing of the new shards: that of the old ones, or documents back to back.
 
     Raises:
-        InputError: other ones are asked for.
+        InputError: it needs the documents in another order.
     """
-    if settings.shard_tokens != index.shard_tokens:
+    if index.sequence_length and settings.packing == "none":
+        return msgspec.structs.replace(settings, packing=index.packing, sequence_length=index.sequence_length)
+    lengths = settings.sequence_length, index.sequence_length
+    if "best_fit" in {settings.packing, index.packing} and (
+        settings.packing != index.packing or lengths[0] != lengths[1]
+    ):
+        was = f"packed by `{index.packing}`, {lengths[1]:,} tokens a sequence" if lengths[1] else "not packed"
         raise InputError(
-            f"packed shards keep their size, but `shards.shard_tokens` is {settings.shard_tokens:,}",
-            hint=f"--set shards.shard_tokens={index.shard_tokens}",
+            f"`{source}` is {was}, and only a run can put documents in another order, as packing by"
+            f" `{settings.packing}` for {lengths[0]:,} tokens would",
+            hint=f"curate run … --set shards.packing={settings.packing} --set shards.sequence_length={lengths[0]},"
+            " then convert",
         )
-    if settings.packing not in {"none", index.packing}:
-        raise InputError(
-            f"these shards are packed by `{index.packing}`, but `shards.packing` is `{settings.packing}`",
-            hint=f"--set shards.packing={index.packing}",
-        )
-    return msgspec.structs.replace(settings, packing=index.packing, sequence_length=index.sequence_length)
+    return settings
 
 
 def of_split(index: ShardIndex, split: str) -> ShardIndex:
@@ -124,35 +125,3 @@ def of_split(index: ShardIndex, split: str) -> ShardIndex:
     return msgspec.structs.replace(
         index, shards=shards, tokens=tokens, documents=documents, padding=padding, divided=divided
     )
-
-
-def _cut_again(shards: Iterable[Iterator[Block]], limit: int) -> Iterator[tuple[int, Iterator[Block]]]:
-    """The same documents, cut into shards of another size; each shard's blocks must be taken before the next."""
-    cutter = Cutter(limit)
-    pieces = (piece for shard in shards for block in shard for piece in _cut(block, cutter))
-    waiting: list[tuple[int, Block]] = list(_first(pieces))
-
-    def of(number: int) -> Iterator[Block]:
-        while waiting and waiting[0][0] == number:
-            yield waiting.pop()[1]
-            waiting.extend(_first(pieces))
-
-    while waiting:
-        number = waiting[0][0]
-        blocks = of(number)
-        yield number, blocks
-        for _ in blocks:  # of a shard that was there already
-            pass
-
-
-def _first(pieces: Iterator[tuple[int, Block]]) -> Iterator[tuple[int, Block]]:
-    piece = next(pieces, None)
-    return iter([piece] if piece else [])
-
-
-def _cut(block: Block, cutter: Cutter) -> Iterator[tuple[int, Block]]:
-    numbers, _ = cutter.cut(block.n_tokens)
-    edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(numbers)]
-    for start, stop in pairwise(edges):
-        if start < stop:
-            yield int(numbers[start]), block.rows(start, stop)

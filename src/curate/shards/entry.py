@@ -14,12 +14,12 @@ class At(msgspec.Struct, frozen=True):
     row: int
 
 
-class FileHash(msgspec.Struct, frozen=True):
-    """A file in the folder, its SHA-256 and its XXH3-128, both hexadecimal."""
+class FileHash(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A file in the folder, its XXH3-128, and its SHA-256 where an earlier version took it; both hexadecimal."""
 
     file: str
-    sha256: str
     xxh3: str
+    sha256: str = ""
 
 
 class ShardEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -27,8 +27,8 @@ class ShardEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         file: file name in the folder.
-        sha256: of that file, hexadecimal.
-        xxh3: XXH3-128 of it, hexadecimal: the same proof at ten times the speed; empty in folders of version 1.
+        xxh3: XXH3-128 of that file, hexadecimal; empty in folders of version 1.
+        sha256: SHA-256 of it, in folders of versions 1 and 2.
         documents: number of documents.
         tokens: number of tokens, end marks and padding included.
         padding: of these, how many only fill sequences.
@@ -36,8 +36,8 @@ class ShardEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         divided: documents that lie in more than one sequence.
         loss_tokens: tokens that are to be learnt, where a mask says which.
         index_file: where the format keeps document boundaries in a file of their own, its name.
-        index_sha256: of that file.
         index_xxh3: of that file.
+        index_sha256: of that file.
         others: further files that the trainer's reader wants beside it.
         first: place of the shard's first document in the run, if known.
         last: place of its last document.
@@ -45,8 +45,8 @@ class ShardEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     file: str
-    sha256: str
     xxh3: str = ""
+    sha256: str = ""
     documents: int
     tokens: int
     padding: int = 0
@@ -54,8 +54,8 @@ class ShardEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     divided: int = 0
     loss_tokens: int = 0
     index_file: str | None = None
-    index_sha256: str | None = None
     index_xxh3: str | None = None
+    index_sha256: str | None = None
     others: list[FileHash] = []
     first: At | None = None
     last: At | None = None
@@ -74,7 +74,7 @@ class ShardEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def sha256s(self) -> dict[str, str]:
-        """SHA-256 of each file of the shard, by name."""
+        """SHA-256 of each file of the shard, by name, in folders of version 1; empty in later ones."""
         index = {self.index_file: self.index_sha256 or ""} if self.index_file else {}
         return {self.file: self.sha256, **index, **{other.file: other.sha256 for other in self.others}}
 

@@ -13,12 +13,12 @@ from curate.store.files import whole_file
 
 
 class HashedFile(io.RawIOBase):
-    """A sink that hashes what passes through: SHA-256 for everybody, XXH3-128 to be compared quickly."""
+    """A sink that takes the XXH3-128 of what passes through: at 20 GB/s it costs less than the write."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__()
         self._file = file
-        self._sha256, self._xxh3 = hashlib.sha256(), xxhash.xxh3_128()
+        self._xxh3 = xxhash.xxh3_128()
         self._written = 0
 
     def writable(self) -> bool:
@@ -27,7 +27,6 @@ class HashedFile(io.RawIOBase):
 
     def write(self, data: "bytes | memoryview") -> int:  # type: ignore[override]
         """Write all of ``data``."""
-        self._sha256.update(data)
         self._xxh3.update(data)
         self._file.write(data)
         size = memoryview(data).nbytes
@@ -37,10 +36,6 @@ class HashedFile(io.RawIOBase):
     def tell(self) -> int:
         """Bytes written so far."""
         return self._written
-
-    def sha256(self) -> str:
-        """Of everything written so far, hexadecimal."""
-        return self._sha256.hexdigest()
 
     def xxh3(self) -> str:
         """XXH3-128 of everything written so far, hexadecimal."""

@@ -23,8 +23,8 @@ from curate.store.checked_json import CHECKSUM, BrokenJson, parsed, read_json, w
 from curate.store.files import remove, write_whole
 from curate.store.manifest import command_of, find_manifest
 
-SCHEMA_VERSION = 2
-"""1 had no checksum."""
+SCHEMA_VERSION = 3
+"""1 had no checksum of itself and no XXH3-128; 1 and 2 had SHA-256."""
 TEMPLATE_FILE = "chat_template.json"
 """Copy of the template that wrote conversations: its source, and the control tokens that it knows by name."""
 WINDOWS = (2048, 4096, 8192)

@@ -96,13 +96,11 @@ class IndexedFormat(ShardFormat):
             (file, body), *others = writing.finish()
             entry = ShardEntry(
                 file=file,
-                sha256=body.sha256(),
                 xxh3=body.xxh3(),
                 **tally.counts,
                 index_file=f"{stem}.index.parquet",
-                index_sha256=index.sha256(),
                 index_xxh3=index.xxh3(),
-                others=[FileHash(name, other.sha256(), other.xxh3()) for name, other in others],
+                others=[FileHash(file=name, xxh3=other.xxh3()) for name, other in others],
             )
             whole(entry)
         return entry

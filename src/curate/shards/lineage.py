@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from curate.errors import UserError
@@ -26,6 +27,15 @@ def source_of(folder: Path, index: ShardIndex) -> Path:
     return place(index.made_from) if is_url(index.made_from) else folder / index.made_from
 
 
+def stream(index: ShardIndex) -> npt.NDArray[np.int64]:
+    """Tokens of each shard by which places are counted: all, or without the padding at the end of each shard.
+
+    Shards are cut again without it where documents lie back to back; where they are packed, padding moves along.
+    """
+    padded = index.packing == "best_fit"
+    return np.array([entry.tokens - (0 if padded else entry.padding) for entry in index.shards], np.int64)
+
+
 def lineage(folder: Path) -> Lineage | None:
     """Where converted shards came from; None where that is not here, or holds other tokens by now.
 
@@ -41,12 +51,11 @@ def lineage(folder: Path) -> Lineage | None:
         except (UserError, OSError):
             return None
     chosen = np.array([entry.split == split for entry in index.shards], np.bool_)
-    sizes = np.array([entry.tokens for entry in index.shards], np.int64)
-    if int(sizes[chosen].sum()) != target.tokens:
+    sizes, counts = stream(index), stream(target)
+    if sizes[chosen].sum() != counts.sum():
         return None
     starts = np.full(len(sizes), -1, np.int64)
     starts[chosen] = np.cumsum(sizes[chosen]) - sizes[chosen]
-    counts = np.array([entry.tokens for entry in target.shards], np.int64)
     begins = np.cumsum(counts) - counts
 
     def renumbered(spans: Spans) -> Spans:

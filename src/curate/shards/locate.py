@@ -14,7 +14,7 @@ from curate.errors import InputError
 from curate.shards.damage import DamagedShard
 from curate.shards.entry import ShardEntry
 from curate.shards.index import ShardIndex, read_index, remedy
-from curate.shards.lineage import source_of
+from curate.shards.lineage import source_of, stream
 from curate.shards.reader import read_blocks
 from curate.shards.repeats import REPEATS_FILE, read_repeats
 from curate.store.files import place
@@ -82,12 +82,13 @@ def locate(folder: Path, number: int, offset: int) -> Located:
     if not 0 <= offset < entry.tokens:
         raise InputError(f"`{entry.file}` has no token {offset:,}: it has {entry.tokens:,}, from 0.")
     origin = source_of(folder, index)
-    if index.made_from and origin.is_dir():
-        at_all = offset + sum(each.tokens for each in index.shards[:number])
-        entries = [(at, each) for at, each in enumerate(read_index(origin).shards) if each.split == index.split]
-        ends = np.cumsum([each.tokens for _, each in entries])
+    counts = stream(index)
+    if index.made_from and origin.is_dir() and offset < counts[number]:
+        at_all, before = offset + int(counts[:number].sum()), read_index(origin)
+        numbers = [at for at, each in enumerate(before.shards) if each.split == index.split]
+        ends = np.cumsum(stream(before)[numbers])
         there = int(np.searchsorted(ends, at_all, side="right"))
-        return locate(origin, entries[there][0], at_all - int(ends[there - 1] if there else 0))
+        return locate(origin, numbers[there], at_all - int(ends[there - 1] if there else 0))
     return _in_run(folder, number, offset) or _in_shard(folder, index, entry, offset)
 
 

@@ -110,12 +110,7 @@ def convert_shards(folder: str, to: str, out: str, assignments: Sequence[str], *
         key.removeprefix(section): toml_value(value) if isinstance(value, str) and key != "format" else value
         for key, value in given.items()
     }
-    for key, kept in {"packing": index.packing, "sequence_length": index.sequence_length}.items():
-        if index.sequence_length and settings.get(key, kept) != kept:
-            raise UserError(
-                f"packed shards keep their sequences (`{key}` is `{kept}`), but `shards.{key}` is `{settings[key]}`",
-                hint=f"curate run … --set shards.{key}={settings[key]}, then convert",
-            )
+    _check_packing(index, settings)
     try:
         made = convert(source, target, msgspec.convert(settings, ShardSettings), split)
     except msgspec.ValidationError as error:
@@ -130,6 +125,27 @@ def convert_shards(folder: str, to: str, out: str, assignments: Sequence[str], *
         err.print(Text(f"at {int(window):,} tokens a sequence the reader drops {lost:,} ({_share(lost, made.tokens)})"))
     err.print(Text(_figures(target, made)["usage"]), soft_wrap=True)
     return ExitCode.DONE
+
+
+def _check_packing(index: ShardIndex, settings: dict[str, Any]) -> None:
+    """Sequences stay as they are where nothing is said of them.
+
+    Raises:
+        UserError: what is said has no effect.
+    """
+    if settings.get("packing", index.packing) != "none":
+        settings.setdefault("packing", index.packing)
+        settings.setdefault("sequence_length", index.sequence_length or ShardSettings().sequence_length)
+    elif index.sequence_length:
+        raise UserError(
+            f"packed shards keep their sequences (`{index.packing}`), but `shards.packing` is `none`",
+            hint="curate run … --set shards.packing=none, then convert",
+        )
+    elif "sequence_length" in settings:
+        raise UserError(
+            f"`shards.sequence_length` is {settings['sequence_length']}, but these shards are not packed",
+            hint="--set shards.packing=concatenate",
+        )
 
 
 def _figures(folder: Path, index: ShardIndex) -> dict[str, Any]:

@@ -5,7 +5,6 @@ or one sequence of packed shards: its size, a byte that says how its length is w
 ``index.json`` of its own; curate's is ``curate.json`` here.
 """
 
-import itertools
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -14,6 +13,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from curate.shards.block import Block
 from curate.shards.damage import DamagedShard
@@ -22,7 +23,7 @@ from curate.shards.flat_file import bytes_of, stored
 from curate.shards.format import BESIDE_INDEX_FILE, Layout
 from curate.shards.hashed_file import HashedFile, hashed_file
 from curate.shards.indexed_format import IndexedFormat, Reading, Writing, boundaries
-from curate.shards.samples import SampleCutter, SampleReading, sample_count
+from curate.shards.samples import Int64, SampleCutter, SampleReading, sample_count
 from curate.shards.spool import Spool
 from curate.shards.uint32_offsets import MOST_BYTES, require_room
 from curate.store.files import write_whole
@@ -103,6 +104,21 @@ def _width(count: int) -> int:
     return 0 if count < 1 << 8 else 1 if count < 1 << 16 else 2
 
 
+def _head(count: int, item: int) -> bytes:
+    """What stands before the ids of a sample: its bytes, the shape's kind, the shape."""
+    width = _width(count)
+    size = 1 + (1 << width) + count * item
+    return size.to_bytes(4, "little") + bytes([1 << 2 | width]) + count.to_bytes(1 << width, "little")
+
+
+def _side_by_side(heads: list[bytes], data: memoryview, edges: Int64) -> memoryview:
+    """Each head and its piece of the data, one after another."""
+    buffers = [None, pa.py_buffer(np.ascontiguousarray(edges, np.int64)), pa.py_buffer(data)]
+    bodies = pa.Array.from_buffers(pa.large_binary(), len(heads), buffers)
+    joined = pc.binary_join_element_wise(pa.array(heads, pa.large_binary()), bodies, pa.scalar(b"", pa.large_binary()))
+    return memoryview(joined.buffers()[2])[: sum(map(len, heads)) + len(data)]
+
+
 class _Writing:
     def __init__(self, files: ExitStack, path: Path, layout: Layout) -> None:
         self._files, self._path, self._layout = files, path, layout
@@ -113,16 +129,10 @@ class _Writing:
     def add(self, block: Block) -> None:
         item, (tokens, edges) = np.dtype(self._layout.dtype).itemsize, self._cutter.add(block)
         data = bytes_of(tokens, self._layout.dtype)
-        samples = bytearray()
-        offsets = (edges * item).tolist()
-        for start, end in itertools.pairwise(offsets):
-            count = (end - start) // item
-            width = _width(count)
-            size = 1 + (1 << width) + end - start
-            samples += size.to_bytes(4, "little") + bytes([1 << 2 | width]) + count.to_bytes(1 << width, "little")
-            samples += data[start:end]
-            self._sizes.append(4 + size)
-        self._spool.write(samples)
+        heads = [_head(count, item) for count in np.diff(edges).tolist()]
+        self._sizes += [len(head) + size for head, size in zip(heads, (np.diff(edges) * item).tolist(), strict=True)]
+        if heads:
+            self._spool.write(_side_by_side(heads, data, edges * item))
 
     def finish(self) -> list[tuple[str, HashedFile]]:
         start, config = _start(len(self._sizes), self._layout)
@@ -151,11 +161,10 @@ class _Reading(SampleReading):
         """Each compared with the table."""
         item, tokens = self._dtype.itemsize, [np.empty(0, self._dtype)]
         for count in n_tokens.tolist():
-            width = _width(count)
-            size = 1 + (1 << width) + count * item
-            head = size.to_bytes(4, "little") + bytes([1 << 2 | width]) + count.to_bytes(1 << width, "little")
-            sample = self._file.read(4 + size)
-            if self._row >= len(self._sizes) or self._sizes[self._row] != 4 + size or not sample.startswith(head):
+            head = _head(count, item)
+            size = len(head) + count * item
+            sample = self._file.read(size)
+            if self._row >= len(self._sizes) or self._sizes[self._row] != size or not sample.startswith(head):
                 raise DamagedShard(f"`{self._name}` has another sample {self._row:,} than its index.")
             tokens.append(np.frombuffer(sample, self._dtype, count, len(head)))
             self._row += 1

@@ -58,7 +58,7 @@ class ParquetFormat(ShardFormat):
         """Write ``<stem>.parquet``."""
         with hashed_file(folder / f"{stem}.parquet") as file:
             counts = self.write_rows(file, blocks, layout)
-            entry = ShardEntry(file=f"{stem}.parquet", sha256=file.sha256(), xxh3=file.xxh3(), **counts)
+            entry = ShardEntry(file=f"{stem}.parquet", xxh3=file.xxh3(), **counts)
             whole(entry)
         return entry
 

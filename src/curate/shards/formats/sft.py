@@ -69,10 +69,8 @@ class SftFormat(ParquetFormat):
             pq.write_table(ids, beside, compression="zstd", compression_level=layout.level)
             entry = ShardEntry(
                 file=f"{stem}.parquet",
-                sha256=file.sha256(),
                 xxh3=file.xxh3(),
                 index_file=f"{stem}.ids",
-                index_sha256=beside.sha256(),
                 index_xxh3=beside.xxh3(),
                 **counts,
             )

@@ -1,0 +1,184 @@
+"""Shards: shuffled, packed, mixed and converted, beside numpy and pyarrow reading and writing the same files.
+
+    python -m benchmarks.shards_speed FILE... [--megabytes 160] [--only 'NAME;NAME'] [--runs 3]
+
+The floors decode the same input files and write what comes out of them, without a checksum, a sync or any thought of
+order; *hashed* ones take the checksum of the same bytes, too. CPU seconds of the whole process, floor and curate in
+turn, the least of several runs.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xxhash
+
+import curate
+from curate.pipeline import execute
+from curate.shards.convert import convert
+from curate.shards.index import read_index
+from curate.shards.settings import ShardSettings
+from curate.store.run_directory import CACHE
+
+SHARDS: dict[str, dict[str, Any]] = {
+    "cut": {"shards": {"format": "bin"}},
+    "cut to Parquet": {"shards": {}},
+    "shuffle": {"shards": {"format": "bin", "order": "shuffle"}},
+    "shuffle to Parquet": {"shards": {"order": "shuffle"}},
+    "concatenate": {"shards": {"format": "bin", "packing": "concatenate"}},
+    "best fit": {"shards": {"format": "bin", "packing": "best_fit"}},
+    "mix, 1.5 epochs": {"shards": {"format": "bin"}, "mix": {"epochs": {"*": 1.5}}},
+}
+CONVERSIONS = (
+    ("bin", "megatron"),
+    ("bin", "olmo"),
+    ("bin", "mds"),
+    ("bin", "parquet"),
+    ("parquet", "bin"),
+)
+
+
+class Clock:
+    """CPU seconds of what the run's last step does, apart from what else is done then."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **named: Any) -> Any:
+            began = time.process_time()
+            try:
+                return function(*args, **named)
+            finally:
+                self.seconds += time.process_time() - began
+
+        return call
+
+
+def files_of(folder: Path) -> list[Path]:
+    """All files of the shards, but for what is small."""
+    index = read_index(folder)
+    return [folder / name for name in (*(name for entry in index.shards for name in entry.files), *index.files)]
+
+
+def floor(read: list[Path], written: list[Path], *, hashed: bool) -> float:
+    """CPU seconds of decoding some files and writing others with the content of those that were written."""
+    tables = {path: pq.read_table(path) for path in written if path.suffix == ".parquet"}
+    others = {path: np.fromfile(path, np.uint8) for path in written if path not in tables}
+    with tempfile.TemporaryDirectory(dir=written[0].parent.parent) as name:
+        began = time.process_time()
+        for path in read:
+            _ = pq.read_table(path, use_threads=False) if path.suffix == ".parquet" else np.fromfile(path, np.uint8)
+        for path, content in others.items():
+            content.tofile(Path(name) / path.name)
+        for path, table in tables.items():
+            pq.write_table(table, Path(name) / path.name, compression="zstd", compression_level=3, use_dictionary=False)
+        for path in written if hashed else ():
+            xxhash.xxh3_128(others[path] if path in others else (Path(name) / path.name).read_bytes()).digest()
+        return time.process_time() - began
+
+
+def documents(files: list[str], folder: Path, size: int) -> Path:
+    """The texts of some files, up to a size."""
+    rows: list[dict[str, str]] = []
+    found = 0
+    for file in files:
+        table = pq.read_table(file, columns=["text"])
+        for text in table["text"].to_pylist():
+            if found > size:
+                break
+            found += len(text)
+            rows.append({"id": f"document-{len(rows)}", "text": text})
+    pq.write_table(pa.Table.from_pylist(rows), folder / "corpus.parquet", row_group_size=1000)
+    return folder / "corpus.parquet"
+
+
+def compared(name: str, runs: int, ours: Callable[[], float], read: list[Path], written: list[Path]) -> None:
+    """One line: floors and curate in turn."""
+    mine = least = hashed = 9e9
+    for _ in range(runs):
+        mine = min(mine, ours())
+        least = min(least, floor(read, written, hashed=False))
+        hashed = min(hashed, floor(read, written, hashed=True))
+    size = sum(path.stat().st_size for path in written) / 1e6
+    print(f"| {name} | {size:,.0f} | {mine:.2f} | {least:.2f} | {least / mine:.0%} | {hashed / mine:.0%} |", flush=True)
+
+
+class Bench:
+    """A finished run of some text, whose shards are made again and again.
+
+    Args:
+        folder: for everything.
+        corpus: what is tokenized.
+    """
+
+    def __init__(self, folder: Path, corpus: Path) -> None:
+        self._corpus, self.out = corpus, folder / "run"
+        self._folder, self._clock = folder, Clock()
+        execute.write_shards = self._clock.timed(execute.write_shards)
+        execute.cut = self._clock.timed(execute.cut)
+        execute._Run._side_by_side = lambda _run, *works: [work() for work in works]  # type: ignore[method-assign]  # noqa: SLF001
+        self.tokens = self._run({}).tokens.kept
+
+    def _run(self, settings: dict[str, Any]) -> curate.Run:
+        return curate.run(str(self._corpus), str(self.out), pipeline={"stages": ["tokenize"]}, **settings)
+
+    def shards(self, settings: dict[str, Any]) -> float:
+        """CPU seconds of cutting and writing the shards again."""
+        shutil.rmtree(self.out / "shards")
+        self._clock.seconds = 0.0
+        self._run(settings)
+        return self._clock.seconds
+
+    def converted(self, source: Path, to: str) -> float:
+        """CPU seconds of a conversion."""
+        target = self._folder / "converted"
+        shutil.rmtree(target, ignore_errors=True)
+        began = time.process_time()
+        convert(source, target, ShardSettings(format=to))  # type: ignore[arg-type]
+        return time.process_time() - began
+
+    def run(self, runs: int, wanted: list[str]) -> None:
+        """The table."""
+        cached = sorted((self.out / CACHE / "tokenize").glob("*.parquet"))
+        for name, settings in SHARDS.items():
+            if not wanted or name in wanted:
+                self.shards(settings)
+                compared(name, runs, partial(self.shards, settings), cached, files_of(self.out / "shards"))
+        self.shards({})
+        sources = {"parquet": self.out / "shards", "bin": self._folder / "bin"}
+        convert(sources["parquet"], sources["bin"], ShardSettings(format="bin"))
+        for source, to in CONVERSIONS:
+            if not wanted or f"{source} → {to}" in wanted:
+                once = partial(self.converted, sources[source], to)
+                once()
+                compared(
+                    f"{source} → {to}", runs, once, files_of(sources[source]), files_of(self._folder / "converted")
+                )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="+")
+    parser.add_argument("--megabytes", type=int, default=160)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--only", default="", help="names of the table, between semicolons")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        bench = Bench(Path(name), documents(asked.files, Path(name), asked.megabytes * 1_000_000))
+        print(f"{bench.tokens:,} tokens\n")
+        print("| | MB | CPU s | floor | share | share of hashed floor |\n| --- | --: | --: | --: | --: | --: |")
+        bench.run(asked.runs, [one for one in asked.only.split(";") if one])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

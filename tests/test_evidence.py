@@ -213,7 +213,15 @@ def test_good_text_kept_wins_and_junk_kept_loses(corpus, tmp_path, capsys):
     assert by["rule", "quality.too_few_words"]["verdict"] == "earns its keep"
     assert 'href="#stage-quality"' in (tmp_path / "wins" / "report.html").read_text()
 
-    loses = _measured(corpus, tmp_path / "loses", capsys, "quality.max_words=100")
+    asked = ("evidence.measure=true", "evidence.seeds=3", f"evidence.texts.good={corpus / 'good.jsonl'}")
+    junk, out = ("pipeline.recipe=none", *PARTS, "quality.max_words=100"), tmp_path / "loses"
+    run(corpus / "docs", out, *junk, *asked)  # measures at its end
+    record, loses = out / "evidence.json", json.loads((out / "evidence.json").read_text())
+    assert loses["command"] == f"curate measure {out} --proxy ngram --seeds 3 --eval good={corpus / 'good.jsonl'}"
+    assert json.loads((out / "report.json").read_text())["summary"]["compute_saved"] == loses["saving"]
+    before = record.stat().st_mtime_ns
+    run(corpus / "docs", out, *junk, *asked)
+    assert record.stat().st_mtime_ns == before  # the same question about the same run
     assert loses["multiplier"]["high"] < 1
     assert loses["saving"]["value"] < 0
     assert any("worse than raw" in note for note in loses["notes"])
@@ -242,7 +250,18 @@ def test_what_cannot_be_measured_is_refused(corpus, tmp_path, capsys):
     small = tmp_path / "small"
     small.mkdir()
     (small / "a.txt").write_text("One short text, and no other.")
-    run(small, tmp_path / "out")
+    run(small, tmp_path / "out", "evidence.measure=true")  # it is a run, and says why nothing was measured
+    assert not (tmp_path / "out" / "evidence.json").exists()
+    wrong = [str(small), "-o", str(tmp_path / "wrong"), "--set", "evidence.measure=true", "--set"]
+    for setting, why in (
+        ("language.keep=['de']", "no text to measure on"),
+        ("evidence.texts.good=nowhere", "nowhere"),
+        ("evidence.proxy=oracle", "oracle"),
+        ("evidence.seeds=1", "must be 2 to 64"),
+    ):
+        assert command(["run", *wrong, setting]) == 2
+        assert why in capsys.readouterr().err
+    assert not (tmp_path / "wrong").exists()
     for flags, why in (
         ([], "MB are needed"),
         (["--proxy", "oracle"], "no proxy `oracle`"),

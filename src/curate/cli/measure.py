@@ -10,9 +10,10 @@ from curate.cli.options import JsonOption, RunArgument
 def measure(
     run: RunArgument,
     proxy: Annotated[
-        str, typer.Option("--proxy", metavar="NAME", help="What to train: ngram (minutes) or transformer (torch).")
-    ] = "ngram",
-    seeds: Annotated[int, typer.Option("--seeds", min=2, max=64, help="Trainings of each arm.")] = 8,
+        str | None,
+        typer.Option("--proxy", metavar="NAME", help="What to train: ngram (minutes) or transformer (torch)."),
+    ] = None,
+    seeds: Annotated[int | None, typer.Option("--seeds", min=2, max=64, help="Trainings of each arm.")] = None,
     evaluations: Annotated[
         list[str] | None,
         typer.Option(
@@ -29,6 +30,7 @@ def measure(
 ) -> int:
     """Train the same small model on raw and on kept text, and say how much compute curation saves, or costs.
 
+    What no flag says is as the section [evidence] of the run's settings has it (ngram, 8 seeds).
     The result lies beside the run as evidence.json, and its report is drawn again with it.
 
     \b

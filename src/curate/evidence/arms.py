@@ -38,9 +38,12 @@ class Arms:
         proxy: says how many tokens it is trained on at most.
         seed: of all samples.
         part: the largest budget is no more than this part of the smaller arm: 4 is a quarter.
+        most: the largest budget is no more than this; 0: what the proxy says.
     """
 
-    def __init__(self, pool: Pool, evaluations: Sequence[HeldOut], proxy: Proxy, seed: int, part: int = 4) -> None:
+    def __init__(
+        self, pool: Pool, evaluations: Sequence[HeldOut], proxy: Proxy, seed: int, part: int = 4, most: int = 0
+    ) -> None:
         self.pool, self.seed = pool, seed
         order = np.argsort(place(pool.keys, f"vocabulary {seed}"), kind="stable").tolist()
         sides = [[pool.texts[row] for row in order if arm[row]] for arm in (pool.raw, pool.curated)]
@@ -49,7 +52,7 @@ class Arms:
         numbers = np.arange(len(self.pieces.texts)) - np.searchsorted(self.pieces.texts, self.pieces.texts)
         self._keys = pool.keys[self.pieces.texts] + numbers.astype(np.uint64)
         self.tokens = {"raw": self.tokens_in(pool.raw), "curated": self.tokens_in(pool.curated)}
-        self.largest = min(proxy.largest, min(self.tokens.values()) // part)
+        self.largest = min(proxy.largest, most or proxy.largest, min(self.tokens.values()) // part)
         self.budgets = [round(self.largest * step) for step in CURATED_STEPS]
         self.raw_budgets = [
             min(round(self.largest * step), self.tokens["raw"]) for step in RAW_STEPS if step <= proxy.raw_most

@@ -10,8 +10,10 @@ import pyarrow as pa
 
 from curate.errors import InputError
 from curate.evidence.pool import Mask, Pool, place
+from curate.pipeline.config import Config, load
 from curate.store.digest import digest
 from curate.text.search.grams import collection, find_grams, text_grams
+from curate.training.examples import read_examples
 
 HELD_OUT = 300
 """Documents of each arm; no more than a tenth of them."""
@@ -66,6 +68,21 @@ def bundled(language: str) -> HeldOut:
         )
     rows = [json.loads(line) for line in (_TEXTS / f"{language}.jsonl").read_text("utf-8").split("\n") if line]
     return HeldOut(f"clean-{language}", "independent", tuple(row["text"] for row in rows), source="public domain")
+
+
+def own_text(name: str, path: str, config: Config) -> HeldOut:
+    """A text that the user names, read as a run reads it.
+
+    Args:
+        name: what it is called in figures.
+        path: folder, file or glob.
+        config: its text field holds here, too.
+
+    Raises:
+        InputError: nothing there can be read.
+    """
+    read = read_examples([path], load(flags={"input.text": config.input.text}, in_folder=False), seed=0, limit=HELD_OUT)
+    return HeldOut(name, "independent", tuple(placed.text for placed in read.texts.values()), source=path)
 
 
 def split(pool: Pool, seed: int) -> tuple[Pool, list[HeldOut]]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import psutil
 
@@ -16,15 +16,14 @@ from curate.evidence.attribution import MOST, contributions, enough, left_out
 from curate.evidence.held_out import FEWEST, HeldOut, bundled, bundled_languages, decontaminated, split
 from curate.evidence.pool import Pool, read_pool
 from curate.evidence.proxy import Proxy
+from curate.evidence.question import Question
 from curate.evidence.remembered import Remembered
 from curate.evidence.result import Result
 from curate.evidence.scratch import Later
 from curate.pipeline.lint import run_settings
 from curate.report.duplicates import find_duplicates
 from curate.report.judgments import Judgments
-from curate.report.measured import (
-    Evidence,
-)
+from curate.report.measured import Evidence
 from curate.store.manifest import read_manifest
 from curate.store.run_directory import CACHE, EVIDENCE_CACHE, RunDirectory
 
@@ -33,17 +32,6 @@ LEAST_BYTES = 2_000_000
 _HALF_RATE_SEEDS = 2
 THREAD_BYTES = 700_000_000
 """Memory of one proxy in training."""
-
-
-class Question(NamedTuple):
-    """What is to be measured, and how."""
-
-    seeds: int = 8
-    own: tuple[HeldOut, ...] = ()
-    """Evaluation texts of the user; the first is the headline's."""
-    by: tuple[str, ...] = ()
-    """``stage``, ``rule``: what each of them contributes."""
-    command: str = ""
 
 
 class Listener(Protocol):
@@ -94,7 +82,7 @@ def measure(run: Path, proxy: Proxy, question: Question, listener: Listener | No
         sampled = pool
         pool, held = split(pool, seed)
         evaluations = enough_text(decontaminated([*independent, *held], pool))
-        arms = Arms(pool, evaluations, proxy, seed)
+        arms = Arms(pool, evaluations, proxy, seed, most=question.tokens)
         at = time.monotonic()
         remembered = Remembered(proxy, run / CACHE / EVIDENCE_CACHE, manifest["run_id"])
         trained = arms.train(remembered, question.seeds, workers, lambda done, of: listener.advance("arms", done, of))
@@ -109,7 +97,7 @@ def measure(run: Path, proxy: Proxy, question: Question, listener: Listener | No
             left, arms, trained, remembered, question.seeds, workers, lambda d, of: listener.advance("left out", d, of)
         )
         found = find_duplicates(manifest, judgments, 1.0)
-    return Result(manifest, sampled, arms, evaluations, trained, question.seeds, question.command, proxy).evidence(
+    return Result(manifest, sampled, arms, evaluations, trained, question, proxy).evidence(
         contributed,
         again,
         found.redundancy.multiplier if found and found.redundancy and found.removed else None,

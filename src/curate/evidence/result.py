@@ -21,6 +21,7 @@ from curate.evidence.multiplier import (
 )
 from curate.evidence.pool import DUPLICATES, Mask, Pool
 from curate.evidence.proxy import Proxy
+from curate.evidence.question import Question
 from curate.report.compute import Figure, Tag
 from curate.report.measured import (
     SCHEMA_VERSION,
@@ -45,12 +46,11 @@ class Result:
         arms: Arms,
         evaluations: Sequence[HeldOut],
         trained: Trained,
-        seeds: int,
-        command: str,
+        question: Question,
         proxy: Proxy,
     ) -> None:
         self.manifest, self.sampled, self.arms, self.proxy = manifest, sampled, arms, proxy
-        self.seeds, self.command = seeds, command
+        self.question, self.seeds = question, question.seeds
         self.evaluations, self.trained = evaluations, trained
         self.arm = {
             "raw": self._arm("raw", sampled.raw),
@@ -83,7 +83,8 @@ class Result:
             schema_version=SCHEMA_VERSION,
             curate=__version__,
             run_id=self.manifest["run_id"],
-            command=self.command,
+            command=self.question.command,
+            question=self.question.asked(self.proxy),
             proxy=self.proxy.name,
             about=self.proxy.about,
             seeds=self.seeds,

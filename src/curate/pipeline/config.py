@@ -20,6 +20,7 @@ from curate.corpus.input import InputSettings
 from curate.errors import ConfigError, nearest
 from curate.settings.base import Settings, Unused
 from curate.settings.check import checked, origin_of, together
+from curate.settings.evidence import EvidenceSettings
 from curate.settings.file import Layer, leaves, merged, nested, read_layer, toml_value
 from curate.settings.report import ReportSettings
 from curate.settings.storage import StorageSettings
@@ -104,6 +105,7 @@ FIXED: dict[str, type[Settings]] = {
     "run": RunSettings,
     "storage": StorageSettings,
     "report": ReportSettings,
+    "evidence": EvidenceSettings,
     "gates": GateSettings,
 }
 """Sections that belong to no stage."""
@@ -157,6 +159,11 @@ class Config:
     def report(self) -> ReportSettings:
         """What the report shows and assumes."""
         return self._section("report", ReportSettings)
+
+    @property
+    def evidence(self) -> EvidenceSettings:
+        """How it is measured what curation is worth."""
+        return self._section("evidence", EvidenceSettings)
 
     @property
     def gates(self) -> GateSettings:

@@ -105,6 +105,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     curate: str
     run_id: str
     command: str
+    question: str = ""
+    """Digest of what was asked: proxy, seeds, budget, texts."""
     proxy: str
     about: str
     seeds: int

@@ -53,6 +53,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Share of the raw corpus's tokens that a pass over the kept text does not process."""
     compute_multiplier: Measured | None
     """Raw by kept tokens for the same loss, where `curate measure` measured it."""
+    compute_saved: Measured | None
+    """Share of the tokens that a small model does not need for the same loss, where that was measured."""
+    measured: str | None
+    """The same as a sentence."""
     shards: int
     shard_bytes: int
     wall_seconds: float
@@ -331,6 +335,8 @@ def _summary(
         tokens_raw=msgspec.convert(raw, RawTokens) if raw else None,
         one_pass_costs_less=saving.share.value if saving else None,
         compute_multiplier=evidence.multiplier if evidence else None,
+        compute_saved=evidence.saving if evidence else None,
+        measured=evidence.sentence if evidence else None,
         shards=shards.get("files", 0),
         shard_bytes=shards.get("bytes", 0),
         wall_seconds=timings["wall_seconds"],

@@ -57,6 +57,7 @@ from curate.store.tidying import first_row_file
 if TYPE_CHECKING:
     from curate.report.model import Report
     from curate.report.page import ReportMaker
+    from curate.runs.measurement import Measurement
 
 
 class Prepared(NamedTuple):
@@ -65,6 +66,8 @@ class Prepared(NamedTuple):
     plan: Plan
     engine: Engine
     warnings: list[Warned]
+    measurement: "Measurement | None" = None
+    """What is to be measured when it is done."""
 
 
 class Planned(NamedTuple):
@@ -205,6 +208,11 @@ class Job:
             _check_name(self.output)
             require_usable(place(self.output), [stage.name for stage in stages], fresh=fresh)
             held = self._standard_input() if STANDARD in self.paths else ""
+            measurement = None
+            if config.evidence.measure:
+                from curate.runs.measurement import measurement_of
+
+                measurement = measurement_of(self.output, config, [stage.name for stage in stages])
             with ThreadPoolExecutor(2) as pool:
                 notes, compiler = pool.submit(_stage_notes, stages, config), pool.submit(load_compiler)
                 plan = self.plan(config, stages, held)
@@ -212,7 +220,7 @@ class Job:
                 pa.array([0])  # the first list has pyarrow import pandas, where there is one: 0.2 s
                 compiler.result()
                 warnings = [*notices(plan.files, plan.skipped), *_setting_notes(plan), *notes.result()]
-                return Prepared(plan, engine_for(config), warnings)
+                return Prepared(plan, engine_for(config), warnings, measurement)
 
     def _standard_input(self) -> str:
         """The file that holds standard input: in the run directory, to go on with; of a bucket, for this run only."""
@@ -250,12 +258,15 @@ class Job:
             require_able(prepared.engine, plan, directory)
             stopping = stoppable(partial(_stopped, directory, progress, "stopped", command), prepared.engine.stop)
             with stopping:
-                return self._worked(prepared, directory, tell)
+                done = self._worked(prepared, directory, tell)
+            if prepared.measurement and (report := prepared.measurement.take(directory.path, tell, command)):
+                return done._replace(report=report)
+            return done
 
     def _worked(self, prepared: Prepared, directory: RunDirectory, tell: Emit) -> Done:
         from curate.report.page import ReportMaker
 
-        plan, engine, warnings = prepared
+        plan, engine, warnings, _ = prepared
         with ReportMaker(directory.path, plan.config.report, spreading(engine, large=True)) as report:
             for warning in warnings:
                 tell(warning)

@@ -1,7 +1,6 @@
 """``curate measure`` on the terminal: progress while proxies train, then what was found with how sure it is."""
 
 import json as jsonlib
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -13,35 +12,42 @@ from rich.text import Text
 from curate.cli.display.console import console
 from curate.cli.display.format import count, duration, share
 from curate.errors import ExitCode, UserError, nearest
-from curate.evidence.held_out import HELD_OUT, HeldOut
-from curate.evidence.measuring import Question, measure
+from curate.evidence.measuring import measure
 from curate.evidence.proxy import proxy_named
-from curate.pipeline.config import Config, load
+from curate.evidence.question import question_of
 from curate.pipeline.lint import run_settings
 from curate.report.measured import Contribution, Evidence, Measured, as_data, write_evidence
 from curate.report.page import ReportMaker
 from curate.store.files import place
-from curate.training.examples import read_examples
 
 
 def show_measuring(
-    run: str, *, proxy: str, seeds: int, evaluations: Sequence[str], by: Sequence[str], json: bool
+    run: str,
+    *,
+    proxy: str | None,
+    seeds: int | None,
+    evaluations: Sequence[str],
+    by: Sequence[str],
+    json: bool,
 ) -> int:
     """Measure, write ``evidence.json``, draw the report again, print what was found.
+
+    What is not given is as the section ``[evidence]`` of the run says.
 
     Raises:
         UserError: a flag is wrong, or the run cannot be measured.
     """
     folder = place(run)
-    model = proxy_named(proxy)
+    model = proxy_named(proxy) if proxy else None
     for kind in by:
         if kind not in _KINDS:
             raise UserError(f"`--by {kind}` is neither a stage nor a rule", hint=nearest(kind, _KINDS))
+    own = dict(map(named_text, evaluations))
     config = run_settings(folder)
-    own = tuple(own_text(given, config) for given in evaluations)
-    err = console()
-    question = Question(seeds, own, tuple(by), _command(run, proxy, seeds, evaluations, by))
-    with bar(err) as told:
+    said = config.evidence
+    model = model or proxy_named(said.proxy)
+    question = question_of(run, config, model.name, seeds or said.seeds, own or said.texts, tuple(by) or said.by)
+    with bar(console()) as told:
         found = measure(folder, model, question, told)
     write_evidence(folder, found)
     with ReportMaker(folder, config.report) as maker:
@@ -53,13 +59,12 @@ def show_measuring(
     return ExitCode.DONE
 
 
-def own_text(given: str, config: Config) -> HeldOut:
-    """The text of an ``--eval NAME=PATH``; raises UserError where it is not that."""
+def named_text(given: str) -> tuple[str, str]:
+    """Name and path of an ``--eval NAME=PATH``; raises UserError where it is not that."""
     name, equals, path = given.partition("=")
     if not equals or not name or not path:
         raise UserError(f"`--eval {given}` has no name and path", hint="--eval NAME=PATH")
-    read = read_examples([path], load(flags={"input.text": config.input.text}, in_folder=False), seed=0, limit=HELD_OUT)
-    return HeldOut(name, "independent", tuple(placed.text for placed in read.texts.values()), source=path)
+    return name, path
 
 
 class _Told:
@@ -146,15 +151,6 @@ def _ranged(figure: Measured, write: Callable[[float], str]) -> str:
         return f"{figure.bound} {write(figure.value)}"
     ends = [write(end) if end is not None else "beyond the curve" for end in (figure.low, figure.high)]
     return f"{write(figure.value)} [{ends[0]} to {ends[1]}]"
-
-
-def _command(run: str, proxy: str, seeds: int, evaluations: Sequence[str], by: Sequence[str]) -> str:
-    words = ["curate", "measure", run, "--proxy", proxy, "--seeds", str(seeds)]
-    for each in evaluations:
-        words += ["--eval", each]
-    for each in by:
-        words += ["--by", each]
-    return shlex.join(words)
 
 
 _KINDS = ("stage", "rule")

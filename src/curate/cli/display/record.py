@@ -128,6 +128,8 @@ def _totals(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str
         lines.append(
             f"One training pass costs {share(less, 1)} less than over the raw {count(raw['value'])} tokens{bound}"
         )
+    if summary.get("measured"):
+        lines.append(f"{summary['measured']}  [{summary['compute_saved']['tag']}]")
     return lines
 
 

@@ -12,10 +12,11 @@ from rich.text import Text
 
 from curate.cli.display.console import console
 from curate.cli.display.format import duration, share
-from curate.cli.display.measuring import bar, own_text
+from curate.cli.display.measuring import bar, named_text
 from curate.errors import ExitCode, UserError
 from curate.evidence.arms import CURATED_STEPS, HEADLINE
 from curate.evidence.attribution import STEPS
+from curate.evidence.held_out import own_text
 from curate.evidence.multiplier import Interval, saving_of
 from curate.evidence.tuning import CONFIRM, Search, Tuned, tune
 from curate.pipeline.lint import run_settings
@@ -33,7 +34,8 @@ def show_tuning(
     """
     folder = place(run)
     config = run_settings(folder)
-    own = tuple(own_text(given, config) for given in evaluations)
+    texts = dict(map(named_text, evaluations)) or config.evidence.texts
+    own = tuple(own_text(name, path, config) for name, path in texts.items())
     search = Search(minutes, seeds, own, tuple(map(_tried, tries)))
     with bar(console()) as told:
         found = tune(folder, search, told)

@@ -11,16 +11,21 @@ import sys
 import urllib.request
 from urllib.parse import urlencode, urlsplit
 
+import numpy as np
 import pytest
 
 import curate
 from corpus_maker import prose
 from curate.cli import command
-from curate.errors import UserError
+from curate.errors import DamagedFile, UserError
+from curate.report.judgments import Judgments
+from curate.store.bucket import bucket
+from curate.store.files import place, write_whole
 from curate.view.app import app_of, new_token
-from curate.view.index import Index, Query
+from curate.view.index import Index, Query, _nearest
 from curate.view.marks import Mark, Marks
 from fake_run import HOSTILE
+from object_server import credentials, s3_server
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 HOST = "127.0.0.1:8000"
@@ -251,3 +256,70 @@ def test_in_a_browser_nothing_acts_and_nothing_is_fetched(served, index, tmp_pat
         assert "owned" not in re.search(r"<title>(.*?)</title>", done.stdout, re.DOTALL)[1].split("·")[-1]
         assert not [line for line in done.stderr.splitlines() if "CONSOLE" in line and "favicon" not in line]
         assert "example.invalid" not in log.read_text()
+
+
+def test_what_was_read_once_is_found_again_until_a_file_changes(run, index, tmp_path, monkeypatch):
+    monkeypatch.setenv("CURATE_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr("curate.view.stored.SMALL", 1)
+    copy = shutil.copytree(run.path, tmp_path / "run")
+    queries = [
+        Query(), Query(fate="kept"), Query(fate="removed", source="short"), Query(reason="quality.too_few_words"),
+        Query(measure="quality.words", near=50), Query(measure="quality.words", least=100, language="en"),
+    ]  # fmt: skip
+    for opened in (Index(copy), Index(copy)):
+        for query in queries:
+            assert opened.rows(query).tolist() == index.rows(query).tolist()
+            assert opened.facets(query) == index.facets(query)
+        for name, rows in index.survivors.items():
+            assert opened.survivors[name].tolist() == rows.tolist()
+    monkeypatch.setattr(Judgments, "_checked", lambda *_: pytest.fail("read again"))
+    Index(copy)
+    monkeypatch.undo()
+    monkeypatch.setenv("CURATE_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr("curate.view.stored.SMALL", 1)
+    file = next((copy / "quality").iterdir())
+    damaged = bytearray(file.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    file.write_bytes(damaged)
+    with pytest.raises(DamagedFile, match="quality"):
+        Index(copy)
+
+
+def test_the_nearest_of_many_are_those_of_a_whole_sort(monkeypatch):
+    distance = np.random.default_rng(1).integers(0, 40, 1000).astype(np.float32)
+    monkeypatch.setattr("curate.view.index.NEAREST", 100)
+    assert _nearest(distance).tolist() == np.argsort(distance, kind="stable")[:100].tolist()
+
+
+@pytest.fixture
+def in_bucket(run, tmp_path, monkeypatch):
+    """The same run in a bucket."""
+    monkeypatch.setenv("CURATE_CACHE_DIR", str(tmp_path / "cache"))
+    with s3_server("runs") as address:
+        for name, value in credentials(address).items():
+            monkeypatch.setenv(name, value)
+        bucket.cache_clear()
+        there = place("s3://runs/view")
+        for file in run.path.rglob("*"):
+            if file.is_file() and ".cache" not in file.parts and file.name != "marks.csv":
+                write_whole(there / file.relative_to(run.path).as_posix(), file.read_bytes())
+        yield there
+        bucket.cache_clear()
+
+
+def test_a_run_in_a_bucket_is_browsed_as_one_on_this_disk(run, index, in_bucket, monkeypatch):
+    monkeypatch.setattr("curate.view.stored.SMALL", 1)
+    (run.path / "marks.csv").unlink(missing_ok=True)
+    near = int(index.rows(Query(reason="near_dup.near_duplicate"))[0])
+    paths = ("", "?fate=removed&measure=quality.words&near=50", f"document/{near}", "?q=zyxquill", "marks")
+    here = Browser(index)
+    for _ in range(2):
+        there = Browser(Index(in_bucket))
+        for path in paths:
+            pages = [browser(path) for browser in (here, there)]
+            assert pages[0][0] == pages[1][0] == 200
+            assert pages[0][2].replace(here.token, "") == pages[1][2].replace(there.token, "").replace(
+                "s3://runs/view", str(run.path)
+            )
+    assert there(f"mark/{near}?mark=right", "POST")[0] == 303
+    assert 'aria-pressed="true"' in Browser(Index(in_bucket))(f"document/{near}")[2]

@@ -30,17 +30,20 @@ class Judgments:
         directory: the run.
         stages: names of the stages that ran, in order. Without a part there are none.
         spread: how parts are asked: one after another, or several at a time.
+        known: the files were checked before and have not changed since.
 
     Raises:
         DamagedFile: the run is finished, and a file is missing or is not what was written.
     """
 
-    def __init__(self, directory: RunDirectory, stages: Sequence[str], spread: Spread = map) -> None:
+    def __init__(
+        self, directory: RunDirectory, stages: Sequence[str], spread: Spread = map, *, known: bool = False
+    ) -> None:
         self.spread = spread
         self.directory = directory
         self.files = directory.parts(DOCUMENTS)
         self.stages = tuple(stages) if self.files else ()
-        for _ in spread(self._checked, range(len(self.files))):
+        for _ in spread(self._checked, () if known else range(len(self.files))):
             pass
 
     @cached_property

@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from curate.errors import CurateError
 from curate.runs.whatif import whatif
-from curate.view.index import Index, Query
+from curate.view.index import NEAREST, Index, Query
 from curate.view.marks import RIGHT, WRONG, Mark, Marks
 from curate.view.pages import ON_A_PAGE, Link, document, listed, rows_of, settings_of, templates
 
@@ -99,6 +99,7 @@ class _View:
             text=text,
             documents=listed(self.index, self._marks, found, query.measure),
             total=len(rows),
+            nearest=query.near is not None and len(rows) == NEAREST,
             start=start,
             after=after if after < len(rows) else None,
             before=max(0, start - ON_A_PAGE) if start and not text else None,

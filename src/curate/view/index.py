@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,17 +17,22 @@ import pyarrow.parquet as pq
 
 from curate.report.judgments import Judgments
 from curate.report.masking import Masks
+from curate.store.checked_json import CHECKSUM
 from curate.store.manifest import read_manifest
 from curate.store.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
+from curate.view.groups import group
+from curate.view.stored import Stored
 
-Rows = npt.NDArray[np.int64]
+Rows = npt.NDArray[Any]
 
 KEPT, REMOVED = "kept", "removed"
 LABEL = "language.label"
 MOST_REASONS = 64
 """Reasons that are told apart: a bit for each, the most frequent ones."""
+NEAREST = 20_000
+"""Documents that are put in order where those nearest to a value are asked for."""
 SEARCH_SECONDS = 1.5
 """How long texts are searched for one page."""
 
@@ -70,17 +75,17 @@ class Index:
         self.directory = RunDirectory.finished(run, self.manifest)
         self.stages = [stage["name"] for stage in self.manifest["stages"]]
         pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="index")
-        self.judgments = Judgments(self.directory, self.stages, pool.map)
+        files = [file for folder in (DOCUMENTS, *self.stages) for file in self.directory.parts(folder)]
+        proof = [str(run.absolute()), str(self.manifest.get(CHECKSUM)), str(self.manifest["run_id"])]
+        told = sum(part["documents"] for part in self.manifest["parts"])
+        self._stored = Stored(files, proof, told)
+        self.judgments = Judgments(self.directory, self.stages, pool.map, known=self._stored.is_there)
         self.masks = Masks(self.manifest)
         self.reasons = self._codes()
-        rows = self.judgments.rows
-        self.removed_by, self._given = np.full(rows, -1, np.int8), np.zeros(rows, np.uint64)
-        self._read_verdicts()
-        self.sources, self._source = self._names("source")
-        has_label = self.judgments.has(LABEL)
-        self.languages, self._language = self._names(LABEL) if has_label else ([], np.zeros(rows, np.int32))
+        label = LABEL if self.judgments.has(LABEL) else ""
+        self.groups = self._stored.groups(lambda: group(self.judgments, self.stages, self.reasons, label, pool.map))
         self._measure = lru_cache(maxsize=6)(self._read_measure)
-        self.rows = lru_cache(maxsize=8)(self._rows)
+        self.rows = lru_cache(maxsize=4)(self._rows)
         self.facets = lru_cache(maxsize=8)(self._facets)
 
     def _codes(self) -> list[str]:
@@ -91,34 +96,12 @@ class Index:
         }
         return sorted((code for code in counts if counts[code]), key=lambda code: (-counts[code], code))[:MOST_REASONS]
 
-    def _read_verdicts(self) -> None:
-        bits = {code: np.uint64(1 << at) for at, code in enumerate(self.reasons)}
-        for part, first in enumerate(self.judgments.offsets[:-1].tolist()):
-            for number, stage in enumerate(self.stages):
-                column = read_columns(self.directory.part(stage, part), ["reasons"]).column("reasons").combine_chunks()
-                given = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
-                here = slice(first, first + len(column))
-                newly = (given > 0) & (self.removed_by[here] < 0)
-                self.removed_by[here][newly] = number
-                flat = pc.dictionary_encode(column.flatten())
-                known = [bits.get(f"{stage}.{code}", np.uint64(0)) for code in flat.dictionary.to_pylist()]
-                parents = np.repeat(np.arange(len(given)), given)
-                np.bitwise_or.at(self._given[here], parents, np.array(known, np.uint64)[flat.indices.to_numpy()])
-
-    def _names(self, column: str) -> tuple[list[str], npt.NDArray[np.int32]]:
-        """Distinct values, the most frequent first, and for each document the place of its value; -1: none."""
-        pieces = [frame[column] for frame in self.judgments.answers(pl.col(column).cast(pl.Categorical))]
-        values = pl.concat(pieces) if pieces else pl.Series(column, [], pl.Categorical)
-        counted = values.drop_nulls().value_counts(sort=True)
-        codes, numbers = (each.to_physical().fill_null(0).to_numpy() for each in (values, counted[column]))
-        place = np.full(1 + max(codes.max(initial=0), numbers.max(initial=0)), -1, np.int32)
-        place[numbers] = np.arange(len(counted))
-        places = np.where(values.is_not_null().to_numpy(), place[codes], -1).astype(np.int32)
-        return counted[column].cast(pl.String).to_list(), places
-
     def _read_measure(self, name: str) -> npt.NDArray[np.float32]:
-        pieces = [frame[name] for frame in self.judgments.answers(pl.col(name).cast(pl.Float32))]
-        return (pl.concat(pieces) if pieces else pl.Series(name, [], pl.Float32)).to_numpy()
+        def read() -> npt.NDArray[np.float32]:
+            pieces = [frame[name] for frame in self.judgments.answers(pl.col(name).cast(pl.Float32))]
+            return (pl.concat(pieces) if pieces else pl.Series(name, [], pl.Float32)).to_numpy()
+
+        return self._stored.array(f"measure {name}", read)
 
     @cached_property
     def measures(self) -> list[str]:
@@ -137,51 +120,65 @@ class Index:
                 found.setdefault(f"{stage['name']}.{rule['measure']}", []).append(rule)
         return found
 
+    def _asked(self, query: Query) -> npt.NDArray[np.bool_]:
+        """Groups whose documents have the fate, reason, source and language that are asked for."""
+        groups = self.groups
+        mask = np.ones(len(groups.documents), np.bool_)
+        if query.fate == KEPT:
+            mask &= groups.removed_by < 0
+        elif query.fate == REMOVED:
+            mask &= groups.removed_by >= 0
+        elif query.fate:
+            mask &= groups.removed_by == (self.stages.index(query.fate) if query.fate in self.stages else -2)
+        if query.reason:
+            bit = 1 << self.reasons.index(query.reason) if query.reason in self.reasons else 0
+            mask &= (groups.given & np.uint64(bit)) != 0
+        if query.source:
+            mask &= groups.source == _place(groups.sources, query.source)
+        if query.language:
+            mask &= groups.language == _place(groups.languages, query.language)
+        return mask
+
     def _rows(self, query: Query) -> Rows:
         """Rows that answer a query, in the order to show them."""
-        mask = np.ones(self.judgments.rows, np.bool_)
-        if query.fate == KEPT:
-            mask &= self.removed_by < 0
-        elif query.fate == REMOVED:
-            mask &= self.removed_by >= 0
-        elif query.fate:
-            mask &= self.removed_by == (self.stages.index(query.fate) if query.fate in self.stages else -2)
-        if query.reason:
-            bit = self.reasons.index(query.reason) if query.reason in self.reasons else None
-            mask &= (self._given >> np.uint64(bit)) & np.uint64(1) == 1 if bit is not None else False
-        if query.source:
-            mask &= self._source == _place(self.sources, query.source)
-        if query.language:
-            mask &= self._language == _place(self.languages, query.language)
+        mask = self._asked(query)
+        rows = np.arange(self.judgments.rows) if mask.all() else np.flatnonzero(mask[self.groups.of])
+        rows = rows.astype(np.int32)
         if query.measure not in self.measures:
-            return np.flatnonzero(mask)
-        values = self._measure(query.measure)
-        mask &= ~np.isnan(values)
-        if query.least is not None:
-            mask &= values >= query.least
-        if query.most is not None:
-            mask &= values <= query.most
-        rows = np.flatnonzero(mask)
-        if query.near is None:
             return rows
-        return rows[np.argsort(np.abs(values[rows] - query.near), kind="stable")]
+        values = self._measure(query.measure)[rows]
+        inside = ~np.isnan(values)
+        if query.least is not None:
+            inside &= values >= query.least
+        if query.most is not None:
+            inside &= values <= query.most
+        rows = rows[inside]
+        return rows if query.near is None else rows[_nearest(np.abs(values[inside] - np.float32(query.near)))]
 
     def _facets(self, query: Query) -> Mapping[str, list[Facet]]:
         """How the documents that a query asks for are spread."""
-        rows = self.rows(query)
-        by = np.bincount(self.removed_by[rows] + 1, minlength=len(self.stages) + 1)
-        fates = [Facet(KEPT, int(by[0])), Facet(REMOVED, int(by[1:].sum()))]
-        fates += [Facet(stage, int(by[at + 1])) for at, stage in enumerate(self.stages)]
-        given = self._given[rows]
+        groups = self.groups
+        if query.measure in self.measures:
+            counts = np.bincount(groups.of[self.rows(query)], minlength=len(groups.documents))
+        else:
+            counts = np.where(self._asked(query), groups.documents, 0)
+        by = _added(groups.removed_by, counts, len(self.stages))
+        fates = [Facet(KEPT, int(counts.sum() - by.sum())), Facet(REMOVED, int(by.sum()))]
+        fates += [Facet(stage, int(by[at])) for at, stage in enumerate(self.stages)]
         reasons = [
-            Facet(code, int(np.count_nonzero(given & np.uint64(1 << at)))) for at, code in enumerate(self.reasons)
+            Facet(code, int(counts[(groups.given & np.uint64(1 << at)) != 0].sum()))
+            for at, code in enumerate(self.reasons)
         ]
         return {
             "fate": [one for one in fates if one.documents],
             "reason": [one for one in reasons if one.documents],
-            "source": _counted(self.sources, self._source[rows]),
-            "language": _counted(self.languages, self._language[rows]),
+            "source": _counted(groups.sources, _added(groups.source, counts, len(groups.sources))),
+            "language": _counted(groups.languages, _added(groups.language, counts, len(groups.languages))),
         }
+
+    def removed_by(self, row: int) -> int:
+        """Place of the stage that removed a document, or -1: it was kept."""
+        return int(self.groups.removed_by[self.groups.of[row]])
 
     def value(self, measure: str, row: int) -> float:
         """A measure of one document; NaN where it was not measured."""
@@ -189,7 +186,8 @@ class Index:
 
     def reasons_of(self, row: int) -> list[str]:
         """Why a document was removed."""
-        return [code for at, code in enumerate(self.reasons) if int(self._given[row]) >> at & 1]
+        given = int(self.groups.given[self.groups.of[row]])
+        return [code for at, code in enumerate(self.reasons) if given >> at & 1]
 
     def search(self, rows: Rows, text: str, start: int, most: int) -> tuple[list[int], int]:
         """Documents whose text holds a piece of text, in any case; and the place in ``rows`` to go on from.
@@ -236,31 +234,41 @@ class Index:
         return [bool(one) for one in answer]
 
     @cached_property
-    def survivors(self) -> dict[str, Rows]:
+    def survivors(self) -> dict[str, npt.NDArray[Any]]:
         """Deduplicating stage → for each document the row of the one kept instead, -1: none in this run."""
-        found: dict[str, Rows] = {}
-        for stage in self.manifest["stages"]:
-            if not stage.get("deduplicates"):
-                continue
-            rows = np.full(self.judgments.rows, -1, np.int64)
-            for part, first in enumerate(self.judgments.offsets[:-1].tolist()):
-                columns = ["survivor_at", "survivor_run"]
-                table = read_columns(self.directory.part(stage["name"], part), columns)
-                where = table.column("survivor_at").combine_chunks()
-                own = where.is_valid().to_numpy(zero_copy_only=False)
-                own &= table.column("survivor_run").is_null().to_numpy()
-                places = [pc.fill_null(pc.struct_field(where, name), 0).to_numpy() for name in ("part", "row")]
-                rows[first : first + len(own)] = np.where(own, self.judgments.offsets[places[0]] + places[1], -1)
-            found[stage["name"]] = rows
-        return found
+        named = [stage["name"] for stage in self.manifest["stages"] if stage.get("deduplicates")]
+        return {name: self._stored.array(f"survivors {name}", partial(self._survivors, name)) for name in named}
+
+    def _survivors(self, stage: str) -> Rows:
+        rows = np.full(self.judgments.rows, -1, np.int32)
+        for part, first in enumerate(self.judgments.offsets[:-1].tolist()):
+            table = read_columns(self.directory.part(stage, part), ["survivor_at", "survivor_run"])
+            where = table.column("survivor_at").combine_chunks()
+            own = where.is_valid().to_numpy(zero_copy_only=False)
+            own &= table.column("survivor_run").is_null().to_numpy()
+            places = [pc.fill_null(pc.struct_field(where, name), 0).to_numpy() for name in ("part", "row")]
+            rows[first : first + len(own)] = np.where(own, self.judgments.offsets[places[0]] + places[1], -1)
+        return rows
+
+
+def _nearest(distance: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    """Places of the smallest ones, in order: all, or about `NEAREST` of many."""
+    if len(distance) <= NEAREST:
+        return np.argsort(distance, kind="stable")
+    near = np.flatnonzero(distance <= np.partition(distance, NEAREST - 1)[NEAREST - 1])
+    return near[np.argsort(distance[near], kind="stable")][:NEAREST]
 
 
 def _place(names: Sequence[str], name: str) -> int:
     return names.index(name) if name in names else -2
 
 
-def _counted(names: Sequence[str], places: npt.NDArray[np.int32]) -> list[Facet]:
-    counts = np.bincount(places[places >= 0], minlength=len(names))
+def _added(places: npt.NDArray[Any], counts: npt.NDArray[Any], number: int) -> npt.NDArray[np.int64]:
+    """Documents at each place; -1 is none."""
+    return np.bincount(places[places >= 0], counts[places >= 0], minlength=number).astype(np.int64)
+
+
+def _counted(names: Sequence[str], counts: npt.NDArray[np.int64]) -> list[Facet]:
     return sorted(
         (Facet(name, int(n)) for name, n in zip(names, counts, strict=True) if n),
         key=lambda one: (-one.documents, one.value),

@@ -78,7 +78,7 @@ def listed(index: Index, marks: Marks, rows: Sequence[int], measure: str) -> lis
     found = read_beginnings(index.judgments, set(rows))
     shown = []
     for row in rows:
-        document, by = found[row], int(index.removed_by[row])
+        document, by = found[row], index.removed_by(row)
         beginning = index.masks.shown(document["text"])[:BEGINNING]
         part, inside = index.judgments.place(row)
         shown.append(

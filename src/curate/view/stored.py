@@ -1,0 +1,104 @@
+"""What the browser has read of a run once, on this disk, so that it opens at once the next time."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from curate.cache.folder import cache_folder
+from curate.store.digest import digest
+from curate.store.ranges import is_far
+from curate.view.groups import Groups, Table
+
+Array = npt.NDArray[Any]
+
+SMALL = 100_000
+"""Documents of a run that is read as fast as anything could be looked up."""
+RUNS = 4
+"""Runs of which something is kept: those opened last."""
+_VERSION = 1
+
+
+class Stored:
+    """Arrays of one run, by name, in a folder of the user's cache. What is missing or cannot be written is made again.
+
+    Args:
+        files: all row files that the arrays are made from.
+        proof: what else they depend on, such as the checksum of ``run.json``.
+        rows: documents of the run.
+    """
+
+    def __init__(self, files: list[Path], proof: list[str], rows: int) -> None:
+        self._folder: Path | None = None
+        if rows >= SMALL:
+            looks = [[str(file), *((0, 0) if is_far(file) else _look(file))] for file in files]
+            self._folder = cache_folder() / "view" / digest([_VERSION, proof, looks])
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the files were read and checked before, and have not changed since."""
+        return self._folder is not None and (self._folder / "groups.json").exists()
+
+    def groups(self, make: Callable[[], Groups]) -> Groups:
+        """The groups of the documents, made where they are not there; writes `is_there`, so everything was checked."""
+        if self._folder is None:
+            return make()
+        table = self._folder / "groups.json"
+        with suppress(OSError, ValueError, msgspec.DecodeError):
+            of = np.load(self._folder / "groups.npy", mmap_mode="r")
+            os.utime(self._folder)
+            return Groups(of, msgspec.json.decode(table.read_bytes(), type=Table))
+        made = make()
+        self._write("groups.npy", made.of)
+        with suppress(OSError):
+            _whole(table, lambda file: file.write(msgspec.json.encode(made.table)))
+            self._tidy()
+        return made
+
+    def array(self, name: str, make: Callable[[], Array]) -> Array:
+        """An array, made where it is not there."""
+        if self._folder is None:
+            return make()
+        file = f"{digest(name)}.npy"
+        with suppress(OSError, ValueError):
+            return np.load(self._folder / file, mmap_mode="r")  # type: ignore[no-any-return]
+        made = make()
+        self._write(file, made)
+        return made
+
+    def _write(self, name: str, array: Array) -> None:
+        assert self._folder is not None
+        with suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            _whole(self._folder / name, lambda file: np.save(file, array))
+
+    def _tidy(self) -> None:
+        """Forget the runs that were opened longest ago."""
+        assert self._folder is not None
+        known = sorted(self._folder.parent.iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
+        for folder in known[RUNS:]:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _look(file: Path) -> tuple[int, int]:
+    found = file.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def _whole(final: Path, write: Callable[[Any], Any]) -> None:
+    """Write a file that appears under its name only when it is whole."""
+    handle, name = tempfile.mkstemp(dir=final.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+        Path(name).replace(final)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -14,7 +14,7 @@ from curate.corpus.parts import cut
 from curate.corpus.reader import chunks
 from curate.corpus.stored import stored_bytes
 from curate.errors import ExitCode, InputError, PlanError, Stopped
-from curate.store.bucket import bucket, traffic
+from curate.store.bucket import Changed, bucket, traffic
 from curate.store.files import place
 from curate.store.store_path import _trees
 from object_server import credentials, faulty_proxy, s3_server, web_server
@@ -275,8 +275,8 @@ def test_missing_credentials_end_a_run_before_anything_is_written(monkeypatch, t
 
 @pytest.mark.parametrize("size", [1, 1000, 300_000, 9_000_001])
 def test_blocks_of_an_object_are_its_bytes_in_order(size, monkeypatch):
-    monkeypatch.setattr("curate.corpus.stored._FIRST", 1000)
-    monkeypatch.setattr("curate.corpus.stored._LARGEST", 30_000)
+    monkeypatch.setattr("curate.store.bucket._CHUNK", 1000)
+    monkeypatch.setattr("curate.store.bucket.STREAM", 30_000)
     data = random.Random(size).randbytes(500_000 if size > 1 else 3000)
     store = bucket("memory://blocks")
     stored = store.put("a", data)
@@ -286,6 +286,21 @@ def test_blocks_of_an_object_are_its_bytes_in_order(size, monkeypatch):
             blocks = list(source.blocks(start, stop, size))
             assert b"".join(blocks) == data[start:stop]
             assert {len(block) for block in blocks[:-1]} <= {size}
+
+
+def test_a_stream_that_breaks_off_is_taken_up_where_it_broke(monkeypatch):
+    monkeypatch.setattr("curate.store.bucket._CHUNK", 1000)
+    monkeypatch.setattr("curate.store.bucket.STREAM", 200_000)
+    monkeypatch.setattr("curate.store.bucket._PAUSE", 0.001)
+    data, faults = random.Random(1).randbytes(500_000), ["cut", "cut", "", "reset", "503", "cut"]
+    with web_server({"/a": data}) as web, faulty_proxy(web.address, faults) as proxy:
+        tag, before = bucket(f"{proxy}/a").facts("").tag, traffic.read
+        assert b"".join(bucket(f"{proxy}/a").stream("", 0, len(data), tag)) == data
+        assert not faults
+        assert traffic.read - before == len(data)
+        web.files["/a"] = b"other"
+        with pytest.raises(Changed):
+            list(bucket(f"{proxy}/a").stream("", 0, len(data), tag))
 
 
 def test_expired_credentials_end_a_run_with_nothing_half_written(corpus, monkeypatch):

@@ -123,7 +123,7 @@ def test_a_run_again_reads_no_shard_and_no_file_through_whose_tag_is_known(corpu
     texts = [key for key in sizes if "/documents/" in key]
     assert texts
     got = {key: sum(stop - start for one, (start, stop, *_) in read if one == key) for key in texts}
-    assert sum(got.values()) < 2 * sum(sizes[key] for key in texts)
+    assert sum(got.values()) <= sum(sizes[key] for key in texts)  # Arrow looks for a footer in the last 64 kB
 
 
 def test_lost_and_damaged_objects_are_made_again(corpus, local, out):

@@ -12,6 +12,8 @@ import pytest
 from corpus_maker import make_corpus, prose
 from curate.cli import command
 from curate.errors import ExitCode, Stopped
+from curate.pipeline import execute
+from curate.report import page
 from curate.store import files
 from small_run import HOLD_TIMES, SETTINGS, contents, manifest, run
 
@@ -55,6 +57,26 @@ def test_a_run_that_redoes_nothing_leaves_the_record_as_it_is(corpus, tmp_path, 
         assert record(out) == before
     said = " ".join(capsys.readouterr().err.split())
     assert said.count("parts reused · the work took") == 5
+
+
+def test_what_would_be_the_same_is_neither_counted_nor_drawn_again(corpus, out, monkeypatch):
+    assert run(corpus, out) == ExitCode.DONE  # it has another name now
+    before, looked, real = record(out), [], page.findings_of
+    monkeypatch.setattr(page, "findings_of", lambda *given: looked.append(1) or real(*given))
+    counted, really = [], execute.raw_tokens
+    monkeypatch.setattr(execute, "raw_tokens", lambda *given: counted.append(1) or really(*given))
+    assert run(corpus, out) == ExitCode.DONE
+    assert (looked, counted, record(out)) == ([], [], before)
+    (out / "report.html").write_bytes(before["report.html"][:-9])
+    assert run(corpus, out) == ExitCode.DONE
+    assert (looked, record(out)) == ([1], before)
+    assert run(corpus, out, "report.epochs=2") == ExitCode.DONE
+    assert (len(looked), counted) == (2, [])
+    assert (out / "report.html").read_bytes() != before["report.html"]
+    told = manifest(out)["tokens"]
+    next(out.glob("quality/part-*")).unlink()
+    assert run(corpus, out) == ExitCode.DONE
+    assert (counted, manifest(out)["tokens"]) == ([1], told)
 
 
 def test_times_add_up(finished):

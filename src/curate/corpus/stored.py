@@ -5,9 +5,7 @@ A file that is another one than when the run was planned, or none any more, is n
 
 import os
 import stat
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,10 +21,6 @@ NO_TIME = "1970-01-01"
 _KEPT_BYTES = 64_000_000
 """Memory for objects that are so small that looking at them once was reading them."""
 _kept: dict[tuple[str, str], bytes] = {}
-_FIRST = 256 * 1024
-_LARGEST = 8 * 1024 * 1024
-_AHEAD = 2
-"""Ranges that are asked for before they are used."""
 
 
 class StoredBytes:
@@ -68,7 +62,7 @@ class StoredBytes:
             yield from self._member.blocks(start, stop, size)
             return
         if self._object:
-            yield from _cut(_ahead(self._object, start, stop), stop - start, size)
+            yield from _cut(_streamed(self._object, start, stop), stop - start, size)
             return
         at = start
         while at < stop:
@@ -79,27 +73,19 @@ class StoredBytes:
             at += len(data)
 
 
-def _ahead(source: ObjectReader, start: int, stop: int) -> Iterator[bytes]:
-    """Ranges of an object that become larger, some asked for while the one before is used."""
-    size, at = _FIRST, start
-    waiting: deque[Future[bytes]] = deque()
-    with ThreadPoolExecutor(_AHEAD, thread_name_prefix="ahead") as pool, _told():
-        while at < stop or waiting:
-            while at < stop and len(waiting) < _AHEAD:
-                waiting.append(pool.submit(source.range, at, min(size, stop - at)))
-                at += size
-                size = min(size * 2, _LARGEST)
-            yield waiting.popleft().result()
+def _streamed(source: ObjectReader, start: int, stop: int) -> Iterator[memoryview]:
+    with _told():
+        yield from source.stream(start, stop)
 
 
-def _cut(pieces: Iterator[bytes], total: int, size: int) -> Iterator[bytes]:
+def _cut(pieces: Iterator[memoryview], total: int, size: int) -> Iterator[bytes]:
     """The same bytes, ``total`` in all, ``size`` at a time; what lies within one piece is copied once."""
     held, left = memoryview(b""), total
     while left:
         wanted, block = min(size, left), list[memoryview]()
         while wanted:
             if not held:
-                held = memoryview(next(pieces, b""))
+                held = next(pieces, memoryview(b""))
                 if not held:
                     raise _shorter()
             block.append(held[:wanted])

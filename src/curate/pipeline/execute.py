@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from curate import __version__
 from curate.corpus.parts import Strand
 from curate.engine.base import Engine, Interrupted, spreading
 from curate.errors import InputError, listed
@@ -270,13 +271,28 @@ class _Run:
                 parts_of = (f"{one.group} {one.mixed_tokens:,} ({one.epochs:.2f} ×)" for one in cutting.table)
                 self.emit(Working(f"tokens of the mixture: {', '.join(parts_of)}"))
             self.judges += (Step(encoder, "judge"),)
-            index, books, raw, unknown = self._side_by_side(
-                lambda: write_shards(cutting, self.plan, step, self.directory, self.engine, self._hear),
-                self._close_books,
+            counted = (
                 lambda: raw_tokens(cutting.tokens, encoder, self.judges, self.directory, parts, self.engine, seed),
                 lambda: unknown_characters(encoder, self.judges, self.directory, parts, self.engine),
             )
+            told = self._told_tokens()  # or all texts that were removed would be read, and half of them encoded, again
+            index, books, *of_tokens = self._side_by_side(
+                lambda: write_shards(cutting, self.plan, step, self.directory, self.engine, self._hear),
+                self._close_books,
+                *(() if told else counted),
+            )
+            raw, unknown = told or of_tokens
         return books, index, raw, unknown
+
+    def _told_tokens(self) -> tuple[RawTokens, UnknownCharacters] | None:
+        """What the run before says of tokens, if it was this one and every judgment is still as it was."""
+        before, tokens = self.before, self.before.get("tokens")
+        same = (before.get("run_id"), before.get("curate")) == (self.plan.run_id, __version__)
+        if not tokens or not same or self.profile.made_something:
+            return None
+        if before["config"]["run"]["seed"] != self.plan.config.run.seed:  # raw tokens may be a draw
+            return None
+        return RawTokens(**tokens["raw"]), UnknownCharacters.told(tokens)
 
     def _side_by_side(self, *works: Callable[[], Any]) -> list[Any]:
         """Results of several things that share the engine; the first that fails stops the others and is raised.

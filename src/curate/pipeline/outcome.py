@@ -152,6 +152,7 @@ def judged(plan: Plan, books: Books, audits: Mapping[str, Mapping[str, float]]) 
         audits: what corpus stages say of their own judgments, by stage.
     """
     return {
+        "run_id": plan.run_id,
         "config": plan.config.resolved(),
         "given": list(plan.config.given),
         "mentions": mentions_of(plan.config, [stage.name for stage in plan.stages]),

@@ -1,6 +1,6 @@
 """What the tokenizer did not know of the kept text: how much of it, and an example to look at."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -50,6 +50,14 @@ class UnknownCharacters(NamedTuple):
     def share(self) -> float:
         """Of all characters."""
         return self.unknown / max(1, self.characters)
+
+    @classmethod
+    def told(cls, tokens: Mapping[str, Any]) -> "UnknownCharacters":
+        """What ``tokens`` of a ``run.json`` say of it."""
+        unknown = tokens["unknown"]
+        example = unknown.get("example")
+        shown = Example(example["document"], example["characters"]) if example else None
+        return cls(tokens["characters"], unknown["characters"], unknown["documents"], shown)
 
     def as_data(self) -> dict[str, Any]:
         """What ``run.json`` says of it."""

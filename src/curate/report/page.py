@@ -26,6 +26,7 @@ from curate.report.alert import run_of
 from curate.report.drawings import Drawing, drawing_of_contributions, drawings
 from curate.report.glossary import glossary
 from curate.report.input_folders import input_folders
+from curate.report.made_before import MADE_OF, MadeBefore, made_before, made_of, may_be_known
 from curate.report.measured import Measured
 from curate.report.model import Findings, Report, build_report, findings_of
 from curate.report.samples import MAX_CHARACTERS, Sample, Samples
@@ -73,12 +74,21 @@ class ReportMaker:
         self.undrawn: tuple[Drawing, ...] = ()
 
     def begin(self, manifest: Mapping[str, Any]) -> None:
-        """Look at the judgments of a run that goes on, and draw what they say; returns at once."""
+        """Look at the judgments of a run that goes on, and draw what they say; returns at once.
+
+        Nothing is looked at where the report that is there says the same of them.
+        """
+        if may_be_known(self._run_dir, manifest, self._settings):
+            return
         names = [part["name"] for part in manifest["parts"]]
         self._look(RunDirectory(self._run_dir, names), manifest)
 
     def _look(self, directory: RunDirectory, manifest: Mapping[str, Any]) -> None:
         self._findings = self._pool.submit(findings_of, directory, manifest, self._settings, self._spread, self._draw)
+
+    def known(self) -> MadeBefore | None:
+        """The report of the run, which has ended, if it is there and would be made the same; else None."""
+        return made_before(self._run_dir, read_manifest(self._run_dir), self._settings)
 
     def make(self) -> Report:
         """Build the report of the run, which has ended, and write it.
@@ -91,7 +101,7 @@ class ReportMaker:
             self._look(RunDirectory.finished(self._run_dir, manifest), manifest)
         assert self._findings
         report = build_report(self._run_dir, self._settings, self._findings.result())
-        write_report(self._run_dir, report, self._figures[0].result)
+        write_report(self._run_dir, report, self._figures[0].result, self._settings)
         self.undrawn = tuple(figure for figure in self._figures[0].result().values() if figure.problem)
         return report
 
@@ -107,19 +117,26 @@ class ReportMaker:
 
 
 def write_report(
-    run_dir: Path, report: Report, figures: Callable[[], Mapping[str, Drawing]] | None = None
+    run_dir: Path,
+    report: Report,
+    figures: Callable[[], Mapping[str, Drawing]] | None = None,
+    settings: ReportSettings | None = None,
 ) -> tuple[Path, Path]:
     """Write ``report.json`` and ``report.html`` into the run directory; returns their paths.
 
     ``report.json`` has all numbers, the command of the run, the page's hash, and no document text. ``figures`` waits
-    for the charts, where they are being drawn.
+    for the charts, where they are being drawn; ``settings`` made the report, and where they are given and all charts
+    were drawn, `curate.report.made_before` finds it again.
     """
     json_path, html_path = run_dir / REPORT_JSON, run_dir / REPORT_PAGE
     page = render_page(report, figures).encode()
     write_whole(html_path, page)
     data = json.loads(report_json(shared(report)))
     # the command is whole there: when `run.json` is lost, it says how to make the run again
-    write_json(json_path, {**data, "command": report.manifest["command"], "page_xxh3": xxhash.xxh3_128_hexdigest(page)})
+    data |= {"command": report.manifest["command"], "page_xxh3": xxhash.xxh3_128_hexdigest(page)}
+    if settings and not any(figure.problem for figure in (figures() if figures else {}).values()):
+        data[MADE_OF] = made_of(run_dir, report.manifest, settings)
+    write_json(json_path, data)
     return json_path, html_path
 
 

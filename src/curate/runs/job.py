@@ -6,9 +6,8 @@ Nothing here prints, and nothing listens to signals: what happens is told as eve
 import os
 import shlex
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
@@ -23,9 +22,9 @@ from curate.corpus.memory import for_one_document
 from curate.corpus.notices import notices
 from curate.corpus.parts import cut
 from curate.corpus.standard_input import STANDARD, spooled, spooled_for_now
-from curate.engine.base import Engine, Interrupted, spreading
+from curate.engine.base import Engine, spreading
 from curate.engine.local import LocalEngine
-from curate.errors import CurateError, PlanError, Stopped, UserError
+from curate.errors import PlanError, Stopped, UserError
 from curate.events import Emit, Event, Warned, Working
 from curate.pipeline.config import Config, load
 from curate.pipeline.engines import engine_for, require_able, run_memory
@@ -37,24 +36,25 @@ from curate.pipeline.outcome import Outcome, manifest_of, profile_of
 from curate.pipeline.plan import Plan, left_out, make_plan, make_stages
 from curate.pipeline.shard_places import CLUSTER
 from curate.pipeline.unused_settings import unused_notes
-from curate.process.stopping import exit_code, stoppable
+from curate.process.stopping import stoppable
 from curate.runs.command_line import command_line
 from curate.runs.progress import Progress
+from curate.runs.stopped import explained, stopped
 from curate.shards.index import layout_of
 from curate.stages.contract import Encoder, Stage
 from curate.store.bucket import is_url
 from curate.store.claim import claimed, require_usable
-from curate.store.disk import full_disk, unwritable
 from curate.store.earlier_run import earlier_runs
 from curate.store.efforts import Efforts
 from curate.store.files import place
 from curate.store.history import History, entry_of
 from curate.store.manifest import find_manifest, write_manifest
-from curate.store.run_directory import DOCUMENTS, HISTORY, RunDirectory
+from curate.store.run_directory import HISTORY, RunDirectory
 from curate.store.store_path import use_endpoint
 from curate.store.tidying import first_row_file
 
 if TYPE_CHECKING:
+    from curate.report.made_before import MadeBefore
     from curate.report.model import Report
     from curate.report.page import ReportMaker
     from curate.runs.measurement import Measurement
@@ -110,7 +110,7 @@ class Planned(NamedTuple):
 class Done(NamedTuple):
     """A finished run: its report, and what making it was like."""
 
-    report: "Report"
+    report: "Report | MadeBefore"
     outcome: Outcome
 
     @property
@@ -251,12 +251,12 @@ class Job:
             progress(event)
             hear(event)
 
-        with _explained(directory, progress, command), claimed(directory.path, command, take_over=self.take_over):
+        with explained(directory, progress, command), claimed(directory.path, command, take_over=self.take_over):
             if fresh:
                 forget(directory.path)
             self._refuse_other_corpus(plan, directory)
             require_able(prepared.engine, plan, directory)
-            stopping = stoppable(partial(_stopped, directory, progress, "stopped", command), prepared.engine.stop)
+            stopping = stoppable(partial(stopped, directory, progress, "stopped", command), prepared.engine.stop)
             with stopping:
                 done = self._worked(prepared, directory, tell)
             if prepared.measurement and (report := prepared.measurement.take(directory.path, tell, command)):
@@ -281,8 +281,9 @@ class Job:
             history.keep(entry_of(manifest))
             write_manifest(directory.manifest, manifest)
             Efforts(directory.efforts).clear()
-            tell(Working("drawing the report"))
-            made = report.make()
+            if (known := report.known()) is None:
+                tell(Working("drawing the report"))
+            made = known or report.make()
             for warning in undrawn(report, self.output):
                 tell(warning)
         engine.close()
@@ -368,32 +369,3 @@ def undrawn(maker: "ReportMaker", run: str) -> list[Warned]:
     charts = f"{number} charts" if number > 1 else f"the chart `{first.title}`"
     message = f"the report shows numbers in place of {charts}: {first.problem}"
     return [Warned(message, hint=shlex.join(["curate", "report", run]))]
-
-
-@contextmanager
-def _explained(directory: RunDirectory, progress: Progress, command: str) -> Iterator[None]:
-    """Turn a stop or a disk that takes no more into an error that says what is safe and how to go on."""
-    try:
-        yield
-    except Interrupted:
-        error = _stopped(directory, progress, "stopped", command)
-        error.exit_code = exit_code()
-        raise error from None
-    except Exception as problem:
-        why = full_disk(problem, directory.path)
-        if not why and not isinstance(problem, CurateError):
-            why = unwritable(problem, directory.path)
-        if not why:
-            raise
-        raise _stopped(directory, progress, why, command) from problem
-
-
-def _stopped(directory: RunDirectory, progress: Progress, why: str, command: str) -> Stopped:
-    current = progress.current
-    place = f" at {progress.fraction:.0%} of pass {current.number}/{current.of}" if current else ""
-    safe = sum(file.exists() for file in directory.parts(DOCUMENTS))
-    return Stopped(
-        f"{why}{place}; {safe:,} part{'s' * (safe != 1)} of documents {'are' if safe != 1 else 'is'} safe,"
-        " and the same command continues",
-        hint=command,
-    )

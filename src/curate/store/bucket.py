@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 PIECE = 8 * 1024 * 1024
-"""Bytes asked for at once, at most."""
+"""Bytes asked for at once, at most, by those who need them together."""
+STREAM = 64 * 1024 * 1024
+"""Bytes of one request, at most, by those who use them one after another."""
+_CHUNK = 256 * 1024
 _TRIES = 5
 _PAUSE = 0.2
 _CODE = re.compile(r"<Code>(\w+)</Code>")
@@ -66,10 +69,10 @@ class Traffic:
         self._lock = threading.Lock()
         self.read = self.written = self.requests = 0
 
-    def add(self, read: int = 0, written: int = 0) -> None:
-        """Count one request."""
+    def add(self, read: int = 0, written: int = 0, requests: int = 1) -> None:
+        """Count a request, or what comes of one that is counted."""
         with self._lock:
-            self.read, self.written, self.requests = self.read + read, self.written + written, self.requests + 1
+            self.read, self.written, self.requests = self.read + read, self.written + written, self.requests + requests
 
 
 traffic = Traffic()
@@ -129,8 +132,6 @@ class Bucket:
             FileNotFoundError: there is none.
             Changed: it has another tag.
         """
-        if self.root.startswith("hf://"):  # at a commit the bytes are always the same, whatever tag the server tells
-            tag = ""
         pieces = list[bytes]()
         for at in range(start, stop, PIECE):
             pieces.append(self._piece(key, at, min(at + PIECE, stop), tag))
@@ -138,12 +139,61 @@ class Bucket:
                 break
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
+    def stream(self, key: str, start: int, stop: int, tag: str = "") -> Iterator[memoryview]:
+        """As `read`, in pieces as they come, which are not copied: they lie where the network put them.
+
+        One request brings many of them, so no time goes by between two. It asks for no more than is used within the
+        time that a request may take.
+        """
+        at, left = start, _TRIES
+        while at < stop:
+            begun = at
+            try:
+                for data in self._streamed(key, at, min(at + STREAM, stop), tag):
+                    at, left = at + len(data), _TRIES
+                    yield data
+            except Exception as error:
+                told, left = self._told(error, key), left - 1
+                if not (isinstance(told, Unreachable) and left and not told.is_final):
+                    raise told from error
+                time.sleep(_PAUSE * 2 ** (_TRIES - left))
+            else:
+                if at == begun:
+                    return
+
+    def _streamed(self, key: str, start: int, stop: int, tag: str) -> Iterator[memoryview]:
+        import obstore
+        from obstore.exceptions import NotSupportedError
+
+        try:
+            result = obstore.get(self._store, key, options=self._options(start, stop, tag))  # type: ignore[arg-type]
+        except NotSupportedError:
+            yield memoryview(self._piece(key, start, min(start + PIECE, stop), tag))
+            return
+        self._require(tag, _stored(result.meta).tag, key)
+        traffic.add()
+        for data in result.stream(min_chunk_size=_CHUNK):
+            traffic.add(read=len(data), requests=0)
+            yield memoryview(data)
+
     def _piece(self, key: str, start: int, stop: int, tag: str) -> bytes:
         data, found = self._tried(lambda: self._ranged(key, start, stop, tag), key)
-        if tag and found != tag:
-            raise Changed(self.url(key))
+        self._require(tag, found, key)
         traffic.add(read=len(data))
         return data
+
+    def _require(self, tag: str, found: str, key: str) -> None:
+        if tag and found != tag and not self._is_fixed:
+            raise Changed(self.url(key))
+
+    @property
+    def _is_fixed(self) -> bool:
+        """At a commit of the hub the bytes are always the same, whatever tag the server tells."""
+        return self.root.startswith("hf://")
+
+    def _options(self, start: int, stop: int, tag: str) -> dict[str, Any]:
+        matches = tag.startswith(('"', "W/")) and not self._is_fixed
+        return {"range": (start, stop), **({"if_match": tag} if matches else {})}
 
     def _tried(self, request: Callable[[], Result], key: str) -> Result:
         """What a request gives; one that breaks off is made again, with growing pauses."""
@@ -161,11 +211,8 @@ class Bucket:
         import obstore
         from obstore.exceptions import NotSupportedError
 
-        options: dict[str, Any] = {"range": (start, stop)}
-        if tag.startswith(('"', "W/")):
-            options["if_match"] = tag
         try:
-            result = obstore.get(self._store, key, options=options)  # type: ignore[arg-type]
+            result = obstore.get(self._store, key, options=self._options(start, stop, tag))  # type: ignore[arg-type]
             return bytes(result.bytes()), _stored(result.meta).tag
         except NotSupportedError:  # a server that gives whole files only
             return self._of_whole(key, start, stop)

@@ -5,6 +5,7 @@ import io
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
@@ -13,7 +14,7 @@ from curate.store.bucket import Bucket, Stored
 from curate.store.local_copies import LARGE_BYTES
 from curate.store.store_path import StorePath
 
-BLOCK = 256 * 1024
+BLOCK = 64 * 1024
 """Objects are read in blocks of this size: a smaller request takes as long."""
 _REMEMBERED = 64_000_000
 """Bytes of blocks that a process remembers: what is checked is read at once after."""
@@ -89,12 +90,11 @@ class ObjectReader(io.RawIOBase):
         whole = b"".join(known[number] or b"" for number in numbers)
         return whole[start - first * BLOCK : stop - first * BLOCK]
 
-    def range(self, start: int, size: int) -> bytes:
-        """As `at`, for bytes that are used once: they are not remembered."""
-        stop = min(start + size, self.nbytes)
+    def stream(self, start: int, stop: int) -> Iterator[memoryview]:
+        """All bytes of a range in order, in pieces as they come: used once, they are neither remembered nor copied."""
         if stop <= len(self._begin):
-            return self._begin[start:stop]
-        return self._store.read(self._found.key, start, stop, self._found.tag)
+            return iter([memoryview(self._begin)[start:stop]])
+        return self._store.stream(self._found.key, start, min(stop, self.nbytes), self._found.tag)
 
     def readable(self) -> bool:
         """Always."""

@@ -1,0 +1,93 @@
+"""Whether the report in a run directory is the one that would be made now: then nothing is read to draw it again.
+
+``report.json`` says what it was made of, twice: of what is known when all documents are judged, and of all that a
+report says. The files of judgments need not be compared: they are those of ``run_id``, or the run has made them again.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import xxhash
+
+from curate import __version__
+from curate.report.alert import Alert, run_of
+from curate.report.model import SCHEMA_VERSION, Summary
+from curate.report.shown_paths import ShownPaths
+from curate.settings.report import ReportSettings
+from curate.store.checked_json import BrokenJson, read_json
+from curate.store.digest import digest
+from curate.store.run_directory import EVIDENCE, HISTORY, REPORT_JSON, REPORT_PAGE
+from curate.store.tags import is_unchanged, unchanged
+
+MADE_OF = "made_of"
+_JUDGED = ("run_id", "config", "given", "mentions", "stages", "passes", "plan", "audit", "counts", "flow")
+"""Entries of ``run.json`` that findings are made of."""
+
+
+class MadeBefore(msgspec.Struct, frozen=True, kw_only=True):
+    """What a report says that was not made again; texts as others may see them."""
+
+    summary: Summary
+    alerts: tuple[Alert, ...]
+    manifest: Mapping[str, Any]
+
+
+def made_of(run: Path, manifest: Mapping[str, Any], settings: ReportSettings) -> dict[str, str]:
+    """What a report is made of, as two digests.
+
+    Args:
+        run: the run directory.
+        manifest: of the run.
+        settings: of the report.
+    """
+    beside = [file.read_bytes() for name in (EVIDENCE, HISTORY) if (file := run / name).is_file()]
+    return {"judged": _judged(manifest, settings), "all": digest(_judged(manifest, settings), manifest, beside)}
+
+
+def may_be_known(run: Path, manifest: Mapping[str, Any], settings: ReportSettings) -> bool:
+    """Whether it is likely that nothing need be looked at, as far as judgments say.
+
+    Args:
+        run: the run directory.
+        manifest: what `curate.pipeline.outcome.judged` says of the run.
+        settings: of the report.
+    """
+    return bool(_read(run).get(MADE_OF, {}).get("judged") == _judged(manifest, settings))
+
+
+def made_before(run: Path, manifest: Mapping[str, Any], settings: ReportSettings) -> MadeBefore | None:
+    """The report that is there, if it and its page are those that would be made; None where they are not."""
+    found = _read(run)
+    if found.get(MADE_OF) != made_of(run, manifest, settings) or not _is_whole(run / REPORT_PAGE, found["page_xxh3"]):
+        return None
+    return MadeBefore(
+        summary=msgspec.convert(found["summary"], Summary),
+        alerts=msgspec.convert(found["alerts"], tuple[Alert, ...]),
+        manifest=ShownPaths(manifest, run_of(manifest)).of_manifest(manifest),
+    )
+
+
+def _judged(manifest: Mapping[str, Any], settings: ReportSettings) -> str:
+    known = {name: manifest[name] for name in _JUDGED if name in manifest}
+    known["parts"] = [part["name"] for part in manifest["parts"]]
+    plain = json.loads(json.dumps(known, default=str))
+    return digest(__version__, SCHEMA_VERSION, plain, msgspec.to_builtins(settings))
+
+
+def _read(run: Path) -> dict[str, Any]:
+    try:
+        return read_json(run / REPORT_JSON)
+    except (BrokenJson, FileNotFoundError, OSError):
+        return {}
+
+
+def _is_whole(page: Path, expected: str) -> bool:
+    if is_unchanged(page, unchanged(page.parent)):
+        return True
+    try:
+        return xxhash.xxh3_128_hexdigest(page.read_bytes()) == expected
+    except OSError:
+        return False

@@ -20,7 +20,10 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_ANY_MARK = tuple(mark for mark, _ in _MARKS)
 _WIDE = ("utf-16", "utf-32")
+_LIKE_ASCII = frozenset({"windows-1252", "iso8859-15", "cp1250", "cp1251", "koi8-r"})
+"""Encodings that Python reads by a table, in which ASCII is itself."""
 _ZEROS = (
     ("utf-32-le", 4, (1, 2, 3), 0),
     ("utf-32-be", 4, (0, 1, 2), 3),
@@ -52,8 +55,8 @@ def decoded(data: bytes, declared: str = "") -> Decoded | None:
         >>> decoded(b"\xff\xfeh\0i\0"), decoded("Gr\xfc\xdfe aus K\xf6ln".encode("cp1252")), decoded(b"\x89PNG\0\0")
         (Decoded(text='hi', encoding='utf-16-le'), Decoded(text='Grüße aus Köln', encoding='windows-1252'), None)
     """
-    mark, named = next(((mark, name) for mark, name in _MARKS if data.startswith(mark)), (b"", ""))
-    if named:
+    if data.startswith(_ANY_MARK):
+        mark, named = next((mark, name) for mark, name in _MARKS if data.startswith(mark))
         text = _tried(data.removeprefix(mark), "utf-8" if named == "utf-8-sig" else named)
         if text is not None:
             return Decoded(text, UTF8 if named == "utf-8-sig" else named)
@@ -121,7 +124,7 @@ def is_clean(text: str) -> bool:
 
 def _tried(data: bytes, name: str) -> str | None:
     try:
-        return data.decode(name)
+        return data.decode("ascii" if name in _LIKE_ASCII and data.isascii() else name)
     except (UnicodeError, LookupError):
         return None
 

@@ -1,5 +1,6 @@
 """What an input file is, and the section ``[input]``."""
 
+import functools
 import os
 from typing import Literal, NamedTuple
 
@@ -170,9 +171,7 @@ class InputFile(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def default_source(self) -> str:
         """The first folder, else the stem of the file."""
-        name = self.name.partition("!")[0] if self.member else self.name
-        folder, slash, _ = name.partition("/")
-        return folder if slash else stem(name)
+        return _source_of(self.name.partition("!")[0] if self.member else self.name)
 
 
 SkippedKind = Literal["format", "text", "hidden", "run", "irregular", "no_text", "sidecar", "empty", "member"]
@@ -190,6 +189,13 @@ class Skipped(NamedTuple):
     why: str
     kind: SkippedKind = "format"
     """What those that are told of together have in common."""
+
+
+@functools.lru_cache(maxsize=1024)
+def _source_of(name: str) -> str:
+    """Asked for every document of some formats."""
+    folder, slash, _ = name.partition("/")
+    return folder if slash else stem(name)
 
 
 def stem(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 _HEAD = 16 * 1024
 _CHARSET = re.compile(rb"""<meta\b[^>]{0,500}?\bcharset\s*=\s*["']?\s*([\w.:-]{1,40})""", re.IGNORECASE)
-_XML = re.compile(rb"""^\s*<\?xml[^>]{0,200}?\bencoding\s*=\s*["']([\w.:-]{1,40})""", re.IGNORECASE)
+_XML = re.compile(rb"""\s*<\?xml[^>]{0,200}?\bencoding\s*=\s*["']([\w.:-]{1,40})""", re.IGNORECASE)
 _LANGUAGE = re.compile(
     r"""<html\b[^>]{0,1000}?\blang\s*=\s*["']?([A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,3})""", re.IGNORECASE
 )
@@ -62,7 +62,7 @@ def charset(data: bytes) -> str:
         'koi8-r'
     """
     head = data[:_HEAD]
-    found = _XML.search(head) or _CHARSET.search(head)
+    found = _XML.match(head) or _CHARSET.search(head)
     return as_browsers_read(found[1].decode("ascii", "replace")) if found else ""
 
 
@@ -73,13 +73,16 @@ def declared(page: str) -> Declared:
         >>> declared('<html lang=de><title>Gr&uuml;n</title><link rel=canonical href="https://x.example/a">')
         Declared(title='Grün', language='de', url='https://x.example/a', date=None)
     """
-    ends = (at for end in _ENDS if (at := page.find(end, 0, _HEAD)) > 0)
-    head = page[: min(ends, default=_HEAD)]
+    size = _HEAD
+    for end in _ENDS:
+        if (at := page.find(end, 0, size)) > 0:
+            size = at
+    head = page[:size]
     title, language, url, date = _TITLE.search(head), _LANGUAGE.search(head), None, None
     if "canonical" in head:
         links = (link for link in _ADDRESS.findall(head) if _CANONICAL.search(link))
         url = next((href[1] for link in links if (href := _HREF.search(link))), None)
-    if any(word in head for word in _DATE_WORDS):
+    if ("date" in head or "published_time" in head) and any(word in head for word in _DATE_WORDS):
         metas = (meta for meta in _META.findall(head) if _DATE.search(meta))
         date = next((found[1] or found[2] for meta in metas if (found := _CONTENT.search(meta))), None)
     return Declared(

@@ -7,7 +7,7 @@ thread). What happens to a document must depend on the file alone, never on wher
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import msgspec
 
@@ -31,7 +31,6 @@ class Piece(Protocol):
         ...
 
 
-@runtime_checkable
 class Joinable(Protocol):
     """A piece that can be put together with those that follow it: many small ones cost more than one."""
 

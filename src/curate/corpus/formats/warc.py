@@ -69,9 +69,9 @@ class Warc(Format):
                 span(file, at, min(at + part_bytes, file.size), 1, min(part_bytes, file.size - at)) for at in starts
             )
 
-    def read(self, span: Span, chunk_bytes: int) -> Iterator[Step]:
+    def read(self, span: Span, chunk_bytes: int) -> Iterator[Step]:  # noqa: ARG002
         """Records that may be documents, and entries for all others."""
-        yield from WarcReader(span.file, chunk_bytes).steps()
+        yield from WarcReader(span.file).steps()
 
     def parse(self, piece: RawRecord, rows: Rows) -> None:
         """The page or text of a record, with what the record and the page say of it."""
@@ -144,10 +144,7 @@ def _document(piece: RawRecord, rows: Rows) -> Quarantined | None:
 
 def _lowered(headers: Any) -> dict[str, str]:
     """Headers by name; of several of a name the first."""
-    found: dict[str, str] = {}
-    for name, value in headers.astuples():
-        found.setdefault(name.lower(), value)
-    return found
+    return {name.lower(): value for name, value in reversed(headers.astuples())}
 
 
 def _payload(capture: _Capture) -> bytes:

@@ -5,6 +5,7 @@ length is false costs itself; reading goes on at the next line that begins a rec
 goes on at the next member that is whole.
 """
 
+import functools
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -25,10 +26,12 @@ _MOST_HEADER = 1 << 20
 _PEEK = 64
 """Bytes behind a record that tell whether another begins."""
 _BEGINS = re.compile(rb"WARC/[01]\.\d+[ \t]*\r?\n[A-Za-z-]+[ \t]*:")
-_HEADER_END = re.compile(rb"\r?\n\r?\n")
+_FIELDS = re.compile(rb"^(content-length|warc-type|warc-record-id)[^\S\n]*:([^\n]*)", re.IGNORECASE | re.MULTILINE)
 _MOST_DIGITS = 18
 _MEMBER = b"\x1f\x8b\x08"
 _STEP = 1 << 20
+_BLOCK = 256 * 1024
+"""Bytes of a plain file that are read at a time: they stay in the processor's cache until they are records."""
 
 DOCUMENTS = frozenset({"response", "resource", "conversion"})
 """Types of records that may hold a document."""
@@ -49,16 +52,26 @@ class RawRecord(NamedTuple):
         return len(self.data)
 
 
+class _Header(NamedTuple):
+    """What is wanted of the header of a record."""
+
+    length: int | None
+    """Bytes behind the header; None where it does not say, or says no number."""
+    kind: str
+    """Its type, in lower case; empty where it has none."""
+    identity: bytes
+    """What tells the record from others: its id, else all of its header."""
+
+
 class WarcReader:
     """Reads the records of one file.
 
     Args:
         file: inspected.
-        chunk_bytes: size of the blocks in which a plain file is read.
     """
 
-    def __init__(self, file: InputFile, chunk_bytes: int) -> None:
-        self._file, self._chunk_bytes = file, chunk_bytes
+    def __init__(self, file: InputFile) -> None:
+        self._file = file
         self._limit = file.longest_document + _MOST_HEADER
         self._position = 0
         self._read_to = 0
@@ -98,7 +111,7 @@ class WarcReader:
         """What was given up; the next record is looked for."""
 
     def _from(self, start: int) -> Iterator[Step]:
-        for block in blocks(self._file, start, self._file.size, self._chunk_bytes):
+        for block in blocks(self._file, start, self._file.size, _BLOCK):
             fresh = max(0, block.at + block.stored - self._read_to) if block.stored else 0
             self._read_to += fresh
             yield Step(block.at, None, fresh)
@@ -124,7 +137,7 @@ class WarcReader:
         self._origin += size
 
     def _drop_line_ends(self) -> None:
-        while head := self._held[:_PEEK]:
+        while not self._held.startswith(MAGIC) and (head := self._held[:_PEEK]):
             ends = len(head) - len(head.lstrip(b"\r\n"))
             self._drop(ends)
             if ends < len(head):
@@ -134,9 +147,9 @@ class WarcReader:
         """Records that came whole before the damage; what is left of the one that is damaged stays."""
         while self._lost is None:
             self._drop_line_ends()
-            header = _HEADER_END.search(self._held, 0, _MOST_HEADER)
-            length = _length(bytes(self._held[: header.start()])) if header else None
-            if not header or length is None or len(self._held) < header.end() + length:
+            end = _end_of_header(self._held)
+            length = _header(bytes(self._held[: end.start])).length if end else None
+            if not end or length is None or len(self._held) < end.stop + length:
                 return
             step = self._next(final=True)
             if step and step.piece:
@@ -162,30 +175,30 @@ class WarcReader:
             return None
         if not held.startswith(MAGIC):
             return self._give_up("what is here is no record", 0)
-        end_of_header = _HEADER_END.search(held, 0, _MOST_HEADER)
+        end_of_header = _end_of_header(held)
         if end_of_header is None:
             whole = final or len(held) > _MOST_HEADER
             return self._give_up("its header has no end", len(MAGIC)) if whole else None
-        header = bytes(held[: end_of_header.start()])
-        length = _length(header)
+        header = _header(bytes(held[: end_of_header.start]))
+        length = header.length
         if length is None:
-            return self._give_up("it has no length", end_of_header.end())
-        end = end_of_header.end() + length
+            return self._give_up("it has no length", end_of_header.stop)
+        end = end_of_header.stop + length
         if end > self._limit:
-            return self._too_large(header, length, end_of_header.end())
+            return self._too_large(header.kind, length, end_of_header.stop)
         if len(held) < end + _PEEK and not final:
             return None
         behind = held[end : end + _PEEK]
         ends = behind.startswith(b"\r\n\r\n") or behind.lstrip(b"\r\n").startswith(MAGIC)
         if len(held) < end or not (ends or (final and not behind.strip(b"\r\n"))):
             told = f"its length is given as {length:,} bytes, and no record begins there"
-            return self._give_up(told, end_of_header.end())
+            return self._give_up(told, end_of_header.stop)
         return self._record(header, end)
 
-    def _record(self, header: bytes, end: int) -> Step:
-        at, kind = self._place(), _kind(header)
+    def _record(self, header: _Header, end: int) -> Step:
+        at, kind = self._place(), header.kind
         self._position += 1
-        self._remember(at, header)
+        self._remember(at, header.identity)
         if kind in DOCUMENTS:
             piece: RawRecord | Quarantined = RawRecord(
                 self._file, self._position, kind, bytes(memoryview(self._held)[:end])
@@ -195,8 +208,7 @@ class WarcReader:
         self._drop(end)
         return Step(at, piece)
 
-    def _too_large(self, header: bytes, length: int, search_from: int) -> Step:
-        kind = _kind(header)
+    def _too_large(self, kind: str, length: int, search_from: int) -> Step:
         self._position += 1
         self._lost = (
             too_large(self._file, self._position, None, length, bytes(self._held[:KEPT_BYTES]))
@@ -208,7 +220,7 @@ class WarcReader:
     def _give_up(self, why: str, search_from: int) -> Step:
         self._position += 1
         head = bytes(self._held[:KEPT_BYTES])
-        kind = _kind(head[: end.start()] if (end := _HEADER_END.search(head)) else b"")
+        kind = _header(head[: end.start]).kind if (end := _end_of_header(head)) else ""
         lost = 0 if kind and kind not in DOCUMENTS else 1
         self._lost = Quarantined(self._file.name, self._position, None, "bad_record", why, head, lost)
         return self._skip(search_from)
@@ -228,12 +240,12 @@ class WarcReader:
         lost, self._lost = self._lost, None
         return Step(self._lost_at, lost)
 
-    def _remember(self, at: int, header: bytes) -> None:
+    def _remember(self, at: int, identity: bytes) -> None:
         if self._file.compression != "gzip":
             return
         while self._ids and self._ids[0][0] < at:
             self._ids.popleft()
-        self._ids.append((at, _identity(header)))
+        self._ids.append((at, identity))
 
     def _next_member(self) -> int | None:
         """Where the first whole gzip member with a record lies that was not read, behind the last one that was."""
@@ -243,8 +255,8 @@ class WarcReader:
             for at in _members(source, start, self._file.size):
                 head = _head_if_whole(source, at, self._file.size)
                 if at > self._entered_at and head.startswith(MAGIC):
-                    header = head[: m.start()] if (m := _HEADER_END.search(head)) else head
-                    if _identity(header) not in known:
+                    header = head[: end.start] if (end := _end_of_header(head)) else head
+                    if _header(header).identity not in known:
                         self._entered_at = at
                         return at
         return None
@@ -256,26 +268,27 @@ def passed_over(file: InputFile, position: int, kind: str) -> Quarantined:
     return Quarantined(file.name, position, None, reason, kind or "it has no type", lost_documents=0)
 
 
-def _field(header: bytes, name: bytes) -> bytes | None:
-    """The value of a field of a header."""
-    for line in header.split(b"\n"):
-        if line[: len(name)].lower() == name and line[len(name) :].lstrip()[:1] == b":":
-            return line.partition(b":")[2].strip()
-    return None
+def _end_of_header(held: bytes | bytearray) -> slice | None:
+    """Where the empty line behind a header lies, with the line end before it."""
+    stop = held.find(b"\n\r\n", 0, _MOST_HEADER)
+    bare = held.find(b"\n\n", 0, _MOST_HEADER if stop < 0 else stop + 1)
+    at = bare if bare >= 0 else stop
+    if at < 0:
+        return None
+    return slice(at - (held[at - 1 : at] == b"\r"), at + (2 if bare >= 0 else 3))
 
 
-def _length(header: bytes) -> int | None:
-    told = _field(header, b"content-length")
-    return int(told) if told and told.isdigit() and len(told) <= _MOST_DIGITS else None
+def _header(header: bytes) -> _Header:
+    """The fields of a header, without its end; of several of a name the first."""
+    found = {name.lower(): value.strip() for name, value in reversed(_FIELDS.findall(header))}
+    told = found.get(b"content-length", b"")
+    length = int(told) if told.isdigit() and len(told) <= _MOST_DIGITS else None
+    return _Header(length, _kind(found.get(b"warc-type", b"")), found.get(b"warc-record-id") or header)
 
 
-def _kind(header: bytes) -> str:
-    return (_field(header, b"warc-type") or b"").decode("utf-8", "replace").lower()
-
-
-def _identity(header: bytes) -> bytes:
-    """What tells a record from others: its id, else all of its header."""
-    return _field(header, b"warc-record-id") or header
+@functools.lru_cache(maxsize=64)
+def _kind(told: bytes) -> str:
+    return told.decode("utf-8", "replace").lower()
 
 
 def _members(source: StoredBytes, start: int, size: int) -> Iterator[int]:

@@ -3,7 +3,6 @@
 A chunk ends where it has enough bytes; which chunk a document falls into changes nothing about it.
 """
 
-import functools
 from bisect import bisect_right
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
@@ -151,8 +150,9 @@ def _counted(source: Iterable[Step], size: int) -> Iterator[Step]:
         piece = step.piece
         if isinstance(piece, Quarantined) and piece.lost_documents is None and piece.lost_bytes is None:
             lost = size if piece.reason == "truncated_file" else max(0, size - read)
-            step = step._replace(piece=piece._replace(lost_bytes=lost))
-        yield step
+            yield step._replace(piece=piece._replace(lost_bytes=lost))
+        else:
+            yield step
 
 
 def _first_bytes(file: InputFile) -> bytes:
@@ -164,12 +164,6 @@ def _first_bytes(file: InputFile) -> bytes:
         return b""
 
 
-@functools.cache
-def _is_joinable(kind: type) -> bool:
-    """Asked once of a type: to compare an object with a protocol takes as long as to read a record."""
-    return hasattr(kind, "follows") and hasattr(kind, "joined")
-
-
 def _joined(pieces: Iterable[Piece | Quarantined]) -> Iterator[Piece | Quarantined]:
     """The same pieces, but those that follow each other are one where they can be: streams give a few at a time."""
     run: list[Joinable] = []
@@ -177,7 +171,7 @@ def _joined(pieces: Iterable[Piece | Quarantined]) -> Iterator[Piece | Quarantin
         if run and not (isinstance(piece, type(run[-1])) and piece.follows(run[-1])):
             yield run[0].joined(run)
             run = []
-        if _is_joinable(type(piece)):
+        if hasattr(piece, "joined"):  # comparing with the protocol takes as long as reading a record
             run.append(piece)  # type: ignore[arg-type]
         else:
             yield piece

@@ -1,8 +1,4 @@
-"""CSV and TSV: a header with the names of the fields, and a record a row, which may go on over lines inside quotes.
-
-Rows are told apart by Python's own reader, one after another: where a row begins depends on all quotes before it.
-Bytes that are no UTF-8 travel through it as lone surrogates, so that they cost their row alone.
-"""
+"""CSV and TSV: a header with the names of the fields, and a record a row, which may go on over lines inside quotes."""
 
 import csv
 import io
@@ -18,16 +14,15 @@ from curate.corpus.fields import Seen
 from curate.corpus.formats.format import Format, Looked, Span, Step
 from curate.corpus.formats.line_file import stored_spans
 from curate.corpus.formats.parquet_file import unused
+from curate.corpus.formats.separated_rows import Table
 from curate.corpus.formats.table_rows import TableRows, parse
 from curate.corpus.input import InputFile, InputSettings
 from curate.corpus.lines import BOM
-from curate.corpus.memory import too_large
-from curate.corpus.quarantine import KEPT_BYTES, Damaged, Quarantined
+from curate.corpus.quarantine import Damaged, Quarantined
 
 _RECORDS = 100
 """Rows that are looked at to tell which field is the text."""
 _DELIMITERS = (",", "\t", ";", "|")
-_WELL_BEYOND = 1 << 30  # the reader's own limit is a global of the process; ours is kept before it
 _ROW_BYTES = 200  # what a row of short fields takes beside its characters
 
 
@@ -81,31 +76,25 @@ class Separated(Format):
         """One strand: where a row begins can be told from what comes before alone."""
         yield tuple(stored_spans(file, part_bytes))
 
-    def read(self, span: Span, chunk_bytes: int) -> Iterator[Step]:
+    def read(self, span: Span, chunk_bytes: int) -> Iterator[Step]:  # noqa: ARG002
         """Rows, some at a time. Blocks have one size: which part a row belongs to must not depend on chunks."""
         file, stored = span.file, list[Step]()
         try:
-            table = _Table(file, _noted(blocks(file, 0, file.size, STORED_STEP), stored))
+            table = Table(file, _noted(blocks(file, 0, file.size, STORED_STEP), stored))
         except Damaged as damage:
             yield Step(0, Quarantined(file.name, None, None, damage.reason, damage.detail, lost_documents=None))
             return
-        names, held, first, size, at = tuple(_names(table.header)), list[list[str]](), 1, 0, 0
-        for number, row in enumerate(table.rows(), 1):
-            ends = isinstance(row.fields, Quarantined) or row.at != at or size >= chunk_bytes
-            if ends and held:
-                yield Step(at, SeparatedRows(file, first, names, held, size))
-            if ends:
+        names, number = tuple(_names(table.header)), 1
+        for run in table.runs():
+            if run.lost:
                 yield from stored
                 stored.clear()
-                held, first, size, at = [], number, 0, row.at
-            if isinstance(row.fields, Quarantined):
-                yield Step(row.at, row.fields._replace(position=number))
-                first = number + 1
+                yield Step(run.at, run.lost._replace(position=number))
+                number += 1
             else:
-                held.append(row.fields)
-                size += row.bytes + _ROW_BYTES
-        if held:
-            yield Step(at, SeparatedRows(file, first, names, held, size))
+                size = run.bytes + _ROW_BYTES * len(run.rows)
+                yield Step(run.at, SeparatedRows(file, number, names, run.rows, size))
+                number += len(run.rows)
         yield from stored
 
     def parse(self, piece: SeparatedRows, rows: Rows) -> None:
@@ -114,172 +103,8 @@ class Separated(Format):
         parse(TableRows(piece.file, piece.first_row, pa.RecordBatch.from_arrays(columns, list(piece.names))), rows)
 
 
-class _Row(NamedTuple):
-    at: int
-    """Where in the stored file its first byte lay."""
-    fields: list[str] | Quarantined
-    bytes: int
-
-
-class _Table:
-    """The rows of a file, behind its header.
-
-    Args:
-        file: with its delimiter.
-        source: its bytes.
-    """
-
-    def __init__(self, file: InputFile, source: Iterable[Block]) -> None:
-        self._file = file
-        self._lines = _Lines(source, file.longest_document)
-        self._reader = self._new()
-        self.header: list[str] = []
-        try:
-            self.header = next((row for row in self._reader if any(row)), [])
-        except _TornError as torn:
-            raise torn.damage from None
-        except (_TooLongError, csv.Error) as error:
-            raise Damaged("corrupt_file", f"its header cannot be read: {error}") from error
-
-    def rows(self) -> Iterator[_Row]:
-        """Every row that is not blank; those with more or fewer fields than the header, and damage, as quarantine."""
-        lines, width = self._lines, len(self.header)
-        while True:
-            lines.begin()
-            try:
-                fields = next(self._reader)
-            except StopIteration:
-                return
-            except _TornError as torn:
-                yield self._lost(torn.damage.reason, torn.damage.detail, None)
-                return
-            except _TooLongError:
-                entry = too_large(self._file, 0, lines.first_byte, lines.taken, lines.raw())
-                yield _Row(lines.first_at, self._with_what_it_swallowed(entry), 0)
-                self._reader = self._new()
-                continue
-            except csv.Error as error:
-                yield self._lost("ragged_row", str(error))
-                self._reader = self._new()
-                continue
-            if lines.ended and lines.quotes() % 2:
-                yield self._lost("ragged_row", "a quote was opened and is never closed")
-            elif len(fields) == width:
-                yield _Row(lines.first_at, fields, lines.taken)
-            elif any(field.strip() for field in fields):
-                count = f"{len(fields)} field{'s' * (len(fields) != 1)}"
-                yield self._lost("ragged_row", f"{count}, but the header has {width}")
-
-    def _lost(self, reason: str, detail: str, documents: int | None = 1) -> _Row:
-        lines = self._lines
-        entry = Quarantined(self._file.name, None, lines.first_byte, reason, detail, lines.raw(), documents)
-        return _Row(lines.first_at, self._with_what_it_swallowed(entry), 0)
-
-    def _with_what_it_swallowed(self, entry: Quarantined) -> Quarantined:
-        """The entry of a row; where it goes on over lines, nobody knows how many rows are in it."""
-        lines = self._lines
-        if lines.count < 2 or entry.lost_documents is None:
-            return entry
-        stored = min(lines.taken, lines.at - lines.first_at + STORED_STEP, self._file.size - lines.first_at)
-        return entry._replace(lost_documents=None, lost_bytes=stored)
-
-    def _new(self) -> Iterator[list[str]]:
-        csv.field_size_limit(_WELL_BEYOND)
-        return csv.reader(self._lines, delimiter=self._file.options[0])
-
-
-class _TooLongError(Exception):
-    """A row is longer than a document may be: most likely a quote was opened and never closed."""
-
-
-class _TornError(Exception):
-    """The file cannot be read any further."""
-
-    def __init__(self, damage: Damaged) -> None:
-        super().__init__(damage.detail)
-        self.damage = damage
-
-
-class _Lines:
-    """Lines as the reader of rows takes them, with where the row that is being read began."""
-
-    def __init__(self, source: Iterable[Block], limit: int) -> None:
-        self.at = self.first_at = self.first_byte = self.taken = self.count = 0
-        self.ended = False
-        self._held: list[bytes] = []
-        self._limit = limit
-        self._byte, self._begins = 0, True
-        self._source = self._split(source)
-
-    def begin(self) -> None:
-        """A row begins with the next line."""
-        self._held, self.taken, self.count, self._begins = [], 0, 0, True
-
-    def raw(self) -> bytes:
-        """The bytes of the row so far, as many as are kept of a row in quarantine."""
-        return b"".join(self._held)[:KEPT_BYTES]
-
-    def quotes(self) -> int:
-        """How many quotes are in the row."""
-        return sum(line.count(b'"') for line in self._held)
-
-    def __iter__(self) -> "_Lines":
-        return self
-
-    def __next__(self) -> str:
-        line = self._taken()
-        if self.taken <= self._limit:
-            return line.decode(errors="surrogateescape")
-        self._held = [self.raw()]
-        while not line.endswith(b"\n") and not self.ended:  # the rest of the line is no row of its own
-            try:
-                line = self._taken()
-            except StopIteration:
-                break
-            self._held = [self.raw()]
-        raise _TooLongError("longer than a document may be")
-
-    def _taken(self) -> bytes:
-        at, line = next(self._source)
-        held, size = self._held, len(line)
-        if not held:
-            self.first_at, self.first_byte = at, self._byte
-        self._byte += size
-        self.at, self.taken, self.count = at, self.taken + size, self.count + self._begins
-        self._begins = line.endswith(b"\n")
-        held.append(line)
-        return line
-
-    def _split(self, source: Iterable[Block]) -> Iterator[tuple[int, bytes]]:
-        """Lines with their ends, and where in the stored file each began; a line that is too long in pieces."""
-        rest, at, begun = b"", 0, False
-        try:
-            for block in source:
-                data = block.data
-                if data and not begun:
-                    data, begun = data.removeprefix(BOM), True
-                *lines, tail = data.split(b"\n")
-                for line in lines:
-                    yield (at if rest else block.at), rest + line + b"\n"
-                    rest = b""
-                if not rest:
-                    at = block.at
-                rest += tail
-                if len(rest) > self._limit:
-                    yield at, rest
-                    rest = b""
-        except Damaged as damage:
-            if not self._held:
-                self.first_at, self.first_byte = at, self._byte
-            self._held.append(rest)
-            raise _TornError(damage) from damage
-        if rest:
-            yield at, rest
-        self.ended = True
-
-
-def _table(file: InputFile) -> _Table:
-    return _Table(file, blocks(file, 0, file.size, STORED_STEP))
+def _table(file: InputFile) -> Table:
+    return Table(file, blocks(file, 0, file.size, STORED_STEP))
 
 
 def _noted(source: Iterable[Block], stored: list[Step]) -> Iterator[Block]:
@@ -315,14 +140,14 @@ def _repeated(header: list[str]) -> frozenset[str]:
     return frozenset(name for name in header if header.count(name) > 1)
 
 
-def _seen(table: _Table, settings: InputSettings, most: int | None) -> Seen:
+def _seen(table: Table, settings: InputSettings, most: int | None) -> Seen:
     names = _names(table.header)
     seen = Seen(settings.text, kinds=dict.fromkeys(names, "text"), texts=names)
-    for row in table.rows():
-        if not isinstance(row.fields, Quarantined):
-            seen.add(dict(zip(names, row.fields, strict=True)))
+    for run in table.runs():
+        for row in run.rows:
+            seen.add(dict(zip(names, row, strict=True)))
             if seen.records == most:
-                break
+                return seen
     return seen
 
 

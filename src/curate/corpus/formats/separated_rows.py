@@ -1,0 +1,220 @@
+"""Rows of a file of fields between delimiters, told apart by Python's own reader.
+
+Where a row begins depends on all quotes before it, so that rows are told apart one after another; lines are given to
+the reader many at a time. A row that contradicts itself, or is longer than a document may be, costs itself: the next
+one begins with the line behind it. Bytes that are no UTF-8 travel through the reader as lone surrogates.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.corpus.compression import STORED_STEP, Block
+from curate.corpus.formats.held_lines import HeldLines
+from curate.corpus.input import InputFile
+from curate.corpus.memory import too_large
+from curate.corpus.quarantine import KEPT_BYTES, Damaged, Quarantined
+
+_AT_ONCE = 256 * 1024
+"""Bytes of lines that are given to the reader at a time, at least."""
+_WELL_BEYOND = 1 << 30  # the reader's own limit is a global of the process; ours is kept before it
+_TOO_LONG = "longer than a document may be"
+_NEVER_CLOSED = "a quote was opened and is never closed"
+
+
+class Run(NamedTuple):
+    """Rows that follow each other and begin in one step of reading, or one that is lost."""
+
+    at: int
+    """Where in the stored file the step lies."""
+    rows: list[list[str]]
+    bytes: int
+    lost: Quarantined | None = None
+
+
+class Table:
+    """The rows of a file, behind its header.
+
+    Args:
+        file: with its delimiter.
+        source: its bytes.
+
+    Raises:
+        Damaged: its header cannot be read.
+    """
+
+    def __init__(self, file: InputFile, source: Iterable[Block]) -> None:
+        self._file = file
+        self._held = HeldLines(source)
+        self._found = self._all()
+        self._behind_header = _Rows([], np.zeros(1, np.int64))
+        self.header = self._header()
+
+    def runs(self) -> Iterator[Run]:
+        """Every row that is not blank; those with more or fewer fields than the header, and damage, are lost."""
+        width = len(self.header)
+        for found in chain([self._behind_header], self._found):
+            if isinstance(found, _Lost):
+                yield Run(found.at, [], 0, self._entry(found))
+            else:
+                yield from self._even(found, width)
+
+    def _header(self) -> list[str]:
+        for found in self._found:
+            if isinstance(found, _Lost):
+                why = f"its header cannot be read: {found.why}"
+                raise found.why if isinstance(found.why, Damaged) else Damaged("corrupt_file", why)
+            for number, row in enumerate(found.rows, 1):
+                if any(row):
+                    self._behind_header = _Rows(found.rows[number:], found.bounds[number:])
+                    return row
+        return []
+
+    def _even(self, found: "_Rows", width: int) -> Iterator[Run]:
+        """Runs of rows that have as many fields as the header, and what the others are."""
+        begun, bounds = 0, found.bounds
+        for number, row in enumerate(found.rows) if set(map(len, found.rows)) - {width} else ():
+            if len(row) == width:
+                continue
+            yield from self._of_one_step(found, begun, number)
+            begun = number + 1
+            if any(field.strip() for field in row):
+                why = f"{len(row)} field{'s' * (len(row) != 1)}, but the header has {width}"
+                lost = self._lost(why, int(bounds[number]), int(bounds[begun]))
+                yield Run(lost.at, [], 0, self._entry(lost))
+        yield from self._of_one_step(found, begun, len(found.rows))
+
+    def _of_one_step(self, found: "_Rows", begun: int, ended: int) -> Iterator[Run]:
+        """Rows cut where they begin in another step of reading."""
+        bounds = found.bounds
+        while begun < ended:
+            at, until = self._held.step(int(bounds[begun]))
+            stop = ended if until is None else begun + int(np.searchsorted(bounds[begun:ended], until))
+            yield Run(at, found.rows[begun:stop], int(bounds[stop] - bounds[begun]))
+            begun = stop
+
+    def _all(self) -> Iterator["_Rows | _Lost"]:
+        """All that is in the file, in order; what is given stays held until the next is asked for."""
+        held, limit, wanted = self._held, self._file.longest_document, _AT_ONCE
+        while True:
+            held.fill(wanted, limit)
+            found, why = self._read(held.whole())
+            too_long = np.flatnonzero(np.diff(found.bounds) > limit)
+            if len(too_long):
+                found, why = _Rows(found.rows[: too_long[0]], found.bounds[: too_long[0] + 1]), ""
+            yield found
+            held.drop(int(found.bounds[-1]))
+            if why:
+                lost = self._lost(why, held.start, held.line_end(0) or held.stop)
+            elif len(too_long) or len(held) > limit:
+                lost = self._too_long(held.line_end(limit))
+            elif held.damage:
+                lost = self._lost(held.damage, held.start, held.stop)
+            elif held.ended:
+                if held:
+                    yield self._last()
+                return
+            else:
+                wanted = max(_AT_ONCE, 2 * len(held))
+                continue
+            yield lost
+            if isinstance(lost.why, Damaged):
+                return
+            held.drop(lost.stop)
+
+    def _read(self, lines: bytes) -> tuple["_Rows", str]:
+        """The rows that are whole in lines, up to the first that contradicts itself, and how it does."""
+        csv.field_size_limit(_WELL_BEYOND)
+        reader = csv.reader(chain(_text(lines), iter(_no_more, "")), delimiter=self._file.options[0])
+        rows, ends, why = list[list[str]](), [0], ""
+        try:
+            for row in reader:
+                rows.append(row)
+                ends.append(reader.line_num)
+        except _NoMoreError:
+            pass
+        except csv.Error as error:
+            why = str(error)
+        line_ends = np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n")) + 1
+        places = np.concatenate([[0], line_ends, [len(lines)]])
+        return _Rows(rows, self._held.start + places[ends]), why
+
+    def _last(self) -> "_Rows | _Lost":
+        """The row that the file ends in, inside quotes."""
+        held = self._held
+        data = held.between(held.start, held.stop)
+        if data.count(b'"') % 2:
+            return self._lost(_NEVER_CLOSED, held.start, held.stop)
+        rows = list(csv.reader(_text(data), delimiter=self._file.options[0]))
+        return _Rows(rows, np.array([held.start, held.stop]))
+
+    def _too_long(self, stop: int | None) -> "_Lost":
+        """The row that is held first, which ends nowhere before the line does that makes it too long."""
+        held = self._held
+        lost = self._lost(_TOO_LONG, held.start, stop or held.stop)
+        if stop is None:
+            held.drop_line()
+            why = held.damage or _TOO_LONG
+            lost = lost._replace(why=why, stop=held.start, last_at=held.step(held.start)[0])
+        return lost
+
+    def _lost(self, why: "str | Damaged", start: int, stop: int) -> "_Lost":
+        held = self._held
+        data = held.between(start, stop)
+        last = data.rfind(b"\n", 0, -1) + 1
+        return _Lost(why, start, stop, data[:KEPT_BYTES], held.step(start)[0], held.step(stop - 1)[0], last > 0)
+
+    def _entry(self, lost: "_Lost") -> Quarantined:
+        """The entry of what is lost; where it goes on over lines, nobody knows how many rows are in it."""
+        file, size = self._file, lost.stop - lost.start
+        if isinstance(lost.why, Damaged):
+            reason, detail = lost.why.reason, lost.why.detail
+            return Quarantined(file.name, None, lost.start, reason, detail, lost.head, lost_documents=None)
+        if lost.why == _TOO_LONG:
+            entry = too_large(file, 0, lost.start, size, lost.head)
+        else:
+            entry = Quarantined(file.name, None, lost.start, "ragged_row", lost.why, lost.head)
+        if not lost.many_lines:
+            return entry
+        stored = min(size, lost.last_at - lost.at + STORED_STEP, file.size - lost.at)
+        return entry._replace(lost_documents=None, lost_bytes=stored)
+
+
+class _Rows(NamedTuple):
+    """Rows that follow each other."""
+
+    rows: list[list[str]]
+    bounds: npt.NDArray[np.int64]
+    """Where each begins, and where the last one ends."""
+
+
+class _Lost(NamedTuple):
+    """Lines of which no row can be made."""
+
+    why: str | Damaged
+    start: int
+    stop: int
+    head: bytes
+    at: int
+    """Where in the stored file the step lies that gave its beginning."""
+    last_at: int
+    """The same for its end."""
+    many_lines: bool
+
+
+class _NoMoreError(Exception):
+    """The reader asks for a line that was not read yet."""
+
+
+def _no_more() -> str:
+    raise _NoMoreError
+
+
+def _text(lines: bytes) -> io.StringIO:
+    """Lines that end with line feeds alone, carriage returns being part of them."""
+    return io.StringIO(lines.decode(errors="surrogateescape"), newline="\n")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
@@ -106,7 +107,8 @@ def _json_values(values: pa.Array) -> pa.Array:
     if types.is_date(kind) or types.is_time(kind) or types.is_decimal(kind):
         return _quoted(values.cast(_TEXT))
     if types.is_string(kind) or types.is_large_string(kind):
-        return _encoded(valid_text(values))
+        texts = valid_text(values)
+        return _quoted(texts) if _needs_no_escape(texts) else _encoded(texts)
     if types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
         import polars as pl
 
@@ -164,8 +166,18 @@ def _encoded(values: pa.Array) -> pa.Array:
     """JSON of simple values, by way of one-field objects of which the wrapping is cut off."""
     import polars as pl
 
-    wrapped = pl.Series("v", values).to_frame().select(pl.struct("v").struct.json_encode()).to_series()
-    return wrapped.str.strip_prefix('{"v":').str.strip_suffix("}").to_arrow().cast(_TEXT)
+    bare = pl.struct("v").struct.json_encode().str.strip_prefix('{"v":').str.strip_suffix("}")
+    return pl.Series("v", values).to_frame().select(bare).to_series().to_arrow().cast(_TEXT)
+
+
+def _needs_no_escape(texts: pa.Array) -> bool:
+    """Whether no text has a character that JSON writes otherwise: quotes, backslashes, controls."""
+    _, ends, data = texts.buffers()
+    if data is None or not len(texts):
+        return True
+    places = np.frombuffer(ends, np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    written = np.frombuffer(data, np.uint8)[places[0] : places[-1]]
+    return not ((written < ord(" ")).any() or (written == ord('"')).any() or (written == ord("\\")).any())
 
 
 def _encoded_slowly(value: pa.Scalar) -> bytes:

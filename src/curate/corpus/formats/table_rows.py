@@ -1,5 +1,6 @@
 """Rows of a table (Parquet, Arrow, CSV) made into documents, column by column."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,9 @@ from curate.corpus.metadata import json_objects, json_values, plain, storage, va
 from curate.corpus.quarantine import KEPT_BYTES, Quarantined
 from curate.corpus.template import filled
 
+_FEW_BYTES = 1 << 26
+"""Of rows that are put together with others."""
+
 
 class TableRows(NamedTuple):
     """Consecutive rows of one file."""
@@ -32,6 +36,20 @@ class TableRows(NamedTuple):
         """Bytes held in memory."""
         return int(self.batch.nbytes)
 
+    def follows(self, before: "TableRows") -> bool:
+        """Whether it begins where others end, and both are columns that can be put together."""
+        return (
+            self.file is before.file
+            and self.first_row == before.first_row + len(before.batch)
+            and max(self.nbytes, before.nbytes) < _FEW_BYTES
+            and self.batch.schema.equals(before.batch.schema)
+            and all(map(_is_flat, self.batch.schema.types))
+        )
+
+    def joined(self, pieces: "Sequence[TableRows]") -> "TableRows":
+        """Rows that follow each other, of which these are the first, as one."""
+        return self._replace(batch=pa.concat_batches([piece.batch for piece in pieces])) if len(pieces) > 1 else self
+
 
 def parse(piece: TableRows, rows: Rows) -> None:
     """Append the documents of a batch of rows to ``rows``; rows without readable text go to quarantine."""
@@ -43,14 +61,14 @@ def parse(piece: TableRows, rows: Rows) -> None:
     positions = pa.array(np.arange(piece.first_row, piece.first_row + count))
     fields = file.text_fields
     texts = _templated(columns, file.text, fields) if fields else storage(_column(columns, file.text))
-    texts = texts.cast(pa.large_binary())
     numbered = pc.binary_join_element_wise(name, positions.cast(pa.string()), pa.scalar("#"))
     others = dict(columns)
     for field in {*(fields or (file.text,)), file.id, file.source} - {""}:
         _drop(others, field)
     ids = _labels(columns, file.id, numbered)
     sources = _labels(columns, file.source, pa.repeat(pa.scalar(file.default_source), count))
-    metadata, readable = json_objects(others, count), _readable(file, texts, positions, rows)
+    metadata = json_objects(others, count)
+    texts, readable = _readable(file, texts.cast(pa.large_binary()), positions, rows)
     if not readable.all():  # columns of text can all be filtered, others cannot
         made = [values.filter(pa.array(readable)) for values in (ids, texts, sources, positions, metadata)]
         ids, texts, sources, positions, metadata = made
@@ -115,6 +133,10 @@ def _decoded(value: Any) -> Any:
         return ""
 
 
+def _is_flat(kind: pa.DataType) -> bool:
+    return bool(types.is_primitive(kind) or types.is_string(kind) or types.is_large_string(kind))
+
+
 def may_hold_text(kind: pa.DataType) -> bool:
     """Whether columns of a type can hold a text, however deep."""
     return is_text(kind) or types.is_nested(kind)
@@ -143,11 +165,13 @@ def _drop(columns: dict[str, pa.Array], field: str) -> None:
             del columns[first]
 
 
-def _readable(file: InputFile, texts: pa.Array, positions: pa.Array, rows: Rows) -> npt.NDArray[np.bool_]:
-    """True where the text can be a document; the others are put in quarantine."""
+def _readable(
+    file: InputFile, texts: pa.Array, positions: pa.Array, rows: Rows
+) -> tuple[pa.Array, npt.NDArray[np.bool_]]:
+    """The texts, checked where all are UTF-8; true where one can be a document. The others are put in quarantine."""
     suspects = np.asarray(pc.fill_null(pc.greater(pc.binary_length(texts), file.longest_document), True))
     try:
-        texts.cast(pa.large_string())
+        texts = texts.cast(pa.large_string())
     except pa.ArrowInvalid:
         suspects = np.ones(len(texts), np.bool_)
     readable = np.ones(len(texts), np.bool_)
@@ -156,7 +180,7 @@ def _readable(file: InputFile, texts: pa.Array, positions: pa.Array, rows: Rows)
         if entry:
             rows.quarantined.append(entry)
             readable[i] = False
-    return readable
+    return texts, readable
 
 
 def _fault(file: InputFile, position: int, value: pa.Scalar) -> Quarantined | None:

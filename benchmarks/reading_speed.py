@@ -1,6 +1,8 @@
-"""The reader alone, file to documents, by format, beside the format's own library; CPU seconds of one core.
+"""The reader alone, file to batches of id, text and metadata, beside the format's own library making the same of it.
 
-python -m benchmarks.reading_speed FOLDER_OF_TEXT [--megabytes 40]
+CPU seconds of one process; both take turns, the least of five rounds counts.
+
+python -m benchmarks.reading_speed FOLDER_OF_TEXT [CRAWL.warc.gz …] [--megabytes 40]
 """
 
 import argparse
@@ -13,36 +15,36 @@ import tarfile
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pyarrow as pa
-import pyarrow.csv
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from curate.corpus.discover import discover
 from curate.corpus.input import InputSettings
 from curate.corpus.inspect import inspect
-from curate.corpus.parts import cut
+from curate.corpus.parts import Strand, cut
 from curate.corpus.reader import chunks
+from curate.pipeline.passes import CHUNK_BYTES
 
 Record = dict[str, str]
+ROUNDS = 5
 
 
-def _parsed(path: Path) -> Iterator[pa.RecordBatch]:
-    settings = InputSettings()
-    files = inspect(discover([str(path)], settings).files, settings, 1).files
-    for strand in cut(files, settings.part_bytes):
-        for chunk in chunks(strand, frozenset(part.index for part in strand.parts), 8 << 20):
+def _documents(strands: list[Strand]) -> Iterator[pa.RecordBatch]:
+    for strand in strands:
+        for chunk in chunks(strand, frozenset(part.index for part in strand.parts), CHUNK_BYTES):
             yield chunk.parse().documents
 
 
 def records(folder: Path, size: int) -> list[Record]:
     """Text of a corpus in documents of 4,000 characters."""
     found: list[Record] = []
-    for batch in _parsed(folder):
+    for batch in _documents(looked_at(folder)):
         for text, name in zip(batch["text"].to_pylist(), batch["id"].to_pylist(), strict=True):
             found += [{"text": text[at : at + 4000], "url": f"{name}@{at}"} for at in range(0, len(text), 4000)]
             if len(found) * 4000 > size:
@@ -50,30 +52,51 @@ def records(folder: Path, size: int) -> list[Record]:
     return found
 
 
-def ours(path: Path) -> tuple[int, float]:
-    began = time.process_time()
-    return sum(map(len, _parsed(path))), time.process_time() - began
+def looked_at(path: Path) -> list[Strand]:
+    settings = InputSettings()
+    return list(cut(inspect(discover([str(path)], settings).files, settings, 1).files, settings.part_bytes))
 
 
-def _table(rows: list[Record]) -> pa.Table:
-    return pa.Table.from_pylist(rows)
+def ours(strands: list[Strand]) -> int:
+    return sum(len(batch) for batch in _documents(strands))
 
 
-def _csv_rows(path: Path) -> int:
+def _batch(ids: Sequence[str], texts: Sequence[str], metadata: Sequence[bytes]) -> int:
+    """What every reader is asked for: a batch of ids, texts and metadata."""
+    kinds = [("id", pa.string()), ("text", pa.large_string()), ("metadata", pa.large_string())]
+    columns = [pa.array(values, kind) for values, (_, kind) in zip((ids, texts, metadata), kinds, strict=True)]
+    return len(pa.RecordBatch.from_arrays(columns, schema=pa.schema(kinds)))
+
+
+def _of_records(name: str, found: list[Record]) -> int:
+    others = [{key: value for key, value in one.items() if key != "text"} for one in found]
+    ids = [f"{name}#{number}" for number in range(1, len(found) + 1)]
+    return _batch(ids, [one["text"] for one in found], [msgspec.json.encode(one) for one in others])
+
+
+def _of_table(name: str, table: pa.Table) -> int:
+    """Columns that are checked and copied into one batch."""
+    batch = table.combine_chunks().to_batches()[0]
+    batch.validate(full=True)
+    large = pa.large_string()
+    ids = pc.binary_join_element_wise(name, pa.array(range(1, len(batch) + 1)).cast(pa.string()), "#")
+    pieces = (pa.scalar('{"url":"', large), batch["url"].cast(large), pa.scalar('"}', large), pa.scalar("", large))
+    made = {"id": ids, "text": batch["text"].cast(large), "metadata": pc.binary_join_element_wise(*pieces)}
+    return len(pa.RecordBatch.from_pydict(made))
+
+
+def _csv(path: Path) -> int:
     with path.open(newline="") as file:
-        return len(list(csv.reader(file))) - 1
+        return _of_records(path.name, [{"text": text, "url": url} for text, url in csv.reader(file)][1:])
 
 
 def _arrow(path: Path) -> int:
     with pa.OSFile(str(path)) as file:
-        batches = list(pa.ipc.open_stream(file))
-    for batch in batches:
-        batch.validate(full=True)
-    return sum(map(len, batches))
+        return _of_table(path.name, pa.ipc.open_stream(file).read_all())
 
 
 def _lines(data: bytes) -> int:
-    return len([msgspec.json.decode(line) for line in data.splitlines()])
+    return _of_records("a", [msgspec.json.decode(line) for line in data.splitlines()])
 
 
 def _zip(path: Path) -> int:
@@ -86,12 +109,29 @@ def _tar(path: Path) -> int:
         return sum(_lines(made.extractfile(one).read()) for one in made)  # type: ignore[union-attr]
 
 
+def _warc(path: Path) -> int:
+    """HTTP parsed, the body read and decoded, headers as metadata."""
+    wanted = WarcRecordType.response | WarcRecordType.resource | WarcRecordType.conversion
+    ids, texts, metadata = list[str](), list[str](), list[bytes]()
+    with path.open("rb") as file:
+        for record in ArchiveIterator(file, record_types=wanted, parse_http=True, auto_decode="all"):
+            if record.http_headers and record.http_headers.status_code != 200:
+                continue
+            told = {name: record.headers.get(header) for name, header in _SAID.items()}
+            ids.append(record.record_id)
+            texts.append(record.reader.read().decode(record.http_charset or "utf-8", "replace"))
+            metadata.append(msgspec.json.encode({**told, "content_type": record.http_content_type}))
+    return _batch(ids, texts, metadata)
+
+
+_SAID = {"url": "WARC-Target-URI", "date": "WARC-Date", "digest": "WARC-Payload-Digest"}
+
 LIBRARIES: dict[str, Callable[[Path], int]] = {
     "a.jsonl": lambda path: _lines(path.read_bytes()),
     "a.jsonl.gz": lambda path: _lines(gzip.decompress(path.read_bytes())),
-    "a-array.json": lambda path: len(msgspec.json.decode(path.read_bytes())),
-    "a.csv": _csv_rows,
-    "a.parquet": lambda path: pq.read_table(path).num_rows,
+    "a-array.json": lambda path: _of_records("a", msgspec.json.decode(path.read_bytes())),
+    "a.csv": _csv,
+    "a.parquet": lambda path: _of_table(path.name, pq.read_table(path)),
     "a.arrow": _arrow,
     "a.zip": _zip,
     "a.tar.gz": _tar,
@@ -107,9 +147,9 @@ def write(folder: Path, rows: list[Record]) -> None:
         writer = csv.DictWriter(file, ["text", "url"])
         writer.writeheader()
         writer.writerows(rows)
-    pq.write_table(_table(rows), folder / "a.parquet", row_group_size=1000)
-    with pa.ipc.new_stream(folder / "a.arrow", _table(rows[:1]).schema) as stream:
-        stream.write_table(_table(rows), max_chunksize=1000)
+    pq.write_table(pa.Table.from_pylist(rows), folder / "a.parquet", row_group_size=1000)
+    with pa.ipc.new_stream(folder / "a.arrow", pa.Table.from_pylist(rows[:1]).schema) as stream:
+        stream.write_table(pa.Table.from_pylist(rows), max_chunksize=1000)
     with zipfile.ZipFile(folder / "a.zip", "w", zipfile.ZIP_DEFLATED) as made:
         made.writestr("a.jsonl", lines)
     with tarfile.open(folder / "a.tar.gz", "w:gz") as tar:
@@ -118,32 +158,43 @@ def write(folder: Path, rows: list[Record]) -> None:
         tar.addfile(info, io.BytesIO(lines))
 
 
+def compared(file: Path, library: Callable[[Path], int], documents: int | None = None) -> None:
+    """One row of the table: the least CPU seconds of both, which take turns."""
+    times: dict[str, float] = {}
+    found = ours(looked_at(file))  # kernels are compiled
+    size = sum(sum(map(len, map(str.encode, batch["text"].to_pylist()))) for batch in _documents(looked_at(file))) / 1e6
+    assert documents is None or found == documents, file
+    for _ in range(ROUNDS):
+        began = time.process_time()
+        strands = looked_at(file)
+        looked = time.process_time()
+        assert ours(strands) == found, file
+        read = time.process_time()
+        assert library(file) == found, file
+        now = {"look": looked - began, "ours": read - looked, "theirs": time.process_time() - read}
+        times = {name: min(seconds, times.get(name, seconds)) for name, seconds in now.items()}
+    alone, both, theirs = (
+        size / seconds for seconds in (times["ours"], times["ours"] + times["look"], times["theirs"])
+    )
+    print(f"| {file.name} | {alone:,.0f} | {both:,.0f} | {theirs:,.0f} | {alone / theirs:.0%} | {both / theirs:.0%} |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("texts", type=Path, help="texts of which files of every format are made")
+    parser.add_argument("archives", type=Path, nargs="*", help="WARC files")
     parser.add_argument("--megabytes", type=int, default=40)
     asked = parser.parse_args()
     csv.field_size_limit(1 << 30)
-    rows = records(asked.folder, asked.megabytes * 1_000_000)
-    size = sum(len(row["text"].encode()) for row in rows) / 1e6
+    rows = records(asked.texts, asked.megabytes * 1_000_000)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write(folder, rows)
-        print(f"{len(rows):,} documents, {size:.0f} MB of text\n")
-        print("| | MB/CPU-s | the library's | share |\n| --- | --: | --: | --: |")
-        ours(folder / "a.jsonl")  # kernels are compiled
-        ours(folder / "a-array.json")
+        write(Path(name), rows)
+        print("| MB of text a CPU second | reader | with the look before | library | share | with the look |")
+        print("| --- | ---: | ---: | ---: | ---: | ---: |")
         for file, library in LIBRARIES.items():
-            times: dict[str, Any] = {}
-            for _ in range(2):
-                documents, mine = ours(folder / file)
-                assert documents == len(rows), file
-                began = time.process_time()
-                assert library(folder / file) == len(rows), file
-                theirs = time.process_time() - began
-                times = {"ours": min(mine, times.get("ours", 9e9)), "theirs": min(theirs, times.get("theirs", 9e9))}
-            rate = {who: size / seconds for who, seconds in times.items()}
-            print(f"| {file} | {rate['ours']:,.0f} | {rate['theirs']:,.0f} | {rate['ours'] / rate['theirs']:.0%} |")
+            compared(Path(name) / file, library, len(rows))
+        for archive in asked.archives:
+            compared(archive, _warc)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""CPU of the stage ``extract`` and of the reader of WARC files beside the libraries called directly, on one core.
+"""CPU of the stage ``extract`` beside the libraries called directly, on one core.
 
-    python -m benchmarks.web_speed PAGES.parquet [CRAWL.warc.gz] [--extractor trafilatura]
+    python -m benchmarks.web_speed PAGES.parquet [--extractor trafilatura]
 
 PAGES has a column ``html`` (bytes or text). Each library is called on the same pages in the same run, in turns.
 """
@@ -13,12 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curate.corpus.discover import discover
 from curate.corpus.encoding import decoded
-from curate.corpus.input import InputSettings
-from curate.corpus.inspect import inspect
-from curate.corpus.parts import cut
-from curate.corpus.reader import chunks
 from curate.html.declared import charset
 from curate.html.extractors import make
 from curate.process.child import spent
@@ -59,39 +54,9 @@ def extraction(pages: list[str], extractor: str, rounds: int) -> None:
     )
 
 
-def reading(archive: Path, rounds: int) -> None:
-    from fastwarc.warc import ArchiveIterator, WarcRecordType
-
-    def library() -> int:
-        documents = 0
-        with archive.open("rb") as file:
-            for record in ArchiveIterator(
-                file, record_types=WarcRecordType.response, parse_http=True, auto_decode="all"
-            ):
-                data = record.reader.read()
-                data.decode(record.http_charset or "utf-8", "replace")
-                documents += 1
-        return documents
-
-    def reader() -> int:
-        settings = InputSettings()
-        files = inspect(discover([str(archive)], settings).files, settings, 1).files
-        return sum(
-            len(chunk.parse().documents)
-            for strand in cut(files, settings.part_bytes)
-            for chunk in chunks(strand, frozenset(part.index for part in strand.parts), 4_000_000)
-        )
-
-    counts = library(), reader()
-    taken = [sum(cpu(work) for _ in range(rounds)) for work in (library, reader)]
-    print(f"FastWARC     {counts[0] * rounds / taken[0]:8.0f} records/CPU-s")
-    print(f"reader       {counts[1] * rounds / taken[1]:8.0f} documents/CPU-s, {taken[0] / taken[1]:.2f} of FastWARC")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pages", type=Path)
-    parser.add_argument("archive", type=Path, nargs="?")
     parser.add_argument("--extractor", default="resiliparse")
     parser.add_argument("--number", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=3)
@@ -103,8 +68,6 @@ def main() -> None:
         page if page.lstrip()[:9].lower().startswith(("<!doctype", "<html")) else f"<html>{page}" for page in pages
     ]
     extraction(pages, given.extractor, given.rounds)
-    if given.archive:
-        reading(given.archive, given.rounds)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curate.cli.session import Session
 from curate.errors import ConfigError, PlanError
 from curate.shards.convert import convert
 from curate.shards.index import read_index
@@ -19,7 +20,7 @@ from curate.shards.mixture import mixed
 from curate.shards.reader import read_shards
 from curate.shards.settings import ShardSettings
 from curate.shards.verify import verify
-from small_run import contents, manifest, run
+from small_run import SETTINGS, contents, manifest, run
 
 NAMES = ["a", "b", "c"]
 
@@ -98,6 +99,10 @@ def corpus(tmp_path_factory):
     return folder
 
 
+def job(corpus, out, *options, skip):
+    return Session([str(corpus)], str(out), assignments=[*SETTINGS, *options], skip=skip)
+
+
 def mixed_run(corpus, out, *options):
     assert run(corpus, out, "shards.format=bin", *options, skip=["quality"]) == 0
     return out / "shards"
@@ -144,11 +149,27 @@ def test_a_mixture_of_a_run_leads_back_to_its_documents(corpus, tmp_path, order,
     assert locate(tmp_path / "mds", last.shard, last.offset).file == f"{last.id.rstrip('0123456789')}.jsonl"
 
 
-def test_a_mixture_changes_only_the_shards_and_goes_without_a_trace(corpus, tmp_path):
+def test_a_mixture_changes_only_the_shards_and_goes_without_a_trace(corpus, tmp_path, monkeypatch):
     mixed_run(corpus, tmp_path / "out")
     plain = contents(tmp_path / "out")
-    mixed_run(corpus, tmp_path / "out", "mix.by=metadata.year", "mix.tokens={0=100000, '*'=9000}", "mix.max_epochs=50")
+    by_year = ("mix.by=metadata.year", "mix.tokens={0=100000, '*'=9000}", "mix.max_epochs=50")
+    mixed_run(corpus, tmp_path / "out", *by_year)
     index = read_index(tmp_path / "out/shards")
+    expected = job(corpus, tmp_path / "other", *by_year, skip=["quality"]).planned().mixture
+    assert expected.whole
+    assert [(one.group, one.tokens.value, one.tokens.error) for one in expected.groups] == [
+        (one.group, one.tokens, 0) for one in index.mix
+    ]
+    assert [one.epochs for one in expected.groups] == pytest.approx(
+        [one.epochs for one in index.mix], abs=0.05
+    )  # to a document
+    monkeypatch.setattr("curate.pipeline.trial.PLACES", 6)
+    monkeypatch.setattr("curate.pipeline.trial.PLACE_BYTES", 1500)
+    guessed = job(corpus, tmp_path / "other", "input.part_bytes=1000", *by_year, skip=["quality"]).planned().mixture
+    assert not guessed.whole
+    for one, exact in zip(guessed.groups, index.mix, strict=True):
+        assert 0 < abs(one.tokens.value - exact.tokens) < 2 * one.tokens.error
+    assert not (tmp_path / "other").exists()
     assert [one.group for one in index.mix] == ["0", "1", "2"]
     assert abs(index.mix[0].mixed_tokens - 100_000) < 1000
     assert abs(index.mix[1].mixed_tokens + index.mix[2].mixed_tokens - 9000) < 1000
@@ -171,6 +192,8 @@ def test_validation_documents_are_taken_once(corpus, tmp_path):
     [
         (["mix.by=quality.nothing", "mix.epochs={a=1}"], "no stage of this run says so"),
         (["mix.epochs={books=9}"], "9.0 epochs, more than"),
+        (["mix.tokens={books=1e6}"], r"asks for 1,000,000: \d+.\d epochs, more than"),
+        (["mix.tokens={films=1e6}"], "no kept document has that source"),
         (["mix.epochs={books=1}", "mix.weights={books=1}"], "say the same thing"),
         (["mix.copies={many=2}"], "has `many`"),
     ],
@@ -178,3 +201,4 @@ def test_validation_documents_are_taken_once(corpus, tmp_path):
 def test_what_cannot_be_mixed_is_the_users_mistake(corpus, tmp_path, options, message):
     with pytest.raises((PlanError, ConfigError), match=message):
         run(corpus, tmp_path / "out", *options, skip=["quality"])
+    assert not (tmp_path / "out/documents").exists()

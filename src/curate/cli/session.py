@@ -42,7 +42,7 @@ class Session(Job):
             sys.stdout.write(jsonlib.dumps(planned.as_data(), ensure_ascii=False) + "\n")
         else:
             show_header(out, planned.plan, planned.workers)
-            show_plan(out, planned.plan, planned.estimate, planned.travels)
+            show_plan(out, planned.plan, planned.estimate, planned.travels, planned.mixture)
         for text in planned.warnings:
             note(out, "warning", text.message, text.hint)
         return ExitCode.DONE

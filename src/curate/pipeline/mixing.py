@@ -1,6 +1,6 @@
 """What ``[mix]`` is applied to: the group of each kept document, how many copies it stands for, and where it may go."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.errors import PlanError, listed
+from curate.pipeline.row_group import one_array
 from curate.pipeline.step import Step
-from curate.shards.mix_settings import MixSettings
-from curate.shards.mixture import Share, mixed
+from curate.shards.mix_settings import OTHERS, MixSettings
+from curate.shards.mixture import Share, mixed, too_often
 from curate.stages.contract import Deduplicating, Stage
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
@@ -90,22 +91,39 @@ def seen(
 ) -> Seen:
     """What the mixture asks of the documents of a part."""
     mask = pa.array(kept)
-    by = _NAMES.get(settings.by, settings.by)
-    if by.startswith(METADATA):
-        names = _field(read_columns(directory.part(DOCUMENTS, part), ["metadata"]).column(0), by.removeprefix(METADATA))
-    elif by == "source":
-        names = read_columns(directory.part(DOCUMENTS, part), ["source"]).column(0)
-    else:
-        stage, _, column = by.partition(".")
+
+    def column(name: str) -> pa.ChunkedArray:
+        stage, _, measure = name.rpartition(".")
+        if not stage:
+            return read_columns(directory.part(DOCUMENTS, part), [name]).column(0)
         step = next(step for step in judges if step.stage.name == stage)
-        names = read_columns(step.file(directory, part), [column]).column(0)
-    names = pc.fill_null(names.cast(pa.string()), "").combine_chunks().filter(mask)
+        return read_columns(step.file(directory, part), [measure]).column(0)
+
+    names = groups_of(settings, column).filter(mask)
     copies = np.ones(int(np.count_nonzero(kept)), np.int64)
     if settings.copies:
         step = next(step for step in judges if isinstance(step.stage, Deduplicating))
         counts = read_columns(step.file(directory, part), [COPIES]).column(0).combine_chunks().filter(mask)
         copies = pc.fill_null(counts, 1).to_numpy(zero_copy_only=False)
     return Seen(names.dictionary_encode(), copies)
+
+
+def groups_of(settings: MixSettings, column: "Callable[[str], pa.ChunkedArray | pa.Array]") -> pa.Array:
+    """The name of the group of each document.
+
+    Args:
+        settings: what makes a group.
+        column: a column of documents, or ``stage.measure``.
+    """
+    by = _NAMES.get(settings.by, settings.by)
+    if by.startswith(METADATA):
+        metadata = column("metadata")
+        whole = metadata if isinstance(metadata, pa.ChunkedArray) else pa.chunked_array([metadata])
+        names = _field(whole, by.removeprefix(METADATA))
+    else:
+        names = column(by)
+    names = pc.fill_null(names.cast(pa.string()), "")
+    return one_array(names) if isinstance(names, pa.ChunkedArray) else names
 
 
 def check_mix(settings: MixSettings, stages: Sequence[Stage]) -> None:
@@ -125,6 +143,14 @@ def check_mix(settings: MixSettings, stages: Sequence[Stage]) -> None:
             f"`mix.by` is `{settings.by}`, and no stage of this run says so of a document",
             hint=f"known: {listed(['source', 'language', 'metadata.FIELD', *found])}",
         )
+    least = min([1.0, *settings.copies.values()])
+    for group, epochs in settings.epochs.items():
+        if group != OTHERS and epochs * least > settings.max_epochs:
+            raise PlanError(
+                f"`mix.epochs` repeats `{group}` for {epochs * least:.1f} epochs, more than `mix.max_epochs` ="
+                f" {settings.max_epochs:g}",
+                hint=too_often(epochs * least),
+            )
     if settings.copies and not any(isinstance(one, Deduplicating) for one in stages):
         raise PlanError(
             "`mix.copies` counts near-duplicates, and no stage finds them", hint="add `near_dup` to pipeline.stages"

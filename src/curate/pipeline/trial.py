@@ -22,6 +22,7 @@ from curate.corpus.formats.format import Span
 from curate.corpus.parts import Part, Strand
 from curate.corpus.quarantine import PASSED_OVER
 from curate.corpus.reader import chunks
+from curate.pipeline.mixing import groups_of
 from curate.pipeline.plan import Plan
 from curate.pipeline.rewriting import rewritten, rows_of
 from curate.pipeline.step import Step, reason_counts, settle
@@ -54,6 +55,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     all_text_bytes: Guess
     all_tokens: Guess | None
     """Of documents that are kept, before near-duplicates are removed; None without a tokenizer."""
+    mixed_tokens: dict[str, Guess]
+    """The same by group of the mixture; empty where there is none."""
     cpu_seconds: Guess
     kept: Guess
     """Share that the stages keep, before near-duplicates are removed."""
@@ -79,6 +82,7 @@ class _Found:
 
     def __init__(self) -> None:
         self.stored, self.documents, self.text_bytes = list[int](), list[int](), list[int]()
+        self.groups = list[dict[str, int]]()
         self.tokens, self.kept, self.seconds = list[int](), list[int](), list[float]()
         self.exact, self.near = list[int](), list[int]()
         self.lengths = list[npt.NDArray[np.int64]]()
@@ -177,9 +181,19 @@ def _try(plan: Plan, documents: pa.RecordBatch, found: _Found) -> None:
                 near += _alike(rows, found.bands)
     if "language.label" in columns:
         found.languages.update(label for label in columns["language.label"].to_pylist() if label)
+    if plan.config.mix.active and plan.encoder:
+        counts = columns[f"{plan.encoder.name}.n_tokens"]
+        found.groups.append(_by_group(groups_of(plan.config.mix, columns.__getitem__), counts, entering))
     found.tokens.append(tokens)
     found.kept.append(int(entering.sum()))
     found.near.append(near)
+
+
+def _by_group(groups: pa.Array, n_tokens: pa.Array, kept: npt.NDArray[np.bool_]) -> dict[str, int]:
+    """Tokens of kept documents by the name of their group."""
+    table = pa.table({"group": groups, "n_tokens": n_tokens}).filter(pa.array(kept)).group_by("group")
+    sums = table.aggregate([("n_tokens", "sum")])
+    return dict(zip(sums["group"].to_pylist(), sums["n_tokens_sum"].to_pylist(), strict=True))
 
 
 def _copies(texts: pa.Array, seen: set[int]) -> int:
@@ -230,6 +244,10 @@ def _trial(plan: Plan, found: _Found) -> Trial:
         all_documents=total(found.documents),
         all_text_bytes=total(found.text_bytes),
         all_tokens=total(found.tokens) if plan.encoder else None,
+        mixed_tokens={
+            name: total([piece.get(name, 0) for piece in found.groups])
+            for name in sorted({name for piece in found.groups for name in piece})
+        },
         cpu_seconds=total(found.seconds),
         kept=share(found.kept),
         exact_copies=share(found.exact),

@@ -11,7 +11,8 @@ from curate.runs.finished import Run
 from curate.store.files import place
 
 if TYPE_CHECKING:
-    from curate.runs.job import Job, Planned
+    from curate.runs.job import Job
+    from curate.runs.planned import Planned
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 Settings = str | os.PathLike[str] | Mapping[str, Any]

@@ -28,9 +28,10 @@ from curate.errors import PlanError, Stopped, UserError
 from curate.events import Emit, Event, Warned, Working
 from curate.pipeline.config import Config, load
 from curate.pipeline.engines import engine_for, require_able, run_memory
-from curate.pipeline.estimate import Estimate, Travels, estimate
+from curate.pipeline.estimate import estimate
 from curate.pipeline.execute import execute, forget
 from curate.pipeline.first_compile import announced_compiling, load_compiler
+from curate.pipeline.mix_forecast import forecast, foretold
 from curate.pipeline.mixing import check_mix
 from curate.pipeline.outcome import Outcome, manifest_of, profile_of
 from curate.pipeline.plan import Plan, left_out, make_plan, make_stages
@@ -38,6 +39,7 @@ from curate.pipeline.shard_places import CLUSTER
 from curate.pipeline.unused_settings import unused_notes
 from curate.process.stopping import stoppable
 from curate.runs.command_line import command_line
+from curate.runs.planned import Planned
 from curate.runs.progress import Progress
 from curate.runs.stopped import explained, stopped
 from curate.shards.index import layout_of
@@ -68,43 +70,6 @@ class Prepared(NamedTuple):
     warnings: list[Warned]
     measurement: "Measurement | None" = None
     """What is to be measured when it is done."""
-
-
-class Planned(NamedTuple):
-    """What a run would do; nothing was written.
-
-    Attributes:
-        plan: files, parts, passes, stages and settings.
-        estimate: wall seconds and bytes of disk, from trying the plan on a few megabytes.
-        workers: cores that it would use.
-        warnings: what it would warn of before it begins.
-        output: folder that it would write to.
-    """
-
-    plan: Plan
-    estimate: Estimate
-    workers: int
-    warnings: list[Warned]
-    output: str = ""
-
-    def as_data(self) -> dict[str, Any]:
-        """The plan as plain data: what ``curate run --dry-run --json`` prints."""
-        plan = self.plan
-        return {
-            "files": len(plan.files),
-            "input_bytes": plan.input_bytes,
-            "parts": len(plan.parts),
-            "passes": [one.name for one in plan.passes],
-            "stages": {stage.name: stage.plan() for stage in plan.stages},
-            "config": plan.config.resolved(),
-            "estimate": self.estimate._asdict(),
-            "travels": self.travels._asdict(),
-        }
-
-    @property
-    def travels(self) -> Travels:
-        """Bytes that would come from object stores and go to one."""
-        return Travels(self.plan.remote_bytes, self.estimate.disk_bytes if is_url(self.output) else 0)
 
 
 class Done(NamedTuple):
@@ -191,11 +156,11 @@ class Job:
         plan = self.plan(config, self.stages(config), held[0] if held else "")
         engine = engine_for(config)
         notes = [*notices(plan.files, plan.skipped), *_setting_notes(plan), *_stage_notes(plan.stages, config)]
-        guess = estimate(plan, engine.workers)
+        guess, mixture = estimate(plan, engine.workers), forecast(plan)
         engine.close()
         if held:
             held[1].cleanup()
-        return Planned(plan, guess, engine.workers, notes, self.output)
+        return Planned(plan, guess, engine.workers, notes, self.output, mixture)
 
     def prepared(self, *, fresh: bool = False) -> Prepared:
         """The plan, for a folder that can be written, and what to warn of.
@@ -271,6 +236,8 @@ class Job:
             for warning in warnings:
                 tell(warning)
             with announced_compiling(tell, plan.stages) as ready:
+                if table := foretold(plan, directory):
+                    tell(Working(table))
                 outcome = execute(plan, directory, engine, tell, ready, report.begin)
             manifest = manifest_of(outcome, directory, self.command_line(), [w.message for w in warnings])
             manifest["profile"] = profile_of(outcome)

@@ -1,6 +1,6 @@
 """How often each document goes into the shards, so that groups of them have the tokens that they were given."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -87,8 +87,12 @@ def _by_copies(copies: Int64, settings: MixSettings) -> Floats:
     return factors[np.searchsorted([least for least, _ in steps], copies, side="right")]
 
 
-def _epochs(available: dict[str, float], settings: MixSettings) -> Floats:
-    """Of each group, on top of what `MixSettings.copies` says."""
+def check_named(available: Mapping[str, float], settings: MixSettings) -> None:
+    """See that there are the groups that a mixture names.
+
+    Raises:
+        PlanError: one is not there.
+    """
     plan = settings.weights or settings.tokens or settings.epochs
     unknown = [name for name in plan if name not in available and name != OTHERS]
     key = "weights" if settings.weights else "tokens" if settings.tokens else "epochs"
@@ -97,36 +101,66 @@ def _epochs(available: dict[str, float], settings: MixSettings) -> Floats:
             f"`mix.{key}` names `{unknown[0]}`, and no kept document has that {settings.by}",
             hint=nearest(unknown[0], list(available)) or f"known: {listed(list(available))}",
         )
-    others = [name for name in available if name not in plan]
-    if not settings.weights and OTHERS not in plan:
-        plan = {
-            **plan,
-            **(dict.fromkeys(others, 1.0) if key == "epochs" else {name: available[name] for name in others}),
-        }
-    elif others and OTHERS not in plan:
+
+
+def check_numbered(available: Mapping[str, float], settings: MixSettings) -> None:
+    """See that a mixture by weights has one for each group.
+
+    Raises:
+        PlanError: a group has none.
+    """
+    others = [name for name in available if name not in settings.weights]
+    if settings.weights and others and OTHERS not in settings.weights:
         raise PlanError(
             f"`mix.weights` has no number for {settings.by} {listed(others)}",
             hint=f"--set mix.weights.{OTHERS}=0 leaves them out",
         )
+
+
+def asked_tokens(available: Mapping[str, float], settings: MixSettings) -> dict[str, float]:
+    """Tokens of each group that a mixture asks for.
+
+    Args:
+        available: tokens of each group, each document as often as `MixSettings.copies` says; all groups of weights.
+        settings: weights, budgets or epochs.
+
+    Example:
+        >>> asked_tokens({"books": 10.0, "web": 90.0}, MixSettings(weights={"books": 1.0, "web": 1.0}))
+        {'books': 10.0, 'web': 10.0}
+    """
+    plan = settings.weights or settings.tokens or settings.epochs
+    others = [name for name in available if name not in plan]
     of_others = sum(available[name] for name in others)
     asked = {}
     for name, tokens in available.items():
-        if name in plan:
-            asked[name] = plan[name] if key != "epochs" else plan[name] * tokens
-        elif key == "epochs":
-            asked[name] = plan[OTHERS] * tokens
-        else:
+        if plan is settings.epochs:
+            asked[name] = plan.get(name, plan.get(OTHERS, 1.0)) * tokens
+        elif name in plan:
+            asked[name] = plan[name]
+        elif OTHERS in plan:
             asked[name] = plan[OTHERS] * tokens / of_others if of_others else 0.0
-    empty = [name for name, tokens in asked.items() if tokens and not available[name]]
-    if empty:
-        raise PlanError(
-            f"`mix.{key}` asks for tokens of `{empty[0]}`, which has none", hint=f"--set mix.{key}.{empty[0]}=0"
-        )
+        else:
+            asked[name] = tokens
     if settings.weights:
         whole = sum(asked.values())
         shares = {name: weight / whole if whole else 0.0 for name, weight in asked.items()}
         most = min((available[name] / share for name, share in shares.items() if share > _LEAST), default=0.0)
         asked = {name: (settings.total_tokens or most) * share for name, share in shares.items()}
+    return asked
+
+
+def _epochs(available: dict[str, float], settings: MixSettings) -> Floats:
+    """Of each group, on top of what `MixSettings.copies` says."""
+    check_named(available, settings)
+    check_numbered(available, settings)
+    asked = asked_tokens(available, settings)
+    key = "weights" if settings.weights else "tokens"
+    wanted = settings.weights or settings.tokens
+    empty = [name for name, number in wanted.items() if number and not available.get(name, 1.0)]
+    if empty:
+        raise PlanError(
+            f"`mix.{key}` asks for tokens of `{empty[0]}`, which has none", hint=f"--set mix.{key}.{empty[0]}=0"
+        )
     return np.array([asked[name] / tokens if tokens else 0.0 for name, tokens in available.items()])
 
 
@@ -138,8 +172,13 @@ def _check(names: Sequence[str], kept: Floats, wanted: Floats, settings: MixSett
         raise PlanError(
             f"{settings.by} `{names[worst]}` has {kept[worst]:,.0f} kept tokens, and the mixture asks for"
             f" {wanted[worst]:,.0f}: {often[worst]:.1f} epochs, more than `mix.max_epochs` = {settings.max_epochs:g}",
-            hint=f"less of it, or --set mix.max_epochs={np.ceil(often[worst]):.0f}",
+            hint=too_often(often[worst]),
         )
+
+
+def too_often(epochs: float) -> str:
+    """What to type where a group would be repeated so often."""
+    return f"less of it, or --set mix.max_epochs={np.ceil(epochs):.0f}"
 
 
 def _table(n_tokens: Int64, times: Int64, groups: npt.NDArray[Any], names: Sequence[str]) -> list[Share]:

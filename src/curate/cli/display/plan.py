@@ -11,6 +11,7 @@ from curate.cli.display.format import counted, duration, size
 from curate.cli.display.notes import printable
 from curate.pipeline.config import DEFAULT, Config
 from curate.pipeline.estimate import Estimate, Travels
+from curate.pipeline.mix_forecast import MixForecast
 from curate.pipeline.plan import Plan
 from curate.recipes import recipe
 from curate.settings.file import leaves
@@ -57,7 +58,9 @@ def _recipe_lines(config: Config) -> Iterator[tuple[str, str]]:
         yield "", f"{counted(len(changed), 'setting')} of it changed: {', '.join(changed)}"
 
 
-def show_plan(console: Console, plan: Plan, guess: Estimate, travels: Travels) -> None:
+def show_plan(
+    console: Console, plan: Plan, guess: Estimate, travels: Travels, mixture: MixForecast | None = None
+) -> None:
     """What each pass does, settings that are not defaults, and what it will take."""
     for number, one in enumerate(plan.passes, 1):
         _line(console, f"Pass {number}", one.name or "read")
@@ -70,11 +73,31 @@ def show_plan(console: Console, plan: Plan, guess: Estimate, travels: Travels) -
         f"about {duration(guess.seconds)} and {size(guess.disk_bytes)} of disk"
         f"   (tried on {guess.sampled_documents:,} documents, {size(guess.sampled_bytes)})",
     )
+    if mixture:
+        _show_mixture(console, plan, mixture)
     if travels.read:
         _line(console, "Travels", f"{size(travels.read)} from object stores, each object once")
     if travels.written:
         _line(console, "Travels", f"about {size(travels.written)} to the object store of the run")
     _line(console, "", "Nothing was written.")
+
+
+def _show_mixture(console: Console, plan: Plan, found: MixForecast) -> None:
+    """The table of a mixture, with what it rests on."""
+    how = "all" if found.whole else f"{found.documents:,}"
+    _line(console, "Mixture", f"by {plan.config.mix.by}, from {how} documents, before near-duplicates are removed")
+    width = max((len(one.group) for one in found.groups), default=0)
+    for one in found.groups:
+        error = one.tokens.error
+        about = "" if found.whole else " ± ?" if error is None else f" ± {error / one.tokens.value:.0%}"
+        _line(
+            console,
+            "",
+            f"{one.group:<{width}}  {one.tokens.value:>15,.0f} tokens{about:<8}  {one.epochs:>6.2f} ×"
+            f"  {one.mixed_tokens:>15,.0f}  {one.share:>6.1%}",
+        )
+    if found.unseen:
+        _line(console, "", f"in none of these documents: {', '.join(found.unseen)}")
 
 
 def _formats(plan: Plan) -> str:

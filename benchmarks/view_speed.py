@@ -94,7 +94,8 @@ def enlarged(run: Path, made: Path, count: int) -> None:
             writer.finish(Keys("measured", "judged"))
         for number in range(1, count // PART_ROWS):
             os.link(first, made / folder / f"part-000000000000-{number:04d}.parquet")
-    parts = [{**manifest["parts"][0], "name": f"part-000000000000-{n:04d}.parquet"} for n in range(count // PART_ROWS)]
+    names = [f"part-000000000000-{number:04d}.parquet" for number in range(count // PART_ROWS)]
+    parts = [{**manifest["parts"][0], "name": name, "documents": PART_ROWS} for name in names]
     write_manifest(made / "run.json", manifest | {"parts": parts})
 
 

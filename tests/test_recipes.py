@@ -88,7 +88,7 @@ def test_a_shipped_recipe_runs(name, tmp_path):
     ]
     told = [warning for warning in manifest["warnings"] if "url_filter" in warning]
     without = "url_filter" in load_recipe(name).pipeline.stages
-    assert told == ["the recipe's stage `url_filter` is left out: `url_filter` has no list"] * without
+    assert told == ["the recipe's stage `url_filter` does not run: `url_filter` has no list"] * without
     assert manifest["config"]["pipeline"]["recipe"] == name
 
 
@@ -279,7 +279,7 @@ def test_the_plan_says_what_the_recipe_lacks_and_what_was_changed(capsys):
 Recipe       fineweb-paper v4   without 2 steps of the original: curate recipes show fineweb-paper
              1 setting of it changed: near_dup.similarity
 Setting      pipeline.recipe = 'fineweb-paper'   (flag)
-warning: the recipe's stage `url_filter` is left out: `url_filter` has no list\
+warning: the recipe's stage `url_filter` does not run: `url_filter` has no list\
 """)
 
 

@@ -58,9 +58,7 @@ def export(
     if to not in {"", "nanochat"}:
         raise UserError(f"`--to` must be `nanochat`, but is `{to}`", hint="--to nanochat")
     if to and (removed or columns):
-        raise UserError(
-            "nanochat's shards hold the text of kept documents alone", hint="leave out --removed, --columns"
-        )
+        raise UserError("nanochat's shards hold the text of kept documents alone", hint="omit --removed and --columns")
     made = export_nanochat(place(run), place(output), seed) if to else write(place(run), place(output), wanted)
     if json:
         typer.echo(jsonlib.dumps(made._asdict(), ensure_ascii=False))

@@ -66,7 +66,7 @@ class Session(Job):
             fresh: forget what the run directory holds.
             json: print the report's summary as one JSON object on stdout instead of the run directory.
             color: of what people read on stderr.
-            quiet: 1 leaves out progress and record, 2 also warnings.
+            quiet: 1 hides progress and record, 2 also warnings.
             open_page: open the report in a browser.
             profile: show what every step cost.
             began: when the command began (`time.monotonic`), before anything was loaded; None: now.

@@ -69,7 +69,7 @@ class Rows:
             text: the document.
             source: where it comes from.
             own_id: the id that the input gives it; empty: ``name#position``.
-            metadata: what else is known of it; fields that are None are left out.
+            metadata: what else is known of it; fields that are None are omitted.
         """
         known = {key: value for key, value in metadata.items() if value is not None}
         self.ids.append(own_id or f"{name}#{position}")

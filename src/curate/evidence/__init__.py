@@ -8,7 +8,7 @@
     proxy       ── tokens → loss at every budget; `kneser_ney`, `transformer`
     multiplier  ── two loss curves → compute multiplier with its interval, and what follows from it
     result      ── all figures, with their intervals
-    attribution ── stages and rules left out one by one
+    attribution ── stages and rules switched off one by one
     tuning      ── thresholds and recipes searched by the same measure
     measuring   ── all of that for one run → `curate.report.measured.Evidence`
 """

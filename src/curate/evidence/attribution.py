@@ -42,7 +42,7 @@ class Contribution(NamedTuple):
 
 
 def left_out(kinds: Sequence[str], arms: Arms, manifest: Mapping[str, Any]) -> list[Left]:
-    """What can be left out, in the order of the run: each with the documents that come back without it.
+    """What can be switched off, in the order of the run: each with the documents that come back without it.
 
     Args:
         kinds: ``stage``, ``rule`` or both.

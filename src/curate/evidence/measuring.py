@@ -92,7 +92,7 @@ def measure(run: Path, proxy: Proxy, question: Question, listener: Listener | No
         if left:
             number = min(MOST, sum(enough(each, arms) for each in left))
             seconds = number * question.seeds * 2 * arms.largest / speed
-            listener.say(f"{number} stages and rules are left out one by one: about {math.ceil(seconds)} s")
+            listener.say(f"{number} stages and rules are switched off one by one: about {math.ceil(seconds)} s")
         contributed = contributions(
             left, arms, trained, remembered, question.seeds, workers, lambda d, of: listener.advance("left out", d, of)
         )

@@ -70,7 +70,7 @@ class Result:
         """The figures.
 
         Args:
-            contributed: what was left out one by one.
+            contributed: what was switched off one by one.
             again: see `curate.evidence.measuring.half_rate`.
             duplicates: bracket of what their removal is worth.
             cpu_seconds: that all of it took.

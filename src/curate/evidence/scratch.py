@@ -40,7 +40,7 @@ class Later:
         config: the settings of the run.
         names: its stages, in order.
 
-    Stages that must see the whole corpus are left out: duplicates among the sample are looked for elsewhere.
+    Stages that must see the whole corpus do not run: duplicates among the sample are looked for elsewhere.
     """
 
     def __init__(self, config: Config, names: Sequence[str]) -> None:

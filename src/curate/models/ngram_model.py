@@ -2,7 +2,7 @@
 
 The score of a text is ``1 / (1 + exp(-(slope × m + intercept)))``. Its *margin* ``m`` is the sum of the weights of its
 set of n-grams, divided by the square root of the size of that set: a logistic regression over vectors of length 1.
-Slope and intercept were fitted on scores of documents left out, for a stated share of good documents (the *prior*).
+Slope and intercept were fitted on scores of held-out documents, for a stated share of good documents (the *prior*).
 
 The file is an Arrow IPC file with one column, ``weight``, and everything else as JSON in the metadata of its schema:
 any Arrow library reads it, and reading it runs no code.

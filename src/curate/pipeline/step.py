@@ -245,7 +245,7 @@ def _no_rows(schema: pa.Schema) -> pa.RecordBatch:
 
 
 def _batch(step: Step, column: Columns, rows: Mask) -> tuple[pa.RecordBatch, pa.Array | None]:
-    """The columns that the stage reads, for the given rows; wanted ones that nobody gives are omitted.
+    """The columns that the stage reads, for the given rows; optional ones that no stage provides are omitted.
 
     Returns:
         The batch, and the turns of its texts where it has only some of them.

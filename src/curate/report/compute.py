@@ -364,7 +364,7 @@ def _which_model(settings: ReportSettings, parameters: float) -> tuple[str, ...]
     attention = (
         f"causal attention of {settings.layers} layers, width {settings.width}, context {settings.context}"
         if settings.layers
-        else "attention left out (6·N·D)"
+        else "attention not counted (6·N·D)"
     )
     return (
         f"{quantities.short(parameters)} parameters in both arms{chosen}",

@@ -152,7 +152,7 @@ def shared(report: Report) -> Report:
 
 
 def report_json(report: Report) -> bytes:
-    """All numbers of the report, indented; document text and the copy of ``run.json`` are left out."""
+    """All numbers of the report, indented; document text and the copy of ``run.json`` are not in it."""
     data = msgspec.to_builtins(report)
     del data["samples"], data["manifest"]
     return msgspec.json.format(msgspec.json.encode(data), indent=2) + b"\n"

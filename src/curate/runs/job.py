@@ -304,10 +304,10 @@ def _check_name(output: str) -> None:
 
 
 def _setting_notes(plan: Plan) -> list[Warned]:
-    """Stages of the recipe that are left out, and settings of the user that change nothing."""
+    """Stages of the recipe that do not run, and settings of the user that change nothing."""
     config = plan.config
     without = [
-        Warned(f"the recipe's stage `{name}` is left out: {why}", hint=f"curate explain config.{name}")
+        Warned(f"the recipe's stage `{name}` does not run: {why}", hint=f"curate explain config.{name}")
         for name, why in left_out(config).items()
     ]
     return without + unused_notes(plan.config, [stage.name for stage in plan.stages], plan.files)

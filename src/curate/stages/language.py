@@ -112,7 +112,7 @@ class Language(Stage):
         Reason("not_in_keep", "It is in a language that is not to be kept."),
         Reason("low_score", "Its language could not be told with enough confidence."),
     )
-    about: ClassVar[str] = "Labels each document with its language and keeps the wanted ones that are clearly so."
+    about: ClassVar[str] = "Detects the language of each document and keeps those confidently in a wanted one."
     settings_type: ClassVar[type[Settings]] = LanguageSettings
 
     settings: LanguageSettings

@@ -38,7 +38,7 @@ class UrlFilterSettings(Settings, frozen=True):
     words: tuple[str, ...] = ()
     """Lists of words: one of them, as a whole word of the address, is enough."""
     subwords: tuple[str, ...] = ()
-    """Lists of parts: one of them anywhere in the address, its signs left out, is enough."""
+    """Lists of parts: one of them anywhere in the address, without its punctuation, is enough."""
     soft_words: tuple[str, ...] = ()
     """Lists of words of which it takes more than ``max_soft_words``."""
     max_soft_words: int = 1

@@ -95,7 +95,7 @@ def auc_interval(found: float, good: int, bad: int) -> tuple[float, float]:
 
 
 def calibration_bins(scores: Values, good: Sides, *, prior: float) -> tuple[Bin, ...]:
-    """Ten bins of equal width; those without a document are left out."""
+    """Ten bins of equal width; those without a document are omitted."""
     weights = _weights(good, prior)
     places = np.minimum((scores * _BINS).astype(np.int64), _BINS - 1)
     return tuple(

@@ -33,7 +33,7 @@ class Calibration(NamedTuple):
 
 
 def fit_model(examples: Labelled, *, prior: float) -> NgramModel:
-    """A model whose weights come from all documents, and whose calibration from documents left out.
+    """A model whose weights come from all documents, and whose calibration from held-out documents.
 
     Documents are scored by weights fitted without their fold; on these scores the strength of regularisation is chosen
     and slope and intercept are fitted. Thus few examples are enough for both; of many, not every fold is needed.

@@ -28,7 +28,7 @@ class Labelled(NamedTuple):
     """``large_string`` without nulls."""
     good: npt.NDArray[np.bool_]
     folds: npt.NDArray[np.int64]
-    """Which fold each document is left out with, 0 to ``FOLDS - 1``."""
+    """Which fold each document is held out with, 0 to ``FOLDS - 1``."""
 
 
 class Split(NamedTuple):
@@ -37,7 +37,7 @@ class Split(NamedTuple):
     fit: Labelled
     measure: Labelled
     shared: int
-    """Documents that are on both sides: left out of all shares."""
+    """Documents that are on both sides: in none of the shares."""
 
 
 def split(good: Examples, bad: Examples) -> Split:

@@ -126,7 +126,7 @@ def _warnings(sides: Sequence[Examples], shares: Split, found: Figures, words: S
         if len(side.texts) < FEW:
             yield f"`{name}` has {len(side.texts):,} different documents: figures are rough below {FEW:,}"
     if shares.shared:
-        yield f"documents on both sides, left out: {shares.shared:,}"
+        yield f"documents on both sides, not used: {shares.shared:,}"
     if found.auc < _COIN:
         yield "worse than a coin: where versions of one text are on both sides, keep them together with `--group FIELD`"
     giveaways = [word for word in words if word.giveaway]

@@ -130,7 +130,7 @@ class Tokenizer:
         return self.vocabulary.unknown_places(text)
 
     def decode(self, ids: npt.NDArray[Any]) -> str:
-        """Text of the ids; marks of begin and end are left out.
+        """Text of the ids; without marks of begin and end.
 
         Args:
             ids: any integer dtype, each below ``vocabulary_size``.

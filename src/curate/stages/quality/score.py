@@ -2,7 +2,7 @@
 
 Rules alone, no model: for each of Gopher's rules, the share of the reference that comes at least as near to its limit;
 the least of these shares is the document's worst respect; its score is the share of the reference whose worst respect
-is worse. So 0.8 says that 80 % of the reference are worse, and whoever leaves out what is below 0.05 leaves out 5 % of
+is worse. So 0.8 says that 80 % of the reference are worse, and removing what is below 0.05 removes 5 % of
 such texts. A rank, not a probability of being good. What the reference is, how far its shares hold on texts that it has
 not seen, and where they do not hold: ``docs/quality_score.md``.
 """

@@ -63,7 +63,7 @@ def difference(old: str, new: str, most: int = MOST_WORDS) -> list[Piece]:
 
 
 def elided(pieces: Sequence[Piece], most: int = MOST_PIECES) -> list[Piece]:
-    """What differs, with a little of what is the same around it; what was left out is counted.
+    """What differs, with a little of what is the same around it; what is not shown is counted.
 
     Args:
         pieces: of `difference`.

@@ -191,7 +191,7 @@ def core_hash(data: Bytes, start: int, end: int, characters: Characters, room: B
 
 @kernel
 def count_words(data: Bytes, start: int, end: int, characters: Characters) -> int:
-    """Words in bytes ``start`` to ``end``, symbol words left out; both lie beside white space or at an end.
+    """Words in bytes ``start`` to ``end``, without symbol words; both lie beside white space or at an end.
 
     Example:
         >>> text = "Ein Satz, -- 二字".encode()

@@ -79,7 +79,7 @@ def meetings(keys: Hashes, documents: Index, least: int) -> Meetings:
     Args:
         keys: bucket of each row (uint64).
         documents: number of the document of each row (int64).
-        least: buckets in which all documents are lower than this are left out.
+        least: buckets in which all documents are lower than this are skipped.
 
     Example:
         >>> met = meetings(np.array([7, 9, 7, 9, 5], np.uint64), np.array([4, 0, 2, 1, 3]), least=2)

@@ -1,6 +1,6 @@
 """Which of many keys may occur more than once, told in two passes over a table of two bits a slot.
 
-Nearly all keys of a corpus occur once. What this leaves out need not be sorted, which takes four times as long.
+Nearly all keys of a corpus occur once. What this drops need not be sorted, which takes four times as long.
 """
 
 import numpy as np

@@ -104,7 +104,7 @@ class Bucket:
         import obstore
 
         traffic.add()
-        return self._tried(lambda: _stored(obstore.head(self._store, key)), key)
+        return self._tried(lambda: self._stored(obstore.head(self._store, key)), key)
 
     def listed(self, prefix: str) -> Iterator[Stored]:
         """All objects below a folder, in the order of their keys."""
@@ -114,7 +114,7 @@ class Bucket:
             found = list[Stored]()
             for page in obstore.list(self._store, prefix or None, chunk_size=1000):
                 traffic.add()
-                found += map(_stored, page)
+                found += map(self._stored, page)
             return found
 
         yield from sorted(self._tried(pages, prefix))
@@ -170,7 +170,7 @@ class Bucket:
         except NotSupportedError:
             yield memoryview(self._piece(key, start, min(start + PIECE, stop), tag))
             return
-        self._require(tag, _stored(result.meta).tag, key)
+        self._require(tag, self._stored(result.meta).tag, key)
         traffic.add()
         for data in result.stream(min_chunk_size=_CHUNK):
             traffic.add(read=len(data), requests=0)
@@ -181,6 +181,12 @@ class Bucket:
         self._require(tag, found, key)
         traffic.add(read=len(data))
         return data
+
+    def _stored(self, meta: Any) -> Stored:
+        tag = meta["e_tag"] or meta["last_modified"].isoformat()
+        # Azure tells tags with quotes in its answers and without in its listings
+        bare = self.root.startswith(("az://", "gs://", "s3://")) and meta["e_tag"] and not tag.endswith('"')
+        return Stored(meta["path"], meta["size"], f'"{tag}"' if bare else tag)
 
     def _require(self, tag: str, found: str, key: str) -> None:
         if tag and found != tag and not self._is_fixed:
@@ -213,7 +219,7 @@ class Bucket:
 
         try:
             result = obstore.get(self._store, key, options=self._options(start, stop, tag))  # type: ignore[arg-type]
-            return bytes(result.bytes()), _stored(result.meta).tag
+            return bytes(result.bytes()), self._stored(result.meta).tag
         except NotSupportedError:  # a server that gives whole files only
             return self._of_whole(key, start, stop)
 
@@ -227,7 +233,7 @@ class Bucket:
         """A range of a copy on this disk of what a server sends whole."""
         import obstore
 
-        found = _stored(obstore.head(self._store, key))
+        found = self._stored(obstore.head(self._store, key))
 
         def send(file: BinaryIO) -> None:
             file.writelines(obstore.get(self._store, key).stream(min_chunk_size=1 << 20))
@@ -350,10 +356,6 @@ def split_url(url: str) -> tuple[str, str]:
     pieces = rest.split("/")
     depth = 3 if scheme == "hf" else 1
     return f"{scheme}://" + "/".join(pieces[:depth]), "/".join(pieces[depth:]).strip("/")
-
-
-def _stored(meta: Any) -> Stored:
-    return Stored(meta["path"], meta["size"], meta["e_tag"] or meta["last_modified"].isoformat())
 
 
 def _short(said: str) -> str:

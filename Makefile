@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 DEV    := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all test-readers smoke lint format docs bench bench-rivals bench-check clean
+.PHONY: help run test test-all coverage test-readers smoke lint format docs bench bench-rivals bench-check clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -15,10 +15,13 @@ run: $(READY) ## curate the sample corpus into curated/
 	$(BIN)/curate run sample_data/ -o curated
 
 test: $(DEV) ## the tests that run in minutes
-	$(BIN)/pytest -q -n logical -m "not slow"
+	$(BIN)/pytest -q -n logical --dist worksteal -m "not slow"
 
-test-all: $(DEV) ## all tests
-	$(BIN)/pytest -q -n logical
+test-all: $(DEV) ## all tests, with all examples
+	CURATE_TEST_ALL=1 $(BIN)/pytest -q -n logical --dist worksteal
+
+coverage: $(DEV) ## the tests that run in minutes, and the lines that none of them reaches
+	$(BIN)/pytest -q -n logical --dist worksteal -m "not slow" --cov --cov-report=term
 
 test-readers: $(READY) ## every format of shards, read by its trainer's own reader
 	$(PYTHON) -m venv .venv-readers
@@ -57,7 +60,7 @@ bench-check: $(READY) ## have the ratios become worse? (minutes)
 	$(BIN)/python -m benchmarks check $(BENCH)
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) curated build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) curated build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml

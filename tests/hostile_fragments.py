@@ -1,8 +1,10 @@
 """What ftfy, normalization or the cleaning after them react to, whole or in halves, and texts drawn of it."""
 
 from ftfy.badness import MOJIBAKE_CATEGORIES
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
 from hypothesis import strategies as st
+
+from thorough import settings
 
 FRAGMENTS = [
     *("&amp;", "&lt;", "&gt;", "&#233;", "&#x200b;", "&#8203;", "&#0;", "&EACUTE;", "&null;", "&am", "p;", "amp;", "&"),

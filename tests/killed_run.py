@@ -4,6 +4,7 @@ usage: killed_run.py WORK EVERY     prints one JSON line for each run that ends 
 """
 
 import hashlib
+import importlib
 import itertools
 import json
 import os
@@ -14,8 +15,15 @@ from pathlib import Path
 
 from corpus_maker import make_corpus, prose
 from curate.cli.session import Session
+from curate.pipeline.first_compile import compile_stages
+from curate.report import page, vega
+from curate.stages.near_dup import NearDup
+from curate.stages.normalize import Normalize, NormalizeSettings
+from curate.stages.quality import Quality, QualitySettings
+from undrawn import Undrawn
 
 SETTINGS = [
+    'pipeline.stages=["normalize","near_dup","quality","tokenize"]',
     "input.part_bytes=9000",
     "shards.shard_tokens=9000",
     "tokenize.tokenizer=bytes",
@@ -68,6 +76,8 @@ def contents(out: Path) -> dict[str, str]:
 
 def main() -> None:
     work, every = Path(sys.argv[1]), int(sys.argv[2])
+    vega._Process = Undrawn  # a page is not compared, and each fork would start an engine of its own
+    load()
     corpus = make_corpus(work / "in", documents=40)
     assert run(corpus, work / "before") == 0
     (corpus / "A.jsonl").write_text(json.dumps({"text": prose(77)}) + "\n{broken\n")
@@ -91,6 +101,14 @@ def main() -> None:
             if code or differ or _counts(out) != counts:
                 say(begun=begun, killed_at=number, code=code, differ=differ)
     say(kills=kills)
+
+
+def load() -> None:
+    """What each fork would load for itself; starts no thread."""
+    compile_stages([Normalize(NormalizeSettings()), Quality(QualitySettings()), NearDup()])
+    for module in ("pipeline.execute", "pipeline.sharding", "report.model", "runs.job"):
+        importlib.import_module(f"curate.{module}")
+    page._template()
 
 
 def say(**found: object) -> None:

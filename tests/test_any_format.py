@@ -9,7 +9,7 @@ import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from any_format import WRITERS, damages, read, records
@@ -18,6 +18,7 @@ from curate.corpus import quarantine
 from curate.corpus.formats.registry import by_suffix
 from curate.corpus.input import COMPRESSIONS
 from curate.errors import ExitCode, InputError
+from thorough import settings
 
 EVERY = pytest.mark.parametrize("ending", WRITERS)
 ROWS = records(400)

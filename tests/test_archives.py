@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from any_format import WRITERS, read, records
@@ -19,6 +19,7 @@ from curate.corpus.discover import discover
 from curate.corpus.input import InputSettings
 from curate.corpus.stored import arrow_file
 from curate.errors import InputError
+from thorough import settings
 
 ROWS = records(300)
 TEXTS = [row["text"] for row in ROWS]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from corpus_maker import make_corpus
@@ -17,6 +17,7 @@ from curate.store.checked_json import with_checksum
 from curate.store.files import is_unfinished, unfinished
 from fake_run import files_of
 from small_run import SETTINGS, contents, manifest, run
+from thorough import settings
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def place(out: Path, placed: list[tuple[str, str, str]]) -> dict[Path, bytes]:
     return kept
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, quick=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(placed=PLACED, how=st.sampled_from(["again", "fresh", "other stages"]))
 def test_files_of_others_stay_and_are_named(corpus, finished, tmp_path_factory, capsys, placed, how):
     out = Path(shutil.copytree(finished, tmp_path_factory.mktemp("placed") / "out"))

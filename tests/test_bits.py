@@ -1,7 +1,7 @@
 """Sets of bits against what Python says of each byte and code point."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 
@@ -25,6 +25,7 @@ from curate.text.quality.bitmaps import (
     marks_for,
     number_in,
 )
+from thorough import settings
 
 NO_SPLITS = np.zeros(0, np.uint8)
 TEXTS = st.text(st.sampled_from("aZé9. \n\t#…漢かไก็\u0301\u00a0\u3000Ж_😀"), max_size=300) | st.text(max_size=100)

@@ -7,7 +7,7 @@ import json
 import msgspec
 import pyarrow as pa
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from chat_templates import FAMILIES, IM, SHUFFLED, SPECIAL, model_folder
@@ -20,6 +20,7 @@ from curate.text.chats.spans import TURNS, conversation, restored
 from curate.text.chats.turns import Malformed, turns_of
 from curate.text.core.arrow import EDITS
 from curate.text.core.edits import edited
+from thorough import settings
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": {"a": 1, "b": [2.5, "é"]}}}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.cli import command
@@ -19,6 +19,7 @@ from curate.models.fasttext_classifier import FastTextClassifier
 from curate.models.fasttext_file import read_fasttext
 from curate.pipeline.plan import measure_key
 from curate.stages.classify import Classify, ClassifySettings
+from thorough import settings
 
 CASES = Path(__file__).parent / "cases" / "fasttext"
 CORPORA = next(

@@ -338,7 +338,7 @@ def test_doctor_finds_this_machine_ready(capsys):
 
 
 def test_ctrl_c_stops_and_the_same_command_continues(tmp_path):
-    corpus = make_corpus(tmp_path / "in", 400)
+    corpus = make_corpus(tmp_path / "in", 120)
     words = [sys.executable, "-m", "curate", "run", str(corpus), "-o", "out", "--workers", "1", "-v"]
     words += ["--set", "input.part_bytes=2000", "--set", "gates.max_quarantined=1"]
     process = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 import curate
@@ -14,6 +14,7 @@ from curate.errors import ConfigError
 from curate.pipeline import config
 from curate.pipeline.config import FIXED, default_file, load, settings_class
 from curate.stages import BUILTIN, stage_class, stage_names
+from thorough import settings
 
 
 @pytest.fixture(autouse=True)

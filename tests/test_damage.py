@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus_maker import make_corpus
@@ -16,6 +16,7 @@ from curate.shards.verify import verify
 from curate.store.history import History
 from fake_run import files_of
 from small_run import contents, manifest, run
+from thorough import settings
 
 
 @pytest.fixture(scope="module")
@@ -57,22 +58,36 @@ def damage(file: Path, kind: str, share: float, bit: int) -> None:
 KINDS = ["flip", "flip", "flip", "zeros", "cut", "empty", "delete", "grown"]
 
 
-@settings(max_examples=10, deadline=None)
-@given(data=st.data())
-def test_damage_is_told_and_mended(corpus, finished, settings_of_run, tmp_path_factory, data):
+def damaged(finished: Path, folder: Path, data) -> tuple[Path, str]:
+    """A copy of a run, one file of which is damaged, and that file."""
     files = sorted(file.relative_to(finished).as_posix() for file in finished.rglob("*") if file.is_file())
-    folder = data.draw(st.sampled_from(sorted({name.rpartition("/")[0] for name in files})), "folder")
-    name = data.draw(st.sampled_from([name for name in files if name.rpartition("/")[0] == folder]), "file")
-    out = Path(shutil.copytree(finished, tmp_path_factory.mktemp("damaged") / "out"))
+    where = data.draw(st.sampled_from(sorted({name.rpartition("/")[0] for name in files})), "folder")
+    name = data.draw(st.sampled_from([name for name in files if name.rpartition("/")[0] == where]), "file")
+    out = Path(shutil.copytree(finished, folder / "out"))
     damage(
         out / name, data.draw(st.sampled_from(KINDS), "kind"), data.draw(st.floats(0, 1)), data.draw(st.integers(0, 7))
     )
+    return out, name
+
+
+@settings(max_examples=60, quick=30, deadline=None)
+@given(data=st.data())
+def test_damage_is_told(finished, tmp_path_factory, data):
+    out, name = damaged(finished, tmp_path_factory.mktemp("told"), data)
     if not History(out).is_ours:  # nothing of what was there is left
         return
     changed = not (out / name).exists() or (out / name).read_bytes() != (finished / name).read_bytes()
     is_cache = name.startswith(".cache/")
     if changed and not (is_cache and not (out / name).exists()) and not says_the_same(out / name, finished / name):
         assert name in {problem.file for problem in examined(out).problems}
+
+
+@settings(max_examples=10, quick=3, deadline=None)
+@given(data=st.data())
+def test_damage_is_mended(corpus, finished, settings_of_run, tmp_path_factory, data):
+    out, _ = damaged(finished, tmp_path_factory.mktemp("mended"), data)
+    if not History(out).is_ours:
+        return
     for words in (
         ["why", str(out), "doc-3"],
         ["report", str(out)],

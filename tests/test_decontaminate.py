@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus_maker import prose
@@ -16,6 +16,7 @@ from curate.errors import PlanError
 from curate.stages.decontaminate import Decontaminate, DecontaminateSettings
 from curate.text.search.grams import collection, find_grams, text_grams
 from reference_shingles import words as words_of
+from thorough import settings
 
 CASES = Path(__file__).parent / "cases" / "benchmarks"
 CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"

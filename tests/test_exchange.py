@@ -5,13 +5,14 @@ from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.engine import exchange
 from curate.engine.local import LocalEngine
 from curate.stages.contract import addressed
 from curate.store.files import is_unfinished
+from thorough import settings
 
 SCHEMA = pa.schema([("key", pa.int64()), ("word", pa.string()), ("many", pa.list_(pa.int64()))])
 RECEIVERS = 4

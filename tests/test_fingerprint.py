@@ -1,9 +1,10 @@
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.text.dedup.content_hash import content_hashes
+from thorough import settings
 
 PUBLISHED = {
     "": "00000000000000000000000000000000",

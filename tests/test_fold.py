@@ -5,12 +5,13 @@ import unicodedata
 
 import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from curate.models.langid import LID176_CODES
 from curate.text.core.scripts import SCRIPTS, scripts_of
 from curate.text.language.fold import LONGEST, folded
+from thorough import settings
 
 SENTENCES = {
     "en": "The committee will publish its findings before the end of the year.",

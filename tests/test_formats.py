@@ -7,12 +7,13 @@ from pathlib import Path
 
 import lz4.frame
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from curate.corpus.compression import blocks, sniff
 from curate.corpus.input import Compression, InputFile
 from curate.corpus.quarantine import Damaged
+from thorough import settings
 
 TEXT = b"".join(b'{"text": "document %d"}\n' % number for number in range(5000))
 PACKED: dict[Compression, Callable[[bytes], bytes]] = {

@@ -3,10 +3,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.text.dedup.greedy import Selection, Sets
+from thorough import settings
 
 MEMBERS = st.sets(st.integers(1, 12), min_size=1, max_size=8)
 

@@ -33,12 +33,12 @@ def kill_every(number: int, work: Path) -> None:
 
 
 def test_killed_at_some_writes_renames_and_removals(tmp_path):
-    kill_every(60, tmp_path)
+    kill_every(150, tmp_path)
 
 
 @pytest.mark.slow
 def test_killed_at_any_write_rename_or_removal(tmp_path):
-    kill_every(2, tmp_path)
+    kill_every(4, tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -85,6 +85,7 @@ def loaded_by_python(started: list[str], folder: Path, **environment: str) -> se
 RUN = ("run", "sample.jsonl", "-o", "../out", "--set", "gates.max_quarantined=1", "--set", "quality.min_words=5")
 
 
+@pytest.mark.slow
 @started_by_script
 def test_a_whole_first_run_in_a_folder_of_traps_runs_none(tmp_path):
     """With nothing compiled yet: the process that helps to compile and the one that draws charts are both started."""
@@ -110,6 +111,7 @@ VERBS = (
     ("shards", "verify", "../out"),
     ("quality", "train", "--good", "good.jsonl", "--bad", "bad.jsonl", "-o", "../model"),
 )
+SHORT = (*RUN, "--only", "normalize", "--only", "quality")
 BLANK = {"PYTHONPATH": ":/opt/no/such/folder"}
 """What `PYTHONPATH=$PYTHONPATH:/opt/no/such/folder` makes where it was not set before."""
 
@@ -118,9 +120,9 @@ BLANK = {"PYTHONPATH": ":/opt/no/such/folder"}
     ("started", "environment", "verbs"),
     [
         pytest.param(BY_SCRIPT, {}, VERBS, marks=started_by_script),
-        pytest.param(BY_SCRIPT, BLANK, VERBS[:1], marks=started_by_script),
-        (BY_SAFE_MODULE, {}, VERBS[:1]),
-        (BY_MODULE, {}, VERBS[:1]),
+        pytest.param(BY_SCRIPT, BLANK, [SHORT], marks=started_by_script),
+        (BY_SAFE_MODULE, {}, [SHORT]),
+        (BY_MODULE, {}, [SHORT]),
     ],
     ids=["script", "script-blank-pythonpath", "safe-module", "module"],
 )

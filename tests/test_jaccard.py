@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 
@@ -14,6 +14,7 @@ from curate.text.dedup.jaccard import (
     shared_at_least,
     shared_with_sorted,
 )
+from thorough import settings
 
 SETS = st.sets(st.integers(1, 40) | st.integers(2**64 - 20, 2**64 - 1))
 

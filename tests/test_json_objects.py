@@ -5,7 +5,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from curate.corpus.documents import Rows
@@ -14,6 +14,7 @@ from curate.corpus.formats.json_objects import members
 from curate.corpus.formats.jsonl import parse_each, parse_together
 from curate.corpus.input import InputFile
 from curate.corpus.lines import BOM, Lines
+from thorough import settings
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=80)
 KEYS = st.sampled_from(["text", "id", "source", "lang", "größe", "a b", 'q"', ""])

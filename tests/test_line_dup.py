@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.cli import command
@@ -25,6 +25,7 @@ from curate.text.core.arrow import utf8_view
 from curate.text.core.edits import edited
 from curate.text.core.words import characters, count_words
 from fake_corpus import FakeCorpus
+from thorough import settings
 
 CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"
 

@@ -7,7 +7,7 @@ import math
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import reference_lines as reference
@@ -15,6 +15,7 @@ from curate.text.core.arrow import EDITS, edit_lists, utf8_view
 from curate.text.core.edits import edited
 from curate.text.quality.line_rules import COLUMNS, line_signals
 from curate.text.quality.line_settings import LineRules
+from thorough import settings
 
 C4 = LineRules(3, 1000, terminal_punctuation=True, javascript=True, policy=True, citations=True)
 FINEWEB = C4._replace(terminal_punctuation=False)

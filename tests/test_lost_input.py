@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus_maker import prose
@@ -18,6 +18,7 @@ from curate.cli.session import Session
 from curate.corpus import compression
 from curate.errors import ExitCode
 from small_run import contents, manifest
+from thorough import settings
 
 ROWS = 40
 

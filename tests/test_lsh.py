@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 from datasketch import lsh as reference
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.text.dedup.bands import Banding, choose_banding, meetings
 from curate.text.dedup.candidates import recurring
+from thorough import settings
 
 
 @settings(deadline=None)  # the first example compiles

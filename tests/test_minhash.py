@@ -2,12 +2,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from datasketch import MinHash
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.stages.near_dup import NearDup, NearDupSettings
 from curate.text.dedup.minhash import NO_SHINGLE, band_keys, extremes_of, permutations, shingle_hashes32, signatures
 from curate.text.dedup.shingles import shingle_sets
+from thorough import settings
 
 
 def strings(texts: list[str]) -> pa.Array:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.cli.session import Session
@@ -21,6 +21,7 @@ from curate.shards.reader import read_shards
 from curate.shards.settings import ShardSettings
 from curate.shards.verify import verify
 from small_run import SETTINGS, contents, manifest, run
+from thorough import settings
 
 NAMES = ["a", "b", "c"]
 

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.cli.session import Session
@@ -21,6 +21,7 @@ from curate.stages.contract import KEPT, PASSED_OVER, TRIED, CorpusStage
 from curate.stages.near_dup import NearDup, NearDupSettings, audit, candidates, survivors
 from fake_corpus import FakeCorpus
 from reference_shingles import jaccard, shingle_set
+from thorough import settings
 
 TRUTH = Path(__file__).resolve().parents[2] / "shared" / "corpora" / "neardup_truth"
 
@@ -173,7 +174,7 @@ CUTS = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, quick=15, deadline=None)
 @given(DOCUMENTS, SETTINGS, st.integers(1, 5), CUTS)
 def test_outcome_is_the_definition_whatever_the_parts_and_batches(documents, how, part_rows, cuts):
     stage = NearDup(how)
@@ -190,7 +191,7 @@ def test_outcome_is_the_definition_whatever_the_parts_and_batches(documents, how
         assert row["exact"] == (None if survivor is None else document.text == documents[survivor].text)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, quick=10, deadline=None)
 @given(DOCUMENTS, DOCUMENTS, SETTINGS, st.integers(1, 5), CUTS)
 def test_a_run_against_an_earlier_one_decides_as_one_run_over_both_does(earlier, later, how, part_rows, cuts):
     stage = NearDup(msgspec.structs.replace(how, survivor="first"))
@@ -239,7 +240,7 @@ def settle(stage: NearDup, corpus: FakeCorpus, fails: Collection[int], known: Co
     raise AssertionError("it does not end")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, quick=10, deadline=None)
 @given(
     DOCUMENTS, SETTINGS, st.sets(st.integers(0, 13)), st.sets(st.integers(0, 13)), st.integers(1, 5), CUTS,
     st.sampled_from([0, 1, 4]),
@@ -270,7 +271,7 @@ def test_the_best_of_those_that_pass_stays_whatever_was_known_before(
     assert fresh.verdicts == corpus.verdicts
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20, quick=8, deadline=None)
 @given(DOCUMENTS, SETTINGS, st.integers(1, 5), CUTS)
 def test_partners_are_the_documents_that_it_is_like(documents, how, part_rows, cuts):
     stage = NearDup(how)

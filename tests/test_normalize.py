@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from ftfy import TextFixerConfig
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.pipeline.lint import load_recipe
@@ -23,6 +23,7 @@ from curate.stages.normalize import CHANGES, Normalize, NormalizeSettings
 from curate.text.repair import mojibake
 from curate.text.repair.whitespace import CONTROLS, ZERO_WIDTH
 from hostile_fragments import fuzzed, nasty
+from thorough import settings
 
 CASES = [json.loads(line) for line in (Path(__file__).parent / "cases" / "normalize.jsonl").read_text().splitlines()]
 CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"

@@ -62,7 +62,7 @@ def out(request):
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    return make_corpus(tmp_path_factory.mktemp("corpus") / "in", documents=40)
+    return make_corpus(tmp_path_factory.mktemp("corpus") / "in", documents=20)
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,8 @@ def test_lost_and_damaged_objects_are_made_again(corpus, local, out):
     assert contents(out) == local
 
 
-@pytest.mark.parametrize("delay", [0.0, pytest.param(0.6, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("delay", [0.0, 0.6])
 def test_a_killed_run_continues_to_the_same_bytes(corpus, local, s3, delay):
     out = f"s3://runs/{random.randrange(1 << 60):x}"
     words = [sys.executable, "-m", "curate", "run", str(corpus), "-o", out, "-qq"]

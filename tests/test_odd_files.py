@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from corpus_maker import prose
@@ -25,6 +25,7 @@ from curate.corpus.input import InputSettings
 from curate.corpus.inspect import inspect
 from curate.corpus.parts import cut
 from curate.corpus.reader import chunks
+from thorough import settings
 
 ROWS = 6
 TEXTS = [prose(i, 30) for i in range(ROWS)]

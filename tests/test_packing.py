@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import curate
@@ -26,6 +26,7 @@ from curate.shards.recutting import cut_again
 from curate.shards.settings import ShardSettings
 from curate.shards.verify import verify
 from small_run import contents, run
+from thorough import settings
 
 LENGTH = 256
 PACKINGS = ("concatenate", "best_fit")

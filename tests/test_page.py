@@ -27,6 +27,7 @@ from curate.settings.report import ReportSettings
 from fake_run import HOSTILE, write_fake_run
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+DRAWS_CHARTS = True
 VOID = {"meta", "br", "link", "hr", "img", "input"}
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.corpus.discover import discover
@@ -19,6 +19,7 @@ from curate.corpus.input import InputFile, InputSettings, LineMark
 from curate.corpus.inspect import inspect
 from curate.corpus.parts import Part, Strand, cut
 from curate.corpus.reader import chunks
+from thorough import settings
 
 PART = 200_000
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import Regex, normalizers, pre_tokenizers
 
@@ -14,6 +14,7 @@ import tokenizer_maker as maker
 from curate.models.tokenizers import load_tokenizer, pieces
 from curate.models.tokenizers.json_steps import _LIKE_CL100K
 from curate.models.tokenizers.pieces import Piecewise
+from thorough import settings
 
 FRAGMENTS = [
     *(

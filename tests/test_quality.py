@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from benchmarks.quality_score import reference as reference_documents
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.pipeline.config import load
@@ -25,6 +25,7 @@ from curate.text.quality.character_signals import COLUMNS as CHARACTER_COLUMNS
 from curate.text.quality.document_signals import DETAILS, GOPHER
 from curate.text.quality.line_rules import COLUMNS as LINE_COLUMNS
 from reference_quality import signals as reference
+from thorough import settings
 
 CORPORA = Path(__file__).resolve().parents[1] / ".." / "shared" / "corpora"
 

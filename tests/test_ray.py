@@ -114,6 +114,7 @@ def test_without_a_cluster_there_is_a_command_to_type(corpus, tmp_path, monkeypa
     assert caught.value.hint.startswith("ray start --head")
 
 
+@pytest.mark.slow
 def test_a_cluster_gives_the_bytes_of_a_local_run(cluster, corpus, finished, tmp_path):
     assert run(corpus, tmp_path / "out", engine="ray") == ExitCode.DONE
     assert contents(tmp_path / "out") == contents(finished)
@@ -124,6 +125,7 @@ def test_a_cluster_gives_the_bytes_of_a_local_run(cluster, corpus, finished, tmp
     assert all(piece["cpu_seconds"] >= 0 for piece in there["work"])
 
 
+@pytest.mark.slow
 def test_a_run_moves_to_a_cluster_and_back(cluster, corpus, finished, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(finished, out)
@@ -169,6 +171,7 @@ def test_a_bucket_is_storage_that_all_nodes_share(cluster, corpus, finished):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, ExitCode.STOPPED)])
+@pytest.mark.slow
 def test_a_driver_that_ends_is_started_again(cluster, corpus, finished, tmp_path, number, code):
     process = started(corpus, tmp_path / "out")
     wait_for(lambda: any((tmp_path / "out").glob("documents/part-*")), process)
@@ -216,6 +219,7 @@ def test_a_worker_that_is_killed_is_replaced(cluster, corpus, tmp_path):
     assert counts(tmp_path / "out")["quarantined"] == 0
 
 
+@pytest.mark.slow
 def test_nodes_that_are_not_ready_are_named_before_work(cluster, corpus, tmp_path):
     fake = tmp_path / "fake" / "polars-0.0.1.dist-info"
     fake.mkdir(parents=True)
@@ -231,6 +235,7 @@ def test_nodes_that_are_not_ready_are_named_before_work(cluster, corpus, tmp_pat
         cluster.remove_node(node)
 
 
+@pytest.mark.slow
 def test_the_check_up_names_every_node(cluster, tmp_path, capsys):
     from curate.cli.display.cluster import show_cluster
 
@@ -240,6 +245,7 @@ def test_the_check_up_names_every_node(cluster, tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_large_answers_do_not_pile_up_behind_a_slow_one(cluster):
     from curate.engine.base import Alone
     from curate.engine.ray import RayEngine
@@ -252,6 +258,7 @@ def test_large_answers_do_not_pile_up_behind_a_slow_one(cluster):
     assert [number for number, _ in asked] == list(range(12))
 
 
+@pytest.mark.slow
 def test_rows_travel_in_blocks_or_bundles(cluster, monkeypatch):
     from curate.engine.ray import RayEngine
     from curate.engine.received import RowsOfGroups

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
@@ -23,6 +23,7 @@ from curate.stages.quality import Quality, QualitySettings
 from curate.stages.quality.idle import NEVER_ABOVE, idle_rules
 from curate.stages.quality.rules import Languages, failures, is_written
 from curate.stages.quality.settings import SIGNAL_OF, LanguageLimits
+from thorough import settings
 
 
 @pytest.fixture(autouse=True)

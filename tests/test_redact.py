@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus_maker import prose
@@ -23,6 +23,7 @@ from curate.stages.redact.settings import KINDS
 from curate.stages.redact.spans import united
 from curate.text.core.edits import edited
 from planted import MAKERS, planted
+from thorough import settings
 
 CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"
 STAGE = Redact(RedactSettings())

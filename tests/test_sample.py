@@ -5,7 +5,7 @@ from itertools import combinations
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from rich.console import Console
@@ -18,6 +18,7 @@ from curate.errors import ExitCode
 from curate.report.judgments import ROW
 from curate.report.samples import draw_key
 from curate.text.core.difference import difference
+from thorough import settings
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "[bold]", "<i>"]), max_size=12).map(" ".join)
 

@@ -7,12 +7,13 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.store.checked_json import BrokenJson, read_json, write_json
 from curate.store.row_file import Keys, is_in_place, keys_of, row_file
 from curate.store.seal import BrokenSeal, checked
+from thorough import settings
 
 ROWS = pa.table(
     {

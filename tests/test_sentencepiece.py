@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import sentencepiece
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.errors import PlanError
@@ -18,6 +18,7 @@ from curate.models.tokenizers import load_tokenizer
 from curate.models.tokenizers.sentencepiece_proto import read_proto
 from curate.shards.verify import verify
 from small_run import run
+from thorough import settings
 from tokenizer_maker import byte_level
 
 KINDS = {

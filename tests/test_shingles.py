@@ -5,12 +5,13 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.text.dedup import jaccard as exact
 from curate.text.dedup.shingles import CHUNK_WORDS, shingle_sets, sorted_pieces
 from reference_shingles import jaccard, shingle_set, words
+from thorough import settings
 
 SAMPLES = [
     "To be, or not to be: that is the question.",

@@ -10,7 +10,7 @@ from unittest import mock
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
 from chat_templates import FAMILIES
@@ -32,6 +32,7 @@ from fake_run import files_of
 from reference_shingles import jaccard, shingle_set
 from test_laws import contents, modified
 from test_near_dup import Document, naive
+from thorough import settings
 
 SAMPLE = Path(__file__).resolve().parents[1] / "sample_data"
 BLOCKED, QUESTION = "blocked.example", "which of the seven quick foxes never once jumped over a lazy dog"

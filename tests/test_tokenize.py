@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import tiktoken_ext.openai_public
 import tokenizers
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from curate.errors import PlanError
@@ -24,6 +24,7 @@ from curate.models.tokenizers.backends import FastokensBackend
 from curate.models.tokenizers.probes import probe_texts
 from curate.stages.contract import Encoder
 from curate.stages.tokenize import Tokenize, TokenizeSettings
+from thorough import settings
 
 CORPORA = Path(__file__).resolve().parents[1] / ".." / "shared" / "corpora"
 CONTROL_TEXT = "<|endoftext|> a<|endoftext|>b </s> <tool_call> <|fim_prefix|>"

@@ -7,13 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import tokenizers
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 import tokenizer_maker as maker
 from curate.errors import PlanError
 from curate.models.tokenizers import load_tokenizer
 from curate.models.tokenizers.probes import probe_texts
+from thorough import settings
 
 KINDS = (*maker.WHOLE, *maker.LOSSY)
 CONTROL = ("</s>", "<unk>", "[UNK]", "[SEP]", "<|endoftext|>")

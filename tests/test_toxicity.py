@@ -4,7 +4,7 @@ import json
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus_maker import prose
@@ -12,6 +12,7 @@ from curate.cli import command
 from curate.errors import PlanError
 from curate.stages.toxicity import Toxicity, ToxicitySettings
 from reference_shingles import words as words_of
+from thorough import settings
 
 
 @pytest.fixture

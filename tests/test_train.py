@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -22,6 +22,7 @@ from curate.training.examples import read_examples
 from curate.training.figures import auc, auc_interval, calibration_error, figures
 from curate.training.fit import BUCKETS, LONGEST, calibrated, vectors
 from curate.training.split import split
+from thorough import settings
 
 TEXTS = [
     "Don't panic: it's only a TEST, isn't it?",

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 import zstandard
 from fastwarc.warc import ArchiveIterator
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from any_format import damages, read
 from curate.cli.session import Session
 from curate.errors import InputError
+from thorough import settings
 
 PAGE = "<!doctype html><html lang=fr><title>Île</title><p>Le bateau part à six heures, numéro {}.</p></html>"
 

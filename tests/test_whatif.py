@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 
 import curate
@@ -15,6 +15,7 @@ from curate.runs.finished import Run
 from curate.runs.whatif import whatif
 from small_run import contents
 from test_survivors import DRAFTS, ORDERS, PREFERENCES, corpus_of
+from thorough import settings
 
 CHANGES = st.lists(
     st.sampled_from(

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import regex
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import reference_words
@@ -14,6 +14,7 @@ from curate.text.quality.bitmaps import splits_for
 from curate.text.quality.segments import BEGIN, LAST, segment_rules, word_segments
 from curate.text.quality.word_cuts import word_cuts
 from curate.text.quality.word_rules import word_rules
+from thorough import settings
 
 LANGUAGES = sorted(word_rules()[1])
 

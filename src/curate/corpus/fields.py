@@ -23,15 +23,6 @@ _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
 )
 
 
-class Fields(NamedTuple):
-    """Where a file keeps what; an empty name means that it has no such field."""
-
-    text: str
-    id: str
-    source: str
-    guessed: frozenset[str]
-
-
 class Schema(NamedTuple):
     """The fields of a file; files of one schema share one."""
 

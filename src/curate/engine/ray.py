@@ -90,7 +90,6 @@ class RayEngine:
         self._ray, self._most = connected(), workers
         self._looked, self._slots, self._lock = 0.0, 1, threading.Lock()
         self.stopped, self.cpu_elsewhere, self.losses = "", 0.0, 0
-        self.sent_bytes = 0
         self.memory = memory or share_of_memory()
         packages = tuple(versions().items())
         self._setting = Setting(str(Path.cwd()), max(1, self.memory - base), packages, endpoint())
@@ -263,7 +262,7 @@ class RayEngine:
                     said = ray.get(one)
                     if isinstance(said, Failed):
                         _raise(said)
-                    self._spent(said.cpu, said.sent)
+                    self._spent(said.cpu)
         except ray.exceptions.RayError as error:
             self._cancel(left)
             raise Stopped(f"the cluster lost work: {_first_line(error)}", hint="curate doctor --engine ray") from error
@@ -271,10 +270,9 @@ class RayEngine:
             self._cancel(left)
             raise
 
-    def _spent(self, seconds: float, sent: int = 0) -> None:
+    def _spent(self, seconds: float) -> None:
         with self._lock:
             self.cpu_elsewhere += seconds
-            self.sent_bytes += sent
 
     def _check(self) -> None:
         if self.stopped:

@@ -75,10 +75,9 @@ class Reply(NamedTuple):
 
 
 class Spent(NamedTuple):
-    """What half of an exchange took: CPU seconds, and bytes that were sent."""
+    """What half of an exchange took, in CPU seconds."""
 
     cpu: float
-    sent: int = 0
 
 
 class OtherVersions(Exception):  # noqa: N818
@@ -147,7 +146,7 @@ def send_groups(
         return (*([None] * (groups + 1)), _failed(error))
     blocks = _grouped(pa.Table.from_batches(batches, sent), bounds)
     size = sum(0 if block is None else block.nbytes for block in blocks)
-    spent = Spent(_cpu() - before, size)
+    spent = Spent(_cpu() - before)
     return (*blocks, None, spent) if size >= groups * BUNDLED_BYTES else (*([None] * groups), blocks, spent)
 
 

@@ -31,6 +31,7 @@ from curate.report.measured import Measured
 from curate.report.model import Findings, Report, build_report, findings_of
 from curate.report.samples import MAX_CHARACTERS, Sample, Samples
 from curate.report.shown_paths import ShownPaths
+from curate.report.templates import environment
 from curate.settings.report import ReportSettings
 from curate.store.checked_json import write_json
 from curate.store.files import write_whole
@@ -235,14 +236,8 @@ def _shown_charts(report: Report) -> set[str]:
 
 @cache
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    made = environment(Path(__file__).parent)
+    made.filters |= {
         "count": quantities.count,
         "share": quantities.share,
         "short": quantities.short,
@@ -262,7 +257,7 @@ def _template() -> jinja2.Template:
         "digits": "{:.4g}".format,
         "bounded": _bounded,
     }
-    return environment.get_template("page.html.j2")
+    return made.get_template("page.html.j2")
 
 
 @cache

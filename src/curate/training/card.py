@@ -1,12 +1,12 @@
 """The card of a model as one page that needs nothing else: data, figures, calibration, telling n-grams, limits."""
 
-from importlib.resources import files
+from pathlib import Path
 
-import jinja2
 from markupsafe import Markup
 
 from curate import __version__
 from curate.models.ngram_model import NgramModel
+from curate.report.templates import environment
 from curate.report.vega import NotDrawn
 from curate.training.chart import calibration_chart
 from curate.training.figures import Bin
@@ -23,10 +23,7 @@ def card(model: NgramModel, training: Training, *, name: str, command: str, date
         command: that trains it again.
         date: day of the training, ``2026-01-31``.
     """
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    template = environment.from_string(files(__package__).joinpath("card.html.j2").read_text("utf-8"))
+    template = environment(Path(__file__).parent).get_template("card.html.j2")
     speaks_for = [[word for word in training.telling if (word.weight > 0) is good] for good in (True, False)]
     return template.render(
         training=training,

@@ -13,6 +13,7 @@ from curate.report import quantities
 from curate.report.masking import masked_life
 from curate.report.page import visible
 from curate.report.samples import read_beginnings
+from curate.report.templates import environment
 from curate.runs.outlook import WhatIf
 from curate.store.life import Life, edited_text, life_at
 from curate.text.core.difference import difference
@@ -208,12 +209,6 @@ def rows_of(index: Index, found: WhatIf) -> list[int]:
 @cache
 def templates() -> jinja2.Environment:
     """The templates, which escape whatever they are given."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"visible": visible, "share": quantities.share}
-    return environment
+    made = environment(Path(__file__).parent)
+    made.filters |= {"visible": visible, "share": quantities.share}
+    return made

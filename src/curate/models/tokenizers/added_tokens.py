@@ -29,11 +29,6 @@ class AddedToken(NamedTuple):
     special: bool
     entry: Mapping[str, Any]
 
-    @property
-    def is_white_space(self) -> bool:
-        """Runs of spaces or line feeds, which vocabularies add so that code takes fewer tokens."""
-        return self.content.replace("\u2581", " ").isspace()
-
 
 def is_mark(token: str) -> bool:
     """Written as control tokens are: ``<think>``, ``<|im_end|>``, ``[INST]``.

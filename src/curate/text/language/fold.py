@@ -32,6 +32,7 @@ from curate.text.core.arrow import Bytes, Offsets, utf8_array, utf8_view
 from curate.text.core.codepoints import decode
 from curate.text.core.kernel import inner, kernel
 from curate.text.core.scripts import CYRILLIC, JOINING_FROM, LATIN, SCRIPTS
+from curate.text.core.words import append_code_point
 from curate.text.language.fold_reading import (
     A_SPACE,
     Entries,
@@ -219,7 +220,7 @@ def fold_word(
         if action == GOES:
             if _JOINERS[0] <= point <= _JOINERS[1] and size and _script_before(out, size, entries) >= JOINING_FROM:
                 wide += 3
-                size = _write(out, size, point)
+                size = append_code_point(out, size, point)
             continue
         before, capital = capital, becomes != point
         code |= pending
@@ -243,7 +244,7 @@ def fold_word(
                 lettered |= kind & SCRIPT > 0
             wide += size - stop
         elif point == _CAPITAL_I and known[_DOTLESS]:
-            size, wide, lettered = _write(out, size, _DOTLESS_I), wide + 2, True
+            size, wide, lettered = append_code_point(out, size, _DOTLESS_I), wide + 2, True
             letters[LATIN] += 2
         else:
             if point == _DOTTED_I and (before or capital_at(data, at, last, entries)):
@@ -306,19 +307,19 @@ def _put_mark(out: Bytes, size: int, mark: int, diacritic: bool, tables: FoldTab
         key = (int64(base) << KIND | int64(mark)) << KIND
         composed = looked_up(lists, lists[1], lists[2], key, int64(POINT_BITS))
         if composed >= 0:
-            return _write(out, begin, composed)  # type: ignore[no-any-return]
+            return append_code_point(out, begin, composed)  # type: ignore[no-any-return]
         script = _script_before(out, size, tables.entries)
         if diacritic and not (_letter_before(out, size, tables.entries) and script != CYRILLIC):
             return size
     elif diacritic:
         return size
-    return _write(out, size, mark)  # type: ignore[no-any-return]
+    return append_code_point(out, size, mark)  # type: ignore[no-any-return]
 
 
 @inner
 def _put(out: Bytes, size: int, point: int, cased: bool) -> int:
     """Write a code point, but for a cased letter that has been there three times already."""
-    after = _write(out, size, point)
+    after = append_code_point(out, size, point)
     width = after - size
     if not cased or size < _REPEATED * width:
         return after  # type: ignore[no-any-return]
@@ -334,30 +335,8 @@ def _write_sequence(out: Bytes, size: int, points: int) -> int:
     """Write up to three code points; where they end."""
     for shift in range(2 * KIND, -1, -KIND):
         if points >> shift & POINT_BITS:
-            size = _write(out, size, points >> shift & POINT_BITS)
+            size = append_code_point(out, size, points >> shift & POINT_BITS)
     return size
-
-
-@inner
-def _write(out: Bytes, size: int, point: int) -> int:
-    """Write a code point in UTF-8; where it ends."""
-    if point < 0x80:
-        out[size] = point
-        return size + 1
-    if point < 0x800:
-        out[size] = 0xC0 | point >> 6
-        out[size + 1] = 0x80 | point & 0x3F
-        return size + 2
-    if point < 0x10000:
-        out[size] = 0xE0 | point >> 12
-        out[size + 1] = 0x80 | point >> 6 & 0x3F
-        out[size + 2] = 0x80 | point & 0x3F
-        return size + 3
-    out[size] = 0xF0 | point >> 18
-    out[size + 1] = 0x80 | point >> 12 & 0x3F
-    out[size + 2] = 0x80 | point >> 6 & 0x3F
-    out[size + 3] = 0x80 | point & 0x3F
-    return size + 4
 
 
 @inner

@@ -1,7 +1,9 @@
 """Pass cost and redundancy against hand-computed vectors, and the laws they obey."""
 
 import math
+from types import SimpleNamespace
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -16,9 +18,13 @@ from curate.report.compute import (
     pass_saving,
     redundancy,
 )
+from curate.report.equal_quality import equal_quality
+from curate.report.measured import Measured
 from curate.report.model import build_report
+from curate.report.packing_loss import places, rests
 from curate.settings.compute_constants import CONSTANTS
 from curate.settings.report import ReportSettings
+from curate.shards.packing import best_fitted
 from fake_run import files_of, write_fake_run
 
 LLAMA_8B = {"model_parameters": 7_504_663_424, "layers": 32, "width": 4096, "context": 8192}
@@ -181,3 +187,45 @@ def test_waterfall_adds_up(tmp_path):
     kept = lengths.filter(pl.col("reasons").list.len() == 0)["n_tokens"]
     assert rows[2048].lost.value == sum(max(0, tokens - 2048) for tokens in kept)
     assert rows[2048].trained.value == pytest.approx(sum(min(2048, n) for n in kept) / (2048 * len(kept)))
+
+
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=60), st.sampled_from([16, 64]))
+def test_places_of_best_fit_are_those_of_the_shards(sizes, length):
+    frame = pl.LazyFrame({"tokens": sizes}).group_by(rest=rests(pl.col("tokens"), length)).len().collect()
+    whole = sum(size // length for size in sizes)
+    found = places(frame["rest"].to_numpy(), frame["len"].to_numpy().astype(np.int64), whole, length)
+    made = best_fitted(np.array(sizes), length, 1 << 40, None).sizes.sum()
+    assert abs(found - made) <= 2 * length  # shards take equal sizes in another order
+
+
+def test_places_of_many_documents_are_estimated():
+    many = np.array([3_000_000, 1_000_000])  # three of 5 places fit with one of 1 in 16
+    assert places(np.array([5, 1]), many, 0, 16) == pytest.approx(16e6, rel=1e-4)
+
+
+def _scenario(value: float | None, low: float | None, high: float | None, **settings):
+    saving = Measured(value=value, low=low, high=high, unit="share", tag="MEASURED-ON-PROXY")
+    evidence = SimpleNamespace(
+        kept_share=0.471, saving_at_equal_quality=saving, cpu_seconds=100.0, about="a proxy", evaluation="a text"
+    )
+    return equal_quality(evidence, KEPT, 260.0, ReportSettings(**LLAMA_8B, **settings))
+
+
+def test_saving_at_equal_quality_as_published_and_less_what_curation_took():
+    found = _scenario(0.368270, 0.29, 0.43)
+    values = [one.value for one in (found.flops, found.gpu_hours, found.money, found.energy, found.carbon)]
+    assert values == pytest.approx([1.895503e19, 13.304242, 39.247515, 11.175564, 5.308393], rel=5e-6)
+    assert found.curation_energy.value == pytest.approx(0.001)  # 360 core seconds of 10 W
+    assert found.net_energy.value == pytest.approx(found.energy.value - 0.001)
+    assert found.per["1B"]["tokens"].value == pytest.approx(0.368270e9)
+    assert found.per["1T"]["gpu_hours"].value == pytest.approx(13_304.242, rel=5e-6)
+    assert found.money.low < found.money.value < found.money.high
+
+
+def test_what_was_not_measured_is_no_figure():
+    found = _scenario(0.3, None, 0.4)
+    assert found.energy.low is found.per["1T"]["tokens"].low is None
+    assert found.energy.high > found.energy.value
+    assert _scenario(None, None, None) is None
+    loses = _scenario(-1.0, -2.0, -0.5)
+    assert loses.money.low < loses.money.value < loses.money.high < 0

@@ -24,6 +24,7 @@ from curate.evidence.multiplier import (
     value_of_removed,
 )
 from curate.report.measured import read_evidence
+from curate.store.files import place, write_whole
 from small_run import run
 
 PARTS = ("input.part_bytes=2000000", "quality.signals=recipe", "shards.shard_tokens=10000000")
@@ -212,6 +213,11 @@ def test_good_text_kept_wins_and_junk_kept_loses(corpus, tmp_path, capsys):
     assert by["stage", "quality"]["documents"] > 4000
     assert by["rule", "quality.too_few_words"]["verdict"] == "earns its keep"
     assert 'href="#stage-quality"' in (tmp_path / "wins" / "report.html").read_text()
+    report = json.loads((tmp_path / "wins" / "report.json").read_text())
+    scenario, saved = report["equal_quality"], wins["saving_at_equal_quality"]["value"]
+    assert scenario["per"]["1B"]["tokens"]["value"] == pytest.approx(saved * 1e9)
+    assert scenario["net_energy"]["value"] < scenario["energy"]["value"]
+    assert {"concatenated", "best fit"} <= {each["method"] for each in report["waterfall"]["packing"]}
 
     asked = ("evidence.measure=true", "evidence.seeds=3", f"evidence.texts.good={corpus / 'good.jsonl'}")
     junk, out = ("pipeline.recipe=none", *PARTS, "quality.max_words=100"), tmp_path / "loses"
@@ -227,15 +233,15 @@ def test_good_text_kept_wins_and_junk_kept_loses(corpus, tmp_path, capsys):
     assert any("worse than raw" in note for note in loses["notes"])
 
 
-def test_nothing_removed_is_one_and_the_record_is_the_runs_own(corpus, tmp_path, capsys):
-    out = tmp_path / "all"
+def test_nothing_removed_is_one_and_the_record_is_the_runs_own(corpus, capsys):
+    out = place("memory://evidence/all")  # in an object store
     same = _measured(corpus, out, capsys)
     assert same["multiplier"]["low"] <= 1 <= same["multiplier"]["high"]
     assert json.loads((out / "evidence.json").read_text())["multiplier"] == same["multiplier"]
     assert json.loads((out / "report.json").read_text())["evidence"]["multiplier"] == same["multiplier"]
     assert "MEASURED-ON-PROXY" in (out / "report.html").read_text()
     kept = list((out / ".cache" / "evidence").iterdir())
-    kept[0].write_bytes(b"damaged")
+    write_whole(kept[0], b"damaged")
     kept[1].unlink()
     again = _measured(corpus, out, capsys)  # all but two trainings are there
     assert {**again, "cpu_seconds": 0, "wall_seconds": 0} == {**same, "cpu_seconds": 0, "wall_seconds": 0}
@@ -316,7 +322,9 @@ def test_tuning_finds_the_limit_that_matters_and_confirms_it_on_other_text(corpu
     for wrong, why in (
         ("min_words", "has no setting"),
         ("quality.signals=all", "is no threshold"),
-        ("mix.a=1", "cannot"),
+        ("mix.a=1", "has no stage `mix`"),
+        ("near_dup.similarity=0.7", "cannot tell what copies are worth"),
+        ("normalize.unicode=none", "makes the text"),
     ):
         assert command(["tune", str(out), *flags, "--try", wrong]) == 2
         assert why in capsys.readouterr().err

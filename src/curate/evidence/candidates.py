@@ -148,9 +148,11 @@ class Judge:
     def _check(self, key: str) -> None:
         """Whether a setting can be tried."""
         stage, _, name = key.partition(".")
+        if stage in self.names and stage not in self.tunable:
+            raise UserError(f"`{key}` cannot be tried: {self._why_not(stage)}", hint=f"curate whatif RUN --set {key}=…")
         if stage not in self.tunable:
             raise UserError(
-                f"`{key}` cannot be tried on what a run holds",
+                f"`{key}` cannot be tried: the run has no stage `{stage}`",
                 hint=nearest(
                     key, [f"{one}.{each}" for one in self.tunable for each in self.config.stage(one).thresholds]
                 ),
@@ -158,6 +160,20 @@ class Judge:
         settings = self.config.stage(stage)
         if name not in settings.thresholds:
             raise UserError(f"`{key}` is no threshold", hint=nearest(name, settings.thresholds))
+
+    def _why_not(self, name: str) -> str:
+        """What stands against trying the thresholds of a stage of the run."""
+        stage = stage_class(name)(self.config.stage(name))  # type: ignore[call-arg]
+        if isinstance(stage, CorpusStage):
+            return (
+                "the sample holds one text of each duplicate cluster, as small models cannot tell what copies are worth"
+            )
+        if isinstance(stage, Encoder | Rewriter):
+            return f"`{name}` makes the text or its tokens and has no verdict to search"
+        lacking = sorted(set(stage.needs) - {"text", "language.label"})
+        if lacking:
+            return f"`{name}` looks at {', '.join(lacking)}, and the sample has texts alone"
+        return f"`{name}` has no threshold"
 
 
 def shown(value: Any) -> str:

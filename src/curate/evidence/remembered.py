@@ -55,7 +55,7 @@ class Remembered:
 def _read(file: Path) -> dict[str, npt.NDArray[np.float64]] | None:
     """The losses in a file; None where there is none, or it is damaged."""
     try:
-        with np.load(file, allow_pickle=False) as content:
+        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as content:
             return {name.removeprefix("of "): content[name] for name in content.files}
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+import numpy as np
 import polars as pl
 
 from curate.report.compute import Figure, RawTokens, flops_per_token
 from curate.report.judgments import REASONS, Judgments, ask
+from curate.report.packing_loss import PACKED, places, rests
 from curate.settings.report import ReportSettings
 from curate.shards.index import ShardIndex
 from curate.shards.mixture import Share
@@ -57,6 +59,8 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     """Sequence length → tokens beyond it, summed over kept documents."""
     padded: dict[int, int] = {}
     """Sequence length → places that stay empty."""
+    fitted: dict[int, float] = {}
+    """Sequence length → places that best fit pays for."""
 
 
 class Reasoned(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,7 +155,16 @@ def weigh(judgments: Judgments) -> Weights:
         ]
     )
     found = rest.row(0, named=True)
+    whole = ask([kept.select((tokens // length).sum()) for length in LENGTHS])
+    counted = kept.select(tokens=tokens)
+    short = ask([counted.group_by(rest=rests(pl.col("tokens"), length)).len() for length in LENGTHS])
     return Weights(
+        fitted={
+            length: places(
+                one["rest"].to_numpy(), one["len"].to_numpy().astype(np.int64), int(full.item() or 0), length
+            )
+            for length, one, full in zip(LENGTHS, short, whole, strict=True)
+        },
         removed=tuple(Weight(stage=s, reason=r, bytes=b, alone=a) for s, r, b, a in rows),
         edited=edited,
         cropped={length: int(found[f"cropped {length}"] or 0) for length in LENGTHS},
@@ -284,6 +297,9 @@ class _Waterfall:
                 lost = sum((shard.tokens - shard.padding) % length for shard in self.index.shards)
                 there = sum(shard.tokens - shard.padding for shard in self.index.shards)
                 found.append(_packed("concatenated", length, lost, there, there, "tails of shards"))
+            packed = self.index and self.index.packing == "best_fit" and self.index.sequence_length == length
+            if (fit := self.weights.fitted.get(length)) and not packed:
+                found.append(_fitted(length, self.kept, fit))
             if length in self.weights.cropped and self.documents:
                 lost, paid = self.weights.cropped[length], self.documents * length
                 found.append(_packed("one document a row, cropped", length, lost, self.kept, paid, "token counts"))
@@ -298,6 +314,14 @@ def _packed(method: str, length: int, lost: int, kept: int, paid: int, source: s
         lost=Figure(value=lost, low=lost, high=lost, unit="tokens", tag="EXACT", source=source),
         trained=Figure(value=trained, low=trained, high=trained, unit="share", tag="EXACT", source=source),
     )
+
+
+def _fitted(length: int, kept: int, places: float) -> Packed:
+    """Best fit cuts nothing off and pays for empty places."""
+    one = _packed("best fit", length, 0, kept, round(places), "token counts")
+    said = f"up to {PACKED:,} documents packed, others like them"
+    trained = msgspec.structs.replace(one.trained, tag="MODELLED", assumptions=(said,))
+    return msgspec.structs.replace(one, trained=trained)
 
 
 def _modelled(value: float, low: float, high: float, unit: str) -> Figure:

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -97,9 +96,15 @@ class Index:
         return sorted((code for code in counts if counts[code]), key=lambda code: (-counts[code], code))[:MOST_REASONS]
 
     def _read_measure(self, name: str) -> npt.NDArray[np.float32]:
+        stage, _, column = name.partition(".")
+
+        def of_part(part: int) -> npt.NDArray[np.float32]:
+            values = read_columns(self.directory.part(stage, part), [column]).column(column)
+            return pc.cast(values, pa.float32(), safe=False).to_numpy()  # type: ignore[no-any-return]
+
         def read() -> npt.NDArray[np.float32]:
-            pieces = [frame[name] for frame in self.judgments.answers(pl.col(name).cast(pl.Float32))]
-            return (pl.concat(pieces) if pieces else pl.Series(name, [], pl.Float32)).to_numpy()
+            parts = self.judgments.spread(of_part, range(len(self.judgments.files)))
+            return np.concatenate([np.zeros(0, np.float32), *parts])
 
         return self._stored.array(f"measure {name}", read)
 

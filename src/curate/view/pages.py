@@ -20,7 +20,8 @@ from curate.text.core.difference import difference
 from curate.view.index import Index, Query
 from curate.view.marks import Marks
 
-ON_A_PAGE = 40
+ON_A_PAGE = 25
+"""Documents of a list; those nearest to a value lie in as many row groups, each of which is read."""
 BEGINNING = 280
 """Characters of each text in a list."""
 MOST_TEXT = 60_000

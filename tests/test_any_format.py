@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from any_format import WRITERS, damages, read, records
 from curate.cli.session import Session
 from curate.corpus import quarantine
+from curate.corpus.discover import discover
 from curate.corpus.formats.registry import by_suffix
-from curate.corpus.input import COMPRESSIONS
+from curate.corpus.input import COMPRESSIONS, InputSettings
+from curate.corpus.inspect import inspect
 from curate.errors import ExitCode, InputError
 from thorough import settings
 
@@ -136,6 +138,24 @@ def test_rows_behind_a_quote_that_is_never_closed_count_as_lost_bytes(limit: int
     [lost] = found.quarantined
     assert lost["lost_documents"] is None
     assert min(limit, path.stat().st_size // 2) <= lost["lost_bytes"] <= path.stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("first", "told"),
+    [("1,some words", True), ("id,text", False), ("0,1", False), ("2024,text", False), ("id," + "word " * 20, True)],
+)
+def test_a_table_without_a_header_is_told_and_read(first: str, told: bool, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"{first}\n2,more of the words\n")
+    asked = InputSettings(csv_header=False)
+    [named] = inspect(discover([str(path)], InputSettings()).files, InputSettings(), 1).files
+    assert ("looks like data" in named.note) == told
+    assert named.text == first.partition(",")[2].strip()
+    [file] = inspect(discover([str(path)], asked).files, asked, 1).files
+    assert (file.text, file.note) == ("column 2", "")
+    found = read([path], csv_header=False)
+    assert [one["text"] for one in found.documents] == [first.partition(",")[2], "more of the words"]
+    assert [one["origin"]["position"] for one in found.documents] == [1, 2]
 
 
 def test_what_datasets_saves_is_read_without_its_notes(tmp_path: Path) -> None:

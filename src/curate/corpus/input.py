@@ -49,6 +49,8 @@ class InputSettings(Settings, frozen=True):
     """More suffixes of files that are read as plain text, such as ``.log``."""
     split: str = "file"
     """Where documents of plain text and Markdown end: with the ``file``, with each ``line``, or at this separator."""
+    csv_header: bool = True
+    """Whether the first row of CSV and TSV names the fields; without one they are ``column 1``, ``column 2`` …"""
     max_document_bytes: int = 128 * 1024 * 1024
     """Longer lines, values and text files go to quarantine: one document must fit in memory several times."""
     sample: float = 1.0

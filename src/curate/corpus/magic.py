@@ -51,6 +51,21 @@ UNPACKED_BY = {
 """Suffixes of packed files, and what unpacks them."""
 
 
+_ARC = b"filedesc://"
+
+
+def instead_of(head: bytes) -> str:
+    """What makes a format that is read of one that is not and begins like this, in words; empty: nothing is known.
+
+    Example:
+        >>> instead_of(b"filedesc://a.arc 127.0.0.1")
+        'the file is ARC, which web archives were before WARC; `warcio recompress` makes WARC of it'
+    """
+    if head.startswith(_ARC):
+        return "the file is ARC, which web archives were before WARC; `warcio recompress` makes WARC of it"
+    return ""
+
+
 def known_as(head: bytes) -> str:
     """What a file that begins like this, and is no text, is; empty when that is not known.
 

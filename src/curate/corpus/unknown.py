@@ -7,7 +7,7 @@ from curate.corpus.compression import Block, sniff, unpacked
 from curate.corpus.fields import json_object
 from curate.corpus.formats.registry import formats, recognized
 from curate.corpus.input import COMPRESSION_NAMES, Compression, SkippedKind
-from curate.corpus.magic import UNPACKED_BY, known_as
+from curate.corpus.magic import UNPACKED_BY, instead_of, known_as
 from curate.corpus.quarantine import Damaged
 from curate.corpus.stored import READ
 from curate.store.bucket import Changed, Stored, bucket, split_url
@@ -58,6 +58,8 @@ def told_by(begin: bytes, name: str) -> Told:
         return Told(found.name, packed)
     if _is_json_lines(head):
         return Told("jsonl", packed)
+    if why := instead_of(head):
+        return Told(why=f"{shown} is not a known format; {why}")
     inside = f" in {packed}" if packed else ""
     if actual := (found.about if found else "" if is_text(head) else known_as(head)):
         return Told(why=f"{shown} is not a known format; the file is {actual}{inside}")

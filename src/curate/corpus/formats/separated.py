@@ -1,7 +1,9 @@
-"""CSV and TSV: a header with the names of the fields, and a record a row, which may go on over lines inside quotes."""
+"""CSV and TSV: a record a row, which may go on over lines inside quotes; the first row names the fields."""
 
 import csv
 import io
+import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
@@ -14,7 +16,7 @@ from curate.corpus.fields import Seen
 from curate.corpus.formats.format import Format, Looked, Span, Step
 from curate.corpus.formats.line_file import stored_spans
 from curate.corpus.formats.parquet_file import unused
-from curate.corpus.formats.separated_rows import Table
+from curate.corpus.formats.separated_rows import NO_HEADER, Table
 from curate.corpus.formats.table_rows import TableRows, parse
 from curate.corpus.input import InputFile, InputSettings
 from curate.corpus.lines import BOM
@@ -23,6 +25,10 @@ from curate.corpus.quarantine import Damaged, Quarantined
 _RECORDS = 100
 """Rows that are looked at to tell which field is the text."""
 _DELIMITERS = (",", "\t", ";", "|")
+_LONGEST_NAME = 80
+_SHOWN = 40
+_NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)?(?<!\b(?:19|20)\d\d)")
+_SETTING = "if it has no header, `--set input.csv_header=false` reads that row, too"
 _ROW_BYTES = 200  # what a row of short fields takes beside its characters
 
 
@@ -57,11 +63,14 @@ class Separated(Format):
 
     def inspect(self, file: InputFile, head: bytes, settings: InputSettings) -> Looked:
         """The delimiter, the names in the header, and the first rows."""
-        file = msgspec.structs.replace(file, options=(_delimiter(file, head),))
+        options = (_delimiter(file, head), *(() if settings.csv_header else (NO_HEADER,)))
+        file = msgspec.structs.replace(file, options=options)
         table = _table(file)
         if not table.header:
             return Looked(msgspec.structs.replace(file, empty=True))
-        file = msgspec.structs.replace(file, repeated=_repeated(table.header))
+        if settings.csv_header:
+            note = "; ".join(filter(None, [file.note, _looks_like_data(table.header)]))
+            file = msgspec.structs.replace(file, repeated=_repeated(table.header), note=note)
         return Looked(file, _seen(table, settings, _RECORDS))
 
     def look_at_all(self, file: InputFile, settings: InputSettings) -> Seen | None:
@@ -84,7 +93,7 @@ class Separated(Format):
         except Damaged as damage:
             yield Step(0, Quarantined(file.name, None, None, damage.reason, damage.detail, lost_documents=None))
             return
-        names, number = tuple(_names(table.header)), 1
+        names, number = tuple(_names(table)), 1
         for run in table.runs():
             if run.lost:
                 yield from stored
@@ -127,10 +136,26 @@ def _delimiter(file: InputFile, head: bytes) -> str:
     return max(scores, key=lambda one: scores[one], default=usual)
 
 
-def _names(header: list[str]) -> list[str]:
+def _looks_like_data(header: list[str]) -> str:
+    """What is said of a header that looks like the first record of a file without one; empty where it does not."""
+    numbered = [str(number) for number in range(len(header))]
+    odd = next((name for name in header if _is_no_name(name)), None)
+    if odd is None or header == numbered or header == ["", *numbered[:-1]]:  # as pandas names columns without names
+        return ""
+    shown = json.dumps(odd if len(odd) <= _SHOWN else odd[:_SHOWN] + "…", ensure_ascii=False)
+    return f"begins with a row that looks like data ({shown}), and its fields are named by it; {_SETTING}"
+
+
+def _is_no_name(name: str) -> bool:
+    """Whether it is longer than names of fields are, goes on over lines, or is a number that is no year."""
+    text = name.strip()
+    return len(text) > _LONGEST_NAME or "\n" in text or (_NUMBER.fullmatch(text) is not None)
+
+
+def _names(table: Table) -> list[str]:
     """Names of the fields: each its own, and none without."""
     found = dict[str, None]()
-    for number, name in enumerate(header, 1):
+    for number, name in enumerate(table.names, 1):
         text = name.encode(errors="surrogateescape").decode(errors="replace").strip() or f"column {number}"
         found[unused(text, found)] = None
     return list(found)
@@ -141,7 +166,7 @@ def _repeated(header: list[str]) -> frozenset[str]:
 
 
 def _seen(table: Table, settings: InputSettings, most: int | None) -> Seen:
-    names = _names(table.header)
+    names = _names(table)
     seen = Seen(settings.text, kinds=dict.fromkeys(names, "text"), texts=names)
     for run in table.runs():
         for row in run.rows:

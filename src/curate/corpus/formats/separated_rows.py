@@ -23,6 +23,8 @@ from curate.corpus.quarantine import KEPT_BYTES, Damaged, Quarantined
 _AT_ONCE = 256 * 1024
 """Bytes of lines that are given to the reader at a time, at least."""
 _WELL_BEYOND = 1 << 30  # the reader's own limit is a global of the process; ours is kept before it
+NO_HEADER = "no header"
+"""Option of a file."""
 _TOO_LONG = "longer than a document may be"
 _NEVER_CLOSED = "a quote was opened and is never closed"
 
@@ -41,7 +43,7 @@ class Table:
     """The rows of a file, behind its header.
 
     Args:
-        file: with its delimiter.
+        file: with its delimiter, and `NO_HEADER` where its first row is one like the others.
         source: its bytes.
 
     Raises:
@@ -54,6 +56,11 @@ class Table:
         self._found = self._all()
         self._behind_header = _Rows([], np.zeros(1, np.int64))
         self.header = self._header()
+
+    @property
+    def names(self) -> list[str]:
+        """What the header calls the fields; empty ones where there is none."""
+        return [""] * len(self.header) if NO_HEADER in self._file.options else self.header
 
     def runs(self) -> Iterator[Run]:
         """Every row that is not blank; those with more or fewer fields than the header, and damage, are lost."""
@@ -71,7 +78,8 @@ class Table:
                 raise found.why if isinstance(found.why, Damaged) else Damaged("corrupt_file", why)
             for number, row in enumerate(found.rows, 1):
                 if any(row):
-                    self._behind_header = _Rows(found.rows[number:], found.bounds[number:])
+                    first = number - 1 if NO_HEADER in self._file.options else number
+                    self._behind_header = _Rows(found.rows[first:], found.bounds[first:])
                     return row
         return []
 

@@ -40,6 +40,26 @@ def test_a_sample_is_a_share_and_does_not_depend_on_order():
     assert sampled(parsed(texts), 1.0) == parsed(texts)
 
 
+def test_near_duplicates_are_mostly_drawn_together():
+    texts = [prose(number, 200) for number in range(1500)]
+    edited = [" ".join(["other", *text.split()[:-8]]) for text in texts]
+    assert 0.9 < jaccard(texts[0], edited[0]) < 0.98
+    kept = set(sampled(parsed([*texts, *edited]), 0.1).documents["text"].to_pylist())
+    drawn = [(text in kept, other in kept) for text, other in zip(texts, edited, strict=True)]
+    assert 90 < sum(a for a, _ in drawn) < 220
+    assert sum(a and b for a, b in drawn) > 0.85 * sum(a or b for a, b in drawn)
+
+
+def test_pages_that_share_their_markup_are_not_drawn_together():
+    pages = [f"<html>{'<p>the menu that every page of this site has' * 40}<p>{number}" for number in range(2000)]
+    assert 130 < len(sampled(parsed(pages), 0.1).documents) < 270
+
+
+def jaccard(one, other):
+    sets = [{tuple(words[at : at + 5]) for at in range(len(words) - 4)} for words in (one.split(), other.split())]
+    return len(sets[0] & sets[1]) / len(sets[0] | sets[1])
+
+
 def test_a_run_over_a_sample_says_so(tmp_path):
     (tmp_path / "in").mkdir()
     for number in range(120):

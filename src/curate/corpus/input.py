@@ -54,7 +54,8 @@ class InputSettings(Settings, frozen=True):
     max_document_bytes: int = 128 * 1024 * 1024
     """Longer lines, values and text files go to quarantine: one document must fit in memory several times."""
     sample: float = 1.0
-    """Share of the documents that is read, drawn by a hash of their text: copies are drawn together."""
+    """Share of the documents that is read, drawn by what they say: copies are drawn together, and mostly
+    near-duplicates, too."""
     part_bytes: int = 64_000_000
     """Size of a part, the unit of work and of resume."""
     against: tuple[str, ...] = ()

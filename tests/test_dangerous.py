@@ -9,18 +9,17 @@ import pytest
 
 from curate.cli.session import Session
 from curate.engine import local
-from curate.errors import ExitCode
+from curate.errors import ExitCode, Stopped
 
 
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, texts: dict[int, str]) -> int:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, texts: dict[int, str], *stages: str) -> int:
     """A run over thirty documents, some of which have a word that does something."""
     monkeypatch.syspath_prepend(str(Path(__file__).parent / "dangerous_stage"))
     monkeypatch.setattr(local, "_Here", partial(local._Here, doubtful=True))
     lines = [{"text": f"Number {n} of some sentences: {n * n}. {texts.get(n, '')}"} for n in range(30)]
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    stages = json.dumps(["normalize", "dangerous"])
-    settings = [f"pipeline.stages={stages}", "gates.max_quarantined=0.2"]
+    settings = [f"pipeline.stages={json.dumps(stages or ['normalize', 'dangerous'])}", "gates.max_quarantined=0.2"]
     return Session([str(tmp_path / "in")], str(tmp_path / "out"), assignments=settings).work(quiet=2)
 
 
@@ -29,6 +28,13 @@ def test_documents_that_kill_are_found_one_by_one(tmp_path, monkeypatch):
     assert run(tmp_path, monkeypatch, {3: "POISON", 17: "POISON"}) == ExitCode.DONE
     bad = pl.read_parquet(tmp_path / "out" / "quarantine" / "*.parquet")
     assert bad.select("position", "reason").rows() == [(4, "killed_worker"), (18, "killed_worker")]
+
+
+@pytest.mark.slow
+def test_one_that_kills_in_a_later_pass_is_named_with_what_to_do(tmp_path, monkeypatch):
+    with pytest.raises(Stopped, match=r"document 18 of `a\.jsonl` ends the process .* after `near_dup`") as told:
+        run(tmp_path, monkeypatch, {17: "POISON"}, "normalize", "near_dup", "dangerous")
+    assert "before `near_dup` in pipeline.stages" in told.value.hint
 
 
 def test_an_error_is_no_death_and_is_raised(tmp_path, monkeypatch):

@@ -21,6 +21,8 @@ from curate.corpus.parts import Strand
 from curate.corpus.quarantine import DANGEROUS, KEPT_BYTES, Quarantined, quarantine_batch
 from curate.errors import Stopped
 from curate.process.child import start_child
+from curate.store.row_file import read_columns
+from curate.store.run_directory import DOCUMENTS
 from curate.store.store_path import use_endpoint
 
 if TYPE_CHECKING:
@@ -92,6 +94,53 @@ def look_at_each() -> None:
                 with suppress(Exception):  # no death: whoever does this work in earnest raises it
                     work.try_one(part, documents.slice(row, 1))
             number += 1
+
+
+def name_dangerous(task: "PassTask", strand: Strand) -> None:
+    """Look for a document that kills the process in a pass that reads no input.
+
+    It cannot be set aside there: what was compared with it stands in other files already.
+
+    Raises:
+        Stopped: there is one; the message says which, and what to do.
+    """
+    process = start_child("curate.pipeline.dangerous:look_at_each_again", stdout=subprocess.PIPE)
+    assert process.stdin
+    assert process.stdout
+    with process.stdin as pipe:
+        pickle.dump((task, strand, str(Path.cwd())), pipe)
+    with process.stdout as said:
+        last = said.read().split(b"\n")[-2:-1]
+    if process.wait() == 0 or not last:
+        return
+    part, row = map(int, last[0].split())
+    documents = read_columns(task.directory.part(DOCUMENTS, part), ["origin"])
+    file, position = (
+        documents.column("origin")[row].as_py()["file"],
+        documents.column("origin")[row].as_py()["position"],
+    )
+    before = task.earlier[-1].stage.name
+    raise Stopped(
+        f"document {position:,} of `{file}` ends the process that works on it, in a stage after `{before}`",
+        hint=f"name that stage before `{before}` in pipeline.stages, and the document goes to quarantine; or without"
+        f" its file: --set 'input.exclude=[\"{file}\"]'",
+    )
+
+
+def look_at_each_again() -> None:
+    """Work on each document of a strand alone, as its files have it; write part and row before each."""
+    task, strand, folder = pickle.load(sys.stdin.buffer)  # noqa: S301  (from our own parent)
+    os.chdir(folder)
+    use_endpoint(task.plan.config.endpoint)
+    from curate.pipeline.passes import StrandWork
+
+    work = StrandWork(task, _Deaf())
+    for part in strand.parts:
+        for group in work.entering(part):
+            for row in np.flatnonzero(group.entering).tolist():
+                os.write(1, f"{part.index} {group.start + row}\n".encode())
+                with suppress(Exception):  # as above
+                    work.try_row(part, group, row)
 
 
 class _Deaf:

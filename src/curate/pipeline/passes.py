@@ -30,7 +30,7 @@ from curate.corpus.reader import Chunk, chunks
 from curate.engine.base import Worker
 from curate.events import Advanced
 from curate.pipeline.advances import advance, advance_of_reused, reasons_in
-from curate.pipeline.dangerous import Place, dangerous_documents, without
+from curate.pipeline.dangerous import Place, dangerous_documents, name_dangerous, without
 from curate.pipeline.plan import Plan
 from curate.pipeline.profile import PARSE, READ, WRITE, Costs, Stopwatch
 from curate.pipeline.rewriting import rewritten, rows_of
@@ -105,6 +105,8 @@ class StrandWork:
     def do(self, strand: Strand) -> list[PartResult]:
         """Do all its parts."""
         unread = [part for part in strand.parts if self.reads_input and not self._is_read(part)]
+        if self.worker.doubtful and not unread:
+            name_dangerous(self.task, strand)
         for part in unread:
             self._forget_what_was_not_read(part)
         results = [self._again(part) for part in strand.parts if part not in unread]
@@ -313,6 +315,16 @@ class StrandWork:
         document, _ = rewritten(document, self.plan.rewriters)
         for group in self._fresh_groups(part, [document], None):
             self._settle(part.name, group)
+
+    def entering(self, part: Part) -> Iterator[RowGroup]:
+        """The documents of a part that this pass works on, in files that earlier ones wrote."""
+        documents = self.directory.part(DOCUMENTS, part.index)
+        mask, known = entering_mask(self.directory, self.earlier, part.index), self._earlier_columns(part)
+        return self._stored_groups(documents, pq.read_metadata(parquet_source(documents)), mask, known, {})
+
+    def try_row(self, part: Part, group: RowGroup, row: int) -> None:
+        """As `try_one`, with a document of `entering`."""
+        self._settle(part.name, group._replace(entering=np.arange(group.rows) == row))
 
     def _settle(self, piece: str, group: RowGroup) -> tuple[RowGroup, list[Settled]]:
         settled = settle(self.steps, group.columns, group.entering, group.stored)

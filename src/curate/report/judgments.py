@@ -6,10 +6,11 @@ does not depend on the number of documents.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -18,6 +19,8 @@ import pyarrow.parquet as pq
 from curate.store.ranges import parquet_source
 from curate.store.row_file import scanned
 from curate.store.run_directory import DOCUMENTS, RunDirectory, Spread
+
+Made = TypeVar("Made")
 
 REASONS = "reasons"
 ROW = "row"
@@ -72,6 +75,15 @@ class Judgments:
     def answers(self, *questions: pl.Expr) -> Iterable[pl.DataFrame]:
         """What is selected of each piece of `frame`, in order: a part or less, so that dozens of answers are small."""
         return self.spread(lambda piece: piece.select(*questions).collect(), self._pieces())
+
+    def reduced(self, reduce: Callable[[pl.DataFrame], Made], *questions: pl.Expr) -> Iterable[Made]:
+        """What ``reduce`` makes of each of these answers, where they are: little travels, however many rows there are.
+
+        Args:
+            reduce: of one answer; it can be pickled.
+            questions: what is selected.
+        """
+        return self.spread(partial(_reduced, reduce, questions), self._pieces())
 
     def answers_of(self, rows: Iterable[int], *questions: pl.Expr) -> Iterable[pl.DataFrame]:
         """The same of these rows alone, in order of row."""
@@ -136,6 +148,10 @@ class Judgments:
 
     def _files_of(self, stage: str, files: Sequence[Path]) -> list[Path]:
         return [self.directory.path / stage / file.name for file in files]
+
+
+def _reduced(reduce: Callable[[pl.DataFrame], Made], questions: tuple[pl.Expr, ...], piece: pl.LazyFrame) -> Made:
+    return reduce(piece.select(*questions).collect())
 
 
 def ask(queries: Iterable[pl.LazyFrame]) -> list[pl.DataFrame]:

@@ -4,8 +4,10 @@ Bins are aligned with the threshold, so that no bar holds documents of both side
 beyond and near the threshold are counted, not read off the bins.
 """
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -105,11 +107,19 @@ def histograms(judgments: Judgments, thresholds: Sequence[Threshold]) -> tuple[H
         judgments.kept_tokens().alias(_TOKENS),
         *alone,
     )
-    for values in judgments.answers(*asked):
-        for shape in shapes:
-            measured = values.filter(values[shape.measure].is_not_null() & values[shape.measure].is_not_nan())
-            shape.count(measured)
+    empty = copy.deepcopy(shapes)  # these are filled while others are still counted
+    for counted in judgments.reduced(partial(_counted, empty), *asked):
+        for shape, of_piece in zip(shapes, counted, strict=True):
+            shape.add(of_piece)
     return tuple(shape.histogram() for shape in shapes if shape.documents)
+
+
+def _counted(shapes: Sequence["_Shape"], values: pl.DataFrame) -> list["_Shape"]:
+    """The same shapes with one piece of the documents in them."""
+    counted = copy.deepcopy(list(shapes))
+    for shape in counted:
+        shape.count(values.filter(values[shape.measure].is_not_null() & values[shape.measure].is_not_nan()))
+    return counted
 
 
 class _Shape:
@@ -165,6 +175,17 @@ class _Shape:
                 beyond |= values == line.value
             self.beyond[number] += int(np.count_nonzero(beyond))
             self.near[number] += self._near(values, line.value)
+
+    def add(self, other: "_Shape") -> None:
+        """Add the documents of another one, which has the same bins."""
+        self.counts += other.counts
+        self.kept += other.kept
+        self.tokens += other.tokens
+        self.alone += other.alone
+        self.documents += other.documents
+        self.largest = max(self.largest, other.largest)
+        self.beyond = [mine + its for mine, its in zip(self.beyond, other.beyond, strict=True)]
+        self.near = [mine + its for mine, its in zip(self.near, other.near, strict=True)]
 
     def _near(self, values: npt.NDArray[np.float64], line: float) -> int:
         distance = NEAR * abs(line)

@@ -5,6 +5,7 @@ over the whole corpus that depends on row numbers only, so the same run always s
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple, TypeVar
 
@@ -190,16 +191,21 @@ def _found(judgments: Judgments, wanted: Mapping[_Key, Sequence[_Wanted]]) -> di
     questions = [one for several in wanted.values() for one in several]
     asked = [one.where.fill_null(value=False).alias(f"where {number}") for number, one in enumerate(questions)]
     asked += [one.order.alias(f"order {number}") for number, one in enumerate(questions)]
+    numbers = [one.number for one in questions]
     best: list[_Ordered] = []
-    for answers in judgments.answers(pl.col(ROW), *asked):
-        rows = answers[ROW].to_numpy()
-        best = best or [(rows[:0], answers[f"order {number}"].to_numpy()[:0]) for number in range(len(questions))]
-        for number, one in enumerate(questions):
-            here = np.flatnonzero(answers[f"where {number}"].to_numpy())
-            found = rows[here], answers[f"order {number}"].to_numpy()[here]
-            best[number] = _first(one.number, best[number], _first(one.number, found))
+    for found in judgments.reduced(partial(_best, numbers), pl.col(ROW), *asked):
+        best = [_first(number, *both) for number, *both in zip(numbers, best, found, strict=True)] if best else found
     answer = iter(best)
     return {key: sorted(row for _ in several for row in next(answer)[0].tolist()) for key, several in wanted.items()}
+
+
+def _best(numbers: Sequence[int], answers: pl.DataFrame) -> list[_Ordered]:
+    """To each question the rows of a piece that come first."""
+    rows, best = answers[ROW].to_numpy(), list[_Ordered]()
+    for number, wanted in enumerate(numbers):
+        here = np.flatnonzero(answers[f"where {number}"].to_numpy())
+        best.append(_first(wanted, (rows[here], answers[f"order {number}"].to_numpy()[here])))
+    return best
 
 
 def _first(number: int, *found: _Ordered) -> _Ordered:

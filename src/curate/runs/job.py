@@ -238,7 +238,7 @@ class Job:
         from curate.report.page import ReportMaker
 
         plan, engine, warnings, _ = prepared
-        with ReportMaker(directory.path, plan.config.report, spreading(engine, large=True)) as report:
+        with ReportMaker(directory.path, plan.config.report, spreading(engine)) as report:
             for warning in warnings:
                 tell(warning)
             with announced_compiling(tell, plan.stages) as ready:

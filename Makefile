@@ -30,6 +30,8 @@ test-readers: $(READY) ## every format of shards, read by its trainer's own read
 	$(BIN)/python tests/readers/write.py build/readers
 	for format in bin megatron olmo datatrove litdata mds parquet arrayrecord; do \
 	  .venv-readers/bin/python -W ignore tests/readers/read_back.py build/readers $$format || exit 1; done
+	PYTHONPATH=$$(.venv-readers/bin/python -c "import site; print(site.getsitepackages()[0])") \
+	  $(BIN)/python -W ignore tests/readers/killed_loader.py build/readers/bin
 
 smoke: $(READY) ## every stage and recipe, from a wheel installed apart, with nothing compiled yet
 	$(BIN)/python scripts/smoke_installed.py

@@ -3,6 +3,7 @@
 import json
 import random
 
+import numpy as np
 import polars as pl
 import pytest
 import tokenizers
@@ -92,6 +93,18 @@ def test_packed_rows_hold_whole_conversations_whatever_the_workers(models, corpu
         e["xxh3"] for e in json.loads((tmp_path / "a/shards/index.json").read_text())["shards"]
     ]
     assert verify(tmp_path / "c").ok
+    learnt = np.array([label != -100 for row in rows_of(tmp_path / "a") for label in row["labels"]])
+    for source, name, suffix in (("a/shards", "olmo", "*.mask.npy"), ("olmo", "datatrove", "*.ds.loss")):
+        out = tmp_path / name
+        made = convert(tmp_path / source, out, ShardSettings(format=name, shard_tokens=9000, loss_mask=True))
+        assert made.loss_tokens == again.loss_tokens
+        assert (
+            np.concatenate([np.fromfile(file, np.bool_) for file in sorted(out.glob(suffix))]).tolist()
+            == learnt.tolist()
+        )
+        assert verify(out, every=True).ok
+    back = convert(tmp_path / "datatrove", tmp_path / "back", ShardSettings(format="sft", shard_tokens=9000))
+    assert back.shards == again.shards
     for other in ("packing=none", "sequence_length=350"):
         arguments = ["shards", "convert", str(tmp_path / "a"), "--to", "sft", "-o", str(tmp_path / "e")]
         assert command([*arguments, "--set", f"shards.{other}"]) == 2

@@ -73,23 +73,28 @@ def olmo(folder, expected):
     from olmo_core.data import NumpyFSLDatasetConfig, TokenizerConfig
     from olmo_core.data.utils import iter_document_indices
 
-    files = sorted(folder.glob("*.npy"))
+    files = sorted(folder.glob("shard-?????.npy"))
     tokenizer = TokenizerConfig(
         vocab_size=expected.index["tokenizer"]["vocabulary_size"], eos_token_id=expected.end, pad_token_id=expected.end
     )
     with tempfile.TemporaryDirectory() as work:
         config = NumpyFSLDatasetConfig(
-            paths=[str(file) for file in files], sequence_length=WINDOW, tokenizer=tokenizer, work_dir=work
+            paths=[str(file) for file in files],
+            label_mask_paths=[str(file.with_suffix(".mask.npy")) for file in files],
+            sequence_length=WINDOW,
+            tokenizer=tokenizer,
+            work_dir=work,
         )
         data = config.build()
         data.prepare()
+        assert all(bool(data[at]["label_mask"].all()) for at in range(len(data)))
         tokens = _equal([data[at]["input_ids"] for at in range(len(data))], expected.windows(WINDOW))
     start, spans = 0, []
     for file, shard in zip(files, expected.shards, strict=True):
         spans += [start + end for _, end in iter_document_indices(str(file))]
         start += len(shard)
     assert spans == expected.offsets[1:].tolist()
-    return "ai2-olmo-core", tokens, f"windows of {WINDOW}, document spans"
+    return "ai2-olmo-core", tokens, f"windows of {WINDOW}, masks, document spans"
 
 
 def datatrove(folder, expected):

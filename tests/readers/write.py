@@ -17,7 +17,9 @@ def main(folder):
     curate("run", "sample_data", "-o", folder / "run", "-qq", "--set", "pipeline.stages=['tokenize']")
     for name in FORMATS:
         out = folder / name
-        curate("shards", "convert", folder / "run", "--to", name, "-o", out, "--set", "shards.shard_tokens=150000")
+        masked = ["--set", "shards.loss_mask=true"] if name in {"olmo", "datatrove"} else []
+        tokens = ["--set", "shards.shard_tokens=150000"]
+        curate("shards", "convert", folder / "run", "--to", name, "-o", out, *tokens, *masked)
         curate("shards", "verify", out)
 
 

@@ -41,13 +41,14 @@ def check_conversations(files: Sequence[InputFile], stages: Sequence[Stage], sha
             " say how the model reads them",
             hint=f"--set tokenize.chat_template=MODEL_FOLDER --set shards.format=sft, {_WITHOUT}",
         )
-    has_mask, keeps = template not in {"", "plain"}, FORMATS[shards.format].has_loss
-    if has_mask and not keeps:
+    known = FORMATS[shards.format]
+    has_mask = template not in {"", "plain"}
+    if has_mask and not known.keeps_loss(loss_mask=shards.loss_mask):
         raise PlanError(
             f"`tokenize.chat_template` makes a loss mask, and shards of format `{shards.format}` do not hold one",
-            hint="--set shards.format=sft",
+            hint="--set shards.loss_mask=true" if "loss_mask" in known.options else "--set shards.format=sft",
         )
-    if keeps and not has_mask:
+    if known.has_loss and not has_mask:
         raise PlanError(
             f"shards of format `{shards.format}` have a loss mask, and `tokenize.chat_template` makes none",
             hint="--set tokenize.chat_template=MODEL_FOLDER",

@@ -55,7 +55,8 @@ def write_shards(
     """
     settings, shards = plan.config.shards, cutting.shards
     tokenizer = step.stage.tokenizer  # type: ignore[attr-defined]
-    notes, layout = notes_of(directory), layout_of(settings, tokenizer)
+    chats = getattr(step.stage, "chats", None)
+    notes, layout = notes_of(directory), layout_of(settings, tokenizer, masked=chats is not None)
     made_from = _drawn_from(cutting, plan)
 
     if cutting.repeats:
@@ -83,7 +84,6 @@ def write_shards(
     if cutting.repeats:
         write_repeats(directory.shards, {part: _named(part, cutting, step, directory) for part in cutting.repeats})
     listed = [entries[number] for number in sorted(entries)]
-    chats = getattr(step.stage, "chats", None)
     return write_index(directory.shards, settings, tokenizer, listed, mix=cutting.table, chats=chats)
 
 

@@ -48,13 +48,8 @@ def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -
     index = of_split(read_index(source), split)
     tokenizer = KeptTokenizer(source, index.tokenizer)
     settings = msgspec.structs.replace(_packed(settings, index, source), order=index.order)
-    if FORMATS[index.format].has_loss != FORMATS[settings.format].has_loss:
-        has, to = (index.format, settings.format) if FORMATS[index.format].has_loss else (settings.format, index.format)
-        raise InputError(
-            f"shards of format `{has}` have a loss mask, and those of format `{to}` have none",
-            hint=f"curate run … --set shards.format={settings.format}",
-        )
-    layout = layout_of(settings, tokenizer)
+    _check_loss(settings, index)
+    layout = layout_of(settings, tokenizer, masked=bool(index.chat_template))
     if out.absolute().resolve() == source.absolute().resolve():
         raise InputError(f"`{out}` holds the shards that are to be converted", hint=f"-o {out}-{settings.format}")
     notes = Notes(out, out / NOTES)
@@ -77,7 +72,7 @@ def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -
         return msgspec.structs.replace(entry, first=index.shards[number].first, last=index.shards[number].last)
 
     def blocks(entry: ShardEntry) -> Iterator[Block]:
-        return read_blocks(source, index, entry, loss=FORMATS[settings.format].has_loss)
+        return read_blocks(source, index, entry, loss=True)
 
     out.mkdir(parents=True, exist_ok=True)
     if as_cut:
@@ -115,6 +110,25 @@ def _packed(settings: ShardSettings, index: ShardIndex, source: Path) -> ShardSe
             " then convert",
         )
     return settings
+
+
+def _check_loss(settings: ShardSettings, index: ShardIndex) -> None:
+    """See that what is to be learnt is kept.
+
+    Raises:
+        InputError: only one of both folders would say what that is.
+    """
+    known = FORMATS[settings.format]
+    if index.chat_template and not known.keeps_loss(loss_mask=settings.loss_mask):
+        raise InputError(
+            f"shards of format `{index.format}` have a loss mask, and those of format `{settings.format}` have none",
+            hint="--set shards.loss_mask=true" if "loss_mask" in known.options else "--to sft",
+        )
+    if known.has_loss and not index.chat_template:
+        raise InputError(
+            f"shards of format `{settings.format}` have a loss mask, and those of format `{index.format}` have none",
+            hint=f"curate run … --set shards.format={settings.format} --set tokenize.chat_template=MODEL_FOLDER",
+        )
 
 
 def of_split(index: ShardIndex, split: str) -> ShardIndex:

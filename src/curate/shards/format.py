@@ -28,6 +28,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         header: of each ``bin`` file: ``none``, or ``llm.c`` for its 256 numbers.
         column: name of the column of ids in MDS.
         loss_mask: whether a byte for each token says that it counts in the loss.
+        masked: whether a chat template says which do: ids then travel with the bit of `curate.text.chats.loss`.
         tokenizer: name of the tokenizer.
         packing: how documents were laid into sequences.
         sequence_length: tokens of these; 0: there are none.
@@ -38,6 +39,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     header: Literal["none", "llm.c"] = "none"
     column: str = "tokens"
     loss_mask: bool = False
+    masked: bool = False
     tokenizer: str = ""
     packing: Packing = "none"
     sequence_length: int = 0
@@ -58,7 +60,7 @@ class ShardFormat(ABC):
         index_file: name of curate's own index.
         shard_bytes: most bytes of ids in a file, None for any number.
         options: settings that only some formats know and this one does.
-        has_loss: whether it keeps which tokens are to be learnt; its ids then have the bit of `curate.text.chats.loss`.
+        has_loss: whether it is for conversations alone: its rows say which tokens are to be learnt.
         package: that writes and reads it, and the extra that installs that; None for none.
     """
 
@@ -89,6 +91,10 @@ class ShardFormat(ABC):
         kind = f"`{wanted}` of format `{self.name}`" if wanted != "auto" else f"format `{self.name}`"
         most = self.dtypes[wanted] if wanted != "auto" else max(self.dtypes.values())
         raise PlanError(f"{kind} holds vocabularies up to {most:,}, but this one has {vocabulary_size:,}", hint=hint)
+
+    def keeps_loss(self, *, loss_mask: bool) -> bool:
+        """Whether shards say which tokens are to be learnt, with the setting ``shards.loss_mask``."""
+        return self.has_loss or (loss_mask and "loss_mask" in self.options)
 
     @abstractmethod
     def write(

@@ -138,14 +138,20 @@ class ShardIndex(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             header=self.header,
             column=self.column,
             loss_mask=self.loss_mask,
+            masked=bool(self.chat_template),
             tokenizer=self.tokenizer.name,
             packing=self.packing,
             sequence_length=self.sequence_length,
         )
 
 
-def layout_of(settings: ShardSettings, tokenizer: Described) -> Layout:
+def layout_of(settings: ShardSettings, tokenizer: Described, *, masked: bool = False) -> Layout:
     """How ids are stored by these settings.
+
+    Args:
+        settings: of the shards.
+        tokenizer: that made the ids.
+        masked: whether a chat template says which of them are to be learnt.
 
     Raises:
         PlanError: the format cannot hold the vocabulary, or so many tokens in a file.
@@ -173,6 +179,7 @@ def layout_of(settings: ShardSettings, tokenizer: Described) -> Layout:
         header=settings.header,
         column=settings.column,
         loss_mask=settings.loss_mask,
+        masked=masked,
         tokenizer=tokenizer.name,
         packing=settings.packing,
         sequence_length=settings.sequence_length if settings.packing != "none" else 0,
@@ -206,7 +213,7 @@ def write_index(
         name, content = tokenizer.file
         write_whole(folder / name, content)
         xxh3 = xxh3_of(folder / name)
-    known, layout = FORMATS[settings.format], layout_of(settings, tokenizer)
+    known, layout = FORMATS[settings.format], layout_of(settings, tokenizer, masked=chats is not None)
     training = [shard for shard in shards if not shard.split]
     repeats = [REPEATS_FILE] if mix and not made_from and (folder / REPEATS_FILE).is_file() else []
     windows = sorted({*WINDOWS, layout.sequence_length} - {0})

@@ -83,7 +83,7 @@ class IndexedFormat(ShardFormat):
         whole: Callable[[ShardEntry], None],
     ) -> ShardEntry:
         """See `ShardFormat.write`."""
-        tally = Tally(layout.sequence_length)
+        tally = Tally(layout.sequence_length, has_loss=layout.masked)
         with ExitStack() as files:
             index = files.enter_context(hashed_file(folder / f"{stem}.index.parquet"))
             writing = self.writing(files, folder, stem, layout)

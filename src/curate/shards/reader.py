@@ -80,8 +80,7 @@ def read_blocks(folder: Path, index: ShardIndex, entry: ShardEntry, *, loss: boo
     """
     if index.format not in FORMATS:
         raise DamagedShard(f"`{index.format}` is no known shard format.", where=str(folder))
-    known = FORMATS[index.format]
-    blocks = known.read(folder, entry, index.layout)
-    if loss or not known.has_loss:
+    blocks = FORMATS[index.format].read(folder, entry, index.layout)
+    if loss or not index.layout.masked:
         return blocks
     return (block._replace(tokens=without_loss(block.tokens)) for block in blocks)

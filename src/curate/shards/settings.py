@@ -23,7 +23,8 @@ class ShardSettings(Settings, frozen=True):
         packing: ``none``: documents back to back. ``concatenate``: the same, each shard filled up to whole sequences.
             ``best_fit``: no document that fits into a sequence is cut; places that stay empty are padding.
         sequence_length: tokens of a sequence, where documents are packed.
-        loss_mask: write ``.ds.loss`` beside each ``.ds``, one byte a token: 0 for padding.
+        loss_mask: write ``.ds.loss`` beside each ``.ds``, or ``.mask.npy`` beside each ``.npy``, one byte a token: 1
+            where it counts in the loss, as the chat template says; without one, 0 for padding alone.
     """
 
     format: Literal["parquet", "sft", "bin", "megatron", "olmo", "datatrove", "litdata", "mds", "arrayrecord"] = (
@@ -64,6 +65,6 @@ class ShardSettings(Settings, frozen=True):
             yield Unused("compression_level", f"shards of format `{self.format}` are not compressed")
         if self.packing == "none":
             yield Unused("sequence_length", "`shards.packing` is `none`", hint="--set shards.packing=best_fit")
-        for key, name in (("header", "bin"), ("column", "mds"), ("loss_mask", "datatrove")):
-            if self.format != name:
-                yield Unused(key, f"only shards of format `{name}` have one")
+        for key, *names in (("header", "bin"), ("column", "mds"), ("loss_mask", "datatrove", "olmo")):
+            if self.format not in names:
+                yield Unused(key, f"only shards of format {' and '.join(f'`{name}`' for name in names)} have one")

@@ -15,10 +15,13 @@ import numpy.typing as npt
 from curate.shards.block import Block
 from curate.shards.damage import DamagedShard
 from curate.shards.entry import ShardEntry
-from curate.shards.flat_file import FlatReading, FlatWriting, bytes_of, stored
+from curate.shards.flat_file import bytes_of, stored
 from curate.shards.format import Layout
 from curate.shards.hashed_file import HashedFile, hashed_file
 from curate.shards.indexed_format import IndexedFormat, Reading, Writing
+from curate.shards.mask_file import MaskedReading, MaskedWriting
+
+_LOSS = ".ds.loss"
 
 
 class DatatroveFormat(IndexedFormat):
@@ -48,23 +51,22 @@ class DatatroveFormat(IndexedFormat):
         return f'DatatroveFolderDataset("{folder}", seq_len={window}, token_size={size}, filename_pattern="shard-*.ds")'
 
 
-class _Writing(FlatWriting):
+class _Writing(MaskedWriting):
     def __init__(self, files: ExitStack, path: Path, layout: Layout) -> None:
-        super().__init__(files, path, layout.dtype)
+        super().__init__(files, path, layout, _LOSS)
         self._layout, self._tokens = layout, 0
-        suffixes = [".index", ".metadata", *([".loss"] if layout.loss_mask else [])]
+        suffixes = [".index", ".metadata"]
         self._others = {each: files.enter_context(hashed_file(path.with_name(path.name + each))) for each in suffixes}
 
     def add(self, block: Block) -> None:
         super().add(block)
         self._others[".index"].write(bytes_of(block.offsets[1:] + self._tokens, "uint64"))
-        if ".loss" in self._others:
-            self._others[".loss"].write(np.repeat(~block.is_padding, block.n_tokens).astype(np.uint8).data)
         self._tokens += len(block.tokens)
 
     def finish(self) -> list[tuple[str, HashedFile]]:
         self._others[".metadata"].write(_metadata(self._layout, self._tokens))
-        return [(self.name, self.file), *((self.name + each, file) for each, file in self._others.items())]
+        body, *mask = super().finish()
+        return [body, *((self.name + each, file) for each, file in self._others.items()), *mask]
 
 
 def _metadata(layout: Layout, tokens: int) -> bytes:
@@ -85,17 +87,14 @@ def _in_words(tokens: int) -> str:
     return f"{shown} {' kMGTPE'[power].strip()}T"
 
 
-class _Reading(FlatReading):
+class _Reading(MaskedReading):
     def __init__(self, files: ExitStack, path: Path, entry: ShardEntry, layout: Layout) -> None:
-        super().__init__(files, path, layout.dtype)
+        super().__init__(files, path, layout, _LOSS)
         self._ends = path.with_name(path.name + ".index")
         self._index = files.enter_context(self._ends.open("rb"))
         self._at = 0
         if path.with_name(path.name + ".metadata").read_bytes() != _metadata(layout, entry.tokens):
             raise DamagedShard(f"`{path.name}.metadata` is about other tokens than `{path.name}`.")
-        mask = path.with_name(path.name + ".loss")
-        if layout.loss_mask and mask.stat().st_size != entry.tokens:
-            raise DamagedShard(f"`{mask.name}` has not one byte for each token of `{path.name}`.")
 
     def take(self, n_tokens: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         ends = np.cumsum(n_tokens) + self._at

@@ -19,14 +19,17 @@ import pyarrow.compute as pc
 from curate.shards.block import Block
 from curate.shards.damage import DamagedShard
 from curate.shards.entry import ShardEntry
-from curate.shards.flat_file import FlatReading, FlatWriting
 from curate.shards.format import Layout
 from curate.shards.hashed_file import HashedFile, hashed_file
 from curate.shards.indexed_format import IndexedFormat, Reading, Writing
+from curate.shards.mask_file import MaskedReading, MaskedWriting
 
 _STRANGE = '[,"\r\n]'
 """What no id may hold as it is."""
 _ONE_LINE = str.maketrans("\r\n", "  ")
+
+
+_MASK = ".mask.npy"
 
 
 class OlmoFormat(IndexedFormat):
@@ -35,28 +38,30 @@ class OlmoFormat(IndexedFormat):
     name: ClassVar[str] = "olmo"
     about: ClassVar[str] = "raw .npy and .csv.gz (OLMo-core, dolma, MaxText)"
     dtypes: ClassVar[Mapping[str, int]] = {"uint8": 256, "uint16": 65_536, "uint32": 2**32}
+    options: ClassVar[tuple[str, ...]] = ("loss_mask",)
     suffix: ClassVar[str] = ".npy"
 
     def writing(self, files: ExitStack, folder: Path, stem: str, layout: Layout) -> Writing:
         """Both files."""
-        return _Writing(files, folder / f"{stem}.npy", layout.dtype)
+        return _Writing(files, folder / f"{stem}.npy", layout)
 
     def reading(self, files: ExitStack, folder: Path, entry: ShardEntry, layout: Layout) -> Reading:
         """Ids, each span compared with the ``.csv.gz``."""
-        return _Reading(files, folder / entry.file, layout.dtype)
+        return _Reading(files, folder / entry.file, layout)
 
     def usage(self, folder: Path, entries: Sequence[ShardEntry], layout: Layout) -> str:  # noqa: ARG002
         """The data set's configuration."""
         kind = {"uint8": "uint8", "uint16": "uint16", "uint32": "uint32"}[layout.dtype]
+        masks = f' label_mask_paths=["{folder}/shard-*{_MASK}"],' if layout.loss_mask else ""
         return (
-            f'NumpyFSLDatasetConfig(paths=["{folder}/shard-*.npy"], expand_glob=True,\n'
+            f'NumpyFSLDatasetConfig(paths=["{folder}/shard-?????.npy"],{masks} expand_glob=True,\n'
             f"                      dtype=NumpyDatasetDType.{kind}, sequence_length={layout.window}, tokenizer=...)"
         )
 
 
-class _Writing(FlatWriting):
-    def __init__(self, files: ExitStack, path: Path, dtype: str) -> None:
-        super().__init__(files, path, dtype)
+class _Writing(MaskedWriting):
+    def __init__(self, files: ExitStack, path: Path, layout: Layout) -> None:
+        super().__init__(files, path, layout, _MASK)
         self._spans_name = path.with_suffix(".csv.gz").name
         self._spans = files.enter_context(hashed_file(path.with_suffix(".csv.gz")))
         self._packed = gzip.GzipFile("", "wb", 6, self._spans, mtime=0)
@@ -74,7 +79,8 @@ class _Writing(FlatWriting):
 
     def finish(self) -> list[tuple[str, HashedFile]]:
         self._packed.close()
-        return [(self.name, self.file), (self._spans_name, self._spans)]
+        body, *mask = super().finish()
+        return [body, (self._spans_name, self._spans), *mask]
 
 
 def _quoted(name: str) -> str:
@@ -83,9 +89,9 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"' if any(mark in name for mark in ',"') else name
 
 
-class _Reading(FlatReading):
-    def __init__(self, files: ExitStack, path: Path, dtype: str) -> None:
-        super().__init__(files, path, dtype)
+class _Reading(MaskedReading):
+    def __init__(self, files: ExitStack, path: Path, layout: Layout) -> None:
+        super().__init__(files, path, layout, _MASK)
         self._spans_name = path.with_suffix(".csv.gz").name
         packed = files.enter_context(gzip.open(path.with_suffix(".csv.gz"), "rb"))  # noqa: SIM115
         self._lines = io.BufferedReader(packed)

@@ -65,7 +65,7 @@ class ParquetFormat(ShardFormat):
     def write_rows(self, file: HashedFile, blocks: Iterable[Block], layout: Layout) -> Counts:
         """Write all rows; what was counted."""
         length = layout.sequence_length
-        tally, cutter = Tally(length, has_loss=self.has_loss), SequenceCutter(length)
+        tally, cutter = Tally(length, has_loss=layout.masked), SequenceCutter(length)
         level = layout.level
         with pq.ParquetWriter(
             file, self.schema(packed=bool(length)), compression="zstd", compression_level=level, use_dictionary=False

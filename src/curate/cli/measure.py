@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from curate.cli.options import JsonOption, RunArgument
+from curate.settings.evidence import LEAST_TOKENS
 
 
 def measure(
@@ -14,6 +15,10 @@ def measure(
         typer.Option("--proxy", metavar="NAME", help="What to train: ngram (minutes) or transformer (torch)."),
     ] = None,
     seeds: Annotated[int | None, typer.Option("--seeds", min=2, max=64, help="Trainings of each arm.")] = None,
+    tokens: Annotated[
+        int | None,
+        typer.Option("--tokens", min=LEAST_TOKENS, help="Most kept tokens of a training; fewer are faster."),
+    ] = None,
     evaluations: Annotated[
         list[str] | None,
         typer.Option(
@@ -42,4 +47,6 @@ def measure(
     """
     from curate.cli.display.measuring import show_measuring
 
-    return show_measuring(run, proxy=proxy, seeds=seeds, evaluations=evaluations or [], by=by or [], json=json)
+    return show_measuring(
+        run, proxy=proxy, seeds=seeds, tokens=tokens, evaluations=evaluations or [], by=by or [], json=json
+    )

@@ -32,15 +32,16 @@ class Question(NamedTuple):
 
 
 def question_of(
-    run: str, config: Config, proxy: str, seeds: int, texts: Mapping[str, str], by: Sequence[str]
+    run: str, config: Config, proxy: str, seeds: int, tokens: int, texts: Mapping[str, str], by: Sequence[str]
 ) -> Question:
     """The question, with the user's texts read.
 
     Args:
         run: as the user named it.
-        config: settings of the run; the field of the text and the budget are taken from them.
+        config: settings of the run; the field of the text is taken from them.
         proxy: its name.
         seeds: trainings of each arm.
+        tokens: most kept tokens of a training; 0: as many as the proxy and the text allow.
         texts: name → path.
         by: ``stage``, ``rule``.
 
@@ -48,12 +49,14 @@ def question_of(
         InputError: a text cannot be read.
     """
     words = ["curate", "measure", run, "--proxy", proxy, "--seeds", str(seeds)]
+    if tokens:
+        words += ["--tokens", str(tokens)]
     for name, path in texts.items():
         words += ["--eval", f"{name}={path}"]
     for kind in by:
         words += ["--by", kind]
     own = tuple(own_text(name, path, config) for name, path in texts.items())
-    return Question(seeds, own, tuple(by), shlex.join(words), config.evidence.tokens)
+    return Question(seeds, own, tuple(by), shlex.join(words), tokens)
 
 
 def require_text(config: Config, stages: Sequence[str]) -> None:

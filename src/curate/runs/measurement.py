@@ -70,7 +70,7 @@ def measurement_of(output: str, config: Config, stages: Sequence[str]) -> Measur
     asked = config.evidence
     require_text(config, stages)
     proxy = proxy_named(asked.proxy)
-    question = question_of(output, config, asked.proxy, asked.seeds, asked.texts, asked.by)
+    question = question_of(output, config, asked.proxy, asked.seeds, asked.tokens, asked.texts, asked.by)
     return Measurement(proxy, question, config.report)
 
 

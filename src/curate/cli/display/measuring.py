@@ -26,6 +26,7 @@ def show_measuring(
     *,
     proxy: str | None,
     seeds: int | None,
+    tokens: int | None,
     evaluations: Sequence[str],
     by: Sequence[str],
     json: bool,
@@ -46,7 +47,8 @@ def show_measuring(
     config = run_settings(folder)
     said = config.evidence
     model = model or proxy_named(said.proxy)
-    question = question_of(run, config, model.name, seeds or said.seeds, own or said.texts, tuple(by) or said.by)
+    most = said.tokens if tokens is None else tokens
+    question = question_of(run, config, model.name, seeds or said.seeds, most, own or said.texts, tuple(by) or said.by)
     with bar(console()) as told:
         found = measure(folder, model, question, told)
     write_evidence(folder, found)

@@ -5,7 +5,6 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import cloudpickle
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -83,12 +82,7 @@ class ContraryEngine(LocalEngine):
 
 def travelled(thing: object) -> object:
     """What arrives when it is sent to another machine."""
-    return pickle.loads(cloudpickle.dumps(thing) if _needs_cloudpickle(thing) else pickle.dumps(thing))
-
-
-def _needs_cloudpickle(thing: object) -> bool:
-    """Questions of the report are small functions without a name; everything else is plain values."""
-    return getattr(getattr(thing, "function", None), "__module__", "").startswith("curate.report")
+    return pickle.loads(pickle.dumps(thing))
 
 
 def _same(one: pa.Table, other: pa.Table) -> bool:

@@ -121,7 +121,7 @@ def test_bytes_do_not_depend_on_workers_or_chunks(corpus, finished, tmp_path, mo
 
 
 def test_bytes_do_not_depend_on_the_engine(corpus, finished, tmp_path, monkeypatch):
-    monkeypatch.setattr("curate.runs.job.engine_for", lambda config: ContraryEngine(config.run.seed))
+    monkeypatch.setattr("curate.runs.job.engine_for", lambda config, _plan: ContraryEngine(config.run.seed))
     assert run(corpus, tmp_path / "out") == ExitCode.DONE
     assert contents(tmp_path / "out") == contents(finished)
 

@@ -320,7 +320,7 @@ def test_traffic_is_counted():
 
 def test_a_run_whose_workers_are_elsewhere_has_the_same_bytes(corpus, local, out, monkeypatch):
     """The contrary engine pickles all that travels; what a worker wrote the driver has not seen."""
-    monkeypatch.setattr("curate.runs.job.engine_for", lambda config: ContraryEngine(config.run.seed))
+    monkeypatch.setattr("curate.runs.job.engine_for", lambda config, _plan: ContraryEngine(config.run.seed))
     assert run(corpus, out) == ExitCode.DONE
     assert contents(out) == local
 

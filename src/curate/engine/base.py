@@ -48,14 +48,17 @@ class Engine(Protocol):
     def workers(self) -> int:
         """Cores that work at the same time."""
 
-    cpu_elsewhere: float
-    """CPU seconds that tasks have taken so far in other processes than this one and its children."""
+    @property
+    def cpu_elsewhere(self) -> float:
+        """CPU seconds that tasks have taken so far in other processes than this one and its ended children."""
 
-    losses: int
-    """How often work was lost with whoever did it; what that was writing has stayed unfinished."""
+    @property
+    def losses(self) -> int:
+        """How often work was lost with whoever did it; what that was writing has stayed unfinished."""
 
-    stopped: str
-    """Why it was asked to stop; empty while it was not."""
+    @property
+    def stopped(self) -> str:
+        """Why it was asked to stop; empty while it was not."""
 
     def map(
         self, task: Callable[[Item, Worker], Result], items: Iterable[Item], hear: Hear | None = None

@@ -9,7 +9,7 @@ the bytes sent, not from senders times receivers.
 import os
 import threading
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,10 +30,11 @@ class Mailboxes:
     Args:
         schema: columns delivered.
         folder: where runs go; made when the first is written.
+        budget: bytes of rows that wait in memory; 0: `WAITING_BYTES`.
     """
 
-    def __init__(self, schema: pa.Schema, folder: Path) -> None:
-        self._schema, self._file = schema, unfinished(folder / "sent")
+    def __init__(self, schema: pa.Schema, folder: Path, budget: int = 0) -> None:
+        self._schema, self._file, self._budget = schema, unfinished(folder / "sent"), budget or WAITING_BYTES
         self._waiting: list[_Sorted] = []
         self._size = self._written = 0
         self._runs: list[_Run] = []
@@ -47,7 +48,7 @@ class Mailboxes:
         with self._lock:
             self._waiting.append(one)
             self._size += one.rows.nbytes
-            if self._size > WAITING_BYTES:
+            if self._size > self._budget:
                 self._write_run()
 
     def take(self, receiver: int) -> pa.Table:
@@ -55,6 +56,20 @@ class Mailboxes:
         batches = self._read(receiver) if self._runs else []
         batches += [part for one in self._waiting if len(part := one.of(receiver))]
         return pa.Table.from_batches(batches, self._schema)
+
+    def sealed(self) -> "Mailboxes":
+        """The same with all rows on disk: it can travel to any process of this machine, and be read there."""
+        if self._waiting:
+            self._write_run()
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        assert not self._waiting, "rows that wait in memory do not travel"
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state
+        self._lock = threading.Lock()
 
     def remove(self) -> None:
         """Forget everything."""
@@ -124,10 +139,17 @@ class Received:
         self._tables: list[pa.Table | Path] = []
         self._size = 0
 
-    def append(self, table: pa.Table) -> None:
-        """Keep the result of the next receiver."""
+    def append(self, table: pa.Table | Path) -> None:
+        """Keep the result of the next receiver, or the file that another process wrote it to."""
+        if isinstance(table, Path):
+            self._tables.append(table)
+            return
         self._size += table.nbytes
-        self._tables.append(table if self._size <= KEPT_BYTES else self._written(table))
+        if self._size <= KEPT_BYTES:
+            self._tables.append(table)
+        else:
+            self._size -= table.nbytes
+            self._tables.append(written(table, self._folder))
 
     def __len__(self) -> int:
         return len(self._tables)
@@ -136,10 +158,11 @@ class Received:
         table = self._tables[receiver]
         return pa.ipc.open_file(pa.OSFile(str(table))).read_all() if isinstance(table, Path) else table
 
-    def _written(self, table: pa.Table) -> Path:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = unfinished(self._folder / f"received-{len(self._tables)}")
-        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table)
-        self._size -= table.nbytes
-        return path
+
+def written(table: pa.Table, folder: Path) -> Path:
+    """A file of its own with a table."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = unfinished(folder / "received")
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    return path

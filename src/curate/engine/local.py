@@ -41,6 +41,7 @@ class LocalEngine:
         self.stopped, self.cpu_elsewhere, self.losses = "", 0.0, 0
         self._memory = MemoryBudget(max(memory, workers * FLIGHT_BYTES), lambda: bool(self.stopped))
         self._computing = ThreadPoolExecutor(workers, thread_name_prefix="worker")
+        self._begun = ThreadPoolExecutor(lanes, thread_name_prefix="lane")
 
     def map(
         self, task: Callable[[Item, Worker], Result], items: Iterable[Item], hear: Hear | None = None
@@ -68,6 +69,13 @@ class LocalEngine:
             except BaseException:  # Ctrl-C too, and a caller that reads on no more
                 self.stop()  # before the pool waits for its threads
                 raise
+
+    def begin(self, work: Callable[[Worker], Result], hear: Hear | None, *, alone: bool) -> "Future[Result]":
+        """One piece of work that somebody else counts, among several engines: on a lane, or alone on a worker."""
+        worker = _Here(self, hear)
+        if alone:
+            return self._computing.submit(self._checked, work, worker, FLIGHT_BYTES)
+        return self._begun.submit(work, worker)
 
     def spread(
         self, task: Callable[[Item], Result], items: Iterable[Item], takes: Callable[[Item], int] | None = None
@@ -113,6 +121,7 @@ class LocalEngine:
 
     def close(self) -> None:
         """See `curate.engine.base.Engine.close`: wait for what still runs and let the threads go."""
+        self._begun.shutdown(wait=True, cancel_futures=True)
         self._computing.shutdown(wait=True, cancel_futures=True)
 
     def _checked(self, task: Callable[[Item], Result], item: Item, size: int) -> Result:

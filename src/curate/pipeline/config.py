@@ -54,12 +54,15 @@ class RunSettings(Settings, frozen=True):
 
     engine: Literal["local", "ray"] = "local"
     workers: int = 0
+    processes: int = 0
     memory: str = "75%"
     seed: int = 42
 
     def __post_init__(self) -> None:
         if self.workers < 0:
             raise ValueError(f"`run.workers` must be 0 (all cores) or more, but is {self.workers}")
+        if self.processes < 0:
+            raise ValueError(f"`run.processes` must be 0 (chosen by curate) or more, but is {self.processes}")
         if not 0 <= self.seed < 2**64:
             raise ValueError(f"`run.seed` must be 0 or more, and less than 2^64, but is {self.seed}")
         memory_bytes(self.memory, total=1 << 34)

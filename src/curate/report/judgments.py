@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import polars as pl
@@ -74,7 +74,7 @@ class Judgments:
 
     def answers(self, *questions: pl.Expr) -> Iterable[pl.DataFrame]:
         """What is selected of each piece of `frame`, in order: a part or less, so that dozens of answers are small."""
-        return self.spread(lambda piece: piece.select(*questions).collect(), self._pieces())
+        return self.spread(partial(self._answer, questions), self._pieces())
 
     def reduced(self, reduce: Callable[[pl.DataFrame], Made], *questions: pl.Expr) -> Iterable[Made]:
         """What ``reduce`` makes of each of these answers, where they are: little travels, however many rows there are.
@@ -83,13 +83,17 @@ class Judgments:
             reduce: of one answer; it can be pickled.
             questions: what is selected.
         """
-        return self.spread(partial(_reduced, reduce, questions), self._pieces())
+        return self.spread(partial(self._reduced, reduce, questions), self._pieces())
 
     def answers_of(self, rows: Iterable[int], *questions: pl.Expr) -> Iterable[pl.DataFrame]:
         """The same of these rows alone, in order of row."""
         chosen = sorted(rows)
-        asked = (piece.filter(pl.col(ROW).is_in(chosen)).select(*questions) for piece in self._pieces(chosen))
-        return self.spread(pl.LazyFrame.collect, asked)
+        return self.spread(partial(self._answer, questions), self._pieces(chosen))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Where a question travels to, there are no others to ask, and what was read is read again."""
+        kept = {name: value for name, value in self.__dict__.items() if name not in ("offsets", "schema", "frame")}
+        return kept | {"spread": map}
 
     def has(self, *columns: str) -> bool:
         """Whether the run has all of these columns."""
@@ -127,16 +131,23 @@ class Judgments:
         for stage in self.stages:
             self.directory.checked(stage, part)
 
-    def _pieces(self, rows: Sequence[int] | None = None) -> Iterator[pl.LazyFrame]:
+    def _pieces(self, rows: Sequence[int] | None = None) -> Iterator["_Piece"]:
         """All pieces, or those that hold one of the given rows, which ascend."""
         for place, (first, end) in enumerate(pairwise(self.offsets.tolist())):
             for start in range(first, end, _PIECE_ROWS):
                 stop = min(start + _PIECE_ROWS, end)
-                if rows is None or bisect_left(rows, start) < bisect_left(rows, stop):
-                    yield self._part(place).slice(start - first, stop - start)
+                wanted = None if rows is None else tuple(rows[bisect_left(rows, start) : bisect_left(rows, stop)])
+                if wanted is None or wanted:
+                    yield _Piece(place, first, start - first, stop - start, wanted)
 
-    def _part(self, place: int) -> pl.LazyFrame:
-        return self._frame([self.files[place]], int(self.offsets[place]))
+    def _answer(self, questions: Sequence[pl.Expr], piece: "_Piece") -> pl.DataFrame:
+        table = self._frame([self.files[piece.place]], piece.first).slice(piece.start, piece.length)
+        if piece.rows is not None:
+            table = table.filter(pl.col(ROW).is_in(piece.rows))
+        return table.select(*questions).collect()
+
+    def _reduced(self, reduce: Callable[[pl.DataFrame], Made], questions: Sequence[pl.Expr], piece: "_Piece") -> Made:
+        return reduce(self._answer(questions, piece))
 
     def _frame(self, files: list[Path], first: int) -> pl.LazyFrame:
         documents = scanned(files, ["source", "raw_bytes"]).with_row_index(ROW, first)
@@ -150,8 +161,15 @@ class Judgments:
         return [self.directory.path / stage / file.name for file in files]
 
 
-def _reduced(reduce: Callable[[pl.DataFrame], Made], questions: tuple[pl.Expr, ...], piece: pl.LazyFrame) -> Made:
-    return reduce(piece.select(*questions).collect())
+class _Piece(NamedTuple):
+    """Some rows of a part: its place, the row of the run that is its first, and which of its rows."""
+
+    place: int
+    first: int
+    start: int
+    length: int
+    rows: tuple[int, ...] | None
+    """Rows of the run that alone are asked for; None: all."""
 
 
 def ask(queries: Iterable[pl.LazyFrame]) -> list[pl.DataFrame]:

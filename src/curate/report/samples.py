@@ -316,15 +316,14 @@ def _told(value: float, limit: float) -> str:
 def read_beginnings(judgments: Judgments, rows: set[int]) -> dict[int, Mapping[str, Any]]:
     """Row → id, source, origin, beginning of the text and its bytes; only row groups that are needed are read."""
     places = sorted((*judgments.place(row), row) for row in rows)
-    parts = [list(group) for _, group in groupby(places, key=lambda place: place[0])]
-    found = judgments.spread(
-        lambda part: _read_part(judgments.directory, part[0][0], {at: row for _, at, row in part}), parts
-    )
+    parts = [(part, {at: row for _, at, row in group}) for part, group in groupby(places, key=lambda place: place[0])]
+    found = judgments.spread(partial(_read_part, judgments.directory), parts)
     return {row: document for documents in found for row, document in documents.items()}
 
 
-def _read_part(directory: RunDirectory, part: int, wanted: Mapping[int, int]) -> dict[int, Mapping[str, Any]]:
-    """``wanted`` says for places in the part which rows of the run they are."""
+def _read_part(directory: RunDirectory, asked: tuple[int, Mapping[int, int]]) -> dict[int, Mapping[str, Any]]:
+    """Documents of a part, of whose places it is said which rows of the run they are."""
+    part, wanted = asked
     found: dict[int, Mapping[str, Any]] = {}
     with pq.ParquetFile(parquet_source(directory.part(DOCUMENTS, part))) as file:
         start = 0

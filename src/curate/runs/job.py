@@ -24,6 +24,7 @@ from curate.corpus.parts import cut
 from curate.corpus.standard_input import STANDARD, spooled, spooled_for_now
 from curate.engine.base import Engine, spreading
 from curate.engine.local import LocalEngine
+from curate.engine.processes import ProcessEngine
 from curate.errors import PlanError, Stopped, UserError
 from curate.events import Emit, Event, Warned, Working
 from curate.pipeline.config import Config, load
@@ -154,7 +155,7 @@ class Job:
         config = self.config()
         held = spooled_for_now() if STANDARD in self.paths else None
         plan = self.plan(config, self.stages(config), held[0] if held else "")
-        engine = engine_for(config)
+        engine = engine_for(config, plan)
         notes = [*notices(plan.files, plan.skipped), *_setting_notes(plan), *_stage_notes(plan.stages, config)]
         guess, mixture = estimate(plan, engine.workers), forecast(plan)
         engine.close()
@@ -185,7 +186,7 @@ class Job:
                 pa.array([0])  # the first list has pyarrow import pandas, where there is one: 0.2 s
                 compiler.result()
                 warnings = [*notices(plan.files, plan.skipped), *_setting_notes(plan), *notes.result()]
-                return Prepared(plan, engine_for(config), warnings, measurement)
+                return Prepared(plan, engine_for(config, plan), warnings, measurement)
 
     def _standard_input(self) -> str:
         """The file that holds standard input: in the run directory, to go on with; of a bucket, for this run only."""
@@ -241,7 +242,7 @@ class Job:
         with ReportMaker(directory.path, plan.config.report, spreading(engine)) as report:
             for warning in warnings:
                 tell(warning)
-            with announced_compiling(tell, plan.stages) as ready:
+            with announced_compiling(partial(_compiled, engine, tell), plan.stages) as ready:
                 if table := foretold(plan, directory):
                     tell(Working(table))
                 outcome = execute(plan, directory, engine, tell, ready, report.begin)
@@ -331,6 +332,13 @@ def _stage_notes(stages: Sequence[Stage], config: Config) -> list[Warned]:
                     hint="add `near_dup` to pipeline.stages",
                 )
     return [Warned(f"{stage.name}: {text}") for stage in stages for text in stage.warnings()]
+
+
+def _compiled(engine: Engine, tell: Emit, event: Event) -> None:
+    """A kernel was not in the cache."""
+    if isinstance(engine, ProcessEngine):
+        engine.compiling()
+    tell(event)
 
 
 def undrawn(maker: "ReportMaker", run: str) -> list[Warned]:

@@ -1,0 +1,394 @@
+"""All cores of this machine, in several processes of several threads each.
+
+Threads of one process share the interpreter's lock, so beyond some four of them more add little. Further processes are
+children of this one (`curate.engine.child_worker`), which works beside them as one of several. What is sent between
+them is pickled; rows of an exchange go through files in the scratch folder, which stay in the page cache.
+"""
+
+import functools
+import itertools
+import pickle
+import queue
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import pyarrow as pa
+
+from curate.engine.base import Alone, Hear, Interrupted, Worker, in_order
+from curate.engine.child_worker import STOP, Answer, Do, Forget, Setting
+from curate.engine.exchange import WAITING_BYTES, Mailboxes, Received, written
+from curate.engine.local import LocalEngine
+from curate.engine.unused_memory import release_unused_memory
+from curate.errors import Stopped
+from curate.process.child import start_child
+from curate.stages.contract import Receive, Rows, Send
+from curate.store.store_path import forget_listings
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+SENDINGS_PER_WORKER = 4
+SENT_BYTES = 1_000_000
+"""Rows that one sending task may keep in memory, however many there are."""
+TRAVELLING_BYTES = 100_000
+"""Of a receiver's result; larger ones are written where they were made."""
+_AHEAD = 4
+"""Items begun for each worker before the first of them is done: results are wanted in order."""
+_PATIENCE = 0.2
+_GRACE_SECONDS = 5.0
+
+
+class _Outcome(NamedTuple):
+    """What became of an item; a number of -1 tells that there is more to look at."""
+
+    number: int
+    result: Any = None
+    error: BaseException | None = None
+
+
+class ProcessEngine:
+    """This process and some more.
+
+    Args:
+        here: the threads of this process.
+        others: what each further process is told; they are started when there is work for them.
+        hint: what to type when one of them is killed.
+    """
+
+    def __init__(self, here: LocalEngine, others: Sequence[Setting], hint: str = "") -> None:
+        self._here, self._settings, self._hint = here, tuple(others), hint
+        self._others: list[_Process] = []
+        self._starting, self._tasks = threading.Lock(), itertools.count()
+        self._started = self._compiles = self._loaded = False
+        self.losses = 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Tasks start no tasks: what holds an engine travels without it."""
+        return _nothing, ()
+
+    @property
+    def workers(self) -> int:
+        """See `curate.engine.base.Engine.workers`."""
+        return self._here.workers + sum(setting.threads for setting in self._settings)
+
+    @property
+    def processes(self) -> int:
+        """How many there are, this one included."""
+        return 1 + len(self._settings)
+
+    @property
+    def stopped(self) -> str:
+        """See `curate.engine.base.Engine.stopped`."""
+        return self._here.stopped
+
+    @property
+    def cpu_elsewhere(self) -> float:
+        """See `curate.engine.base.Engine.cpu_elsewhere`."""
+        return sum(other.cpu for other in self._others)
+
+    def compiling(self) -> None:
+        """A kernel is compiled here: from now on the others begin with a task when this process has got on with it."""
+        self._compiles = True
+
+    def map(
+        self, task: Callable[[Item, Worker], Result], items: Iterable[Item], hear: Hear | None = None
+    ) -> Iterator[Result]:
+        """See `curate.engine.base.Engine.map`."""
+        one = _Mapped(self, task, hear)
+        try:
+            yield from one.results(items)
+            one.forget()
+            forget_listings()
+        except GeneratorExit:
+            raise
+        except BaseException:
+            if self.stopped or not isinstance(task, Alone):
+                self.stop()
+                one.end()
+            raise
+
+    def exchange(
+        self, send: Send, senders: int, receive: Receive, receivers: int, schema: pa.Schema, folder: Path
+    ) -> Rows:
+        """See `curate.engine.base.Engine.exchange`."""
+        several = max(1, min(senders, SENDINGS_PER_WORKER * self.workers))
+        bounds = [senders * number // several for number in range(several + 1)]
+        budget = max(SENT_BYTES, WAITING_BYTES // self.workers)
+        sending = functools.partial(_sent, send, schema, folder, budget)
+        sent = list(in_order(self, sending, list(itertools.pairwise(bounds))))
+        received = Received(folder)
+        receiving = functools.partial(_received, receive, tuple(sent), schema, folder)
+        for table in in_order(self, receiving, range(receivers)):
+            received.append(table)
+        for boxes in sent:
+            boxes.remove()
+        release_unused_memory()
+        return received
+
+    def stop(self, why: str = "failed") -> None:
+        """See `curate.engine.base.Engine.stop`. Takes no lock: a signal may call it in the middle of anything."""
+        self._here.stop(why)
+
+    def close(self) -> None:
+        """See `curate.engine.base.Engine.close`."""
+        for other in self._others:
+            other.close()
+        self._here.close()
+
+    # ---- for one map ----------------------------------------------------------------------------------------
+
+    def places(self, *, begun: bool, alone: bool) -> "list[LocalEngine | _Process]":
+        """Where an item may begin now, this process first.
+
+        Args:
+            begun: whether this process has got on with an item of the same task.
+            alone: whether that is a plain function, which tells nothing of kernels.
+        """
+        if not (self._loaded or (begun and not alone)) or (self._compiles and not begun):
+            return [self._here]
+        if not self._compiles:
+            self._loaded = True  # what it needed was in the cache of kernels, and so will be the rest
+        self.start()
+        return [self._here, *self._others]
+
+    def start(self) -> None:
+        """Start the other processes, so that they are there when there is work for them."""
+        with self._starting:
+            if not self._started and not self.stopped:
+                self._started = True
+                with suppress(OSError):  # no room for more of them: those that are there do all
+                    for setting in self._settings:
+                        self._others.append(_Process(setting, self._hint))
+
+    def new_task(self) -> int:
+        """A number for a task."""
+        return next(self._tasks)
+
+
+class _Mapped:
+    """One task over its items."""
+
+    def __init__(self, engine: ProcessEngine, task: Callable[[Any, Worker], Any], hear: Hear | None) -> None:
+        self._engine, self._task, self._hear = engine, task, hear
+        self._alone = isinstance(task, Alone)
+        self._number = engine.new_task()
+        self._outcomes = queue.SimpleQueue[_Outcome]()
+        self._flying: dict[int, LocalEngine | _Process] = {}
+        self._begun = False
+        self._asked = set[_Process]()
+
+    @functools.cached_property
+    def _pickled(self) -> bytes:
+        return pickle.dumps(self._task, 5)
+
+    def results(self, items: Iterable[Any]) -> Iterator[Any]:
+        """Results of all items, in any order."""
+        if not self._alone:
+            self._engine.start()
+        source, ended = enumerate(items), False
+        while True:
+            while not ended and (place := self._free_place()) is not None:
+                number, item = next(source, (-1, None))
+                ended = number < 0
+                if not ended:
+                    self._begin(place, number, item)
+            if not self._flying:
+                return
+            outcome = self._next()
+            if outcome.number < 0:
+                continue
+            self._flying.pop(outcome.number)
+            if outcome.error is not None:
+                raise outcome.error
+            self._begun = True
+            yield outcome.result
+
+    def forget(self) -> None:
+        """Have the other processes drop the task."""
+        for other in self._asked:
+            other.forget(self._number)
+
+    def end(self) -> None:
+        """Wait for what has begun, but not for ever."""
+        for place in {*self._flying.values()}:
+            if isinstance(place, _Process):
+                place.ask_to_stop()
+        until = time.monotonic() + _GRACE_SECONDS
+        while self._flying and time.monotonic() < until:
+            with suppress(queue.Empty):
+                self._flying.pop(self._outcomes.get(timeout=_PATIENCE).number, None)
+        for place in {*self._flying.values()}:
+            if isinstance(place, _Process):
+                place.kill()
+
+    def _next(self) -> _Outcome:
+        while True:
+            if self._engine.stopped:
+                raise Interrupted
+            with suppress(queue.Empty):
+                return self._outcomes.get(timeout=_PATIENCE)
+
+    def _free_place(self) -> "LocalEngine | _Process | None":
+        """Where there is room for one more item: where most of it is."""
+        most = _AHEAD * self._engine.workers
+        if self._flying and max(self._flying) - min(self._flying) >= most:
+            return None
+        held = list(self._flying.values())
+        room = [
+            (place, (place.workers + 1 if self._alone else place.lanes) - held.count(place))
+            for place in self._engine.places(begun=self._begun, alone=self._alone)
+        ]
+        place, free = max(room, key=lambda one: one[1])
+        return place if free > 0 else None
+
+    def _begin(self, place: "LocalEngine | _Process", number: int, item: Any) -> None:
+        self._flying[number] = place
+        done = functools.partial(self._done, number)
+        if isinstance(place, _Process):
+            self._asked.add(place)
+            place.begin(self._number, lambda: self._pickled, item, self._hear, done, alone=self._alone)
+            return
+        work = functools.partial(_worked, self._task, item)
+        place.begin(work, self._heard_here, alone=self._alone).add_done_callback(
+            lambda future: done(None, future.exception()) if future.exception() else done(future.result(), None)
+        )
+
+    def _done(self, number: int, result: Any, error: BaseException | None) -> None:
+        self._outcomes.put(_Outcome(number, result, error))
+
+    def _heard_here(self, news: Any) -> None:
+        if not self._begun:
+            self._begun = True
+            self._outcomes.put(_Outcome(-1))
+        if self._hear:
+            self._hear(news)
+
+
+Done = Callable[[Any, BaseException | None], None]
+
+
+class _Process:
+    """One further process, and what it is doing."""
+
+    def __init__(self, setting: Setting, hint: str) -> None:
+        self.workers, self.lanes, self.cpu = setting.threads, setting.lanes, 0.0
+        self._hint = hint
+        self._process = start_child("curate.engine.child_worker:serve", stdout=subprocess.PIPE)
+        self._lock, self._writing = threading.Lock(), threading.Lock()
+        self._open: dict[int, tuple[Hear | None, Done]] = {}
+        self._known, self._calls = set[int](), itertools.count()
+        self._ended: Exception | None = None
+        self._say(setting)
+        threading.Thread(target=self._listen, name="listener", daemon=True).start()
+
+    def begin(
+        self, task: int, pickled: Callable[[], bytes], item: Any, hear: Hear | None, done: Done, *, alone: bool
+    ) -> None:
+        """Have it do one item of a task; ``done`` is called from another thread."""
+        call = next(self._calls)
+        with self._lock:
+            ended = self._ended
+            if not ended:
+                self._open[call] = hear, done
+        if ended:
+            done(None, ended)
+            return
+        first = task not in self._known
+        self._known.add(task)
+        self._say(Do(call, task, pickled() if first else None, pickle.dumps(item, 5), alone))
+
+    def forget(self, task: int) -> None:
+        """No more items of a task follow."""
+        self._say(Forget(task))
+
+    def ask_to_stop(self) -> None:
+        """Have its tasks end at their next item."""
+        self._say(STOP)
+
+    def kill(self) -> None:
+        """End it, whatever it does."""
+        with suppress(OSError):
+            self._process.kill()
+
+    def close(self) -> None:
+        """Let it go, and wait until it has."""
+        with suppress(OSError):
+            self._process.stdin.close()  # type: ignore[union-attr]
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_GRACE_SECONDS)
+        self.kill()
+        self._process.wait()
+
+    def _say(self, what: Any) -> None:
+        message = pickle.dumps(what, 5)
+        with self._writing, suppress(OSError, ValueError):  # it has ended, which whoever listens to it hears
+            self._process.stdin.write(message)  # type: ignore[union-attr]
+            self._process.stdin.flush()  # type: ignore[union-attr]
+
+    def _listen(self) -> None:
+        answers = self._process.stdout
+        assert answers
+        while True:
+            try:
+                said = pickle.load(answers)  # noqa: S301  (from our own child)
+            except (EOFError, pickle.UnpicklingError, OSError):
+                break
+            if isinstance(said, Answer):
+                with self._lock:
+                    _, done = self._open.pop(said.call)
+                    self.cpu = max(self.cpu, said.cpu)
+                if said.error is not None:
+                    said.error.add_note(f"in process {self._process.pid}:\n{said.trace}")
+                done(said.result, said.error)
+            else:
+                hear = self._open[said.call][0]
+                if hear:
+                    hear(said.news)
+        answers.close()
+        error = Stopped(
+            f"a process of the run was ended {_by(self._process.wait())}",
+            hint=self._hint or "run the same command again",
+        )
+        with self._lock:
+            self._ended, left = error, list(self._open.values())
+            self._open.clear()
+        for _, done in left:
+            done(None, error)
+
+
+def _by(code: int) -> str:
+    """What ended a process, as far as its exit status tells."""
+    if code == -9:
+        return "by the system (SIGKILL), which does that when memory runs out"
+    return f"by signal {-code}" if code < 0 else f"with exit status {code}"
+
+
+def _worked(task: Callable[[Any, Worker], Any], item: Any, worker: Worker) -> Any:
+    return task(item, worker)
+
+
+def _sent(send: Send, schema: pa.Schema, folder: Path, budget: int, bounds: tuple[int, int]) -> Mailboxes:
+    """All that some senders send, on disk."""
+    boxes = Mailboxes(schema, folder, budget)
+    for sender in range(*bounds):
+        for rows in send(sender):
+            boxes.put(rows)
+    return boxes.sealed()
+
+
+def _received(
+    receive: Receive, sent: Sequence[Mailboxes], schema: pa.Schema, folder: Path, receiver: int
+) -> pa.Table | Path:
+    """What a receiver makes of its rows; a file with it, where it is large."""
+    rows = pa.concat_tables([schema.empty_table(), *(boxes.take(receiver) for boxes in sent)])
+    made = receive(receiver, rows)
+    return written(made, folder) if made.nbytes > TRAVELLING_BYTES else made
+
+
+def _nothing() -> None:
+    return None

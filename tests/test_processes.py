@@ -16,6 +16,7 @@ from curate.engine.base import Alone, Interrupted, Worker, in_order
 from curate.engine.child_worker import Setting
 from curate.engine.local import LocalEngine
 from curate.engine.processes import ProcessEngine
+from curate.engine.turns import Turns
 from curate.errors import ExitCode, Stopped
 from curate.pipeline import engines
 from curate.pipeline.config import Config, load
@@ -27,8 +28,9 @@ RECEIVERS = 3
 
 
 def new_engine(folder: Path) -> ProcessEngine:
-    here = LocalEngine(1, 1, 2)
-    engine = ProcessEngine(here, [Setting(str(folder), 1, 1, 2, 50_000_000, 700)], hint="again")
+    turns = Turns.new()
+    here = LocalEngine(1, 1, 2, turns=turns)
+    engine = ProcessEngine(here, [Setting(str(folder), 1, 1, 2, 50_000_000, 700)], "again", turns)
     assert list(engine.map(begin, [0])) == [0]  # whatever it needs is loaded: others may begin
     return engine
 
@@ -70,6 +72,29 @@ def test_news_of_a_task_arrive_once_wherever_it_runs(engine):
     assert len({pid for _, pid in found}) == 2
     assert sorted(heard) == sorted([0, 1, 4] * 20)
     assert engine.cpu_elsewhere > 0
+
+
+def working(place: Path, item: int, worker: Worker) -> int:
+    list(worker.spread(partial(at_work, place), [(item, number) for number in range(6)], takes_much))
+    return item
+
+
+def takes_much(named: tuple[int, int]) -> int:
+    return 10**9 if named[1] % 3 == 0 else 1
+
+
+def at_work(place: Path, named: tuple[int, int]) -> None:
+    large = takes_much(named) > 1
+    mark = place / f"{'large' if large else 'usual'}-{named[0]}-{named[1]}"
+    mark.touch()
+    time.sleep(0.02)
+    beside = [file for file in place.iterdir() if file != mark]
+    assert not beside if large else not any(file.name.startswith("large") for file in beside)
+    mark.unlink()
+
+
+def test_what_takes_more_than_its_share_has_the_memory_of_all_processes_to_itself(engine, tmp_path):
+    assert sorted(engine.map(partial(working, tmp_path), range(8))) == list(range(8))
 
 
 def sent(sender: int) -> Iterator[pa.RecordBatch]:

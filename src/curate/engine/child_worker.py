@@ -27,6 +27,7 @@ class Setting(NamedTuple):
         memory: bytes that all tasks at work may take together.
         young_objects: new objects between two garbage collections.
         load: called before the first task: loads what all of them need.
+        turns: number of the open file by which the processes share memory (`curate.engine.turns`); -1: none.
     """
 
     folder: str
@@ -36,6 +37,7 @@ class Setting(NamedTuple):
     memory: int
     young_objects: int
     load: Callable[[], None] | None = None
+    turns: int = -1
 
 
 class Do(NamedTuple):
@@ -103,8 +105,10 @@ def serve() -> None:
 class _Serving:
     def __init__(self, setting: Setting, replies: BinaryIO) -> None:
         from curate.engine.local import LocalEngine
+        from curate.engine.turns import Turns
 
-        self._engine = LocalEngine(setting.threads, setting.lanes, setting.ahead, setting.memory)
+        turns = None if setting.turns < 0 else Turns(setting.turns)
+        self._engine = LocalEngine(setting.threads, setting.lanes, setting.ahead, setting.memory, turns)
         self._replies, self._lock = replies, threading.Lock()
         self._tasks: dict[int, Any] = {}
         self._loading = threading.Lock()

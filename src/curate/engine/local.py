@@ -16,6 +16,7 @@ import pyarrow as pa
 from curate.engine.base import Alone, Hear, Interrupted, Worker
 from curate.engine.exchange import Mailboxes, Received
 from curate.engine.memory_budget import MemoryBudget
+from curate.engine.turns import Turns
 from curate.engine.unused_memory import release_unused_memory
 from curate.stages.contract import Receive, Rows, Send
 
@@ -34,12 +35,13 @@ class LocalEngine:
         lanes: strands read and written at the same time.
         ahead: batches that each lane may have in flight; with ``lanes`` it bounds memory.
         memory: bytes that all tasks at work may take together; 0: those of ``workers`` usual ones.
+        turns: of this process, where the run has several.
     """
 
-    def __init__(self, workers: int, lanes: int, ahead: int, memory: int = 0) -> None:
+    def __init__(self, workers: int, lanes: int, ahead: int, memory: int = 0, turns: Turns | None = None) -> None:
         self.workers, self.lanes, self.ahead = workers, lanes, ahead
         self.stopped, self.cpu_elsewhere, self.losses = "", 0.0, 0
-        self._memory = MemoryBudget(max(memory, workers * FLIGHT_BYTES), lambda: bool(self.stopped))
+        self._memory = MemoryBudget(max(memory, workers * FLIGHT_BYTES), lambda: bool(self.stopped), turns)
         self._computing = ThreadPoolExecutor(workers, thread_name_prefix="worker")
         self._begun = ThreadPoolExecutor(lanes, thread_name_prefix="lane")
 

@@ -2,10 +2,11 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from threading import Condition
 
 from curate.engine.base import Interrupted
+from curate.engine.turns import Turns
 
 _PATIENCE = 0.2  # seconds between two looks whether the engine was stopped
 
@@ -16,6 +17,8 @@ class MemoryBudget:
     Args:
         size: bytes.
         stopped: whether waiting has become useless.
+        turns: those of this process, where several processes share the memory: who asks for more than ``size`` then
+            waits for all of them.
 
     Example:
         >>> budget = MemoryBudget(100, lambda: False)
@@ -24,9 +27,9 @@ class MemoryBudget:
         0
     """
 
-    def __init__(self, size: int, stopped: Callable[[], bool]) -> None:
+    def __init__(self, size: int, stopped: Callable[[], bool], turns: Turns | None = None) -> None:
         self.free = size
-        self._size, self._stopped = size, stopped
+        self._size, self._stopped, self._turns = size, stopped, turns
         self._waiting = deque[object]()
         self._changed = Condition()
 
@@ -37,7 +40,7 @@ class MemoryBudget:
         Raises:
             Interrupted: the engine was stopped meanwhile.
         """
-        size, ticket = min(size, self._size), object()
+        alone, size, ticket = size > self._size, min(size, self._size), object()
         with self._changed:
             self._waiting.append(ticket)
             try:
@@ -50,7 +53,8 @@ class MemoryBudget:
                 self._waiting.remove(ticket)
                 self._changed.notify_all()
         try:
-            yield
+            with self._turns.taken(alone=alone) if self._turns else nullcontext():
+                yield
         finally:
             with self._changed:
                 self.free += size

@@ -23,6 +23,7 @@ from curate.engine.base import Alone, Hear, Interrupted, Worker, in_order
 from curate.engine.child_worker import STOP, Answer, Do, Forget, Setting
 from curate.engine.exchange import WAITING_BYTES, Mailboxes, Received, written
 from curate.engine.local import LocalEngine
+from curate.engine.turns import Turns
 from curate.engine.unused_memory import release_unused_memory
 from curate.errors import Stopped
 from curate.process.child import start_child
@@ -55,13 +56,16 @@ class ProcessEngine:
     """This process and some more.
 
     Args:
-        here: the threads of this process.
+        here: the threads of this process, which take ``turns``.
         others: what each further process is told; they are started when there is work for them.
         hint: what to type when one of them is killed.
+        turns: of this process; the others get theirs from its file.
     """
 
-    def __init__(self, here: LocalEngine, others: Sequence[Setting], hint: str = "") -> None:
-        self._here, self._settings, self._hint = here, tuple(others), hint
+    def __init__(
+        self, here: LocalEngine, others: Sequence[Setting], hint: str = "", turns: Turns | None = None
+    ) -> None:
+        self._here, self._settings, self._hint, self._turns = here, tuple(others), hint, turns
         self._others: list[_Process] = []
         self._starting, self._tasks = threading.Lock(), itertools.count()
         self._started = self._compiles = self._loaded = False
@@ -139,6 +143,8 @@ class ProcessEngine:
         for other in self._others:
             other.close()
         self._here.close()
+        if self._turns:
+            self._turns.close()
 
     # ---- for one map ----------------------------------------------------------------------------------------
 
@@ -163,7 +169,7 @@ class ProcessEngine:
                 self._started = True
                 with suppress(OSError):  # no room for more of them: those that are there do all
                     for setting in self._settings:
-                        self._others.append(_Process(setting, self._hint))
+                        self._others.append(_Process(setting, self._hint, self._turns))
 
     def new_task(self) -> int:
         """A number for a task."""
@@ -275,15 +281,16 @@ Done = Callable[[Any, BaseException | None], None]
 class _Process:
     """One further process, and what it is doing."""
 
-    def __init__(self, setting: Setting, hint: str) -> None:
+    def __init__(self, setting: Setting, hint: str, turns: Turns | None) -> None:
         self.workers, self.lanes, self.cpu = setting.threads, setting.lanes, 0.0
         self._hint = hint
-        self._process = start_child("curate.engine.child_worker:serve", stdout=subprocess.PIPE)
+        files = (turns.file,) if turns else ()
+        self._process = start_child("curate.engine.child_worker:serve", stdout=subprocess.PIPE, files=files)
         self._lock, self._writing = threading.Lock(), threading.Lock()
         self._open: dict[int, tuple[Hear | None, Done]] = {}
         self._known, self._calls = set[int](), itertools.count()
         self._ended: Exception | None = None
-        self._say(setting)
+        self._say(setting._replace(turns=turns.file) if turns else setting)
         threading.Thread(target=self._listen, name="listener", daemon=True).start()
 
     def begin(

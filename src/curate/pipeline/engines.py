@@ -12,6 +12,7 @@ from curate.engine.base import Engine
 from curate.engine.child_worker import Setting
 from curate.engine.local import FLIGHT_BYTES, LocalEngine
 from curate.engine.processes import ProcessEngine
+from curate.engine.turns import Turns
 from curate.errors import PlanError
 from curate.pipeline.config import Config, memory_bytes
 from curate.pipeline.plan import Plan
@@ -98,10 +99,12 @@ def local_engine(config: Config, plan: Plan | None = None) -> LocalEngine | Proc
     """
     spread = layout(config, plan)
     here, *others = (_setting(*one) for one in zip(spread.threads, spread.memory, strict=True))
-    engine = LocalEngine(here.threads, here.lanes, here.ahead, here.memory)
+    turns = Turns.new() if others else None
+    engine = LocalEngine(here.threads, here.lanes, here.ahead, here.memory, turns)
     if not others:
         return engine
-    return ProcessEngine(engine, others, "with less at the same time: --set run.processes=1, or --workers and --memory")
+    hint = "with less at the same time: --set run.processes=1, or --workers and --memory"
+    return ProcessEngine(engine, others, hint, turns)
 
 
 def load() -> None:

@@ -13,7 +13,7 @@ from curate.store.run_directory import QUARANTINE, RunDirectory
 MOST_DETAILS = 8
 """Kinds of a reason that are told apart; the others are counted together."""
 
-_CODES = pa.array([reason.code for reason in PASSED_OVER])
+_CODES = [reason.code for reason in PASSED_OVER]
 
 
 def is_passed_over(reasons: pa.Array) -> pa.Array:
@@ -23,7 +23,7 @@ def is_passed_over(reasons: pa.Array) -> pa.Array:
         >>> is_passed_over(pa.array(["revisit", "bad_json"])).to_pylist()
         [True, False]
     """
-    return pc.is_in(reasons, value_set=_CODES)
+    return pc.is_in(reasons, value_set=pa.array(_CODES))
 
 
 def passed_over(directory: RunDirectory, parts: int) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -20,7 +21,9 @@ from curate.process.search_path import search_path
 _HOME = Path(__file__).resolve().parent
 
 
-def start_child(target: str, *, stdout: int | IO[bytes] = subprocess.DEVNULL) -> "subprocess.Popen[bytes]":
+def start_child(
+    target: str, *, stdout: int | IO[bytes] = subprocess.DEVNULL, files: Collection[int] = ()
+) -> "subprocess.Popen[bytes]":
     """Start a process that calls ``target`` and ends with it; its stdin is a pipe, its stderr goes nowhere.
 
     It has a process group of its own, so that Ctrl-C in a terminal is for this process alone, and it works in the
@@ -29,6 +32,7 @@ def start_child(target: str, *, stdout: int | IO[bytes] = subprocess.DEVNULL) ->
     Args:
         target: ``module:function`` of curate; the function takes no arguments.
         stdout: as for `subprocess.Popen`.
+        files: numbers of open files that it has, too.
 
     Raises:
         OSError: no process can be started.
@@ -41,6 +45,7 @@ def start_child(target: str, *, stdout: int | IO[bytes] = subprocess.DEVNULL) ->
         stderr=subprocess.DEVNULL,
         cwd=_HOME,
         process_group=0,
+        pass_fds=files,
     )
     _children.append(process)
     return process

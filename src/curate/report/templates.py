@@ -4,6 +4,8 @@ from pathlib import Path
 
 import jinja2
 
+from curate.cache.templates import KeptTemplates
+
 
 def environment(folder: Path) -> jinja2.Environment:
     """Reads the templates of a folder.
@@ -18,4 +20,5 @@ def environment(folder: Path) -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        bytecode_cache=KeptTemplates(folder),
     )

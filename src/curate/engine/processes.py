@@ -9,7 +9,6 @@ import functools
 import itertools
 import pickle
 import queue
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,13 +19,12 @@ from typing import Any, NamedTuple, TypeVar
 import pyarrow as pa
 
 from curate.engine.base import Alone, Hear, Interrupted, Worker, in_order
-from curate.engine.child_worker import STOP, Answer, Do, Forget, Setting
+from curate.engine.child_process import GRACE_SECONDS, ChildProcess
+from curate.engine.child_worker import Setting
 from curate.engine.exchange import WAITING_BYTES, Mailboxes, Received, written
 from curate.engine.local import LocalEngine
 from curate.engine.turns import Turns
 from curate.engine.unused_memory import release_unused_memory
-from curate.errors import Stopped
-from curate.process.child import start_child
 from curate.stages.contract import Receive, Rows, Send
 from curate.store.store_path import forget_listings
 
@@ -41,7 +39,6 @@ TRAVELLING_BYTES = 100_000
 _AHEAD = 4
 """Items begun for each worker before the first of them is done: results are wanted in order."""
 _PATIENCE = 0.2
-_GRACE_SECONDS = 5.0
 
 
 class _Outcome(NamedTuple):
@@ -66,7 +63,7 @@ class ProcessEngine:
         self, here: LocalEngine, others: Sequence[Setting], hint: str = "", turns: Turns | None = None
     ) -> None:
         self._here, self._settings, self._hint, self._turns = here, tuple(others), hint, turns
-        self._others: list[_Process] = []
+        self._others: list[ChildProcess] = []
         self._starting, self._tasks = threading.Lock(), itertools.count()
         self._started = self._compiles = self._loaded = False
         self.losses = 0
@@ -148,7 +145,7 @@ class ProcessEngine:
 
     # ---- for one map ----------------------------------------------------------------------------------------
 
-    def places(self, *, begun: bool, alone: bool) -> "list[LocalEngine | _Process]":
+    def places(self, *, begun: bool, alone: bool) -> "list[LocalEngine | ChildProcess]":
         """Where an item may begin now, this process first.
 
         Args:
@@ -169,7 +166,7 @@ class ProcessEngine:
                 self._started = True
                 with suppress(OSError):  # no room for more of them: those that are there do all
                     for setting in self._settings:
-                        self._others.append(_Process(setting, self._hint, self._turns))
+                        self._others.append(ChildProcess(setting, self._hint, self._turns))
 
     def new_task(self) -> int:
         """A number for a task."""
@@ -184,9 +181,9 @@ class _Mapped:
         self._alone = isinstance(task, Alone)
         self._number = engine.new_task()
         self._outcomes = queue.SimpleQueue[_Outcome]()
-        self._flying: dict[int, LocalEngine | _Process] = {}
+        self._flying: dict[int, LocalEngine | ChildProcess] = {}
         self._begun = False
-        self._asked = set[_Process]()
+        self._asked = set[ChildProcess]()
 
     @functools.cached_property
     def _pickled(self) -> bytes:
@@ -222,14 +219,14 @@ class _Mapped:
     def end(self) -> None:
         """Wait for what has begun, but not for ever."""
         for place in {*self._flying.values()}:
-            if isinstance(place, _Process):
+            if isinstance(place, ChildProcess):
                 place.ask_to_stop()
-        until = time.monotonic() + _GRACE_SECONDS
+        until = time.monotonic() + GRACE_SECONDS
         while self._flying and time.monotonic() < until:
             with suppress(queue.Empty):
                 self._flying.pop(self._outcomes.get(timeout=_PATIENCE).number, None)
         for place in {*self._flying.values()}:
-            if isinstance(place, _Process):
+            if isinstance(place, ChildProcess):
                 place.kill()
 
     def _next(self) -> _Outcome:
@@ -239,7 +236,7 @@ class _Mapped:
             with suppress(queue.Empty):
                 return self._outcomes.get(timeout=_PATIENCE)
 
-    def _free_place(self) -> "LocalEngine | _Process | None":
+    def _free_place(self) -> "LocalEngine | ChildProcess | None":
         """Where there is room for one more item: where most of it is."""
         most = _AHEAD * self._engine.workers
         if self._flying and max(self._flying) - min(self._flying) >= most:
@@ -252,10 +249,10 @@ class _Mapped:
         place, free = max(room, key=lambda one: one[1])
         return place if free > 0 else None
 
-    def _begin(self, place: "LocalEngine | _Process", number: int, item: Any) -> None:
+    def _begin(self, place: "LocalEngine | ChildProcess", number: int, item: Any) -> None:
         self._flying[number] = place
         done = functools.partial(self._done, number)
-        if isinstance(place, _Process):
+        if isinstance(place, ChildProcess):
             self._asked.add(place)
             place.begin(self._number, lambda: self._pickled, item, self._hear, done, alone=self._alone)
             return
@@ -273,106 +270,6 @@ class _Mapped:
             self._outcomes.put(_Outcome(-1))
         if self._hear:
             self._hear(news)
-
-
-Done = Callable[[Any, BaseException | None], None]
-
-
-class _Process:
-    """One further process, and what it is doing."""
-
-    def __init__(self, setting: Setting, hint: str, turns: Turns | None) -> None:
-        self.workers, self.lanes, self.cpu = setting.threads, setting.lanes, 0.0
-        self._hint = hint
-        files = (turns.file,) if turns else ()
-        self._process = start_child("curate.engine.child_worker:serve", stdout=subprocess.PIPE, files=files)
-        self._lock, self._writing = threading.Lock(), threading.Lock()
-        self._open: dict[int, tuple[Hear | None, Done]] = {}
-        self._known, self._calls = set[int](), itertools.count()
-        self._ended: Exception | None = None
-        self._say(setting._replace(turns=turns.file) if turns else setting)
-        threading.Thread(target=self._listen, name="listener", daemon=True).start()
-
-    def begin(
-        self, task: int, pickled: Callable[[], bytes], item: Any, hear: Hear | None, done: Done, *, alone: bool
-    ) -> None:
-        """Have it do one item of a task; ``done`` is called from another thread."""
-        call = next(self._calls)
-        with self._lock:
-            ended = self._ended
-            if not ended:
-                self._open[call] = hear, done
-        if ended:
-            done(None, ended)
-            return
-        first = task not in self._known
-        self._known.add(task)
-        self._say(Do(call, task, pickled() if first else None, pickle.dumps(item, 5), alone))
-
-    def forget(self, task: int) -> None:
-        """No more items of a task follow."""
-        self._say(Forget(task))
-
-    def ask_to_stop(self) -> None:
-        """Have its tasks end at their next item."""
-        self._say(STOP)
-
-    def kill(self) -> None:
-        """End it, whatever it does."""
-        with suppress(OSError):
-            self._process.kill()
-
-    def close(self) -> None:
-        """Let it go, and wait until it has."""
-        with suppress(OSError):
-            self._process.stdin.close()  # type: ignore[union-attr]
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(_GRACE_SECONDS)
-        self.kill()
-        self._process.wait()
-
-    def _say(self, what: Any) -> None:
-        message = pickle.dumps(what, 5)
-        with self._writing, suppress(OSError, ValueError):  # it has ended, which whoever listens to it hears
-            self._process.stdin.write(message)  # type: ignore[union-attr]
-            self._process.stdin.flush()  # type: ignore[union-attr]
-
-    def _listen(self) -> None:
-        answers = self._process.stdout
-        assert answers
-        while True:
-            try:
-                said = pickle.load(answers)  # noqa: S301  (from our own child)
-            except (EOFError, pickle.UnpicklingError, OSError):
-                break
-            if isinstance(said, Answer):
-                with self._lock:
-                    _, done = self._open.pop(said.call)
-                    self.cpu = max(self.cpu, said.cpu)
-                if said.error is not None:
-                    said.error.add_note(f"in process {self._process.pid}:\n{said.trace}")
-                done(said.result, said.error)
-            else:
-                hear = self._open[said.call][0]
-                if hear:
-                    hear(said.news)
-        answers.close()
-        error = Stopped(
-            f"a process of the run was ended {_by(self._process.wait())}",
-            hint=self._hint or "run the same command again",
-        )
-        with self._lock:
-            self._ended, left = error, list(self._open.values())
-            self._open.clear()
-        for _, done in left:
-            done(None, error)
-
-
-def _by(code: int) -> str:
-    """What ended a process, as far as its exit status tells."""
-    if code == -9:
-        return "by the system (SIGKILL), which does that when memory runs out"
-    return f"by signal {-code}" if code < 0 else f"with exit status {code}"
 
 
 def _worked(task: Callable[[Any, Worker], Any], item: Any, worker: Worker) -> Any:

@@ -4,6 +4,7 @@ import inspect
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,7 @@ from curate.shards.formats import FORMATS
 from curate.stages import stage_class, stage_names
 
 DOCS = Path(__file__).parent.parent / "docs"
-BAR = "\\|"
-MADE = "<!-- Made from the code by scripts/reference.py: change the code, then run it. -->\n\n"
+MADE = "<!-- Made from the code by scripts/reference.py: change the code, then run it. -->\n"
 
 
 def pages() -> dict[str, str]:
@@ -36,7 +36,7 @@ def pages() -> dict[str, str]:
         "reference/stages.md": stages(),
         "reference/formats.md": input_and_shards(),
     }
-    return {name: MADE + "\n".join(lines).rstrip() + "\n" for name, lines in made.items()}
+    return {name: "\n".join(lines).rstrip() + f"\n\n{MADE}" for name, lines in made.items()}
 
 
 def words() -> Iterator[str]:
@@ -52,8 +52,14 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     yield f"| {' | '.join(head)} |"
     yield f"| {' | '.join(['---'] * len(head))} |"
     for row in rows:
-        yield f"| {' | '.join(' '.join(one.replace('|', BAR).split()) for one in row)} |"
+        yield f"| {' | '.join(' '.join(without_bars(one).split()) for one in row)} |"
     yield ""
+
+
+def without_bars(cell: str) -> str:
+    """A cell in which no bar is taken for the end of it, by GitHub and by Python-Markdown, which differ about code."""
+    code = re.sub(r"`([^`]*\|[^`]*)`", lambda found: f"<code>{escape(found[1], quote=False)}</code>", cell)
+    return code.replace("|", "&#124;")
 
 
 def prose(text: str) -> str:

@@ -50,7 +50,10 @@ def _recipe_lines(config: Config) -> Iterator[tuple[str, str]]:
     if name == DEFAULT:
         return
     found = recipe(name)
-    lacking = f"   without {counted(len(found.left_out), 'step')} of the original" if found.left_out else ""
+    ours = found.source.startswith("ours")
+    lacking = (
+        f"   without {counted(len(found.left_out), 'step')} of the original" if found.left_out and not ours else ""
+    )
     yield "Recipe", f"{name} v{found.version}{lacking}: curate recipes show {name}"
     own = {key for key, _ in leaves(found.tree)}
     changed = [key for key, origin in config.origins.items() if key in own and not origin.startswith("recipe ")]

@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from curate.cli.display.console import console
-from curate.cli.display.format import counted
+from curate.cli.display.format import counted, share
 from curate.cli.display.notes import note, printable
 from curate.errors import ExitCode, UserError
 from curate.settings.file import toml_value
@@ -122,7 +122,7 @@ def convert_shards(folder: str, to: str, out: str, assignments: Sequence[str], *
     err = console()
     err.print(Text(f"{made.documents:,} documents, {made.tokens:,} tokens in {counted(len(made.shards), 'shard')}"))
     for window, lost in made.lost.items():
-        err.print(Text(f"at {int(window):,} tokens a sequence the reader drops {lost:,} ({_share(lost, made.tokens)})"))
+        err.print(Text(f"at {int(window):,} tokens a sequence the reader drops {lost:,} ({share(lost, made.tokens)})"))
     err.print(Text(_figures(target, made)["usage"]), soft_wrap=True)
     return ExitCode.DONE
 
@@ -158,10 +158,6 @@ def _figures(folder: Path, index: ShardIndex) -> dict[str, Any]:
         "lost": index.lost,
         "usage": FORMATS[index.format].usage(folder, index.shards, index.layout),
     }
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{part / whole:.2%}" if whole else "0%"
 
 
 def show_place(shard: str, offset: int, *, json: bool) -> int:

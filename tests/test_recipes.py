@@ -183,7 +183,7 @@ def test_flag_over_set_over_file_over_recipe_over_default(tmp_path):
     )
     loaded = load(file, {"run.seed": 7}, ["quality.max_words=800"])
     expected = {
-        "run.seed": (7, "flag"),
+        "run.seed": (7, "--seed"),
         "quality.max_words": (800, "--set quality.max_words"),
         "quality.min_words": (30, f"{file}:4"),
         "quality.max_repeated_line_characters": (0.1, "recipe fineweb-paper"),

@@ -154,9 +154,7 @@ class Config:
     @property
     def endpoint(self) -> Endpoint:
         """Which server ``s3://`` means: what was typed comes before the variables, a file after them."""
-        return Endpoint(
-            self.storage.endpoint, self.origin("storage.endpoint").startswith(("--set", "argument", "flag"))
-        )
+        return Endpoint(self.storage.endpoint, self.origin("storage.endpoint").startswith(("--", "argument")))
 
     @property
     def report(self) -> ReportSettings:
@@ -232,7 +230,8 @@ def load(
     if found is not None:
         layers.append(read_layer(found, "tool.curate." if found.name == "pyproject.toml" else ""))
     layers.append(_assignment_layer(assignments))
-    layers.append(Layer(nested({key: value for key, value in (flags or {}).items() if value is not None}), "flag"))
+    typed = {key: value for key, value in (flags or {}).items() if value is not None}
+    layers.append(Layer(nested(typed), "flag", {key: flag_of(key) for key in typed}))
     layers.append(Layer(dict(arguments or {}), "argument"))
     return _build([*_recipe_layers(layers), *layers])
 
@@ -256,6 +255,16 @@ def reconfigured(
         for name, kind in known.items()
     }
     return _build([Layer(kept, "run.json"), _assignment_layer(assignments), Layer(dict(arguments or {}), "argument")])
+
+
+def flag_of(key: str) -> str:
+    """The flag that gives a setting.
+
+    Example:
+        >>> flag_of("run.workers")
+        '--workers'
+    """
+    return f"--{key.rpartition('.')[2].replace('_', '-')}"
 
 
 def memory_bytes(text: str, total: int) -> int:

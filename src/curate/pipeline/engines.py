@@ -41,8 +41,10 @@ def run_memory(config: Config) -> int:
     memory = memory_bytes(config.run.memory, _all_memory(config.run.engine))
     least = BASE_BYTES + 2 * FLIGHT_BYTES
     if memory < least:
+        said = config.run.memory
+        said += f" ({memory / 1e6:,.0f} MB)" * ("%" in said)
         raise PlanError(
-            f"`run.memory` is {memory // 1_000_000:,} MB, but one worker needs {least // 1_000_000} MB",
+            f"`run.memory` is {said}, but one worker needs {least // 1_000_000} MB",
             hint=f"--memory {least // 1_000_000}MB",
         )
     return memory

@@ -182,9 +182,12 @@ def thresholds_of(stage: Stage) -> dict[str, object]:
 
 
 def _chosen(pipeline: Sequence[str], only: Sequence[str], skip: Sequence[str]) -> list[str]:
-    for name in (*only, *skip):
-        if name not in stage_names():
-            raise PlanError(f"there is no stage `{name}`", hint=nearest(name, stage_names()))
+    for flag, names in (("--only", only), ("--skip", skip)):
+        for name in names:
+            if name not in stage_names():
+                raise PlanError(
+                    f"there is no stage `{name}`", where=f"{flag} {name}", hint=nearest(name, stage_names())
+                )
     for name in only:
         if name not in pipeline:
             raise PlanError(

@@ -1,8 +1,10 @@
 """Settings made from plain tables, and what is wrong with those in the user's words: which setting, value and place."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, get_args
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
@@ -36,7 +38,7 @@ def checked(
     try:
         return msgspec.convert(usable, kind), list(unknown.values())
     except msgspec.ValidationError as error:
-        return None, [*unknown.values(), _explained(section, error, usable, origins)]
+        return None, [*unknown.values(), _explained(section, kind, error, usable, origins)]
 
 
 def origin_of(key: str, origins: Origins) -> str:
@@ -98,17 +100,43 @@ def _without(tree: Mapping[str, Any], paths: Iterable[Sequence[str]]) -> dict[st
     return result
 
 
-def _explained(section: str, error: msgspec.ValidationError, given: Mapping[str, Any], origins: Origins) -> ConfigError:
+def _explained(
+    section: str, kind: type[Settings], error: msgspec.ValidationError, given: Mapping[str, Any], origins: Origins
+) -> ConfigError:
     """The message of msgspec in the user's words."""
     message, _, path = str(error).partition(" - at `$")
+    hint = f"curate config {section}"
     typed = re.match(r"\.([\w.]*\w)", path)
     if typed:
         named = f"{section}.{typed[1]}"
         value: Any = given
         for key in typed[1].split("."):
             value = value[key]
+        if message.startswith("Invalid enum value"):
+            hint = nearest(str(value), map(str, _choices(kind, typed[1].split(".")))) or hint
+            message = "it is none of the names that there are"
+        elif message.startswith("Expected `array`") and isinstance(value, str | int | float):
+            hint = f"--set '{named}=[{json.dumps(value, ensure_ascii=False)}]'"
         message = f"`{named}` is {value!r}: {message[0].lower()}{message[1:]}"
     else:  # a check of the section itself, which names the setting
         named = next((name for name, _ in leaves({section: given}) if f"`{name}`" in message), "")
     where = origin_of(named, origins) if named else ""
-    return ConfigError(message, where=where, hint=f"curate config {section}")
+    return ConfigError(message, where=where, hint=hint)
+
+
+def _choices(kind: type[Settings], path: Sequence[str]) -> Iterator[object]:
+    """Values of a setting that takes one of several, below tables too."""
+    kinds: list[Any] = [kind]
+    for key in path:
+        kinds = [one for each in kinds for one in _inside(each, key)]
+    for each in kinds:
+        yield from get_args(each) if get_origin(each) is Literal else ()
+
+
+def _inside(kind: Any, key: str) -> Iterator[Any]:
+    """The types that may stand below a key, unions taken apart."""
+    found = (
+        [one.type for one in msgspec.structs.fields(kind) if one.name == key] if _is_settings(kind) else get_args(kind)
+    )
+    for one in found:
+        yield from get_args(one) if get_origin(one) in {Union, UnionType} else (one,)

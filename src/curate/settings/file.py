@@ -110,7 +110,8 @@ def read_layer(file: Path, prefix: str = "", name: str = "") -> Layer:
             f"`{file}` cannot be read: {error.strerror or error}", hint="curate init writes one"
         ) from error
     except (ValueError, RecursionError) as error:  # TOMLDecodeError is one; so is a number of too many digits
-        raise ConfigError(f"`{file}` is not valid TOML: {error}", where=str(file)) from error
+        what, where = _place(str(error), source, str(file))
+        raise ConfigError(f"`{file}` is not valid TOML: {what}", where=where, hint="curate init writes one") from error
     for table in prefix.split(".")[:-1]:
         tree = tree.get(table, {}) if isinstance(tree, Mapping) else {}
     if not isinstance(tree, Mapping):
@@ -130,6 +131,25 @@ def toml_value(text: str) -> Any:
     except (ValueError, RecursionError):
         return text
     return _without_dates(tree["value"]) if len(tree) == 1 else text
+
+
+def _place(message: str, source: str, file: str) -> tuple[str, str]:
+    """What is wrong, and where: the line with a mark below, as far as the message of `tomllib` tells.
+
+    Example:
+        >>> print(*_place("Expected ']' (at line 1, column 4)", "[ab", "c.toml"), sep=chr(10))
+        Expected ']'
+        c.toml:1   [ab
+                      ^
+    """
+    found = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", message)
+    if not found:
+        return message, file
+    lines = source.split("\n")
+    line, column = (int(found[1]), int(found[2])) if found[1] else (len(lines), len(lines[-1]) + 1)
+    begin = f"{file}:{line}   "
+    shown = "".join(" " if one == "\t" else one for one in lines[line - 1])
+    return message[: found.start()], f"{begin}{shown}\n{' ' * (len(begin) + column + 1)}^"
 
 
 def _without_dates(value: Any) -> Any:

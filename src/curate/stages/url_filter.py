@@ -109,7 +109,7 @@ class UrlFilter(Stage):
         Reason("too_many_soft_words", "Its address holds several words that are suspicious together."),
         Reason("no_url", "It has no address."),
     )
-    about: ClassVar[str] = "Leaves out documents whose address is on a block list or holds banned words."
+    about: ClassVar[str] = "Removes documents whose address is on a block list or holds banned words."
     settings_type: ClassVar[type[Settings]] = UrlFilterSettings
     settings: UrlFilterSettings
 

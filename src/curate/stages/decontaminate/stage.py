@@ -43,7 +43,7 @@ class Decontaminate(Stage):
         "span": SPAN,
     }
     reasons: ClassVar[tuple[Reason, ...]] = (Reason("benchmark_overlap", "It holds a part of an item of a benchmark."),)
-    about: ClassVar[str] = "Leaves out documents that share long word sequences with benchmark test sets."
+    about: ClassVar[str] = "Removes documents that share long word sequences with benchmark test sets."
     settings_type: ClassVar[type[Settings]] = DecontaminateSettings
     settings: DecontaminateSettings
 

@@ -15,10 +15,12 @@ import pytest
 import typer
 from inline_snapshot import snapshot
 
+import curate
 from corpus_maker import make_corpus
 from curate import __version__
 from curate.cli import app, command
 from curate.cli.display.explanation import all_reasons, changes_of
+from curate.cli.display.markdown import as_markdown
 from curate.errors import ExitCode
 from curate.shards.reader import read_shards
 from curate.stages import stage_names
@@ -166,7 +168,7 @@ def test_dry_run_writes_nothing(capsys, tmp_path):
         ),
         (
             ["run", "corpus", "--memory", "1MB"],
-            snapshot("error: `run.memory` is 1 MB, but one worker needs 1000 MB"),
+            snapshot("error: `run.memory` is 1MB, but one worker needs 1000 MB"),
         ),
         (
             ["run", "corpus", "--wrokers", "3"],
@@ -244,20 +246,24 @@ def test_help_of_run_is_in_groups(capsys):
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("curate run --recipe fineweb-", "fineweb-paper"),
-        ("curate run --skip near", "near_dup"),
-        ("curate run --set near_dup.sim", "near_dup.similarity="),
-        ("curate sample r --reason language.", "language.low_score"),
-        ("curate explain too", ""),
-        ("curate explain quality.too_few_w", "quality.too_few_words"),
+        ("curate run --recipe fineweb-", ["fineweb-code", "fineweb-paper"]),
+        ("curate run --skip near", ["near_dup"]),
+        ("curate run --set near_dup.sim", ["near_dup.similarity="]),
+        ("curate sample r --reason language.", ["language.low_score", "language.not_in_keep"]),
+        ("curate sample RUN --source ", ["s0", "s1", "s2", "sub"]),
+        ("curate sample nowhere --source ", []),
+        ("curate explain too", []),
+        ("curate explain quality.too_few_words", ["quality.too_few_words", "quality.too_few_words_in_all"]),
     ],
 )
-def test_a_shell_is_offered_values(typed, offered):
-    words = typed.split()
-    asked = {"_CURATE_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(words) - 1)}
-    command = [sys.executable, "-c", "from curate.__main__ import main; main()"]
-    done = subprocess.run(command, env={**os.environ, **asked}, capture_output=True, text=True, check=False)
-    assert offered in done.stdout.split() or not offered
+def test_a_shell_is_offered_values(capsys, monkeypatch, finished, typed, offered):
+    words = typed.replace("RUN", str(finished)).split(" ")
+    asked = {"_CURATE_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+    for name, value in asked.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit):
+        command([])
+    assert capsys.readouterr().out.split() == offered
 
 
 BY_DEFAULT = ("normalize", "language", "near_dup", "tokenize")
@@ -416,3 +422,50 @@ def test_a_result_that_cannot_be_written_is_no_success():
         )
     assert done.returncode == ExitCode.STOPPED
     assert "`/dev` is full" in done.stderr
+
+
+def test_a_log_has_everything_and_markdown_goes_to_the_page_of_a_job(capsys, tmp_path):
+    corpus, log = make_corpus(tmp_path / "in", 30), tmp_path / "run.log"
+    log.write_text("what was there\n")
+    words = ["run", str(corpus), "-o", "out", "-qq", "--log-file", str(log)]
+    code, out, err = said(capsys, *words, "--format", "markdown", "--set", "gates.min_kept=0.99")
+    assert (code, err) == (1, "")
+    assert out.startswith("## curate: a gate failed\n")
+    assert "❌ `min_kept`" in out
+    assert out == as_markdown(curate.open("out").report)
+    assert said(capsys, *words, "--format", "markdown", "--set", "gates.min_kept=0.99")[1] == out  # nothing is redone
+    first, *lines = log.read_text().splitlines()
+    assert first == "what was there"
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \S| {20}\S|\S+Z +\S", line) for line in lines)
+    told = "\n".join(line[21:] for line in lines)
+    for part in (
+        f"curate run {corpus}",
+        "Plan ",
+        "pass=1/2",
+        "quarantined",
+        "warning: ",
+        "Report ",
+        "error: The gate `min_kept` failed",
+    ):
+        assert part in told, part
+    assert said(capsys, "run", "nowhere", "-o", "out2", "--log-file", str(log))[0] == 2
+    assert "`nowhere` does not exist" in log.read_text().splitlines()[-2]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--log-file", "in/run.log"], "would be read as a text of the corpus"),
+        (["--log-file", "out/run.log"], "holds files of the run alone"),
+        (["--log-file", "s3://bucket/run.log"], "is no file of this machine"),
+        (["--log-file", "nowhere/run.log"], "cannot be written: No such file or directory"),
+        (["--log-file", "run.log", "--dry-run"], "`--dry-run` makes none"),
+    ],
+)
+def test_a_log_lies_where_it_harms_nothing(capsys, tmp_path, words, message):
+    make_corpus(tmp_path / "in", 3)
+    code, _, err = said(capsys, "run", "in", "-o", "out", *words)
+    assert code == 2
+    assert message in " ".join(err.split())
+    assert not Path("out").exists()
+    assert not Path("run.log").exists()

@@ -4,8 +4,16 @@ from curate.process.search_path import leave_current_folder
 
 leave_current_folder(by_module=__name__ == "__main__")  # nothing else is imported before
 
+LONG = ("run", "demo", "check", "measure", "tune")
+"""Verbs that work for a while."""
+
 YOUNG_OBJECTS = 1_000_000
 """New objects between two garbage collections: parsing makes many, none of them garbage; 700 costs 5 % of a run."""
+
+
+def _is_long(words: "list[str]") -> bool:
+    """Whether a command line works for a while and says so."""
+    return bool(words) and words[0] in LONG and not {"-q", "-qq", "--quiet", "-h", "--help"} & {*words}
 
 
 def main() -> None:
@@ -14,6 +22,13 @@ def main() -> None:
     import os
     import shlex
     import sys
+    import time
+
+    began = time.monotonic() - time.process_time()  # the interpreter was started before
+    told = _is_long(sys.argv[1:]) and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    if told:  # before anything is loaded, which takes 0.3 s, and more on a busy machine
+        sys.stderr.write("Loading curate …")
+        sys.stderr.flush()
 
     from curate.errors import Stopped
     from curate.process.child import end_children
@@ -23,9 +38,12 @@ def main() -> None:
     with stoppable(lambda: Stopped("stopped", hint=shlex.join(["curate", *sys.argv[1:]]))):  # nobody knows more yet
         from curate.cli import command
 
+        if told:
+            sys.stderr.write("\r\x1b[K")
+
         gc.set_threshold(YOUNG_OBJECTS)
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads, one a core, spin for 0.1 s before they sleep
-        code = command(sys.argv[1:])
+        code = command(sys.argv[1:], began)
     end_children()
     if copies := sys.modules.get("curate.store.local_copies"):
         copies.end()

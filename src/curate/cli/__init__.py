@@ -39,7 +39,6 @@ from curate.cli.grouped_help import CommandGroup, RunCommand
 from curate.cli.options import version_option
 from curate.errors import CurateError, ExitCode, Stopped
 from curate.process.stopping import exit_code
-from curate.store.disk import full_disk
 from curate.store.endpoint import Endpoint, look_for_endpoint
 
 EXAMPLES = """From a folder of raw text to token shards, with a reason for every document removed.
@@ -88,11 +87,16 @@ app.command("tune")(tune.tune)
 app.command("doctor")(doctor.doctor)
 
 
-def command(arguments: Sequence[str]) -> int:
-    """Run one command line; returns the exit code (see `curate.errors.ExitCode`)."""
+def command(arguments: Sequence[str], began: float | None = None) -> int:
+    """Run one command line; returns the exit code (see `curate.errors.ExitCode`).
+
+    Args:
+        arguments: what was typed behind ``curate``.
+        began: when the process began (`time.monotonic`), where somebody knows.
+    """
     look_for_endpoint(_endpoint_in_settings)
     try:
-        result = typer.main.get_command(app).main(list(arguments), prog_name="curate", standalone_mode=False)
+        result = typer.main.get_command(app).main(list(arguments), prog_name="curate", standalone_mode=False, obj=began)
         sys.stdout.flush()  # what cannot be written is an error here, not a remark at the end of the process
     except CurateError as error:
         show_error(console(), error)
@@ -104,6 +108,8 @@ def command(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE
     except Exception as error:  # noqa: BLE001  (the one place where the unexpected becomes an exit code)
+        from curate.store.disk import full_disk
+
         if disk := full_disk(error):
             show_error(console(), Stopped(disk, hint="make room, then run the same command again"))
             _as_json(arguments, ExitCode.STOPPED, disk, hint="make room, then run the same command again")

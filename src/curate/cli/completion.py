@@ -1,6 +1,11 @@
 """Values that a shell offers where a flag takes a name; what they come from is loaded only then."""
 
+import json
 from collections.abc import Iterable
+
+import typer
+
+from curate.errors import CurateError
 
 
 def recipes(incomplete: str) -> list[str]:
@@ -37,6 +42,20 @@ def reasons(incomplete: str) -> list[str]:
     from curate.cli.display.explanation import all_reasons
 
     return _beginning(incomplete, all_reasons())
+
+
+def sources(context: typer.Context, incomplete: str) -> list[str]:
+    """Sources of the run that was typed before, as its report names them; none where there is no report yet."""
+    from curate.store.files import place
+    from curate.store.run_directory import REPORT_JSON
+
+    run = context.params.get("run") or next(iter(context.args), "")  # typer parses no further than the unfinished flag
+    try:
+        told = json.loads((place(run) / REPORT_JSON).read_bytes())
+        names = [str(group["name"]) for group in told["sources"]]
+    except (OSError, ValueError, KeyError, TypeError, CurateError):  # a shell that asks wants no error
+        return []
+    return _beginning(incomplete, (name for name in names if not name.startswith("(")))
 
 
 def settings(incomplete: str) -> list[str]:

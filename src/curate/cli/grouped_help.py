@@ -9,8 +9,8 @@ OF_RUN: Mapping[str, Sequence[str]] = {
     "Input": ("limit", "sample", "against"),
     "Stages": ("recipe", "config", "assignments", "only", "skip", "seed"),
     "Machine": ("workers", "memory", "engine"),
-    "Output": ("output", "dry_run", "fresh", "take_over", "json", "open_page"),
-    "Display": ("quiet", "verbose", "no_progress", "profile", "color"),
+    "Output": ("output", "dry_run", "fresh", "take_over", "form", "json", "open_page"),
+    "Display": ("quiet", "verbose", "no_progress", "profile", "log_file", "color"),
 }
 """Group → names of parameters; options in none of them are in the last group, `Other`."""
 

@@ -9,9 +9,11 @@ import typer
 from curate.cli import completion
 from curate.cli.display.notes import printable
 from curate.cli.options import ColorOption, ConfigOption, JsonOption, RecipeOption, SetOption, share
+from curate.errors import UserError
 
 
 def run(
+    context: typer.Context,
     paths: Annotated[
         list[str],
         typer.Argument(
@@ -45,7 +47,7 @@ def run(
             "--skip",
             envvar="CURATE_SKIP",
             metavar="STAGE",
-            help="Leave this stage out; may be given often.",
+            help="Do not run this stage; may be given often.",
             autocompletion=completion.stages,
         ),
     ] = None,
@@ -96,6 +98,10 @@ def run(
         bool,
         typer.Option("--take-over", envvar="CURATE_TAKE_OVER", help="Take a run in a bucket from who holds it."),
     ] = False,
+    form: Annotated[
+        Literal["text", "markdown"],
+        typer.Option("--format", envvar="CURATE_FORMAT", help="text, or markdown for the page of a CI job."),
+    ] = "text",
     json: JsonOption = False,
     quiet: Annotated[
         int,
@@ -111,6 +117,15 @@ def run(
         bool,
         typer.Option("--profile", envvar="CURATE_PROFILE", help="Show what every step cost."),
     ] = False,
+    log_file: Annotated[
+        str | None,
+        typer.Option(
+            "--log-file",
+            envvar="CURATE_LOG_FILE",
+            metavar="FILE",
+            help="Tell everything there, too, with the time; appends.",
+        ),
+    ] = None,
     color: ColorOption = "auto",
     open_page: Annotated[
         bool,
@@ -126,11 +141,12 @@ def run(
       curate run corpus/ -o curated --recipe fineweb-paper
       curate run corpus/ -o curated --dry-run
       curate run corpus/ -o preview --sample 1%
+      curate run corpus/ -o curated --log-file curate.log --format markdown >> "$GITHUB_STEP_SUMMARY"
       curate run june/ -o june-curated --against may-curated
 
     Run the same command again to continue after a crash, or with other settings to redo only what they touch.
     """
-    began = time.monotonic()
+    began = context.obj if isinstance(context.obj, float) else time.monotonic()
     if not quiet and sys.stderr.isatty():  # before anything heavy is loaded, which takes a second and more
         sys.stderr.write(f"Reading {', '.join(map(printable, paths[:3]))}{' …' * (len(paths) > 3)}\n")
         sys.stderr.flush()
@@ -159,10 +175,13 @@ def run(
         only=only or [],
         skip=skip or [],
     )
+    if dry_run and (form == "markdown" or log_file):
+        given = f"--log-file {log_file}" if log_file else "--format markdown"
+        raise UserError(f"`{given}` tells of a run, and `--dry-run` makes none", hint="take one of them away")
     if dry_run:
         return session.show_plan(json=json, color=color)
     face: Literal["auto", "plain", "quiet"] = "quiet" if quiet or no_progress else ("plain" if verbose else "auto")
     return session.work(
         face=face, fresh=fresh, json=json, color=color, quiet=quiet, open_page=open_page, profile=profile,
-        began=began,
+        began=began, form=form, log_file=log_file,
     )  # fmt: skip

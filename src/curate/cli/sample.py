@@ -24,7 +24,9 @@ def sample(
         typer.Option("--stage", metavar="STAGE", help="Removed by this stage.", autocompletion=completion.stages),
     ] = "",
     kept: Annotated[bool, typer.Option("--kept", help="Documents that stayed to the end.")] = False,
-    source: Annotated[str, typer.Option("--source", metavar="NAME", help="Only of this source.")] = "",
+    source: Annotated[
+        str, typer.Option("--source", metavar="NAME", help="Only of this source.", autocompletion=completion.sources)
+    ] = "",
     number: Annotated[int, typer.Option("--number", "-n", min=1, max=1000, help="How many.")] = 5,
     random: Annotated[bool, typer.Option("--random", help="At random, not nearest to the limit first.")] = False,
     seed: Annotated[int, typer.Option("--seed", envvar="CURATE_SEED", help="Seed of the random choice.")] = 0,

@@ -6,12 +6,13 @@ import time
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from rich.console import Console
 
 from curate.cli.display.console import Color, console
+from curate.cli.display.log_file import logged
 from curate.cli.display.notes import note
 from curate.cli.display.plain import PlainFace
 from curate.cli.display.plan import show_header, show_plan
@@ -21,6 +22,7 @@ from curate.cli.display.record import show_record
 from curate.cli.display.terminal import TerminalFace
 from curate.engine.base import spreading
 from curate.errors import ExitCode
+from curate.events import Emit, Event
 from curate.pipeline.config import load
 from curate.pipeline.engines import local_engine
 from curate.runs.job import Job, undrawn
@@ -29,7 +31,12 @@ from curate.store.files import on_this_disk, place
 from curate.store.manifest import read_manifest
 from curate.store.store_path import use_endpoint
 
+if TYPE_CHECKING:
+    from curate.report.made_before import MadeBefore
+    from curate.report.model import Report
+
 Face = TerminalFace | PlainFace | QuietFace
+Form = Literal["text", "markdown"]
 
 
 class Session(Job):
@@ -53,11 +60,13 @@ class Session(Job):
         face: Literal["auto", "plain", "quiet"] = "quiet",
         fresh: bool = False,
         json: bool = False,
+        form: Form = "text",
         color: Color = "auto",
         quiet: int = 0,
         open_page: bool = False,
         profile: bool = False,
         began: float | None = None,
+        log_file: str | None = None,
     ) -> int:
         """Run to the end; returns the exit code.
 
@@ -65,35 +74,64 @@ class Session(Job):
             face: how progress is shown; ``auto`` is live on a terminal, plain lines elsewhere.
             fresh: forget what the run directory holds.
             json: print the report's summary as one JSON object on stdout instead of the run directory.
+            form: ``markdown`` prints the run as a page of a CI job shows it, instead of the run directory.
             color: of what people read on stderr.
             quiet: 1 hides progress and record, 2 also warnings.
             open_page: open the report in a browser.
             profile: show what every step cost.
             began: when the command began (`time.monotonic`), before anything was loaded; None: now.
+            log_file: everything is told there, too, and without regard to ``quiet``.
         """
-        err, clock = console(color), time.monotonic() if began is None else began
-        prepared = self.prepared(fresh=fresh)
-        if not quiet:
-            show_header(err, prepared.plan, prepared.engine.workers)
-        with _face(face, err, quiet) as shown:
-            done = self.carried_out(prepared, shown, fresh=fresh)
-        report, page = done.report, place(self.output) / "report.html"
-        if not quiet:
+        clock = time.monotonic() if began is None else began
+        err = console(color)
+        with logged(log_file, self.command_line(), self.paths, self.output) as log:
+            hearing = [*([] if quiet else [err]), *([log] if log else [])]
+            prepared = self.prepared(fresh=fresh)
+            for out in hearing:
+                show_header(out, prepared.plan, prepared.engine.workers)
+            with _face(face, err, quiet) as shown:
+                done = self.carried_out(prepared, _both(shown, PlainFace(log)) if log else shown, fresh=fresh)
+            report, page = done.report, place(self.output) / "report.html"
             spent, summary = time.monotonic() - clock, msgspec.to_builtins(report.summary)
-            show_record(err, report.manifest, page, summary, spent, done.outcome.reused_parts)
-            if profile:
-                show_profile(err, report.manifest["profile"])
-        if quiet < 2:
-            for alert in report.alerts:
-                if alert.level != "note" and alert.title not in report.manifest["warnings"]:
-                    note(err, "error" if alert.level == "problem" else "warning", alert.title, alert.command)
-        if json:
-            sys.stdout.write(msgspec.json.encode(report.summary).decode() + "\n")
-        else:
-            sys.stdout.write(f"{self.output}\n")
+            for out in hearing:
+                show_record(out, report.manifest, page, summary, spent, done.outcome.reused_parts)
+                if profile:
+                    show_profile(out, report.manifest["profile"])
+            for out in [*([err] if quiet < 2 else []), *([log] if log else [])]:
+                _show_alerts(out, report)
+        _print_result(report, self.output, json=json, form=form)
         if open_page:
             webbrowser.open(on_this_disk(page).as_uri())
         return ExitCode.DONE if done.passed else ExitCode.GATE_FAILED
+
+
+def _show_alerts(out: Console, report: "Report | MadeBefore") -> None:
+    for alert in report.alerts:
+        if alert.level != "note" and alert.title not in report.manifest["warnings"]:
+            note(out, "error" if alert.level == "problem" else "warning", alert.title, alert.command)
+
+
+def _print_result(report: "Report | MadeBefore", run: str, *, json: bool, form: Form = "text", page: str = "") -> None:
+    """What a script reads: one object, Markdown, or a path."""
+    if json:
+        sys.stdout.write(msgspec.json.encode(report.summary).decode() + "\n")
+    elif form == "markdown":
+        from curate.cli.display.markdown import as_markdown
+        from curate.report.model import Report
+        from curate.runs.finished import Run
+
+        # of a report that need not be made again nothing is at hand but its summary
+        sys.stdout.write(as_markdown(report if isinstance(report, Report) else Run(place(run)).report))
+    else:
+        sys.stdout.write(f"{page or run}\n")
+
+
+def _both(*faces: Emit) -> Emit:
+    def tell(event: Event) -> None:
+        for face in faces:
+            face(event)
+
+    return tell
 
 
 def _face(face: str, err: Console, quiet: int) -> Face:
@@ -133,10 +171,7 @@ def redraw(
     for warning in undrawn(maker, run):
         note(console(), "warning", warning.message, warning.hint)
     page = folder / "report.html"
-    if json:
-        sys.stdout.write(msgspec.json.encode(report.summary).decode() + "\n")
-    else:
-        sys.stdout.write(f"{page}\n")
+    _print_result(report, run, json=json, page=str(page))
     if open_page:
         webbrowser.open(on_this_disk(page).as_uri())
     return ExitCode.DONE

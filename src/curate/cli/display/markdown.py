@@ -12,6 +12,7 @@ from curate.cli.display.notes import printable
 from curate.errors import ExitCode
 from curate.report.alert import Alert
 from curate.report.model import Gate, Report
+from curate.report.previous import Previous
 from curate.runs.finished import Run
 from curate.store.files import place
 
@@ -63,6 +64,7 @@ def as_markdown(report: Report) -> str:
         "",
         *(_table(("reason", "documents", "means"), why, ":--", "--:", ":--") if why else ()),
         "",
+        *_changes(report.previous),
         *_findings([alert for alert in report.alerts if alert.level != "note"]),
         f"curate {safe(report.curate)} · run `{summary.run_id}`",
     ]
@@ -88,6 +90,18 @@ def _gate(gate: Gate) -> str:
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *sides: str) -> list[str]:
     return ["| " + " | ".join(row) + " |" for row in (head, sides, *rows)]
+
+
+def _changes(previous: Previous | None) -> list[str]:
+    if not previous:
+        return []
+    rows = [
+        (safe(one.name), *("-" if number is None else f"{number:,}" for number in (one.before, one.now)), one.change,
+         one.share)
+        for one in previous.changes
+    ]  # fmt: skip
+    lines = _table(("", "before", "now", "change", ""), rows, ":--", "--:", "--:", "--:", "--:")
+    return [f"### Against the run of {safe(previous.started)}", "", *lines, ""]
 
 
 def _findings(alerts: Sequence[Alert]) -> list[str]:

@@ -39,7 +39,7 @@ def show_record(
         console.print()
         console.print(_mixture(mix, manifest["config"]["mix"]["by"]))
     console.print()
-    for line in [*_totals(manifest, summary), _times(manifest, spent, reused)]:
+    for line in [*totals(manifest, summary), _times(manifest, spent, reused)]:
         console.print(Text(f"  {line}"), soft_wrap=True, highlight=False)
     if report:
         console.print()
@@ -96,7 +96,13 @@ def _mixture(mix: Sequence[Mapping[str, Any]], by: str) -> Table:
     return table
 
 
-def _totals(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
+def totals(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
+    """What was kept, removed, missed and saved: a sentence each.
+
+    Args:
+        manifest: content of ``run.json``.
+        summary: ``summary`` of the report.
+    """
     counts, tokens = manifest["counts"], manifest["tokens"]
     lines = [f"Kept {counts['kept']:,} of {counts['read']:,} documents ({share(counts['kept'], counts['read'])})"]
     if (drawn := manifest["config"]["input"].get("sample", 1)) < 1:

@@ -257,6 +257,7 @@ def _near_dup(random, corpus, alive, bounds):
         "survivor_at": pl.Series(survivor_at, dtype=pl.Struct({"part": pl.Int32, "row": pl.Int64})),
         "survivor_run": pl.Series([None] * number, dtype=pl.String),
         "jaccard": pl.Series(np.where(is_copy, jaccard, np.nan)).fill_nan(None),
+        "exact": pl.Series([bool(one) if copy else None for one, copy in zip(jaccard == 1, is_copy, strict=True)]),
         "copies": pl.Series([None if row in copies_of else 1 + counts[row] for row in range(number)], dtype=pl.Int64),
     }
     return columns, {"exact_duplicate": is_copy & (jaccard == 1), "near_duplicate": is_copy & (jaccard < 1)}

@@ -412,6 +412,20 @@ def test_a_sample_with_too_much_to_compare_is_a_smaller_random_one():
     assert abs(smaller["share"] - whole["share"]) < 0.06
 
 
+def test_pairs_below_the_similarity_are_counted_as_often_as_there_are():
+    """600 pairs at 79/113 = 0.699 and 300 at 0.85, all of them removed; a smaller sample tells of as many."""
+    stage = NearDup(NearDupSettings())
+    corpus = FakeCorpus(stage, [shifted_copies(600, overlap=17), shifted_copies(900, overlap=8)[1200:]])
+    _, whole = stage.resolve_audited(corpus)
+    with mock.patch.object(audit, "MOST_SHINGLES", 40_000):
+        _, smaller = stage.resolve_audited(corpus)
+    assert smaller["documents"] < 0.7 * whole["documents"]
+    for found, near in ((whole, 0.1), (smaller, 0.25)):
+        (bin_,) = found["below"]
+        assert bin_[0] == pytest.approx(0.68)
+        assert bin_[1] == pytest.approx(600, rel=near)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not TRUTH.exists(), reason="needs the corpus with known pairs")
 def test_recall_and_precision_on_known_pairs(tmp_path):

@@ -7,8 +7,11 @@ import msgspec
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from curate.errors import InputError
+from curate.report.measures import BINS, _edges, _log_edges
 from curate.report.model import build_report
 from curate.report.page import report_json
 from curate.settings.report import ReportSettings
@@ -85,6 +88,10 @@ def test_histograms_count_every_measured_document_and_split_at_the_threshold(rep
     }
     for histogram in report.histograms:
         values = whole[histogram.measure].drop_nulls().to_numpy().astype(float)
+        if histogram.measure == "near_dup.jaccard":
+            copies = whole["near_dup.exact"].sum()
+            assert histogram.apart == copies > 0
+            values = whole.filter(~pl.col("near_dup.exact"))[histogram.measure].drop_nulls().to_numpy()
         assert sum(histogram.counts) == histogram.documents == len(values)
         assert len(histogram.edges) == len(histogram.counts) + 1
         assert np.all(np.diff(histogram.edges) > 0)
@@ -100,6 +107,30 @@ def test_bins_hold_what_lies_between_their_edges(report, whole):
     values = whole["quality.score"].drop_nulls().to_numpy()
     for low, high, count in list(zip(histogram.edges, histogram.edges[1:], histogram.counts, strict=False))[1:-1]:
         assert count == pytest.approx(((values >= low) & (values < high)).sum(), abs=1)
+
+
+@given(
+    values=st.one_of(
+        st.lists(st.floats(0, 1), min_size=1, max_size=40),
+        st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40),
+        st.lists(st.integers(0, 10**7), min_size=1, max_size=40),
+        st.lists(st.integers(0, 150), min_size=1, max_size=40),
+    ),
+    lines=st.lists(st.sampled_from([0.0, 0.1, 0.3, 1.0, 2.0, 50.0, 100_000.0]), max_size=2),
+)
+def test_edges_of_bins_are_round_and_on_the_thresholds(values, lines):
+    whole = isinstance(values[0], int)
+    low, high = min([*values, *lines]), max([*values, *lines])
+    edges = (_log_edges if whole and high > 200 else _edges)(low, high, lines, whole=whole)
+    assert np.all(np.diff(edges) > 0)
+    assert 2 <= len(edges) <= BINS + 4
+    assert set(lines) <= set(edges.tolist()) or high - low < 1e-6
+    assert edges[-1] >= high - 1e-8 * max(1.0, high - low)  # what cannot be seen is no bin of its own
+    assert edges[0] <= max(low, 1) if whole else edges[0] <= low + 1e-9
+    if whole and all(map(float.is_integer, lines)):
+        assert all(edge.is_integer() for edge in edges.tolist())
+    if low >= 0:
+        assert edges[0] >= 0
 
 
 def test_clusters_are_those_of_the_survivors(report, whole):

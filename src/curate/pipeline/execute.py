@@ -118,7 +118,7 @@ class _Run:
         self.profile = Profile(engine.workers, started, known, efforts.add, lambda: engine.cpu_elsewhere)
         self.judges: tuple[Step, ...] = ()
         self.choices: dict[str, Choice] = {}
-        self.audits: dict[str, Mapping[str, float]] = {}
+        self.audits: dict[str, Mapping[str, Any]] = {}
         self.reused: int | None = None
 
     def execute(self) -> Outcome:

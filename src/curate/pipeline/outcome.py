@@ -47,7 +47,7 @@ class Outcome:
     tokens: RawTokens | None
     unknown: UnknownCharacters | None
     """What the tokenizer did not know; None where nothing was tokenized."""
-    audits: Mapping[str, Mapping[str, float]]
+    audits: Mapping[str, Mapping[str, Any]]
     """What corpus stages say of their own judgments, by stage."""
     profile: Profile
     reused_parts: int
@@ -143,7 +143,7 @@ def _timings(outcome: Outcome, parts: Sequence[Mapping[str, Any]]) -> dict[str, 
     }
 
 
-def judged(plan: Plan, books: Books, audits: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+def judged(plan: Plan, books: Books, audits: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """What of ``run.json`` is known as soon as every document is judged: settings, stages, counts and order of parts.
 
     Args:

@@ -167,7 +167,7 @@ def resolve(
     engine: Engine,
     profile: Profile,
     choice: Choice | None = None,
-) -> Mapping[str, float] | None:
+) -> Mapping[str, Any] | None:
     """Write what a corpus stage says of every document, unless it is all there; what its audit says, if it has one.
 
     Args:
@@ -239,7 +239,7 @@ class _Audited(NamedTuple):
     file: Path
     key: str
 
-    def figures(self) -> Mapping[str, float] | None:
+    def figures(self) -> Mapping[str, Any] | None:
         """What is kept of these judgments."""
         try:
             kept = read_json(self.file)
@@ -247,7 +247,7 @@ class _Audited(NamedTuple):
             return None
         return kept["figures"] if kept.get("key") == self.key else None
 
-    def keep(self, figures: Mapping[str, float]) -> None:
+    def keep(self, figures: Mapping[str, Any]) -> None:
         write_json(self.file, {"key": self.key, "figures": dict(figures)})
 
 

@@ -8,8 +8,8 @@ of them.
 import functools
 import math
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from curate.report.duplicates import Duplicates
 from curate.report.measured import Contribution
@@ -47,6 +47,8 @@ _CONFIG = {
         "labelPadding": 6, "titlePadding": 8,
     },
 }  # fmt: skip
+FEW_SIZES = 8
+"""Sizes of clusters that have a bar each."""
 _RULE = {"type": "rule", "color": _INK, "strokeWidth": 1.5}
 _LABEL = {"type": "text", "align": "center", "baseline": "bottom", "dy": -4, "fontSize": 12, "color": _INK}
 _LOG_AXIS = {"grid": False, "tickCount": 5, "labelExpr": _COUNT, "ticks": True, "labelOverlap": "greedy"}
@@ -56,7 +58,7 @@ def flow_chart(flow: Sequence[Step]) -> str:
     """Documents that came into each stage, split into kept and removed."""
     rows: list[dict[str, Any]] = []
     for step in flow:
-        label = f"-{step.removed:,}" if step.removed else ""
+        label = f"\N{MINUS SIGN}{step.removed:,}" if step.removed else ""
         rows += [
             {"stage": step.stage, "from": 0, "to": step.kept, "part": "kept", "kept": f"{step.kept:,}"},
             {"stage": step.stage, "from": step.kept, "to": step.came, "part": "removed", "removed": label},
@@ -96,16 +98,19 @@ def histogram_chart(histogram: Histogram) -> str:
         {
             "from": low,
             "to": high,
-            "documents": count,
+            "documents": count + under,
             "none": 0,
             "part": "beyond" if _is_beyond(low, high, lines) else "within",
         }
-        for low, high, count in zip(edges, edges[1:], histogram.counts, strict=False)
+        for low, high, count, under in zip(
+            edges, edges[1:], histogram.counts, histogram.below or [0] * len(histogram.counts), strict=False
+        )
     ]
     given: dict[str, Any] = {"low": edges[0], "high": edges[-1], "ticks": _ticks(histogram)}
+    given["powers"] = _powers(max(histogram.counts, default=0))
     given |= {f"align{i}": _align(line, histogram) for i, line in enumerate(lines)}
     data = {"bins": bins} | {f"line{i}": [_line(line)] for i, line in enumerate(lines)}
-    vega = _histogram_spec(histogram.scale, len(lines))
+    vega = _histogram_spec(histogram.scale, counts_scale(histogram), len(lines))
     filled = {
         **vega,
         "signals": [{**signal, "value": given.get(signal["name"], signal.get("value"))} for signal in vega["signals"]],
@@ -116,37 +121,50 @@ def histogram_chart(histogram: Histogram) -> str:
     return _cleaned(converted("vega_to_svg", filled))
 
 
+def counts_scale(histogram: Histogram) -> Literal["linear", "sqrt", "symlog"]:
+    """How counts are drawn: so that a bar which holds nearly everything does not hide the others."""
+    counts = sorted(filter(None, histogram.counts))
+    if len(counts) < 3:
+        return "linear"
+    larger = counts[-1] / counts[len(counts) // 2]
+    return "linear" if larger <= 20 else "sqrt" if larger <= 2000 else "symlog"
+
+
 @functools.cache
-def _histogram_spec(kind: str, lines: int) -> Spec:
+def _histogram_spec(kind: str, counts: str, lines: int) -> Spec:
     """What all histograms of a scale and number of thresholds share, as Vega: making it takes longer than drawing one.
 
     A page has two dozen of them; each fills in the data sets ``bins`` and ``line0`` …, and the signals ``low``,
-    ``high``, ``ticks`` and ``align0`` ….
+    ``high``, ``ticks``, ``powers`` and ``align0`` ….
     """
     scale = {"type": kind, "domainMin": {"expr": "low"}, "domainMax": {"expr": "high"}, "nice": False}
     shown = {"tickCount": 6} if kind == "linear" else {"values": {"expr": "ticks"}}
     numbers = {"grid": False, "labelExpr": _COUNT, "labelFlush": True, "ticks": True, "labelOverlap": "greedy", **shown}
+    few = {"tickCount": 3} if counts == "linear" else {"values": {"expr": "powers"}, "labelOverlap": "greedy"}
+    heights = {"labelExpr": _COUNT, **few}
     bars = {
         "data": {"name": "bins"},
         "mark": {"type": "bar", "stroke": _PAPER, "strokeWidth": 0.6},
         "encoding": {
             "x": _number("from", title=None, scale=scale, axis=numbers),
             "x2": {"field": "to"},
-            "y": _number("documents", title=None, axis={"tickCount": 3, "labelExpr": _COUNT}),
+            "y": _number("documents", title=None, scale={"type": counts}, axis=heights),
             "y2": {"field": "none"},
             "color": _parts("within", "beyond"),
         },
     }
     marks = [mark for i in range(lines) for mark in _line_marks(f"line{i}", f"align{i}", scale)]
-    given = ("low", "high", "ticks", *(f"align{i}" for i in range(lines)))
+    given = ("low", "high", "ticks", "powers", *(f"align{i}" for i in range(lines)))
     spec = {"params": [{"name": name} for name in given], "layer": [bars, *marks], "width": _HALF_WIDTH, "height": 130}
     vega: Spec = converted("vegalite_to_vega", {**spec, "config": _CONFIG})
     return vega
 
 
 def cluster_chart(duplicates: Duplicates) -> str:
-    """Number of clusters of each size, both on a logarithmic scale."""
+    """Number of clusters of each size: a bar for each of a few sizes, else points on logarithmic scales."""
     rows = [{"size": size.documents, "clusters": size.clusters} for size in duplicates.sizes]
+    if len(rows) <= FEW_SIZES:
+        return _cluster_bars(rows)
     sizes = _number("size", scale={"type": "log", "domainMin": 1.8}, title="documents in a cluster", axis=_LOG_AXIS)
     clusters = _number("clusters", scale={"type": "log", "domainMin": 1}, title="clusters", axis=_LOG_AXIS)
     points = {
@@ -155,6 +173,17 @@ def cluster_chart(duplicates: Duplicates) -> str:
         "encoding": {"x": sizes, "y": clusters},
     }
     return _svg({**points, "width": _HALF_WIDTH, "height": 200})
+
+
+def _cluster_bars(rows: Sequence[Mapping[str, int]]) -> str:
+    named = [{**row, "name": f"{row['size']:,} documents", "said": f"{row['clusters']:,}"} for row in rows]
+    y = _name("name", sort=None, title=None, axis={"grid": False, "labelColor": _INK, "minExtent": 110})
+    scale = {"domainMin": 0, "domainMax": 1.15 * max(row["clusters"] for row in rows), "nice": False}
+    x = _number("clusters", title=None, scale=scale, axis=None)
+    bars = {"mark": {"type": "bar", "height": 14, "color": _KEPT}, "encoding": {"x": x, "y": y}}
+    label = {"type": "text", "align": "left", "dx": 6, "fontSize": 12, "color": _MUTED}
+    said = {"mark": label, "encoding": {"x": x, "y": y, "text": _name("said")}}
+    return _svg({"data": {"values": named}, "layer": [bars, said], "width": _HALF_WIDTH, "height": {"step": 24}})
 
 
 def catch_chart(duplicates: Duplicates) -> str:
@@ -241,6 +270,11 @@ def _ticks(histogram: Histogram) -> list[float]:
     powers = range(math.floor(low), math.ceil(high) + 1)
     places = [float(step * 10**power) for power in powers for step in steps]
     return [place for place in places if low <= math.log10(place) <= high]
+
+
+def _powers(most: int) -> list[int]:
+    """Ticks of counts that are not drawn to a linear scale: 0, 1, 10, 100 …"""
+    return [0, *(10**power for power in range(len(str(most))))]
 
 
 def _number(field: str, **given: Any) -> Spec:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 import polars as pl
 
-from curate.report.judgments import REASONS, Judgments, ask
+from curate.report.judgments import LABEL, REASONS, Judgments
 from curate.report.sources import UNMEASURED, UNNAMED_SOURCE
 
 COLUMNS = 10
@@ -57,24 +57,25 @@ def cross(judgments: Judgments) -> Crossed:
     stages = [stage for stage in judgments.stages if judgments.has(f"{stage}.{REASONS}")]
     if not stages:
         return Crossed()
-    label = pl.col("language.label") if judgments.has("language.label") else pl.lit(None, pl.String)
-    every = judgments.frame.select(
+    every = judgments.tally.select(
+        "documents",
         source=pl.col("source").fill_null(UNNAMED_SOURCE),
-        language=label.fill_null(UNMEASURED),
+        language=pl.col(LABEL).fill_null(UNMEASURED),
         reason=pl.coalesce(*(_named(stage) for stage in stages)),
     )
     removed = every.filter(pl.col("reason").is_not_null())
     each = removed.explode("reason")
     other = pl.col("other")
-    found = ask(
+    number = pl.col("documents").sum().alias("len")
+    found = pl.collect_all(
         [
-            every.group_by("source").len(),
-            every.group_by("language").len(),
-            each.group_by("reason", "source").len(),
-            each.group_by("reason", "language").len(),
-            removed.filter(pl.col("reason").list.len() == 1).explode("reason").group_by("reason").len(),
-            removed.select("reason", other="reason").explode("reason").explode("other").filter(pl.col("reason") < other)
-            .group_by("reason", "other").len(),
+            every.group_by("source").agg(number),
+            every.group_by("language").agg(number),
+            each.group_by("reason", "source").agg(number),
+            each.group_by("reason", "language").agg(number),
+            removed.filter(pl.col("reason").list.len() == 1).explode("reason").group_by("reason").agg(number),
+            removed.select("documents", "reason", other="reason").explode("reason").explode("other")
+            .filter(pl.col("reason") < other).group_by("reason", "other").agg(number),
         ]
     )  # fmt: skip
     of_source, of_language, by_source, by_language, alone, pairs = found

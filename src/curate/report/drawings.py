@@ -8,7 +8,7 @@ import msgspec
 from curate.report import charts, quantities
 from curate.report.duplicates import Duplicates
 from curate.report.measured import Contribution
-from curate.report.measures import Histogram
+from curate.report.measures import NEAR, Histogram
 from curate.report.model import Findings, Step
 from curate.report.vega import NotDrawn
 
@@ -67,19 +67,22 @@ def _drawn(findings: Findings) -> Iterator[Drawing]:
         )
     for histogram in findings.histograms:
         line = next(iter(histogram.thresholds), None)
-        edges = zip(histogram.edges, histogram.edges[1:], histogram.counts, strict=False)
+        below = histogram.below or (0.0,) * len(histogram.counts)
+        edges = zip(histogram.edges, histogram.edges[1:], histogram.counts, below, strict=False)
         passed, rows = 0, []
-        for low, high, count in edges:
+        for low, high, count, pairs in edges:
             beyond = passed if line is None or line.side == "min" else histogram.documents - passed
-            rows.append((f"{low:.4g}", f"{high:.4g}", f"{count:,}", quantities.share(beyond / histogram.documents)))
+            kept = (f"{pairs:,.0f}",) if histogram.below is not None else ()
+            share = quantities.share(beyond / histogram.documents) if histogram.documents else "0"
+            rows.append((_edge(low), _edge(high), f"{count:,}", *kept, share))
             passed += count
         what_if = "below its lower edge" if line is None else f"removed if {line.side} were its lower edge"
         yield Drawing(
             id=f"measure-{histogram.measure}",
             title=histogram.measure,
             **_picture(charts.histogram_chart, histogram),
-            finding=_finding_of_histogram(histogram),
-            headers=("from", "to", "documents", what_if),
+            finding=(_finding_of_pairs if histogram.pairs else _finding_of_histogram)(histogram),
+            headers=("from", "to", "documents", *(("kept pairs",) if histogram.below is not None else ()), what_if),
             rows=tuple(rows),
         )
     duplicates = findings.duplicates
@@ -136,7 +139,40 @@ def _finding_of_histogram(histogram: Histogram) -> str:
         )
     near = max(histogram.near)
     close = f" {near:,} lie within 5 % of the line." if near else ""
-    return f"Of {histogram.documents:,} documents measured, {' and '.join(parts)}.{close}"
+    return f"Of {histogram.documents:,} documents measured, {' and '.join(parts)}.{close}{_scale_of(histogram)}"
+
+
+def _finding_of_pairs(histogram: Histogram) -> str:
+    """Of a similarity only removed documents have one: what lies below the limit is estimated from kept pairs."""
+    line = histogram.thresholds[0].value
+    apart = f"; {histogram.apart:,} exact copies are apart" if histogram.apart else ""
+    removed = f"{histogram.documents:,} documents were removed at {line:g} or above{apart}.{_scale_of(histogram)}"
+    if histogram.below is None:
+        return removed
+    found = [(at, pairs) for at, pairs in zip(histogram.edges, histogram.below, strict=False) if pairs]
+    if not found:
+        return f"{removed} In a sample no kept documents lie a little below."
+    near = sum(pairs for at, pairs in found if at >= line * (1 - NEAR))
+    return (
+        f"{removed} Below it lie about {sum(pairs for _, pairs in found):,.0f} pairs of kept documents from"
+        f" {found[0][0]:g} on, {near:,.0f} of them within 5 %, estimated from a sample."
+    )
+
+
+def _scale_of(histogram: Histogram) -> str:
+    """How bars are drawn, where that is not as long as their counts."""
+    drawn = {"linear": "", "sqrt": "square-root", "symlog": "logarithmic"}[charts.counts_scale(histogram)]
+    return f" Counts are drawn on a {drawn} scale." if drawn else ""
+
+
+def _edge(value: float) -> str:
+    """Between two bins.
+
+    Example:
+        >>> _edge(0.02), _edge(100_001.0)
+        ('0.02', '100,001')
+    """
+    return f"{value:,.0f}" if value.is_integer() else f"{value:.6g}"
 
 
 def _finding_of_clusters(duplicates: Duplicates) -> str:

@@ -71,7 +71,7 @@ class Duplicates(msgspec.Struct, frozen=True, kw_only=True):
     redundancy: Redundancy | None = None
     matrix: Matrix | None = None
     """None where one source duplicates only itself."""
-    audit: Mapping[str, float] | None = None
+    audit: Mapping[str, Any] | None = None
     """What a sample says of duplicates that were missed; None where it holds none."""
 
     @property

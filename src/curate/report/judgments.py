@@ -24,6 +24,10 @@ Made = TypeVar("Made")
 
 REASONS = "reasons"
 ROW = "row"
+LABEL = "language"
+"""Column of `Judgments.tally`: the label of the language stage, null without one."""
+_BETWEEN = "\x1f"
+"""Between the reasons of a stage while they are counted; no code has it."""
 
 
 class Judgments:
@@ -71,6 +75,41 @@ class Judgments:
         if not self.files:
             return pl.LazyFrame(schema={ROW: pl.UInt32, "source": pl.String, "raw_bytes": pl.Int64})
         return self._frame(self.files, first=0)
+
+    @cached_property
+    def tally(self) -> pl.LazyFrame:
+        """Documents by what they have in common: source, label of the language stage, reasons of each stage.
+
+        Columns as in `frame`, and of the documents together: ``documents``, ``bytes`` (raw ones), ``tokens`` (of kept
+        ones). Made once and in memory, which holds a row for each combination: who asks what came of which reasons
+        looks at thousands of rows in place of millions.
+        """
+        label = pl.col("language.label") if self.has("language.label") else pl.lit(None, pl.String)
+        reasons = [f"{stage}.{REASONS}" for stage in self.stages if self.has(f"{stage}.{REASONS}")]
+        if not self.files:
+            return self.frame.select(
+                "source", **{LABEL: label}, documents=pl.lit(0), bytes="raw_bytes", tokens=pl.lit(0)
+            )
+        rows = self.frame.select(
+            "source",
+            label.alias(LABEL),
+            *(pl.col(each).list.join(_BETWEEN) for each in reasons),
+            bytes=pl.col("raw_bytes").cast(pl.Int64),
+            tokens=self.kept_tokens(),
+        )
+        (found,) = ask(
+            [
+                rows.group_by("source", LABEL, *reasons)
+                .agg(pl.len().cast(pl.Int64).alias("documents"), pl.col("bytes", "tokens").sum())
+                .sort("source", LABEL, *reasons)
+            ]
+        )
+        given = (
+            pl.when(pl.col(each) == "").then(pl.lit([], pl.List(pl.String))).otherwise(pl.col(each).str.split(_BETWEEN))
+            .alias(each)
+            for each in reasons
+        )  # fmt: skip
+        return found.with_columns(*given).lazy()
 
     def answers(self, *questions: pl.Expr) -> Iterable[pl.DataFrame]:
         """What is selected of each piece of `frame`, in order: a part or less, so that dozens of answers are small."""

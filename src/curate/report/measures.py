@@ -1,6 +1,6 @@
 """Histograms of measures, each with the threshold that decides on it.
 
-Bins are aligned with the threshold, so that no bar holds documents of both sides. The numbers of documents
+Bins begin at round numbers and at the threshold, so that no bar holds documents of both sides. The numbers of documents
 beyond and near the threshold are counted, not read off the bins.
 """
 
@@ -22,6 +22,8 @@ NEAR = 0.05
 """A document is near the threshold when its measure is within 5 % of it."""
 
 Side = Literal["min", "max"]
+
+Edges = npt.NDArray[np.float64]
 
 _KEPT, _TOKENS = "is kept", "kept tokens"
 _SAMPLE = 200_000
@@ -70,6 +72,36 @@ class Histogram(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens of these."""
     alone: tuple[tuple[int, ...], ...] = ()
     """For each threshold and bin: documents that the stage removed for its reason alone, which come back past it."""
+    pairs: bool = False
+    """Whether it is a similarity, which documents have only if they were removed for another one."""
+    apart: int = 0
+    """Documents that were measured and are in no bin: exact copies, whose similarity is known without a comparison."""
+    below: tuple[float, ...] | None = None
+    """For each bin: pairs of kept documents there, estimated from a sample. None where there is no such estimate."""
+
+
+class Pairs(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a similarity beside what documents say of themselves."""
+
+    measure: str
+    exact: str
+    """Column that is true where the similarity was not computed: the texts are the same."""
+    below: tuple[tuple[float, float], ...] | None = None
+    """Least value of a bin, and pairs of kept documents in it, estimated; None where no sample was looked at."""
+
+
+def pairs_in(manifest: Mapping[str, Any], judgments: Judgments) -> tuple[Pairs, ...]:
+    """Of each stage that removes duplicates, what its judgments and its audit know."""
+    audits = manifest.get("audit") or {}
+    return tuple(
+        Pairs(
+            measure=f"{stage}.jaccard",
+            exact=f"{stage}.exact",
+            below=None if (known := audits.get(stage, {}).get("below")) is None else tuple(map(tuple, known)),
+        )
+        for stage in judgments.stages
+        if judgments.has(f"{stage}.jaccard", f"{stage}.exact")
+    )
 
 
 def thresholds_in(manifest: Mapping[str, Any], judgments: Judgments) -> tuple[Threshold, ...]:
@@ -86,8 +118,16 @@ def thresholds_in(manifest: Mapping[str, Any], judgments: Judgments) -> tuple[Th
     return tuple(threshold for threshold in found if _is_number(judgments, threshold.measure))
 
 
-def histograms(judgments: Judgments, thresholds: Sequence[Threshold]) -> tuple[Histogram, ...]:
-    """A histogram of every measure that has a threshold, and of the few that are worth one without."""
+def histograms(
+    judgments: Judgments, thresholds: Sequence[Threshold], pairs: Sequence[Pairs] = ()
+) -> tuple[Histogram, ...]:
+    """A histogram of every measure that has a threshold, and of the few that are worth one without.
+
+    Args:
+        judgments: of the run.
+        thresholds: from `thresholds_in`.
+        pairs: from `pairs_in`.
+    """
     of: dict[str, list[Threshold]] = {}
     for threshold in thresholds:
         of.setdefault(threshold.measure, []).append(threshold)
@@ -97,15 +137,15 @@ def histograms(judgments: Judgments, thresholds: Sequence[Threshold]) -> tuple[H
     if not of:
         return ()
     sample = _sample(judgments, list(of))
-    shapes = [_Shape(sample[measure], lines) for measure, lines in of.items()]
-    alone = [
-        _alone(judgments, line).alias(f"alone {m} {at}") for m, lines in of.items() for at, line in enumerate(lines)
-    ]
+    known = {one.measure: one for one in pairs}
+    shapes = [_Shape(sample[measure], lines, known.get(measure)) for measure, lines in of.items()]
+    only = [_only(judgments, stage).alias(f"only {stage}") for stage in {measure.partition(".")[0] for measure in of}]
     asked = (
         pl.col(*of).cast(pl.Float64),
         judgments.kept().alias(_KEPT),
         judgments.kept_tokens().alias(_TOKENS),
-        *alone,
+        *only,
+        *(pl.col(known[measure].exact).fill_null(value=False) for measure in of if measure in known),
     )
     empty = copy.deepcopy(shapes)  # these are filled while others are still counted
     for counted in judgments.reduced(partial(_counted, empty), *asked):
@@ -118,55 +158,51 @@ def _counted(shapes: Sequence["_Shape"], values: pl.DataFrame) -> list["_Shape"]
     """The same shapes with one piece of the documents in them."""
     counted = copy.deepcopy(list(shapes))
     for shape in counted:
-        shape.count(values.filter(values[shape.measure].is_not_null() & values[shape.measure].is_not_nan()))
+        measured = values.select(shape.columns)  # a filter copies every column
+        shape.count(measured.filter(measured[shape.measure].is_not_null() & measured[shape.measure].is_not_nan()))
     return counted
 
 
 class _Shape:
     """One histogram in the making: scale and bins chosen from a sample of the values, then all of them counted."""
 
-    def __init__(self, sample: pl.Series, thresholds: Sequence[Threshold]) -> None:
-        values = sample.drop_nulls().cast(pl.Float64)
+    def __init__(self, sample: pl.Series, thresholds: Sequence[Threshold], pairs: Pairs | None) -> None:
+        values, self._pairs = sample.drop_nulls().cast(pl.Float64), pairs
         self.measure, self.thresholds = sample.name, tuple(thresholds)
         self.whole = sample.dtype.is_integer()
+        self.columns = [self.measure, _KEPT, _TOKENS, f"only {self.measure.partition('.')[0]}"]
+        self.columns += [pairs.exact] if pairs else []
         lines = [threshold.value for threshold in thresholds]
         low, high = (values.quantile(q, "nearest") or 0.0 for q in (0.005, 0.995))
-        low, high = min([low, *lines]), max([high, *lines])
+        low, high = (
+            min([low, *lines, *(at for at, _ in pairs.below or ())] if pairs else [low, *lines]),
+            max([high, *lines]),
+        )
         self.median = float(values.median() or 0.0)  # type: ignore[arg-type]
         self.log = self.whole and high > 200
         if not self.log and 0 <= low < 0.3 * high:
             low = 0.0
-        self._cut(self._scaled(low), self._scaled(high), lines)
-        self.documents, self.largest = 0, 0.0
+        self.edges = (_log_edges if self.log else _edges)(low, high, lines, whole=self.whole)
+        self.counts = np.zeros(len(self.edges) - 1, np.int64)
+        self.documents, self.largest, self.apart = 0, 0.0, 0
         self.beyond, self.near = [0] * len(lines), [0] * len(lines)
         self.kept, self.tokens = np.zeros((2, len(self.counts)))
         self.alone = np.zeros((len(lines), len(self.counts)))
 
-    def _scaled(self, value: float) -> float:
-        return math.log10(max(value, 1.0)) if self.log else value
-
-    def _cut(self, low: float, high: float, lines: Sequence[float]) -> None:
-        width = (high - low) / BINS or 1.0
-        if self.whole and not self.log:
-            width, low = max(1.0, math.ceil(width)), math.floor(low)
-        elif lines:  # an edge on the threshold: bins before it, whole
-            before = math.ceil((self._scaled(lines[0]) - low) / width - 1e-9)
-            low = self._scaled(lines[0]) - before * width
-        self.low, self.width = low, width
-        bins = max(1, math.floor((high - low) / width + 1e-9) + (1 if high > low or self.whole else 0))
-        self.counts = np.zeros(bins, np.int64)
-
     def count(self, measured: pl.DataFrame) -> None:
         """Add some documents to the bins, and to the documents beyond and near each threshold."""
+        if self._pairs:
+            self.apart += int(measured[self._pairs.exact].sum())
+            measured = measured.filter(~measured[self._pairs.exact])
         values = measured[self.measure].to_numpy()
-        scaled = np.log10(np.maximum(values, 1.0)) if self.log else values
-        bins = np.floor((scaled - self.low) / self.width + 1e-9).clip(0, len(self.counts) - 1).astype(np.int64)
+        bins = self._bins(values)
         self.counts += np.bincount(bins, minlength=len(self.counts))
         self.kept += np.bincount(bins, measured[_KEPT].to_numpy(), minlength=len(self.counts))
         self.tokens += np.bincount(bins, measured[_TOKENS].to_numpy(), minlength=len(self.counts))
         for number in range(len(self.thresholds)):
-            spared = measured[f"alone {self.measure} {number}"].to_numpy()
-            self.alone[number] += np.bincount(bins, spared, minlength=len(self.counts))
+            if reason := self.thresholds[number].reason:
+                alone = bins[(measured[self.columns[3]] == reason).fill_null(value=False).to_numpy()]
+                self.alone[number] += np.bincount(alone, minlength=len(self.counts))
         self.documents += len(values)
         self.largest = max(self.largest, float(values.max(initial=0.0)))
         for number, line in enumerate(self.thresholds):
@@ -183,6 +219,7 @@ class _Shape:
         self.tokens += other.tokens
         self.alone += other.alone
         self.documents += other.documents
+        self.apart += other.apart
         self.largest = max(self.largest, other.largest)
         self.beyond = [mine + its for mine, its in zip(self.beyond, other.beyond, strict=True)]
         self.near = [mine + its for mine, its in zip(self.near, other.near, strict=True)]
@@ -193,13 +230,24 @@ class _Shape:
             return 0
         return int(np.count_nonzero(np.abs(values - line) <= distance))
 
+    def _bins(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+        bins: npt.NDArray[np.int64] = np.searchsorted(self.edges, values, side="right") - 1
+        return bins.clip(0, len(self.counts) - 1)
+
+    def _below(self) -> tuple[float, ...] | None:
+        """Estimated pairs of each bin, put where their own bins begin."""
+        if not self._pairs or self._pairs.below is None:
+            return None
+        places, pairs = np.array(self._pairs.below).reshape(-1, 2).T
+        found = np.bincount(self._bins(places + 1e-9), pairs, minlength=len(self.counts))
+        return tuple(found.round(1).tolist())
+
     def histogram(self) -> Histogram:
-        edges = [self.low + self.width * number for number in range(len(self.counts) + 1)]
         return Histogram(
             measure=self.measure,
             documents=self.documents,
             scale="log" if self.log else "linear",
-            edges=tuple(10**edge if self.log else edge for edge in edges),
+            edges=tuple(self.edges.tolist()),
             counts=tuple(self.counts.tolist()),
             median=self.median,
             largest=self.largest,
@@ -209,16 +257,76 @@ class _Shape:
             kept=tuple(self.kept.astype(int).tolist()),
             tokens=tuple(self.tokens.astype(int).tolist()),
             alone=tuple(tuple(line.astype(int).tolist()) for line in self.alone),
+            pairs=self._pairs is not None,
+            apart=self.apart,
+            below=self._below(),
         )
 
 
-def _alone(judgments: Judgments, line: Threshold) -> pl.Expr:
-    """Documents that a stage removed for the reason of a threshold and for no other."""
-    reasons = f"{line.measure.partition('.')[0]}.{REASONS}"
-    if not line.reason or not judgments.has(reasons):
-        return pl.lit(value=False)
-    only = pl.col(reasons).list.len().eq(1) & pl.col(reasons).list.first().eq(line.reason)
-    return only.fill_null(value=False)
+def _edges(low: float, high: float, lines: Sequence[float], *, whole: bool) -> Edges:
+    """Round numbers from ``low`` or before to ``high`` or behind, about `BINS` apart, the thresholds among them.
+
+    Example:
+        >>> _edges(0.0, 0.37, [0.1], whole=False)[:4].tolist(), _edges(3, 90, [50], whole=True)[-3:].tolist()
+        ([0.0, 0.02, 0.04, 0.06], [86.0, 89.0, 92.0])
+    """
+    step, anchor = _step((high - low) / BINS, lines, whole=whole), lines[0] if lines else 0.0
+    first = math.floor((low - anchor) / step + 1e-9)
+    last = math.ceil((high - anchor) / step - 1e-9)
+    if anchor + step * last <= high + 1e-9 * step and (whole or high in lines or high == low):
+        last += 1  # a bin of the largest value itself
+    edges = np.round(anchor + step * np.arange(first, max(last, first + 1) + 1), 10)
+    return _with(np.maximum(edges, 0.0) if low >= 0 else edges, lines)
+
+
+def _step(least: float, lines: Sequence[float], *, whole: bool) -> float:
+    """A round width of bins, no smaller than ``least``; one that thresholds are multiples of, where one is near."""
+    if whole:
+        return max(1.0, math.ceil(least))
+    if least <= 1e-9:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(least))
+    round_ones = [power * ten * one for ten in (1, 10) for one in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8)]
+    fitting = [one for one in round_ones if least * (1 - 1e-9) <= one <= 3 * least]
+    whole_steps = [one for one in fitting if all(abs(line / one - round(line / one)) < 1e-9 for line in lines)]
+    return (whole_steps or fitting)[0]
+
+
+def _log_edges(low: float, high: float, lines: Sequence[float], *, whole: bool) -> Edges:  # noqa: ARG001
+    """Whole numbers with equal ratios, as far as whole ones have them.
+
+    Example:
+        >>> _log_edges(1, 100_000, [50.0], whole=True)[[0, 1, 2, -1]].tolist()
+        [1.0, 2.0, 3.0, 100001.0]
+    """
+    edges = np.unique(np.rint(np.geomspace(max(low, 1.0), max(high, 2.0), BINS + 1)))
+    if edges[-1] <= high:
+        edges = np.append(edges, edges[-1] + 1)  # of the largest value itself
+    return _with(edges, lines)
+
+
+def _with(edges: Edges, lines: Sequence[float]) -> Edges:
+    """Edges of which the nearest to each threshold lies on it; the outer ones stay."""
+    edges, free = edges.copy(), np.ones(len(edges), np.bool_)
+    for line in lines:
+        if line in edges:
+            free[edges == line] = False
+            continue
+        inner = free & (np.arange(len(edges)) > 0) & (np.arange(len(edges)) < len(edges) - 1)
+        if not inner.any():
+            edges, free = np.append(edges, line), np.append(free, False)
+            continue
+        nearest = np.where(inner, np.abs(edges - line), np.inf).argmin()
+        edges[nearest], free[nearest] = line, False
+    return np.unique(edges)
+
+
+def _only(judgments: Judgments, stage: str) -> pl.Expr:
+    """The reason of documents for which a stage gave no other; null for all others."""
+    reasons = f"{stage}.{REASONS}"
+    if not judgments.has(reasons):
+        return pl.lit(None, pl.String)
+    return pl.when(pl.col(reasons).list.len().eq(1)).then(pl.col(reasons).list.first())
 
 
 def _declared(stage: str, entry: Mapping[str, Any]) -> list[Threshold]:

@@ -21,7 +21,7 @@ from curate.report.equal_quality import EqualQuality, equal_quality
 from curate.report.judgments import Judgments
 from curate.report.masking import Masks
 from curate.report.measured import Evidence, Measured, read_evidence
-from curate.report.measures import Histogram, histograms, thresholds_in
+from curate.report.measures import Histogram, histograms, pairs_in, thresholds_in
 from curate.report.previous import Previous, previous_run
 from curate.report.production import Production, production
 from curate.report.samples import Samples, choose_samples
@@ -186,7 +186,7 @@ def findings_of(
         languages=languages,
         labels=labels,
         without_effect=without_effect(manifest, judgments, labels),
-        histograms=histograms(judgments, thresholds),
+        histograms=histograms(judgments, thresholds, pairs_in(manifest, judgments)),
         duplicates=find_duplicates(manifest, judgments, settings.epochs),
         conversations=None,
         weights=weigh(judgments),

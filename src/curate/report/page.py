@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -248,6 +248,7 @@ def _template() -> jinja2.Template:
         "slug": _slug,
         "drawing": _drawing,
         "in_cell": _in_cell,
+        "sparkline": _sparkline,
         "heat": _heat,
         "of_stage": lambda codes, stage: [code.partition(".")[2] for code in codes if code.startswith(f"{stage}.")],
         "with_stage": lambda key, stage: f"{stage}.{key}",
@@ -366,6 +367,19 @@ def _in_cell(share: float) -> float:
         (50.0, 0.8, 0.0)
     """
     return 0.0 if share <= 0 else round(min(100.0, max(0.8, 100 * share)), 2)
+
+
+def _sparkline(values: Sequence[float]) -> str:
+    """Points of a line 72 wide and 18 high, from the least to the largest of a few values.
+
+    Example:
+        >>> _sparkline([1, 3, 2]), _sparkline([5, 5])
+        ('0,17 36,1 72,9', '0,9 72,9')
+    """
+    least, wide = min(values), max(values) - min(values)
+    heights = [17 - 16 * (value - least) / wide if wide else 9 for value in values]
+    step = 72 / max(len(values) - 1, 1)
+    return " ".join(f"{at * step:.4g},{height:.4g}" for at, height in enumerate(heights))
 
 
 def _heat(share: float) -> int:

@@ -1,12 +1,15 @@
 """What changed against the run that the same folder held before, from its history."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from curate.store.history import History, entry_of
+
+TREND = 12
+"""Runs whose figures are drawn in the tiles."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,12 +46,19 @@ class Previous(msgspec.Struct, frozen=True, kw_only=True):
         started: when it began.
         same_input_and_settings: whether both runs have the same run id.
         changes: numbers of both, equal ones too.
+        trend: name of a figure → its values in the last `TREND` runs, this one last; figures that some of them
+            lack are not there.
     """
 
     run_id: str
     started: str
     same_input_and_settings: bool
     changes: tuple[Change, ...]
+    trend: dict[str, tuple[float, ...]]
+
+    def share_of(self, name: str) -> str:
+        """The change of a number as a share of what was before; empty where there is none."""
+        return next((one.share for one in self.changes if one.name == name), "")
 
 
 def previous_run(run: Path, manifest: Mapping[str, Any]) -> Previous | None:
@@ -70,4 +80,15 @@ def previous_run(run: Path, manifest: Mapping[str, Any]) -> Previous | None:
         started=before["started"],
         same_input_and_settings=before["run_id"] == now["run_id"],
         changes=tuple(changes),
+        trend=_trend([*others, now][-TREND:]),
     )
+
+
+def _trend(runs: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, ...]]:
+    figures = {
+        "kept": [one["kept"] for one in runs],
+        "tokens": [one["tokens"] for one in runs],
+        "yield": [one["kept"] / one["read"] if one["read"] else 0.0 for one in runs],
+        "seconds": [one["wall_seconds"] for one in runs],
+    }
+    return {name: tuple(values) for name, values in figures.items() if None not in values}

@@ -7,7 +7,7 @@ over the whole corpus that depends on row numbers only, so the same run always s
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -106,12 +106,7 @@ def choose_samples(
     if not number or not judgments.rows:
         return Samples()
     lines = {f"{line.measure} {line.side} {line.value}": line for line in thresholds}
-    wanted = {
-        ("kept", ""): [_Wanted(judgments.kept(), spread_key(), number)],
-        **{("removed", code): [_removed(code, number)] for code in reasons},
-        **{("nearest", name): _nearest(line, number) for name, line in lines.items()},
-    }
-    rows = _found(judgments, wanted)
+    rows = _found(judgments, reasons, lines, number)
     rows["clusters", ""] = list(clusters)
     documents = _Documents(judgments, {row for chosen in rows.values() for row in chosen}, thresholds, shown_as)
 
@@ -155,67 +150,114 @@ def _unsigned(value: int) -> pl.Expr:
     return pl.lit(value, dtype=pl.UInt64)
 
 
-class _Wanted(NamedTuple):
-    """Rows asked for: the first ``number`` in an order, then by row, of those that a condition holds for."""
+class _Best:
+    """The first ``number`` rows in an order, then by row, of those offered piece by piece."""
 
-    where: pl.Expr
-    order: pl.Expr
-    number: int
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.rows, self.order = np.empty(0, np.int64), np.empty(0, np.float64)
+
+    def offer(self, rows: npt.NDArray[np.int64], order: npt.NDArray[Any]) -> None:
+        """Rows that ascend, behind all that were offered before."""
+        if len(self.rows) == self.number:  # most pieces have none that comes before the last of these
+            near = order < self.order.max()
+            rows, order = rows[near], order[near]
+        if not len(rows):
+            return
+        rows, order = np.concatenate([self.rows, rows]), np.concatenate([self.order.astype(order.dtype), order])
+        if len(rows) > self.number:
+            near = np.flatnonzero(order <= np.partition(order, self.number - 1)[self.number - 1])
+            chosen = near[np.argsort(order[near], kind="stable")[: self.number]]
+            rows, order = rows[chosen], order[chosen]
+        by_row = np.argsort(rows)
+        self.rows, self.order = rows[by_row], order[by_row]
 
 
-def _removed(code: str, number: int) -> _Wanted:
-    stage, _, reason = code.partition(".")
-    return _Wanted(pl.col(f"{stage}.{REASONS}").list.contains(reason), spread_key(), number)
+class _Nearest:
+    """The closest to a limit from either side, half of them each."""
+
+    def __init__(self, line: Threshold, number: int) -> None:
+        self.line = line
+        self.beyond, self.within = (_Best(max(1, number // 2)) for _ in range(2))
+
+    def offer(self, rows: npt.NDArray[np.int64], values: npt.NDArray[np.float64]) -> None:
+        """Measures of some rows, NaN where there is none."""
+        distance = values - self.line.value
+        wrong = distance < 0 if self.line.side == "min" else distance > 0
+        if self.line.at:
+            wrong |= distance == 0
+        known, away = ~np.isnan(distance), np.abs(distance)
+        for best, side in ((self.beyond, wrong), (self.within, ~wrong)):
+            here = known & side
+            best.offer(rows[here], away[here])
 
 
-def _nearest(line: Threshold, number: int) -> list[_Wanted]:
-    """The closest from either side, half of them each."""
-    distance = pl.col(line.measure).cast(pl.Float64) - line.value
-    wrong = distance < 0 if line.side == "min" else distance > 0
-    if line.at:
-        wrong |= distance == 0
-    half = max(1, number // 2)
-    return [_Wanted(side & distance.is_not_nan(), distance.abs(), half) for side in (wrong, ~wrong)]
+def _spread(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+    """`spread_key` of rows."""
+    keys: npt.NDArray[np.uint64] = rows.astype(np.uint64) * np.uint64(_GOLDEN)
+    return keys
 
 
 _TWIN = ("near_dup.survivor_run", "near_dup.survivor_at", "near_dup.jaccard")
 _SHOWN = ["id", "source", "origin", "text"]
 """Columns of a document that are read to be shown."""
-_Key = TypeVar("_Key")
-_Ordered = tuple[npt.NDArray[Any], npt.NDArray[Any]]
-"""Rows, and what they are ordered by."""
 
 
-def _found(judgments: Judgments, wanted: Mapping[_Key, Sequence[_Wanted]]) -> dict[_Key, list[int]]:
-    """Rows that are wanted, in order of row."""
-    questions = [one for several in wanted.values() for one in several]
-    asked = [one.where.fill_null(value=False).alias(f"where {number}") for number, one in enumerate(questions)]
-    asked += [one.order.alias(f"order {number}") for number, one in enumerate(questions)]
-    numbers = [one.number for one in questions]
-    best: list[_Ordered] = []
-    for found in judgments.reduced(partial(_best, numbers), pl.col(ROW), *asked):
-        best = [_first(number, *both) for number, *both in zip(numbers, best, found, strict=True)] if best else found
-    answer = iter(best)
-    return {key: sorted(row for _ in several for row in next(answer)[0].tolist()) for key, several in wanted.items()}
+class _Search:
+    """Rows to show, by kind and name, as far as one looked."""
+
+    def __init__(self, reasons: Sequence[str], lines: Mapping[str, Threshold], number: int) -> None:
+        self.kept, self.removed = _Best(number), {code: _Best(number) for code in reasons}
+        self.nearest = {name: _Nearest(line, number) for name, line in lines.items()}
+        self.stages = list(dict.fromkeys(code.partition(".")[0] for code in reasons))
+        self.measures = list(dict.fromkeys(line.measure for line in lines.values()))
+
+    def look(self, piece: pl.DataFrame) -> "_Search":
+        """Look at the next documents."""
+        rows = piece[ROW].to_numpy()
+        staying = rows[piece["kept"].to_numpy()]
+        self.kept.offer(staying, _spread(staying))
+        for stage in self.stages:
+            given = piece.select(ROW, reason=f"{stage}.{REASONS}").filter(pl.col("reason").list.len() > 0)
+            for (reason,), of_reason in given.explode("reason").partition_by("reason", as_dict=True).items():
+                if best := self.removed.get(f"{stage}.{reason}"):
+                    best.offer(of_reason[ROW].to_numpy(), _spread(of_reason[ROW].to_numpy()))
+        for measure in self.measures:
+            values = piece[measure].to_numpy()
+            for one in self.nearest.values():
+                if one.line.measure == measure:
+                    one.offer(rows, values)
+        return self
+
+    def add(self, other: "_Search") -> None:
+        """Add what another one found further behind."""
+        self.kept.offer(other.kept.rows, other.kept.order)
+        for code, best in other.removed.items():
+            self.removed[code].offer(best.rows, best.order)
+        for name, nearest in other.nearest.items():
+            self.nearest[name].beyond.offer(nearest.beyond.rows, nearest.beyond.order)
+            self.nearest[name].within.offer(nearest.within.rows, nearest.within.order)
 
 
-def _best(numbers: Sequence[int], answers: pl.DataFrame) -> list[_Ordered]:
-    """To each question the rows of a piece that come first."""
-    rows, best = answers[ROW].to_numpy(), list[_Ordered]()
-    for number, wanted in enumerate(numbers):
-        here = np.flatnonzero(answers[f"where {number}"].to_numpy())
-        best.append(_first(wanted, (rows[here], answers[f"order {number}"].to_numpy()[here])))
-    return best
+def _found(
+    judgments: Judgments, reasons: Sequence[str], lines: Mapping[str, Threshold], number: int
+) -> dict[tuple[str, str], list[int]]:
+    """Rows to show, by kind and name, in order of row."""
+    search = _Search(reasons, lines, number)
+    asked = [pl.col(ROW).cast(pl.Int64), judgments.kept().alias("kept")]
+    asked += [pl.col(f"{stage}.{REASONS}") for stage in search.stages]
+    asked += [pl.col(each).cast(pl.Float64) for each in search.measures]
+    for found in judgments.reduced(partial(_looked, reasons, lines, number), *asked):
+        search.add(found)
+    return {
+        ("kept", ""): search.kept.rows.tolist(),
+        **{("removed", code): best.rows.tolist() for code, best in search.removed.items()},
+        **{("nearest", name): sorted([*one.beyond.rows, *one.within.rows]) for name, one in search.nearest.items()},
+    }
 
 
-def _first(number: int, *found: _Ordered) -> _Ordered:
-    """The ``number`` rows that come first; rows of equal order as they are given."""
-    rows, order = (np.concatenate(pieces) for pieces in zip(*found, strict=True))
-    if len(rows) > number:
-        near = np.flatnonzero(order <= np.partition(order, number - 1)[number - 1])
-        chosen = near[np.argsort(order[near], kind="stable")[:number]]
-        rows, order = rows[chosen], order[chosen]
-    return rows, order
+def _looked(reasons: Sequence[str], lines: Mapping[str, Threshold], number: int, piece: pl.DataFrame) -> _Search:
+    return _Search(reasons, lines, number).look(piece)
 
 
 def _by_value(samples: Iterable[Sample]) -> tuple[Sample, ...]:

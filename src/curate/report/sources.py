@@ -3,7 +3,7 @@
 import msgspec
 import polars as pl
 
-from curate.report.judgments import REASONS, Judgments, ask
+from curate.report.judgments import LABEL, REASONS, Judgments
 
 SOURCES = 40
 """Sources listed one by one; the rest is one row."""
@@ -47,14 +47,14 @@ def by_source(judgments: Judgments) -> tuple[Group, ...]:
     """Every source with what was kept of it and the reason that took most, largest first."""
     named = pl.col("source").fill_null(UNNAMED_SOURCE)
     reasons = [
-        judgments.frame.select(source=named, reason=pl.col(f"{stage}.{REASONS}"))
+        judgments.tally.select("documents", source=named, reason=pl.col(f"{stage}.{REASONS}"))
         .filter(pl.col("reason").list.len() > 0)
         .explode("reason")
         .group_by("source", pl.format(f"{stage}.{{}}", "reason").alias("reason"))
-        .len()
+        .agg(pl.col("documents").sum().alias("len"))
         for stage in judgments.stages
     ]
-    groups, *counted = ask([_grouped(judgments, named), *reasons])
+    groups, *counted = pl.collect_all([_grouped(judgments, named), *reasons])
     top = _top_reasons(counted)
     return _listed(groups, top, SOURCES)
 
@@ -63,7 +63,7 @@ def by_language(judgments: Judgments) -> tuple[Group, ...]:
     """Every language label with what was kept of it; empty without the stage ``language``."""
     if not judgments.has("language.label"):
         return ()
-    (groups,) = ask([_grouped(judgments, pl.col("language.label").fill_null(UNMEASURED))])
+    groups = _grouped(judgments, pl.col(LABEL).fill_null(UNMEASURED)).collect()
     return _listed(groups, {}, LANGUAGES)
 
 
@@ -73,15 +73,15 @@ def labels_of(judgments: Judgments) -> tuple[Label, ...]:
         return ()
     low = pl.col(f"language.{REASONS}").list.contains("low_score")
     counted = (
-        judgments.frame.filter(pl.col("language.label").is_not_null())
-        .group_by(language=pl.col("language.label"), source=pl.col("source").fill_null(UNNAMED_SOURCE))
+        judgments.tally.filter(pl.col(LABEL).is_not_null())
+        .group_by(language=pl.col(LABEL), source=pl.col("source").fill_null(UNNAMED_SOURCE))
         .agg(
-            documents=pl.len(),
-            removed=low.sum(),
-            removed_bytes=pl.col("raw_bytes").cast(pl.Int64).filter(low.fill_null(value=False)).sum(),
+            documents=pl.col("documents").sum(),
+            removed=pl.col("documents").filter(low.fill_null(value=False)).sum(),
+            removed_bytes=pl.col("bytes").filter(low.fill_null(value=False)).sum(),
         )
     )
-    (found,) = ask([counted.sort(["removed", "documents", "source"], descending=[True, True, False])])
+    found = counted.sort(["removed", "documents", "source"], descending=[True, True, False]).collect()
     tables = found.partition_by("language", maintain_order=True)
     labels = [
         Label(
@@ -99,13 +99,11 @@ def labels_of(judgments: Judgments) -> tuple[Label, ...]:
 def _grouped(judgments: Judgments, name: pl.Expr) -> pl.LazyFrame:
     kept = judgments.kept()
     return (
-        judgments.frame.select(
-            name=name, bytes=pl.col("raw_bytes").cast(pl.Int64), kept=kept, tokens=judgments.kept_tokens()
-        )
+        judgments.tally.select("documents", "bytes", "tokens", name=name, kept=kept)
         .group_by("name")
         .agg(
-            documents=pl.len(),
-            kept=pl.col("kept").sum(),
+            documents=pl.col("documents").sum(),
+            kept=pl.col("documents").filter(pl.col("kept")).sum(),
             bytes_in=pl.col("bytes").sum(),
             bytes_kept=pl.col("bytes").filter(pl.col("kept")).sum(),
             tokens=pl.col("tokens").sum(),

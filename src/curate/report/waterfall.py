@@ -119,11 +119,9 @@ def weigh(judgments: Judgments) -> Weights:
     given = [pl.when(pl.col(f"{stage}.{REASONS}").list.len() > 0) for stage in stages]
     first = pl.coalesce(*(some.then(pl.lit(stage)) for some, stage in zip(given, stages, strict=True)))
     reasons = pl.coalesce(*(some.then(pl.col(f"{stage}.{REASONS}")) for some, stage in zip(given, stages, strict=True)))
-    gone = judgments.frame.select(stage=first, reason=reasons, bytes=pl.col("raw_bytes").cast(pl.Int64)).filter(
-        pl.col("stage").is_not_null()
-    )
+    gone = judgments.tally.select("bytes", stage=first, reason=reasons).filter(pl.col("stage").is_not_null())
     several = gone.with_columns(alone=pl.when(pl.col("reason").list.len() == 1).then("bytes").otherwise(0))
-    by_stage, by_reason = ask(
+    by_stage, by_reason = pl.collect_all(
         [
             gone.group_by("stage").agg(pl.col("bytes").sum()).with_columns(reason=pl.lit(""), alone=pl.col("bytes")),
             several.explode("reason").group_by("stage", "reason").agg(pl.col("bytes", "alone").sum()),

@@ -254,7 +254,7 @@ class Audited(CorpusStage):
     """A corpus stage that can tell how good its judgments are."""
 
     @abstractmethod
-    def resolve_audited(self, corpus: Corpus) -> tuple[Callable[[int], pa.RecordBatch], Mapping[str, float]]:
+    def resolve_audited(self, corpus: Corpus) -> tuple[Callable[[int], pa.RecordBatch], Mapping[str, Any]]:
         """What `resolve` returns, and figures for the manifest and the report, by name."""
 
 

@@ -30,6 +30,8 @@ COHORT = "cohort"
 """Column of the partials with both, `curate.text.dedup.minhash.Sketches.extremes`."""
 SAMPLE = 1 << 16
 """Documents in the sample, about."""
+STEP = 0.02
+"""Width of the bins of pairs below the similarity."""
 MOST_SHINGLES = 1 << 24
 """Shingles compared at most, about: the sample is smaller where a common phrase puts many documents together."""
 
@@ -49,6 +51,9 @@ class Audit(NamedTuple):
     """Share of all near-duplicates that was missed, estimated."""
     upper: float
     """Upper end of its 95 % interval (one-sided, Poisson)."""
+    below: tuple[tuple[float, float], ...] = ()
+    """Pairs of kept documents that do not reach the similarity, of the whole corpus, estimated: the least Jaccard of a
+    bin `STEP` wide, and how many; bins of none are not told."""
 
 
 class Sample(NamedTuple):
@@ -118,13 +123,27 @@ def audit(
         numbering: numbers of the documents.
         sample: whose cohorts were compared.
         removed: from `curate.stages.near_dup.judgments.find_fates`.
-        jaccard: of each kept document that was found to be missed, and the one it is like.
+        jaccard: of the pairs of kept documents that were found: those that reach the similarity were missed.
         similarity: from which two documents are near-duplicates.
     """
     count = functools.partial(_count, corpus, numbering, sample, removed)
     counted = list(corpus.map(count, range(len(corpus.earlier), numbering.parts)))
     kept, twins = (sum(each) for each in zip((0, 0), *counted, strict=True))
-    return _estimate(documents=kept + twins, removed=twins, jaccard=jaccard, similarity=similarity)
+    missed, under = jaccard[jaccard >= similarity], jaccard[jaccard < similarity]
+    found = _estimate(documents=kept + twins, removed=twins, jaccard=missed, similarity=similarity)
+    return found._replace(below=_bins(under, min(1.0, sample.bound / 2.0**64), similarity))
+
+
+def _bins(jaccard: npt.NDArray[np.float64], share: float, similarity: float) -> tuple[tuple[float, float], ...]:
+    """Pairs by similarity, each weighted by the inverse of the chance that a sample of this share shows it.
+
+    Example:
+        >>> _bins(np.array([0.71, 0.71, 0.795]), share=1.0, similarity=0.8)
+        ((0.7, 4.0), (0.78, 1.6))
+    """
+    steps = np.floor((jaccard - similarity) / STEP + 1e-9).astype(np.int64)
+    pairs = {int(step): float((1 / jaccard[steps == step] ** 2).sum()) / share for step in np.unique(steps)}
+    return tuple((round(similarity + step * STEP, 4), round(number, 1)) for step, number in pairs.items())
 
 
 def _count(corpus: Corpus, numbering: Numbering, sample: Sample, removed: Rows, part: int) -> tuple[int, int]:
@@ -142,7 +161,7 @@ def _estimate(documents: int, removed: int, jaccard: npt.NDArray[np.float64], si
 
     Example:
         >>> _estimate(documents=5000, removed=990, jaccard=np.full(8, 0.8), similarity=0.8)
-        Audit(documents=5000, twins=998, missed=8, share=0.0125, upper=0.0223)
+        Audit(documents=5000, twins=998, missed=8, share=0.0125, upper=0.0223, below=())
     """
     missed = float((1 / jaccard**2).sum())
     most = poisson_upper(len(jaccard)) / (similarity**2 if not len(jaccard) else float(len(jaccard)) / missed)

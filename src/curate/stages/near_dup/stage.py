@@ -125,7 +125,7 @@ class NearDup(Audited, Reconsidering, Comparing):
         judge, _ = self.resolve_audited(corpus)
         return judge
 
-    def resolve_audited(self, corpus: Corpus) -> tuple[Judge, Mapping[str, float]]:
+    def resolve_audited(self, corpus: Corpus) -> tuple[Judge, Mapping[str, Any]]:
         """And what a random sample says of near-duplicates that were missed: `curate.stages.near_dup.audit.Audit`.
 
         The sample is of what comparing found, whichever documents later stages remove.
@@ -136,8 +136,8 @@ class NearDup(Audited, Reconsidering, Comparing):
         components = find_candidates(corpus, numbering, copies, self.banding.bands, sample)
         alike = find_survivors(corpus, numbering, components, sample, self.settings)
         fates = find_fates(corpus, numbering, copies, alike)
-        missed = column(alike[numbering.parts], "jaccard")
-        found = audit(corpus, numbering, sample, fates.removed, missed, self.settings.similarity)
+        pairs = column(alike[numbering.parts], "jaccard")
+        found = audit(corpus, numbering, sample, fates.removed, pairs, self.settings.similarity)
         partners = Compared(alike, copies_known(corpus, numbering, copies))
         judge: Judge = functools.partial(judgments, corpus, numbering, fates, partners)
         if any(map(len, corpus.failed)):

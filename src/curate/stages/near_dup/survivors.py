@@ -44,6 +44,8 @@ ALIKE = pa.schema(
 )
 """A document, one that it is like, their exact similarity, whether it is removed for that one, and whether it may be
 like others that are not told."""
+BELOW = 0.75
+"""Of the similarity: from here on, kept pairs of the audit's sample are told though they do not reach it."""
 FOLLOWERS = 2
 """Documents removed for one that others are compared with too."""
 
@@ -76,7 +78,10 @@ def find_survivors(
     settings: NearDupSettings,
     fit: Sequence[npt.NDArray[np.int64]] | None = None,
 ) -> Rows:
-    """`ALIKE` of every part, by document, and behind them pairs that were missed: rows of the same kind.
+    """`ALIKE` of every part, by document, and behind them kept pairs of the audit's sample: rows of the same kind.
+
+    Of the sample there are documents that were missed, each with what it is most like, and pairs from `BELOW` of the
+    similarity up to it, which are no near-duplicates.
 
     Args:
         corpus: what was observed.
@@ -224,11 +229,15 @@ def _settle(
 ) -> Iterator[pa.RecordBatch]:
     """To the part of each document: what it is like. Behind the parts: what each missed one is like."""
     documents, hashes = sizes[chain]
-    selection, audited = (
-        Selection(settings.similarity, _room(corpus, hashes), documents, buckets, followers)
-        for buckets, followers in ((settings.banding.bands, FOLLOWERS), (1, 0))
+    selection, audited, below = (
+        Selection(similarity, _room(corpus, hashes), documents, buckets, followers)
+        for similarity, buckets, followers in (
+            (settings.similarity, settings.banding.bands, FOLLOWERS),
+            (settings.similarity, 1, 0),
+            (BELOW * settings.similarity, 1, documents),  # whoever is like another is compared with others, too
+        )
     )
-    decide = functools.partial(_decide, numbering, selection, audited, sample)
+    decide = functools.partial(_decide, numbering, selection, audited, below, sample, settings.similarity)
     for batch in range(firsts[chain], firsts[chain + 1]):
         if not len(rows := batches[batch]):
             continue
@@ -248,7 +257,9 @@ def _decide(
     numbering: Numbering,
     selection: Selection,
     audited: Selection,
+    below: Selection,
     sample: Sample,
+    similarity: float,
     sets: Sets,
     cohorts: npt.NDArray[np.uint64],
 ) -> Iterator[pa.RecordBatch]:
@@ -260,10 +271,16 @@ def _decide(
     labels, others, no = labels[listed], pairs.others[listed], np.zeros(int(listed.sum()), np.bool_)
     yield _alike(numbering.part_of(others), others, labels, pairs.similarities[listed], no, no)
     kept = np.flatnonzero((selected.survivors < 0) & sample.holds(cohorts))
-    found = audited.take(_some(sets, kept)._replace(buckets=cohorts[kept, None]))
+    inside = _some(sets, kept)._replace(buckets=cohorts[kept, None])
+    found = audited.take(inside)
     missed = np.flatnonzero(found.survivors >= 0)
     behind, no = np.full(len(missed), numbering.parts), np.zeros(len(missed), np.bool_)
     yield _alike(behind, sets.labels[kept[missed]], found.survivors[missed], found.similarities[missed], no, no)
+    pairs = below.take(inside).pairs
+    under = np.flatnonzero(pairs.similarities < similarity)
+    behind, no = np.full(len(under), numbering.parts), np.zeros(len(under), np.bool_)
+    labels = inside.labels[pairs.newcomers[under]]
+    yield _alike(behind, labels, pairs.others[under], pairs.similarities[under], no, no)
 
 
 def _by_document(receiver: int, rows: pa.Table) -> pa.Table:  # noqa: ARG001

@@ -123,6 +123,12 @@ def test_a_cluster_gives_the_bytes_of_a_local_run(cluster, corpus, finished, tmp
     phases = {phase for piece in there["work"] for phase in piece["phases"]}
     assert phases == {phase for piece in here["work"] for phase in piece["phases"]}
     assert all(piece["cpu_seconds"] >= 0 for piece in there["work"])
+    nodes = there["profile"]["nodes"]
+    assert len(nodes) == 2
+    assert sum(node["input_bytes"] for node in nodes) >= sum(one["bytes"] for one in there["inputs"])
+    assert all(node["tasks"] and node["cpu_seconds"] for node in nodes)
+    assert sum(node["sent_bytes"] for node in nodes) > 0
+    assert nodes[0]["name"] in (tmp_path / "out" / "report.html").read_text()
 
 
 @pytest.mark.slow

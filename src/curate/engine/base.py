@@ -6,10 +6,10 @@ costs and how far it is; the engine hands that to the driver with the result, so
 or counted twice.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import pyarrow as pa
 
@@ -19,6 +19,25 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 Hear = Callable[[Any], None]
 """Takes what tasks tell; may be called from several threads."""
+
+
+class NodeWork(NamedTuple):
+    """What the tasks on one node have done so far."""
+
+    tasks: int = 0
+    cpu_seconds: float = 0.0
+    input_bytes: int = 0
+    sent_bytes: int = 0
+    """Rows that exchanges sent from there."""
+
+    def and_also(self, more: "NodeWork") -> "NodeWork":
+        """Both together."""
+        return NodeWork(
+            self.tasks + more.tasks,
+            self.cpu_seconds + more.cpu_seconds,
+            self.input_bytes + more.input_bytes,
+            self.sent_bytes + more.sent_bytes,
+        )
 
 
 class Worker(Protocol):
@@ -51,6 +70,10 @@ class Engine(Protocol):
     @property
     def cpu_elsewhere(self) -> float:
         """CPU seconds that tasks have taken so far in other processes than this one and its ended children."""
+
+    @property
+    def by_node(self) -> Mapping[str, NodeWork]:
+        """What each node of a cluster has done so far; nothing where there are none."""
 
     @property
     def losses(self) -> int:

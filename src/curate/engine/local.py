@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
 
-from curate.engine.base import Alone, Hear, Interrupted, Worker
+from curate.engine.base import Alone, Hear, Interrupted, NodeWork, Worker
 from curate.engine.exchange import Mailboxes, Received
 from curate.engine.memory_budget import MemoryBudget
 from curate.engine.turns import Turns
@@ -41,6 +41,7 @@ class LocalEngine:
     def __init__(self, workers: int, lanes: int, ahead: int, memory: int = 0, turns: Turns | None = None) -> None:
         self.workers, self.lanes, self.ahead = workers, lanes, ahead
         self.stopped, self.cpu_elsewhere, self.losses = "", 0.0, 0
+        self.by_node: dict[str, NodeWork] = {}
         self._memory = MemoryBudget(max(memory, workers * FLIGHT_BYTES), lambda: bool(self.stopped), turns)
         self._computing = ThreadPoolExecutor(workers, thread_name_prefix="worker")
         self._begun = ThreadPoolExecutor(lanes, thread_name_prefix="lane")

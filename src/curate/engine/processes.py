@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
 
-from curate.engine.base import Alone, Hear, Interrupted, Worker, in_order
+from curate.engine.base import Alone, Hear, Interrupted, NodeWork, Worker, in_order
 from curate.engine.child_process import GRACE_SECONDS, ChildProcess
 from curate.engine.child_worker import Setting
 from curate.engine.exchange import WAITING_BYTES, Mailboxes, Received, written
@@ -66,7 +66,7 @@ class ProcessEngine:
         self._others: list[ChildProcess] = []
         self._starting, self._tasks = threading.Lock(), itertools.count()
         self._started = self._compiles = self._loaded = False
-        self.losses = 0
+        self.losses, self.by_node = 0, dict[str, NodeWork]()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Tasks start no tasks: what holds an engine travels without it."""

@@ -21,11 +21,11 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import pyarrow as pa
 
-from curate.engine.base import Alone, Hear, Interrupted, Worker
+from curate.engine.base import Alone, Hear, Interrupted, NodeWork, Worker
 from curate.engine.ray_worker import Failed, OtherVersions, Reply, Setting, do_items, receive_group, send_groups
 from curate.engine.received import RowsOfGroups
 from curate.errors import PlanError, Stopped, require
-from curate.events import Warned
+from curate.events import Advanced, Warned
 from curate.stages.contract import Receive, Rows, Send
 from curate.store.endpoint import endpoint
 from curate.store.manifest import versions
@@ -90,6 +90,7 @@ class RayEngine:
         self._ray, self._most = connected(), workers
         self._looked, self._slots, self._lock = 0.0, 1, threading.Lock()
         self.stopped, self.cpu_elsewhere, self.losses = "", 0.0, 0
+        self.by_node: dict[str, NodeWork] = {}
         self.memory = memory or share_of_memory()
         packages = tuple(versions().items())
         self._setting = Setting(str(Path.cwd()), max(1, self.memory - base), packages, endpoint())
@@ -228,7 +229,8 @@ class RayEngine:
         return self._most or PER_SLOT * self.workers
 
     def _taken(self, reply: Reply, hear: Hear | None) -> Iterator[Any]:
-        self._spent(reply.cpu)
+        read = sum(news.input_bytes for news in reply.told if isinstance(news, Advanced))
+        self._spent(reply.node, NodeWork(1, reply.cpu, read))
         if reply.failed:
             _raise(reply.failed)
         for news in reply.told if hear else ():
@@ -262,7 +264,7 @@ class RayEngine:
                     said = ray.get(one)
                     if isinstance(said, Failed):
                         _raise(said)
-                    self._spent(said.cpu)
+                    self._spent(said.node, NodeWork(1, said.cpu, sent_bytes=said.sent))
         except ray.exceptions.RayError as error:
             self._cancel(left)
             raise Stopped(f"the cluster lost work: {_first_line(error)}", hint="curate doctor --engine ray") from error
@@ -270,9 +272,10 @@ class RayEngine:
             self._cancel(left)
             raise
 
-    def _spent(self, seconds: float) -> None:
+    def _spent(self, node: str, work: NodeWork) -> None:
         with self._lock:
-            self.cpu_elsewhere += seconds
+            self.cpu_elsewhere += work.cpu_seconds
+            self.by_node[node] = self.by_node.get(node, NodeWork()).and_also(work)
 
     def _check(self) -> None:
         if self.stopped:

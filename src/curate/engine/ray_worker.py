@@ -75,9 +75,11 @@ class Reply(NamedTuple):
 
 
 class Spent(NamedTuple):
-    """What half of an exchange took, in CPU seconds."""
+    """What half of an exchange took: where, CPU seconds, and bytes that were sent."""
 
+    node: str
     cpu: float
+    sent: int = 0
 
 
 class OtherVersions(Exception):  # noqa: N818
@@ -146,7 +148,7 @@ def send_groups(
         return (*([None] * (groups + 1)), _failed(error))
     blocks = _grouped(pa.Table.from_batches(batches, sent), bounds)
     size = sum(0 if block is None else block.nbytes for block in blocks)
-    spent = Spent(_cpu() - before)
+    spent = Spent(node_name(), _cpu() - before, size)
     return (*blocks, None, spent) if size >= groups * BUNDLED_BYTES else (*([None] * groups), blocks, spent)
 
 
@@ -179,7 +181,7 @@ def receive_group(
         for receiver in receivers:
             rows = pa.concat_tables([schema.empty_table(), *(_of(table, receiver) for table in tables)])
             made.append(receiving(receiver, rows))
-        return block_of(made), Spent(_cpu() - before)
+        return block_of(made), Spent(node_name(), _cpu() - before)
     except Exception as error:  # noqa: BLE001
         return None, _failed(error)
 

@@ -115,7 +115,9 @@ class _Run:
         self.before = before.content if before.state == "whole" else {}
         known = [*self.before.get("work", ()), *efforts.read()]
         started = self.started.isoformat(timespec="seconds")
-        self.profile = Profile(engine.workers, started, known, efforts.add, lambda: engine.cpu_elsewhere)
+        self.profile = Profile(
+            engine.workers, started, known, efforts.add, lambda: engine.cpu_elsewhere, lambda: engine.by_node
+        )
         self.judges: tuple[Step, ...] = ()
         self.choices: dict[str, Choice] = {}
         self.audits: dict[str, Mapping[str, Any]] = {}

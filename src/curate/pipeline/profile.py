@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from curate.engine.base import NodeWork
 from curate.process.child import spent
 
 Item = TypeVar("Item")
@@ -160,6 +161,7 @@ class Profile:
         known: pieces of earlier runs, as `pieces` gives them.
         keep: hears of each piece that is done.
         elsewhere: CPU seconds spent so far in other processes than this one and its children.
+        by_node: what each node of a cluster has done so far.
 
     Example:
         >>> profile = Profile(workers=2)
@@ -176,8 +178,10 @@ class Profile:
         known: Iterable[Mapping[str, Any]] = (),
         keep: Callable[[Mapping[str, Any]], None] | None = None,
         elsewhere: Callable[[], float] = float,
+        by_node: Callable[[], Mapping[str, NodeWork]] = dict,
     ) -> None:
         self.workers, self._started, self._keep, self._elsewhere = workers, started, keep, elsewhere
+        self._by_node = by_node
         self._work = {(piece["step"], piece["piece"]): _work_of(piece) for piece in known}
         self._step, self._last, self._made_here = "", "", False
         self._mark = time.monotonic(), self._cpu()
@@ -253,7 +257,9 @@ class Profile:
 
     def as_data(self) -> dict[str, Any]:
         """The breakdown as it stands in ``run.json``; the page of files explains each number."""
-        return {"workers": self.workers, "steps": [self._step_data(*item) for item in self.steps().items()]}
+        nodes = [{"name": name, **work._asdict()} for name, work in sorted(self._by_node().items())]
+        steps = [self._step_data(*item) for item in self.steps().items()]
+        return {"workers": self.workers, "steps": steps, **({"nodes": nodes} if nodes else {})}
 
     def _since(self) -> tuple[float, float]:
         """Wall and CPU time since the last time somebody asked."""

@@ -1,12 +1,13 @@
 """The table of ``curate run --profile``: what every step and phase cost."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from curate.cli.display.format import size
+from curate.cli.display.notes import printable
 
 
 def show_profile(console: Console, profile: Mapping[str, Any]) -> None:
@@ -43,3 +44,20 @@ def show_profile(console: Console, profile: Mapping[str, Any]) -> None:
             )
     console.print()
     console.print(table)
+    if nodes := profile.get("nodes"):
+        console.print()
+        console.print(_nodes(nodes))
+
+
+def _nodes(nodes: Sequence[Mapping[str, Any]]) -> Table:
+    """What each node of a cluster did."""
+    table = Table(box=None, header_style="dim", padding=(0, 2), pad_edge=True)
+    table.add_column("node")
+    for heading in ("tasks", "CPU s", "read", "MB/CPU-s", "sent"):
+        table.add_column(heading, justify="right")
+    for node in nodes:
+        seconds, read = node["cpu_seconds"], node["input_bytes"]
+        speed = f"{read / 1e6 / seconds:,.1f}" if read and seconds else ""
+        name, sent = printable(node["name"]), size(node["sent_bytes"])
+        table.add_row(name, f"{node['tasks']:,}", f"{seconds:.2f}", size(read), speed, sent)
+    return table

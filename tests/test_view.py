@@ -285,10 +285,16 @@ def test_what_was_read_once_is_found_again_until_a_file_changes(run, index, tmp_
         Index(copy)
 
 
-def test_the_nearest_of_many_are_those_of_a_whole_sort(monkeypatch):
-    distance = np.random.default_rng(1).integers(0, 40, 1000).astype(np.float32)
+@pytest.mark.parametrize("different", [3, 40, 1_000_000])
+@pytest.mark.parametrize("missing", [0.0, 0.5, 0.95, 1.0])
+def test_the_nearest_of_many_are_those_of_a_whole_sort(monkeypatch, different, missing):
+    dice = np.random.default_rng(1)
     monkeypatch.setattr("curate.view.index.NEAREST", 100)
-    assert _nearest(distance).tolist() == np.argsort(distance, kind="stable")[:100].tolist()
+    for size in (50, 100, 101, 5000):
+        distance = dice.integers(0, different, size).astype(np.float32)
+        distance[dice.random(size) < missing] = np.nan
+        whole = np.argsort(distance, kind="stable")[: int((~np.isnan(distance)).sum())]
+        assert _nearest(distance).tolist() == whole[:100].tolist()
 
 
 @pytest.fixture

@@ -130,7 +130,9 @@ class Bench:
         self.tokens = self._run({}).tokens.kept
 
     def _run(self, settings: dict[str, Any]) -> curate.Run:
-        return curate.run(str(self._corpus), str(self.out), pipeline={"stages": ["tokenize"]}, **settings)
+        return curate.run(
+            str(self._corpus), str(self.out), pipeline={"stages": ["tokenize"]}, report={"samples": 0}, **settings
+        )
 
     def shards(self, settings: dict[str, Any]) -> float:
         """CPU seconds of cutting and writing the shards again."""

@@ -190,10 +190,12 @@ class _Sent:
                 if len(here) or chosen.any():
                     tokens = file.read_row_group(group, columns=["input_ids"], use_threads=False).column("input_ids")
                     at = np.concatenate([here + start, again.rows[chosen]])
-                    rows = pa.array(at - start)
                     shards = np.concatenate([shard[here + start], again.shard[chosen]])
                     offsets = np.concatenate([offset[here + start], again.offset[chosen]])
                     to = self._first[shards] + offsets // PIECE_TOKENS
+                    order = np.argsort(to, kind="stable")  # here, so that the mailbox need not move the ids again
+                    at, offsets, to = at[order], offsets[order], to[order]
+                    rows = pa.array(at - start)
                     yield pa.RecordBatch.from_arrays(
                         [
                             pa.array(to),

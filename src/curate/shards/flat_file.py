@@ -18,8 +18,11 @@ def stored(dtype: str) -> np.dtype[Any]:
 
 
 def bytes_of(values: npt.NDArray[Any], dtype: str) -> memoryview:
-    """Values as they are stored; copied only where the type changes."""
-    return np.ascontiguousarray(values, dtype=stored(dtype)).data.cast("B")
+    """Values as they are stored; copied only where the width changes: no id needs the highest bit."""
+    kind = stored(dtype)
+    if values.dtype.itemsize == kind.itemsize and values.dtype.kind in "iu":
+        return np.ascontiguousarray(values, values.dtype.newbyteorder("<")).data.cast("B")
+    return np.ascontiguousarray(values, dtype=kind).data.cast("B")
 
 
 class FlatWriting:

@@ -248,8 +248,8 @@ ALLOWED = {
     ("pipeline/dangerous.py", "pickle"),  # a task of the parent process, over a pipe
     ("evidence/transformer.py", "torch"),  # trains a model of its own and loads none
     ("evidence/transformer.py", "torch.nn.functional"),
-    ("shards/torch_loading.py", "torch"),  # tensors of the token files
-    ("shards/torch_loading.py", "torch.utils.data"),
+    ("shards/loading/torch_loader.py", "torch"),  # tensors of the token files
+    ("shards/loading/torch_loader.py", "torch.utils.data"),
 }
 
 

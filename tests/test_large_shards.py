@@ -11,12 +11,12 @@ import curate
 from curate.errors import UserError
 from curate.models.tokenizers import load_tokenizer
 from curate.shards.block import Block
+from curate.shards.files.uint32_offsets import require_room
 from curate.shards.format import Layout
 from curate.shards.formats import FORMATS
 from curate.shards.index import write_index
-from curate.shards.locate import locate
+from curate.shards.provenance.locate import locate
 from curate.shards.settings import ShardSettings
-from curate.shards.uint32_offsets import require_room
 
 DOCUMENTS, TOKENS = 22, 100_000_000
 WHOLE = DOCUMENTS * TOKENS  # 2.2 billion: more than 2³¹; as uint16 more than 4 GiB
@@ -55,7 +55,7 @@ def blocks():
 
 @pytest.mark.parametrize("name", FLAT)
 def test_more_than_4_gib_and_2_to_the_31_tokens(name, tmp_path, monkeypatch):
-    monkeypatch.setattr("curate.shards.flat_file.hashed_file", _Sparse)
+    monkeypatch.setattr("curate.shards.files.flat_file.hashed_file", _Sparse)
     options = ShardSettings(format=name, shard_tokens=3_000_000_000, dtype="uint16")
     layout = Layout(dtype="uint16")
     entry = FORMATS[name].write(tmp_path, "shard-00000", blocks(), layout, lambda _entry: None)

@@ -11,9 +11,9 @@ import curate
 from curate.errors import UserError
 from curate.shards import formats
 from curate.shards.convert import convert
+from curate.shards.loading.permutation import Permutation
 from curate.shards.reader import read_shards
 from curate.shards.settings import ShardSettings
-from curate.shards.shuffling import Permutation
 from test_shards import SHARD_TOKENS, write_run
 
 LENGTH = 32

@@ -14,9 +14,9 @@ from curate.cli.session import Session
 from curate.errors import ConfigError, PlanError
 from curate.shards.convert import convert
 from curate.shards.index import read_index
-from curate.shards.locate import locate
-from curate.shards.mix_settings import MixSettings
 from curate.shards.mixture import mixed
+from curate.shards.mixture.settings import MixSettings
+from curate.shards.provenance.locate import locate
 from curate.shards.reader import read_shards
 from curate.shards.settings import ShardSettings
 from curate.shards.verify import verify

@@ -18,11 +18,11 @@ from curate.shards.block import joined
 from curate.shards.convert import convert
 from curate.shards.formats import FORMATS
 from curate.shards.index import read_index
-from curate.shards.locate import locate
 from curate.shards.packing import best_fitted, concatenated
-from curate.shards.padding import padded
+from curate.shards.packing.padding import padded
+from curate.shards.packing.recutting import cut_again
+from curate.shards.provenance.locate import locate
 from curate.shards.reader import read_blocks, read_shards
-from curate.shards.recutting import cut_again
 from curate.shards.settings import ShardSettings
 from curate.shards.verify import verify
 from small_run import contents, run

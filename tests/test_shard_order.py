@@ -10,7 +10,7 @@ from curate.errors import PlanError
 from curate.pipeline.shard_order import is_held_out, ordered
 from curate.shards.convert import convert
 from curate.shards.index import read_index
-from curate.shards.locate import locate
+from curate.shards.provenance.locate import locate
 from curate.shards.reader import read_shards
 from curate.shards.settings import ShardSettings
 from curate.shards.verify import verify

@@ -15,11 +15,11 @@ from curate.errors import InputError, PlanError, UserError
 from curate.models.tokenizers import load_tokenizer
 from curate.shards import formats
 from curate.shards.convert import convert
-from curate.shards.cutting import Cutter, cut
 from curate.shards.entry import At
 from curate.shards.index import layout_of, read_index, write_index
-from curate.shards.locate import locate
+from curate.shards.packing.cutting import Cutter, cut
 from curate.shards.peek import peek
+from curate.shards.provenance.locate import locate
 from curate.shards.reader import read_shards
 from curate.shards.settings import ShardSettings
 from curate.shards.verify import verify

@@ -24,7 +24,7 @@ from curate.settings.evidence import EvidenceSettings
 from curate.settings.file import Layer, leaves, merged, nested, read_layer, toml_value
 from curate.settings.report import ReportSettings
 from curate.settings.storage import StorageSettings
-from curate.shards.mix_settings import MixSettings
+from curate.shards.mixture.settings import MixSettings
 from curate.shards.settings import ShardSettings
 from curate.stages import DEFAULT as DEFAULT_STAGES
 from curate.stages import stage_class, stage_names

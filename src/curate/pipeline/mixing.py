@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from curate.errors import PlanError, listed
 from curate.pipeline.row_group import one_array
 from curate.pipeline.step import Step
-from curate.shards.mix_settings import OTHERS, MixSettings
-from curate.shards.mixture import Share, mixed, too_often
+from curate.shards.mixture.settings import OTHERS, MixSettings
+from curate.shards.mixture.shares import Share, mixed, too_often
 from curate.stages.contract import Deduplicating, Stage
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory

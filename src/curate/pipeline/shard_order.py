@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.shards.cutting import cut
 from curate.shards.packing import Packed, Packing, best_fitted, concatenated
+from curate.shards.packing.cutting import cut
 
 Int64 = npt.NDArray[np.int64]
 

@@ -18,10 +18,10 @@ from curate.pipeline.plan import Plan
 from curate.pipeline.row_group import one_batch
 from curate.pipeline.shard_order import Order, is_held_out, ordered
 from curate.pipeline.step import COUNTS, Step, entering_mask, scattered
-from curate.shards.cutting import Cutter
-from curate.shards.mix_settings import MixSettings
 from curate.shards.mixture import Share
-from curate.shards.repeats import NO_REPEATS, Repeats
+from curate.shards.mixture.repeats import NO_REPEATS, Repeats
+from curate.shards.mixture.settings import MixSettings
+from curate.shards.packing.cutting import Cutter
 from curate.store.digest import digest
 from curate.store.row_file import Keys, keys_of, read_columns, row_file
 from curate.store.run_directory import RunDirectory

@@ -25,13 +25,13 @@ from curate.pipeline.shard_places import Cutting, Stretch
 from curate.pipeline.step import Step
 from curate.shards.block import Block
 from curate.shards.entry import At, ShardEntry
+from curate.shards.files.token_bytes import BYTES, as_bytes, as_lists
 from curate.shards.format import Layout
 from curate.shards.index import ShardIndex, layout_of, write_index
+from curate.shards.mixture.repeats import NO_REPEATS, REPEATS_FILE, Repeats, write_repeats
 from curate.shards.notes import Notes
-from curate.shards.padding import padded
-from curate.shards.repeats import NO_REPEATS, REPEATS_FILE, Repeats, write_repeats
+from curate.shards.packing.padding import padded
 from curate.shards.settings import ShardSettings
-from curate.shards.token_bytes import BYTES, as_bytes, as_lists
 from curate.shards.writer import write_shard
 from curate.stages.contract import TO
 from curate.store.digest import digest

@@ -35,7 +35,7 @@ def places(rest: Numbers, documents: Numbers, whole: int, length: int) -> float:
         >>> places(np.array([6, 5, 4]), np.array([1, 2, 1]), whole=3, length=10)
         50.0
     """
-    from curate.shards.best_fit import best_fit
+    from curate.shards.packing.best_fit import best_fit
 
     rest, documents = rest[rest != 0], documents[rest != 0]
     many = int(documents.sum())

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curate.shards.cutting import Cutter
+from curate.shards.packing.cutting import Cutter
 
 Int64 = npt.NDArray[np.int64]
 

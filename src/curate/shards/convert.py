@@ -19,8 +19,8 @@ from curate.shards.formats import FORMATS
 from curate.shards.index import ShardIndex, chats_of, layout_of, read_index, tokenizer_of, write_index
 from curate.shards.kept_tokenizer import KeptTokenizer
 from curate.shards.notes import Notes
+from curate.shards.packing.recutting import cut_again
 from curate.shards.reader import read_blocks
-from curate.shards.recutting import cut_again
 from curate.shards.settings import ShardSettings
 from curate.shards.writer import write_shard
 from curate.store.digest import digest

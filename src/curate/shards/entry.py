@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from curate.shards.hashed_file import xxh3_of
+from curate.shards.files.hashed_file import xxh3_of
 
 
 class At(msgspec.Struct, frozen=True):

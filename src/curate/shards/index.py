@@ -11,13 +11,13 @@ from curate.errors import DISTRIBUTION, DamagedFile, InputError, PlanError, requ
 from curate.models.chats import ChatEncoder, ChatTemplate
 from curate.models.tokenizers import AddedTokens, Tokenizer, load_tokenizer
 from curate.shards.entry import ShardEntry
+from curate.shards.files.hashed_file import xxh3_of
 from curate.shards.format import BESIDE_INDEX_FILE, INDEX_FILE, INDEX_FILES, Layout
 from curate.shards.formats import FORMATS
-from curate.shards.hashed_file import xxh3_of
 from curate.shards.kept_tokenizer import Described
 from curate.shards.mixture import Share
+from curate.shards.mixture.repeats import REPEATS_FILE
 from curate.shards.packing import Packing
-from curate.shards.repeats import REPEATS_FILE
 from curate.shards.settings import ShardSettings
 from curate.store.checked_json import CHECKSUM, BrokenJson, parsed, read_json, write_json
 from curate.store.files import remove, write_whole

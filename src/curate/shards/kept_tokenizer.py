@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import msgspec
 
 from curate.shards.damage import DamagedShard
-from curate.shards.hashed_file import xxh3_of
+from curate.shards.files.hashed_file import xxh3_of
 
 
 class Described(Protocol):

@@ -13,8 +13,8 @@ import msgspec
 
 from curate.errors import UserError
 from curate.shards.entry import ShardEntry
+from curate.shards.files.hashed_file import sha256_of, xxh3_of
 from curate.shards.format import INDEX_FILE, INDEX_FILES
-from curate.shards.hashed_file import sha256_of, xxh3_of
 from curate.shards.index import ShardIndex, index_path
 from curate.store.checked_json import BrokenJson, parsed, read_json, write_json
 from curate.store.files import entries, is_unfinished, remove, remove_empty

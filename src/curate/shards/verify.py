@@ -18,10 +18,10 @@ import pyarrow.compute as pc
 from curate.errors import UserError
 from curate.shards.block import Block
 from curate.shards.entry import At, ShardEntry
-from curate.shards.hashed_file import sha256_of, xxh3_of
+from curate.shards.files.hashed_file import sha256_of, xxh3_of
 from curate.shards.index import chats_of, index_path, read_index, tokenizer_of
-from curate.shards.lineage import lineage
-from curate.shards.origin import Origin, Spans, UnreadableRun
+from curate.shards.provenance.lineage import lineage
+from curate.shards.provenance.origin import Origin, Spans, UnreadableRun
 from curate.shards.reader import read_blocks
 from curate.text.chats.loss import LOSS, has_loss, with_loss, without_loss
 

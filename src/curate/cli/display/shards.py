@@ -18,8 +18,8 @@ from curate.shards.convert import convert
 from curate.shards.format import INDEX_FILES
 from curate.shards.formats import FORMATS
 from curate.shards.index import ShardIndex, read_index
-from curate.shards.locate import locate, shard_named
 from curate.shards.peek import Peek, peek
+from curate.shards.provenance.locate import locate, shard_named
 from curate.shards.settings import ShardSettings
 from curate.shards.verify import VerifyReport, verify
 from curate.store.files import place

@@ -20,11 +20,11 @@ from curate.errors import UserError
 from curate.shards.block import Block
 from curate.shards.damage import DamagedShard
 from curate.shards.entry import ShardEntry
-from curate.shards.flat_file import FlatReading, FlatWriting, bytes_of
+from curate.shards.files.flat_file import FlatReading, FlatWriting, bytes_of
+from curate.shards.files.hashed_file import HashedFile, hashed_file
+from curate.shards.files.indexed_format import IndexedFormat, Reading, Writing, boundaries
+from curate.shards.files.spool import Spool
 from curate.shards.format import Layout
-from curate.shards.hashed_file import HashedFile, hashed_file
-from curate.shards.indexed_format import IndexedFormat, Reading, Writing, boundaries
-from curate.shards.spool import Spool
 from curate.store.files import whole_file
 
 OFFSETS_FILE = "document_offsets.npy"

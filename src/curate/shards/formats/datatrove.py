@@ -15,11 +15,11 @@ import numpy.typing as npt
 from curate.shards.block import Block
 from curate.shards.damage import DamagedShard
 from curate.shards.entry import ShardEntry
-from curate.shards.flat_file import bytes_of, stored
+from curate.shards.files.flat_file import bytes_of, stored
+from curate.shards.files.hashed_file import HashedFile, hashed_file
+from curate.shards.files.indexed_format import IndexedFormat, Reading, Writing
+from curate.shards.files.mask_file import MaskedReading, MaskedWriting
 from curate.shards.format import Layout
-from curate.shards.hashed_file import HashedFile, hashed_file
-from curate.shards.indexed_format import IndexedFormat, Reading, Writing
-from curate.shards.mask_file import MaskedReading, MaskedWriting
 
 _LOSS = ".ds.loss"
 

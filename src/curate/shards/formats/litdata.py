@@ -17,12 +17,12 @@ import xxhash
 from curate.shards.block import Block
 from curate.shards.damage import DamagedShard
 from curate.shards.entry import ShardEntry
-from curate.shards.flat_file import FlatReading, bytes_of, stored
+from curate.shards.files.flat_file import FlatReading, bytes_of, stored
+from curate.shards.files.hashed_file import HashedFile, hashed_file
+from curate.shards.files.indexed_format import IndexedFormat, Reading, Writing
+from curate.shards.files.spool import Spool
+from curate.shards.files.uint32_offsets import MOST_BYTES, require_room
 from curate.shards.format import BESIDE_INDEX_FILE, Layout
-from curate.shards.hashed_file import HashedFile, hashed_file
-from curate.shards.indexed_format import IndexedFormat, Reading, Writing
-from curate.shards.spool import Spool
-from curate.shards.uint32_offsets import MOST_BYTES, require_room
 from curate.store.files import write_whole
 
 _CODES = {"uint16": 20, "int32": 15}

@@ -19,13 +19,13 @@ import pyarrow.compute as pc
 from curate.shards.block import Block
 from curate.shards.damage import DamagedShard
 from curate.shards.entry import ShardEntry
-from curate.shards.flat_file import bytes_of, stored
+from curate.shards.files.flat_file import bytes_of, stored
+from curate.shards.files.hashed_file import HashedFile, hashed_file
+from curate.shards.files.indexed_format import IndexedFormat, Reading, Writing, boundaries
+from curate.shards.files.samples import Int64, SampleCutter, SampleReading, sample_count
+from curate.shards.files.spool import Spool
+from curate.shards.files.uint32_offsets import MOST_BYTES, require_room
 from curate.shards.format import BESIDE_INDEX_FILE, Layout
-from curate.shards.hashed_file import HashedFile, hashed_file
-from curate.shards.indexed_format import IndexedFormat, Reading, Writing, boundaries
-from curate.shards.samples import Int64, SampleCutter, SampleReading, sample_count
-from curate.shards.spool import Spool
-from curate.shards.uint32_offsets import MOST_BYTES, require_room
 from curate.store.files import write_whole
 
 _SIZE_LIMIT = 1 << 26

@@ -18,10 +18,10 @@ from curate.errors import UserError
 from curate.shards.block import Block
 from curate.shards.damage import DamagedShard
 from curate.shards.entry import ShardEntry
-from curate.shards.flat_file import FlatReading, FlatWriting, bytes_of, stored
+from curate.shards.files.flat_file import FlatReading, FlatWriting, bytes_of, stored
+from curate.shards.files.hashed_file import HashedFile, hashed_file
+from curate.shards.files.indexed_format import IndexedFormat, Reading, Writing
 from curate.shards.format import Layout
-from curate.shards.hashed_file import HashedFile, hashed_file
-from curate.shards.indexed_format import IndexedFormat, Reading, Writing
 
 _MAGIC = b"MMIDIDX\x00\x00"
 _CODES = {"uint16": 8, "int32": 4}

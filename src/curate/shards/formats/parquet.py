@@ -20,10 +20,10 @@ import pyarrow.parquet as pq
 from curate.shards.block import Block, block_of
 from curate.shards.damage import DamagedShard
 from curate.shards.entry import ShardEntry
+from curate.shards.files.hashed_file import HashedFile, hashed_file
+from curate.shards.files.tally import Counts, Tally
 from curate.shards.format import Layout, ShardFormat
-from curate.shards.hashed_file import HashedFile, hashed_file
-from curate.shards.sequences import SequenceCutter, Sequences
-from curate.shards.tally import Counts, Tally
+from curate.shards.packing.sequences import SequenceCutter, Sequences
 from curate.store.ranges import parquet_source
 
 SCHEMA = pa.schema({"id": pa.string(), "input_ids": pa.list_(pa.int32())})

@@ -18,10 +18,10 @@ import pyarrow.parquet as pq
 from curate.shards.block import Block, block_of
 from curate.shards.damage import DamagedShard
 from curate.shards.entry import ShardEntry
+from curate.shards.files.hashed_file import hashed_file
 from curate.shards.format import Layout
 from curate.shards.formats.parquet import ParquetFormat, packed_documents, pieces
-from curate.shards.hashed_file import hashed_file
-from curate.shards.sequences import Sequences
+from curate.shards.packing.sequences import Sequences
 from curate.store.ranges import parquet_source
 from curate.text.chats.loss import LOSS, NO_LOSS, has_loss, without_loss
 

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.shards.cutting import cut
+from curate.shards.packing.cutting import cut
 
 Int64 = npt.NDArray[np.int64]
 Packing = Literal["none", "concatenate", "best_fit"]
@@ -61,7 +61,7 @@ def best_fitted(n_tokens: Int64, length: int, limit: int, seed: int | None) -> P
         >>> found.shard.tolist(), found.offset.tolist(), found.sizes.tolist()
         ([0, 1, 0, 1], [9, 0, 0, 2], [12, 4])
     """
-    from curate.shards.best_fit import best_fit
+    from curate.shards.packing.best_fit import best_fit
 
     many, rests, long = len(n_tokens), n_tokens % length, n_tokens > length
     whole = rests == 0

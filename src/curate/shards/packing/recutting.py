@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from curate.shards.block import Block, Int64, joined
-from curate.shards.cutting import Cutter
 from curate.shards.packing import Packing
+from curate.shards.packing.cutting import Cutter
 
 Piece = tuple[int, Block]
 

@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 from curate.shards.block import Block
 from curate.shards.damage import DamagedShard
 from curate.shards.entry import FileHash, ShardEntry
+from curate.shards.files.hashed_file import HashedFile, hashed_file
+from curate.shards.files.tally import Tally
 from curate.shards.format import Layout, ShardFormat
-from curate.shards.hashed_file import HashedFile, hashed_file
-from curate.shards.tally import Tally
 from curate.store.ranges import parquet_source
 from curate.store.row_file import read_columns
 

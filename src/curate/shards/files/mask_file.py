@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from curate.shards.block import Block
 from curate.shards.damage import DamagedShard
-from curate.shards.flat_file import FlatReading, FlatWriting
+from curate.shards.files.flat_file import FlatReading, FlatWriting
+from curate.shards.files.hashed_file import HashedFile, hashed_file
 from curate.shards.format import Layout
-from curate.shards.hashed_file import HashedFile, hashed_file
 from curate.text.chats.loss import has_loss, with_loss, without_loss
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.errors import PlanError, listed, nearest
-from curate.shards.mix_settings import OTHERS, MixSettings
+from curate.shards.mixture.settings import OTHERS, MixSettings
 
 Int64 = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.floating[Any]]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from curate.shards.block import Block
 from curate.shards.damage import DamagedShard
-from curate.shards.hashed_file import HashedFile, hashed_file
+from curate.shards.files.hashed_file import HashedFile, hashed_file
 
 
 def stored(dtype: str) -> np.dtype[Any]:

@@ -14,9 +14,9 @@ from curate.errors import InputError
 from curate.shards.damage import DamagedShard
 from curate.shards.entry import ShardEntry
 from curate.shards.index import ShardIndex, read_index, remedy
-from curate.shards.lineage import source_of, stream
+from curate.shards.mixture.repeats import REPEATS_FILE, read_repeats
+from curate.shards.provenance.lineage import source_of, stream
 from curate.shards.reader import read_blocks
-from curate.shards.repeats import REPEATS_FILE, read_repeats
 from curate.store.files import place
 from curate.store.manifest import find_manifest
 from curate.store.ranges import parquet_source

@@ -4,7 +4,7 @@ import shutil
 from contextlib import ExitStack
 from pathlib import Path
 
-from curate.shards.hashed_file import HashedFile
+from curate.shards.files.hashed_file import HashedFile
 from curate.store.files import remove, unfinished
 
 

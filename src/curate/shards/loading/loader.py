@@ -15,8 +15,8 @@ from curate.errors import UserError
 from curate.shards.convert import of_split
 from curate.shards.formats import FORMATS
 from curate.shards.index import ShardIndex, index_path, read_index
+from curate.shards.loading.permutation import Permutation
 from curate.shards.reader import read_blocks
-from curate.shards.shuffling import Permutation
 from curate.store.files import place
 from curate.store.run_directory import SHARDS
 
@@ -217,7 +217,7 @@ def load(
         MissingExtra: ``torch`` is asked for and not installed.
     """
     if torch:
-        from curate.shards.torch_loading import torch_loader
+        from curate.shards.loading.torch_loader import torch_loader
 
         kind = torch_loader()
     else:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curate.shards.repeats import REPEATS_FILE, read_repeats
+from curate.shards.mixture.repeats import REPEATS_FILE, read_repeats
 from curate.store.manifest import find_manifest
 from curate.store.ranges import parquet_source
 from curate.store.row_file import read_columns

@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 from curate.shards.block import Block
 from curate.shards.entry import ShardEntry
-from curate.shards.flat_file import stored
+from curate.shards.files.flat_file import stored
 from curate.shards.format import Layout
-from curate.shards.sequences import SequenceCutter
+from curate.shards.packing.sequences import SequenceCutter
 
 Int64 = npt.NDArray[np.int64]
 

@@ -1,0 +1,5 @@
+"""Tokens for a trainer."""
+
+from curate.shards.loading.loader import Loader, load
+
+__all__ = ["Loader", "load"]

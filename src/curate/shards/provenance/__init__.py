@@ -1,0 +1,1 @@
+"""From shards back to the documents of a run."""

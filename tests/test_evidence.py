@@ -11,7 +11,7 @@ import pytest
 
 from curate.cli import command
 from curate.evidence import measuring
-from curate.evidence.held_out import bundled, bundled_languages
+from curate.evidence.held_out import HeldOut, bundled, bundled_languages, decontaminated
 from curate.evidence.kneser_ney import START, VOCABULARY, KneserNey
 from curate.evidence.multiplier import (
     Crossing,
@@ -23,6 +23,7 @@ from curate.evidence.multiplier import (
     saving_of,
     value_of_removed,
 )
+from curate.evidence.pool import Pool
 from curate.report.measured import read_evidence
 from curate.store.files import place, write_whole
 from small_run import run
@@ -140,6 +141,15 @@ def test_chances_add_up_to_one():
         whole = model.bits(lines.ravel(), np.arange(len(words) + 1) * 5)
         before = model.bits(lines[:, :4].ravel(), np.arange(len(words) + 1) * 4)
         assert (2.0 ** (before - whole)).sum() == pytest.approx(1)
+
+
+def test_text_that_any_arm_has_is_not_measured_on():
+    words = [f"word{number}" for number in range(400)]
+    theirs, ours, other = (" ".join(words[start : start + 100]) for start in (0, 100, 200))
+    mask, none = np.array([True, False]), np.array([-1, -1])
+    pool = Pool([theirs, ours], np.array([1, 2], np.uint64), mask, ~mask, none, none, mask & ~mask, {}, {}, 1)
+    found = decontaminated([HeldOut("good", "independent", (theirs, ours, other))], pool)[0]
+    assert (found.texts, found.dropped) == ((other,), 2)
 
 
 def test_package_carries_clean_text():

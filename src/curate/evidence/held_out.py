@@ -21,7 +21,7 @@ FEWEST = 10
 """Documents of an evaluation text."""
 SHINGLE_WORDS = 13
 MOST_SHARED = 0.2
-"""Share of a document's shingles that may be in the raw arm."""
+"""Share of a document's shingles that may be in an arm."""
 RAW, CURATED = "raw", "curated"
 
 
@@ -33,7 +33,7 @@ class HeldOut(NamedTuple):
     """``independent``, ``raw`` or ``curated``."""
     texts: tuple[str, ...]
     dropped: int = 0
-    """Documents that were too much like some of the raw arm."""
+    """Documents that were too much like some of an arm."""
     source: str = ""
 
     @property
@@ -98,7 +98,7 @@ def split(pool: Pool, seed: int) -> tuple[Pool, list[HeldOut]]:
 
 
 def decontaminated(evaluations: Sequence[HeldOut], pool: Pool) -> list[HeldOut]:
-    """The evaluation texts without documents of whose 13-word shingles a fifth or more is in the raw arm."""
+    """The evaluation texts without documents of whose 13-word shingles a fifth or more is in an arm."""
     texts = [text for each in evaluations for text in each.texts]
     grams = [own for _, own in text_grams(pa.array(texts, pa.large_string()), SHINGLE_WORDS, SHINGLE_WORDS)]
     every = np.unique(np.concatenate([np.empty(0, np.uint64), *grams]))
@@ -106,7 +106,7 @@ def decontaminated(evaluations: Sequence[HeldOut], pool: Pool) -> list[HeldOut]:
         return list(evaluations)
     known = collection([SHINGLE_WORDS], every)
     seen = np.zeros(len(every), np.bool_)
-    rows = np.flatnonzero(pool.raw)
+    rows = np.flatnonzero(pool.raw | pool.curated)
     for start in range(0, len(rows), _BATCH):
         batch = pa.array([pool.texts[row] for row in rows[start : start + _BATCH]], pa.large_string())
         seen[find_grams(batch, known)[1].places] = True

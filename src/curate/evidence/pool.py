@@ -128,6 +128,7 @@ def read_pool(
     totals = {"raw": _total(looked, [part.raw for part in looked])}
     totals["curated"] = _total(looked, [part.kept for part in looked])
     shares = {name: min(1.0, most / max(1, totals[name].bytes)) for name, most in _MOST.items()}
+    shares["curated"] = min(shares.values())  # a kept document is in both arms, or what it teaches is taken for a gain
     if later:  # what is put back must be as dense in the sample as what was kept
         shares = dict.fromkeys(shares, min(shares.values()))
     edits = [stage["name"] for stage in manifest["stages"] if _has_edits(directory, stage["name"])]

@@ -47,7 +47,7 @@ class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
     headline: bool
     documents: int
     dropped: int
-    """Documents removed because the raw arm has a fifth of their wording."""
+    """Documents removed because an arm has a fifth of their wording."""
     bytes: int
     fingerprint: str
     multiplier: Measured

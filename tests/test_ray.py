@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -31,6 +32,7 @@ HERE = Path(__file__).parent
 SETTINGS = ["input.part_bytes=20000", "shards.shard_tokens=4000", "gates.max_quarantined=0.2", "report.samples=1"]
 WITH_DANGER = json.dumps(["normalize", "dangerous", "near_dup", "tokenize"])
 STORE_BYTES = 100 * 2**20
+SPILLED = pa.schema({"n": pa.int64()})
 
 
 @pytest.fixture(scope="module")
@@ -286,3 +288,28 @@ def test_rows_travel_in_blocks_or_bundles(cluster, monkeypatch):
     assert rows[3].column("n").to_pylist()[:4] == [3, 3, 10, 10]
     with pytest.raises(IndexError):
         rows[8]
+
+
+@pytest.mark.slow
+def test_what_the_object_store_cannot_hold_is_spilled(cluster):
+    """More than the stores of both nodes hold: nothing is lost, and nobody waits for ever."""
+    from curate.engine.ray import RayEngine
+    from curate.stages.contract import addressed
+
+    rows, senders, receivers = 3 * STORE_BYTES // 16, 16, 4
+
+    def send(sender: int):
+        n = np.arange(rows // receivers, dtype=np.int64) + sender
+        yield addressed(n % receivers, n=pa.array(n))
+
+    def receive(receiver: int, table: pa.Table) -> pa.Table:
+        n = table.column("n").to_numpy()
+        assert (n % receivers == receiver).all()
+        return pa.table({"rows": [len(n)], "sum": [int(n.sum())]})
+
+    engine = RayEngine(memory=10**9)
+    found = [one.to_pylist()[0] for one in engine.exchange(send, senders, receive, receivers, SPILLED, Path())]
+    sent = [np.arange(rows // receivers, dtype=np.int64) + sender for sender in range(senders)]
+    assert sum(one["rows"] for one in found) == sum(map(len, sent))
+    assert sum(one["sum"] for one in found) == sum(int(n.sum()) for n in sent)
+    assert sum(work.sent_bytes for work in engine.by_node.values()) > 2 * STORE_BYTES

@@ -65,6 +65,14 @@ def test_later_layers_win_and_say_where_they_are(tmp_path):
         ),
         ("[language]\nmin_score = 65", "`language.min_score` must be between 0 and 1", ":2", "curate config language"),
         ("[language]\nmin_score = 'high'", "`language.min_score` is 'high'", ":2", "curate config language"),
+        ("[language]\nkeep = 'en'", "`language.keep` is 'en': expected `array`", ":2", 'keep = ["en"]'),
+        ("[run]\nengine = 'rai'", "`run.engine` is 'rai'", ":2", "did you mean `ray`?"),
+        (
+            "[quality.lines]\nkeep_code = 3\n[mix\n",
+            "is not valid TOML: Expected ']'",
+            ":3   [mix\n",
+            "curate init writes one",
+        ),
         ("[run]\nmemory = 'lots'", "`run.memory` must be like", ":2", "curate config run"),
     ],
 )
@@ -76,6 +84,14 @@ def test_mistakes_are_named_with_their_line_and_a_remedy(tmp_path, text, message
     assert message in caught.value.message
     assert f"{file}{line}" in caught.value.where
     assert caught.value.hint == hint
+
+
+def test_what_was_typed_is_named_by_its_flag():
+    with pytest.raises(ConfigError) as caught:
+        load(None, {"run.engine": "rai"}, ["language.keep=en"], in_folder=False)
+    engine, keep = sorted(caught.value.problems, key=lambda problem: problem.where)
+    assert (engine.where, keep.where) == ("--engine", "--set language.keep")
+    assert (engine.hint, keep.hint) == ("did you mean `ray`?", "--set 'language.keep=[\"en\"]'")
 
 
 def test_a_seed_is_no_negative_number():

@@ -116,7 +116,9 @@ def _explained(
             hint = nearest(str(value), map(str, _choices(kind, typed[1].split(".")))) or hint
             message = "it is none of the names that there are"
         elif message.startswith("Expected `array`") and isinstance(value, str | int | float):
-            hint = f"--set '{named}=[{json.dumps(value, ensure_ascii=False)}]'"
+            listed = f"[{json.dumps(value, ensure_ascii=False)}]"
+            typed_so = origin_of(named, origins).startswith("--")
+            hint = f"--set '{named}={listed}'" if typed_so else f"{typed[1].rpartition('.')[2]} = {listed}"
         message = f"`{named}` is {value!r}: {message[0].lower()}{message[1:]}"
     else:  # a check of the section itself, which names the setting
         named = next((name for name, _ in leaves({section: given}) if f"`{name}`" in message), "")

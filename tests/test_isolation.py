@@ -244,6 +244,9 @@ MODULES_THAT_DO = {
 ALLOWED = {
     ("process/child.py", "subprocess.Popen"),  # isolated: the one way to start a process
     ("engine/unused_memory.py", "ctypes.CDLL"),  # of the process itself: no file
+    ("engine/child_process.py", "pickle"),  # tasks of the parent process and what becomes of them, over pipes
+    ("engine/child_worker.py", "pickle"),
+    ("engine/processes.py", "pickle"),
     ("engine/ray_worker.py", "pickle"),  # tasks of the run's own driver, over the cluster that the user named
     ("pipeline/dangerous.py", "pickle"),  # a task of the parent process, over a pipe
     ("evidence/transformer.py", "torch"),  # trains a model of its own and loads none

@@ -44,7 +44,7 @@ def damage_groups(file: Path, groups: set[int]) -> None:
     file.write_bytes(content)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5, quick=2, deadline=None)
 @given(lost=st.sets(st.integers(0, 4), min_size=1), part_bytes=st.sampled_from([50_000, 64_000_000]))
 def test_rows_of_lost_row_groups_are_documents_that_were_read(tmp_path_factory, lost, part_bytes):
     folder = tmp_path_factory.mktemp("lost")

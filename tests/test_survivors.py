@@ -182,7 +182,7 @@ BAD_FIRST = [
 ]
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=4, quick=1, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(drafts=DRAFTS, order=ORDERS, preference=PREFERENCES)
 @example(
     drafts=BAD_FIRST,
@@ -223,7 +223,7 @@ def test_what_stays_is_the_best_of_those_that_pass_everything(tmp_path_factory, 
             ]
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3, quick=1, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(drafts=DRAFTS, order=st.permutations([*PER_DOCUMENT, "near_dup", "line_dup"]), preference=PREFERENCES)
 @example(
     drafts=BAD_FIRST,

@@ -53,7 +53,7 @@ def told(run: Run, found) -> tuple:
     return found.kept.low, found.removed, reasons, found.tokens.low if found.tokens_exact else None
 
 
-@settings(max_examples=40, deadline=None, phases=list(Phase)[:3], suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, quick=5, deadline=None, phases=list(Phase)[:3], suppress_health_check=list(HealthCheck))
 @given(DRAFTS, ORDERS, PREFERENCES, CHANGES)
 def test_it_says_what_a_rerun_counts(tmp_path_factory, drafts, order, preference, changes):
     corpus, stages = corpus_of(drafts, tmp_path_factory), ["normalize", *order, "tokenize"]

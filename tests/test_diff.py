@@ -114,4 +114,6 @@ def test_the_page_has_the_run_before(runs):
     changes = {one.name: (one.before, one.now) for one in b.report.previous.changes}
     assert changes["kept"] == (a.counts.kept, b.counts.kept)
     assert 'id="previous"' in b.page.read_text()
+    assert b.report.previous.trend["kept"] == tuple(one["kept"] for one in History(b.path).runs)
+    assert b.page.read_text().count('class="trend"') == 4
     assert 'id="previous"' not in a.page.read_text()

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from curate.corpus.documents import Rows
-from curate.corpus.formats.jsonl import parse
+from curate.corpus.formats.json_records.jsonl import parse
 from curate.corpus.input import InputFile
 from curate.corpus.lines import Lines
 from curate.corpus.memory import needed

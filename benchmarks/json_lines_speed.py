@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from curate.corpus.documents import Rows
-from curate.corpus.formats.jsonl import parse, parse_each
+from curate.corpus.formats.json_records.jsonl import parse, parse_each
 from curate.corpus.input import InputFile
 from curate.corpus.lines import Lines
 

@@ -9,9 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from curate.corpus.documents import Rows
-from curate.corpus.formats import jsonl
-from curate.corpus.formats.json_objects import members
-from curate.corpus.formats.jsonl import parse_each, parse_together
+from curate.corpus.formats.json_records import jsonl
+from curate.corpus.formats.json_records.json_objects import members
+from curate.corpus.formats.json_records.jsonl import parse_each, parse_together
 from curate.corpus.input import InputFile
 from curate.corpus.lines import BOM, Lines
 from thorough import settings

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from curate.corpus.formats.json_strings import unescaped
+from curate.corpus.formats.json_records.json_strings import unescaped
 from thorough import settings
 
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=200), max_size=8)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from corpus_maker import prose
 from curate.corpus.documents import Rows
-from curate.corpus.formats.jsonl import parse
+from curate.corpus.formats.json_records.jsonl import parse
 from curate.corpus.input import InputFile
 from curate.corpus.lines import Lines
 from curate.corpus.memory import for_one_document, needed, within_memory

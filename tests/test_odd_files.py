@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from corpus_maker import prose
 from curate.corpus.discover import discover
-from curate.corpus.formats.parquet_file import ParquetTable
+from curate.corpus.formats.tables.parquet_file import ParquetTable
 from curate.corpus.input import InputSettings
 from curate.corpus.inspect import inspect
 from curate.corpus.parts import cut

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.corpus.compression import Block
-from curate.corpus.formats import separated_rows
-from curate.corpus.formats.separated_rows import Table
+from curate.corpus.formats.tables import separated_rows
+from curate.corpus.formats.tables.separated_rows import Table
 from curate.corpus.input import InputFile
 from curate.corpus.quarantine import Damaged
 

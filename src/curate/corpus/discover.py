@@ -13,9 +13,9 @@ from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
+from curate.corpus.archives.members import expanded, is_archive
 from curate.corpus.formats.registry import by_suffix, formats
 from curate.corpus.input import COMPRESSIONS, InputFile, InputSettings, Skipped
-from curate.corpus.members import expanded, is_archive
 from curate.corpus.named import input_file, input_file_of
 from curate.corpus.objects import located, name_of, runs_among
 from curate.corpus.sidecars import sidecar

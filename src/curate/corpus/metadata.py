@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from curate.corpus.formats.parquet_file import decoded_name, unused
+from curate.corpus.formats.tables.parquet_file import decoded_name, unused
 
 _TEXT = pa.large_string()
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"

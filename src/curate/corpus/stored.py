@@ -36,7 +36,7 @@ class StoredBytes:
     def __init__(self, file: InputFile) -> None:
         self._member: Any = None
         if file.member:
-            from curate.corpus.archive_file import MemberBytes
+            from curate.corpus.archives.archive_file import MemberBytes
 
             self._member = MemberBytes(file)
             self._object, self._handle = None, -1
@@ -130,7 +130,7 @@ def arrow_file(file: InputFile) -> Any:
     import pyarrow as pa
 
     if file.member:
-        from curate.corpus.archive_file import MemberBytes
+        from curate.corpus.archives.archive_file import MemberBytes
 
         return pa.PythonFile(MemberBytes(file).file(), "r")
     if is_url(file.path):

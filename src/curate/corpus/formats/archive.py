@@ -1,11 +1,11 @@
-"""Zip and tar: their members are the files of the corpus (`curate.corpus.members`); what is here is an archive that
-could not be looked into, as a whole or from some place on.
+"""Zip and tar: their members are the files of the corpus (`curate.corpus.archives.members`); what is here is an archive
+that could not be looked into, as a whole or from some place on.
 """
 
 from collections.abc import Iterator
 from typing import ClassVar
 
-from curate.corpus.archive_file import archive
+from curate.corpus.archives.archive_file import archive
 from curate.corpus.documents import Rows
 from curate.corpus.formats.format import Format, Looked, Piece, Span, Step
 from curate.corpus.input import InputFile, InputSettings

@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 
 from curate.corpus.formats.archive import Tar, Zip
-from curate.corpus.formats.arrow_ipc import ArrowIpc
 from curate.corpus.formats.document_file import Docx, Epub, Pdf
 from curate.corpus.formats.format import Format
 from curate.corpus.formats.html_file import HtmlFile
-from curate.corpus.formats.json_lines import JsonLines
-from curate.corpus.formats.json_values import JsonValues
-from curate.corpus.formats.parquet import Parquet
+from curate.corpus.formats.json_records.json_lines import JsonLines
+from curate.corpus.formats.json_records.json_values import JsonValues
 from curate.corpus.formats.plain_text import SeparatedText, TextDocument, TextLines
-from curate.corpus.formats.separated import Separated
+from curate.corpus.formats.tables.arrow_ipc import ArrowIpc
+from curate.corpus.formats.tables.parquet import Parquet
+from curate.corpus.formats.tables.separated import Separated
 from curate.corpus.formats.warc import Warc
 from curate.errors import PlanError
 

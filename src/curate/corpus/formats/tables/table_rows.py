@@ -12,7 +12,7 @@ from pyarrow import types
 from curate.corpus.conversations import Conversations
 from curate.corpus.documents import SCHEMA, Rows, document_batch
 from curate.corpus.fields import Seen
-from curate.corpus.formats.parquet_file import is_text
+from curate.corpus.formats.tables.parquet_file import is_text
 from curate.corpus.input import InputFile
 from curate.corpus.memory import too_large
 from curate.corpus.metadata import json_objects, json_values, plain, storage, valid_text

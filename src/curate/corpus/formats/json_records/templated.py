@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from curate.corpus.documents import Rows
-from curate.corpus.formats.odd_json import is_doubtful, places_of, sound
+from curate.corpus.formats.json_records.odd_json import is_doubtful, places_of, sound
 from curate.corpus.input import InputFile
 from curate.corpus.lines import BOM, Lines, split
 from curate.corpus.memory import too_large

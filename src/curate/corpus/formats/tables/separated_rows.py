@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.corpus.compression import STORED_STEP, Block
-from curate.corpus.formats.held_lines import HeldLines
+from curate.corpus.formats.tables.held_lines import HeldLines
 from curate.corpus.input import InputFile
 from curate.corpus.memory import too_large
 from curate.corpus.quarantine import KEPT_BYTES, Damaged, Quarantined

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-from curate.corpus.archive_file import Archive, MemberBytes, Range, archive, limit_of
+from curate.corpus.archives.archive_file import Archive, MemberBytes, Range, archive, limit_of
 from curate.corpus.formats.archive import ArchiveFormat
 from curate.corpus.formats.registry import formats, recognized
 from curate.corpus.input import InputFile, InputSettings, Skipped

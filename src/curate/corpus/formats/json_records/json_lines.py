@@ -1,4 +1,4 @@
-"""Files of JSON lines: what is in them, and where they are cut. `curate.corpus.formats.jsonl` parses their lines."""
+"""Files of JSON lines: what is in them, and where they are cut. `jsonl` beside it parses their lines."""
 
 import json
 from typing import ClassVar
@@ -6,8 +6,8 @@ from typing import ClassVar
 from curate.corpus.documents import Rows
 from curate.corpus.fields import Seen, json_object
 from curate.corpus.formats.format import Looked
-from curate.corpus.formats.json_values import JsonValues
-from curate.corpus.formats.jsonl import parse
+from curate.corpus.formats.json_records.json_values import JsonValues
+from curate.corpus.formats.json_records.jsonl import parse
 from curate.corpus.formats.line_file import LineFormat
 from curate.corpus.input import COMPRESSIONS, InputFile, InputSettings
 from curate.corpus.lines import BOM, Lines

@@ -1,6 +1,6 @@
 """JSON lines: one object a line, every value kept as it was written.
 
-Lines are read many at a time by a kernel (`curate.corpus.formats.json_objects`), without the interpreter's lock. Those
+Lines are read many at a time by a kernel (`json_objects`), without the interpreter's lock. Those
 around one that it is not certain of are split into their fields one by one, without decoding them (``msgspec.Raw``):
 numbers in the metadata keep every digit there, too, and a line that cannot be read costs that line alone.
 """
@@ -15,10 +15,10 @@ import pyarrow.compute as pc
 
 from curate.corpus.conversations import Conversations
 from curate.corpus.documents import Rows, document_batch
-from curate.corpus.formats.json_objects import Values, members
-from curate.corpus.formats.json_strings import unescaped
-from curate.corpus.formats.odd_json import is_doubtful, places_of, sound, value_at
-from curate.corpus.formats.templated import parse_templated
+from curate.corpus.formats.json_records.json_objects import Values, members
+from curate.corpus.formats.json_records.json_strings import unescaped
+from curate.corpus.formats.json_records.odd_json import is_doubtful, places_of, sound, value_at
+from curate.corpus.formats.json_records.templated import parse_templated
 from curate.corpus.input import InputFile
 from curate.corpus.lines import BOM, Lines, bounds, halves, split
 from curate.corpus.memory import too_large

@@ -1,0 +1,1 @@
+"""JSON lines, arrays and objects: one reader of records, kernels that find them."""

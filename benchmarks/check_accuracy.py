@@ -2,9 +2,10 @@
 
     python -m benchmarks.check_accuracy CORPUS… [--set input.text=html]
 
-Each corpus is checked, and curated with the same settings. In a cell: the estimate and its error, and in bold what the
-run came to. Kept: before near-duplicates are removed; tokens of the run are those of kept documents, divided by their
-share of those. CPU seconds of the run are those of all its processes, starting included.
+Each corpus is checked, and curated with the same settings. In a cell: the estimate and its error (?: one piece was
+tried, which tells none), and in bold what the run came to. Kept: before near-duplicates are removed; tokens of the run
+are those of kept documents, divided by their share of those. CPU seconds of the run are those of all its processes,
+starting included.
 """
 
 import argparse
@@ -61,9 +62,9 @@ def outcome(corpus: Path, settings: list[str], out: Path) -> Outcome:
 def row(corpus: Path, told: dict[str, Any], run: Outcome) -> str:
     trial = told["trial"]
 
-    def cell(estimate: dict[str, float], actual: float, shown: str, scale: float = 1) -> str:
-        value, error = estimate["value"] * scale, estimate["error"] * scale
-        return f"{value:{shown}} ± {error:{shown}} · **{actual * scale:{shown}}**"
+    def cell(estimate: dict[str, Any], actual: float, shown: str, scale: float = 1) -> str:
+        error = "?" if estimate["error"] is None else f"{estimate['error'] * scale:{shown}}"
+        return f"{estimate['value'] * scale:{shown}} ± {error} · **{actual * scale:{shown}}**"
 
     share = f"{trial['text_bytes'] / max(1, trial['all_text_bytes']['value']):.0%}"
     cells = [

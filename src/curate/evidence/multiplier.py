@@ -96,30 +96,15 @@ def interval(found: Crossing, spread: float, seeds: int, documents_error: float,
 
 
 def student(freedom: int) -> float:
-    """Two-sided 95 % point of Student's t, whose distribution is a finite sum where ``freedom`` is an integer.
-
-    Source: Abramowitz and Stegun 1964, 26.7.3 and 26.7.4.
+    """Two-sided 95 % point of Student's t.
 
     Example:
         >>> round(student(7), 4)
         2.3646
     """
-    odd = freedom % 2
+    from scipy.special import stdtrit
 
-    def within(angle: float) -> float:
-        """Probability of at most ``sqrt(freedom) * tan(angle)`` on either side."""
-        term, total = math.cos(angle) if odd else 1.0, 0.0
-        for step in range(1, freedom // 2 + 1):
-            total += term
-            term *= (2 * step - 1 + odd) / (2 * step + odd) * math.cos(angle) ** 2
-        total *= math.sin(angle)
-        return 2 / math.pi * (angle + total) if odd else total
-
-    low, high = 0.0, math.pi / 2
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if within(middle) < 0.95 else (low, middle)
-    return math.sqrt(freedom) * math.tan(low)
+    return float(stdtrit(freedom, 0.975))
 
 
 def saving_of(multiplier: float) -> float:

@@ -138,7 +138,10 @@ class Lid176:
 
 class LangDetect:
     """langdetect (Nakatani 2010), seeded for each text anew, so that a result never depends on what came
-    before. It needs ``curate-corpus[references]``.
+    before.
+
+    Raises:
+        PlanError: the package is missing.
     """
 
     labels = LANGDETECT_CODES
@@ -146,6 +149,7 @@ class LangDetect:
 
     def __init__(self, *, folded: bool) -> None:
         self._folded = folded
+        _package("langdetect")
 
     def identify(self, texts: pa.Array) -> tuple[pa.Array, pa.Array]:
         """See `Identifier`."""

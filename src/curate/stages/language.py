@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.errors import nearest, require
+from curate.errors import nearest
 from curate.models.langid import (
     LANGDETECT_CODES,
     LID176_CODES,
@@ -46,8 +46,7 @@ class LanguageSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
     """Least probability of the label. 0.3 keeps 94 % and more of labelled English, short and technical texts too, and
     lets in fewer than 1 % of sentences in 74 other languages (``docs/language.md``); FineWeb has 0.65."""
     backend: Literal["lid176", "langdetect"] = "lid176"
-    """Identifier: ``lid176`` (fastText, 176 languages) or ``langdetect`` (54 languages, far slower), with
-    ``curate-corpus[references]``."""
+    """Identifier: ``lid176`` (fastText, 176 languages) or ``langdetect`` (54 languages, far slower)."""
     fold: bool = True
     """Whether the text is identified as the model was trained to read it: words in lower case, no code (see
     `curate.text.language.fold`), and a label only where the text is written in a script of that language."""
@@ -124,19 +123,9 @@ class Language(Stage):
         return "answers"
 
     def __init__(self, settings: LanguageSettings) -> None:
-        """Raises PlanError when the model is not installed; loads nothing yet."""
+        """Raises PlanError when the backend is not installed; loads nothing yet."""
         self.settings = settings
         self._identifier: Identifier = _IDENTIFIERS[settings.backend](folded=settings.fold)
-
-    def warnings(self) -> list[str]:
-        """Nothing to warn of.
-
-        Raises:
-            MissingExtra: langdetect is asked for and not installed.
-        """
-        if self.settings.backend == "langdetect":
-            require("langdetect", "references", '`language.backend` is "langdetect"')
-        return []
 
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """``label`` (code, ``und`` if the part looked at has no word) and ``score`` (0 to 1).

@@ -46,7 +46,7 @@ class NearDupSettings(Settings, frozen=True):
     """Draws the permutations."""
     backend: Literal["fast", "datasketch"] = "fast"
     """What computes signatures: compiled kernels, or the reference library (same result, many times
-    slower), with ``curate-corpus[references]``."""
+    slower)."""
 
     def __post_init__(self) -> None:
         """Check every value, and that the bands can be derived."""

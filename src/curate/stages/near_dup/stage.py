@@ -10,7 +10,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.errors import require
 from curate.settings.base import Reason, Settings
 from curate.stages.contract import Audited, Comparing, Corpus, Incomparable, Reconsidered, Reconsidering, reasons_where
 from curate.stages.near_dup.audit import audit, draw
@@ -98,16 +97,6 @@ class NearDup(Audited, Reconsidering, Comparing):
             "similarity": settings.similarity,
             "curve": curve,
         }
-
-    def warnings(self) -> list[str]:
-        """Nothing to warn of.
-
-        Raises:
-            MissingExtra: datasketch is asked for and not installed.
-        """
-        if self.settings.backend == "datasketch":
-            require("datasketch", "references", '`near_dup.backend` is "datasketch"')
-        return []
 
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:  # noqa: ARG002
         """Not defined: one batch does not tell whether a document has a copy elsewhere."""

@@ -31,7 +31,7 @@ from curate.evidence.pool import Mask, read_pool
 from curate.evidence.proxy import NgramProxy
 from curate.evidence.question import Question
 from curate.report.judgments import Judgments
-from curate.report.measured import Evidence
+from curate.report.saved.measured import Evidence
 from curate.store.manifest import read_manifest
 from curate.store.run_directory import RunDirectory
 

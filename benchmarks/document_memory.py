@@ -21,8 +21,8 @@ from curate.corpus.formats.json_records.jsonl import parse
 from curate.corpus.input import InputFile
 from curate.corpus.lines import Lines
 from curate.corpus.memory import needed
-from curate.pipeline.config import load
-from curate.pipeline.plan import make_stages
+from curate.pipeline.planning.config import load
+from curate.pipeline.planning.plan import make_stages
 
 _WARM = "The quick brown fox jumps over the lazy dog. " * 50
 _PIECES = {

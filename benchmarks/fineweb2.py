@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from curate.pipeline.config import load
+from curate.pipeline.planning.config import load
 from curate.stages.quality.settings import QualitySettings
 
 NAMES = {

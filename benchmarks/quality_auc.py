@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 
 from curate.models.ngram_features import token_fingerprints
 from curate.models.ngram_model import NgramModel
-from curate.pipeline.config import load
+from curate.pipeline.planning.config import load
 from curate.recipes import recipe_names
 from curate.stages.quality.settings import QualitySettings
 from curate.stages.quality.stage import Quality

@@ -26,7 +26,7 @@ import pyarrow as pa
 
 from benchmarks import environments
 from benchmarks.quality_documents import sample, write
-from curate.pipeline.config import load
+from curate.pipeline.planning.config import load
 from curate.stages.quality.settings import SIGNAL_OF, QualitySettings
 from curate.stages.quality.stage import Quality, numbers
 from curate.text.core.arrow import utf8_view

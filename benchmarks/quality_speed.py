@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from benchmarks import environments
 from benchmarks.quality_documents import english, hashed, onestop, write
-from curate.pipeline.config import load
+from curate.pipeline.planning.config import load
 from curate.pipeline.row_group import GROUP_BYTES
 from curate.stages.quality.stage import Quality
 

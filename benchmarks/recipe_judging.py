@@ -17,7 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curate.pipeline.lint import load_recipe
+from curate.pipeline.planning.lint import load_recipe
 from curate.pipeline.rejudging import rejudged
 from curate.recipes import recipe_names
 from curate.stages.quality import Quality

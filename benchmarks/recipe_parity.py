@@ -25,7 +25,7 @@ import pyarrow as pa
 from benchmarks import environments
 from benchmarks.fineweb2 import NAMES, configuration
 from benchmarks.quality_documents import Document, documents
-from curate.pipeline.config import load
+from curate.pipeline.planning.config import load
 from curate.stages.quality.stage import Quality
 
 BATCH = 500

@@ -18,7 +18,7 @@ from curate.cli.display.setting_comments import setting_comments
 from curate.cli.display.settings import toml
 from curate.cli.grouped_help import OF_RUN
 from curate.corpus.formats.registry import formats
-from curate.pipeline.config import FILE_NAME, FIXED, settings_class
+from curate.pipeline.planning.config import FILE_NAME, FIXED, settings_class
 from curate.report.glossary import glossary
 from curate.shards.formats import FORMATS
 from curate.stages import stage_class, stage_names

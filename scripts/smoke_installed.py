@@ -4,7 +4,7 @@
 
 A clone hides what users meet: files that are missing from the wheel, packages that only developers have, and what goes
 wrong only while kernels are compiled for the first time. Every stage runs by itself with an empty kernel cache; the
-recipes share another one, empty when they begin. Each must end with exit code 0, give every document it read a fate,
+recipes share another one, empty when they begin. Each must end with exit code 0, account for every document it read,
 and keep some.
 """
 

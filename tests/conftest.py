@@ -3,7 +3,7 @@
 import hypothesis
 import pytest
 
-from curate.report import charts, vega
+from curate.report.drawing import charts, vega
 from thorough import examples
 from undrawn import Undrawn
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from corpus_maker import make_corpus, prose
 from curate.cli.session import Session
 from curate.pipeline.first_compile import compile_stages
-from curate.report import page, vega
+from curate.report.drawing import vega
+from curate.report.html import page
 from curate.stages.near_dup import NearDup
 from curate.stages.normalize import Normalize, NormalizeSettings
 from curate.stages.quality import Quality, QualitySettings

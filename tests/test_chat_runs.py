@@ -10,7 +10,7 @@ import pytest
 
 from curate.cli import command
 from curate.errors import InputError
-from curate.pipeline.exporting import Wanted, export
+from curate.pipeline.exporting.exporting import Wanted, export
 from small_run import contents, manifest, run
 
 WORDS = [f"word{number}" for number in range(900)]

@@ -9,7 +9,7 @@ import pytest
 from corpus_maker import make_corpus, prose
 from curate.cli import command
 from curate.cli.session import Session
-from curate.pipeline import trial
+from curate.pipeline.planning import trial
 
 PIPELINE = 'pipeline.stages=["extract","normalize","language","near_dup","tokenize"]'
 

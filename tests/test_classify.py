@@ -17,7 +17,7 @@ from curate.cli.session import Session
 from curate.models import classifiers, langid
 from curate.models.fasttext_classifier import FastTextClassifier
 from curate.models.fasttext_file import read_fasttext
-from curate.pipeline.plan import measure_key
+from curate.pipeline.planning.plan import measure_key
 from curate.stages.classify import Classify, ClassifySettings
 from thorough import settings
 

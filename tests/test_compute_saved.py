@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.report.compute import (
+from curate.report.model import build_report
+from curate.report.packing_loss import places, rests
+from curate.report.saved.compute import (
     Machine,
     RawTokens,
     cost,
@@ -18,10 +20,8 @@ from curate.report.compute import (
     pass_saving,
     redundancy,
 )
-from curate.report.equal_quality import equal_quality
-from curate.report.measured import Measured
-from curate.report.model import build_report
-from curate.report.packing_loss import places, rests
+from curate.report.saved.equal_quality import equal_quality
+from curate.report.saved.measured import Measured
 from curate.settings.compute_constants import CONSTANTS
 from curate.settings.report import ReportSettings
 from curate.shards.packing import best_fitted

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import curate
 from curate.errors import ConfigError
-from curate.pipeline import config
-from curate.pipeline.config import FIXED, default_file, load, settings_class
+from curate.pipeline.planning import config
+from curate.pipeline.planning.config import FIXED, default_file, load, settings_class
 from curate.stages import BUILTIN, stage_class, stage_names
 from thorough import settings
 

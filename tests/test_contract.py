@@ -13,7 +13,7 @@ from corpus_maker import prose
 from curate import stages
 from curate.cli.session import Session
 from curate.corpus.documents import SCHEMA
-from curate.pipeline.plan import thresholds_of
+from curate.pipeline.planning.plan import thresholds_of
 from curate.pipeline.step import Step
 from curate.settings.base import Settings
 from curate.stages import stage_class, stage_names

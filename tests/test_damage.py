@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from corpus_maker import make_corpus
 from curate.cli import command
 from curate.errors import ExitCode, PlanError
-from curate.pipeline.examination import examined
+from curate.pipeline.record.examination import examined
 from curate.shards.verify import verify
 from curate.store.history import History
 from fake_run import files_of

@@ -24,7 +24,7 @@ from curate.evidence.multiplier import (
     value_of_removed,
 )
 from curate.evidence.pool import Pool
-from curate.report.measured import read_evidence
+from curate.report.saved.measured import read_evidence
 from curate.store.files import place, write_whole
 from small_run import run
 

@@ -155,7 +155,7 @@ def test_a_child_process_finds_curate_and_none_of_the_current_folder(tmp_path, m
     assert "" not in search_path()
     assert str(tmp_path / "folder") not in search_path()
     assert str(elsewhere) in search_path()
-    process = start_child("curate.report.vega:serve", stdout=subprocess.PIPE)
+    process = start_child("curate.report.drawing.vega:serve", stdout=subprocess.PIPE)
     answer, _ = process.communicate(b'["vega_to_svg", {"width": 4, "height": 2}]\n', timeout=60)
     assert json.loads(answer)["made"].startswith("<svg")
     assert list((tmp_path / "ran").iterdir()) == []

@@ -8,7 +8,7 @@ import pytest
 
 import curate
 from curate.errors import ConfigError
-from curate.pipeline.config import load
+from curate.pipeline.planning.config import load
 from curate.stages.decontaminate.benchmarks import benchmark_texts
 from curate.stages.named_files import entries_of, lines_of
 

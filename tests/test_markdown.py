@@ -10,7 +10,7 @@ import curate
 from corpus_maker import prose
 from curate.cli import command
 from curate.cli.display.markdown import as_markdown
-from curate.report.alert import Alert
+from curate.report.alerts.alert import Alert
 
 NASTY = [
     "<img src=x onerror=alert(1)>", "a|b|c", "[click](https://example.invalid)", "![](https://example.invalid/p.png)",

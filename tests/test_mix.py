@@ -112,7 +112,7 @@ def mixed_run(corpus, out, *options):
 @pytest.mark.parametrize("packing", ["none", "best_fit"])
 @pytest.mark.parametrize("order", ["input", "shuffle"])
 def test_a_mixture_of_a_run_leads_back_to_its_documents(corpus, tmp_path, order, packing, monkeypatch):
-    monkeypatch.setattr("curate.pipeline.sharding.PIECE_TOKENS", 2_000)
+    monkeypatch.setattr("curate.pipeline.sharding.sharding.PIECE_TOKENS", 2_000)
     options = (f"shards.order={order}", f"shards.packing={packing}", "shards.sequence_length=512")
     options += ("mix.epochs={books=2.5, web=0.5}",)
     folder = mixed_run(corpus, tmp_path / "a", *options)
@@ -164,8 +164,8 @@ def test_a_mixture_changes_only_the_shards_and_goes_without_a_trace(corpus, tmp_
     assert [one.epochs for one in expected.groups] == pytest.approx(
         [one.epochs for one in index.mix], abs=0.05
     )  # to a document
-    monkeypatch.setattr("curate.pipeline.trial.PLACES", 6)
-    monkeypatch.setattr("curate.pipeline.trial.PLACE_BYTES", 1500)
+    monkeypatch.setattr("curate.pipeline.planning.trial.PLACES", 6)
+    monkeypatch.setattr("curate.pipeline.planning.trial.PLACE_BYTES", 1500)
     guessed = job(corpus, tmp_path / "other", "input.part_bytes=1000", *by_year, skip=["quality"]).planned().mixture
     assert not guessed.whole
     for one, exact in zip(guessed.groups, index.mix, strict=True):

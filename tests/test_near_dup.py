@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from curate.cli.session import Session
 from curate.errors import ExitCode
-from curate.stages import sending
+from curate.stages import partitioning
 from curate.stages.contract import KEPT, PASSED_OVER, TRIED, CorpusStage
 from curate.stages.near_dup import NearDup, NearDupSettings, audit, candidates, survivors
 from fake_corpus import FakeCorpus
@@ -155,7 +155,7 @@ def cut_small(range_bytes: int, batch_hashes: int, in_one_place: int, long: int)
     """Receivers of so many bytes, batches of so many hashes, components in rounds beyond so many documents, documents
     in pieces beyond so many shingles."""
     with (
-        mock.patch.object(sending, "RANGE_BYTES", range_bytes),
+        mock.patch.object(partitioning, "RANGE_BYTES", range_bytes),
         mock.patch.object(survivors, "BATCH_HASHES", batch_hashes),
         mock.patch.object(candidates, "IN_ONE_PLACE", in_one_place),
         mock.patch.object(survivors, "LONG", long),

@@ -16,7 +16,7 @@ from ftfy import TextFixerConfig
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.pipeline.lint import load_recipe
+from curate.pipeline.planning.lint import load_recipe
 from curate.recipes import recipe_names
 from curate.stages.contract import Rewriter
 from curate.stages.normalize import CHANGES, Normalize, NormalizeSettings

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import curate
 from curate.errors import InputError, UserError
-from curate.pipeline.shard_order import ordered
+from curate.pipeline.sharding.shard_order import ordered
 from curate.shards.block import joined
 from curate.shards.convert import convert
 from curate.shards.formats import FORMATS
@@ -188,7 +188,7 @@ def test_rows_of_packed_parquet_are_sequences_with_lengths_of_their_pieces(corpu
 
 @pytest.mark.parametrize("packing", PACKINGS)
 def test_a_shuffled_packing_is_the_same_again(corpus, tmp_path, packing, monkeypatch):
-    monkeypatch.setattr("curate.pipeline.sharding.PIECE_TOKENS", 2_000)
+    monkeypatch.setattr("curate.pipeline.sharding.sharding.PIECE_TOKENS", 2_000)
     options = ("shards.order=shuffle", "shards.format=bin", "shards.validation=0.2")
     folder = packed_run(corpus, tmp_path / "a", packing, *options)
     assert verify(folder, every=True).problems == []

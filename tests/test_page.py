@@ -17,12 +17,12 @@ import pytest
 from corpus_maker import make_corpus
 from curate.cli import command
 from curate.process import child
-from curate.report import page as page_module
-from curate.report import vega
-from curate.report.alert import Alert
-from curate.report.drawings import drawings
+from curate.report.alerts.alert import Alert
+from curate.report.drawing import vega
+from curate.report.drawing.drawings import drawings
+from curate.report.html import page as page_module
+from curate.report.html.page import MAX_BYTES, render_page, visible, write_report
 from curate.report.model import build_report
-from curate.report.page import MAX_BYTES, render_page, visible, write_report
 from curate.report.quantities import count
 from curate.report.samples import Samples
 from curate.settings.report import ReportSettings

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from benchmarks.sample_texts import sample_texts
 
-from curate.pipeline.config import load
+from curate.pipeline.planning.config import load
 from curate.stages.quality.stage import Quality
 from curate.text.quality.word_cuts import word_cuts
 

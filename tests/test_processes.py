@@ -18,8 +18,8 @@ from curate.engine.local import LocalEngine
 from curate.engine.processes import ProcessEngine
 from curate.engine.turns import Turns
 from curate.errors import ExitCode, Stopped
-from curate.pipeline import engines
-from curate.pipeline.config import Config, load
+from curate.pipeline.planning import engines
+from curate.pipeline.planning.config import Config, load
 from curate.stages.contract import addressed
 from small_run import contents, manifest, run
 

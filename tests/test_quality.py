@@ -15,7 +15,7 @@ from benchmarks.quality_score import reference as reference_documents
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.pipeline.config import load
+from curate.pipeline.planning.config import load
 from curate.stages.contract import Stage
 from curate.stages.quality import Quality, QualitySettings
 from curate.stages.quality.rules import failures

@@ -15,8 +15,8 @@ from corpus_maker import make_corpus, prose
 from curate.cli import command
 from curate.cli.session import Session
 from curate.errors import ConfigError
-from curate.pipeline.config import load
-from curate.pipeline.lint import lint, load_recipe
+from curate.pipeline.planning.config import load
+from curate.pipeline.planning.lint import lint, load_recipe
 from curate.pipeline.rejudging import rejudged
 from curate.recipes import recipe, recipe_names
 from curate.stages.quality import Quality, QualitySettings

@@ -13,7 +13,7 @@ from corpus_maker import make_corpus, prose
 from curate.cli import command
 from curate.errors import ExitCode, Stopped
 from curate.pipeline import execute
-from curate.report import page
+from curate.report.html import page
 from curate.store import files
 from small_run import HOLD_TIMES, SETTINGS, contents, manifest, run
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.errors import InputError
+from curate.report.html.page import report_json
 from curate.report.measures import BINS, _edges, _log_edges
 from curate.report.model import build_report
-from curate.report.page import report_json
 from curate.settings.report import ReportSettings
 from curate.store.manifest import write_manifest
 from fake_run import files_of, write_fake_run

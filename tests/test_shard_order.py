@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from curate.errors import PlanError
-from curate.pipeline.shard_order import is_held_out, ordered
+from curate.pipeline.sharding.shard_order import is_held_out, ordered
 from curate.shards.convert import convert
 from curate.shards.index import read_index
 from curate.shards.provenance.locate import locate
@@ -35,7 +35,7 @@ def documents(out):
 
 @pytest.mark.parametrize("shard_format", ["parquet", "bin", "mds"])
 def test_a_shuffle_is_of_all_documents_and_the_same_again(corpus, tmp_path, shard_format, monkeypatch):
-    monkeypatch.setattr("curate.pipeline.sharding.PIECE_TOKENS", 2_000)
+    monkeypatch.setattr("curate.pipeline.sharding.sharding.PIECE_TOKENS", 2_000)
     settings = (f"shards.format={shard_format}", "shards.order=shuffle")
     assert run(corpus, tmp_path / "plain") == 0
     assert run(corpus, tmp_path / "a", *settings) == 0

@@ -19,8 +19,8 @@ from corpus_maker import prose
 from curate.cli.session import Session
 from curate.engine.local import LocalEngine
 from curate.pipeline.execute import execute
-from curate.pipeline.lint import load_recipe
-from curate.pipeline.outcome import Outcome, manifest_of
+from curate.pipeline.planning.lint import load_recipe
+from curate.pipeline.record.outcome import Outcome, manifest_of
 from curate.recipes import recipe_names
 from curate.stages.near_dup import NearDup, NearDupSettings
 from curate.store import files

@@ -16,7 +16,7 @@ from corpus_maker import WORDS
 from curate.cli import command
 from curate.models.ngram_features import hashed_ngrams, ngrams, summed_weights
 from curate.models.ngram_model import NgramModel
-from curate.pipeline.config import load
+from curate.pipeline.planning.config import load
 from curate.stages.classify import Classify, ClassifySettings
 from curate.training.examples import read_examples
 from curate.training.figures import auc, auc_interval, calibration_error, figures

@@ -9,8 +9,8 @@ import curate
 from curate.cli.session import Session
 from curate.corpus.input import InputFile
 from curate.errors import ConfigError
-from curate.pipeline.config import load
-from curate.pipeline.unused_settings import unused_notes
+from curate.pipeline.planning.config import load
+from curate.pipeline.planning.unused_settings import unused_notes
 from curate.stages import DEFAULT
 
 JSONL, TEXT = (InputFile(path="", name=f"a.{kind}", format=kind) for kind in ("jsonl", "text"))

@@ -99,11 +99,11 @@ def browser(index):
 def test_facets_count_what_the_run_counted(run, index):
     facets = index.facets(Query())
     assert {one.value: one.documents for one in facets["reason"]} == {k: v for k, v in run.counts.reasons.items() if v}
-    fates = {one.value: one.documents for one in facets["fate"]}
-    assert (fates["kept"], fates["removed"]) == (run.counts.kept, run.counts.removed)
+    outcomes = {one.value: one.documents for one in facets["outcome"]}
+    assert (outcomes["kept"], outcomes["removed"]) == (run.counts.kept, run.counts.removed)
     for reason, documents in run.counts.reasons.items():
         assert len(index.rows(Query(reason=reason))) == documents
-    assert len(index.rows(Query(source="short", fate="quality"))) == 9
+    assert len(index.rows(Query(source="short", outcome="quality"))) == 9
     words = [index.value("quality.words", int(row)) for row in index.rows(Query(measure="quality.words", near=50))]
     assert [abs(value - 50) for value in words] == sorted(abs(value - 50) for value in words)
     ranged = index.rows(Query(measure="quality.words", least=words[3], most=words[3]))
@@ -202,7 +202,7 @@ def test_a_file_of_marks_loses_no_line(tmp_path):
 def test_documents_are_escaped_on_every_page(index, browser):
     pages = [browser()[2], browser("?start=40")[2], browser("whatif?quality.min_words=150")[2]]
     pages += [browser(f"document/{int(row)}")[2] for nasty in NASTY for row in index.rows(Query(source=nasty))]
-    fields = ("q", "source", "reason", "fate", "language", "measure")
+    fields = ("q", "source", "reason", "outcome", "language", "measure")
     pages += [browser("?" + urlencode(dict.fromkeys(fields, nasty)))[2] for nasty in NASTY]
     assert len(pages) >= 3 + 2 * len(NASTY) - 1
     for whole in pages:
@@ -263,7 +263,7 @@ def test_what_was_read_once_is_found_again_until_a_file_changes(run, index, tmp_
     monkeypatch.setattr("curate.view.stored.SMALL", 1)
     copy = shutil.copytree(run.path, tmp_path / "run")
     queries = [
-        Query(), Query(fate="kept"), Query(fate="removed", source="short"), Query(reason="quality.too_few_words"),
+        Query(), Query(outcome="kept"), Query(outcome="removed", source="short"), Query(reason="quality.too_few_words"),
         Query(measure="quality.words", near=50), Query(measure="quality.words", least=100, language="en"),
     ]  # fmt: skip
     for opened in (Index(copy), Index(copy)):
@@ -317,7 +317,7 @@ def test_a_run_in_a_bucket_is_browsed_as_one_on_this_disk(run, index, in_bucket,
     monkeypatch.setattr("curate.view.stored.SMALL", 1)
     (run.path / "marks.csv").unlink(missing_ok=True)
     near = int(index.rows(Query(reason="near_dup.near_duplicate"))[0])
-    paths = ("", "?fate=removed&measure=quality.words&near=50", f"document/{near}", "?q=zyxquill", "marks")
+    paths = ("", "?outcome=removed&measure=quality.words&near=50", f"document/{near}", "?q=zyxquill", "marks")
     here = Browser(index)
     for _ in range(2):
         there = Browser(Index(in_bucket))

@@ -4,7 +4,7 @@ from typing import Any
 
 
 class Undrawn:
-    """Answers as `curate.report.vega` expects it."""
+    """Answers as `curate.report.drawing.vega` expects it."""
 
     def answer(self, function: str, spec: dict[str, Any]) -> Any:
         return {"data": [], "signals": []} if function == "vegalite_to_vega" else "<svg></svg>"

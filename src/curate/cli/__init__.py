@@ -123,7 +123,7 @@ def command(arguments: Sequence[str], began: float | None = None) -> int:
 
 def _endpoint_in_settings() -> Endpoint:
     """Of verbs that look at a run and take no settings themselves."""
-    from curate.pipeline.config import load
+    from curate.pipeline.planning.config import load
 
     file = os.environ.get("CURATE_CONFIG")
     return load(Path(file) if file else None).endpoint

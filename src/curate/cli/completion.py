@@ -82,7 +82,7 @@ def explained(incomplete: str) -> list[str]:
 
 
 def _settings() -> list[str]:
-    from curate.pipeline.config import FIXED, settings_class
+    from curate.pipeline.planning.config import FIXED, settings_class
     from curate.stages import stage_names
 
     sections = (*FIXED, *stage_names())

@@ -26,7 +26,7 @@ def demo(
     """
     from curate.cli.display.console import console
     from curate.cli.session import Session
-    from curate.report import vega
+    from curate.report.drawing import vega
 
     vega.start()
     corpus = Path(curate.__file__).parent / "runs" / "demo" / "corpus"

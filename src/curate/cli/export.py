@@ -47,9 +47,9 @@ def export(
 
     from curate.cli.display.console import console
     from curate.errors import ExitCode, UserError
-    from curate.pipeline.exporting import Wanted, columns_from
-    from curate.pipeline.exporting import export as write
-    from curate.pipeline.nanochat_shards import export_nanochat
+    from curate.pipeline.exporting.exporting import Wanted, columns_from
+    from curate.pipeline.exporting.exporting import export as write
+    from curate.pipeline.exporting.nanochat_shards import export_nanochat
     from curate.store.files import place
 
     if order not in {"input", "shuffle"}:

@@ -18,7 +18,7 @@ def init(
       curate init settings/web.toml
     """
     from curate.errors import ExitCode, UserError
-    from curate.pipeline.config import default_file
+    from curate.pipeline.planning.config import default_file
     from curate.store.files import write_whole
 
     target = Path(path)

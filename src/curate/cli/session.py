@@ -23,8 +23,8 @@ from curate.cli.display.terminal import TerminalFace
 from curate.engine.base import spreading
 from curate.errors import ExitCode
 from curate.events import Emit, Event
-from curate.pipeline.config import load
-from curate.pipeline.engines import local_engine
+from curate.pipeline.planning.config import load
+from curate.pipeline.planning.engines import local_engine
 from curate.runs.job import Job, undrawn
 from curate.store.bucket import is_url
 from curate.store.files import on_this_disk, place
@@ -150,7 +150,7 @@ def redraw(
     json: bool,
 ) -> int:
     """Build the report of a finished run again; its own settings hold unless a file is given."""
-    from curate.report.page import ReportMaker
+    from curate.report.html.page import ReportMaker
 
     file = Path(config_file) if config_file else None
     if is_url(run):

@@ -10,5 +10,5 @@
     result      ── all figures, with their intervals
     attribution ── stages and rules switched off one by one
     tuning      ── thresholds and recipes searched by the same measure
-    measuring   ── all of that for one run → `curate.report.measured.Evidence`
+    measuring   ── all of that for one run → `curate.report.saved.measured.Evidence`
 """

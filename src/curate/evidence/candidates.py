@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from curate.errors import UserError, nearest
 from curate.evidence.measuring import Listener
 from curate.evidence.pool import Mask, Pool
-from curate.pipeline.config import Config
-from curate.pipeline.lint import load_recipe
+from curate.pipeline.planning.config import Config
+from curate.pipeline.planning.lint import load_recipe
 from curate.recipes import recipe_names
 from curate.settings.base import Limit, Settings
 from curate.stages import stage_class

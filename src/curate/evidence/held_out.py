@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from curate.errors import InputError
 from curate.evidence.pool import Mask, Pool, place
-from curate.pipeline.config import Config, load
+from curate.pipeline.planning.config import Config, load
 from curate.store.digest import digest
 from curate.text.search.grams import collection, find_grams, text_grams
 from curate.training.examples import read_examples

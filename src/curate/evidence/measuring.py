@@ -1,4 +1,4 @@
-"""One measurement of one run, from its judgments to `curate.report.measured.Evidence`."""
+"""One measurement of one run, from its judgments to `curate.report.saved.measured.Evidence`."""
 
 import math
 import os
@@ -20,10 +20,10 @@ from curate.evidence.question import Question
 from curate.evidence.remembered import Remembered
 from curate.evidence.result import Result
 from curate.evidence.scratch import Later
-from curate.pipeline.lint import run_settings
+from curate.pipeline.planning.lint import run_settings
 from curate.report.duplicates import find_duplicates
 from curate.report.judgments import Judgments
-from curate.report.measured import Evidence
+from curate.report.saved.measured import Evidence
 from curate.store.manifest import read_manifest
 from curate.store.run_directory import CACHE, EVIDENCE_CACHE, RunDirectory
 

@@ -8,7 +8,7 @@ from curate import __version__
 from curate.errors import UserError
 from curate.evidence.held_out import HeldOut, bundled_languages, own_text
 from curate.evidence.proxy import Proxy
-from curate.pipeline.config import Config
+from curate.pipeline.planning.config import Config
 from curate.store.digest import digest
 
 

@@ -22,8 +22,8 @@ from curate.evidence.multiplier import (
 from curate.evidence.pool import DUPLICATES, Mask, Pool
 from curate.evidence.proxy import Proxy
 from curate.evidence.question import Question
-from curate.report.compute import Figure, Tag
-from curate.report.measured import (
+from curate.report.saved.compute import Figure, Tag
+from curate.report.saved.measured import (
     SCHEMA_VERSION,
     Arm,
     AtBudget,

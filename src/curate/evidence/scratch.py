@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curate.pipeline.config import Config
+from curate.pipeline.planning.config import Config
 from curate.pipeline.step import Step, settle, with_edits, with_moves
 from curate.stages import stage_class
 from curate.stages.contract import CorpusStage, Encoder, Rewriter

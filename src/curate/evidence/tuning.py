@@ -23,7 +23,7 @@ from curate.evidence.measuring import Listener, enough_text, independent_texts, 
 from curate.evidence.multiplier import Curves, Floats, Interval
 from curate.evidence.pool import Mask, place, read_pool
 from curate.evidence.proxy import NgramProxy
-from curate.pipeline.lint import run_settings
+from curate.pipeline.planning.lint import run_settings
 from curate.report.judgments import Judgments
 from curate.store.digest import digest
 from curate.store.manifest import read_manifest

@@ -22,7 +22,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.pipeline.plan import Plan, measure_key, thresholds_of
+from curate.pipeline.planning.plan import Plan, measure_key, thresholds_of
 from curate.pipeline.step import Mask, Step, entering_mask
 from curate.stages.contract import KEPT, PASSED_OVER, TRIED, CorpusStage, Deduplicating, Stage
 from curate.store.digest import digest

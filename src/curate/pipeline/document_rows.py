@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate.errors import InputError, listed, nearest
-from curate.pipeline.exported_records import NEEDED, RECORD, records
+from curate.pipeline.exporting.exported_records import NEEDED, RECORD, records
 from curate.store.manifest import read_manifest
 from curate.store.ranges import parquet_source
 from curate.store.row_file import read_columns

@@ -18,15 +18,15 @@ from curate.engine.base import Engine, Interrupted, spreading
 from curate.errors import InputError, listed
 from curate.events import Emit, Event, PassFinished, PassStarted, Warned, Working
 from curate.pipeline.choices import Choice, first_choice, later_stages, next_choice, steady
-from curate.pipeline.outcome import Outcome, judged
 from curate.pipeline.passes import PartResult, PassTask
-from curate.pipeline.plan import Pass, Plan
-from curate.pipeline.profile import Made, Profile
-from curate.pipeline.raw_tokens import RawTokens, raw_tokens
-from curate.pipeline.shard_places import cut
-from curate.pipeline.sharding import notes_of, write_shards
+from curate.pipeline.planning.plan import Pass, Plan
+from curate.pipeline.record.outcome import Outcome, judged
+from curate.pipeline.record.profile import Made, Profile
+from curate.pipeline.sharding.raw_tokens import RawTokens, raw_tokens
+from curate.pipeline.sharding.shard_places import cut
+from curate.pipeline.sharding.sharding import notes_of, write_shards
+from curate.pipeline.sharding.unknown_characters import UnknownCharacters, unknown_characters
 from curate.pipeline.step import Step
-from curate.pipeline.unknown_characters import UnknownCharacters, unknown_characters
 from curate.pipeline.whole_corpus import keys_for, resolve
 from curate.shards.formats import FORMATS
 from curate.shards.index import ShardIndex
@@ -61,8 +61,8 @@ def execute(
         engine: where the work runs.
         emit: hears of progress, from several threads.
         ready: called before a stage measures a batch; returns when it may.
-        on_judged: called when all judgments are there, with what `curate.pipeline.outcome.judged` says of them; shards
-            are still being written.
+        on_judged: called when all judgments are there, with what `curate.pipeline.record.outcome.judged` says of them;
+            shards are still being written.
 
     Raises:
         Interrupted: the engine was asked to stop; everything finished is safe.

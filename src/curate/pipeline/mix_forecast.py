@@ -3,8 +3,8 @@
 import msgspec
 
 from curate.errors import PlanError
-from curate.pipeline.plan import Plan
-from curate.pipeline.trial import Guess, tried
+from curate.pipeline.planning.plan import Plan
+from curate.pipeline.planning.trial import Guess, tried
 from curate.shards.mixture.shares import asked_tokens, check_named, check_numbered, too_often
 from curate.stages.contract import Deduplicating
 from curate.store.run_directory import RunDirectory

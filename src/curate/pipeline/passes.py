@@ -29,14 +29,14 @@ from curate.corpus.quarantine import TOO_LITTLE_MEMORY, UNREADABLE
 from curate.corpus.reader import Chunk, chunks
 from curate.engine.base import Worker
 from curate.events import Advanced
-from curate.pipeline.advances import advance, advance_of_reused, reasons_in
 from curate.pipeline.dangerous import Place, dangerous_documents, name_dangerous, without
-from curate.pipeline.plan import Plan
-from curate.pipeline.profile import PARSE, READ, WRITE, Costs, Stopwatch
+from curate.pipeline.pass_progress import advance, advance_of_reused, reasons_in
+from curate.pipeline.planning.plan import Plan
+from curate.pipeline.record.profile import PARSE, READ, WRITE, Costs, Stopwatch
 from curate.pipeline.rewriting import rewritten, rows_of
 from curate.pipeline.row_group import Columns, RowGroup, one_array, one_batch, row_groups, taken_bytes
 from curate.pipeline.sampling import sampled
-from curate.pipeline.settled_bytes import SettledBytes
+from curate.pipeline.sharding.settled_bytes import SettledBytes
 from curate.pipeline.step import Mask, Settled, Step, entering_mask, input_key, settle, staying
 from curate.store.digest import digest
 from curate.store.ranges import parquet_source

@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 
 from curate.errors import UserError
-from curate.pipeline.lint import Finding
+from curate.pipeline.planning.lint import Finding
 from curate.stages.quality import Quality, QualitySettings
 from curate.stages.quality.rules import Rule
 from curate.store.manifest import read_manifest

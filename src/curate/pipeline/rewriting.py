@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.pipeline.profile import Effort, Stopwatch
+from curate.pipeline.exporting.turn_by_turn import rewritten_by_turns
+from curate.pipeline.record.profile import Effort, Stopwatch
 from curate.pipeline.step import REASONS, scattered, staying
-from curate.pipeline.turn_by_turn import rewritten_by_turns
 from curate.stages.contract import Rewriter
 from curate.text.core.replaced import replaced
 

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curate.pipeline.plan import measure_key, thresholds_of
-from curate.pipeline.profile import Effort, Stopwatch
+from curate.pipeline.planning.plan import measure_key, thresholds_of
+from curate.pipeline.record.profile import Effort, Stopwatch
 from curate.stages.contract import CorpusStage, Stage
 from curate.store.digest import digest
 from curate.store.ranges import parquet_source

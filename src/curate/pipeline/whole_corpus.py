@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from curate.engine.base import Engine, in_order, spreading
 from curate.pipeline.choices import Choice, settings_that_count
-from curate.pipeline.plan import Plan, measure_key, thresholds_of
-from curate.pipeline.profile import Made, Profile
+from curate.pipeline.planning.plan import Plan, measure_key, thresholds_of
+from curate.pipeline.record.profile import Made, Profile
 from curate.pipeline.step import REASONS, Mask, Step, entering_mask, input_key, scattered, with_edits, with_moves
 from curate.stages.contract import Audited, Comparing, CorpusStage, Deduplicating, Receive, Rows, Send
 from curate.store.checked_json import BrokenJson, read_json, write_json

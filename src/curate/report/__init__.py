@@ -4,12 +4,12 @@
 
     judgments ── model.findings_of ──> Findings ── model.build_report (with run.json) ──> Report
                    │ sources, measures, duplicates, samples: one question each, asked of the judgments
-                   └ drawings: the charts                    compute, alerts: what it is worth, what to look at again
+                   └ drawing/: the charts                    saved/, alerts/: what it is worth, what to look at again
 
-    Report ── page.write_report ──> report.json, report.html
+    Report ── html.page.write_report ──> report.json, report.html
 
-`page.ReportMaker` does all of it. Findings need the judgments alone, so it begins while a run still writes its shards,
-and has the charts drawn while texts are looked for.
+`html.page.ReportMaker` does all of it. Findings need the judgments alone, so it begins while a run still writes its
+shards, and has the charts drawn while texts are looked for.
 
 Nothing here reads a text except the few that are shown, and nothing is imported before it is used.
 """

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from curate.report.compute import Redundancy, redundancy
 from curate.report.judgments import REASONS, ROW, Judgments, ask
+from curate.report.saved.compute import Redundancy, redundancy
 from curate.report.sources import UNNAMED_SOURCE
 from curate.stages.contract import PASSED_OVER
 

@@ -13,9 +13,9 @@ import msgspec
 import xxhash
 
 from curate import __version__
-from curate.report.alert import Alert, run_of
+from curate.report.alerts.alert import Alert, run_of
+from curate.report.html.shown_paths import ShownPaths
 from curate.report.model import SCHEMA_VERSION, Summary
-from curate.report.shown_paths import ShownPaths
 from curate.settings.report import ReportSettings
 from curate.store.checked_json import BrokenJson, read_json
 from curate.store.digest import digest
@@ -52,7 +52,7 @@ def may_be_known(run: Path, manifest: Mapping[str, Any], settings: ReportSetting
 
     Args:
         run: the run directory.
-        manifest: what `curate.pipeline.outcome.judged` says of the run.
+        manifest: what `curate.pipeline.record.outcome.judged` says of the run.
         settings: of the report.
     """
     return bool(_read(run).get(MADE_OF, {}).get("judged") == _judged(manifest, settings))

@@ -11,23 +11,23 @@ import msgspec
 
 from curate.errors import UserError
 from curate.report import quantities
-from curate.report.alert import Alert
-from curate.report.alerts import find_alerts
-from curate.report.compute import PassSaving, RawTokens, pass_saving
+from curate.report.alerts.alert import Alert
+from curate.report.alerts.alerts import find_alerts
 from curate.report.conversations import Conversations, find_conversations
 from curate.report.crossed import Crossed, cross
 from curate.report.duplicates import Duplicates, find_duplicates
-from curate.report.equal_quality import EqualQuality, equal_quality
 from curate.report.judgments import Judgments
 from curate.report.masking import Masks
-from curate.report.measured import Evidence, Measured, read_evidence
 from curate.report.measures import Histogram, histograms, pairs_in, thresholds_in
 from curate.report.previous import Previous, previous_run
 from curate.report.production import Production, production
 from curate.report.samples import Samples, choose_samples
+from curate.report.saved.compute import PassSaving, RawTokens, pass_saving
+from curate.report.saved.equal_quality import EqualQuality, equal_quality
+from curate.report.saved.measured import Evidence, Measured, read_evidence
+from curate.report.saved.waterfall import Waterfall, Weights, waterfall, weigh
 from curate.report.sources import Group, Label, by_language, by_source, labels_of
 from curate.report.unused import WithoutEffect, without_effect
-from curate.report.waterfall import Waterfall, Weights, waterfall, weigh
 from curate.settings.report import ReportSettings
 from curate.shards.index import ShardIndex, read_index
 from curate.store.manifest import read_manifest
@@ -167,7 +167,7 @@ def findings_of(
 
     Args:
         directory: holds the judgments.
-        manifest: what `curate.pipeline.outcome.judged` says of the run, or more.
+        manifest: what `curate.pipeline.record.outcome.judged` says of the run, or more.
         settings: how many documents to show.
         spread: how parts of the run are read: one after another, or several at a time.
         counted: hears of the findings when only samples are missing, which take as long as all the rest.

@@ -11,16 +11,16 @@ from curate.corpus.memory import BASE_BYTES
 from curate.corpus.notices import notices
 from curate.engine.local import FLIGHT_BYTES
 from curate.events import Warned
-from curate.pipeline.config import Config
-from curate.pipeline.engines import engine_for, run_memory
-from curate.pipeline.estimate import (
+from curate.pipeline.planning.config import Config
+from curate.pipeline.planning.engines import engine_for, run_memory
+from curate.pipeline.planning.estimate import (
     CACHE_BYTES_A_TOKEN,
     PARQUET_SHARE,
     RESOLVE_SHARE,
     SHARD_BYTES_A_TOKEN,
 )
-from curate.pipeline.plan import Plan
-from curate.pipeline.trial import Guess, Trial, tried
+from curate.pipeline.planning.plan import Plan
+from curate.pipeline.planning.trial import Guess, Trial, tried
 from curate.runs.job import Job
 
 WANTED_LANGUAGE = 0.05

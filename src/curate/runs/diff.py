@@ -1,4 +1,4 @@
-"""What differs between two finished runs: settings, inputs, counts, tokens, reasons, and whose fate changed."""
+"""What differs between two finished runs: settings, inputs, counts, tokens, reasons, and whose outcome changed."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ import msgspec
 import polars as pl
 
 from curate.errors import UserError, nearest
-from curate.runs.fates import KEPT, Fates
+from curate.runs.outcomes import KEPT, Outcomes
 from curate.settings.file import leaves
 
 EXAMPLES = 3
@@ -31,7 +31,7 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
-    """A document with another fate: its reasons in each run, empty where it was kept, None where it is not there."""
+    """A document with another outcome: its reasons in each run, empty where it was kept, None where it is not there."""
 
     id: str
     source: str
@@ -144,7 +144,7 @@ def diff(a: Path, b: Path, *, examples: int = EXAMPLES) -> Diff:
         InputError: one is no finished run.
         DamagedFile: a file of one is missing or damaged.
     """
-    one, other = Fates(a), Fates(b)
+    one, other = Outcomes(a), Outcomes(b)
     both = _matched(one, other)
     kinds = {
         "to_removed": (pl.col("a") == "") & (pl.col("b") != ""),
@@ -186,7 +186,7 @@ def numbers(manifest: Mapping[str, Any]) -> dict[str, int | None]:
     return found
 
 
-def _matched(one: Fates, other: Fates) -> pl.DataFrame:
+def _matched(one: Outcomes, other: Outcomes) -> pl.DataFrame:
     """``key``, places, and who removed each in the runs ``a`` and ``b``: empty where nobody did, null: not there."""
     frames = [_named(each.table(), each.stages, side) for each, side in ((one, "a"), (other, "b"))]
     return frames[0].join(frames[1], on=["key", "again"], how="full", coalesce=True)
@@ -204,10 +204,10 @@ def _named(table: pl.DataFrame, stages: Sequence[str], side: str) -> pl.DataFram
     )
 
 
-def _moved(row: Mapping[str, Any], one: Fates, other: Fates) -> Moved:
+def _moved(row: Mapping[str, Any], one: Outcomes, other: Outcomes) -> Moved:
     told = {
-        side: fates.about(row[f"part_{side}"], row[f"row_{side}"]) if row[side] is not None else None
-        for side, fates in (("a", one), ("b", other))
+        side: outcomes.about(row[f"part_{side}"], row[f"row_{side}"]) if row[side] is not None else None
+        for side, outcomes in (("a", one), ("b", other))
     }
     known = told["b"] or told["a"] or {}
     a, b = (None if each is None else tuple(each["reasons"]) for each in told.values())

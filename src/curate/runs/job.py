@@ -27,17 +27,17 @@ from curate.engine.local import LocalEngine
 from curate.engine.processes import ProcessEngine
 from curate.errors import PlanError, Stopped, UserError
 from curate.events import Emit, Event, Warned, Working
-from curate.pipeline.config import Config, load
-from curate.pipeline.engines import engine_for, require_able, run_memory
-from curate.pipeline.estimate import estimate
 from curate.pipeline.execute import execute, forget
 from curate.pipeline.first_compile import announced_compiling, load_compiler
 from curate.pipeline.mix_forecast import forecast, foretold
-from curate.pipeline.mixing import check_mix
-from curate.pipeline.outcome import Outcome, manifest_of, profile_of
-from curate.pipeline.plan import Plan, left_out, make_plan, make_stages
-from curate.pipeline.shard_places import CLUSTER
-from curate.pipeline.unused_settings import unused_notes
+from curate.pipeline.planning.config import Config, load
+from curate.pipeline.planning.engines import engine_for, require_able, run_memory
+from curate.pipeline.planning.estimate import estimate
+from curate.pipeline.planning.plan import Plan, left_out, make_plan, make_stages
+from curate.pipeline.planning.unused_settings import unused_notes
+from curate.pipeline.record.outcome import Outcome, manifest_of, profile_of
+from curate.pipeline.sharding.mixing import check_mix
+from curate.pipeline.sharding.shard_places import CLUSTER
 from curate.process.stopping import stoppable
 from curate.runs.command_line import command_line
 from curate.runs.planned import Planned
@@ -57,9 +57,9 @@ from curate.store.store_path import use_endpoint
 from curate.store.tidying import first_row_file
 
 if TYPE_CHECKING:
+    from curate.report.html.page import ReportMaker
     from curate.report.made_before import MadeBefore
     from curate.report.model import Report
-    from curate.report.page import ReportMaker
     from curate.runs.measurement import Measurement
 
 
@@ -182,7 +182,7 @@ class Job:
             with ThreadPoolExecutor(2) as pool:
                 notes, compiler = pool.submit(_stage_notes, stages, config), pool.submit(load_compiler)
                 plan = self.plan(config, stages, held)
-                import_module("curate.report.page")
+                import_module("curate.report.html.page")
                 pa.array([0])  # the first list has pyarrow import pandas, where there is one: 0.2 s
                 compiler.result()
                 warnings = [*notices(plan.files, plan.skipped), *_setting_notes(plan), *notes.result()]
@@ -236,7 +236,7 @@ class Job:
             return done
 
     def _worked(self, prepared: Prepared, directory: RunDirectory, tell: Emit) -> Done:
-        from curate.report.page import ReportMaker
+        from curate.report.html.page import ReportMaker
 
         plan, engine, warnings, _ = prepared
         with ReportMaker(directory.path, plan.config.report, spreading(engine)) as report:

@@ -9,11 +9,11 @@ from curate.events import Emit, Warned, Working
 from curate.evidence.measuring import measure
 from curate.evidence.proxy import Proxy, proxy_named
 from curate.evidence.question import Question, question_of, require_text
-from curate.pipeline.config import Config
+from curate.pipeline.planning.config import Config
 from curate.process.stopping import exit_code, stoppable
-from curate.report.measured import read_evidence, write_evidence
+from curate.report.html.page import ReportMaker
 from curate.report.model import Report
-from curate.report.page import ReportMaker
+from curate.report.saved.measured import read_evidence, write_evidence
 from curate.settings.report import ReportSettings
 from curate.store.manifest import read_manifest
 

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from curate.events import Warned
-from curate.pipeline.estimate import Estimate, Travels
 from curate.pipeline.mix_forecast import MixForecast
-from curate.pipeline.plan import Plan
+from curate.pipeline.planning.estimate import Estimate, Travels
+from curate.pipeline.planning.plan import Plan
 from curate.store.bucket import is_url
 
 

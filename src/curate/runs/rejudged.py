@@ -41,7 +41,7 @@ class Was(NamedTuple):
 
 
 @dataclass
-class PartFate:
+class PartOutcome:
     """What becomes of the documents of one part."""
 
     before: npt.NDArray[np.int8]
@@ -89,7 +89,7 @@ class Rejudged:
         stages: of the run, in order.
 
     Attributes:
-        fates: of every part.
+        outcomes: of every part.
         expected: what the deduplicating stage says of pairs that it would find or miss; zeros where it is sure.
         preferences_lost: whether ``.cache`` was deleted, so that survivors of now are preferred.
     """
@@ -106,7 +106,7 @@ class Rejudged:
             parts = range(len(self._rows))
             self._then = list(pool.map(partial(self._verdicts, again=False), parts))
             self._now = list(pool.map(partial(self._verdicts, again=True), parts))
-        self.fates = self._settled()
+        self.outcomes = self._settled()
 
     def _verdicts(self, part: int, *, again: bool) -> list[_Verdicts]:
         if not again:
@@ -134,14 +134,14 @@ class Rejudged:
         places[rows] = np.arange(len(rows))
         return _Verdicts(given.take(pa.array(places, mask=~stored.known)))
 
-    def _settled(self) -> list[PartFate]:
-        """The fate of every document."""
+    def _settled(self) -> list[PartOutcome]:
+        """The outcome of every document."""
         number = next((at for at, one in enumerate(self._stages) if isinstance(one.now, Reconsidering)), None)
         if number is None or not self._asked_again(number):
-            return [self._fate(part, None, None) for part in range(len(self._rows))]
+            return [self._outcome(part, None, None) for part in range(len(self._rows))]
         found = self._reconsidered(number)
         self.expected = (found.more, found.fewer)
-        return [self._fate(part, number, found) for part in range(len(self._rows))]
+        return [self._outcome(part, number, found) for part in range(len(self._rows))]
 
     def _asked_again(self, number: int) -> bool:
         """Whether the deduplicating stage has other settings, or other documents come to it."""
@@ -178,7 +178,7 @@ class Rejudged:
         now = [self._comes(part, number, self._now) for part in parts]
         return stage.reconsider(judged, observed, before, now, one.then.settings)
 
-    def _fate(self, part: int, deduplicating: int | None, found: Reconsidered | None) -> PartFate:
+    def _outcome(self, part: int, deduplicating: int | None, found: Reconsidered | None) -> PartOutcome:
         rows, now = self._rows[part], self._now[part]
         out, waits = np.full(rows, STAYS, np.int8), np.full(rows, STAYS, np.int8)
         unsure, reasons = np.zeros(rows, np.bool_), dict[str, Counter[str]]()
@@ -196,12 +196,12 @@ class Rejudged:
         loose = int(((waits != STAYS) & (out != STAYS)).sum())
         waits[out != STAYS] = STAYS
         out[waits != STAYS] = UNTOLD
-        return PartFate(self._before(part), out, waits, unsure & (out == STAYS), reasons, loose)
+        return PartOutcome(self._before(part), out, waits, unsure & (out == STAYS), reasons, loose)
 
     def reasons_at(self, part: int, row: int) -> tuple[list[str], list[str]]:
         """Why a document was removed, and why it would be, as ``stage.reason``; empty where it stays or is untold."""
-        fate = self.fates[part]
-        sides = (fate.before[row], self._then), (fate.now[row], self._now)
+        outcome = self.outcomes[part]
+        sides = (outcome.before[row], self._then), (outcome.now[row], self._now)
         return tuple(
             [f"{self._stages[at].now.name}.{code}" for code in verdicts[part][at].of(row)] if at >= 0 else []
             for at, verdicts in sides

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.errors import ConfigError, UserError
-from curate.pipeline.config import FIXED, Config, reconfigured
+from curate.pipeline.planning.config import FIXED, Config, reconfigured
 from curate.runs.outlook import Change, Side, Span, WhatIf
-from curate.runs.rejudged import STAYS, UNTOLD, PartFate, Rejudged, Was, stages_of, tokens_of
+from curate.runs.rejudged import STAYS, UNTOLD, PartOutcome, Rejudged, Was, stages_of, tokens_of
 from curate.settings.file import leaves
 from curate.stages import stage_class
 from curate.stages.contract import CorpusStage, Deduplicating, Encoder, Reconsidering, Stage
@@ -154,12 +154,12 @@ class _Answer:
     ) -> None:
         self.directory, self.manifest, self.changes, self.stages = directory, manifest, changes, stages
         self.judged = Rejudged(directory, stages)
-        self.fates, self.examples = self.judged.fates, examples
+        self.outcomes, self.examples = self.judged.outcomes, examples
 
     def whatif(self) -> WhatIf:
-        stays = sum(int((fate.now == STAYS).sum()) for fate in self.fates)
+        stays = sum(int((outcome.now == STAYS).sum()) for outcome in self.outcomes)
         untold = self._untold()
-        unsure = sum(int(fate.unsure.sum()) for fate in self.fates)
+        unsure = sum(int(outcome.unsure.sum()) for outcome in self.outcomes)
         more, fewer = self.judged.expected
         low = stays - unsure - _most(fewer)
         kept = Span(max(0, low), stays + sum(untold.values()) + _most(more))
@@ -184,19 +184,19 @@ class _Answer:
                 code: before[code] for code in sorted({*reasons, *before}) if reasons[code] != before[code]
             },
             untold=untold,
-            to_removed=sum(int(((f.before == STAYS) & (f.now >= 0)).sum()) for f in self.fates),
-            to_kept=sum(int(((f.before != STAYS) & (f.now == STAYS)).sum()) for f in self.fates),
+            to_removed=sum(int(((f.before == STAYS) & (f.now >= 0)).sum()) for f in self.outcomes),
+            to_kept=sum(int(((f.before != STAYS) & (f.now == STAYS)).sum()) for f in self.outcomes),
             examples=self._sides(),
             rerun_seconds=self._rerun(untold),
         )
 
     def _number(self, stage: int) -> int:
-        return sum(int((fate.now == stage).sum()) for fate in self.fates)
+        return sum(int((outcome.now == stage).sum()) for outcome in self.outcomes)
 
     def _untold(self) -> dict[str, int]:
         found = Counter[str]()
-        for fate in self.fates:
-            for at, count in zip(*np.unique(fate.waits[fate.waits >= 0], return_counts=True), strict=True):
+        for outcome in self.outcomes:
+            for at, count in zip(*np.unique(outcome.waits[outcome.waits >= 0], return_counts=True), strict=True):
                 found[self.stages[at].now.name] += int(count)
         return {one.now.name: found[one.now.name] for one in self.stages if found[one.now.name]}
 
@@ -217,7 +217,7 @@ class _Answer:
             found.append(f"other bands would be compared: a rerun would find {told}")
         if (untold or unsure) and any(isinstance(one.now, Deduplicating) for one in self.stages):
             found.append("the range takes it that each of them takes the place of one kept document at most")
-        if loose := sum(fate.loose for fate in self.fates):
+        if loose := sum(outcome.loose for outcome in self.outcomes):
             found.append(f"{loose:,} documents would be removed by one stage or by a later one")
         if self.judged.preferences_lost:
             found.append("`.cache` was deleted, so survivors of now are preferred")
@@ -229,14 +229,14 @@ class _Answer:
     def _others_come(self, stage: int) -> bool:
         """Whether an earlier stage removes others than it did."""
         return any(
-            (((fate.before >= 0) & (fate.before < stage)) != ((fate.now >= 0) & (fate.now < stage))).any()
-            for fate in self.fates
+            (((outcome.before >= 0) & (outcome.before < stage)) != ((outcome.now >= 0) & (outcome.now < stage))).any()
+            for outcome in self.outcomes
         )
 
     def _reasons(self) -> tuple[Counter[str], Counter[str]]:
         now = Counter[str]()
-        for fate in self.fates:
-            for stage, counts in fate.reasons.items():
+        for outcome in self.outcomes:
+            for stage, counts in outcome.reasons.items():
                 for code, count in counts.items():
                     now[f"{stage}.{code}"] += count
         before = Counter[str]()
@@ -249,7 +249,7 @@ class _Answer:
         encoder = next((one.now.name for one in self.stages if isinstance(one.now, Encoder)), "")
         if not encoder:
             return None, False
-        sums = [self._sums(encoder, part, fate) for part, fate in enumerate(self.fates)]
+        sums = [self._sums(encoder, part, outcome) for part, outcome in enumerate(self.outcomes)]
         total = _Totals(*map(sum, zip(*sums, strict=True))) if sums else _Totals(0, 0, 0, 0)
         flow = self.manifest["flow"]
         size = flow[-1]["text_bytes_kept"] if flow else 0
@@ -261,20 +261,20 @@ class _Answer:
         high = certain + a_byte * total.untold_bytes + a_document * _most(more)
         return Span(max(0, round(low)), round(high)), not total.uncounted_bytes and kept.exact
 
-    def _sums(self, encoder: str, part: int, fate: PartFate) -> _Totals:
-        tokens, stays = tokens_of(self.directory, encoder, part), fate.now == STAYS
+    def _sums(self, encoder: str, part: int, outcome: PartOutcome) -> _Totals:
+        tokens, stays = tokens_of(self.directory, encoder, part), outcome.now == STAYS
         counted = stays & ~np.isnan(tokens)
         if counted.sum() == len(tokens) or not (
-            (stays & ~counted).any() or (fate.now == UNTOLD).any() or fate.unsure.any()
+            (stays & ~counted).any() or (outcome.now == UNTOLD).any() or outcome.unsure.any()
         ):
             return _Totals(float(tokens[counted].sum()), 0.0, 0.0, 0.0)
         file = self.directory.checked(DOCUMENTS, part, ["raw_bytes"])
         sizes: npt.NDArray[np.int64] = read_columns(file, ["raw_bytes"]).column("raw_bytes").to_numpy()
         return _Totals(
             float(tokens[counted].sum()),
-            float(sizes[fate.unsure].sum()),
+            float(sizes[outcome.unsure].sum()),
             float(sizes[stays & ~counted].sum()),
-            float(sizes[fate.now == UNTOLD].sum()),
+            float(sizes[outcome.now == UNTOLD].sum()),
         )
 
     def _rerun(self, untold: Mapping[str, int]) -> float:
@@ -285,7 +285,7 @@ class _Answer:
             if any(self.judged.expected) and isinstance(self._stage(stage), Reconsidering):
                 again = 1.0
             seconds += entry["seconds"] * again
-        moved = any((fate.before != fate.now).any() for fate in self.fates)
+        moved = any((outcome.before != outcome.now).any() for outcome in self.outcomes)
         steps = {one.now.name for one in self.stages if isinstance(one.now, CorpusStage)} | {"shards"}
         return round(float(seconds + moved * sum(timings.get("steps", {}).get(step, 0.0) for step in steps)), 1)
 
@@ -295,11 +295,11 @@ class _Answer:
     def _sides(self) -> tuple[Side, ...]:
         """A few documents of each kind, spread over the run; the same ones every time."""
         kinds: list[list[tuple[int, int]]] = [[], [], []]
-        for part, fate in enumerate(self.fates):
+        for part, outcome in enumerate(self.outcomes):
             masks = (
-                (fate.before == STAYS) & (fate.now >= 0),
-                (fate.before != STAYS) & (fate.now == STAYS),
-                fate.now == UNTOLD,
+                (outcome.before == STAYS) & (outcome.now >= 0),
+                (outcome.before != STAYS) & (outcome.now == STAYS),
+                outcome.now == UNTOLD,
             )
             for kind, mask in zip(kinds, masks, strict=True):
                 kind += [(part, row) for row in _spread(np.flatnonzero(mask), self.examples)]
@@ -309,7 +309,7 @@ class _Answer:
         file = self.directory.checked(DOCUMENTS, part, ["id", "source"])
         told = read_columns(file, ["id", "source"]).slice(row, 1).to_pylist()[0]
         before, now = self.judged.reasons_at(part, row)
-        waits = int(self.fates[part].waits[row])
+        waits = int(self.outcomes[part].waits[row])
         return Side(
             id=told["id"] or "",
             source=told["source"] or "",

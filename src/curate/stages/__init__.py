@@ -9,7 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from curate.errors import ConfigError, PlanError, nearest
 from curate.stages.contract import Stage
-from curate.stages.travelling import made_again
+from curate.stages.serialization import made_again
 
 BUILTIN: tuple[tuple[str, str], ...] = (
     ("extract", "curate.stages.extract:Extract"),

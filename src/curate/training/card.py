@@ -6,8 +6,8 @@ from markupsafe import Markup
 
 from curate import __version__
 from curate.models.ngram_model import NgramModel
-from curate.report.templates import environment
-from curate.report.vega import NotDrawn
+from curate.report.drawing.vega import NotDrawn
+from curate.report.html.templates import environment
 from curate.training.chart import calibration_chart
 from curate.training.figures import Bin
 from curate.training.training import Training

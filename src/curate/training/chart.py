@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from curate.report.vega import converted
+from curate.report.drawing.vega import converted
 from curate.training.figures import Bin
 
 _INK, _MUTED, _GRID, _ACCENT = "#1f2328", "#59636e", "#d8dee4", "#0a62c4"

@@ -18,7 +18,7 @@ from curate.corpus.parts import cut
 from curate.corpus.reader import chunks
 from curate.errors import InputError, nearest
 from curate.models.ngram_features import token_fingerprints
-from curate.pipeline.config import Config
+from curate.pipeline.planning.config import Config
 from curate.pipeline.rewriting import rewritten
 from curate.stages import stage_class
 from curate.stages.contract import Rewriter

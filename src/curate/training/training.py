@@ -9,12 +9,12 @@ import pyarrow.compute as pc
 
 from curate.errors import UserError, require
 from curate.models.ngram_model import NgramModel, probability
-from curate.pipeline.config import Config
+from curate.pipeline.planning.config import Config
 from curate.training.examples import Examples, read_examples
 from curate.training.figures import Figures, figures
 from curate.training.fit import fit_model, margins
+from curate.training.informative_ngrams import Telling, telling
 from curate.training.split import FEW, Split, split
-from curate.training.telling import Telling, telling
 
 LIMIT = 20_000
 """Documents of a side used unless more are asked for."""

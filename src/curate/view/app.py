@@ -170,7 +170,7 @@ def query_of(request: Request) -> Query:
     """The query in an address; numbers that are none are ignored."""
     asked = request.query_params
     numbers = {name: _number(asked.get(name, "")) for name in ("least", "most", "near")}
-    texts = {name: asked.get(name, "") for name in ("fate", "reason", "source", "language", "measure")}
+    texts = {name: asked.get(name, "") for name in ("outcome", "reason", "source", "language", "measure")}
     return Query(**texts, **numbers)  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""Documents that have fate, reasons, source and language in common: one number a document stands for all four.
+"""Documents that have outcome, reasons, source and language in common: one number a document stands for all four.
 
 So a question about them is a question about a few thousand groups, whatever the number of documents.
 """

@@ -39,7 +39,7 @@ SEARCH_SECONDS = 1.5
 class Query(NamedTuple):
     """What is asked for; empty fields ask for anything."""
 
-    fate: str = ""
+    outcome: str = ""
     """``kept``, ``removed``, or a stage that removed."""
     reason: str = ""
     source: str = ""
@@ -126,15 +126,15 @@ class Index:
         return found
 
     def _asked(self, query: Query) -> npt.NDArray[np.bool_]:
-        """Groups whose documents have the fate, reason, source and language that are asked for."""
+        """Groups whose documents have the outcome, reason, source and language that are asked for."""
         groups = self.groups
         mask = np.ones(len(groups.documents), np.bool_)
-        if query.fate == KEPT:
+        if query.outcome == KEPT:
             mask &= groups.removed_by < 0
-        elif query.fate == REMOVED:
+        elif query.outcome == REMOVED:
             mask &= groups.removed_by >= 0
-        elif query.fate:
-            mask &= groups.removed_by == (self.stages.index(query.fate) if query.fate in self.stages else -2)
+        elif query.outcome:
+            mask &= groups.removed_by == (self.stages.index(query.outcome) if query.outcome in self.stages else -2)
         if query.reason:
             bit = 1 << self.reasons.index(query.reason) if query.reason in self.reasons else 0
             mask &= (groups.given & np.uint64(bit)) != 0
@@ -168,14 +168,14 @@ class Index:
         else:
             counts = np.where(self._asked(query), groups.documents, 0)
         by = _added(groups.removed_by, counts, len(self.stages))
-        fates = [Facet(KEPT, int(counts.sum() - by.sum())), Facet(REMOVED, int(by.sum()))]
-        fates += [Facet(stage, int(by[at])) for at, stage in enumerate(self.stages)]
+        outcomes = [Facet(KEPT, int(counts.sum() - by.sum())), Facet(REMOVED, int(by.sum()))]
+        outcomes += [Facet(stage, int(by[at])) for at, stage in enumerate(self.stages)]
         reasons = [
             Facet(code, int(counts[(groups.given & np.uint64(1 << at)) != 0].sum()))
             for at, code in enumerate(self.reasons)
         ]
         return {
-            "fate": [one for one in fates if one.documents],
+            "outcome": [one for one in outcomes if one.documents],
             "reason": [one for one in reasons if one.documents],
             "source": _counted(groups.sources, _added(groups.source, counts, len(groups.sources))),
             "language": _counted(groups.languages, _added(groups.language, counts, len(groups.languages))),

@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 import jinja2
 
 from curate.report import quantities
+from curate.report.html.page import visible
+from curate.report.html.templates import environment
 from curate.report.masking import masked_life
-from curate.report.page import visible
 from curate.report.samples import read_beginnings
-from curate.report.templates import environment
 from curate.runs.outlook import WhatIf
 from curate.store.life import Life, edited_text, life_at
 from curate.text.core.difference import difference
@@ -47,7 +47,7 @@ class Listed(NamedTuple):
     id: str
     source: str
     beginning: str
-    fate: str
+    outcome: str
     reasons: list[str]
     value: str
     mark: str
@@ -89,7 +89,7 @@ def listed(index: Index, marks: Marks, rows: Sequence[int], measure: str) -> lis
                 id=document["id"] or "",
                 source=document["source"] or "",
                 beginning=" ".join(beginning.split()),
-                fate=f"removed by {index.stages[by]}" if by >= 0 else "kept",
+                outcome=f"removed by {index.stages[by]}" if by >= 0 else "kept",
                 reasons=index.reasons_of(row),
                 value=_number(index.value(measure, row)) if measure in index.measures else "",
                 mark=marks.of(index.directory.names[part], inside),

@@ -11,8 +11,8 @@ from curate.cli.display.console import Color, console
 from curate.cli.display.format import count, counted, duration, share, size
 from curate.cli.display.notes import note, printable
 from curate.errors import ExitCode, UserError
-from curate.pipeline.config import FILE_NAME
-from curate.pipeline.trial import Guess, Trial
+from curate.pipeline.planning.config import FILE_NAME
+from curate.pipeline.planning.trial import Guess, Trial
 from curate.runs.checkup import Checkup, checkup
 from curate.runs.job import Job
 from curate.store.files import write_whole

@@ -27,10 +27,10 @@ def show_cluster(output: str, *, json: bool) -> int:
 
 def _findings(output: str) -> Iterator[Finding]:
     from curate.engine.ray import RayEngine, nodes
-    from curate.pipeline.config import load
-    from curate.pipeline.engines import engine_for
-    from curate.pipeline.nodes import Compile, problems_of
-    from curate.pipeline.plan import make_stages
+    from curate.pipeline.planning.config import load
+    from curate.pipeline.planning.engines import engine_for
+    from curate.pipeline.planning.nodes import Compile, problems_of
+    from curate.pipeline.planning.plan import make_stages
 
     config = load(None, {"run.engine": "ray"}, [])
     engine, stages = engine_for(config), make_stages(config)

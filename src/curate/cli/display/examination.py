@@ -8,7 +8,7 @@ from rich.text import Text
 from curate.cli.display.console import console
 from curate.cli.display.format import counted, size
 from curate.errors import ExitCode
-from curate.pipeline.examination import examined
+from curate.pipeline.record.examination import examined
 from curate.store.files import place
 
 

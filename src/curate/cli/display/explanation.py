@@ -17,7 +17,7 @@ from curate.cli.display.settings import toml
 from curate.corpus.quarantine import PASSED_OVER
 from curate.corpus.quarantine import REASONS as QUARANTINE_REASONS
 from curate.errors import ExitCode, UserError, nearest
-from curate.pipeline.config import FIXED, settings_class
+from curate.pipeline.planning.config import FIXED, settings_class
 from curate.recipes import recipe, recipe_names
 from curate.report.glossary import glossary, term
 from curate.settings.base import Limit, Reason

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from curate.cli.display.format import count, duration, share, size
 from curate.cli.display.notes import printable
 from curate.errors import ExitCode
-from curate.report.alert import Alert
+from curate.report.alerts.alert import Alert
 from curate.report.model import Gate, Report
 from curate.report.previous import Previous
 from curate.runs.finished import Run

@@ -15,9 +15,9 @@ from curate.errors import ExitCode, UserError, nearest
 from curate.evidence.measuring import measure
 from curate.evidence.proxy import proxy_named
 from curate.evidence.question import question_of
-from curate.pipeline.lint import run_settings
-from curate.report.measured import Contribution, Evidence, Measured, as_data, write_evidence
-from curate.report.page import ReportMaker
+from curate.pipeline.planning.lint import run_settings
+from curate.report.html.page import ReportMaker
+from curate.report.saved.measured import Contribution, Evidence, Measured, as_data, write_evidence
 from curate.store.files import place
 
 

@@ -9,10 +9,10 @@ from rich.text import Text
 from curate import __version__
 from curate.cli.display.format import counted, duration, size
 from curate.cli.display.notes import printable
-from curate.pipeline.config import DEFAULT, Config
-from curate.pipeline.estimate import Estimate, Travels
 from curate.pipeline.mix_forecast import MixForecast
-from curate.pipeline.plan import Plan
+from curate.pipeline.planning.config import DEFAULT, Config
+from curate.pipeline.planning.estimate import Estimate, Travels
+from curate.pipeline.planning.plan import Plan
 from curate.recipes import recipe
 from curate.settings.file import leaves
 

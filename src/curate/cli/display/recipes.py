@@ -12,8 +12,8 @@ from curate.cli.display.console import console
 from curate.cli.display.format import counted, share
 from curate.cli.display.settings import toml
 from curate.errors import ExitCode
-from curate.pipeline.config import Config
-from curate.pipeline.lint import load_recipe
+from curate.pipeline.planning.config import Config
+from curate.pipeline.planning.lint import load_recipe
 from curate.recipes import Recipe, recipe, recipe_names
 from curate.settings.file import leaves
 from curate.stages.near_dup import NearDupSettings

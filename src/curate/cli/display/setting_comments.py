@@ -4,7 +4,7 @@ import functools
 import re
 
 from curate.cache.tables import shipped
-from curate.pipeline.config import FILE_NAME
+from curate.pipeline.planning.config import FILE_NAME
 
 _SECTION = re.compile(r"\[([\w.]+)\]")
 _SETTING = re.compile(r"(\w+) = ")

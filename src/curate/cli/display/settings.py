@@ -11,7 +11,7 @@ from rich.text import Text
 
 from curate.cli.display.console import console
 from curate.errors import ConfigError, ExitCode, nearest
-from curate.pipeline.config import DEFAULT, Config, load
+from curate.pipeline.planning.config import DEFAULT, Config, load
 
 
 def show_settings(

@@ -13,7 +13,7 @@ from rich.text import Text
 from curate.cli.display.console import console
 from curate.cli.display.notes import note
 from curate.errors import ExitCode, UserError
-from curate.pipeline.config import load
+from curate.pipeline.planning.config import load
 from curate.store.files import write_whole
 from curate.training.card import card
 from curate.training.training import LIMIT, PRIOR, Training, train

@@ -19,7 +19,7 @@ from curate.evidence.attribution import STEPS
 from curate.evidence.held_out import own_text
 from curate.evidence.multiplier import Interval, saving_of
 from curate.evidence.tuning import CONFIRM, Search, Tuned, tune
-from curate.pipeline.lint import run_settings
+from curate.pipeline.planning.lint import run_settings
 from curate.settings.file import toml_value
 from curate.store.files import place
 

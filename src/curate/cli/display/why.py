@@ -67,8 +67,8 @@ def _as_data(life: Life, masks: Masks) -> dict[str, Any]:
 
 def _show(out: Console, life: Life, sentences: dict[tuple[str, str], str], masks: Masks) -> None:
     origin, gone = life.document["origin"], life.removed_by
-    fate = Text(f"removed by {gone.stage}", "bold red") if gone else Text("kept", "bold green")
-    out.print(Text.assemble((printable(life.document["id"]), "bold"), "  ", fate), soft_wrap=True)
+    outcome = Text(f"removed by {gone.stage}", "bold red") if gone else Text("kept", "bold green")
+    out.print(Text.assemble((printable(life.document["id"]), "bold"), "  ", outcome), soft_wrap=True)
     out.print(
         Text(
             printable(f"  from {origin['file']}, position {origin['position']}, source {life.document['source']}"),

@@ -8,7 +8,7 @@ import pyarrow as pa
 from curate.stages.contract import Corpus, Rows
 from curate.stages.line_dup.repeated import PARTIAL, passages_of
 from curate.stages.line_dup.settings import LineDupSettings
-from curate.stages.sending import column
+from curate.stages.partitioning import column
 from curate.text.core.arrow import EDITS, edit_lists
 from curate.text.dedup.passages import COUNTS, Cuts, Repeated, cut_passages
 

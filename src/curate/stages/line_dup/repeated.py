@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.stages.contract import Corpus, Rows, addressed
-from curate.stages.sending import column, range_of_key, ranges_for
+from curate.stages.partitioning import column, range_of_key, ranges_for
 from curate.text.dedup.passages import passage_keys
 from curate.text.dedup.shingles import Hashes
 

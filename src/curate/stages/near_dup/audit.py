@@ -23,7 +23,7 @@ import pyarrow as pa
 from curate.stages.contract import Corpus, Rows
 from curate.stages.near_dup.exact import comparable
 from curate.stages.near_dup.numbering import Numbering
-from curate.stages.sending import column
+from curate.stages.partitioning import column
 from curate.text.core.hashes import mixed
 
 COHORT = "cohort"
@@ -122,7 +122,7 @@ def audit(
         corpus: what was observed.
         numbering: numbers of the documents.
         sample: whose cohorts were compared.
-        removed: from `curate.stages.near_dup.judgments.find_fates`.
+        removed: from `curate.stages.near_dup.judgments.find_outcomes`.
         jaccard: of the pairs of kept documents that were found: those that reach the similarity were missed.
         similarity: from which two documents are near-duplicates.
     """

@@ -15,10 +15,10 @@ import pyarrow as pa
 from curate.stages.contract import Corpus, Rows, addressed
 from curate.stages.near_dup.audit import COHORT, Sample, cohort_keys
 from curate.stages.near_dup.exact import comparable
-from curate.stages.near_dup.homing import in_order
 from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.partial import band_column
-from curate.stages.sending import column, range_of_key, ranges_for
+from curate.stages.near_dup.routing import in_order
+from curate.stages.partitioning import column, range_of_key, ranges_for
 from curate.text.dedup.bands import meetings
 from curate.text.dedup.components import Nodes, flatten, large_star, small_star, unite
 

@@ -22,14 +22,14 @@ from curate.stages.contract import KEPT, PASSED_OVER, TRIED, Corpus, Rows, addre
 from curate.stages.near_dup.audit import NOBODY
 from curate.stages.near_dup.candidates import EDGES, RowsOfParts, connected, find_company
 from curate.stages.near_dup.exact import find_copies
-from curate.stages.near_dup.homing import sent_home
-from curate.stages.near_dup.judgments import JUDGMENTS, REMOVALS, Fates, decided, named
+from curate.stages.near_dup.judgments import JUDGMENTS, REMOVALS, Outcomes, decided, named
 from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.partners import Compared, Partners, Together, decided_of
 from curate.stages.near_dup.preference import preferred_order
+from curate.stages.near_dup.routing import sent_home
 from curate.stages.near_dup.settings import NearDupSettings
 from curate.stages.near_dup.survivors import find_survivors
-from curate.stages.sending import column, range_of_key, ranges_for
+from curate.stages.partitioning import column, range_of_key, ranges_for
 from curate.text.core.hashes import mixed
 from curate.text.dedup import choosing
 from curate.text.dedup.choosing import Similar, choose
@@ -69,7 +69,7 @@ class Choice(NamedTuple):
 
     standing: Rows
     """By part: document, and a number of `curate.text.dedup.choosing`."""
-    fates: Fates
+    outcomes: Outcomes
 
 
 def choose_again(
@@ -104,7 +104,7 @@ def chosen_anew(before: Judge, corpus: Corpus, numbering: Numbering, choice: Cho
     old, place = before(part), part + len(corpus.earlier)
     rows = choice.standing[place]
     here = numbering.rows_in(place, column(rows, "document"))
-    now = decided(corpus, numbering, choice.fates, place)
+    now = decided(corpus, numbering, choice.outcomes, place)
     standing = np.full(len(old), choosing.REMOVED, np.int8)
     standing[here] = column(rows, "standing")
     names = pa.array([_NAMES.get(code) for code in range(4)], pa.string())

@@ -12,10 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curate.stages.contract import Corpus, Rows, addressed
-from curate.stages.near_dup.homing import sent_home
 from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.preference import preferred_order
-from curate.stages.sending import column, range_of_key, ranges_for
+from curate.stages.near_dup.routing import sent_home
+from curate.stages.partitioning import column, range_of_key, ranges_for
 from curate.text.dedup.candidates import recurring
 from curate.text.dedup.greedy import LISTED
 

@@ -14,11 +14,11 @@ import pyarrow as pa
 
 from curate.stages.contract import KEPT, SURVIVOR_COLUMNS, Corpus, Rows, addressed
 from curate.stages.near_dup.exact import COPIES
-from curate.stages.near_dup.homing import sent_home
 from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.partners import LISTS, Partners, decided_before, lists_of
 from curate.stages.near_dup.places import places_of
-from curate.stages.sending import column
+from curate.stages.near_dup.routing import sent_home
+from curate.stages.partitioning import column
 
 JUDGMENTS: Mapping[str, pa.DataType] = {"content_hash": pa.binary(16), **SURVIVOR_COLUMNS, **LISTS}
 """Measures: ``survivor``, ``survivor_at``, ``jaccard`` and ``exact`` of removed documents, ``copies`` of kept ones, and
@@ -33,7 +33,7 @@ REMOVALS = pa.schema(
 _NAMED = pa.schema([*REMOVALS, ("id", pa.string())])
 
 
-class Fates(NamedTuple):
+class Outcomes(NamedTuple):
     """Removed documents, each with its survivor."""
 
     survivors: Rows
@@ -42,7 +42,7 @@ class Fates(NamedTuple):
     """In the part of the removed document, in its order."""
 
 
-def find_fates(corpus: Corpus, numbering: Numbering, copies: Rows, alike: Rows) -> Fates:
+def find_outcomes(corpus: Corpus, numbering: Numbering, copies: Rows, alike: Rows) -> Outcomes:
     """Bring copies and removals together, and to all whom they concern.
 
     Args:
@@ -56,20 +56,22 @@ def find_fates(corpus: Corpus, numbering: Numbering, copies: Rows, alike: Rows) 
     return named(corpus, numbering, corpus.exchange(ask, numbering.parts, receive, numbering.parts, COPIES))
 
 
-def named(corpus: Corpus, numbering: Numbering, removals: Rows) -> Fates:
+def named(corpus: Corpus, numbering: Numbering, removals: Rows) -> Outcomes:
     """Give each of `REMOVALS`, wherever they are, the id of its survivor."""
     name = functools.partial(_send_survivors, removals, numbering)
     given = corpus.exchange(name, len(removals), functools.partial(_name, corpus, numbering), numbering.parts, REMOVALS)
-    return Fates(given, sent_home(corpus, given, numbering, _NAMED))
+    return Outcomes(given, sent_home(corpus, given, numbering, _NAMED))
 
 
-def judgments(corpus: Corpus, numbering: Numbering, fates: Fates, partners: Partners, part: int) -> pa.RecordBatch:
+def judgments(
+    corpus: Corpus, numbering: Numbering, outcomes: Outcomes, partners: Partners, part: int
+) -> pa.RecordBatch:
     """Judge a part of this run, counted without those of earlier runs; all null where a document was already out."""
     part += len(corpus.earlier)
     hashes = corpus.partial(part, ["content_hash"]).column("content_hash").combine_chunks()
     present = hashes.is_valid().to_numpy(zero_copy_only=False)
     lists = lists_of(corpus, numbering, partners.of(part), part)
-    kept = decided(corpus, numbering, fates, part)
+    kept = decided(corpus, numbering, outcomes, part)
     alike = lists[0].is_valid().to_numpy(zero_copy_only=False)
     standing = pa.array(np.where(alike, KEPT, ""), mask=~(present & alike & kept.stays))
     columns = [hashes, *kept.columns, pa.array(kept.copies, mask=~(kept.stays & present)), standing, *lists]
@@ -87,9 +89,9 @@ class Decided(NamedTuple):
     """Documents that each stands for, itself included."""
 
 
-def decided(corpus: Corpus, numbering: Numbering, fates: Fates, part: int) -> Decided:
-    """Rows of a part, numbered with those of earlier runs, as `Fates` has them."""
-    rows = fates.removed[part]
+def decided(corpus: Corpus, numbering: Numbering, outcomes: Outcomes, part: int) -> Decided:
+    """Rows of a part, numbered with those of earlier runs, as `Outcomes` has them."""
+    rows = outcomes.removed[part]
     places = np.full(corpus.rows[part], -1)
     places[numbering.rows_in(part, column(rows, "document"))] = np.arange(len(rows))
     out = places < 0
@@ -103,7 +105,7 @@ def decided(corpus: Corpus, numbering: Numbering, fates: Fates, part: int) -> De
         rows.column("exact").combine_chunks().take(take),
     ]
     copies = np.ones(len(out), np.int64)
-    np.add.at(copies, numbering.rows_in(part, column(fates.survivors[part], "survivor")), 1)
+    np.add.at(copies, numbering.rows_in(part, column(outcomes.survivors[part], "survivor")), 1)
     return Decided(columns, out, copies)
 
 
@@ -111,7 +113,7 @@ _AT = SURVIVOR_COLUMNS["survivor_at"]
 
 
 def _send_copies(copies: Rows, numbering: Numbering, part: int) -> Iterator[pa.RecordBatch]:
-    """To the part of a leader: the copies that share its fate."""
+    """To the part of a leader: the copies that share its outcome."""
     columns = {name: copies[part].column(name).combine_chunks() for name in COPIES.names}
     yield addressed(numbering.part_of(column(copies[part], "leader")), **columns)
 

@@ -16,7 +16,7 @@ from curate.stages.contract import Corpus, Rows, addressed
 from curate.stages.near_dup.exact import COPIES
 from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.places import Places, numbers_of, places_of
-from curate.stages.sending import column
+from curate.stages.partitioning import column
 
 PARTNERS = pa.schema(
     [

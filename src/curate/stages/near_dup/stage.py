@@ -16,7 +16,7 @@ from curate.stages.near_dup.audit import audit, draw
 from curate.stages.near_dup.candidates import find_candidates
 from curate.stages.near_dup.choice import Judge, Where, choose_again, chosen_anew, judged_before
 from curate.stages.near_dup.exact import find_copies
-from curate.stages.near_dup.judgments import JUDGMENTS, find_fates, judgments
+from curate.stages.near_dup.judgments import JUDGMENTS, find_outcomes, judgments
 from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.partial import observation, partial_schema
 from curate.stages.near_dup.partners import Compared, Stored, copies_known
@@ -24,7 +24,7 @@ from curate.stages.near_dup.preference import columns_read
 from curate.stages.near_dup.reconsidering import EXACT, JUDGED, NEAR, PREFERRED, reconsidered
 from curate.stages.near_dup.settings import NearDupSettings
 from curate.stages.near_dup.survivors import find_survivors
-from curate.stages.sending import column
+from curate.stages.partitioning import column
 from curate.text.chats.spans import View
 from curate.text.dedup.minhash import Permutations, Sketches, extremes_of, permutations, shingle_hashes32, signatures
 from curate.text.dedup.shingles import shingle_sets
@@ -124,11 +124,11 @@ class NearDup(Audited, Reconsidering, Comparing):
         sample = draw(corpus, numbering, copies)
         components = find_candidates(corpus, numbering, copies, self.banding.bands, sample)
         alike = find_survivors(corpus, numbering, components, sample, self.settings)
-        fates = find_fates(corpus, numbering, copies, alike)
+        outcomes = find_outcomes(corpus, numbering, copies, alike)
         pairs = column(alike[numbering.parts], "jaccard")
-        found = audit(corpus, numbering, sample, fates.removed, pairs, self.settings.similarity)
+        found = audit(corpus, numbering, sample, outcomes.removed, pairs, self.settings.similarity)
         partners = Compared(alike, copies_known(corpus, numbering, copies))
-        judge: Judge = functools.partial(judgments, corpus, numbering, fates, partners)
+        judge: Judge = functools.partial(judgments, corpus, numbering, outcomes, partners)
         if any(map(len, corpus.failed)):
             choice = choose_again(corpus, numbering, partners, self.settings, "failed")
             judge = functools.partial(chosen_anew, judge, corpus, numbering, choice)

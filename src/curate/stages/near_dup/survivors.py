@@ -22,12 +22,12 @@ import pyarrow as pa
 
 from curate.stages.contract import Corpus, Rows, addressed
 from curate.stages.near_dup.audit import COHORT, Sample, cohort_keys
-from curate.stages.near_dup.homing import sent_home
 from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.partial import band_column
 from curate.stages.near_dup.preference import preferred_order
+from curate.stages.near_dup.routing import sent_home
 from curate.stages.near_dup.settings import NearDupSettings
-from curate.stages.sending import RANGE_BYTES, column, range_of_key, ranges_for
+from curate.stages.partitioning import RANGE_BYTES, column, range_of_key, ranges_for
 from curate.text.core.arrow import Offsets
 from curate.text.core.hashes import mixed
 from curate.text.dedup.greedy import LONG, Places, Selection, Sets

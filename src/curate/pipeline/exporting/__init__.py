@@ -1,0 +1,1 @@
+"""Kept or removed documents as files of their own."""

@@ -1,0 +1,1 @@
+"""From kept documents to token shards: order, mixture, places, tokens."""

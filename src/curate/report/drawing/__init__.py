@@ -1,0 +1,1 @@
+"""Charts: specifications, drawings, and the process that draws."""

@@ -1,0 +1,1 @@
+"""What curation saves: modelled, measured, and where the tokens went."""

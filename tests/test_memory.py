@@ -140,7 +140,7 @@ def test_a_document_of_100_mb_stays_within_the_memory(tmp_path: Path) -> None:
             file.write(json.dumps({"text": " ".join(rng.choices(words, k=size))}) + "\n")
     for memory, quarantined in (("1GB", 4), ("5GB", 0)):
         command = [sys.executable, "-m", "curate", "run", "big.jsonl", "-o", memory, "-qq", "--memory", memory]
-        more = ["quality.max_words=99999999", "gates.max_quarantined=1"]
+        more = ["quality.max_words=99999999", "gates.max_quarantined=1", "gates.min_documents=0"]
         sets = [word for one in more for word in ("--set", one)]
         subprocess.run([*command, "--workers", "2", "--skip", "language", *sets], cwd=tmp_path, check=True)
         made = manifest(tmp_path / memory)

@@ -101,8 +101,8 @@ def _served(path: Path) -> tuple[str, int]:
 
 def _travel(corpus: str) -> None:
     import curate
-    from curate.store import bucket as stores
-    from curate.store import ranges, store_path
+    from curate.store.objects import bucket as stores
+    from curate.store.objects import ranges, store_path
 
     read, lock, real = Counter[str](), threading.Lock(), stores.Bucket.read
 

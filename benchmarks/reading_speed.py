@@ -24,9 +24,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
-from curate.corpus.discover import discover
+from curate.corpus.discovery.discover import discover
 from curate.corpus.input import InputSettings
-from curate.corpus.inspect import inspect
+from curate.corpus.inspection.inspect import inspect
 from curate.corpus.parts import Strand, cut
 from curate.corpus.reader import chunks
 from curate.pipeline.passes import CHUNK_BYTES

@@ -13,7 +13,7 @@ import typer
 from curate import recipes
 from curate.cache.tables import shipped
 from curate.cli import app
-from curate.cli.display.explanation import all_reasons, changes_of
+from curate.cli.display.questions.explanation import all_reasons, changes_of
 from curate.cli.display.setting_comments import setting_comments
 from curate.cli.display.settings import toml
 from curate.cli.grouped_help import OF_RUN

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from any_format import WRITERS, damages, read, records
 from curate.cli.session import Session
 from curate.corpus import quarantine
-from curate.corpus.discover import discover
+from curate.corpus.discovery.discover import discover
 from curate.corpus.formats.registry import by_suffix
 from curate.corpus.input import COMPRESSIONS, InputSettings
-from curate.corpus.inspect import inspect
+from curate.corpus.inspection.inspect import inspect
 from curate.errors import ExitCode, InputError
 from thorough import settings
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from any_format import WRITERS, read, records
-from curate.store.bucket import bucket
-from curate.store.store_path import _trees
+from curate.store.objects.bucket import bucket
+from curate.store.objects.store_path import _trees
 from test_archives import tarred, zipped
 
 ROWS = records(120)

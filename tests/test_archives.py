@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from any_format import WRITERS, read, records
 from curate.cli.session import Session
 from curate.corpus.archives import archive_file
-from curate.corpus.discover import discover
+from curate.corpus.discovery.discover import discover
 from curate.corpus.input import InputSettings
 from curate.corpus.stored import arrow_file
 from curate.errors import InputError

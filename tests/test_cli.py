@@ -19,8 +19,8 @@ import curate
 from corpus_maker import make_corpus
 from curate import __version__
 from curate.cli import app, command
-from curate.cli.display.explanation import all_reasons, changes_of
-from curate.cli.display.markdown import as_markdown
+from curate.cli.display.questions.explanation import all_reasons, changes_of
+from curate.cli.display.run.markdown import as_markdown
 from curate.errors import ExitCode
 from curate.shards.reader import read_shards
 from curate.stages import stage_names

@@ -23,9 +23,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from curate.corpus import documents, quarantine
-from curate.corpus.discover import discover
+from curate.corpus.discovery.discover import discover
 from curate.corpus.input import InputFile, InputSettings
-from curate.corpus.inspect import inspect
+from curate.corpus.inspection.inspect import inspect
 from curate.corpus.parts import cut
 from curate.corpus.reader import chunks
 from curate.errors import InputError

@@ -9,9 +9,9 @@ import pytest
 
 from corpus_maker import prose
 from curate.cli.session import Session
-from curate.corpus.discover import discover
+from curate.corpus.discovery.discover import discover
+from curate.corpus.discovery.notices import notices
 from curate.corpus.input import InputSettings
-from curate.corpus.notices import notices
 from curate.errors import InputError
 
 SETTINGS = InputSettings()

@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 import curate
 from corpus_maker import prose
 from curate.cli import command
-from curate.cli.display.markdown import as_markdown
+from curate.cli.display.run.markdown import as_markdown
 from curate.report.alerts.alert import Alert
 
 NASTY = [

@@ -7,16 +7,16 @@ import polars as pl
 import pytest
 
 from corpus_maker import make_corpus, prose
-from curate.corpus.discover import discover
+from curate.corpus.discovery.discover import discover
 from curate.corpus.input import InputFile, InputSettings
-from curate.corpus.inspect import inspect
+from curate.corpus.inspection.inspect import inspect
 from curate.corpus.parts import cut
 from curate.corpus.reader import chunks
 from curate.corpus.stored import stored_bytes
 from curate.errors import ExitCode, InputError, PlanError, Stopped
-from curate.store.bucket import Changed, bucket, traffic
 from curate.store.files import place
-from curate.store.store_path import _trees
+from curate.store.objects.bucket import Changed, bucket, traffic
+from curate.store.objects.store_path import _trees
 from object_server import credentials, faulty_proxy, s3_server, web_server
 from small_run import run
 
@@ -190,7 +190,7 @@ def test_unknown_schemes_are_said():
 @pytest.mark.parametrize("change", ["other", "gone"])
 def test_an_object_that_changes_while_it_is_read_is_noticed(name, change, tmp_path, monkeypatch):
     monkeypatch.setattr("curate.corpus.stored._KEPT_BYTES", 0)
-    monkeypatch.setattr("curate.store.ranges._REMEMBERED", 0)
+    monkeypatch.setattr("curate.store.objects.ranges._REMEMBERED", 0)
     store, data = bucket(f"memory://c{random.randrange(1 << 60):x}"), b'{"text": "one"}\n'
     if name.endswith("parquet"):
         pl.DataFrame({"text": ["one", "two"]}).write_parquet(tmp_path / "a.parquet")
@@ -231,7 +231,7 @@ def test_the_bytes_stand_for_a_file_without_tag_and_time(corpus):
 
 
 def test_a_server_that_is_not_there_is_said(monkeypatch):
-    monkeypatch.setattr("curate.store.credentials._RETRY", {"max_retries": 0})
+    monkeypatch.setattr("curate.store.objects.credentials._RETRY", {"max_retries": 0})
     with pytest.raises(InputError, match="does not answer"):
         discover(["http://127.0.0.1:1/a.jsonl"], InputSettings())
 
@@ -261,7 +261,7 @@ def test_a_data_set_of_the_hub(corpus, monkeypatch):
 
 
 def test_missing_credentials_end_a_run_before_anything_is_written(monkeypatch, tmp_path):
-    monkeypatch.setattr("curate.store.credentials._answers", lambda _: False)
+    monkeypatch.setattr("curate.store.objects.credentials._answers", lambda _: False)
     monkeypatch.setenv("HOME", str(tmp_path))
     bucket.cache_clear()
     for name in ("AWS_ACCESS_KEY_ID", "AZURE_STORAGE_ACCOUNT_NAME", "GOOGLE_APPLICATION_CREDENTIALS"):
@@ -275,8 +275,8 @@ def test_missing_credentials_end_a_run_before_anything_is_written(monkeypatch, t
 
 @pytest.mark.parametrize("size", [1, 1000, 300_000, 9_000_001])
 def test_blocks_of_an_object_are_its_bytes_in_order(size, monkeypatch):
-    monkeypatch.setattr("curate.store.bucket._CHUNK", 1000)
-    monkeypatch.setattr("curate.store.bucket.STREAM", 30_000)
+    monkeypatch.setattr("curate.store.objects.bucket._CHUNK", 1000)
+    monkeypatch.setattr("curate.store.objects.bucket.STREAM", 30_000)
     data = random.Random(size).randbytes(500_000 if size > 1 else 3000)
     store = bucket("memory://blocks")
     stored = store.put("a", data)
@@ -289,9 +289,9 @@ def test_blocks_of_an_object_are_its_bytes_in_order(size, monkeypatch):
 
 
 def test_a_stream_that_breaks_off_is_taken_up_where_it_broke(monkeypatch):
-    monkeypatch.setattr("curate.store.bucket._CHUNK", 1000)
-    monkeypatch.setattr("curate.store.bucket.STREAM", 200_000)
-    monkeypatch.setattr("curate.store.bucket._PAUSE", 0.001)
+    monkeypatch.setattr("curate.store.objects.bucket._CHUNK", 1000)
+    monkeypatch.setattr("curate.store.objects.bucket.STREAM", 200_000)
+    monkeypatch.setattr("curate.store.objects.bucket._PAUSE", 0.001)
     data, faults = random.Random(1).randbytes(500_000), ["cut", "cut", "", "reset", "503", "cut"]
     with web_server({"/a": data}) as web, faulty_proxy(web.address, faults) as proxy:
         tag, before = bucket(f"{proxy}/a").facts("").tag, traffic.read
@@ -320,7 +320,7 @@ def test_expired_credentials_end_a_run_with_nothing_half_written(corpus, monkeyp
 
 
 def test_a_store_that_stops_to_answer_stops_the_run_and_the_same_command_continues(corpus, monkeypatch):
-    monkeypatch.setattr("curate.store.credentials._RETRY", {"max_retries": 1})
+    monkeypatch.setattr("curate.store.objects.credentials._RETRY", {"max_retries": 1})
     with s3_server("bucket") as server, faulty_proxy(server, faults := []) as proxy:
         for name, value in credentials(proxy).items():
             monkeypatch.setenv(name, value)
@@ -347,7 +347,7 @@ def test_what_cannot_be_opened_is_an_error_of_the_user(address, said, monkeypatc
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "half")
     monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr("curate.store.credentials._answers", lambda _: True)
+    monkeypatch.setattr("curate.store.objects.credentials._answers", lambda _: True)
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:1")
     monkeypatch.setattr("huggingface_hub.hf_api.constants.ENDPOINT", "http://127.0.0.1:1")
     bucket.cache_clear()

@@ -19,16 +19,16 @@ from contrary_engine import ContraryEngine
 from corpus_maker import make_corpus
 from curate.cli import command
 from curate.errors import ExitCode, PlanError, Stopped, UserError
-from curate.store import bucket as bucket_module
-from curate.store import lease as lease_module
-from curate.store import ranges
-from curate.store.bucket import bucket, traffic
 from curate.store.claim import claimed
-from curate.store.endpoint import Endpoint, s3_address
 from curate.store.files import place, remove, whole_file
-from curate.store.ranges import ObjectReader
+from curate.store.objects import bucket as bucket_module
+from curate.store.objects import lease as lease_module
+from curate.store.objects import ranges
+from curate.store.objects.bucket import bucket, traffic
+from curate.store.objects.endpoint import Endpoint, s3_address
+from curate.store.objects.ranges import ObjectReader
+from curate.store.objects.store_path import StorePath, _trees, use_endpoint
 from curate.store.run_directory import LOCK
-from curate.store.store_path import StorePath, _trees, use_endpoint
 from object_server import credentials, s3_server
 from small_run import HOLD_TIMES, SETTINGS, run
 
@@ -108,9 +108,9 @@ def test_a_run_in_a_store_has_the_same_bytes_and_is_run_again(corpus, local, out
 def test_a_run_again_reads_no_shard_and_no_file_through_whose_tag_is_known(corpus, tmp_path, monkeypatch):
     out = f"memory://runs/{random.randrange(1 << 60):x}"
     assert run(corpus, out) == ExitCode.DONE
-    monkeypatch.setattr("curate.store.ranges.LARGE_BYTES", 0)
-    monkeypatch.setattr("curate.store.ranges.BLOCK", 64)
-    monkeypatch.setattr("curate.store.ranges._blocks", ranges._Blocks())
+    monkeypatch.setattr("curate.store.objects.ranges.LARGE_BYTES", 0)
+    monkeypatch.setattr("curate.store.objects.ranges.BLOCK", 64)
+    monkeypatch.setattr("curate.store.objects.ranges._blocks", ranges._Blocks())
     monkeypatch.setenv("CURATE_CACHE_DIR", str(tmp_path / "another machine"))
     _trees.clear()
     read, real = [], bucket_module.Bucket.read
@@ -239,7 +239,7 @@ def test_missing_credentials_are_named(monkeypatch, tmp_path):
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr("curate.store.credentials._answers", lambda _: False)
+    monkeypatch.setattr("curate.store.objects.credentials._answers", lambda _: False)
     with pytest.raises(
         PlanError, match="AWS_ACCESS_KEY_ID is not set, and `~/.aws/credentials` has no profile `default`"
     ):

@@ -19,10 +19,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from corpus_maker import prose
-from curate.corpus.discover import discover
+from curate.corpus.discovery.discover import discover
 from curate.corpus.formats.tables.parquet_file import ParquetTable
 from curate.corpus.input import InputSettings
-from curate.corpus.inspect import inspect
+from curate.corpus.inspection.inspect import inspect
 from curate.corpus.parts import cut
 from curate.corpus.reader import chunks
 from thorough import settings

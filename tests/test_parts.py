@@ -14,9 +14,9 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.corpus.discover import discover
+from curate.corpus.discovery.discover import discover
 from curate.corpus.input import InputFile, InputSettings, LineMark
-from curate.corpus.inspect import inspect
+from curate.corpus.inspection.inspect import inspect
 from curate.corpus.parts import Part, Strand, cut
 from curate.corpus.reader import chunks
 from thorough import settings

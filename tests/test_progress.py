@@ -6,7 +6,7 @@ from itertools import accumulate
 import pytest
 
 from curate.cli import session
-from curate.cli.display.quiet import QuietFace
+from curate.cli.display.run.quiet import QuietFace
 from curate.events import Advanced, PassStarted, StageCounts
 from curate.runs import progress
 from curate.runs.progress import Progress

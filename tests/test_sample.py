@@ -12,7 +12,7 @@ from rich.console import Console
 
 from corpus_maker import prose
 from curate.cli import command
-from curate.cli.display.difference import shown_difference
+from curate.cli.display.questions.difference import shown_difference
 from curate.cli.session import Session
 from curate.errors import ExitCode
 from curate.report.judgments import ROW

@@ -77,7 +77,7 @@ def test_the_first_compile_is_left_in_time(tmp_path):
 ENDLESS_LOOK = """
 import time
 from curate.__main__ import main
-from curate.corpus import inspect
+from curate.corpus.inspection import inspect
 
 def look(*_):
     print("looking", flush=True)

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from corpus_maker import prose
-from curate.corpus.discover import discover
+from curate.corpus.discovery.discover import discover
 from curate.corpus.input import InputSettings
-from curate.corpus.inspect import Inspection, inspect
+from curate.corpus.inspection.inspect import Inspection, inspect
 from curate.corpus.parts import cut
 from curate.corpus.reader import chunks
 from curate.errors import InputError

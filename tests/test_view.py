@@ -19,8 +19,8 @@ from corpus_maker import prose
 from curate.cli import command
 from curate.errors import DamagedFile, UserError
 from curate.report.judgments import Judgments
-from curate.store.bucket import bucket
 from curate.store.files import place, write_whole
+from curate.store.objects.bucket import bucket
 from curate.view.app import app_of, new_token
 from curate.view.index import Index, Query, _nearest
 from curate.view.marks import Mark, Marks

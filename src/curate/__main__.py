@@ -45,7 +45,7 @@ def main() -> None:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads, one a core, spin for 0.1 s before they sleep
         code = command(sys.argv[1:], began)
     end_children()
-    if copies := sys.modules.get("curate.store.local_copies"):
+    if copies := sys.modules.get("curate.store.objects.local_copies"):
         copies.end()
     os._exit(code)
 

@@ -39,7 +39,7 @@ from curate.cli.grouped_help import CommandGroup, RunCommand
 from curate.cli.options import version_option
 from curate.errors import CurateError, ExitCode, Stopped
 from curate.process.stopping import exit_code
-from curate.store.endpoint import Endpoint, look_for_endpoint
+from curate.store.objects.endpoint import Endpoint, look_for_endpoint
 
 EXAMPLES = """From a folder of raw text to token shards, with a reason for every document removed.
 

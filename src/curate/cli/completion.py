@@ -39,7 +39,7 @@ def reasons(incomplete: str) -> list[str]:
         >>> reasons("language.")
         ['language.low_score', 'language.not_in_keep']
     """
-    from curate.cli.display.explanation import all_reasons
+    from curate.cli.display.questions.explanation import all_reasons
 
     return _beginning(incomplete, all_reasons())
 
@@ -75,7 +75,7 @@ def explained(incomplete: str) -> list[str]:
         >>> explained("near_dup.s")[:2]
         ['near_dup.scope', 'near_dup.seed']
     """
-    from curate.cli.display.explanation import all_reasons
+    from curate.cli.display.questions.explanation import all_reasons
     from curate.stages import stage_names
 
     return _beginning(incomplete, {*stage_names(), *all_reasons(), *_settings()})

@@ -36,6 +36,6 @@ def diff(
       curate diff curated curated-new --fail-on 'kept<-1%' --fail-on 'near_dup>5%'
       curate diff main pull-request --format markdown >> "$GITHUB_STEP_SUMMARY"
     """
-    from curate.cli.display.diff import show_diff
+    from curate.cli.display.questions.diff import show_diff
 
     return show_diff(a, b, fail_on or [], number, form=form, json=json, color=color)

@@ -30,6 +30,6 @@ def explain(
       curate explain near_dup.similarity
       curate explain config.language
     """
-    from curate.cli.display.explanation import show_explanation
+    from curate.cli.display.questions.explanation import show_explanation
 
     return show_explanation(code, json=json, every=every)

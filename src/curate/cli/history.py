@@ -25,6 +25,6 @@ def history(
       curate history may june july
       curate history curated --json
     """
-    from curate.cli.display.history import show_history
+    from curate.cli.display.questions.history import show_history
 
     return show_history(runs, form=form, json=json, color=color)

@@ -29,7 +29,7 @@ def report(
       curate report curated --format markdown >> "$GITHUB_STEP_SUMMARY"
     """
     if form == "markdown":
-        from curate.cli.display.markdown import show_markdown
+        from curate.cli.display.run.markdown import show_markdown
 
         if config or assignments or no_samples or open_page or json:
             raise UserError(

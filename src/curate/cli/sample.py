@@ -41,7 +41,7 @@ def sample(
       curate sample curated --reason quality.too_few_words --source forum -n 20
       curate sample curated --kept --json
     """
-    from curate.cli.display.sample import show_sample
+    from curate.cli.display.questions.sample import show_sample
     from curate.report.choice import Question
 
     question = Question(reason, stage, kept, source, number, seed, random)

@@ -12,24 +12,24 @@ import msgspec
 from rich.console import Console
 
 from curate.cli.display.console import Color, console
-from curate.cli.display.log_file import logged
 from curate.cli.display.notes import note
-from curate.cli.display.plain import PlainFace
-from curate.cli.display.plan import show_header, show_plan
-from curate.cli.display.profile import show_profile
-from curate.cli.display.quiet import QuietFace
-from curate.cli.display.record import show_record
-from curate.cli.display.terminal import TerminalFace
+from curate.cli.display.run.log_file import logged
+from curate.cli.display.run.plain import PlainFace
+from curate.cli.display.run.plan import show_header, show_plan
+from curate.cli.display.run.profile import show_profile
+from curate.cli.display.run.quiet import QuietFace
+from curate.cli.display.run.record import show_record
+from curate.cli.display.run.terminal import TerminalFace
 from curate.engine.base import spreading
 from curate.errors import ExitCode
 from curate.events import Emit, Event
 from curate.pipeline.planning.config import load
 from curate.pipeline.planning.engines import local_engine
 from curate.runs.job import Job, undrawn
-from curate.store.bucket import is_url
 from curate.store.files import on_this_disk, place
 from curate.store.manifest import read_manifest
-from curate.store.store_path import use_endpoint
+from curate.store.objects.bucket import is_url
+from curate.store.objects.store_path import use_endpoint
 
 if TYPE_CHECKING:
     from curate.report.made_before import MadeBefore
@@ -116,7 +116,7 @@ def _print_result(report: "Report | MadeBefore", run: str, *, json: bool, form: 
     if json:
         sys.stdout.write(msgspec.json.encode(report.summary).decode() + "\n")
     elif form == "markdown":
-        from curate.cli.display.markdown import as_markdown
+        from curate.cli.display.run.markdown import as_markdown
         from curate.report.model import Report
         from curate.runs.finished import Run
 

@@ -26,6 +26,6 @@ def whatif(
       curate whatif curated --set language.min_score=0.65 --set near_dup.similarity=0.85
       curate whatif curated --set quality.max_symbols=false -n 10 --json
     """
-    from curate.cli.display.whatif import show_whatif
+    from curate.cli.display.questions.whatif import show_whatif
 
     return show_whatif(run, assignments or [], number, json=json, color=color)

@@ -20,6 +20,6 @@ def why(
       curate why curated 8f3a2c
       curate why curated 'forum/a.jsonl#17' --json
     """
-    from curate.cli.display.why import show_life
+    from curate.cli.display.questions.why import show_life
 
     return show_life(run, document, json=json, color=color)

@@ -7,8 +7,8 @@ import msgspec
 import pyarrow as pa
 
 from curate.corpus.documents import Rows, document_batch
-from curate.corpus.fields import value_at
 from curate.corpus.input import InputFile
+from curate.corpus.inspection.fields import value_at
 from curate.corpus.quarantine import Quarantined
 from curate.text.chats.shape import Shape, parsed
 from curate.text.chats.spans import TURNS, Span, conversation

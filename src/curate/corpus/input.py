@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from curate.corpus.template import template_fields
+from curate.corpus.inspection.template import template_fields
 from curate.settings.base import Settings
 from curate.text.chats.shape import parsed
 

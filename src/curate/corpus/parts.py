@@ -47,7 +47,7 @@ def cut(files: Sequence[InputFile], part_bytes: int) -> tuple[Strand, ...]:
     """Strands of parts that hold every document of ``files`` once.
 
     Args:
-        files: as `curate.corpus.inspect.inspect` returned them; empty ones are skipped.
+        files: as `curate.corpus.inspection.inspect.inspect` returned them; empty ones are skipped.
         part_bytes: wanted size of a part, in bytes of text.
 
     Returns:

@@ -11,8 +11,8 @@ from typing import Any
 
 from curate.corpus.input import InputFile
 from curate.corpus.quarantine import UNREADABLE, Damaged
-from curate.store.bucket import Changed, Stored, bucket, is_url, split_url
-from curate.store.ranges import ObjectReader
+from curate.store.objects.bucket import Changed, Stored, bucket, is_url, split_url
+from curate.store.objects.ranges import ObjectReader
 
 READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 """How files are opened: what has become a pipe meanwhile is not waited for."""

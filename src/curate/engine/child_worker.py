@@ -132,7 +132,7 @@ class _Serving:
             begun.add_done_callback(partial(self._answer, asked.call))
 
     def _do(self, asked: Do, worker: Any) -> Any:
-        from curate.store.store_path import forget_listings
+        from curate.store.objects.store_path import forget_listings
 
         forget_listings()  # other processes of the run write, too
         return self._task(asked.task)(pickle.loads(asked.item), worker)  # noqa: S301

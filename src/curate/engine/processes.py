@@ -26,7 +26,7 @@ from curate.engine.local import LocalEngine
 from curate.engine.turns import Turns
 from curate.engine.unused_memory import release_unused_memory
 from curate.stages.contract import Receive, Rows, Send
-from curate.store.store_path import forget_listings
+from curate.store.objects.store_path import forget_listings
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -27,9 +27,9 @@ from curate.engine.received import RowsOfGroups
 from curate.errors import PlanError, Stopped, require
 from curate.events import Advanced, Warned
 from curate.stages.contract import Receive, Rows, Send
-from curate.store.endpoint import endpoint
 from curate.store.manifest import versions
-from curate.store.store_path import forget_listings
+from curate.store.objects.endpoint import endpoint
+from curate.store.objects.store_path import forget_listings
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -22,9 +22,9 @@ import pyarrow as pa
 from curate.engine.local import LocalEngine
 from curate.engine.received import Block, block_of, table_in
 from curate.stages.contract import TO, Receive, Send
-from curate.store.endpoint import Endpoint
 from curate.store.manifest import versions
-from curate.store.store_path import forget_listings, use_endpoint
+from curate.store.objects.endpoint import Endpoint
+from curate.store.objects.store_path import forget_listings, use_endpoint
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

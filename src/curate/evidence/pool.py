@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from curate.evidence.scratch import Later
 from curate.store.digest import digest
-from curate.store.ranges import parquet_source
+from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 from curate.text.core.edits import edited

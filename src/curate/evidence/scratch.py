@@ -17,7 +17,7 @@ from curate.pipeline.planning.config import Config
 from curate.pipeline.step import Step, settle, with_edits, with_moves
 from curate.stages import stage_class
 from curate.stages.contract import CorpusStage, Encoder, Rewriter
-from curate.store.ranges import parquet_source
+from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 

@@ -21,9 +21,9 @@ from curate.corpus.parts import Strand
 from curate.corpus.quarantine import DANGEROUS, KEPT_BYTES, Quarantined, quarantine_batch
 from curate.errors import Stopped
 from curate.process.child import start_child
+from curate.store.objects.store_path import use_endpoint
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS
-from curate.store.store_path import use_endpoint
 
 if TYPE_CHECKING:
     from curate.pipeline.passes import PassTask

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from curate.errors import InputError, listed, nearest
 from curate.pipeline.exporting.exported_records import NEEDED, RECORD, records
 from curate.store.manifest import read_manifest
-from curate.store.ranges import parquet_source
+from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 from curate.text.chats.spans import moved

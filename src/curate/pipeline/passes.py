@@ -39,7 +39,7 @@ from curate.pipeline.sampling import sampled
 from curate.pipeline.sharding.settled_bytes import SettledBytes
 from curate.pipeline.step import Mask, Settled, Step, entering_mask, input_key, settle, staying
 from curate.store.digest import digest
-from curate.store.ranges import parquet_source
+from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import Keys, RowFileWriter, keys_of, read_columns, row_file
 from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from curate.corpus.documents import SCHEMA as DOCUMENTS_SCHEMA
 from curate.corpus.memory import AT_WORK
 from curate.pipeline.step import Mask, with_edits, with_moves
-from curate.store.ranges import parquet_source
+from curate.store.objects.ranges import parquet_source
 
 GROUP_BYTES = 8_000_000
 GROUP_ROWS = 16_384

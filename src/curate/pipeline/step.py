@@ -21,7 +21,7 @@ from curate.pipeline.planning.plan import measure_key, thresholds_of
 from curate.pipeline.record.profile import Effort, Stopwatch
 from curate.stages.contract import CorpusStage, Stage
 from curate.store.digest import digest
-from curate.store.ranges import parquet_source
+from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 from curate.store.seal import seal_of

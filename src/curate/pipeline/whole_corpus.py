@@ -21,7 +21,7 @@ from curate.stages.contract import Audited, Comparing, CorpusStage, Deduplicatin
 from curate.store.checked_json import BrokenJson, read_json, write_json
 from curate.store.digest import digest
 from curate.store.files import allocate, remove
-from curate.store.ranges import parquet_source
+from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import Keys, keys_of, read_columns, row_file
 from curate.store.run_directory import DOCUMENTS, RunDirectory, Spread
 

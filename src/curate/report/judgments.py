@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
-from curate.store.ranges import parquet_source
+from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import scanned
 from curate.store.run_directory import DOCUMENTS, RunDirectory, Spread
 

@@ -19,8 +19,8 @@ from curate.report.model import SCHEMA_VERSION, Summary
 from curate.settings.report import ReportSettings
 from curate.store.checked_json import BrokenJson, read_json
 from curate.store.digest import digest
+from curate.store.objects.tags import is_unchanged, unchanged
 from curate.store.run_directory import EVIDENCE, HISTORY, REPORT_JSON, REPORT_PAGE
-from curate.store.tags import is_unchanged, unchanged
 
 MADE_OF = "made_of"
 _JUDGED = ("run_id", "config", "given", "mentions", "stages", "passes", "plan", "audit", "counts", "flow")

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from curate.report.judgments import REASONS, ROW, Judgments
 from curate.report.measures import Threshold
 from curate.store.life import edited_text
-from curate.store.ranges import parquet_source
+from curate.store.objects.ranges import parquet_source
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 from curate.text.core.difference import Piece, difference, elided
 

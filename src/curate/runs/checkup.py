@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
+from curate.corpus.discovery.notices import notices
 from curate.corpus.memory import BASE_BYTES
-from curate.corpus.notices import notices
 from curate.engine.local import FLIGHT_BYTES
 from curate.events import Warned
 from curate.pipeline.planning.config import Config

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from curate.corpus.documents import SCHEMA
 from curate.pipeline.document_rows import DocumentRows, Which
-from curate.store.ranges import parquet_source
+from curate.store.objects.ranges import parquet_source
 
 if TYPE_CHECKING:
     import polars as pl

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
-from curate.corpus.discover import discover
-from curate.corpus.inspect import inspect
+from curate.corpus.discovery.discover import discover
+from curate.corpus.discovery.notices import notices
+from curate.corpus.discovery.standard_input import STANDARD, spooled, spooled_for_now
+from curate.corpus.inspection.inspect import inspect
 from curate.corpus.memory import for_one_document
-from curate.corpus.notices import notices
 from curate.corpus.parts import cut
-from curate.corpus.standard_input import STANDARD, spooled, spooled_for_now
 from curate.engine.base import Engine, spreading
 from curate.engine.local import LocalEngine
 from curate.engine.processes import ProcessEngine
@@ -45,15 +45,15 @@ from curate.runs.progress import Progress
 from curate.runs.stopped import explained, stopped
 from curate.shards.index import layout_of
 from curate.stages.contract import Encoder, Stage
-from curate.store.bucket import is_url
 from curate.store.claim import claimed, require_usable
 from curate.store.earlier_run import earlier_runs
 from curate.store.efforts import Efforts
 from curate.store.files import place
 from curate.store.history import History, entry_of
 from curate.store.manifest import find_manifest, write_manifest
+from curate.store.objects.bucket import is_url
+from curate.store.objects.store_path import use_endpoint
 from curate.store.run_directory import HISTORY, RunDirectory
-from curate.store.store_path import use_endpoint
 from curate.store.tidying import first_row_file
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from curate.events import Warned
 from curate.pipeline.mix_forecast import MixForecast
 from curate.pipeline.planning.estimate import Estimate, Travels
 from curate.pipeline.planning.plan import Plan
-from curate.store.bucket import is_url
+from curate.store.objects.bucket import is_url
 
 
 class Planned(NamedTuple):

@@ -18,7 +18,7 @@ from curate.shards.format import INDEX_FILE, INDEX_FILES
 from curate.shards.index import ShardIndex, index_path
 from curate.store.checked_json import BrokenJson, parsed, read_json, write_json
 from curate.store.files import entries, is_unfinished, remove, remove_empty
-from curate.store.tags import is_unchanged, unchanged
+from curate.store.objects.tags import is_unchanged, unchanged
 
 
 class Notes:

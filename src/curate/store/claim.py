@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import IO
 
 from curate.errors import Stopped, UserError
-from curate.store.credentials import WRITABLE
 from curate.store.disk import full_disk
 from curate.store.files import remove
-from curate.store.lease import leased
 from curate.store.manifest import find_manifest, other_layout
+from curate.store.objects.credentials import WRITABLE
+from curate.store.objects.lease import leased
+from curate.store.objects.store_path import StorePath
+from curate.store.objects.tags import write_tags
 from curate.store.run_directory import CACHE, DOCUMENTS, LOCK, MANIFEST, QUARANTINE, REPORT_JSON, REPORT_PAGE, SHARDS
-from curate.store.store_path import StorePath
-from curate.store.tags import write_tags
 from curate.store.tidying import first_numbered, first_row_file
 
 _OF_THE_SYSTEM = {"lost+found", ".DS_Store"}

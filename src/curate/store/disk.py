@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from curate.store.store_path import StorePath
+from curate.store.objects.store_path import StorePath
 
 _FULL = {errno.ENOSPC: "is full", errno.EDQUOT: "has no room left for you: your quota is used up"}
 _SAID = {os.strerror(number): state for number, state in _FULL.items()}

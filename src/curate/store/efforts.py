@@ -12,7 +12,7 @@ from typing import Any
 
 from curate.store.digest import digest
 from curate.store.files import remove, remove_empty, write_whole
-from curate.store.store_path import StorePath
+from curate.store.objects.store_path import StorePath
 
 
 class Efforts:

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from curate.errors import InputError
-from curate.store.bucket import is_url, unknown_scheme
-from curate.store.credentials import KNOWN
-from curate.store.store_path import StorePath, tree_of
+from curate.store.objects.bucket import is_url, unknown_scheme
+from curate.store.objects.credentials import KNOWN
+from curate.store.objects.store_path import StorePath, tree_of
 
 _UNFINISHED = re.compile(r"\..*\.\d+-\d+\.curate-unfinished", re.DOTALL)
 _NAME_KEPT = 40

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from curate.store.files import place as place_of_run
 from curate.store.manifest import find_manifest
-from curate.store.ranges import parquet_source
+from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns, scanned
 from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
 

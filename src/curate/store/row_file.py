@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from curate.store.digest import digest
 from curate.store.files import whole_file
-from curate.store.ranges import is_far, parquet_source
+from curate.store.objects.ranges import is_far, parquet_source
 from curate.store.seal import BrokenSeal, checked, seal
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import Any, Self
 
 from curate.errors import DamagedFile, UserError
 from curate.store.files import entries, is_unfinished, remove, remove_empty, unfinished
-from curate.store.local_copies import room
+from curate.store.objects.local_copies import room
+from curate.store.objects.store_path import StorePath
 from curate.store.seal import BrokenSeal, checked
-from curate.store.store_path import StorePath
 
 DOCUMENTS = "documents"
 QUARANTINE = "quarantine"
@@ -160,7 +160,7 @@ class RunDirectory:
         Returns:
             What is gone, as paths in the directory.
         """
-        from curate.store.tags import is_unchanged, unchanged
+        from curate.store.objects.tags import is_unchanged, unchanged
 
         whole = unchanged(self.path)
         unknown = [file for file in found if not is_unchanged(file, whole)]

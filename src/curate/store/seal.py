@@ -24,8 +24,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from curate.store.ranges import ObjectReader, is_far
-from curate.store.store_path import StorePath
+from curate.store.objects.ranges import ObjectReader, is_far
+from curate.store.objects.store_path import StorePath
 
 _PARQUET = b"PAR1"
 _VERSION = b"curate\x00\x01"

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from curate.store.checked_json import BrokenJson, parsed, read_json
 from curate.store.efforts import Efforts
 from curate.store.files import Entry, entries, is_unfinished, remove, remove_empty
-from curate.store.ranges import parquet_source
+from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import MEASURE_KEY, PLACE, is_in_place
 from curate.store.run_directory import (
     AUDIT,

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from curate.corpus.discover import discover
-from curate.corpus.inspect import inspect
+from curate.corpus.discovery.discover import discover
+from curate.corpus.inspection.inspect import inspect
 from curate.corpus.parts import cut
 from curate.corpus.reader import chunks
 from curate.errors import InputError, nearest

@@ -18,7 +18,7 @@ from curate.report.judgments import Judgments
 from curate.report.masking import Masks
 from curate.store.checked_json import CHECKSUM
 from curate.store.manifest import read_manifest
-from curate.store.ranges import parquet_source
+from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 from curate.view.groups import group

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from curate.cache.folder import cache_folder
 from curate.store.digest import digest
-from curate.store.ranges import is_far
+from curate.store.objects.ranges import is_far
 from curate.view.groups import Groups, Table
 
 Array = npt.NDArray[Any]

@@ -8,13 +8,13 @@ from pathlib import PurePosixPath
 import msgspec
 
 from curate.corpus.archives.archive_file import Archive, MemberBytes, Range, archive, limit_of
+from curate.corpus.discovery.named import input_file
+from curate.corpus.discovery.sidecars import sidecar
+from curate.corpus.discovery.unknown import note_of, told_by
 from curate.corpus.formats.archive import ArchiveFormat
 from curate.corpus.formats.registry import formats, recognized
 from curate.corpus.input import InputFile, InputSettings, Skipped
-from curate.corpus.named import input_file
 from curate.corpus.quarantine import Damaged
-from curate.corpus.sidecars import sidecar
-from curate.corpus.unknown import note_of, told_by
 
 DEEPEST = 2
 """An archive in an archive is read, and no deeper."""

@@ -12,8 +12,8 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import msgspec
 
 from curate.corpus.documents import Rows
-from curate.corpus.fields import Seen
 from curate.corpus.input import InputFile, InputSettings
+from curate.corpus.inspection.fields import Seen
 from curate.corpus.quarantine import Quarantined
 
 

@@ -19,7 +19,7 @@ from curate.errors import UserError, listed
 from curate.pipeline.document_rows import DocumentRows, Which
 from curate.pipeline.exporting.exported_records import RECORD, as_lines, columns_of, schema_of
 from curate.store.files import remove, unfinished, whole_file
-from curate.store.ranges import parquet_source
+from curate.store.objects.ranges import parquet_source
 from curate.store.run_directory import DOCUMENTS
 
 KEPT_COLUMNS = ("id", "text", "source")

@@ -28,7 +28,7 @@ from curate.shards.mixture.settings import MixSettings
 from curate.shards.settings import ShardSettings
 from curate.stages import DEFAULT as DEFAULT_STAGES
 from curate.stages import stage_class, stage_names
-from curate.store.endpoint import Endpoint
+from curate.store.objects.endpoint import Endpoint
 
 S = TypeVar("S", bound=Settings)
 

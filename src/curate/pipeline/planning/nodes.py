@@ -15,11 +15,11 @@ from curate.errors import PlanError
 from curate.pipeline.first_compile import compile_stages
 from curate.pipeline.planning.plan import Plan, measure_key
 from curate.stages.contract import Stage
-from curate.store.bucket import is_url
 from curate.store.files import place, remove, write_whole
 from curate.store.manifest import versions
+from curate.store.objects.bucket import is_url
+from curate.store.objects.store_path import StorePath
 from curate.store.run_directory import CACHE, RunDirectory
-from curate.store.store_path import StorePath
 
 
 class Problem(NamedTuple):

@@ -17,9 +17,9 @@ from curate.pipeline.conversations import check_conversations
 from curate.pipeline.planning.config import Config
 from curate.stages import stage_class, stage_names
 from curate.stages.contract import Comparing, CorpusStage, Encoder, Rewriter, Stage
-from curate.store.bucket import is_url
 from curate.store.digest import digest
 from curate.store.earlier_run import EarlierRun
+from curate.store.objects.bucket import is_url
 
 DOCUMENT_COLUMNS = ("text", "id", "source", "metadata", "raw_bytes", "turns")
 """Columns that a stage may need besides measures of earlier stages."""

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from curate.engine.base import Engine, in_order
 from curate.pipeline.step import Step, entering_mask
 from curate.stages.contract import Encoder
-from curate.store.ranges import parquet_source
+from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 

@@ -35,7 +35,7 @@ from curate.shards.settings import ShardSettings
 from curate.shards.writer import write_shard
 from curate.stages.contract import TO
 from curate.store.digest import digest
-from curate.store.ranges import parquet_source
+from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import CACHE, DOCUMENTS, SHARDS, RunDirectory
 

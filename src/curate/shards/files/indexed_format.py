@@ -21,7 +21,7 @@ from curate.shards.entry import FileHash, ShardEntry
 from curate.shards.files.hashed_file import HashedFile, hashed_file
 from curate.shards.files.tally import Tally
 from curate.shards.format import Layout, ShardFormat
-from curate.store.ranges import parquet_source
+from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
 
 SCHEMA = pa.schema({"id": pa.string(), "offset": pa.int64(), "n_tokens": pa.int64()})

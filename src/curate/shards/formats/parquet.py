@@ -24,7 +24,7 @@ from curate.shards.files.hashed_file import HashedFile, hashed_file
 from curate.shards.files.tally import Counts, Tally
 from curate.shards.format import Layout, ShardFormat
 from curate.shards.packing.sequences import SequenceCutter, Sequences
-from curate.store.ranges import parquet_source
+from curate.store.objects.ranges import parquet_source
 
 SCHEMA = pa.schema({"id": pa.string(), "input_ids": pa.list_(pa.int32())})
 PACKED_SCHEMA = pa.schema(

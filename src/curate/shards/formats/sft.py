@@ -22,7 +22,7 @@ from curate.shards.files.hashed_file import hashed_file
 from curate.shards.format import Layout
 from curate.shards.formats.parquet import ParquetFormat, packed_documents, pieces
 from curate.shards.packing.sequences import Sequences
-from curate.store.ranges import parquet_source
+from curate.store.objects.ranges import parquet_source
 from curate.text.chats.loss import LOSS, NO_LOSS, has_loss, without_loss
 
 _ROWS = {"input_ids": pa.list_(pa.int32()), "labels": pa.list_(pa.int32()), "attention_mask": pa.list_(pa.int8())}

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.store.files import whole_file
-from curate.store.ranges import parquet_source
+from curate.store.objects.ranges import parquet_source
 
 REPEATS_FILE = "repeats.parquet"
 SCHEMA = pa.schema(

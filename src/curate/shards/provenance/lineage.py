@@ -11,8 +11,8 @@ import pyarrow as pa
 from curate.errors import UserError
 from curate.shards.index import ShardIndex, read_index
 from curate.shards.provenance.origin import Spans
-from curate.store.bucket import is_url
 from curate.store.files import place
+from curate.store.objects.bucket import is_url
 
 
 class Lineage(NamedTuple):

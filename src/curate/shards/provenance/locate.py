@@ -19,7 +19,7 @@ from curate.shards.provenance.lineage import source_of, stream
 from curate.shards.reader import read_blocks
 from curate.store.files import place
 from curate.store.manifest import find_manifest
-from curate.store.ranges import parquet_source
+from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS
 

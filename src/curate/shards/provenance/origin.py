@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from curate.shards.mixture.repeats import REPEATS_FILE, read_repeats
 from curate.store.manifest import find_manifest
-from curate.store.ranges import parquet_source
+from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, MANIFEST, SHARDS
 from curate.text.chats.spans import moved

@@ -4,14 +4,14 @@ import json
 from typing import ClassVar
 
 from curate.corpus.documents import Rows
-from curate.corpus.fields import Seen, json_object
 from curate.corpus.formats.format import Looked
 from curate.corpus.formats.json_records.json_values import JsonValues
 from curate.corpus.formats.json_records.jsonl import parse
 from curate.corpus.formats.line_file import LineFormat
 from curate.corpus.input import COMPRESSIONS, InputFile, InputSettings
+from curate.corpus.inspection.fields import Seen, json_object
+from curate.corpus.inspection.records import look, look_at_all
 from curate.corpus.lines import BOM, Lines
-from curate.corpus.records import look, look_at_all
 
 _decoder = json.JSONDecoder()
 

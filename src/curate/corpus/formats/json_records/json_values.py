@@ -13,11 +13,11 @@ from numba import int64
 
 from curate.corpus.compression import STORED_STEP, Block, blocks
 from curate.corpus.documents import Rows
-from curate.corpus.fields import Seen, json_object
 from curate.corpus.formats.format import Format, Looked, Span, Step
 from curate.corpus.formats.json_records.jsonl import parse
 from curate.corpus.formats.line_file import stored_spans
 from curate.corpus.input import InputFile, InputSettings
+from curate.corpus.inspection.fields import Seen, json_object
 from curate.corpus.lines import BOM, Lines, runs, split
 from curate.corpus.quarantine import Damaged
 from curate.text.core.arrow import Bytes

@@ -7,10 +7,10 @@ import msgspec
 from curate.corpus.documents import Rows
 from curate.corpus.formats.json_records.odd_json import is_doubtful, places_of, sound
 from curate.corpus.input import InputFile
+from curate.corpus.inspection.template import filled
 from curate.corpus.lines import BOM, Lines, split
 from curate.corpus.memory import too_large
 from curate.corpus.quarantine import KEPT_BYTES, Quarantined
-from curate.corpus.template import filled
 
 _record = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _string = msgspec.json.Decoder(str).decode

@@ -11,12 +11,12 @@ import msgspec
 import pyarrow as pa
 
 from curate.corpus.documents import Rows
-from curate.corpus.fields import Seen
 from curate.corpus.formats.format import Format, Looked, Span, Step, span
 from curate.corpus.formats.tables.parquet import of_size, row_group_spans
 from curate.corpus.formats.tables.parquet_file import named_columns, repeated_names, shortly, texts_in
 from curate.corpus.formats.tables.table_rows import TableRows, add_records, kind_of, parse
 from curate.corpus.input import InputFile, InputSettings, RowGroup
+from curate.corpus.inspection.fields import Seen
 from curate.corpus.quarantine import Damaged, Quarantined
 from curate.corpus.stored import arrow_file
 

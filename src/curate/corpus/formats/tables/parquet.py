@@ -7,13 +7,13 @@ import msgspec
 import pyarrow as pa
 
 from curate.corpus.documents import Rows
-from curate.corpus.fields import Seen
 from curate.corpus.formats.format import Format, Looked, Span, Step, span
 from curate.corpus.formats.tables.parquet_file import ParquetTable, shortly, texts_in
 from curate.corpus.formats.tables.table_rows import TableRows, add_records, kind_of, may_hold_text, parse
 from curate.corpus.input import InputFile, InputSettings, Problem, RowGroup
+from curate.corpus.inspection.fields import Seen
+from curate.corpus.inspection.text_field import named_text
 from curate.corpus.quarantine import Damaged, Quarantined
-from curate.corpus.text_field import named_text
 from curate.errors import CurateError
 from curate.text.chats.shape import parsed
 

@@ -12,13 +12,13 @@ import pyarrow as pa
 
 from curate.corpus.compression import STORED_STEP, Block, blocks
 from curate.corpus.documents import Rows
-from curate.corpus.fields import Seen
 from curate.corpus.formats.format import Format, Looked, Span, Step
 from curate.corpus.formats.line_file import stored_spans
 from curate.corpus.formats.tables.parquet_file import unused
 from curate.corpus.formats.tables.separated_rows import NO_HEADER, Table
 from curate.corpus.formats.tables.table_rows import TableRows, parse
 from curate.corpus.input import InputFile, InputSettings
+from curate.corpus.inspection.fields import Seen
 from curate.corpus.lines import BOM
 from curate.corpus.quarantine import Damaged, Quarantined
 

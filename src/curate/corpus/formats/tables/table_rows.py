@@ -11,13 +11,13 @@ from pyarrow import types
 
 from curate.corpus.conversations import Conversations
 from curate.corpus.documents import SCHEMA, Rows, document_batch
-from curate.corpus.fields import Seen
 from curate.corpus.formats.tables.parquet_file import is_text
 from curate.corpus.input import InputFile
+from curate.corpus.inspection.fields import Seen
+from curate.corpus.inspection.template import filled
 from curate.corpus.memory import too_large
 from curate.corpus.metadata import json_objects, json_values, plain, storage, valid_text
 from curate.corpus.quarantine import KEPT_BYTES, Quarantined
-from curate.corpus.template import filled
 
 _FEW_BYTES = 1 << 26
 """Of rows that are put together with others."""

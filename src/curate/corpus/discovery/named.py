@@ -5,7 +5,7 @@ import os
 from curate.corpus.formats.format import Format
 from curate.corpus.formats.registry import by_suffix, formats
 from curate.corpus.input import COMPRESSIONS, Compression, InputFile, InputSettings
-from curate.store.bucket import Stored
+from curate.store.objects.bucket import Stored
 
 
 def input_file(path: str, name: str, settings: InputSettings, stored: Stored | None = None) -> InputFile | None:

@@ -13,17 +13,17 @@ import msgspec
 import xxhash
 
 from curate.corpus.compression import blocks, sniff
+from curate.corpus.discovery.magic import known_as
+from curate.corpus.discovery.unknown import note_of
 from curate.corpus.encoding import encoding_of_lines
 from curate.corpus.formats.format import Looked
 from curate.corpus.formats.registry import formats, recognized
 from curate.corpus.input import Compression, InputFile, InputSettings, LineMark, Problem, Skipped
+from curate.corpus.inspection.resolve import resolve
 from curate.corpus.lines import count_newlines
-from curate.corpus.magic import known_as
 from curate.corpus.memory import bounded
 from curate.corpus.quarantine import UNREADABLE, Damaged
-from curate.corpus.resolve import resolve
 from curate.corpus.stored import NO_TIME, READ, keep, stored_bytes
-from curate.corpus.unknown import note_of
 
 _BLOCK = 1024 * 1024
 _HEAD_BYTES = 64 * 1024

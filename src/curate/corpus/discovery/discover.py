@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from curate.corpus.archives.members import expanded, is_archive
+from curate.corpus.discovery.named import input_file, input_file_of
+from curate.corpus.discovery.objects import located, name_of, runs_among
+from curate.corpus.discovery.sidecars import sidecar
+from curate.corpus.discovery.standard_input import NAME, STANDARD
+from curate.corpus.discovery.unknown import note_of, told
 from curate.corpus.formats.registry import by_suffix, formats
 from curate.corpus.input import COMPRESSIONS, InputFile, InputSettings, Skipped
-from curate.corpus.named import input_file, input_file_of
-from curate.corpus.objects import located, name_of, runs_among
-from curate.corpus.sidecars import sidecar
-from curate.corpus.standard_input import NAME, STANDARD
-from curate.corpus.unknown import note_of, told
 from curate.errors import InputError, nearest
-from curate.store.bucket import Stored, is_url, unknown_scheme
 from curate.store.claim import is_run_directory
-from curate.store.credentials import KNOWN
+from curate.store.objects.bucket import Stored, is_url, unknown_scheme
+from curate.store.objects.credentials import KNOWN
 
 _IRREGULAR = {
     stat.S_IFIFO: "a named pipe",

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from curate.corpus.compression import blocks
-from curate.corpus.fields import Seen, json_object
 from curate.corpus.input import InputFile, InputSettings
+from curate.corpus.inspection.fields import Seen, json_object
 from curate.corpus.lines import BOM, Lines, runs, split
 from curate.corpus.quarantine import Damaged
 from curate.corpus.stored import stored_bytes

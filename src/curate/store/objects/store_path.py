@@ -19,9 +19,9 @@ from pathlib import Path, PosixPath, PurePosixPath
 from typing import IO, Any
 
 from curate.errors import Stopped
-from curate.store.bucket import Bucket, Changed, Stored, bucket, split_url
-from curate.store.endpoint import Endpoint, say_endpoint
-from curate.store.local_copies import LocalCopies
+from curate.store.objects.bucket import Bucket, Changed, Stored, bucket, split_url
+from curate.store.objects.endpoint import Endpoint, say_endpoint
+from curate.store.objects.local_copies import LocalCopies
 
 _FRESH_SECONDS = 2.0
 

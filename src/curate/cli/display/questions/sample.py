@@ -9,7 +9,7 @@ from rich.text import Text
 
 from curate.cli.display.console import Color, console
 from curate.cli.display.notes import printable
-from curate.cli.display.why import show_text, show_twin
+from curate.cli.display.questions.why import show_text, show_twin
 from curate.errors import ExitCode
 from curate.report.choice import Chosen, Limit, Question
 from curate.runs.questions import sampled

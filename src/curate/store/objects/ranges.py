@@ -10,9 +10,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
-from curate.store.bucket import Bucket, Stored
-from curate.store.local_copies import LARGE_BYTES
-from curate.store.store_path import StorePath
+from curate.store.objects.bucket import Bucket, Stored
+from curate.store.objects.local_copies import LARGE_BYTES
+from curate.store.objects.store_path import StorePath
 
 BLOCK = 64 * 1024
 """Objects are read in blocks of this size: a smaller request takes as long."""

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.text import Text
 
 from curate.cli.display.console import Color, console
-from curate.cli.display.difference import shown_difference
 from curate.cli.display.notes import printable
+from curate.cli.display.questions.difference import shown_difference
 from curate.errors import ExitCode
 from curate.report.masking import Masks, masked_life
 from curate.runs.questions import find

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from curate.errors import CurateError, InputError, Stopped, UserError, nearest
-from curate.store.bucket import Stored, bucket, split_url
 from curate.store.claim import is_run_directory
 from curate.store.files import place
+from curate.store.objects.bucket import Stored, bucket, split_url
 from curate.store.run_directory import DOCUMENTS, LOCK, MANIFEST
 
 _MAGIC = re.compile(r"[*?[]")

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from curate.corpus.fields import Schema, Seen, labels
 from curate.corpus.formats.registry import formats
 from curate.corpus.input import NO_CONVERSATION, InputFile, InputSettings, Problem, Skipped
-from curate.corpus.template import template_fields
-from curate.corpus.text_field import ANSWERING, ASKING, NAMES, Corpus, candidates
+from curate.corpus.inspection.fields import Schema, Seen, labels
+from curate.corpus.inspection.template import template_fields
+from curate.corpus.inspection.text_field import ANSWERING, ASKING, NAMES, Corpus, candidates
 from curate.errors import InputError, nearest
 from curate.text.chats.shape import OPTIONAL, Shape, parsed, recognised
 

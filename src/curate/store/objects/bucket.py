@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from curate.errors import InputError, PlanError, Stopped
-from curate.store.credentials import SCHEMES, identity, missing, opened
+from curate.store.objects.credentials import SCHEMES, identity, missing, opened
 
 if TYPE_CHECKING:
-    from curate.store.local_copies import LocalCopies
+    from curate.store.objects.local_copies import LocalCopies
 
 Result = TypeVar("Result")
 
@@ -225,7 +225,7 @@ class Bucket:
 
     @functools.cached_property
     def _copies(self) -> "LocalCopies":
-        from curate.store.local_copies import LocalCopies
+        from curate.store.objects.local_copies import LocalCopies
 
         return LocalCopies(self)
 

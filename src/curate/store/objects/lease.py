@@ -17,8 +17,8 @@ from typing import Any
 import psutil
 
 from curate.errors import CurateError, UserError
-from curate.store.bucket import Changed, Taken, Unreachable
-from curate.store.store_path import StorePath
+from curate.store.objects.bucket import Changed, Taken, Unreachable
+from curate.store.objects.store_path import StorePath
 
 RENEWED_SECONDS = 60
 STALE_SECONDS = 600

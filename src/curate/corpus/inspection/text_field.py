@@ -7,7 +7,7 @@ the user can tell; then nothing is guessed. What is not the text in one file is 
 
 from collections.abc import Mapping, Sequence
 
-from curate.corpus.fields import ID_NAMES, SOURCE_NAMES, Lengths, Schema
+from curate.corpus.inspection.fields import ID_NAMES, SOURCE_NAMES, Lengths, Schema
 
 NAMES = ("text", "content", "raw_content", "page_content", "body", "document", "article", "passage")
 """Usual names of the text."""

@@ -12,7 +12,7 @@ from typing import IO, cast
 from curate.cli.display.console import WordConsole
 from curate.cli.display.notes import note, show_error
 from curate.errors import CurateError, UserError
-from curate.store.bucket import is_url
+from curate.store.objects.bucket import is_url
 
 _WIDTH = 160
 """Columns that tables may take."""

@@ -4,13 +4,13 @@ import os
 from typing import NamedTuple
 
 from curate.corpus.compression import Block, sniff, unpacked
-from curate.corpus.fields import json_object
+from curate.corpus.discovery.magic import UNPACKED_BY, instead_of, known_as
 from curate.corpus.formats.registry import formats, recognized
 from curate.corpus.input import COMPRESSION_NAMES, Compression, SkippedKind
-from curate.corpus.magic import UNPACKED_BY, instead_of, known_as
+from curate.corpus.inspection.fields import json_object
 from curate.corpus.quarantine import Damaged
 from curate.corpus.stored import READ
-from curate.store.bucket import Changed, Stored, bucket, split_url
+from curate.store.objects.bucket import Changed, Stored, bucket, split_url
 
 _HEAD_BYTES = 64 * 1024
 _LINES = 2  # objects of JSON on lines of their own that are no chance

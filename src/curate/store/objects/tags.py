@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from curate.store.checked_json import BrokenJson, read_json, write_json
+from curate.store.objects.store_path import StorePath
 from curate.store.run_directory import CACHE, LOCK, TAGS
-from curate.store.store_path import StorePath
 
 
 def write_tags(run: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from curate.errors import InputError, PlanError
-from curate.store.endpoint import s3_address
+from curate.store.objects.endpoint import s3_address
 
 SCHEMES = ("s3", "gs", "az", "http", "https", "hf", "memory")
 KNOWN = tuple(f"{scheme}://" for scheme in SCHEMES if scheme != "memory")

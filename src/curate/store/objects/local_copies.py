@@ -17,7 +17,7 @@ from typing import BinaryIO
 import xxhash
 
 from curate.cache.folder import cache_folder
-from curate.store.bucket import PIECE, Bucket, Stored
+from curate.store.objects.bucket import PIECE, Bucket, Stored
 
 LARGE_BYTES = 1_000_000
 """Objects that are read by ranges where there is no copy: copies of them go with the process that made them."""

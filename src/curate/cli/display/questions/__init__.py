@@ -1,0 +1,1 @@
+"""What a finished run answers: why, what if, what differs, what earlier runs were."""

@@ -1,0 +1,1 @@
+"""What ``curate run`` shows: the plan, the progress, the record that stays."""

@@ -11,6 +11,7 @@ from curate.cli.display.format import counted, duration, size
 from curate.cli.display.notes import printable
 from curate.pipeline.mix_forecast import MixForecast
 from curate.pipeline.planning.config import DEFAULT, Config
+from curate.pipeline.planning.engines import layout
 from curate.pipeline.planning.estimate import Estimate, Travels
 from curate.pipeline.planning.plan import Plan
 from curate.recipes import recipe
@@ -23,7 +24,7 @@ def show_header(console: Console, plan: Plan, workers: int) -> None:
     _line(
         console,
         f"curate {__version__} ",
-        f"{run.engine} · {counted(workers, 'worker')} · seed {run.seed}",
+        f"{run.engine} · {counted(workers, 'worker')}{_in_processes(plan)} · seed {run.seed}",
     )
     _line(
         console,
@@ -42,6 +43,11 @@ def show_header(console: Console, plan: Plan, workers: int) -> None:
         if said := stage.describe():
             _line(console, "", f"{stage.name}: {said}")
     console.print()
+
+
+def _in_processes(plan: Plan) -> str:
+    spread = len(layout(plan.config, plan).threads) if plan.config.run.engine == "local" else 1
+    return f" in {counted(spread, 'process', 'processes')}" if spread > 1 else ""
 
 
 def _recipe_lines(config: Config) -> Iterator[tuple[str, str]]:

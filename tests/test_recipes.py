@@ -279,7 +279,7 @@ def test_the_plan_says_what_the_recipe_lacks_and_what_was_changed(capsys):
     assert "\n".join(said_of_it) == snapshot("""\
 Recipe       fineweb-paper v4   without 2 steps of the original: curate recipes show fineweb-paper
              1 setting of it changed: near_dup.similarity
-Setting      pipeline.recipe = 'fineweb-paper'   (flag)
+Setting      pipeline.recipe = 'fineweb-paper'   (--recipe)
 warning: the recipe's stage `url_filter` does not run: `url_filter` has no list\
 """)
 

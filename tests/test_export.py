@@ -9,7 +9,8 @@ import pytest
 import zstandard
 
 from curate.errors import InputError, UserError
-from curate.pipeline.exporting.exporting import Wanted, export, nanochat_shards
+from curate.pipeline.exporting import nanochat_shards
+from curate.pipeline.exporting.exporting import Wanted, export
 from curate.pipeline.exporting.nanochat_shards import export_nanochat
 from small_run import run
 

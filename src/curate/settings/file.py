@@ -136,11 +136,13 @@ def toml_value(text: str) -> Any:
 def _place(message: str, source: str, file: str) -> tuple[str, str]:
     """What is wrong, and where: the line with a mark below, as far as the message of `tomllib` tells.
 
+    The mark stands two columns further to the right, since errors are shown with their place indented by two.
+
     Example:
         >>> print(*_place("Expected ']' (at line 1, column 4)", "[ab", "c.toml"), sep=chr(10))
         Expected ']'
         c.toml:1   [ab
-                      ^
+                        ^
     """
     found = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", message)
     if not found:

@@ -1,25 +1,37 @@
 """Documents that kill the process that works on them, without a cluster: every worker is told that others died."""
 
 import json
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from curate import stages
 from curate.cli.session import Session
 from curate.engine import local
 from curate.errors import ExitCode, Stopped
 
 
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, texts: dict[int, str], *stages: str) -> int:
-    """A run over thirty documents, some of which have a word that does something."""
+@pytest.fixture(autouse=True)
+def _installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The stage `dangerous`, as a package that is installed for one test."""
     monkeypatch.syspath_prepend(str(Path(__file__).parent / "dangerous_stage"))
+    for known in (stages._installed, stages.stage_class):
+        known.cache_clear()
+    yield
+    for known in (stages._installed, stages.stage_class):
+        known.cache_clear()
+
+
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, texts: dict[int, str], *names: str) -> int:
+    """A run over thirty documents, some of which have a word that does something."""
     monkeypatch.setattr(local, "_Here", partial(local._Here, doubtful=True))
     lines = [{"text": f"Number {n} of some sentences: {n * n}. {texts.get(n, '')}"} for n in range(30)]
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    settings = [f"pipeline.stages={json.dumps(stages or ['normalize', 'dangerous'])}", "gates.max_quarantined=0.2"]
+    settings = [f"pipeline.stages={json.dumps(names or ['normalize', 'dangerous'])}", "gates.max_quarantined=0.2"]
     return Session([str(tmp_path / "in")], str(tmp_path / "out"), assignments=settings).work(quiet=2)
 
 

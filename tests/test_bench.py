@@ -6,15 +6,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-
-from reference_shingles import jaccard, shingle_set
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from benchmarks import corpus
 from benchmarks.measuring import measure
 from benchmarks.results import Results, ratios, summary, worse
 from benchmarks.table import markdown
+
+from reference_shingles import jaccard, shingle_set
 
 TEXT = " ".join(f"word{number}" for number in range(400))
 

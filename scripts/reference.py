@@ -1,7 +1,8 @@
-"""Write docs/reference/ and docs/glossary.md from the code: python scripts/reference.py. A test compares them."""
+"""Write docs/reference/ and docs/glossary.md, or into FOLDER, from the code: python scripts/reference.py [FOLDER]."""
 
 import inspect
 import re
+import sys
 import tomllib
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -191,5 +192,7 @@ def input_and_shards() -> Iterator[str]:
 
 
 if __name__ == "__main__":
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else DOCS
+    (folder / "reference").mkdir(exist_ok=True)
     for name, text in pages().items():
-        (DOCS / name).write_text(text, "utf-8")
+        (folder / name).write_text(text, "utf-8")

@@ -22,8 +22,10 @@ from curate.report.judgments import Judgments
 from curate.store.files import place, write_whole
 from curate.store.objects.bucket import bucket
 from curate.view.app import app_of, new_token
+from curate.view.groups import Groups, Table
 from curate.view.index import Index, Query, _nearest
 from curate.view.marks import Mark, Marks
+from curate.view.stored import RUNS, Stored
 from fake_run import HOSTILE
 from object_server import credentials, s3_server
 
@@ -329,3 +331,18 @@ def test_a_run_in_a_bucket_is_browsed_as_one_on_this_disk(run, index, in_bucket,
             )
     assert there(f"mark/{near}?mark=right", "POST")[0] == 303
     assert 'aria-pressed="true"' in Browser(Index(in_bucket))(f"document/{near}")[2]
+
+
+def test_of_the_cache_only_what_curate_wrote_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setenv("CURATE_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr("curate.view.stored.SMALL", 1)
+    (tmp_path / "view" / "photos").mkdir(parents=True)
+    (tmp_path / "view" / "photos" / "a.npy").write_text("somebody's")
+    made = Groups(np.zeros(3, np.int32), Table([-1], [0], [0], [0], [3], ["s"], ["en"]))
+    for run in range(RUNS + 2):
+        Stored([], [str(run)], 3).groups(lambda: made)
+        for table in tmp_path.glob("view/*/groups.json"):
+            (table.parent / "note.txt").write_text("somebody's, too")
+    assert len([*tmp_path.glob("view/*/groups.json")]) == RUNS
+    assert (tmp_path / "view" / "photos" / "a.npy").read_text() == "somebody's"
+    assert len([*tmp_path.glob("view/*/note.txt")]) == RUNS + 2

@@ -80,8 +80,15 @@ class Engine(Protocol):
         """How often work was lost with whoever did it; what that was writing has stayed unfinished."""
 
     @property
+    def is_shared(self) -> bool:
+        """Whether other processes than this one write files of the run."""
+
+    @property
     def stopped(self) -> str:
         """Why it was asked to stop; empty while it was not."""
+
+    def compiling(self) -> None:
+        """Told when this process compiles a kernel, which others would otherwise compile at the same time."""
 
     def map(
         self, task: Callable[[Item, Worker], Result], items: Iterable[Item], hear: Hear | None = None

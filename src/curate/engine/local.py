@@ -42,9 +42,13 @@ class LocalEngine:
         self.workers, self.lanes, self.ahead = workers, lanes, ahead
         self.stopped, self.cpu_elsewhere, self.losses = "", 0.0, 0
         self.by_node: dict[str, NodeWork] = {}
+        self.is_shared = False
         self._memory = MemoryBudget(max(memory, workers * FLIGHT_BYTES), lambda: bool(self.stopped), turns)
         self._computing = ThreadPoolExecutor(workers, thread_name_prefix="worker")
         self._begun = ThreadPoolExecutor(lanes, thread_name_prefix="lane")
+
+    def compiling(self) -> None:
+        """See `curate.engine.base.Engine.compiling`: there are no others."""
 
     def map(
         self, task: Callable[[Item, Worker], Result], items: Iterable[Item], hear: Hear | None = None

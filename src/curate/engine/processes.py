@@ -59,6 +59,8 @@ class ProcessEngine:
         turns: of this process; the others get theirs from its file.
     """
 
+    is_shared = True
+
     def __init__(
         self, here: LocalEngine, others: Sequence[Setting], hint: str = "", turns: Turns | None = None
     ) -> None:

@@ -86,6 +86,8 @@ class RayEngine:
         PlanError: there is no cluster.
     """
 
+    is_shared = True
+
     def __init__(self, workers: int = 0, memory: int = 0, base: int = 0) -> None:
         self._ray, self._most = connected(), workers
         self._looked, self._slots, self._lock = 0.0, 1, threading.Lock()
@@ -109,6 +111,9 @@ class RayEngine:
             cores = sum(min(int(node.cpus), int(node.memory // self.memory)) for node in nodes())
             self._looked, self._slots = now, max(1, min(cores, self._most or cores))
         return self._slots
+
+    def compiling(self) -> None:
+        """See `curate.engine.base.Engine.compiling`: nodes compile for themselves, once each."""
 
     def map(
         self, task: Callable[[Item, Worker], Result], items: Iterable[Item], hear: Hear | None = None

@@ -94,7 +94,13 @@ def measure(run: Path, proxy: Proxy, question: Question, listener: Listener | No
             seconds = number * question.seeds * 2 * arms.largest / speed
             listener.say(f"{number} stages and rules are switched off one by one: about {math.ceil(seconds)} s")
         contributed = contributions(
-            left, arms, trained, remembered, question.seeds, workers, lambda d, of: listener.advance("left out", d, of)
+            left,
+            arms,
+            trained,
+            remembered,
+            question.seeds,
+            workers,
+            lambda d, of: listener.advance("switched off", d, of),
         )
         found = find_duplicates(manifest, judgments, 1.0)
     return Result(manifest, sampled, arms, evaluations, trained, question, proxy).evidence(

@@ -23,8 +23,6 @@ from curate.corpus.inspection.inspect import inspect
 from curate.corpus.memory import for_one_document
 from curate.corpus.parts import cut
 from curate.engine.base import Engine, spreading
-from curate.engine.local import LocalEngine
-from curate.engine.processes import ProcessEngine
 from curate.errors import PlanError, Stopped, UserError
 from curate.events import Emit, Event, Warned, Working
 from curate.pipeline.execute import execute, forget
@@ -210,7 +208,7 @@ class Job:
         """
         plan, command, progress = prepared.plan, self.command_line(), Progress()
         directory = RunDirectory(place(self.output), [part.name for part in plan.parts])
-        if not isinstance(prepared.engine, LocalEngine):
+        if prepared.engine.is_shared:
             directory.share()
 
         def tell(event: Event) -> None:
@@ -336,8 +334,7 @@ def _stage_notes(stages: Sequence[Stage], config: Config) -> list[Warned]:
 
 def _compiled(engine: Engine, tell: Emit, event: Event) -> None:
     """A kernel was not in the cache."""
-    if isinstance(engine, ProcessEngine):
-        engine.compiling()
+    engine.compiling()
     tell(event)
 
 

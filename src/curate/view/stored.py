@@ -1,7 +1,6 @@
 """What the browser has read of a run once, on this disk, so that it opens at once the next time."""
 
 import os
-import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -80,11 +79,14 @@ class Stored:
             _whole(self._folder / name, lambda file: np.save(file, array))
 
     def _tidy(self) -> None:
-        """Forget the runs that were opened longest ago."""
+        """Forget the runs that were opened longest ago; only what has our names is removed."""
         assert self._folder is not None
-        known = sorted(self._folder.parent.iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
-        for folder in known[RUNS:]:
-            shutil.rmtree(folder, ignore_errors=True)
+        ours = [table.parent for table in self._folder.parent.glob("*/groups.json")]
+        for folder in sorted(ours, key=lambda folder: folder.stat().st_mtime, reverse=True)[RUNS:]:
+            for file in (folder / "groups.json", *folder.glob("*.npy")):
+                file.unlink(missing_ok=True)
+            with suppress(OSError):  # somebody else's file is in it
+                folder.rmdir()
 
 
 def _look(file: Path) -> tuple[int, int]:

@@ -43,7 +43,7 @@ class Index(NamedTuple):
 
 
 def build_index(items: list[ItemText], ngram_words: int, min_words: int, max_items: int) -> Index:
-    """Index of the texts; n-grams that more than ``max_items`` items share are left out, unless none would be left."""
+    """Index of the texts; n-grams that more than ``max_items`` items share are ignored, unless none would remain."""
     found = text_grams(pa.array([item.text for item in items], pa.large_string()), ngram_words, min_words)
     texts = np.repeat(np.arange(len(items)), [len(grams) for _, grams in found])
     grams = np.concatenate([np.empty(0, np.uint64), *(grams for _, grams in found)])

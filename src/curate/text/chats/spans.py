@@ -2,7 +2,7 @@
 
 The text is a rendering for reading, ``role: what was said``, with an empty line between turns. The column ``turns``
 says where in it each text of the record lies, and by which path it is found there. The record itself, with these texts
-left out, is the document's metadata: so every text is written once, and the record can be put together again.
+removed, is the document's metadata: so every text is written once, and the record can be put together again.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

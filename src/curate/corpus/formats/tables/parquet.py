@@ -230,14 +230,16 @@ def _next(name: str, batches: Iterator[pa.RecordBatch], rows: int, damaged: dict
 def of_size(batches: Iterator[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
     """The same rows in batches of about ``size`` bytes."""
     held: list[pa.RecordBatch] = []
+    held_bytes = 0
     for batch in batches:
         pieces = max(1, min(len(batch), batch.nbytes // max(size, 1)))
         step = -(-len(batch) // pieces)
         for start in range(0, len(batch), step):
             held.append(batch.slice(start, step))
-            if sum(one.nbytes for one in held) >= size:
+            held_bytes += held[-1].nbytes
+            if held_bytes >= size:
                 yield from _together(held)
-                held = []
+                held, held_bytes = [], 0
     yield from _together(held)
 
 

@@ -3,10 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-import vl_convert
-
 from benchmarks.jobs import KINDS
 from benchmarks.results import summary
+from curate.report.drawing.plot import GRID, INK, MUTED, Plot, number, power_ticks, scale, width_of
+
+COLORS = {"curate": "#2f6f4f", "floor": "#9aa5ad", "others": "#c08a3e"}
+ON_WHITE = {INK: "#1f2328", MUTED: "#59636e", GRID: "#d8dee4"}
+"""A picture of its own has no style sheet."""
+STEP = 26
 
 
 def draw(content: dict[str, Any], path: Path) -> None:
@@ -14,34 +18,26 @@ def draw(content: dict[str, Any], path: Path) -> None:
     best: dict[str, dict[str, Any]] = {}
     for (job, size), one in sorted(summary(content["measurements"]).items(), key=lambda item: item[0][1]):
         if one["status"] == "done" and job != "curate-2":
-            label = f"{job}, {size} MB"
             group = "floor" if job.startswith("floor") else "curate" if job.startswith("curate") else "others"
-            best[job] = {"job": label, "does": KINDS[job], "speed": one["mb_per_cpu_second"], "group": group}
-    rows = list(best.values())
+            best[job] = {"job": f"{job}, {size} MB", "does": KINDS[job], "speed": one["mb_per_cpu_second"]} | {
+                "color": COLORS[group]
+            }
+    rows = sorted(best.values(), key=lambda row: -row["speed"])
     if not rows:
         return
-    lowest = min(row["speed"] for row in rows) / 2
-    place = {
-        "y": {"field": "job", "type": "nominal", "sort": "-x", "title": None, "axis": {"labelLimit": 220}},
-        "x": {
-            "field": "speed",
-            "type": "quantitative",
-            "scale": {"type": "log"},
-            "title": "MB of text per CPU second (each step is a factor)",
-        },
-    }
-    colors = {"domain": ["curate", "floor", "others"], "range": ["#2f6f4f", "#9aa5ad", "#c08a3e"]}
-    color = {"field": "group", "type": "nominal", "legend": None, "scale": colors}
-    speed = {"field": "speed", "type": "quantitative", "format": ".3~r"}
-    text = {"type": "text", "align": "left"}
-    bars = {
-        "mark": {"type": "bar", "cornerRadiusEnd": 2},
-        "encoding": {**place, "x2": {"datum": lowest}, "color": color},
-    }
-    labels = {"mark": {**text, "dx": 4}, "encoding": {**place, "text": speed}}
-    notes = {
-        "mark": {**text, "dx": 44, "color": "#667", "fontSize": 10},
-        "encoding": {**place, "text": {"field": "does", "type": "nominal"}},
-    }
-    frame = {"width": 430, "height": {"step": 26}, "background": "white"}
-    path.write_text(vl_convert.vegalite_to_svg({"data": {"values": rows}, "layer": [bars, labels, notes], **frame}))
+    left = max(width_of(row["job"]) for row in rows) + 10
+    plot = Plot(430, STEP * len(rows), left=left, right=60 + max(width_of(row["does"]) for row in rows), bottom=44)
+    lowest, highest = rows[-1]["speed"] / 2, rows[0]["speed"]
+    x = scale("log", lowest, highest, plot.width)
+    ticks = [(x(tick), number(tick)) for tick in power_ticks(lowest, highest)]
+    plot.below(ticks, "MB of text per CPU second (each step is a factor)")
+    for row, one in enumerate(rows):
+        speed, base = f"{one['speed']:.3g}", STEP * row + 17
+        plot.bars([(0, STEP * row + 3, x(one["speed"]), STEP - 6)], one["color"])
+        plot.text(-8, base, one["job"], INK, anchor="end")
+        plot.text(x(one["speed"]) + 4, base, speed, INK)
+        plot.text(x(one["speed"]) + 14 + width_of(speed), base, one["does"], size=10)
+    svg = str(plot).replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg" font-family="sans-serif"', 1)
+    for variable, color in ON_WHITE.items():
+        svg = svg.replace(variable, color)
+    path.write_text(svg)

@@ -16,12 +16,10 @@ from pathlib import Path
 from corpus_maker import make_corpus, prose
 from curate.cli.session import Session
 from curate.pipeline.first_compile import compile_stages
-from curate.report.drawing import vega
 from curate.report.html import page
 from curate.stages.near_dup import NearDup
 from curate.stages.normalize import Normalize, NormalizeSettings
 from curate.stages.quality import Quality, QualitySettings
-from undrawn import Undrawn
 
 SETTINGS = [
     'pipeline.stages=["normalize","near_dup","quality","tokenize"]',
@@ -77,7 +75,6 @@ def contents(out: Path) -> dict[str, str]:
 
 def main() -> None:
     work, every = Path(sys.argv[1]), int(sys.argv[2])
-    vega._Process = Undrawn  # a page is not compared, and each fork would start an engine of its own
     load()
     corpus = make_corpus(work / "in", documents=40)
     assert run(corpus, work / "before") == 0

@@ -34,7 +34,6 @@ MODULES = {
     "sitecustomize",
     "usercustomize",
     "conftest",
-    "vl_convert",
 }
 FOLDERS = {"curate", "numba", "tiktoken_ext", "json"}
 """Packages rather than files; ``tiktoken_ext`` is searched for plug-ins by a library."""
@@ -88,7 +87,7 @@ RUN = ("run", "sample.jsonl", "-o", "../out", "--set", "gates.max_quarantined=1"
 @pytest.mark.slow
 @started_by_script
 def test_a_whole_first_run_in_a_folder_of_traps_runs_none(tmp_path):
-    """With nothing compiled yet: the process that helps to compile and the one that draws charts are both started."""
+    """With nothing compiled yet, so that the process that helps to compile is started."""
     folder = folder_of_traps(tmp_path / "folder")
     done = start(BY_SCRIPT, *RUN, "--only", "normalize", "--only", "quality", cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -155,9 +154,9 @@ def test_a_child_process_finds_curate_and_none_of_the_current_folder(tmp_path, m
     assert "" not in search_path()
     assert str(tmp_path / "folder") not in search_path()
     assert str(elsewhere) in search_path()
-    process = start_child("curate.report.drawing.vega:serve", stdout=subprocess.PIPE)
-    answer, _ = process.communicate(b'["vega_to_svg", {"width": 4, "height": 2}]\n', timeout=60)
-    assert json.loads(answer)["made"].startswith("<svg")
+    process = start_child("curate.html.serving:serve", stdout=subprocess.PIPE)
+    answer, _ = process.communicate(b'["pdf", {}, 9]\n', timeout=60)
+    assert answer == b"ready\n"
     assert list((tmp_path / "ran").iterdir()) == []
 
 

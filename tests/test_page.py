@@ -5,21 +5,13 @@ import hashlib
 import html
 import re
 import shutil
-import signal
-import subprocess
-import sys
 from contextlib import contextmanager
 from html.parser import HTMLParser
 
 import msgspec
 import pytest
 
-from corpus_maker import make_corpus
-from curate.cli import command
-from curate.process import child
 from curate.report.alerts.alert import Alert
-from curate.report.drawing import vega
-from curate.report.drawing.drawings import drawings
 from curate.report.html import page as page_module
 from curate.report.html.page import MAX_BYTES, render_page, visible, write_report
 from curate.report.model import build_report
@@ -29,7 +21,6 @@ from curate.settings.report import ReportSettings
 from fake_run import HOSTILE, write_fake_run
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-DRAWS_CHARTS = True
 VOID = {"meta", "br", "link", "hr", "img", "input"}
 
 
@@ -297,86 +288,3 @@ def test_a_print_has_the_first_sections_on_four_sheets(opened):
     with opened() as view:
         sheets = view.pdf(prefer_css_page_size=True)
         assert 1 <= len(re.findall(rb"/Type\s*/Page[^s]", sheets)) <= 4
-
-
-@pytest.fixture
-def no_process(monkeypatch):
-    monkeypatch.setattr(vega, "_running", [])
-    monkeypatch.setattr(vega, "_failures", [])
-    yield
-    vega.stop()
-
-
-@pytest.mark.usefixtures("no_process")
-def test_when_the_process_that_draws_dies_or_is_stuck_another_one_draws_the_same_page(report, page, monkeypatch):
-    vega.start()
-    [first] = vega._running
-    assert render_page(report) == page
-    assert vega._running == [first]
-    first._process.kill()
-    assert render_page(report) == page
-    [second] = vega._running
-    assert second is not first
-    monkeypatch.setattr(child, "IDLE_SECONDS", 0.5)
-    second._process.send_signal(signal.SIGSTOP)
-    with pytest.raises(OSError, match=r"did nothing for 0.5 s"):
-        second.answer("vega_to_svg", {})
-    monkeypatch.setattr(child, "IDLE_SECONDS", 30)
-    assert render_page(report) == page
-    assert second not in vega._running
-
-
-FAILING = {
-    "dies": "pass",
-    "is-stuck": "import time; time.sleep(60)",
-    "answers-garbage": "import sys; sys.stdout.write('{x' * 9 + chr(10)); sys.stdout.flush(); sys.stdin.read()",
-    "answers-something-else": "print('[1]' + chr(10) + '3', flush=True); import sys; sys.stdin.read()",
-    "computes-for-ever": "while True: pass",
-    "never-ends": "while True: print('x' * 99_999, end='', flush=True)",
-    "draws-a-number": "print(chr(10).join(['{\"made\": 3}'] * 9), flush=True); import sys; sys.stdin.read()",
-}
-
-
-@pytest.mark.usefixtures("no_process")
-@pytest.mark.parametrize("failing", FAILING.values(), ids=FAILING)
-def test_without_a_process_that_draws_the_page_has_tables_and_says_why(report, monkeypatch, failing):
-    def start_child(_target, stdout):
-        return subprocess.Popen([sys.executable, "-c", failing], stdin=subprocess.PIPE, stdout=stdout)
-
-    monkeypatch.setattr(vega, "start_child", start_child)
-    monkeypatch.setattr(child, "IDLE_SECONDS", 1.0)
-    monkeypatch.setattr(vega, "_MOST_SECONDS", 1.0)
-    monkeypatch.setattr(vega, "_LONGEST_ANSWER", 100_000)
-    drawn = drawings(report)
-    bare = render_page(report, lambda: drawn)
-    Elements(bare)
-    assert 'role="img"' not in bare
-    assert all(figure.problem.startswith("the process that draws charts ") for figure in drawn.values())
-    assert bare.count('<details class="numbers" open>') == sum(bool(figure.rows) for figure in drawn.values()) > 5
-    assert bare.count("Not drawn: the process that draws charts") == len(drawn)
-
-
-@pytest.mark.usefixtures("no_process")
-def test_without_a_process_that_draws_a_run_is_done_all_the_same(monkeypatch, tmp_path, capsys):
-    def start_child(_target, stdout):
-        raise BlockingIOError(11, "Resource temporarily unavailable")
-
-    monkeypatch.setattr(vega, "start_child", start_child)
-    out = tmp_path / "out"
-    gate = ["--set", "gates.max_quarantined=1"]
-    assert command(["run", str(make_corpus(tmp_path / "in", 9)), "-o", str(out), "-q", *gate]) == 0
-    assert (out / "shards" / "index.json").exists()
-    assert "the process that draws charts cannot be started (Resource temporarily unavailable)" in " ".join(
-        capsys.readouterr().err.split()
-    )
-    monkeypatch.undo()
-    assert command(["report", str(out)]) == 0
-    assert "<svg role=" in (out / "report.html").read_text()
-    assert capsys.readouterr().err == ""
-
-
-@pytest.mark.usefixtures("no_process")
-def test_a_chart_that_is_refused_costs_no_other():
-    with pytest.raises(vega.NotDrawn, match="vl-convert refused it: Vega-Lite to SVG conversion failed"):
-        vega.converted("vegalite_to_svg", {"mark": "nope", "encoding": 3})
-    assert vega.converted("vega_to_svg", {"width": 4, "height": 2}).startswith("<svg")

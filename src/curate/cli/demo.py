@@ -26,9 +26,7 @@ def demo(
     """
     from curate.cli.display.console import console
     from curate.cli.session import Session
-    from curate.report.drawing import vega
 
-    vega.start()
     corpus = Path(curate.__file__).parent / "runs" / "demo" / "corpus"
     session = Session([str(corpus)], output, assignments=["report.samples=3", "shards.shard_tokens=50000"])
     code = session.work(face="auto", color=color, open_page=open_page)

@@ -150,10 +150,6 @@ def run(
     if not quiet and sys.stderr.isatty():  # before anything heavy is loaded, which takes a second and more
         sys.stderr.write(f"Reading {', '.join(map(printable, paths[:3]))}{' …' * (len(paths) > 3)}\n")
         sys.stderr.flush()
-    from curate.report.drawing import vega
-
-    if not dry_run:
-        vega.start()
     from curate.cli.session import Session
 
     session = Session(

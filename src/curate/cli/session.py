@@ -25,7 +25,7 @@ from curate.errors import ExitCode
 from curate.events import Emit, Event
 from curate.pipeline.planning.config import load
 from curate.pipeline.planning.engines import local_engine
-from curate.runs.job import Job, undrawn
+from curate.runs.job import Job
 from curate.store.files import on_this_disk, place
 from curate.store.manifest import read_manifest
 from curate.store.objects.bucket import is_url
@@ -168,8 +168,6 @@ def redraw(
     with ReportMaker(folder, config.report, spreading(engine)) as maker:
         report = maker.make()
     engine.close()
-    for warning in undrawn(maker, run):
-        note(console(), "warning", warning.message, warning.hint)
     page = folder / "report.html"
     _print_result(report, run, json=json, page=str(page))
     if open_page:

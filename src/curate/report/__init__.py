@@ -9,7 +9,7 @@
     Report ── html.page.write_report ──> report.json, report.html
 
 `html.page.ReportMaker` does all of it. Findings need the judgments alone, so it begins while a run still writes its
-shards, and has the charts drawn while texts are looked for.
+shards.
 
 Nothing here reads a text except the few that are shown, and nothing is imported before it is used.
 """

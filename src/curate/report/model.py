@@ -3,7 +3,7 @@
 Pure: reads the manifest and the judgments, writes nothing, and gives the same report for the same run.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -161,7 +161,6 @@ def findings_of(
     manifest: Mapping[str, Any],
     settings: ReportSettings,
     spread: Spread = map,
-    counted: Callable[[Findings], None] = lambda _findings: None,
 ) -> Findings:
     """What the judgments of a run say, which may still be writing its shards.
 
@@ -170,7 +169,6 @@ def findings_of(
         manifest: what `curate.pipeline.record.outcome.judged` says of the run, or more.
         settings: how many documents to show.
         spread: how parts of the run are read: one after another, or several at a time.
-        counted: hears of the findings when only samples are missing, which take as long as all the rest.
 
     Memory is bounded by the number of sources and the documents shown, not by the corpus.
     """
@@ -179,7 +177,11 @@ def findings_of(
     masks = Masks(manifest)
     sources, languages, labels = by_source(judgments), by_language(judgments), labels_of(judgments)
     reasons = _reasons(manifest)
-    findings = Findings(
+    duplicates = find_duplicates(manifest, judgments, settings.epochs)
+    given = [f"{reason.stage}.{reason.code}" for reason in reasons if reason.documents]
+    clusters = [cluster.row for cluster in duplicates.largest] if duplicates else []
+    shown_as = masks.shown if masks.names else None
+    return Findings(
         flow=_flow(manifest, reasons),
         reasons=reasons,
         sources=sources,
@@ -187,18 +189,12 @@ def findings_of(
         labels=labels,
         without_effect=without_effect(manifest, judgments, labels),
         histograms=histograms(judgments, thresholds, pairs_in(manifest, judgments)),
-        duplicates=find_duplicates(manifest, judgments, settings.epochs),
+        duplicates=duplicates,
         conversations=None,
         weights=weigh(judgments),
         crossed=cross(judgments),
-        samples=Samples(),
+        samples=choose_samples(judgments, given, thresholds, clusters, settings.samples, shown_as),
     )
-    counted(findings)
-    given = [f"{reason.stage}.{reason.code}" for reason in reasons if reason.documents]
-    clusters = [cluster.row for cluster in findings.duplicates.largest] if findings.duplicates else []
-    shown_as = masks.shown if masks.names else None
-    samples = choose_samples(judgments, given, thresholds, clusters, settings.samples, shown_as)
-    return msgspec.structs.replace(findings, samples=samples)
 
 
 def build_report(run_dir: Path, settings: ReportSettings, findings: Findings | None = None) -> Report:

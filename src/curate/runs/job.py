@@ -4,7 +4,6 @@ Nothing here prints, and nothing listens to signals: what happens is told as eve
 """
 
 import os
-import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -55,7 +54,6 @@ from curate.store.run_directory import HISTORY, RunDirectory
 from curate.store.tidying import first_row_file
 
 if TYPE_CHECKING:
-    from curate.report.html.page import ReportMaker
     from curate.report.made_before import MadeBefore
     from curate.report.model import Report
     from curate.runs.measurement import Measurement
@@ -256,8 +254,6 @@ class Job:
             if (known := report.known()) is None:
                 tell(Working("drawing the report"))
             made = known or report.make()
-            for warning in undrawn(report, self.output):
-                tell(warning)
         return Done(made, outcome)
 
     def command_line(self) -> str:
@@ -336,13 +332,3 @@ def _compiled(engine: Engine, tell: Emit, event: Event) -> None:
     """A kernel was not in the cache."""
     engine.compiling()
     tell(event)
-
-
-def undrawn(maker: "ReportMaker", run: str) -> list[Warned]:
-    """What the user should know of charts that are not on the page."""
-    if not maker.undrawn:
-        return []
-    number, first = len(maker.undrawn), maker.undrawn[0]
-    charts = f"{number} charts" if number > 1 else f"the chart `{first.title}`"
-    message = f"the report shows numbers in place of {charts}: {first.problem}"
-    return [Warned(message, hint=shlex.join(["curate", "report", run]))]

@@ -1,1 +1,1 @@
-"""Charts: specifications, drawings, and the process that draws."""
+"""Charts: plots of axes and shapes, what each chart draws, and what it says."""

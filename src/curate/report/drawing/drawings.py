@@ -1,31 +1,23 @@
 """Each chart with what it shows as a sentence and its numbers as a table: nobody needs to see it to read it."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from curate.report import quantities
 from curate.report.drawing import charts
-from curate.report.drawing.vega import NotDrawn
 from curate.report.duplicates import Duplicates
 from curate.report.measures import NEAR, Histogram
 from curate.report.model import Findings, Step
 from curate.report.saved.measured import Contribution
 
-Shown = TypeVar("Shown")
-
 
 class Drawing(msgspec.Struct, frozen=True, kw_only=True):
-    """A drawing with its finding as a sentence and its numbers as a table.
-
-    Where it could not be drawn, ``svg`` is empty and ``problem`` says why.
-    """
+    """A drawing with its finding as a sentence and its numbers as a table."""
 
     id: str
     title: str
     svg: str
-    problem: str = ""
     finding: str
     headers: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -49,7 +41,7 @@ def drawing_of_contributions(found: Sequence[Contribution]) -> Drawing | None:
     return Drawing(
         id="contributions",
         title="Worth of stages and rules",
-        **_picture(charts.contributions_chart, measured),
+        svg=charts.contributions_chart(measured),
         finding=f"{'; '.join(said) or 'None makes a measurable difference'}. The line marks 1, no difference.",
         headers=(),
         rows=(),
@@ -61,7 +53,7 @@ def _drawn(findings: Findings) -> Iterator[Drawing]:
         yield Drawing(
             id="flow",
             title="Documents through the stages",
-            **_picture(charts.flow_chart, findings.flow),
+            svg=charts.flow_chart(findings.flow),
             finding=_finding_of_flow(findings.flow),
             headers=(),
             rows=(),
@@ -81,7 +73,7 @@ def _drawn(findings: Findings) -> Iterator[Drawing]:
         yield Drawing(
             id=f"measure-{histogram.measure}",
             title=histogram.measure,
-            **_picture(charts.histogram_chart, histogram),
+            svg=charts.histogram_chart(histogram),
             finding=(_finding_of_pairs if histogram.pairs else _finding_of_histogram)(histogram),
             headers=("from", "to", "documents", *(("kept pairs",) if histogram.below is not None else ()), what_if),
             rows=tuple(rows),
@@ -91,7 +83,7 @@ def _drawn(findings: Findings) -> Iterator[Drawing]:
         yield Drawing(
             id="clusters",
             title="Cluster sizes",
-            **_picture(charts.cluster_chart, duplicates),
+            svg=charts.cluster_chart(duplicates),
             finding=_finding_of_clusters(duplicates),
             headers=("documents in a cluster", "clusters"),
             rows=tuple((f"{size.documents:,}", f"{size.clusters:,}") for size in duplicates.sizes[:60]),
@@ -100,19 +92,11 @@ def _drawn(findings: Findings) -> Iterator[Drawing]:
         yield Drawing(
             id="catch",
             title="Which pairs are compared",
-            **_picture(charts.catch_chart, duplicates),
+            svg=charts.catch_chart(duplicates),
             finding=_finding_of_catch(duplicates),
             headers=("similarity", "compared"),
             rows=tuple((f"{at:g}", quantities.share(chance)) for at, chance in duplicates.curve),
         )
-
-
-def _picture(chart: Callable[[Shown], str], shown: Shown) -> dict[str, str]:
-    """The fields ``svg`` and ``problem``: a chart that cannot be drawn costs the page no more than the chart."""
-    try:
-        return {"svg": chart(shown)}
-    except NotDrawn as why:
-        return {"svg": "", "problem": str(why)}
 
 
 def _finding_of_flow(flow: Sequence[Step]) -> str:

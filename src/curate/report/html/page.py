@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -56,10 +56,7 @@ _STACKED = re.compile(
 
 
 class ReportMaker:
-    """Makes the report of a run, beginning while the run still writes its shards.
-
-    Two threads of its own look at the judgments and draw the charts, the latter while texts to show are looked for.
-    When it is made, ``undrawn`` are the charts that could not be drawn; the page has their numbers.
+    """Makes the report of a run, beginning while the run still writes its shards: a thread looks at the judgments.
 
     Args:
         run_dir: the run directory.
@@ -69,13 +66,11 @@ class ReportMaker:
 
     def __init__(self, run_dir: Path, settings: ReportSettings, spread: Spread = map) -> None:
         self._run_dir, self._settings, self._spread = run_dir, settings, spread
-        self._pool = ThreadPoolExecutor(2)
+        self._pool = ThreadPoolExecutor(1)
         self._findings: Future[Findings] | None = None
-        self._figures: list[Future[dict[str, Drawing]]] = []
-        self.undrawn: tuple[Drawing, ...] = ()
 
     def begin(self, manifest: Mapping[str, Any]) -> None:
-        """Look at the judgments of a run that goes on, and draw what they say; returns at once.
+        """Look at the judgments of a run that goes on; returns at once.
 
         Nothing is looked at where the report that is there says the same of them.
         """
@@ -85,7 +80,7 @@ class ReportMaker:
         self._look(RunDirectory(self._run_dir, names), manifest)
 
     def _look(self, directory: RunDirectory, manifest: Mapping[str, Any]) -> None:
-        self._findings = self._pool.submit(findings_of, directory, manifest, self._settings, self._spread, self._draw)
+        self._findings = self._pool.submit(findings_of, directory, manifest, self._settings, self._spread)
 
     def known(self) -> MadeBefore | None:
         """The report of the run, which has ended, if it is there and would be made the same; else None."""
@@ -102,40 +97,30 @@ class ReportMaker:
             self._look(RunDirectory.finished(self._run_dir, manifest), manifest)
         assert self._findings
         report = build_report(self._run_dir, self._settings, self._findings.result())
-        write_report(self._run_dir, report, self._figures[0].result, self._settings)
-        self.undrawn = tuple(figure for figure in self._figures[0].result().values() if figure.problem)
+        write_report(self._run_dir, report, self._settings)
         return report
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let the threads go; what they had not begun is left."""
+        """Let the thread go; what it had not begun is left."""
         self._pool.shutdown(cancel_futures=True)
 
-    def _draw(self, counted: Findings) -> None:
-        self._figures.append(self._pool.submit(drawings, counted))
 
-
-def write_report(
-    run_dir: Path,
-    report: Report,
-    figures: Callable[[], Mapping[str, Drawing]] | None = None,
-    settings: ReportSettings | None = None,
-) -> tuple[Path, Path]:
+def write_report(run_dir: Path, report: Report, settings: ReportSettings | None = None) -> tuple[Path, Path]:
     """Write ``report.json`` and ``report.html`` into the run directory; returns their paths.
 
-    ``report.json`` has all numbers, the command of the run, the page's hash, and no document text. ``figures`` waits
-    for the charts, where they are being drawn; ``settings`` made the report, and where they are given and all charts
-    were drawn, `curate.report.made_before` finds it again.
+    ``report.json`` has all numbers, the command of the run, the page's hash, and no document text. ``settings`` made
+    the report; where they are given, `curate.report.made_before` finds it again.
     """
     json_path, html_path = run_dir / REPORT_JSON, run_dir / REPORT_PAGE
-    page = render_page(report, figures).encode()
+    page = render_page(report).encode()
     write_whole(html_path, page)
     data = json.loads(report_json(shared(report)))
     # the command is whole there: when `run.json` is lost, it says how to make the run again
     data |= {"command": report.manifest["command"], "page_xxh3": xxhash.xxh3_128_hexdigest(page)}
-    if settings and not any(figure.problem for figure in (figures() if figures else {}).values()):
+    if settings:
         data[MADE_OF] = made_of(run_dir, report.manifest, settings)
     write_json(json_path, data)
     return json_path, html_path
@@ -159,11 +144,10 @@ def report_json(report: Report) -> bytes:
     return msgspec.json.format(msgspec.json.encode(data), indent=2) + b"\n"
 
 
-def render_page(report: Report, figures: Callable[[], Mapping[str, Drawing]] | None = None) -> str:
+def render_page(report: Report) -> str:
     """The page as HTML, never larger than `MAX_BYTES` unless the numbers alone are."""
-    _template()  # read while charts may still be drawn
     report = shared(report)
-    drawn = dict(figures() if figures else drawings(report))
+    drawn = drawings(report)
     if report.evidence and (worth := drawing_of_contributions(report.evidence.contributions)):
         drawn[worth.id] = worth
     page = ""
@@ -356,7 +340,7 @@ def _drawing(figure: Drawing) -> Markup:
     attributes, _, content = figure.svg.removeprefix("<svg").partition(">")
     opening = Markup('<svg role="img" aria-label="{}"').format(f"{figure.title}: {figure.finding}")
     named = Markup("<title>{}</title><desc>{}</desc>").format(figure.title, figure.finding)
-    return Markup(f"{opening}{attributes}>{named}{content}")  # noqa: S704  (Vega escapes text it draws)
+    return Markup(f"{opening}{attributes}>{named}{content}")  # noqa: S704  (a plot escapes text it draws)
 
 
 def _in_cell(share: float) -> float:

@@ -1,6 +1,6 @@
 """What `curate measure` says where the answer is known, and which rules of recipes earn their keep.
 
-    python -m benchmarks.compute_saved controls RUN… [--seeds 4] [--tokens 200000]
+    python -m benchmarks.compute_saved controls RUN… [--proxy transformer] [--seeds 4] [--tokens 200000]
     python -m benchmarks.compute_saved coverage RUN [--repeats 60] [--seeds 4] [--tokens 40000]
     python -m benchmarks.compute_saved rules FILE… [--recipes gopher,c4,fineweb-code] [--sample 0.2]
 
@@ -25,10 +25,11 @@ import curate
 from curate.errors import InputError
 from curate.evidence.arms import HEADLINE, RAW_STEPS, Arms
 from curate.evidence.held_out import decontaminated, split
+from curate.evidence.looked import Mask
 from curate.evidence.measuring import enough_text, independent_texts, measure, refuse_small, workers_for
 from curate.evidence.multiplier import Curves, Floats, Interval
-from curate.evidence.pool import Mask, read_pool
-from curate.evidence.proxy import NgramProxy
+from curate.evidence.pool import read_pool
+from curate.evidence.proxy import NgramProxy, Proxy, proxy_named
 from curate.evidence.question import Question
 from curate.report.judgments import Judgments
 from curate.report.saved.measured import Evidence
@@ -40,8 +41,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=["controls", "coverage", "rules"])
     parser.add_argument("places", type=Path, nargs="+", metavar="RUN or FILE")
+    parser.add_argument("--proxy", default="ngram")
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--tokens", type=int, default=0, help="most kept tokens of a training")
+    parser.add_argument("--texts", type=int, default=3, help="how many texts to score on, the headline's first")
     parser.add_argument("--repeats", type=int, default=60)
     parser.add_argument("--recipes", default="gopher,c4,fineweb-code")
     parser.add_argument("--sample", type=float, default=1.0, help="share of the documents of each file")
@@ -50,7 +53,10 @@ def main() -> None:
         print("| run | text | kept, raw | removed, raw | swapped | raw, raw | CPU s |")
         print("| --- | --- | --- | --- | --- | --- | ---: |")
         for run in options.places:
-            _controls(run, options.seeds, options.tokens or 200_000)
+            try:
+                _controls(run, proxy_named(options.proxy), options.seeds, options.tokens or 200_000, options.texts)
+            except InputError as problem:
+                print(f"| {run.name} | refused: {problem.message} |", flush=True)
     elif options.what == "coverage":
         _coverage(options.places[0], options.seeds, options.tokens or 40_000, options.repeats)
     else:
@@ -63,7 +69,7 @@ class Sampled(NamedTuple):
 
     arms: Arms
     workers: ThreadPoolExecutor
-    proxy: NgramProxy
+    proxy: Proxy
 
     def trained(self, arm: Mask, budgets: Sequence[int], salts: Sequence[str]) -> dict[str, Floats]:
         """Bits by text: seeds × budgets × documents."""
@@ -72,7 +78,7 @@ class Sampled(NamedTuple):
         return {name: np.array([each[name] for each in found]) for name in self.arms.evaluations}
 
 
-def sampled(run: Path, tokens: int, workers: ThreadPoolExecutor, texts: int = 3) -> Sampled:
+def sampled(run: Path, proxy: Proxy, tokens: int, workers: ThreadPoolExecutor, texts: int = 3) -> Sampled:
     """The arms as `curate measure` makes them."""
     manifest = read_manifest(run)
     directory = RunDirectory.finished(run, manifest)
@@ -82,14 +88,13 @@ def sampled(run: Path, tokens: int, workers: ThreadPoolExecutor, texts: int = 3)
     independent = independent_texts(judgments, manifest, ())
     pool, held = split(pool, 42)
     evaluations = enough_text(decontaminated([*independent, *held], pool))[:texts]
-    proxy = NgramProxy()
     return Sampled(Arms(pool, evaluations, proxy, 42, most=tokens), workers, proxy)
 
 
-def _controls(run: Path, seeds: int, tokens: int) -> None:
+def _controls(run: Path, proxy: Proxy, seeds: int, tokens: int, texts: int) -> None:
     cpu = time.process_time()
     with workers_for() as workers:
-        made = sampled(run, tokens, workers)
+        made = sampled(run, proxy, tokens, workers, texts)
         arms, pool = made.arms, made.arms.pool
         ours, theirs = ([salt(n) for n in range(seeds)] for salt in (arms.salt, arms.control_salt))
         raw = made.trained(pool.raw, arms.raw_budgets, ours)
@@ -118,7 +123,7 @@ def _controls(run: Path, seeds: int, tokens: int) -> None:
 def _coverage(run: Path, seeds: int, tokens: int, repeats: int) -> None:
     cpu, held, logs = time.process_time(), 0, list[float]()
     with workers_for() as workers:
-        made = sampled(run, tokens, workers, texts=1)
+        made = sampled(run, NgramProxy(), tokens, workers, texts=1)
         arms, (name, sizes) = made.arms, next(iter(made.arms.sizes.items()))
         for repeat in range(repeats):
             ours, theirs = ([f"{side} {repeat} {n}" for n in range(seeds)] for side in ("one", "other"))

@@ -182,12 +182,14 @@ def _small_arms(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Long documents in one language, short ones in another, and more of the first kind set apart."""
+    """Long documents in one language with a line of another, short ones in it, and more of the first kind set apart."""
     folder = tmp_path_factory.mktemp("corpus")
     rng = np.random.default_rng(1)
     letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
     good, junk = (["".join(rng.choice(letters, rng.integers(3, 9))) for _ in range(800)] for _ in range(2))
-    rows = _documents(rng, good, 700, 200) + _documents(rng, junk, 4500, 30)
+    long, notices = _documents(rng, good, 700, 200), _documents(rng, junk, 700, 40)
+    rows = [f"{text}\nThe cookie policy {notice}" for text, notice in zip(long, notices, strict=True)]
+    rows += _documents(rng, junk, 4500, 30)
     (folder / "docs").mkdir()
     with (folder / "docs" / "all.jsonl").open("w") as file:
         file.writelines(json.dumps({"text": text}) + "\n" for text in rows)
@@ -207,7 +209,8 @@ def _measured(
 
 
 def test_good_text_kept_wins_and_junk_kept_loses(corpus, tmp_path, capsys):
-    rules, flags = ("quality.min_words=100", "quality.max_words=5000"), ("--by", "stage", "--by", "rule")
+    rules = ("quality.min_words=100", "quality.max_words=5000", "quality.lines.policy=true")
+    flags = ("--by", "stage", "--by", "rule")
     wins = _measured(corpus, tmp_path / "wins", capsys, *rules, flags=flags)
     assert wins["multiplier"].keys() >= {"value", "low", "high", "unit", "tag"}
     assert wins["multiplier"]["tag"] == wins["saving"]["tag"] == wins["control"]["tag"] == "MEASURED-ON-PROXY"
@@ -218,7 +221,11 @@ def test_good_text_kept_wins_and_junk_kept_loses(corpus, tmp_path, capsys):
     assert wins["evaluations"][0]["name"] == "good"
 
     by = {(each["kind"], each["name"]): each for each in wins["contributions"]}
+    cut = by.pop(("rule", "quality.lines.policy"))
     assert set(by) == {("stage", "quality"), ("rule", "quality.too_few_words")}  # nothing else removed a document
+    assert (cut["documents"], cut["verdict"]) == (0, "earns its keep")
+    assert cut["edited"] > 500
+    assert by["stage", "quality"]["edited"] == cut["edited"]
     assert by["stage", "quality"]["multiplier"]["low"] > 1.2  # the text without it is the raw text
     assert by["stage", "quality"]["documents"] > 4000
     assert by["rule", "quality.too_few_words"]["verdict"] == "earns its keep"

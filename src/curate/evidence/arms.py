@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from curate.evidence.held_out import HeldOut
+from curate.evidence.looked import Mask, place
 from curate.evidence.multiplier import Floats
-from curate.evidence.pool import Mask, Pool, place
+from curate.evidence.pool import Pool
 from curate.evidence.proxy import Evaluation, Proxy, drawn
 from curate.evidence.vocabulary import Vocabulary
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from curate.evidence.arms import HEADLINE, Arms, Trained
+from curate.evidence.looked import Mask, rules_of
 from curate.evidence.multiplier import Curves, Floats, Interval
-from curate.evidence.pool import Mask, Pool, rules_of
 from curate.evidence.proxy import Proxy
 
 STEPS = (1 / 8, 1 / 4, 1 / 2, 1.0, 2.0)
@@ -20,17 +20,19 @@ MOST = 40
 
 
 class Left(NamedTuple):
-    """The kept text with what one stage or rule alone removed."""
+    """What would be kept without one stage or rule."""
 
     kind: str
     """``stage`` or ``rule``."""
     name: str
-    """``stage`` or ``stage.reason``."""
-    added: Mask
-    """Documents that come back."""
+    """``stage``, ``stage.reason``, or ``stage.rule`` of one that edits."""
+    arm: Mask
     documents: int
+    """That come back."""
+    edited: int
+    """Documents kept either way, that have another text without it."""
     tokens: int
-    """Of them, in the sample."""
+    """That come back, in the sample."""
 
 
 class Contribution(NamedTuple):
@@ -49,16 +51,19 @@ def left_out(kinds: Sequence[str], arms: Arms, manifest: Mapping[str, Any]) -> l
         arms: made of a pool that knows of removed documents what later stages say.
         manifest: ``run.json``.
 
-    A document comes back without a stage that alone is against it, and without a rule that is the only reason.
+    A document comes back without a stage that alone is against it, and without a rule that is the only reason. What a
+    stage or rule cut out of documents comes back, too.
     """
     pool, found = arms.pool, list[Left]()
     for number, stage in enumerate(stage["name"] for stage in manifest["stages"]):
         if "stage" in kinds:
-            found.append(_left("stage", stage, pool.spared & (pool.removed_by == number), arms))
+            added = pool.curated | (pool.spared & (pool.removed_by == number))
+            found.append(_left("stage", stage, pool.uncut.get(("stage", stage), added), arms))
     for number, rule in enumerate(rules_of(manifest)):
         if "rule" in kinds:
-            found.append(_left("rule", rule, pool.spared & (pool.rules == number), arms))
-    return [each for each in found if each.documents]
+            found.append(_left("rule", rule, pool.curated | (pool.spared & (pool.rules == number)), arms))
+    found += [_left(kind, name, arm, arms) for (kind, name), arm in pool.uncut.items() if kind == "rule"]
+    return [each for each in found if each.documents or each.edited]
 
 
 def contributions(
@@ -77,7 +82,7 @@ def contributions(
 
     def train(job: tuple[Left, int]) -> dict[str, Floats]:
         each, number = job
-        return arms.one(proxy, arms.pool.curated | each.added, budgets, arms.salt(number), number)
+        return arms.one(proxy, each.arm, budgets, arms.salt(number), number)
 
     done = list[dict[str, Floats]]()
     for result in workers.map(train, jobs):
@@ -100,6 +105,9 @@ def enough(left: Left, arms: Arms) -> bool:
     return left.tokens >= LEAST_SHARE * arms.tokens["curated"]
 
 
-def _left(kind: str, name: str, added: Mask, arms: Arms) -> Left:
-    pool: Pool = arms.pool
-    return Left(kind, name, added, len(np.unique(pool.keys[added])), arms.tokens_in(added))
+def _left(kind: str, name: str, arm: Mask, arms: Arms) -> Left:
+    pool = arms.pool
+    back, kept = pool.keys[arm & ~pool.curated], pool.keys[pool.curated]
+    edited = np.isin(back, kept)
+    tokens = arms.tokens_in(arm & ~pool.curated) - arms.tokens_in(pool.curated & ~arm)
+    return Left(kind, name, arm, len(np.unique(back[~edited])), len(np.unique(back[edited])), max(0, tokens))

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.errors import UserError, nearest
+from curate.evidence.looked import Mask
 from curate.evidence.measuring import Listener
-from curate.evidence.pool import Mask, Pool
+from curate.evidence.pool import Pool
 from curate.pipeline.planning.config import Config
 from curate.pipeline.planning.lint import load_recipe
 from curate.recipes import recipe_names

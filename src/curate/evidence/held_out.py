@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from curate.errors import InputError
-from curate.evidence.pool import Mask, Pool, place
+from curate.evidence.looked import Mask, place
+from curate.evidence.pool import Pool
 from curate.pipeline.planning.config import Config, load
 from curate.store.digest import digest
 from curate.text.search.grams import collection, find_grams, text_grams

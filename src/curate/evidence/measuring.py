@@ -73,9 +73,8 @@ def measure(run: Path, proxy: Proxy, question: Question, listener: Listener | No
     with workers_for() as workers:
         later = None
         if question.by:
-            listener.say("documents that a stage removed are shown to the stages behind it, in the sample alone")
-            later = Later(run_settings(run), [stage["name"] for stage in manifest["stages"]])
-        pool = read_pool(directory, manifest, seed, later, workers.map)
+            later = Later(run_settings(run), [stage["name"] for stage in manifest["stages"]], question.by)
+        pool = read_pool(directory, manifest, seed, later, workers.map, listener.say)
         refuse_small(pool)
         judgments = Judgments(directory, [stage["name"] for stage in manifest["stages"]], workers.map)
         independent = independent_texts(judgments, manifest, question.own)

@@ -10,6 +10,7 @@ from curate import __version__
 from curate.evidence.arms import HEADLINE, Arms, Trained
 from curate.evidence.attribution import Contribution as Contributed
 from curate.evidence.held_out import RAW, HeldOut
+from curate.evidence.looked import DUPLICATES, Mask
 from curate.evidence.multiplier import (
     Curves,
     Floats,
@@ -19,7 +20,7 @@ from curate.evidence.multiplier import (
     student,
     value_of_removed,
 )
-from curate.evidence.pool import DUPLICATES, Mask, Pool
+from curate.evidence.pool import Pool
 from curate.evidence.proxy import Proxy
 from curate.evidence.question import Question
 from curate.report.saved.compute import Figure, Tag
@@ -175,6 +176,7 @@ class Result:
             kind=each.left.kind,
             name=each.left.name,
             documents=each.left.documents,
+            edited=each.left.edited,
             tokens=round(each.left.tokens / share),
             share=each.left.tokens / (each.left.tokens + self.arms.tokens["curated"]),
             multiplier=on[0].multiplier if on else None,

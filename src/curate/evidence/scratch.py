@@ -1,16 +1,16 @@
-"""What later stages say of documents that they never saw, because an earlier one removed them.
+"""What stages say of documents that they never saw, or saw with other text.
 
-Who asks what a stage contributes has to know which of its documents would have been kept without it. Those are measured
-here, in the sample alone, and nothing is written.
+Who asks what a stage contributes has to know which of its documents would have been kept without it, and what kept
+documents would read without its edits. Those are measured here, in the sample alone, and nothing is written.
 """
 
-import functools
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate.pipeline.planning.config import Config
@@ -20,8 +20,10 @@ from curate.stages.contract import CorpusStage, Encoder, Rewriter
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
+from curate.text.core.arrow import EDITS
 
 Numbers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 
@@ -30,80 +32,224 @@ class Settled(NamedTuple):
 
     kept: Mask
     texts: pa.Array
-    """With the edits of later stages."""
+    """With the edits of the stages that looked at them."""
+    same: Mask
+    """Not looked at, as they have the text that they had: what became of them holds."""
+
+
+class Uncut(NamedTuple):
+    """The run without what edits texts: a stage, or one of its rules."""
+
+    kind: str
+    """``stage`` or ``rule``."""
+    name: str
+    """``stage`` or ``stage.rule``."""
+    stage: int
+    """Number of the stage."""
+    step: Step | None
+    """The stage without the rule; None: it is not there."""
+
+
+class Looking(NamedTuple):
+    """Documents of a row group that stages are to look at."""
+
+    directory: RunDirectory
+    part: int
+    group: int
+    start: int
+    """Row of the part that the group begins with."""
+    rows: Numbers
+    """The documents, as rows of the part."""
+    cuts: Mapping[int, list[list[str]]]
+    """Number of a stage that saw the whole corpus → what it cut out of each document, in order."""
+
+    def only(self, inside: Numbers) -> "Looking":
+        """Some of the documents."""
+        cuts = {stage: [cut[row] for row in inside.tolist()] for stage, cut in self.cuts.items()}
+        return self._replace(rows=self.rows[inside], cuts=cuts)
 
 
 class Later:
-    """The stages of a run, ready to look at what they did not see.
+    """The stages of a run, ready to look again.
 
     Args:
         config: the settings of the run.
         names: its stages, in order.
+        kinds: what is asked for: ``stage``, ``rule``.
 
-    Stages that must see the whole corpus do not run: duplicates among the sample are looked for elsewhere.
+    Stages that must see the whole corpus do not run: their verdicts hold, what they cut out of a document is cut out
+    again, and duplicates among the sample are looked for elsewhere.
     """
 
-    def __init__(self, config: Config, names: Sequence[str]) -> None:
-        self.names = tuple(names)
-        stages = [stage_class(name)(config.stage(name)) for name in names]  # type: ignore[call-arg]
+    def __init__(self, config: Config, names: Sequence[str], kinds: Sequence[str] = ()) -> None:
+        self.names, self.kinds = tuple(names), tuple(kinds)
+        self.stages = [stage_class(name)(config.stage(name)) for name in names]  # type: ignore[call-arg]
         self._steps = [
-            None if isinstance(stage, CorpusStage | Encoder | Rewriter) else Step(stage, "judge") for stage in stages
+            None if isinstance(stage, CorpusStage | Encoder | Rewriter) else Step(stage, "judge")
+            for stage in self.stages
         ]
 
-    def _turns(
-        self, directory: RunDirectory, part: int, group: int, start: int, rows: Numbers, behind: int
-    ) -> pa.Array:
-        """Turns of conversations in texts that have the edits of stages up to one."""
-        with pq.ParquetFile(parquet_source(directory.checked(DOCUMENTS, part, (), group=group))) as file:
-            if "turns" not in file.schema_arrow.names:
-                raise KeyError("turns")
-            turns = file.read_row_group(group, columns=["turns"]).column(0).combine_chunks().take(rows - start)
-        for name in self.names[: behind + 1]:
-            if "edits" in pq.read_schema(parquet_source(directory.part(name, part))).names:
-                edits = read_columns(directory.checked(name, part, ["edits"]), ["edits"]).column(0).combine_chunks()
-                turns = with_moves(turns, edits.take(rows))
-        return turns
+    def whole_corpus(self) -> list[int]:
+        """Numbers of the stages that must see the whole corpus."""
+        return [number for number, stage in enumerate(self.stages) if isinstance(stage, CorpusStage)]
 
-    def settle(
-        self, directory: RunDirectory, part: int, group: int, start: int, rows: Numbers, texts: pa.Array, behind: int
-    ) -> Settled:
-        """Have documents of a row group judged by the stages behind one.
+    def uncut(self, editors: Sequence[int]) -> list[Uncut]:
+        """What can be left out of stages that edited texts, as far as it was asked for."""
+        found = []
+        for number in editors:
+            name, stage = self.names[number], self.stages[number]
+            if "stage" in self.kinds:
+                found.append(Uncut("stage", name, number, None))
+            elif not stage.edit_rules():
+                found.append(Uncut("rule", name, number, None))  # all its edits are one rule
+            if "rule" in self.kinds:
+                for rule, settings in stage.edit_rules().items():
+                    step = Step(stage_class(name)(settings), "judge")  # type: ignore[call-arg]
+                    found.append(Uncut("rule", f"{name}.{rule}", number, step))
+        return found
+
+    def seconds(self, sizes: Floats, first: Numbers, uncut: Sequence[Uncut], timings: Mapping[str, Any]) -> float:
+        """How long looking will take at most, by how long stages took in the run.
 
         Args:
-            directory: of the run.
-            part: number of the part.
-            group: number of the row group.
-            start: row of the part that the group begins with.
-            rows: the documents, as rows of the part.
-            texts: theirs, with the edits of stages that saw them.
-            behind: number of the stage that removed them.
+            sizes: bytes of documents.
+            first: numbers of the stages that removed them; -1: none.
+            uncut: what is to be left out.
+            timings: of the run, as in ``run.json``.
         """
-        steps = tuple(step for step in self._steps[behind + 1 :] if step)
-        seen = frozenset(self.names[: behind + 1])
+        spent = [timings.get("stages", {}).get(name, {}) for name in self.names]
+        per_byte = np.array(
+            [
+                each.get("seconds", 0.0) / max(1, each.get("bytes", 0)) * bool(step)
+                for each, step in zip(spent, self._steps, strict=True)
+            ]
+        )
+        behind = np.append(np.cumsum(per_byte[::-1])[::-1], 0.0)
+        spared = float((sizes * behind[np.where(first < 0, len(self.names), first + 1)]).sum())
+        entered = [
+            sizes[(first < 0) | (first >= each.stage)].sum() * behind[each.stage + (not each.step)] for each in uncut
+        ]
+        return spared + float(sum(entered))
 
-        @functools.cache
-        def column(name: str) -> pa.Array:
-            stage, dot, measure = name.partition(".")
-            if name == "text":
-                return texts
-            if name == "turns":
-                return self._turns(directory, part, group, start, rows, behind)
-            if not dot:
-                with pq.ParquetFile(parquet_source(directory.checked(DOCUMENTS, part, [name], group=group))) as file:
-                    if name not in file.schema_arrow.names:
-                        raise KeyError(name)
-                    return file.read_row_group(group, columns=[name]).column(0).combine_chunks().take(rows - start)
-            if stage not in seen or measure not in pq.read_schema(parquet_source(directory.part(stage, part))).names:
-                raise KeyError(name)
-            return (
-                read_columns(directory.checked(stage, part, [measure]), [measure]).column(0).combine_chunks().take(rows)
-            )
+    def settle(self, looking: Looking, texts: pa.Array, at: int) -> Settled:
+        """Have documents looked at by the stages from number ``at`` on; ``texts`` have the edits of those before."""
+        return self._settle(_Anew(looking, self.names[:at], texts), at, np.zeros(len(texts), np.bool_))
 
-        entering = np.ones(len(rows), np.bool_)
+    def settle_without(self, uncut: Uncut, looking: Looking, texts: pa.Array, had: pa.Array, removed: Mask) -> Settled:
+        """Have documents looked at without what edits texts.
+
+        Args:
+            uncut: what is left out.
+            looking: the documents.
+            texts: theirs, as its stage saw them.
+            had: the same with the edits of its stage.
+            removed: those that its stage removed.
+        """
+        anew = _Anew(looking, self.names[: uncut.stage], texts)
+        anew.run([uncut.step] if uncut.step else [])
+        same = np.asarray(pc.equal(anew.texts, had).to_numpy(zero_copy_only=False), np.bool_)
+        if not uncut.step:
+            same &= ~removed
+        return self._settle(anew, uncut.stage + 1, same)
+
+    def _settle(self, anew: "_Anew", at: int, same: Mask) -> Settled:
+        anew.kept = anew.kept & ~same
+        waiting, cuts = list[Step](), anew.looking.cuts
+        for number in range(at, len(self.names)):
+            if step := self._steps[number]:
+                waiting.append(step)
+            elif number in cuts:
+                anew.run(waiting)
+                anew.cut(cuts[number])
+                waiting = []
+        anew.run(waiting)
+        return Settled(anew.kept, anew.texts, same)
+
+
+class _Anew:
+    """Documents on their way through stages."""
+
+    def __init__(self, looking: Looking, seen: Sequence[str], texts: pa.Array) -> None:
+        self.looking, self.seen, self.texts = looking, seen, texts
+        self.kept: Mask = np.ones(len(texts), np.bool_)
+        self._columns = dict[str, pa.Array]()
+
+    def run(self, steps: Sequence[Step]) -> None:
+        """Through stages that look at one document at a time."""
         if not steps:
-            return Settled(entering, texts)
-        done = settle(steps, column, entering, {})
-        for each in done:
-            if "edits" in each.rows.schema.names:
-                texts = with_edits(texts, each.rows.column("edits"))
-        return Settled(done[-1].staying, texts)
+            return
+        done = settle(tuple(steps), self._column, self.kept, {})
+        for step, each in zip(steps, done, strict=True):
+            self._columns |= {f"{step.stage.name}.{name}": each.rows.column(name) for name in each.rows.schema.names}
+            if step.edits:
+                self._edit(each.rows.column("edits"))
+        self.kept = done[-1].staying
+
+    def cut(self, cuts: Sequence[Sequence[str]]) -> None:
+        """What a stage that saw the whole corpus cut out of each document."""
+        if any(cuts):
+            texts = self.texts.to_pylist()
+            self._edit(pa.array([found_again(*each) for each in zip(texts, cuts, strict=True)], EDITS))
+
+    def _edit(self, edits: pa.Array) -> None:
+        self.texts = with_edits(self.texts, edits)
+        if "turns" in self._columns:
+            self._columns["turns"] = with_moves(self._columns["turns"], edits)
+
+    def _column(self, name: str) -> pa.Array:
+        if name == "text":
+            return self.texts
+        if name not in self._columns:
+            self._columns[name] = self._turns() if name == "turns" else self._read(name)
+        return self._columns[name]
+
+    def _read(self, name: str) -> pa.Array:
+        """A column of the documents, or a measure of a stage that saw them."""
+        directory, part, group, start, rows, _ = self.looking
+        stage, dot, measure = name.partition(".")
+        if not dot:
+            with pq.ParquetFile(parquet_source(directory.checked(DOCUMENTS, part, [name], group=group))) as file:
+                if name not in file.schema_arrow.names:
+                    raise KeyError(name)
+                return file.read_row_group(group, columns=[name]).column(0).combine_chunks().take(rows - start)
+        if stage not in self.seen or measure not in pq.read_schema(parquet_source(directory.part(stage, part))).names:
+            raise KeyError(name)
+        return read_columns(directory.checked(stage, part, [measure]), [measure]).column(0).combine_chunks().take(rows)
+
+    def _turns(self) -> pa.Array:
+        """Turns of conversations in texts that have the edits of the stages that saw them."""
+        turns = self._read("turns")
+        for name in self.seen:
+            if "edits" in pq.read_schema(parquet_source(self.looking.directory.part(name, self.looking.part))).names:
+                turns = with_moves(turns, self._read(f"{name}.edits"))
+        return turns
+
+
+def cut_out(text: str, edits: Sequence[Mapping[str, Any]] | None) -> list[str]:
+    r"""The passages that edits took out of a text.
+
+    Example:
+        >>> cut_out("née\nb\n", [{"start": 0, "end": 5, "replacement": ""}])
+        ['née\n']
+    """
+    data = text.encode()
+    return [data[edit["start"] : edit["end"]].decode() for edit in edits or ()]
+
+
+def found_again(text: str, passages: Sequence[str]) -> list[dict[str, Any]]:
+    r"""Edits that take the same passages, whole lines in order, out of another version of the text, where they are.
+
+    Example:
+        >>> found_again("a, b\nb\nc", ["b\n", "gone"])
+        [{'start': 5, 'end': 7, 'replacement': ''}]
+    """
+    found, at = list[dict[str, Any]](), 0
+    for passage in passages:
+        place = text.find(passage, at)
+        while place > 0 and text[place - 1] != "\n" != passage[:1]:
+            place = text.find(passage, place + 1)
+        if place >= 0 and passage:
+            start = len(text[:place].encode())
+            at = place + len(passage)
+            found.append({"start": start, "end": start + len(passage.encode()), "replacement": ""})
+    return found

@@ -19,9 +19,10 @@ from curate.evidence.arms import CURATED_STEPS, HEADLINE, Arms
 from curate.evidence.attribution import STEPS
 from curate.evidence.candidates import Candidate, Judge, shown
 from curate.evidence.held_out import HeldOut, decontaminated, split
+from curate.evidence.looked import Mask, place
 from curate.evidence.measuring import Listener, enough_text, independent_texts, refuse_small, workers_for
 from curate.evidence.multiplier import Curves, Floats, Interval
-from curate.evidence.pool import Mask, place, read_pool
+from curate.evidence.pool import read_pool
 from curate.evidence.proxy import NgramProxy
 from curate.pipeline.planning.lint import run_settings
 from curate.report.judgments import Judgments

@@ -15,7 +15,6 @@ Three kinds, told apart by what they can do::
 
 Rewriters come first and form a chain: each gets the text that the one before it made. A document that one of them
 removes is not rewritten by the next; its text is written as that rewriter left it.
-
 A stage inherits its kind, and with it the defaults of what it may have besides (`Stage`).
 
 A stage that should read only some turns of a conversation says which with ``reads`` (`curate.text.chats.spans.View`):
@@ -116,6 +115,10 @@ class Stage(ABC):
 
     def plan(self) -> dict[str, Any]:
         """The same as data, for ``run.json``."""
+        return {}
+
+    def edit_rules(self) -> Mapping[str, Settings]:
+        """Rule by which it edits texts → its settings without that rule; empty where its edits have one cause."""
         return {}
 
 

@@ -124,18 +124,26 @@ def _show(out: Console, found: Evidence) -> None:
 def _show_contributions(out: Console, kind: str, found: Sequence[Contribution]) -> None:
     if not found:
         return
-    width = max(len(each.name) for each in found)
+    width = max(len("without this ") + len(kind), *(len(each.name) for each in found))
     out.print(
-        Text(f"  {'without this ' + kind:<{width + 2}}{'documents':>10} {'tokens':>8}  worth of having it", "dim")
+        Text(
+            f"  {'without this ' + kind:<{width + 2}}{'documents':>10} {'edited':>8} {'tokens':>8}  worth of having it",
+            "dim",
+        ),
+        soft_wrap=True,
     )
     for each in found:
-        worth = f"{_times(each.multiplier)}  {each.verdict}" if each.multiplier else each.verdict
-        told = f"  {each.name:<{width + 2}}{each.documents:>10,} {share(each.share, 1):>8}  {worth}"
+        worth = f"{_finely(each.multiplier)}  {each.verdict}" if each.multiplier else each.verdict
+        told = f"  {each.name:<{width + 2}}{each.documents:>10,} {each.edited:>8,} {share(each.share, 1):>8}  {worth}"
         out.print(Text(told), soft_wrap=True)
 
 
 def _times(figure: Measured) -> str:
     return _ranged(figure, lambda value: f"{value:.2f}x")
+
+
+def _finely(figure: Measured) -> str:
+    return _ranged(figure, lambda value: f"{value:.3f}x")
 
 
 def _percent(figure: Measured) -> str:

@@ -70,9 +70,11 @@ class Contribution(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     """``stage`` or ``rule``."""
     name: str
-    """``stage`` or ``stage.reason``."""
+    """``stage``, ``stage.reason``, or ``stage.rule`` of one that edits (``quality.lines.policy``)."""
     documents: int
     """That it alone removed, in the sample."""
+    edited: int = 0
+    """Kept documents that have another text because of it, in the sample."""
     tokens: float
     """Estimate of theirs in the corpus."""
     share: float

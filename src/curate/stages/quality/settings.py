@@ -12,7 +12,7 @@ from curate.settings.base import Mentions, Settings, Unused
 from curate.stages.contract import LABELS_FIRST, NO_LABELS
 from curate.stages.quality.rules import SIDES, Rule, rule
 from curate.stages.quality.signals import SIGNALS
-from curate.text.quality.line_settings import LineRules
+from curate.text.quality.line_settings import CUTS, LineRules
 
 Limit = int | float | bool
 """A number, or ``false`` for no such rule."""
@@ -127,6 +127,18 @@ class QualitySettings(_Limits, frozen=True):
         """Which lines are cut; None: none."""
         rules = LineRules(**{name: getattr(self.lines, name) for name in LineRules._fields})
         return None if rules == LineRules() else rules
+
+    def without_line_rules(self) -> "dict[str, QualitySettings]":
+        """Rule on lines that cuts something → the settings without it."""
+        rules = self.line_rules() if self.cut_lines else None
+        off = LineRules()
+        return {
+            f"lines.{name}": msgspec.structs.replace(
+                self, lines=msgspec.structs.replace(self.lines, **{name: getattr(off, name)})
+            )
+            for name in CUTS
+            if rules and getattr(rules, name) != getattr(off, name)
+        }
 
     def stop_words(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """Languages with stop words of their own, and these."""

@@ -164,6 +164,10 @@ class Quality(Stage):
         values = {one.signal: numbers(measures[one.signal]) for one in self._rules}
         return failures(self._rules, values, self._languages(measures))
 
+    def edit_rules(self) -> Mapping[str, Settings]:
+        """The rules on lines."""
+        return self.settings.without_line_rules()
+
     def _languages(self, measures: pa.RecordBatch) -> Languages | None:
         """The language of each document, where one has limits of its own."""
         codes = tuple(self.settings.languages)

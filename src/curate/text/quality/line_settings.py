@@ -2,6 +2,12 @@
 
 from typing import NamedTuple
 
+CUTS = (
+    "min_words", "max_word_length", "terminal_punctuation", "javascript", "policy", "citations", "max_uppercase",
+    "max_digits", "counters", "banners", "max_line_feeds",
+)  # fmt: skip
+"""Fields of `LineRules` that cut something; the others say how."""
+
 
 class LineRules(NamedTuple):
     """What a line must pass to stay; 0 and False switch a rule off.

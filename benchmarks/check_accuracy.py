@@ -47,16 +47,14 @@ def foretold(corpus: Path, settings: list[str]) -> dict[str, Any]:
 
 def outcome(corpus: Path, settings: list[str], out: Path) -> Outcome:
     cost = measure([*CURATE, "run", str(corpus), "-o", str(out), *settings], log=out.with_suffix(".log"), cores=2)
-    manifest = read_manifest(out)
-    counts = manifest["counts"]
-    removed = {stage: one["documents"] for stage, one in counts["removed"].items()}
-    before = counts["kept"] + removed.get("near_dup", 0)
+    counts = read_manifest(out).counts
+    before = counts.kept + counts.removed_by.get("near_dup", 0)
     texts = pl.scan_parquet(out / "documents" / "*.parquet").select(pl.col("text").hash())
-    copies = 1 - texts.collect().n_unique() / max(1, counts["read"])
+    copies = 1 - texts.collect().n_unique() / max(1, counts.read)
     tokens = curate.open(out).tokens.kept or 0
     disk = sum(file.stat().st_size for file in out.rglob("*") if file.is_file() and ".cache" not in file.parts)
-    share = counts["kept"] / max(1, before)
-    return Outcome(counts["read"], before / max(1, counts["read"]), copies, tokens, share, cost.cpu_seconds, disk)
+    share = counts.kept / max(1, before)
+    return Outcome(counts.read, before / max(1, counts.read), copies, tokens, share, cost.cpu_seconds, disk)
 
 
 def row(corpus: Path, told: dict[str, Any], run: Outcome) -> str:

@@ -84,7 +84,7 @@ def sampled(run: Path, proxy: Proxy, tokens: int, workers: ThreadPoolExecutor, t
     directory = RunDirectory.finished(run, manifest)
     pool = read_pool(directory, manifest, 42, None, workers.map)
     refuse_small(pool)
-    judgments = Judgments(directory, [stage["name"] for stage in manifest["stages"]], workers.map)
+    judgments = Judgments(directory, manifest.stage_names, workers.map)
     independent = independent_texts(judgments, manifest, ())
     pool, held = split(pool, 42)
     evaluations = enough_text(decontaminated([*independent, *held], pool))[:texts]

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks.measuring import measure
-from curate.store.manifest import write_manifest
+from curate.store.checked_json import write_json
 from curate.store.row_file import Keys, row_file
 
 PART_DOCUMENTS = 50_000
@@ -82,7 +82,7 @@ def repeated(run: Path, to: Path, documents: int) -> int:
     part = {**manifest["parts"][0], "documents": times * rows}
     names = [{**part, "name": f"part-{at:04d}-0000.parquet"} for at in range(parts)]
     manifest.pop("checksum")
-    write_manifest(to / "run.json", {**manifest, **grown, "parts": names})
+    write_json(to / "run.json", {**manifest, **grown, "parts": names})
     return times * parts * rows
 
 

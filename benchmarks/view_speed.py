@@ -70,6 +70,7 @@ def share(part: float, times: list[float]) -> float:
 
 def enlarged(run: Path, made: Path, count: int) -> None:
     """A run of ``count`` documents with the judgments of another."""
+    import msgspec
     import polars as pl
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -78,8 +79,8 @@ def enlarged(run: Path, made: Path, count: int) -> None:
     from curate.store.row_file import Keys, row_file
 
     manifest = read_manifest(run)
-    names = [part["name"] for part in manifest["parts"]]
-    for folder in ("documents", *(stage["name"] for stage in manifest["stages"])):
+    names = manifest.part_names
+    for folder in ("documents", *manifest.stage_names):
         whole = pa.concat_tables([pq.read_table(run / folder / name) for name in names])
         whole = whole.slice(0, PART_ROWS)
         table = pa.concat_tables([whole] * -(-PART_ROWS // len(whole))).slice(0, PART_ROWS).combine_chunks()
@@ -94,8 +95,9 @@ def enlarged(run: Path, made: Path, count: int) -> None:
         for number in range(1, count // PART_ROWS):
             os.link(first, made / folder / f"part-000000000000-{number:04d}.parquet")
     names = [f"part-000000000000-{number:04d}.parquet" for number in range(count // PART_ROWS)]
-    parts = [{**manifest["parts"][0], "name": name, "documents": PART_ROWS} for name in names]
-    write_manifest(made / "run.json", manifest | {"parts": parts})
+    (first, *_) = manifest.parts
+    parts = tuple(msgspec.structs.replace(first, name=name, documents=PART_ROWS) for name in names)
+    write_manifest(made / "run.json", msgspec.structs.replace(manifest, parts=parts))
 
 
 def opened(run: Path, views: int) -> dict:

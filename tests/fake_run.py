@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from curate.store.manifest import write_manifest
+from curate.store.checked_json import write_json
 from curate.store.row_file import Keys, row_file
 
 STAGES = ("normalize", "language", "near_dup", "quality", "tokenize")
@@ -130,8 +130,32 @@ def write_fake_run(
         for name, table in {"documents": corpus.drop("kind"), **judged}.items():
             write_rows(folder / name / part_name(part), table[start:end].to_arrow(compat_level=pl.CompatLevel.oldest()))
     manifest = _manifest(corpus, judged, flow, stages, parts)
-    write_manifest(folder / "run.json", manifest)
+    write_json(folder / "run.json", manifest)
     return manifest
+
+
+def bare_manifest(stages: tuple[str, ...] = (), parts: int = 0) -> dict[str, Any]:
+    """The least that a version of this layout wrote; later ones add names."""
+    timings = ("wall_seconds", "cpu_seconds", "documents_per_second", "bytes_per_second")
+    part = {"fingerprint": "", "documents": 0, "raw_bytes": 0, "quarantined": 0, "files": 1}
+    return {
+        "schema_version": 2,
+        "run_id": "7f3a",
+        "curate": "0.1.0",
+        "command": "curate run in",
+        "inputs": [],
+        "config": {},
+        "stages": [{"name": stage, "version": 1} for stage in stages],
+        "parts": [{"name": part_name(number), **part} for number in range(parts)],
+        "counts": {"read": 0, "quarantined": 0, "kept": 0, "removed": {}},
+        "flow": [],
+        "tokens": None,
+        "shards": None,
+        "timings": {"started": "", **dict.fromkeys(timings, 0.0), "peak_rss_bytes": 0, "resumed_parts": 0},
+        "machine": {"cpu": "", "cores": 1, "memory_bytes": 0, "os": "", "python": ""},
+        "versions": {},
+        "gates": [],
+    }
 
 
 def part_name(part: int) -> str:
@@ -155,7 +179,7 @@ def files_of(run: Path, folder: str) -> list[Path]:
 def rewrite_manifest(run: Path, **changes: Any) -> None:
     """Another manifest, which is whole."""
     manifest = json.loads((run / "run.json").read_text())
-    write_manifest(run / "run.json", manifest | changes)
+    write_json(run / "run.json", manifest | changes)
 
 
 def _documents(random: np.random.Generator, number: int, hostile: bool) -> pl.DataFrame:
@@ -321,7 +345,7 @@ def _manifest(corpus, judged, flow, stages, parts) -> dict[str, Any]:
         if "tokenize" in judged
         else None
     )
-    raw = float(corpus["raw_bytes"].sum() / 4.3)
+    raw = int(corpus["raw_bytes"].sum() / 4.3)
     names = [f"corpus/{number}.jsonl.zst" for number in range(len(_SOURCES))]
     return {
         "schema_version": 2,
@@ -376,9 +400,9 @@ def _manifest(corpus, judged, flow, stages, parts) -> dict[str, Any]:
             {
                 "name": part_name(index),
                 "documents": corpus.height // parts,
-                "text_bytes": 10**6,
+                "fingerprint": f"{index:02d}" + "5f0c0d" * 5,
                 "raw_bytes": 10**6,
-                "files": names[:1],
+                "files": 1,
                 "quarantined": 0,
             }
             for index in range(parts)
@@ -390,22 +414,24 @@ def _manifest(corpus, judged, flow, stages, parts) -> dict[str, Any]:
             "tokenizer": "gpt2",
             "raw": {
                 "value": raw,
-                "low": raw * 0.985,
-                "high": raw * 1.016,
+                "low": int(raw * 0.985),
+                "high": int(raw * 1.016),
                 "method": "stratified sample",
                 "sampled_documents": 4000,
                 "confidence": 0.95,
             },
         }
         if tokens is not None
-        else {},
+        else None,
         "shards": {
             "format": "parquet",
             "files": 6,
             "tokens": tokens,
             "documents": kept,
-            "bytes": (tokens or 0) * 2,
-        },
+            "bytes": tokens * 2,
+        }
+        if tokens is not None
+        else None,
         "timings": {
             "started": "2026-11-24T00:00:00Z",
             "wall_seconds": 401.2,

@@ -53,9 +53,9 @@ def test_it_is_the_command_line_without_its_voice(run, tmp_path, capfd):
     assert heard
     assert mine.id == run.id
     assert [path.read_bytes() for path in mine.shards()] == [path.read_bytes() for path in run.shards()]
-    typed = shlex.split(mine.manifest["command"])[1:]
+    typed = shlex.split(mine.manifest.command)[1:]
     assert command([*typed, "-qq", "--fresh"]) == 0
-    assert curate.open(tmp_path / "out").manifest["config"] == mine.manifest["config"]
+    assert curate.open(tmp_path / "out").manifest.config == mine.manifest.config
     assert curate.open(tmp_path / "out").id == mine.id
 
 

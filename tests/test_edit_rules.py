@@ -61,7 +61,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _pool(corpus: Path, out: Path, *settings: str) -> Pool:
     assert run(corpus / "all.jsonl", out, *SETTINGS, f'toxicity.words=["{corpus / "bad.txt"}"]', *settings) == 0
     made = read_manifest(out)
-    later = Later(run_settings(out), [stage["name"] for stage in made["stages"]], ("stage", "rule"))
+    later = Later(run_settings(out), made.stage_names, ("stage", "rule"))
     return read_pool(RunDirectory.finished(out, made), made, 1, later)
 
 

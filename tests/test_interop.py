@@ -31,7 +31,7 @@ def executed(heading: str) -> dict[str, object]:
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("interop")
     run = curate.run(make_corpus(folder / "in", 120), folder / "curated", config=QUICK, input={"part_bytes": 9000})
-    assert len(run.manifest["parts"]) > 1
+    assert len(run.manifest.parts) > 1
     assert run.counts.removed_by["quality"]
     assert command(["export", str(run.path), "-o", str(folder / "kept.parquet")]) == 0
     assert command(["shards", "convert", str(run.path), "--to", "bin", "-o", str(folder / "flat")]) == 0

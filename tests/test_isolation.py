@@ -213,7 +213,7 @@ def test_no_file_of_a_run_is_unpickled(tmp_path):
     (tmp_path / "model.bin").write_bytes(pickled)
     run = ["run", str(tmp_path / "in.parquet"), "-o", str(tmp_path / "out"), "-qq"]
     assert command([*run, "--only", "normalize"]) == 0
-    assert read_manifest(tmp_path / "out")["counts"]["read"] == 9
+    assert read_manifest(tmp_path / "out").counts.read == 9
     model = ["--set", f"classify.model={tmp_path / 'model.bin'}", "--set", "classify.label=good"]
     for more in (
         ["--only", "classify", *model],

@@ -18,6 +18,7 @@ from curate.report.model import build_report
 from curate.report.quantities import count
 from curate.report.samples import Samples
 from curate.settings.report import ReportSettings
+from curate.store.manifest_entries import Against, Skipped
 from fake_run import HOSTILE, write_fake_run
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -183,12 +184,12 @@ def test_visible_leaves_ordinary_text_of_every_script_alone():
 def test_no_absolute_path_is_on_the_page(report):
     paths = {
         "command": "curate run '/srv/my corpora/june' -o /home/ada/out --set tokenize.tokenizer=/opt/t/tokenizer.json",
-        "skipped": [{"path": "/srv/my corpora/june/a.docx", "why": "no reader"}],
-        "against": [{"path": "/home/ada/may", "run_id": "1"}],
-        "warnings": ["`/srv/my corpora/june/b.jsonl` is empty", "cannot read /var/lib/thing/x.bin"],
-        "config": {**report.manifest["config"], "tokenize": {"tokenizer": "/opt/t/tokenizer.json"}},
+        "skipped": (Skipped(path="/srv/my corpora/june/a.docx", why="no reader"),),
+        "against": (Against(path="/home/ada/may", run_id="1"),),
+        "warnings": ("`/srv/my corpora/june/b.jsonl` is empty", "cannot read /var/lib/thing/x.bin"),
+        "config": {**report.manifest.config, "tokenize": {"tokenizer": "/opt/t/tokenizer.json"}},
     }
-    manifest = {**report.manifest, **paths}
+    manifest = msgspec.structs.replace(report.manifest, **paths)
     alerts = tuple(
         Alert(level="warning", title=text, command="curate sample /home/ada/out") for text in paths["warnings"]
     )

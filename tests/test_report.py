@@ -15,7 +15,7 @@ from curate.report.html.page import report_json
 from curate.report.measures import BINS, _edges, _log_edges
 from curate.report.model import build_report
 from curate.settings.report import ReportSettings
-from curate.store.manifest import write_manifest
+from curate.store.checked_json import write_json
 from fake_run import files_of, write_fake_run
 
 
@@ -49,7 +49,7 @@ def changed(run, tmp_path, change):
     for entry in run.iterdir():
         if entry.is_dir():
             (tmp_path / entry.name).symlink_to(entry)
-    write_manifest(tmp_path / "run.json", manifest)
+    write_json(tmp_path / "run.json", manifest)
     return build_report(tmp_path, ReportSettings(samples=1))
 
 
@@ -250,7 +250,7 @@ def test_a_run_that_read_nothing(tmp_path):
     (tmp_path / "nothing").mkdir()
     manifest = json.loads((tmp_path / "run.json").read_text())
     empty(manifest)
-    write_manifest(tmp_path / "nothing" / "run.json", manifest)
+    write_json(tmp_path / "nothing" / "run.json", manifest)
     report = build_report(tmp_path / "nothing", ReportSettings())
     assert report.summary.verdict == "There was nothing to read."
     assert report.compute is None

@@ -25,8 +25,7 @@ from curate.shards.settings import ShardSettings
 from curate.shards.verify import verify
 from curate.shards.writer import write_shard
 from curate.store.checked_json import write_json
-from curate.store.manifest import write_manifest
-from fake_run import part_name, write_rows
+from fake_run import bare_manifest, part_name, write_rows
 
 FORMATS = tuple(name for name, each in formats.FORMATS.items() if not each.has_loss)
 TEXTS = [f"Document {number}: " + "größer, 日本語, <|endoftext|> and so on. " * (number % 7) for number in range(60)]
@@ -74,9 +73,7 @@ def _write_judgments(run, n_tokens, shard, offset):
         for part in range(-(-len(TEXTS) // PART_ROWS)):
             rows = pa.concat_tables([extra, table.slice(part * PART_ROWS, PART_ROWS)])
             write_rows(run / name / part_name(part), rows.combine_chunks(), group_rows=10)
-    parts = [{"name": part_name(part)} for part in range(-(-len(TEXTS) // PART_ROWS))]
-    stages, other = [{"name": "tokenize"}], {"curate": "0", "run_id": "0", "command": "curate run in", "counts": {}}
-    write_manifest(run / "run.json", {"schema_version": 2, "stages": stages, "parts": parts, **other})
+    write_json(run / "run.json", bare_manifest(("tokenize",), -(-len(TEXTS) // PART_ROWS)))
 
 
 counts = st.lists(st.integers(0, 30), max_size=60)

@@ -92,11 +92,11 @@ class Session(Job):
             with _face(face, err, quiet) as shown:
                 done = self.carried_out(prepared, _both(shown, PlainFace(log)) if log else shown, fresh=fresh)
             report, page = done.report, place(self.output) / "report.html"
-            spent, summary = time.monotonic() - clock, msgspec.to_builtins(report.summary)
+            spent = time.monotonic() - clock
             for out in hearing:
-                show_record(out, report.manifest, page, summary, spent, done.outcome.reused_parts)
-                if profile:
-                    show_profile(out, report.manifest["profile"])
+                show_record(out, report.manifest, page, report.summary, spent, done.outcome.reused_parts)
+                if profile and report.manifest.profile:
+                    show_profile(out, report.manifest.profile)
             for out in [*([err] if quiet < 2 else []), *([log] if log else [])]:
                 _show_alerts(out, report)
         _print_result(report, self.output, json=json, form=form)
@@ -107,7 +107,7 @@ class Session(Job):
 
 def _show_alerts(out: Console, report: "Report | MadeBefore") -> None:
     for alert in report.alerts:
-        if alert.level != "note" and alert.title not in report.manifest["warnings"]:
+        if alert.level != "note" and alert.title not in report.manifest.warnings:
             note(out, "error" if alert.level == "problem" else "warning", alert.title, alert.command)
 
 
@@ -157,7 +157,7 @@ def redraw(
         use_endpoint(load(file, assignments=assignments).endpoint)
     folder = place(run)
     manifest = read_manifest(folder)
-    before = manifest["config"]["report"] if config_file is None else {}
+    before = manifest.section("report") if config_file is None else {}
     kept = [f"report.{key}={jsonlib.dumps(value)}" for key, value in before.items()]
     config = load(
         file,

@@ -1,8 +1,8 @@
 """What each stage or rule contributes: the kept text against what would be kept without it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from curate.evidence.arms import HEADLINE, Arms, Trained
 from curate.evidence.looked import Mask, rules_of
 from curate.evidence.multiplier import Curves, Floats, Interval
 from curate.evidence.proxy import Proxy
+from curate.store.manifest_entries import Manifest
 
 STEPS = (1 / 8, 1 / 4, 1 / 2, 1.0, 2.0)
 """Budgets of the text without a stage or rule, as parts of the largest curated one."""
@@ -43,7 +44,7 @@ class Contribution(NamedTuple):
     """Empty where too little comes back to be measured."""
 
 
-def left_out(kinds: Sequence[str], arms: Arms, manifest: Mapping[str, Any]) -> list[Left]:
+def left_out(kinds: Sequence[str], arms: Arms, manifest: Manifest) -> list[Left]:
     """What can be switched off, in the order of the run: each with the documents that come back without it.
 
     Args:
@@ -55,7 +56,7 @@ def left_out(kinds: Sequence[str], arms: Arms, manifest: Mapping[str, Any]) -> l
     stage or rule cut out of documents comes back, too.
     """
     pool, found = arms.pool, list[Left]()
-    for number, stage in enumerate(stage["name"] for stage in manifest["stages"]):
+    for number, stage in enumerate(manifest.stage_names):
         if "stage" in kinds:
             added = pool.curated | (pool.spared & (pool.removed_by == number))
             found.append(_left("stage", stage, pool.uncut.get(("stage", stage), added), arms))

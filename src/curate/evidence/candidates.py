@@ -1,7 +1,7 @@
 """What a search tries, and which documents of a sample each candidate keeps, told from measures alone."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,6 +20,7 @@ from curate.settings.base import Limit, Settings
 from curate.stages import stage_class
 from curate.stages.contract import CorpusStage, Encoder, Rewriter, Stage
 from curate.store.digest import digest
+from curate.store.manifest_entries import Manifest
 
 _SCORES = (0.0, 0.2, 0.4, 0.65, 0.8)
 """Tried of limits that are probabilities."""
@@ -41,9 +42,9 @@ class Candidate(NamedTuple):
 class Judge:
     """Verdicts of candidates on the documents of a pool."""
 
-    def __init__(self, config: Config, manifest: Mapping[str, Any], pool: Pool, listener: Listener) -> None:
+    def __init__(self, config: Config, manifest: Manifest, pool: Pool, listener: Listener) -> None:
         self.config, self.pool, self.listener = config, pool, listener
-        self.names = [stage["name"] for stage in manifest["stages"]]
+        self.names = manifest.stage_names
         self.tunable = [name for name in self.names if self._is_tunable(name)]
         others = [number for number, name in enumerate(self.names) if name not in self.tunable]
         self.fixed_out = np.isin(pool.removed_by, others)

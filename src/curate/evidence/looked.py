@@ -1,7 +1,7 @@
 """What the judgments of a finished run say of a part: which documents each arm may draw from it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate.store.digest import digest
+from curate.store.manifest_entries import Manifest
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
@@ -41,9 +42,9 @@ class Looked(NamedTuple):
     """Bytes of the text as it was read."""
 
 
-def rules_of(manifest: Mapping[str, Any]) -> list[str]:
+def rules_of(manifest: Manifest) -> list[str]:
     """Every reason that the stages of a run can give, as ``stage.reason``."""
-    return [f"{stage['name']}.{reason['code']}" for stage in manifest["stages"] for reason in stage["reasons"]]
+    return [f"{stage.name}.{reason.code}" for stage in manifest.stages for reason in stage.reasons]
 
 
 def look(directory: RunDirectory, stages: Sequence[str], part: int, rules: Sequence[str] = ()) -> Looked:

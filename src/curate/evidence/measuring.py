@@ -3,10 +3,10 @@
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import psutil
 
@@ -25,6 +25,7 @@ from curate.report.duplicates import find_duplicates
 from curate.report.judgments import Judgments
 from curate.report.saved.measured import Evidence
 from curate.store.manifest import read_manifest
+from curate.store.manifest_entries import Manifest
 from curate.store.run_directory import CACHE, EVIDENCE_CACHE, RunDirectory
 
 LEAST_BYTES = 2_000_000
@@ -69,21 +70,21 @@ def measure(run: Path, proxy: Proxy, question: Question, listener: Listener | No
     started, cpu, listener = time.monotonic(), time.process_time(), listener or Silent()
     manifest = read_manifest(run)
     directory = RunDirectory.finished(run, manifest)
-    seed = int(manifest["config"].get("run", {}).get("seed", 42))
+    seed = int(manifest.section("run").get("seed", 42))
     with workers_for() as workers:
         later = None
         if question.by:
-            later = Later(run_settings(run), [stage["name"] for stage in manifest["stages"]], question.by)
+            later = Later(run_settings(run), manifest.stage_names, question.by)
         pool = read_pool(directory, manifest, seed, later, workers.map, listener.say)
         refuse_small(pool)
-        judgments = Judgments(directory, [stage["name"] for stage in manifest["stages"]], workers.map)
+        judgments = Judgments(directory, manifest.stage_names, workers.map)
         independent = independent_texts(judgments, manifest, question.own)
         sampled = pool
         pool, held = split(pool, seed)
         evaluations = enough_text(decontaminated([*independent, *held], pool))
         arms = Arms(pool, evaluations, proxy, seed, most=question.tokens)
         at = time.monotonic()
-        remembered = Remembered(proxy, run / CACHE / EVIDENCE_CACHE, manifest["run_id"])
+        remembered = Remembered(proxy, run / CACHE / EVIDENCE_CACHE, manifest.run_id)
         trained = arms.train(remembered, question.seeds, workers, lambda done, of: listener.advance("arms", done, of))
         speed = question.seeds * (arms.raw_budgets[-1] + 2 * arms.largest) / (time.monotonic() - at)
         again = half_rate(proxy, arms, workers)
@@ -131,7 +132,7 @@ def half_rate(proxy: Proxy, arms: Arms, workers: ThreadPoolExecutor) -> float | 
     return float((sum(found[::2]) - sum(found[1::2])) / (_HALF_RATE_SEEDS * sizes.sum()))
 
 
-def main_language(judgments: Judgments, manifest: Mapping[str, Any]) -> str:
+def main_language(judgments: Judgments, manifest: Manifest) -> str:
     """The language of most kept text; where none was identified, the first that the run was to keep, else English."""
     import polars as pl
 
@@ -146,11 +147,11 @@ def main_language(judgments: Judgments, manifest: Mapping[str, Any]) -> str:
         )
         if len(found):
             return str(found["label"][0])
-    keep = manifest["config"].get("language", {}).get("keep") or ["en"]
+    keep = manifest.section("language").get("keep") or ["en"]
     return str(keep[0])
 
 
-def independent_texts(judgments: Judgments, manifest: Mapping[str, Any], own: Sequence[HeldOut]) -> list[HeldOut]:
+def independent_texts(judgments: Judgments, manifest: Manifest, own: Sequence[HeldOut]) -> list[HeldOut]:
     """The user's texts, then the package's in the run's main language.
 
     Raises:

@@ -20,6 +20,7 @@ from curate.evidence.entries import Entry, Reader
 from curate.evidence.looked import Keys, Looked, Mask, Numbers, editors, look, rules_of
 from curate.evidence.scratch import Later, Uncut
 from curate.store.digest import digest
+from curate.store.manifest_entries import Manifest
 from curate.store.run_directory import RunDirectory
 from curate.text.dedup.bands import choose_banding
 from curate.text.dedup.minhash import band_keys, permutations, signatures
@@ -85,7 +86,7 @@ Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 def read_pool(
     directory: RunDirectory,
-    manifest: Mapping[str, Any],
+    manifest: Manifest,
     seed: int,
     later: Later | None = None,
     spread: Spread = map,
@@ -101,7 +102,7 @@ def read_pool(
         spread: reads several parts at a time.
         say: hears before it how long ``later`` will take.
     """
-    stages, rules = [stage["name"] for stage in manifest["stages"]], rules_of(manifest)
+    stages, rules = manifest.stage_names, rules_of(manifest)
     looked = list(spread(lambda part: look(directory, stages, part, rules), _chosen(manifest, seed)))
     totals = {"raw": _total(looked, [part.raw for part in looked])}
     totals["curated"] = _total(looked, [part.kept for part in looked])
@@ -115,7 +116,7 @@ def read_pool(
         if say:
             sizes = [part.sizes * part.raw * shares["raw"] for part in looked]
             firsts = [part.first for part in looked]
-            seconds = later.seconds(np.concatenate(sizes), np.concatenate(firsts), reader.uncut, manifest["timings"])
+            seconds = later.seconds(np.concatenate(sizes), np.concatenate(firsts), reader.uncut, manifest.timings)
             say(
                 "stages look at documents that they did not see, or saw with other text, in the sample alone:"
                 f" {math.ceil(seconds)} s at most"
@@ -124,14 +125,14 @@ def read_pool(
     return _pool([entry for part in read for entry in part], totals, shares, len(looked), reader.uncut)
 
 
-def _chosen(manifest: Mapping[str, Any], seed: int) -> list[int]:
+def _chosen(manifest: Manifest, seed: int) -> list[int]:
     """Numbers of the parts that are looked at, ascending."""
-    parts, chosen, left = manifest["parts"], list[int](), LOOKED_AT_BYTES
-    for part in sorted(range(len(parts)), key=lambda part: digest(seed, parts[part]["name"])):
+    parts, chosen, left = manifest.parts, list[int](), LOOKED_AT_BYTES
+    for part in sorted(range(len(parts)), key=lambda part: digest(seed, parts[part].name)):
         if left <= 0:
             break
         chosen.append(part)
-        left -= parts[part]["raw_bytes"]
+        left -= parts[part].raw_bytes
     return sorted(chosen)
 
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -35,6 +34,7 @@ from curate.report.saved.measured import (
     OnText,
     Point,
 )
+from curate.store.manifest_entries import Manifest
 
 
 class Result:
@@ -42,7 +42,7 @@ class Result:
 
     def __init__(
         self,
-        manifest: Mapping[str, Any],
+        manifest: Manifest,
         sampled: Pool,
         arms: Arms,
         evaluations: Sequence[HeldOut],
@@ -83,7 +83,7 @@ class Result:
         return Evidence(
             schema_version=SCHEMA_VERSION,
             curate=__version__,
-            run_id=self.manifest["run_id"],
+            run_id=self.manifest.run_id,
             command=self.question.command,
             question=self.question.asked(self.proxy),
             proxy=self.proxy.name,
@@ -186,7 +186,7 @@ class Result:
 
     def _of_duplicates(self, contributed: Sequence[Contributed], duplicates: Figure | None) -> Iterator[Contribution]:
         """The stage that removes duplicates, by its bracket: nothing was trained for it."""
-        removed = self.manifest["counts"]["removed"].get(DUPLICATES, {}).get("documents", 0)
+        removed = self.manifest.counts.removed_by.get(DUPLICATES, 0)
         if not duplicates or not any(each.left.kind == "stage" for each in contributed):
             return
         bracket = Measured(
@@ -268,8 +268,8 @@ class Result:
             notes.append(
                 f"on {', '.join(lost)} curated text is worse than raw text: it no longer covers what was removed"
             )
-        if self.sampled.parts < len(self.manifest["parts"]):
-            notes.append(f"{self.sampled.parts} of {len(self.manifest['parts'])} parts were looked at")
+        if self.sampled.parts < len(self.manifest.parts):
+            notes.append(f"{self.sampled.parts} of {len(self.manifest.parts)} parts were looked at")
         kinds = {each.kind for each in evaluated}
         if kinds != {"independent", RAW, "curated"}:
             notes.append("an evaluation text had too few documents left and is not shown")

@@ -17,6 +17,7 @@ from curate.pipeline.planning.config import Config
 from curate.pipeline.step import Step, settle, with_edits, with_moves
 from curate.stages import stage_class
 from curate.stages.contract import CorpusStage, Encoder, Rewriter
+from curate.store.cost_entries import Timings
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
@@ -108,19 +109,19 @@ class Later:
                     found.append(Uncut("rule", f"{name}.{rule}", number, step))
         return found
 
-    def seconds(self, sizes: Floats, first: Numbers, uncut: Sequence[Uncut], timings: Mapping[str, Any]) -> float:
+    def seconds(self, sizes: Floats, first: Numbers, uncut: Sequence[Uncut], timings: Timings) -> float:
         """How long looking will take at most, by how long stages took in the run.
 
         Args:
             sizes: bytes of documents.
             first: numbers of the stages that removed them; -1: none.
             uncut: what is to be left out.
-            timings: of the run, as in ``run.json``.
+            timings: of the run.
         """
-        spent = [timings.get("stages", {}).get(name, {}) for name in self.names]
+        spent = [timings.stages.get(name) for name in self.names]
         per_byte = np.array(
             [
-                each.get("seconds", 0.0) / max(1, each.get("bytes", 0)) * bool(step)
+                each.seconds / max(1, each.bytes) if each and step else 0.0
                 for each, step in zip(spent, self._steps, strict=True)
             ]
         )

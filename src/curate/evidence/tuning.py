@@ -95,11 +95,11 @@ def tune(run: Path, search: Search, listener: Listener) -> Tuned:
     started = time.monotonic()
     manifest, config = read_manifest(run), run_settings(run)
     directory = RunDirectory.finished(run, manifest)
-    seed = int(manifest["config"].get("run", {}).get("seed", 42))
+    seed = int(manifest.section("run").get("seed", 42))
     with workers_for() as workers:
         pool = read_pool(directory, manifest, seed, None, workers.map)
         refuse_small(pool)
-        judgments = Judgments(directory, [stage["name"] for stage in manifest["stages"]], workers.map)
+        judgments = Judgments(directory, manifest.stage_names, workers.map)
         independent = independent_texts(judgments, manifest, search.own)[0]
         pool, held = split(pool.without(~pool.raw), seed)
         texts = enough_text(decontaminated([independent, *held], pool), least=20)

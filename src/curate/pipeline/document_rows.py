@@ -49,10 +49,10 @@ class DocumentRows:
     def __init__(self, run: Path, columns: Sequence[str], which: Which = "kept", reason: str = "") -> None:
         manifest = read_manifest(run)
         self.directory = RunDirectory.finished(run, manifest)
-        self.stages = [stage["name"] for stage in manifest["stages"]]
-        self.parts, self._which, self._reason = len(manifest["parts"]), which, reason
+        self.stages = manifest.stage_names
+        self.parts, self._which, self._reason = len(manifest.parts), which, reason
         self.columns = tuple(columns)
-        self.has_conversations = any(file.get("conversation") for file in manifest["inputs"])
+        self.has_conversations = any(file.conversation for file in manifest.inputs)
         known = self.known()
         for name in self.columns:
             if ALIASES.get(name, name) not in known:

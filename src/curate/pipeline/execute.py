@@ -22,7 +22,7 @@ from curate.pipeline.passes import PartResult, PassTask
 from curate.pipeline.planning.plan import Pass, Plan
 from curate.pipeline.record.outcome import Outcome, judged
 from curate.pipeline.record.profile import Made, Profile
-from curate.pipeline.sharding.raw_tokens import RawTokens, raw_tokens
+from curate.pipeline.sharding.raw_tokens import raw_tokens
 from curate.pipeline.sharding.shard_places import cut
 from curate.pipeline.sharding.sharding import notes_of, write_shards
 from curate.pipeline.sharding.unknown_characters import UnknownCharacters, unknown_characters
@@ -37,12 +37,13 @@ from curate.store.efforts import Efforts
 from curate.store.files import remove
 from curate.store.history import History
 from curate.store.manifest import find_manifest
+from curate.store.manifest_entries import Judged, RawTokens
 from curate.store.row_file import keys_of
 from curate.store.run_directory import DOCUMENTS, MANIFEST, QUARANTINE, REPORT_JSON, REPORT_PAGE, SHARDS, RunDirectory
 from curate.store.tidying import clear_unfinished, is_page, is_report, tidy
 
 Ready = Callable[[Stage], None]
-OnJudged = Callable[[Mapping[str, Any]], None]
+OnJudged = Callable[[Judged], None]
 
 
 def execute(
@@ -78,13 +79,13 @@ def forget(path: Path) -> None:
     Args:
         path: a claimed run directory.
     """
-    manifest = find_manifest(path)
+    found = find_manifest(path)
     directory = RunDirectory(path)
     notes_of(directory).clear_all()
-    stages = [stage["name"] for stage in manifest.content.get("stages", ())] if manifest.state == "older" else []
+    stages = [stage["name"] for stage in found.content.get("stages", ())] if found.state == "older" else []
     numbered = {DOCUMENTS, QUARANTINE, *stage_names(), *stages}
     Efforts(directory.efforts).clear()
-    tidy(directory, (), manifest.content if manifest.state == "whole" else {}, numbered)
+    tidy(directory, (), found.manifest, numbered)
     if is_report(path / REPORT_JSON):
         remove(path / REPORT_JSON)
     if is_page(path / REPORT_PAGE):
@@ -111,9 +112,8 @@ class _Run:
         self.plan, self.directory, self.engine, self.emit = plan, directory, engine, emit
         self.ready, self.on_judged = ready, on_judged
         self.started = datetime.now(UTC)
-        before, efforts = find_manifest(directory.path), Efforts(directory.efforts)
-        self.before = before.content if before.state == "whole" else {}
-        known = [*self.before.get("work", ()), *efforts.read()]
+        self.before, efforts = find_manifest(directory.path).manifest, Efforts(directory.efforts)
+        known = [*(self.before.work if self.before else ()), *efforts.read()]
         started = self.started.isoformat(timespec="seconds")
         self.profile = Profile(
             engine.workers, started, known, efforts.add, lambda: engine.cpu_elsewhere, lambda: engine.by_node
@@ -288,13 +288,14 @@ class _Run:
 
     def _told_tokens(self) -> tuple[RawTokens, UnknownCharacters] | None:
         """What the run before says of tokens, if it was this one and every judgment is still as it was."""
-        before, tokens = self.before, self.before.get("tokens")
-        same = (before.get("run_id"), before.get("curate")) == (self.plan.run_id, __version__)
-        if not tokens or not same or self.profile.made_something:
+        before = self.before
+        if not before or not before.tokens or self.profile.made_something:
             return None
-        if before["config"]["run"]["seed"] != self.plan.config.run.seed:  # raw tokens may be a draw
+        if (before.run_id, before.curate) != (self.plan.run_id, __version__):
             return None
-        return RawTokens(**tokens["raw"]), UnknownCharacters.told(tokens)
+        if before.section("run").get("seed") != self.plan.config.run.seed:  # raw tokens may be a draw
+            return None
+        return before.tokens.raw, UnknownCharacters.told(before.tokens)
 
     def _side_by_side(self, *works: Callable[[], Any]) -> list[Any]:
         """Results of several things that share the engine; the first that fails stops the others and is raised.

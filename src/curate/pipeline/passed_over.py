@@ -1,12 +1,12 @@
 """Records of archives that are no documents by their nature, counted by reason: no document is lost with them."""
 
 from collections import Counter
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.corpus.quarantine import PASSED_OVER
+from curate.store.manifest_entries import PassedOver
 from curate.store.row_file import read_columns
 from curate.store.run_directory import QUARANTINE, RunDirectory
 
@@ -26,7 +26,7 @@ def is_passed_over(reasons: pa.Array) -> pa.Array:
     return pc.is_in(reasons, value_set=pa.array(_CODES))
 
 
-def passed_over(directory: RunDirectory, parts: int) -> list[dict[str, Any]]:
+def passed_over(directory: RunDirectory, parts: int) -> tuple[PassedOver, ...]:
     """How many records were passed over for each reason, and what they were; the most frequent first."""
     found: dict[str, Counter[str]] = {}
     for part in range(parts):
@@ -35,10 +35,10 @@ def passed_over(directory: RunDirectory, parts: int) -> list[dict[str, Any]]:
         for entry in entries.group_by(["reason", "detail"]).aggregate([([], "count_all")]).to_pylist():
             found.setdefault(entry["reason"], Counter())[entry["detail"]] += entry["count_all"]
     counted = [
-        {"reason": reason, "records": details.total(), "details": dict(_most(details))}
+        PassedOver(reason=reason, records=details.total(), details=dict(_most(details)))
         for reason, details in sorted(found.items())
     ]
-    return sorted(counted, key=lambda one: -one["records"])
+    return tuple(sorted(counted, key=lambda one: -one.records))
 
 
 def _most(details: Counter[str]) -> list[tuple[str, int]]:

@@ -79,7 +79,7 @@ def never_fired(result: Rejudged) -> Iterator[Finding]:
 def _measured(run: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Measures of the documents that reached `quality`."""
     manifest = read_manifest(run)
-    if Quality.name not in {stage["name"] for stage in manifest["stages"]}:
+    if Quality.name not in {stage.name for stage in manifest.stages}:
         raise UserError(f"`{run}` holds no measures of `quality`", hint="curate stages")
     directory = RunDirectory.finished(run, manifest)
     for part in range(len(directory.names)):  # polars reads them in half the CPU time that pyarrow takes

@@ -1,13 +1,14 @@
 """Which documents of a run to show for a question: nearest to a limit first, or at random."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import polars as pl
 
 from curate.errors import InputError, nearest
 from curate.report.judgments import REASONS, ROW, Judgments, ask
 from curate.report.samples import draw_key
+from curate.store.manifest_entries import Manifest
 
 
 class Question(NamedTuple):
@@ -49,7 +50,7 @@ class Chosen(NamedTuple):
     """The reason with its stage; empty where none was asked for."""
 
 
-def choose_rows(judgments: Judgments, manifest: Mapping[str, Any], question: Question) -> Chosen:
+def choose_rows(judgments: Judgments, manifest: Manifest, question: Question) -> Chosen:
     """Rows that answer a question.
 
     Args:
@@ -99,16 +100,16 @@ def _wanted(judgments: Judgments, question: Question, reason: str) -> pl.Expr:
     return ~judgments.kept()
 
 
-def _reason(manifest: Mapping[str, Any], question: Question) -> str:
+def _reason(manifest: Manifest, question: Question) -> str:
     """The full code of a reason given with or without its stage."""
-    name, stages = question.reason, [stage["name"] for stage in manifest["stages"]]
+    name, stages = question.reason, manifest.stage_names
     if question.stage and question.stage not in stages:
         raise InputError(f"the run has no stage `{question.stage}`", hint=nearest(question.stage, stages))
     known = [
-        f"{stage['name']}.{reason['code']}"
-        for stage in manifest["stages"]
-        if question.stage in ("", stage["name"])
-        for reason in stage["reasons"]
+        f"{stage.name}.{reason.code}"
+        for stage in manifest.stages
+        if question.stage in ("", stage.name)
+        for reason in stage.reasons
     ]
     found = [code for code in known if name in (code, code.partition(".")[2])]
     if not found:
@@ -121,12 +122,11 @@ def _reason(manifest: Mapping[str, Any], question: Question) -> str:
     return found[0]
 
 
-def _limit(manifest: Mapping[str, Any], reason: str) -> Limit | None:
+def _limit(manifest: Manifest, reason: str) -> Limit | None:
     stage, _, code = reason.partition(".")
-    rules = next(one.get("rules", ()) for one in manifest["stages"] if one["name"] == stage)
-    for rule in rules:
-        if rule["reason"] == code and rule["limit"] is not None:  # null where only single languages have one
-            return Limit(f"{stage}.{rule['measure']}", float(rule["limit"]), rule["setting"])
+    for rule in next(one.rules for one in manifest.stages if one.name == stage):
+        if rule.reason == code and rule.limit is not None:  # None where only single languages have one
+            return Limit(f"{stage}.{rule.measure}", float(rule.limit), rule.setting)
     return None
 
 

@@ -1,12 +1,10 @@
 """What a run did to conversations: how many there are by prompt, what is learnt, what is like a benchmark's item."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import msgspec
 import polars as pl
 
 from curate.report.judgments import Judgments
+from curate.store.manifest_entries import Manifest
 
 
 class Conversations(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +38,7 @@ class Conversations(msgspec.Struct, frozen=True, kw_only=True):
         return self.kept - self.prompts
 
 
-def find_conversations(manifest: Mapping[str, Any], judgments: Judgments) -> Conversations | None:
+def find_conversations(manifest: Manifest, judgments: Judgments) -> Conversations | None:
     """None where the stage `chat` did not run, or met no conversation."""
     if not judgments.has("chat.prompt"):
         return None
@@ -53,18 +51,16 @@ def find_conversations(manifest: Mapping[str, Any], judgments: Judgments) -> Con
     read, staying, prompts = counted.row(0)
     if not read:
         return None
-    removed = manifest["counts"]["removed"]
-    duplicates = removed.get("near_dup", {}).get("reasons", {})
-    contaminated = removed.get("decontaminate", {}).get("documents") if "decontaminate" in removed else None
-    shards = manifest.get("shards") or {}
+    removed = manifest.counts.removed
+    duplicates, shards = manifest.counts.reasons_of("near_dup"), manifest.shards
     return Conversations(
         read=read,
         kept=staying,
         prompts=prompts if staying else 0,
-        compared=manifest["config"]["near_dup"].get("conversation", "whole") if "near_dup" in removed else "",
+        compared=manifest.section("near_dup").get("conversation", "whole") if "near_dup" in removed else "",
         exact=duplicates.get("exact_duplicate", 0),
         near=duplicates.get("near_duplicate", 0),
-        contaminated=contaminated,
-        tokens=shards.get("tokens", 0) - shards.get("padding", 0),
-        loss_tokens=shards.get("loss_tokens", 0),
+        contaminated=removed["decontaminate"].documents if "decontaminate" in removed else None,
+        tokens=shards.tokens - (shards.padding or 0) if shards else 0,
+        loss_tokens=(shards.loss_tokens or 0) if shards else 0,
     )

@@ -10,6 +10,7 @@ from curate.report.judgments import REASONS, ROW, Judgments, ask
 from curate.report.saved.compute import Redundancy, redundancy
 from curate.report.sources import UNNAMED_SOURCE
 from curate.stages.contract import PASSED_OVER
+from curate.store.manifest_entries import Judged
 
 LARGEST = 8
 """Clusters shown one by one."""
@@ -80,7 +81,7 @@ class Duplicates(msgspec.Struct, frozen=True, kw_only=True):
         return sum(size.clusters for size in self.sizes)
 
 
-def find_duplicates(manifest: Mapping[str, Any], judgments: Judgments, epochs: float) -> Duplicates | None:
+def find_duplicates(manifest: Judged, judgments: Judgments, epochs: float) -> Duplicates | None:
     """What near_dup did in this run; None when it did not run."""
     if not judgments.has("near_dup.copies", f"near_dup.{REASONS}"):
         return None
@@ -105,7 +106,7 @@ def find_duplicates(manifest: Mapping[str, Any], judgments: Judgments, epochs: f
         ]
     )
     found = totals.to_dicts()[0]
-    settings = manifest.get("plan", {}).get("near_dup", {}) or {}
+    settings = manifest.plan.get("near_dup", {}) or {}
     return Duplicates(
         sizes=tuple(
             ClusterSize(documents=row["documents"], clusters=row["clusters"])
@@ -121,7 +122,7 @@ def find_duplicates(manifest: Mapping[str, Any], judgments: Judgments, epochs: f
         curve=tuple((float(at), float(chance)) for at, chance in settings.get("curve", ())),
         redundancy=_redundancy(by_size, found, epochs),
         matrix=_matrix(judgments),
-        audit=audit if (audit := manifest.get("audit", {}).get("near_dup")) and audit["twins"] else None,
+        audit=audit if (audit := manifest.audit.get("near_dup")) and audit["twins"] else None,
     )  # fmt: skip
 
 

@@ -5,7 +5,6 @@ report says. The files of judgments need not be compared: they are those of ``ru
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,17 @@ import msgspec
 import xxhash
 
 from curate import __version__
-from curate.report.alerts.alert import Alert, run_of
+from curate.report.alerts.alert import Alert
 from curate.report.html.shown_paths import ShownPaths
 from curate.report.model import SCHEMA_VERSION, Summary
 from curate.settings.report import ReportSettings
 from curate.store.checked_json import BrokenJson, read_json
 from curate.store.digest import digest
+from curate.store.manifest_entries import Judged, Manifest
 from curate.store.objects.tags import is_unchanged, unchanged
 from curate.store.run_directory import EVIDENCE, HISTORY, REPORT_JSON, REPORT_PAGE
 
 MADE_OF = "made_of"
-_JUDGED = ("run_id", "config", "given", "mentions", "stages", "passes", "plan", "audit", "counts", "flow")
-"""Entries of ``run.json`` that findings are made of."""
 
 
 class MadeBefore(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,10 +30,10 @@ class MadeBefore(msgspec.Struct, frozen=True, kw_only=True):
 
     summary: Summary
     alerts: tuple[Alert, ...]
-    manifest: Mapping[str, Any]
+    manifest: Manifest
 
 
-def made_of(run: Path, manifest: Mapping[str, Any], settings: ReportSettings) -> dict[str, str]:
+def made_of(run: Path, manifest: Manifest, settings: ReportSettings) -> dict[str, str]:
     """What a report is made of, as two digests.
 
     Args:
@@ -44,21 +42,21 @@ def made_of(run: Path, manifest: Mapping[str, Any], settings: ReportSettings) ->
         settings: of the report.
     """
     beside = [file.read_bytes() for name in (EVIDENCE, HISTORY) if (file := run / name).is_file()]
-    return {"judged": _judged(manifest, settings), "all": digest(_judged(manifest, settings), manifest, beside)}
+    return {"judged": _judged(manifest, settings), "all": digest(_judged(manifest, settings), _plain(manifest), beside)}
 
 
-def may_be_known(run: Path, manifest: Mapping[str, Any], settings: ReportSettings) -> bool:
+def may_be_known(run: Path, manifest: Judged, settings: ReportSettings) -> bool:
     """Whether it is likely that nothing need be looked at, as far as judgments say.
 
     Args:
         run: the run directory.
-        manifest: what `curate.pipeline.record.outcome.judged` says of the run.
+        manifest: as far as it is known.
         settings: of the report.
     """
     return bool(_read(run).get(MADE_OF, {}).get("judged") == _judged(manifest, settings))
 
 
-def made_before(run: Path, manifest: Mapping[str, Any], settings: ReportSettings) -> MadeBefore | None:
+def made_before(run: Path, manifest: Manifest, settings: ReportSettings) -> MadeBefore | None:
     """The report that is there, if it and its page are those that would be made; None where they are not."""
     found = _read(run)
     if found.get(MADE_OF) != made_of(run, manifest, settings) or not _is_whole(run / REPORT_PAGE, found["page_xxh3"]):
@@ -66,15 +64,20 @@ def made_before(run: Path, manifest: Mapping[str, Any], settings: ReportSettings
     return MadeBefore(
         summary=msgspec.convert(found["summary"], Summary),
         alerts=msgspec.convert(found["alerts"], tuple[Alert, ...]),
-        manifest=ShownPaths(manifest, run_of(manifest)).of_manifest(manifest),
+        manifest=ShownPaths.of_run(manifest).of_manifest(manifest),
     )
 
 
-def _judged(manifest: Mapping[str, Any], settings: ReportSettings) -> str:
-    known = {name: manifest[name] for name in _JUDGED if name in manifest}
-    known["parts"] = [part["name"] for part in manifest["parts"]]
-    plain = json.loads(json.dumps(known, default=str))
-    return digest(__version__, SCHEMA_VERSION, plain, msgspec.to_builtins(settings))
+def _judged(manifest: Judged, settings: ReportSettings) -> str:
+    known = {name: found for name, found in _plain(manifest).items() if name in Judged.__struct_fields__}
+    known["parts"] = manifest.part_names
+    return digest(__version__, SCHEMA_VERSION, known, msgspec.to_builtins(settings))
+
+
+def _plain(manifest: Judged) -> dict[str, Any]:
+    """The manifest as JSON has it, whether it was read or not."""
+    plain: dict[str, Any] = json.loads(json.dumps(msgspec.to_builtins(manifest, enc_hook=str)))
+    return plain
 
 
 def _read(run: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ The stage is asked again, since a document may have been out before it came to t
 the one that the stage saw.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,6 +13,7 @@ import pyarrow as pa
 from curate.stages import stage_class
 from curate.stages.contract import Stage
 from curate.store.life import Life
+from curate.store.manifest_entries import StageEntry
 from curate.text.chats.spans import moved_spans
 
 
@@ -28,16 +29,17 @@ class Masks:
     """Everything that the hiding stages of a run hide.
 
     Args:
-        manifest: ``run.json``; names the stages, and holds their settings.
+        stages: of the run.
+        config: their settings.
 
     Example:
-        >>> Masks({"stages": [{"name": "redact", "hides": True}], "config": {"redact": {}}}).shown("ann@mail.example!")
+        >>> Masks([StageEntry(name="redact", version=1, hides=True)], {}).shown("ann@mail.example!")
         '<EMAIL>!'
     """
 
-    def __init__(self, manifest: Mapping[str, Any]) -> None:
-        self.names = tuple(stage["name"] for stage in manifest["stages"] if stage.get("hides"))
-        self._stages = [_stage(name, manifest["config"].get(name, {})) for name in self.names]
+    def __init__(self, stages: Iterable[StageEntry], config: Mapping[str, Any]) -> None:
+        self.names = tuple(stage.name for stage in stages if stage.hides)
+        self._stages = [_stage(name, config.get(name, {})) for name in self.names]
 
     def shown(self, text: str) -> str:
         """The text as it may be shown; ``text`` itself when nothing hides."""

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from curate.report.judgments import REASONS, Judgments, ask
+from curate.store.manifest_entries import Judged, StageEntry
 
 BINS = 36
 NEAR = 0.05
@@ -90,9 +91,9 @@ class Pairs(msgspec.Struct, frozen=True, kw_only=True):
     """Least value of a bin, and pairs of kept documents in it, estimated; None where no sample was looked at."""
 
 
-def pairs_in(manifest: Mapping[str, Any], judgments: Judgments) -> tuple[Pairs, ...]:
+def pairs_in(manifest: Judged, judgments: Judgments) -> tuple[Pairs, ...]:
     """Of each stage that removes duplicates, what its judgments and its audit know."""
-    audits = manifest.get("audit") or {}
+    audits = manifest.audit or {}
     return tuple(
         Pairs(
             measure=f"{stage}.jaccard",
@@ -104,17 +105,17 @@ def pairs_in(manifest: Mapping[str, Any], judgments: Judgments) -> tuple[Pairs, 
     )
 
 
-def thresholds_in(manifest: Mapping[str, Any], judgments: Judgments) -> tuple[Threshold, ...]:
+def thresholds_in(manifest: Judged, judgments: Judgments) -> tuple[Threshold, ...]:
     """Thresholds of this run, in the order of the stages.
 
     A stage says them itself (``rules`` in its entry of ``run.json``: ``measure, side, limit, reason,
     setting``); else a setting called ``min_<measure>`` or ``max_<measure>`` is one.
     """
     found: list[Threshold] = []
-    stages = {entry["name"]: entry for entry in manifest.get("stages", ())}
+    stages = {entry.name: entry for entry in manifest.stages}
     for stage in judgments.stages:
-        settings = manifest.get("config", {}).get(stage, {})
-        found += _declared(stage, stages.get(stage, {})) or _inferred(stage, settings, judgments)
+        settings = manifest.config.get(stage, {})
+        found += (_declared(stages[stage]) if stage in stages else []) or _inferred(stage, settings, judgments)
     return tuple(threshold for threshold in found if _is_number(judgments, threshold.measure))
 
 
@@ -329,18 +330,18 @@ def _only(judgments: Judgments, stage: str) -> pl.Expr:
     return pl.when(pl.col(reasons).list.len().eq(1)).then(pl.col(reasons).list.first())
 
 
-def _declared(stage: str, entry: Mapping[str, Any]) -> list[Threshold]:
+def _declared(stage: StageEntry) -> list[Threshold]:
     return [
         Threshold(
-            measure=f"{stage}.{rule['measure']}",
-            value=float(rule["limit"]),
-            side=rule["side"],
-            at=rule.get("at", False),
-            setting=rule.get("setting", ""),
-            reason=rule.get("reason", ""),
+            measure=f"{stage.name}.{rule.measure}",
+            value=float(rule.limit),
+            side=rule.side,
+            at=rule.at,
+            setting=rule.setting,
+            reason=rule.reason,
         )
-        for rule in entry.get("rules", ())
-        if rule["limit"] is not None  # a rule for single languages alone
+        for rule in stage.rules
+        if rule.limit is not None  # a rule for single languages alone
     ]
 
 

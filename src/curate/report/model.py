@@ -3,9 +3,7 @@
 Pure: reads the manifest and the judgments, writes nothing, and gives the same report for the same run.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
 
 import msgspec
 
@@ -22,7 +20,7 @@ from curate.report.measures import Histogram, histograms, pairs_in, thresholds_i
 from curate.report.previous import Previous, previous_run
 from curate.report.production import Production, production
 from curate.report.samples import Samples, choose_samples
-from curate.report.saved.compute import PassSaving, RawTokens, pass_saving
+from curate.report.saved.compute import PassSaving, pass_saving
 from curate.report.saved.equal_quality import EqualQuality, equal_quality
 from curate.report.saved.measured import Evidence, Measured, read_evidence
 from curate.report.saved.waterfall import Waterfall, Weights, waterfall, weigh
@@ -31,6 +29,7 @@ from curate.report.unused import WithoutEffect, without_effect
 from curate.settings.report import ReportSettings
 from curate.shards.index import ShardIndex, read_index
 from curate.store.manifest import read_manifest
+from curate.store.manifest_entries import Gate, Judged, Manifest, RawTokens
 from curate.store.run_directory import RunDirectory, Spread
 
 SCHEMA_VERSION = 1
@@ -63,21 +62,6 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     peak_rss_bytes: int
     gates_passed: bool
     worth_a_look: int
-
-
-class Gate(msgspec.Struct, frozen=True, kw_only=True):
-    """A limit the run had to meet."""
-
-    name: str
-    limit: float
-    value: float
-    passed: bool
-    unit: Literal["share", "documents"] = "share"
-
-    @property
-    def can_fail(self) -> bool:
-        """Whether any run could break it: no share is below 0 or above 1."""
-        return self.limit < 1 if self.name.startswith("max_") else self.limit > 0
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,7 +128,7 @@ class Report(Findings, frozen=True, kw_only=True):
     """Where the raw tokens went."""
     previous: Previous | None
     """The run that was in the folder before, where there was one."""
-    manifest: dict[str, Any]
+    manifest: Manifest
     """``run.json`` as it is: settings, inputs, versions, timings, machine."""
 
     def reasons_of(self, stage: str) -> list[ReasonCount]:
@@ -158,7 +142,7 @@ class Report(Findings, frozen=True, kw_only=True):
 
 def findings_of(
     directory: RunDirectory,
-    manifest: Mapping[str, Any],
+    manifest: Judged,
     settings: ReportSettings,
     spread: Spread = map,
 ) -> Findings:
@@ -166,15 +150,15 @@ def findings_of(
 
     Args:
         directory: holds the judgments.
-        manifest: what `curate.pipeline.record.outcome.judged` says of the run, or more.
+        manifest: what is known of the run.
         settings: how many documents to show.
         spread: how parts of the run are read: one after another, or several at a time.
 
     Memory is bounded by the number of sources and the documents shown, not by the corpus.
     """
-    judgments = Judgments(directory, [stage["name"] for stage in manifest["stages"]], spread)
+    judgments = Judgments(directory, manifest.stage_names, spread)
     thresholds = thresholds_in(manifest, judgments)
-    masks = Masks(manifest)
+    masks = Masks(manifest.stages, manifest.config)
     sources, languages, labels = by_source(judgments), by_language(judgments), labels_of(judgments)
     reasons = _reasons(manifest)
     duplicates = find_duplicates(manifest, judgments, settings.epochs)
@@ -221,12 +205,12 @@ def build_report(run_dir: Path, settings: ReportSettings, findings: Findings | N
         crossed=findings.crossed,
     )
     saving = _saving(manifest, settings)
-    evidence = read_evidence(run_dir, manifest["run_id"])
+    evidence = read_evidence(run_dir, manifest.run_id)
     return Report(
         schema_version=SCHEMA_VERSION,
-        curate=manifest["curate"],
+        curate=manifest.curate,
         summary=_summary(manifest, saving, alerts, evidence),
-        gates=tuple(msgspec.convert(gate, Gate) for gate in manifest.get("gates", ())),
+        gates=manifest.gates,
         alerts=alerts,
         compute=saving,
         evidence=evidence,
@@ -239,23 +223,22 @@ def build_report(run_dir: Path, settings: ReportSettings, findings: Findings | N
     )
 
 
-def _conversations(run_dir: Path, manifest: Mapping[str, Any]) -> Conversations | None:
+def _conversations(run_dir: Path, manifest: Manifest) -> Conversations | None:
     """Only now it is known how many tokens the shards have."""
-    if not any(stage["name"] == "chat" for stage in manifest["stages"]):
+    if not any(stage.name == "chat" for stage in manifest.stages):
         return None
-    names = [stage["name"] for stage in manifest["stages"]]
+    names = manifest.stage_names
     return find_conversations(manifest, Judgments(RunDirectory.finished(run_dir, manifest), names))
 
 
-def _reasons(manifest: Mapping[str, Any]) -> tuple[ReasonCount, ...]:
+def _reasons(manifest: Judged) -> tuple[ReasonCount, ...]:
     """Every reason a stage could have given, also those never given; then any that only the counts know."""
-    removed = manifest["counts"]["removed"]
-    came = {step["stage"]: step["in"] for step in manifest["flow"]}
+    came = {step.stage: step.came for step in manifest.flow}
     found: list[ReasonCount] = []
-    for stage in manifest["stages"]:
-        name = stage["name"]
-        given: dict[str, int] = dict(removed.get(name, {}).get("reasons", {}))
-        sentences = {reason["code"]: reason["sentence"] for reason in stage["reasons"]}
+    for stage in manifest.stages:
+        name = stage.name
+        given = manifest.counts.reasons_of(name)
+        sentences = {reason.code: reason.sentence for reason in stage.reasons}
         for code in [*sentences, *(code for code in given if code not in sentences)]:
             documents = given.get(code, 0)
             share = documents / came[name] if came.get(name) else 0.0
@@ -265,45 +248,39 @@ def _reasons(manifest: Mapping[str, Any]) -> tuple[ReasonCount, ...]:
     return tuple(found)
 
 
-def _flow(manifest: Mapping[str, Any], reasons: tuple[ReasonCount, ...]) -> tuple[Step, ...]:
+def _flow(manifest: Judged, reasons: tuple[ReasonCount, ...]) -> tuple[Step, ...]:
     def main_reason(stage: str) -> str:
         given = [reason for reason in reasons if reason.stage == stage and reason.documents]
         return min(given, key=lambda reason: (-reason.documents, reason.code)).code if given else ""
 
     return tuple(
         Step(
-            stage=step["stage"],
-            came=step["in"],
-            kept=step["kept"],
-            removed=step["removed"],
-            bytes_in=step["text_bytes_in"],
-            bytes_kept=step["text_bytes_kept"],
-            main_reason=main_reason(step["stage"]),
+            stage=step.stage,
+            came=step.came,
+            kept=step.kept,
+            removed=step.removed,
+            bytes_in=step.text_bytes_in,
+            bytes_kept=step.text_bytes_kept,
+            main_reason=main_reason(step.stage),
         )
-        for step in manifest["flow"]
+        for step in manifest.flow
     )
 
 
-def _saving(manifest: Mapping[str, Any], settings: ReportSettings) -> PassSaving | None:
-    tokens = manifest.get("tokens") or {}
-    if not tokens.get("raw") or tokens.get("kept") is None:
+def _saving(manifest: Manifest, settings: ReportSettings) -> PassSaving | None:
+    tokens = manifest.tokens
+    return pass_saving(tokens.kept, tokens.raw, manifest.timings.cpu_seconds, settings) if tokens else None
+
+
+def _equal_quality(manifest: Manifest, evidence: Evidence | None, settings: ReportSettings) -> EqualQuality | None:
+    if not evidence or not manifest.tokens or not manifest.tokens.kept:
         return None
-    raw = msgspec.convert(tokens["raw"], RawTokens)
-    return pass_saving(tokens["kept"], raw, manifest["timings"].get("cpu_seconds", 0.0), settings)
+    return equal_quality(evidence, manifest.tokens.kept, manifest.timings.cpu_seconds, settings)
 
 
-def _equal_quality(
-    manifest: Mapping[str, Any], evidence: Evidence | None, settings: ReportSettings
-) -> EqualQuality | None:
-    kept = (manifest.get("tokens") or {}).get("kept")
-    if not evidence or not kept:
-        return None
-    return equal_quality(evidence, kept, manifest["timings"].get("cpu_seconds", 0.0), settings)
-
-
-def _index(run_dir: Path, manifest: Mapping[str, Any]) -> ShardIndex | None:
+def _index(run_dir: Path, manifest: Manifest) -> ShardIndex | None:
     """The index of the shards, where it can be read; who checks shards says what is wrong with it."""
-    if not manifest.get("shards"):
+    if not manifest.shards:
         return None
     try:
         return read_index(RunDirectory(run_dir).shards)
@@ -312,48 +289,46 @@ def _index(run_dir: Path, manifest: Mapping[str, Any]) -> ShardIndex | None:
 
 
 def _summary(
-    manifest: Mapping[str, Any], saving: PassSaving | None, alerts: tuple[Alert, ...], evidence: Evidence | None
+    manifest: Manifest, saving: PassSaving | None, alerts: tuple[Alert, ...], evidence: Evidence | None
 ) -> Summary:
-    counts, shards, timings = manifest["counts"], manifest.get("shards") or {}, manifest["timings"]
-    tokens = manifest.get("tokens") or {}
-    raw = tokens.get("raw")
-    removed_by = {stage: entry["documents"] for stage, entry in counts["removed"].items()}
+    counts, tokens, shards, timings = manifest.counts, manifest.tokens, manifest.shards, manifest.timings
+    removed_by = counts.removed_by
     return Summary(
-        run_id=manifest["run_id"],
+        run_id=manifest.run_id,
         verdict=_verdict(manifest, saving, evidence),
-        read=counts["read"],
-        quarantined=counts["quarantined"],
-        kept=counts["kept"],
+        read=counts.read,
+        quarantined=counts.quarantined,
+        kept=counts.kept,
         removed=sum(removed_by.values()),
-        kept_share=counts["kept"] / counts["read"] if counts["read"] else 0.0,
+        kept_share=counts.kept / counts.read if counts.read else 0.0,
         removed_by=removed_by,
-        tokens_kept=tokens.get("kept"),
-        tokens_raw=msgspec.convert(raw, RawTokens) if raw else None,
+        tokens_kept=tokens.kept if tokens else None,
+        tokens_raw=tokens.raw if tokens else None,
         one_pass_costs_less=saving.share.value if saving else None,
         compute_multiplier=evidence.multiplier if evidence else None,
         compute_saved=evidence.saving if evidence else None,
         measured=evidence.sentence if evidence else None,
-        shards=shards.get("files", 0),
-        shard_bytes=shards.get("bytes", 0),
-        wall_seconds=timings["wall_seconds"],
-        peak_rss_bytes=timings.get("peak_rss_bytes", 0),
-        gates_passed=all(gate["passed"] for gate in manifest.get("gates", ())),
+        shards=shards.files if shards else 0,
+        shard_bytes=shards.bytes if shards else 0,
+        wall_seconds=timings.wall_seconds,
+        peak_rss_bytes=timings.peak_rss_bytes,
+        gates_passed=all(gate.passed for gate in manifest.gates),
         worth_a_look=sum(alert.level != "note" for alert in alerts),
     )
 
 
-def _verdict(manifest: Mapping[str, Any], saving: PassSaving | None, evidence: Evidence | None) -> str:
+def _verdict(manifest: Manifest, saving: PassSaving | None, evidence: Evidence | None) -> str:
     """The run in one plain sentence."""
-    counts, tokens = manifest["counts"], (manifest.get("tokens") or {}).get("kept")
-    if not counts["read"]:
+    counts, tokens = manifest.counts, manifest.tokens
+    if not counts.read:
         return "There was nothing to read."
     kept = (
-        f"{quantities.count(counts['kept'])} of {quantities.count(counts['read'])} documents were kept"
-        f" ({quantities.share(counts['kept'] / counts['read'])})"
+        f"{quantities.count(counts.kept)} of {quantities.count(counts.read)} documents were kept"
+        f" ({quantities.share(counts.kept / counts.read)})"
     )
     if tokens is None:
         return f"{kept}."
-    sentence = f"{kept}: {quantities.short(tokens)} tokens, ready to train on"
+    sentence = f"{kept}: {quantities.short(tokens.kept)} tokens, ready to train on"
     if evidence:
         return f"{sentence}. {evidence.sentence}."
     if saving is None or saving.share.value <= 0:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from curate.store.history import History, entry_of
+from curate.store.manifest_entries import Manifest
 
 TREND = 12
 """Runs whose figures are drawn in the tiles."""
@@ -61,7 +62,7 @@ class Previous(msgspec.Struct, frozen=True, kw_only=True):
         return next((one.share for one in self.changes if one.name == name), "")
 
 
-def previous_run(run: Path, manifest: Mapping[str, Any]) -> Previous | None:
+def previous_run(run: Path, manifest: Manifest) -> Previous | None:
     """The run before the one that a manifest tells of; None where there was none."""
     now = entry_of(manifest)
     others = [one for one in History(run).runs if (one["run_id"], one["started"]) != (now["run_id"], now["started"])]

@@ -1,9 +1,8 @@
 """A run in the words of a factory: throughput, cycle time, scrap rate, yield, and the step that takes longest."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import msgspec
+
+from curate.store.manifest_entries import Manifest
 
 
 class Production(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,29 +30,26 @@ class Production(msgspec.Struct, frozen=True, kw_only=True):
     """Of the wall time."""
 
 
-def production(manifest: Mapping[str, Any]) -> Production:
+def production(manifest: Manifest) -> Production:
     """The figures of a finished run.
 
     Args:
         manifest: ``run.json``.
     """
-    counts, timings = manifest["counts"], manifest["timings"]
-    flow: Sequence[Mapping[str, Any]] = manifest.get("flow") or []
-    tokens, read = manifest.get("tokens") or {}, counts["read"]
-    raw = (tokens.get("raw") or {}).get("value")
-    came = flow[0]["text_bytes_in"] if flow else 0
-    wall, workers = timings.get("wall_seconds") or 0.0, (manifest.get("profile") or {}).get("workers")
-    steps: Mapping[str, float] = timings.get("steps") or {}
+    counts, timings = manifest.counts, manifest.timings
+    flow, tokens, read, steps = manifest.flow, manifest.tokens, counts.read, timings.steps
+    came = flow[0].text_bytes_in if flow else 0
+    wall, workers = timings.wall_seconds, manifest.profile.workers if manifest.profile else None
     slowest = max(steps, key=lambda name: steps[name], default="")
     return Production(
-        yield_documents=counts["kept"] / read if read else 0.0,
-        yield_tokens=tokens["kept"] / raw if raw and tokens.get("kept") is not None else None,
-        scrap_documents=1 - counts["kept"] / read if read else 0.0,
-        scrap_text=1 - flow[-1]["text_bytes_kept"] / came if came else 0.0,
+        yield_documents=counts.kept / read if read else 0.0,
+        yield_tokens=tokens.kept / tokens.raw.value if tokens and tokens.raw.value else None,
+        scrap_documents=1 - counts.kept / read if read else 0.0,
+        scrap_text=1 - flow[-1].text_bytes_kept / came if came else 0.0,
         cycle_seconds=wall,
-        documents_per_second=timings.get("documents_per_second"),
-        bytes_per_second=timings.get("bytes_per_second"),
-        cores_busy=timings["cpu_seconds"] / (wall * workers) if wall and workers and "cpu_seconds" in timings else None,
+        documents_per_second=timings.documents_per_second,
+        bytes_per_second=timings.bytes_per_second,
+        cores_busy=timings.cpu_seconds / (wall * workers) if wall and workers else None,
         workers=workers,
         bottleneck=slowest,
         bottleneck_share=steps[slowest] / sum(steps.values()) if slowest and sum(steps.values()) else None,

@@ -1,7 +1,6 @@
 """Settings of the user that changed nothing in this corpus, as only its documents tell."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import polars as pl
@@ -9,6 +8,7 @@ import polars as pl
 from curate.corpus.input import InputFile
 from curate.report.judgments import Judgments, ask
 from curate.report.sources import Label
+from curate.store.manifest_entries import Judged
 from curate.store.row_file import scanned
 
 _SHOWN = 4
@@ -22,9 +22,7 @@ class WithoutEffect(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
 
 
-def without_effect(
-    manifest: Mapping[str, Any], judgments: Judgments, labels: Sequence[Label]
-) -> tuple[WithoutEffect, ...]:
+def without_effect(manifest: Judged, judgments: Judgments, labels: Sequence[Label]) -> tuple[WithoutEffect, ...]:
     """Settings that name what the corpus does not have.
 
     Args:
@@ -38,21 +36,19 @@ def without_effect(
     return tuple(WithoutEffect(setting=setting, why=why, hint=hint) for setting, why, hint in found)
 
 
-def _unmentioned(
-    manifest: Mapping[str, Any], judgments: Judgments, labels: Sequence[Label]
-) -> Iterator[tuple[str, str, str]]:
+def _unmentioned(manifest: Judged, judgments: Judgments, labels: Sequence[Label]) -> Iterator[tuple[str, str, str]]:
     known = {label.language for label in labels}
-    for one in manifest.get("mentions", ()):
+    for one in manifest.mentions:
         missing: list[str] = []
         if labels:
-            missing = [f"no document is labelled {_or(one['languages'], known)}"] * bool(set(one["languages"]) - known)
-        if one["sources"] and (strangers := set(one["sources"]) - _sources(judgments)):
-            missing = [f"no document is of source {_or(one['sources'], set(one['sources']) - strangers)}"]
-        if one["field"] and not _has_field(judgments, one["field"]):
-            missing = [f"no document has `{one['field']}` in its metadata"]
-        if one["measure"] and not _measured(judgments, f"{one['stage']}.{one['measure']}"):
-            missing = [f"no document has {one['lacking']}"]
-        yield from ((one["key"], why, one["hint"]) for why in missing)
+            missing = [f"no document is labelled {_or(one.languages, known)}"] * bool(set(one.languages) - known)
+        if one.sources and (strangers := set(one.sources) - _sources(judgments)):
+            missing = [f"no document is of source {_or(one.sources, set(one.sources) - strangers)}"]
+        if one.field and not _has_field(judgments, one.field):
+            missing = [f"no document has `{one.field}` in its metadata"]
+        if one.measure and not _measured(judgments, f"{one.stage}.{one.measure}"):
+            missing = [f"no document has {one.lacking}"]
+        yield from ((one.key, why, one.hint) for why in missing)
 
 
 def _or(names: Sequence[str], known: set[str]) -> str:
@@ -82,9 +78,9 @@ def _measured(judgments: Judgments, measure: str) -> bool:
     return bool(found.item())
 
 
-def _unread_fields(manifest: Mapping[str, Any], judgments: Judgments) -> Iterator[tuple[str, str, str]]:
+def _unread_fields(manifest: Judged, judgments: Judgments) -> Iterator[tuple[str, str, str]]:
     """``input.source`` and ``input.id`` where every document has what it would have without them."""
-    settings, given = manifest["config"].get("input", {}), manifest.get("given", ())
+    settings, given = manifest.section("input"), manifest.given
     file, position = (pl.col("origin").struct.field(name) for name in ("file", "position"))
     if "input.source" in given and settings.get("source"):
         (pairs,) = ask([_documents(judgments).select(file.alias("file"), "source").unique()])

@@ -11,6 +11,7 @@ import polars as pl
 from curate.errors import UserError, nearest
 from curate.runs.outcomes import KEPT, Outcomes
 from curate.settings.file import leaves
+from curate.store.manifest_entries import Manifest
 
 EXAMPLES = 3
 _NO_RESULT = ("run", "report")
@@ -162,7 +163,7 @@ def diff(a: Path, b: Path, *, examples: int = EXAMPLES) -> Diff:
     return Diff(
         a=str(a),
         b=str(b),
-        settings=_settings(one.manifest["config"], other.manifest["config"]),
+        settings=_settings(one.manifest.config, other.manifest.config),
         inputs=_differing(*(_inputs(each.manifest) for each in (one, other))),
         counts=_all(*(numbers(each.manifest) for each in (one, other))),
         examples=tuple(moved),
@@ -170,19 +171,19 @@ def diff(a: Path, b: Path, *, examples: int = EXAMPLES) -> Diff:
     )
 
 
-def numbers(manifest: Mapping[str, Any]) -> dict[str, int | None]:
+def numbers(manifest: Manifest) -> dict[str, int | None]:
     """What a run counted: see `Diff`."""
-    counts = manifest["counts"]
+    counts = manifest.counts
     found: dict[str, int | None] = {
-        "read": counts["read"],
-        "kept": counts["kept"],
-        "removed": sum(entry["documents"] for entry in counts["removed"].values()),
-        "quarantined": counts["quarantined"],
-        "tokens": (manifest["tokens"] or {}).get("kept"),
+        "read": counts.read,
+        "kept": counts.kept,
+        "removed": sum(counts.removed_by.values()),
+        "quarantined": counts.quarantined,
+        "tokens": manifest.tokens.kept if manifest.tokens else None,
     }
-    for stage, entry in counts["removed"].items():
-        found[stage] = entry["documents"]
-        found |= {f"{stage}.{code}": count for code, count in entry["reasons"].items()}
+    for stage, entry in counts.removed.items():
+        found[stage] = entry.documents
+        found |= {f"{stage}.{code}": count for code, count in entry.reasons.items()}
     return found
 
 
@@ -218,8 +219,8 @@ def _settings(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Changed, ...]
     return _differing(dict(leaves(a)), dict(leaves(b)))
 
 
-def _inputs(manifest: Mapping[str, Any]) -> dict[str, str]:
-    return {entry["name"]: entry["fingerprint"] for entry in manifest["inputs"]}
+def _inputs(manifest: Manifest) -> dict[str, str]:
+    return {entry.name: entry.fingerprint for entry in manifest.inputs}
 
 
 def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Changed, ...]:

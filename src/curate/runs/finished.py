@@ -12,6 +12,7 @@ from curate.errors import InputError, nearest
 from curate.store.checked_json import BrokenJson, read_json
 from curate.store.life import Life
 from curate.store.manifest import read_manifest
+from curate.store.manifest_entries import Gate, Manifest
 from curate.store.run_directory import REPORT_JSON, REPORT_PAGE, SHARDS
 
 if TYPE_CHECKING:
@@ -59,24 +60,6 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
     tokenizer: str
 
 
-class Gate(msgspec.Struct, frozen=True, kw_only=True):
-    """A limit that the run had to meet.
-
-    Attributes:
-        name: ``max_…`` or ``min_…``, as in the section ``gates``.
-        limit: the most, or the least.
-        value: of the run.
-        passed: whether it met the limit.
-        source: the source that the value is of, for a limit on single sources.
-    """
-
-    name: str
-    limit: float
-    value: float
-    passed: bool
-    source: str = ""
-
-
 class Run:
     """A finished run.
 
@@ -92,13 +75,13 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.manifest: dict[str, Any] = read_manifest(path)
+        self.manifest: Manifest = read_manifest(path)
         """``run.json``: settings, inputs, counts, versions, timings, machine."""
 
     @property
     def id(self) -> str:
         """Digest of the input and of every setting that counts: equal ids, equal bytes."""
-        return str(self.manifest["run_id"])
+        return self.manifest.run_id
 
     @property
     def page(self) -> Path:
@@ -108,40 +91,35 @@ class Run:
     @property
     def counts(self) -> Counts:
         """What became of the documents."""
-        counts = self.manifest["counts"]
-        by_stage = {stage: entry["documents"] for stage, entry in counts["removed"].items()}
+        counts = self.manifest.counts
         return Counts(
-            read=counts["read"],
-            kept=counts["kept"],
-            removed=sum(by_stage.values()),
-            quarantined=counts["quarantined"],
-            removed_by=by_stage,
-            reasons={
-                f"{stage}.{reason}": documents
-                for stage, entry in counts["removed"].items()
-                for reason, documents in entry["reasons"].items()
-            },
+            read=counts.read,
+            kept=counts.kept,
+            removed=sum(counts.removed_by.values()),
+            quarantined=counts.quarantined,
+            removed_by=counts.removed_by,
+            reasons=counts.reasons,
         )
 
     @property
     def tokens(self) -> Tokens | None:
         """Tokens in the shards and in the raw corpus; None where nothing was tokenized."""
-        tokens = self.manifest["tokens"]
+        tokens = self.manifest.tokens
         if not tokens:
             return None
-        raw = tokens["raw"]
+        raw = tokens.raw
         return Tokens(
-            kept=tokens["kept"],
-            raw=raw["value"],
-            raw_low=raw["low"],
-            raw_high=raw["high"],
-            tokenizer=tokens["tokenizer"],
+            kept=tokens.kept,
+            raw=raw.value,
+            raw_low=raw.low,
+            raw_high=raw.high,
+            tokenizer=tokens.tokenizer,
         )
 
     @property
     def gates(self) -> tuple[Gate, ...]:
         """Every limit that the run had to meet, with its value."""
-        return tuple(msgspec.convert(gate, Gate) for gate in self.manifest["gates"])
+        return self.manifest.gates
 
     @property
     def ok(self) -> bool:
@@ -151,7 +129,7 @@ class Run:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the run warned of."""
-        return tuple(self.manifest["warnings"])
+        return self.manifest.warnings
 
     @cached_property
     def report(self) -> "Report":
@@ -164,7 +142,7 @@ class Run:
             content = read_json(self.path / REPORT_JSON)
             return msgspec.convert(content | {"samples": Samples(), "manifest": self.manifest}, Report)
         except (FileNotFoundError, BrokenJson, msgspec.ValidationError):  # it can be made again from the judgments
-            settings = msgspec.convert(self.manifest["config"]["report"], ReportSettings)
+            settings = msgspec.convert(self.manifest.config["report"], ReportSettings)
             return build_report(self.path, msgspec.structs.replace(settings, samples=0))
 
     def documents(self, kept: bool = True) -> "pl.LazyFrame":
@@ -260,7 +238,7 @@ class Run:
 
     def shards(self) -> tuple[Path, ...]:
         """Files of the token shards, in order; none where nothing was tokenized. `curate.load` reads them."""
-        if not self.manifest["shards"]:
+        if not self.manifest.shards:
             return ()
         from curate.shards.index import read_index
 
@@ -269,7 +247,7 @@ class Run:
 
     def _reason(self, reason: str) -> str:
         """The full code of a reason."""
-        known = [f"{stage['name']}.{one['code']}" for stage in self.manifest["stages"] for one in stage["reasons"]]
+        known = [f"{stage.name}.{one.code}" for stage in self.manifest.stages for one in stage.reasons]
         found = [code for code in known if reason in (code, code.partition(".")[2])]
         if not found:
             raise InputError(f"no stage of the run gives the reason `{reason}`", hint=nearest(reason, known))
@@ -286,9 +264,9 @@ class Run:
         """What a notebook shows: the counts of each stage and the gates; no document text."""
         counts, tokens = self.counts, self.tokens
         rows = "".join(
-            f"<tr><td>{escape(step['stage'])}</td><td>{step['in']:,}</td><td>{step['kept']:,}</td>"
-            f"<td>{step['removed']:,}</td><td>{escape(self._main_reason(step['stage']))}</td></tr>"
-            for step in self.manifest["flow"]
+            f"<tr><td>{escape(step.stage)}</td><td>{step.came:,}</td><td>{step.kept:,}</td>"
+            f"<td>{step.removed:,}</td><td>{escape(self._main_reason(step.stage))}</td></tr>"
+            for step in self.manifest.flow
         )
         gates = "".join(
             f"<br>{'passed' if gate.passed else '<b>failed</b>'}: {escape(gate.name)} {gate.value:.4g}"
@@ -305,5 +283,5 @@ class Run:
         )
 
     def _main_reason(self, stage: str) -> str:
-        reasons = self.manifest["counts"]["removed"].get(stage, {}).get("reasons", {})
+        reasons = self.manifest.counts.reasons_of(stage)
         return min(reasons, key=lambda reason: (-reasons[reason], reason), default="")

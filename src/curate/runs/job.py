@@ -32,7 +32,7 @@ from curate.pipeline.planning.engines import engine_for, require_able, run_memor
 from curate.pipeline.planning.estimate import estimate
 from curate.pipeline.planning.plan import Plan, left_out, make_plan, make_stages
 from curate.pipeline.planning.unused_settings import unused_notes
-from curate.pipeline.record.outcome import Outcome, manifest_of, profile_of
+from curate.pipeline.record.outcome import Outcome, manifest_of
 from curate.pipeline.sharding.mixing import check_mix
 from curate.pipeline.sharding.shard_places import CLUSTER
 from curate.process.stopping import stoppable
@@ -78,7 +78,7 @@ class Done(NamedTuple):
     @property
     def passed(self) -> bool:
         """Whether it met every gate."""
-        return all(gate["passed"] for gate in self.report.manifest["gates"])
+        return all(gate.passed for gate in self.report.manifest.gates)
 
 
 @dataclass
@@ -243,7 +243,6 @@ class Job:
                     tell(Working(table))
                 outcome = execute(plan, directory, engine, tell, ready, report.begin)
             manifest = manifest_of(outcome, directory, self.command_line(), [w.message for w in warnings])
-            manifest["profile"] = profile_of(outcome)
             history = History(directory.path)
             if history.damage:
                 lost = "what it said is lost" if history.is_ours else "it stays, and no history is kept"
@@ -275,9 +274,8 @@ class Job:
 
     def _refuse_other_corpus(self, plan: Plan, directory: RunDirectory) -> None:
         """A run directory whose files are all unknown to this plan holds someone else's work."""
-        state, manifest = find_manifest(directory.path)
-        if state == "whole":
-            before = {(entry["name"], entry["fingerprint"]) for entry in manifest["inputs"]}
+        if manifest := find_manifest(directory.path).manifest:
+            before = {(entry.name, entry.fingerprint) for entry in manifest.inputs}
             now = {(file.name, file.fingerprint) for file in plan.files}
             names = {name for name, _ in now}
             unknown = bool(before) and not before & now and not {name for name, _ in before} & names

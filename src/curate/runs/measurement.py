@@ -40,7 +40,7 @@ class Measurement(NamedTuple):
         Raises:
             Stopped: by a signal; the run is done, and so are the trainings that were finished.
         """
-        before = read_evidence(folder, read_manifest(folder)["run_id"])
+        before = read_evidence(folder, read_manifest(folder).run_id)
         if before and before.question == self.question.asked(self.proxy):
             return None
 

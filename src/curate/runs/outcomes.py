@@ -33,7 +33,7 @@ class Outcomes:
 
     def __init__(self, run: Path) -> None:
         self.path, self.manifest = run, read_manifest(run)
-        self.stages = [stage["name"] for stage in self.manifest["stages"]]
+        self.stages = self.manifest.stage_names
         self._directory = RunDirectory.finished(run, self.manifest)
 
     def table(self) -> pl.DataFrame:

@@ -1,6 +1,5 @@
 """Documents of a finished run to look at: one by its id, or a few that answer a question; nothing hidden is shown."""
 
-from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ from curate.report.judgments import Judgments
 from curate.report.masking import Masks, masked_life
 from curate.store.life import Life, life_at, lives_of, quarantined, similar_ids
 from curate.store.manifest import read_manifest
+from curate.store.manifest_entries import Manifest
 from curate.store.run_directory import RunDirectory
 
 MOST_OF_ONE_ID = 20
@@ -29,7 +29,7 @@ class Found(NamedTuple):
     lives: list[Life]
     quarantined: list[dict[str, Any]]
     masks: Masks
-    manifest: Mapping[str, Any]
+    manifest: Manifest
 
 
 def find(run: Path, document: str) -> Found:
@@ -44,7 +44,7 @@ def find(run: Path, document: str) -> Found:
     """
     manifest = read_manifest(run)
     lives = list(islice(lives_of(run, manifest, document), MOST_OF_ONE_ID))
-    masks = Masks(manifest)
+    masks = Masks(manifest.stages, manifest.config)
     bad = [_masked_entry(entry, masks) for entry in quarantined(run, manifest, document)]
     if not lives and not bad:
         near = similar_ids(run, manifest, document)
@@ -72,9 +72,9 @@ def sampled(run: Path, question: Question) -> Answer:
             "`--kept` asks for documents that no stage removed", hint="leave --kept, or --reason and --stage"
         )
     manifest = read_manifest(run)
-    judgments = Judgments(RunDirectory.finished(run, manifest), [stage["name"] for stage in manifest["stages"]])
+    judgments = Judgments(RunDirectory.finished(run, manifest), manifest.stage_names)
     chosen = choose_rows(judgments, manifest, question)
-    masks = Masks(manifest)
+    masks = Masks(manifest.stages, manifest.config)
     places = map(judgments.place, chosen.rows)
     lives = [masked_life(life_at(judgments.directory, manifest, place), masks) for place in places]
     return Answer(lives, chosen)

@@ -7,11 +7,11 @@ chooses survivors again among the partners that it stored.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate.stages.contract import Reconsidered, Reconsidering, Stage
+from curate.store.manifest_entries import Manifest
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
@@ -228,6 +229,6 @@ def tokens_of(directory: RunDirectory, encoder: str, part: int) -> npt.NDArray[n
     return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
 
 
-def stages_of(manifest: Mapping[str, Any]) -> list[str]:
+def stages_of(manifest: Manifest) -> list[str]:
     """Names of the stages that ran, in order."""
-    return [stage["name"] for stage in manifest["stages"]]
+    return manifest.stage_names

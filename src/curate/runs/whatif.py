@@ -23,6 +23,7 @@ from curate.settings.file import leaves
 from curate.stages import stage_class
 from curate.stages.contract import CorpusStage, Deduplicating, Encoder, Reconsidering, Stage
 from curate.store.manifest import read_manifest
+from curate.store.manifest_entries import Manifest
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 
@@ -57,7 +58,7 @@ def whatif(
         DamagedFile: a file of the run is missing or damaged.
     """
     manifest = read_manifest(run)
-    then, now = reconfigured(manifest["config"]), reconfigured(manifest["config"], assignments, arguments)
+    then, now = reconfigured(manifest.config), reconfigured(manifest.config, assignments, arguments)
     changes = _changes(then, now)
     stages = [_was(name, then, now) for name in stages_of(manifest)]
     _refuse(manifest, changes, stages)
@@ -83,7 +84,7 @@ def _was(name: str, then: Config, now: Config) -> Was:
     return Was(before, after, then.stage(name) != now.stage(name), bool(after.reasons))
 
 
-def _refuse(manifest: Mapping[str, Any], changes: Iterable[Change], stages: Sequence[Was]) -> None:
+def _refuse(manifest: Manifest, changes: Iterable[Change], stages: Sequence[Was]) -> None:
     """A change that cannot be answered from judgments is a mistake, told before anything is read."""
     ran = {one.now.name: one for one in stages}
     for change in changes:
@@ -106,11 +107,11 @@ def _own(stage: Stage) -> Any:
     return stop_words() if callable(stop_words) else None
 
 
-def _only_a_rerun(manifest: Mapping[str, Any], change: Change, why: str) -> UserError:
-    seconds = manifest["timings"].get("wall_seconds") or 0.0
+def _only_a_rerun(manifest: Manifest, change: Change, why: str) -> UserError:
+    seconds = manifest.timings.wall_seconds
     return UserError(
         f"`{change.setting}` {why}; only a rerun can tell, in about {max(1.0, seconds):.0f} s",
-        hint=f"{manifest['command']} --set {change.setting}={_shown(change.now)}",
+        hint=f"{manifest.command} --set {change.setting}={_shown(change.now)}",
     )
 
 
@@ -147,7 +148,7 @@ class _Answer:
     def __init__(
         self,
         directory: RunDirectory,
-        manifest: Mapping[str, Any],
+        manifest: Manifest,
         changes: tuple[Change, ...],
         stages: Sequence[Was],
         examples: int,
@@ -171,14 +172,14 @@ class _Answer:
             changes=self.changes,
             exact=not why_not,
             why_not=why_not,
-            read=self.manifest["counts"]["read"],
-            kept_before=self.manifest["counts"]["kept"],
+            read=self.manifest.counts.read,
+            kept_before=self.manifest.counts.kept,
             kept=kept,
-            tokens_before=(self.manifest["tokens"] or {}).get("kept"),
+            tokens_before=self.manifest.tokens.kept if self.manifest.tokens else None,
             tokens=tokens,
             tokens_exact=counted and not why_not,
             removed={name: self._number(at) for at, name in enumerate(names)},
-            removed_before={name: entry["documents"] for name, entry in self.manifest["counts"]["removed"].items()},
+            removed_before=self.manifest.counts.removed_by,
             reasons={code: reasons[code] for code in sorted({*reasons, *before}) if reasons[code] != before[code]},
             reasons_before={
                 code: before[code] for code in sorted({*reasons, *before}) if reasons[code] != before[code]
@@ -239,10 +240,7 @@ class _Answer:
             for stage, counts in outcome.reasons.items():
                 for code, count in counts.items():
                     now[f"{stage}.{code}"] += count
-        before = Counter[str]()
-        for stage, entry in self.manifest["counts"]["removed"].items():
-            before.update({f"{stage}.{code}": count for code, count in entry["reasons"].items()})
-        return now, before
+        return now, Counter(self.manifest.counts.reasons)
 
     def _tokens(self, kept: Span, stays: int) -> tuple[Span | None, bool]:
         """Tokens, and whether all of them were counted."""
@@ -251,9 +249,10 @@ class _Answer:
             return None, False
         sums = [self._sums(encoder, part, outcome) for part, outcome in enumerate(self.outcomes)]
         total = _Totals(*map(sum, zip(*sums, strict=True))) if sums else _Totals(0, 0, 0, 0)
-        flow = self.manifest["flow"]
-        size = flow[-1]["text_bytes_kept"] if flow else 0
-        a_byte = self.manifest["tokens"]["kept"] / size if size else 0.0
+        flow = self.manifest.flow
+        size = flow[-1].text_bytes_kept if flow else 0
+        tokens = self.manifest.tokens
+        a_byte = tokens.kept / size if tokens and size else 0.0
         certain = total.kept + a_byte * total.uncounted_bytes
         a_document = certain / stays if stays else 0.0
         more, fewer = self.judged.expected
@@ -279,15 +278,15 @@ class _Answer:
 
     def _rerun(self, untold: Mapping[str, int]) -> float:
         """Seconds: stages that measure documents anew, steps that are done again, and the start."""
-        timings, seconds = self.manifest["timings"], 2.0
-        for stage, entry in timings.get("stages", {}).items():
-            again = untold.get(stage, 0) / max(1, entry["documents"])
+        timings, seconds = self.manifest.timings, 2.0
+        for stage, entry in timings.stages.items():
+            again = untold.get(stage, 0) / max(1, entry.documents)
             if any(self.judged.expected) and isinstance(self._stage(stage), Reconsidering):
                 again = 1.0
-            seconds += entry["seconds"] * again
+            seconds += entry.seconds * again
         moved = any((outcome.before != outcome.now).any() for outcome in self.outcomes)
         steps = {one.now.name for one in self.stages if isinstance(one.now, CorpusStage)} | {"shards"}
-        return round(float(seconds + moved * sum(timings.get("steps", {}).get(step, 0.0) for step in steps)), 1)
+        return round(float(seconds + moved * sum(timings.steps.get(step, 0.0) for step in steps)), 1)
 
     def _stage(self, name: str) -> Stage | None:
         return next((one.now for one in self.stages if one.now.name == name), None)

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.errors import BooksDoNotBalance
+from curate.store.manifest_entries import Counts, Removed
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory, Spread
 
@@ -51,14 +52,18 @@ class Books(NamedTuple):
         """Everything the input held."""
         return self.documents + self.quarantined
 
-    def counts(self) -> dict[str, object]:
+    def counts(self) -> Counts:
         """The ``counts`` of run.json."""
-        removed = {
-            stage.stage: {"documents": stage.removed, "reasons": dict(sorted(stage.reasons.items()))}
-            for stage in self.stages
-        }
-        read = {"read": self.read, "quarantined": self.quarantined, "lost_bytes": self.lost_bytes}
-        return {**read, "kept": self.kept, "removed": removed}
+        return Counts(
+            read=self.read,
+            quarantined=self.quarantined,
+            lost_bytes=self.lost_bytes,
+            kept=self.kept,
+            removed={
+                stage.stage: Removed(documents=stage.removed, reasons=dict(sorted(stage.reasons.items())))
+                for stage in self.stages
+            },
+        )
 
 
 def balance(

@@ -12,6 +12,7 @@ from curate.errors import PlanError
 from curate.store.digest import digest
 from curate.store.files import place
 from curate.store.manifest import read_manifest
+from curate.store.manifest_entries import Manifest
 from curate.store.row_file import keys_of
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 from curate.store.seal import BrokenSeal, checked
@@ -22,36 +23,36 @@ class EarlierRun:
     """One run given with ``--against``."""
 
     path: str
-    manifest: Mapping[str, Any]
+    manifest: Manifest
 
     @property
     def run_id(self) -> str:
         """The id in its manifest."""
-        return str(self.manifest["run_id"])
+        return self.manifest.run_id
 
     @functools.cached_property
     def directory(self) -> RunDirectory:
         """Where its files are."""
-        return RunDirectory(place(self.path), [part["name"] for part in self.manifest["parts"]])
+        return RunDirectory(place(self.path), self.manifest.part_names)
 
     @property
     def parts(self) -> int:
         """How many parts it has."""
-        return len(self.manifest["parts"])
+        return len(self.manifest.parts)
 
     def settings(self, stage: str) -> Mapping[str, Any] | None:
         """Section and version of a stage, as it ran then; None when it did not."""
-        versions = {entry["name"]: entry["version"] for entry in self.manifest["stages"]}
-        return {**self.manifest["config"][stage], "version": versions[stage]} if stage in versions else None
+        versions = {entry.name: entry.version for entry in self.manifest.stages}
+        return {**self.manifest.config[stage], "version": versions[stage]} if stage in versions else None
 
     def editors_before(self, stage: str) -> tuple[str, ...]:
         """Stages that changed the text before this one saw it."""
-        names = [entry["name"] for entry in self.manifest["stages"]]
+        names = self.manifest.stage_names
         return tuple(name for name in names[: names.index(stage)] if self.parts and "edits" in self._columns(name))
 
     def others_than(self, stage: str) -> tuple[str, ...]:
         """All other stages: what they removed is not there."""
-        return tuple(entry["name"] for entry in self.manifest["stages"] if entry["name"] != stage)
+        return tuple(entry.name for entry in self.manifest.stages if entry.name != stage)
 
     def require_index(self, stage: str) -> None:
         """See that all that the stage observed is still there and what was written: index, verdicts and texts.
@@ -59,7 +60,7 @@ class EarlierRun:
         Raises:
             PlanError: a file is missing or damaged.
         """
-        folders = (DOCUMENTS, *(entry["name"] for entry in self.manifest["stages"]))
+        folders = (DOCUMENTS, *self.manifest.stage_names)
         files = [self.directory.part(folder, part) for part in range(self.parts) for folder in folders]
         files += [self.directory.cached(stage, part) for part in range(self.parts)]
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
@@ -75,7 +76,7 @@ class EarlierRun:
             raise self._unusable(file, str(broken)) from broken
 
     def _unusable(self, file: Path, why: str) -> PlanError:
-        hint = f"make it again: {self.manifest['command']}"
+        hint = f"make it again: {self.manifest.command}"
         return PlanError(f"`{self.path}` cannot be compared with: `{file}` {why}", hint=hint)
 
     def digest(self, stage: str) -> str:
@@ -125,13 +126,13 @@ def earlier_runs(paths: Sequence[str], output: str) -> tuple[EarlierRun, ...]:
 def _require_predecessors(runs: Sequence[EarlierRun]) -> None:
     given = {run.run_id: run.path for run in runs}
     for run in runs:
-        for before in run.manifest.get("against", ()):
-            if before["run_id"] not in given:
-                changed = before["path"] in given.values()
+        for before in run.manifest.against:
+            if before.run_id not in given:
+                changed = before.path in given.values()
                 raise PlanError(
-                    f"`{run.path}` was itself run against `{before['path']}`, "
+                    f"`{run.path}` was itself run against `{before.path}`, "
                     + ("which has changed since" if changed else "which is not given"),
-                    hint=f"make it again: {run.manifest['command']}"
+                    hint=f"make it again: {run.manifest.command}"
                     if changed
-                    else f"--against {before['path']} --against {run.path}",
+                    else f"--against {before.path} --against {run.path}",
                 )

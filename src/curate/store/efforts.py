@@ -6,10 +6,11 @@ follows from the input and the settings alone.
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+import msgspec
+
+from curate.store.cost_entries import Piece
 from curate.store.digest import digest
 from curate.store.files import remove, remove_empty, write_whole
 from curate.store.objects.store_path import StorePath
@@ -22,7 +23,7 @@ class Efforts:
         self.path = path
         self.is_ours = not path.exists() or bool(self.read())
 
-    def read(self) -> list[dict[str, Any]]:
+    def read(self) -> list[Piece]:
         """The pieces, in the order in which they were done; none where the file is nobody's."""
         try:
             lines = self.path.read_text("utf-8", errors="replace").split("\n")
@@ -30,11 +31,12 @@ class Efforts:
             return []
         return [piece for piece in map(_piece, lines) if piece is not None]
 
-    def add(self, piece: Mapping[str, Any]) -> None:
+    def add(self, piece: Piece) -> None:
         """Keep one piece more; not in a file of that name that is somebody else's."""
         if not self.is_ours:
             return
-        line = f"{digest(dict(piece))} {json.dumps(piece)}\n".encode()
+        said = msgspec.to_builtins(piece)
+        line = f"{digest(said)} {json.dumps(said)}\n".encode()
         if not self.path.exists():
             write_whole(self.path, line)
             return
@@ -51,10 +53,10 @@ class Efforts:
             remove_empty(self.path.parent)
 
 
-def _piece(line: str) -> dict[str, Any] | None:
+def _piece(line: str) -> Piece | None:
     expected, _, said = line.partition(" ")
     try:
         piece = json.loads(said)
+        return msgspec.convert(piece, Piece) if digest(piece) == expected else None
     except (ValueError, RecursionError):
         return None
-    return piece if isinstance(piece, dict) and digest(piece) == expected else None

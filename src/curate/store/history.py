@@ -13,6 +13,7 @@ from typing import Any
 from curate.store.checked_json import CHECKSUM, with_checksum
 from curate.store.digest import digest
 from curate.store.files import remove, write_whole
+from curate.store.manifest_entries import Manifest
 from curate.store.run_directory import HISTORY
 
 
@@ -76,24 +77,23 @@ class History:
             remove(self._file)
 
 
-def entry_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+def entry_of(manifest: Manifest) -> dict[str, Any]:
     """What a line says of a run: which it was, what it counted, and what it cost."""
-    counts, timings = manifest["counts"], manifest["timings"]
-    removed = {stage: entry["documents"] for stage, entry in counts["removed"].items()}
+    counts, timings, removed = manifest.counts, manifest.timings, manifest.counts.removed_by
     return {
-        "run_id": manifest["run_id"],
-        "started": timings["started"],
-        "curate": manifest["curate"],
-        "command": manifest["command"],
-        "read": counts["read"],
-        "kept": counts["kept"],
+        "run_id": manifest.run_id,
+        "started": timings.started,
+        "curate": manifest.curate,
+        "command": manifest.command,
+        "read": counts.read,
+        "kept": counts.kept,
         "removed": sum(removed.values()),
-        "quarantined": counts["quarantined"],
+        "quarantined": counts.quarantined,
         "removed_by": removed,
-        "tokens": (manifest["tokens"] or {}).get("kept"),
-        "wall_seconds": timings["wall_seconds"],
-        "cpu_seconds": timings["cpu_seconds"],
-        "gates_passed": all(gate["passed"] for gate in manifest["gates"]),
+        "tokens": manifest.tokens.kept if manifest.tokens else None,
+        "wall_seconds": timings.wall_seconds,
+        "cpu_seconds": timings.cpu_seconds,
+        "gates_passed": all(gate.passed for gate in manifest.gates),
     }
 
 

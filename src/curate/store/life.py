@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from curate.store.files import place as place_of_run
 from curate.store.manifest import find_manifest
+from curate.store.manifest_entries import Manifest
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns, scanned
 from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
@@ -63,7 +64,7 @@ class Life(NamedTuple):
         return next((verdict for verdict in self.verdicts if verdict.reasons), None)
 
 
-def lives_of(run: Path, manifest: Mapping[str, Any], document: str) -> Iterator[Life]:
+def lives_of(run: Path, manifest: Manifest, document: str) -> Iterator[Life]:
     """Every document with that id (users' ids may repeat), in corpus order."""
     directory = RunDirectory.finished(run, manifest)
     for number in range(len(directory.names)):
@@ -91,7 +92,7 @@ def edited_text(text: str, edits: Sequence[Mapping[str, Any]] | None) -> str:
     return b"".join([*pieces, data[at:]]).decode()
 
 
-def quarantined(run: Path, manifest: Mapping[str, Any], document: str) -> list[dict[str, Any]]:
+def quarantined(run: Path, manifest: Manifest, document: str) -> list[dict[str, Any]]:
     """Quarantine entries at ``file#position``."""
     file, _, position = document.rpartition("#")
     directory = RunDirectory.finished(run, manifest)
@@ -103,7 +104,7 @@ def quarantined(run: Path, manifest: Mapping[str, Any], document: str) -> list[d
     return found
 
 
-def similar_ids(run: Path, manifest: Mapping[str, Any], document: str, n: int = 5) -> list[str]:
+def similar_ids(run: Path, manifest: Manifest, document: str, n: int = 5) -> list[str]:
     """Some ids that contain what was typed."""
     paths = RunDirectory.finished(run, manifest).parts(DOCUMENTS)
     if not paths:
@@ -112,49 +113,47 @@ def similar_ids(run: Path, manifest: Mapping[str, Any], document: str, n: int = 
     return hits.collect().get_column("id").to_list()
 
 
-def life_at(directory: RunDirectory, manifest: Mapping[str, Any], place: Place) -> Life:
+def life_at(directory: RunDirectory, manifest: Manifest, place: Place) -> Life:
     """The life of the document at a place: number of the part, row in it."""
     verdicts = []
-    for stage in manifest["stages"]:
-        row = _row(directory, stage["name"], place)
-        verdicts.append(Verdict(stage["name"], row.pop("reasons"), row))
+    for stage in manifest.stages:
+        row = _row(directory, stage.name, place)
+        verdicts.append(Verdict(stage.name, row.pop("reasons"), row))
     survivors = [_survivor(directory, manifest, verdict) for verdict in verdicts]
     partners = [one for verdict in verdicts if verdict.measures.get("standing") for one in
                 _partners(directory, manifest, verdict.measures.get("partners") or [])]  # fmt: skip
     return Life(place, _row(directory, DOCUMENTS, place), verdicts, next(filter(None, survivors), None), partners)
 
 
-def _partners(
-    directory: RunDirectory, manifest: Mapping[str, Any], listed: Sequence[Mapping[str, Any]]
-) -> Iterator[Partner]:
+def _partners(directory: RunDirectory, manifest: Manifest, listed: Sequence[Mapping[str, Any]]) -> Iterator[Partner]:
     for partner in listed:
         if partner["run"] is None:
             part, row = partner["part"], partner["row"]
             ids = read_columns(directory.checked(DOCUMENTS, part, ["id"]), ["id"]).column("id")
             removed = (
-                stage["name"]
-                for stage in manifest["stages"]
-                if read_columns(directory.checked(stage["name"], part, ["reasons"]), ["reasons"])
+                stage.name
+                for stage in manifest.stages
+                if read_columns(directory.checked(stage.name, part, ["reasons"]), ["reasons"])
                 .column("reasons")[row]
                 .as_py()
             )
             yield Partner(ids[row].as_py(), partner["jaccard"], next(removed, ""))
 
 
-def _survivor(directory: RunDirectory, manifest: Mapping[str, Any], verdict: Verdict) -> dict[str, Any] | None:
+def _survivor(directory: RunDirectory, manifest: Manifest, verdict: Verdict) -> dict[str, Any] | None:
     """The document that stands for this one, its text as the stage saw it; None where its run is no longer there."""
     where, run = verdict.measures.get("survivor_at"), verdict.measures.get("survivor_run")
     if where is None:
         return None
     if run is not None:
-        paths = {entry["run_id"]: place_of_run(entry["path"]) for entry in manifest["against"]}
-        state, manifest = find_manifest(paths[run])
-        if state != "whole" or manifest["run_id"] != run:
+        paths = {entry.run_id: place_of_run(entry.path) for entry in manifest.against}
+        other = find_manifest(paths[run]).manifest
+        if not other or other.run_id != run:
             return None
-        directory = RunDirectory.finished(paths[run], manifest)
+        directory, manifest = RunDirectory.finished(paths[run], other), other
     place = (where["part"], where["row"])
     found = _row(directory, DOCUMENTS, place)
-    for stage in takewhile(lambda name: name != verdict.stage, (stage["name"] for stage in manifest["stages"])):
+    for stage in takewhile(lambda name: name != verdict.stage, manifest.stage_names):
         found["text"] = edited_text(found["text"], _row(directory, stage, place).get("edits"))
     return found
 

@@ -8,11 +8,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import msgspec
 import psutil
 
 from curate import __version__
 from curate.errors import DISTRIBUTION, DamagedFile, InputError
 from curate.store.checked_json import CHECKSUM, BrokenJson, parsed, read_json, with_checksum, write_json
+from curate.store.cost_entries import Machine
+from curate.store.manifest_entries import Manifest
 from curate.store.run_directory import LOCK, MANIFEST, REPORT_JSON
 
 SCHEMA_VERSION = 2
@@ -36,18 +39,21 @@ class Found(NamedTuple):
     state: State
     content: Mapping[str, Any]
     """As far as it can be read."""
+    manifest: Manifest | None = None
+    """Where it is whole."""
+    lacks: str = ""
+    """Why this version does not read a manifest of its own layout."""
 
 
-def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
-    """Write the manifest whole, keys in the order given, with its checksum."""
-    write_json(path, manifest)
+def write_manifest(path: Path, manifest: Manifest) -> None:
+    """Write the manifest whole, with its checksum."""
+    write_json(path, manifest.written())
 
 
 def find_manifest(run: Path) -> Found:
     """The manifest in a folder, whatever its state."""
-    file = run / MANIFEST
     try:
-        content = parsed(file)
+        content = parsed(run / MANIFEST)
     except FileNotFoundError:
         return Found("missing", {})
     except BrokenJson:
@@ -61,13 +67,15 @@ def find_manifest(run: Path) -> Found:
         if with_checksum({**content, "schema_version": SCHEMA_VERSION})[CHECKSUM] == content.get(CHECKSUM):
             return Found("damaged", content)
         return Found("older" if layout < SCHEMA_VERSION else "newer", content)
-    try:
-        return Found("whole", read_json(file))
-    except (BrokenJson, FileNotFoundError):
+    if with_checksum(content)[CHECKSUM] != content.get(CHECKSUM):
         return Found("damaged", content)
+    try:
+        return Found("whole", content, msgspec.convert(content, Manifest))
+    except msgspec.ValidationError as error:
+        return Found("older", content, lacks=str(error))
 
 
-def read_manifest(run: Path) -> dict[str, Any]:
+def read_manifest(run: Path) -> Manifest:
     """The manifest of a finished run.
 
     Raises:
@@ -75,9 +83,9 @@ def read_manifest(run: Path) -> dict[str, Any]:
         DamagedFile: the manifest is there and is not what was written.
     """
     found, file = find_manifest(run), run / MANIFEST
+    if found.manifest:
+        return found.manifest
     match found.state:
-        case "whole":
-            return dict(found.content)
         case "missing" if not run.is_dir():
             what = "is a file" if run.exists() else "does not exist"
             raise InputError(f"`{run}` {what}", hint="name the folder given to `curate run … -o`")
@@ -92,6 +100,9 @@ def read_manifest(run: Path) -> dict[str, Any]:
 
 def other_layout(run: Path, found: Found) -> InputError:
     """What to say of a run that an older or a newer version wrote."""
+    if found.lacks:
+        message = f"`{run}` was made by curate {found.content['curate']}, whose `{MANIFEST}` this version does not read"
+        return InputError(f"{message}: {found.lacks}", hint=f"make it again: {found.content['command']} --fresh")
     message = f"`{run}` has layout {found.content['schema_version']}, and this version reads layout {SCHEMA_VERSION}"
     if found.state == "newer":
         return InputError(message, hint=f"pip install '{DISTRIBUTION}>={found.content['curate']}'")
@@ -120,15 +131,15 @@ def _of_manifest(run: Path) -> str:
     return str(find_manifest(run).content["command"])
 
 
-def machine() -> dict[str, Any]:
+def machine() -> Machine:
     """What the run ran on."""
-    return {
-        "cpu": _cpu_name(),
-        "cores": psutil.cpu_count(logical=True),
-        "memory_bytes": psutil.virtual_memory().total,
-        "os": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-    }
+    return Machine(
+        cpu=_cpu_name(),
+        cores=psutil.cpu_count(logical=True),
+        memory_bytes=psutil.virtual_memory().total,
+        os=f"{platform.system()} {platform.release()}",
+        python=platform.python_version(),
+    )
 
 
 def versions() -> dict[str, str]:

@@ -4,12 +4,13 @@ A part's files have one name in every folder. The name says what the part was ma
 of the input, and no name tells it: it comes from the plan while a run goes on, and from ``run.json`` ever after.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from curate.errors import DamagedFile, UserError
 from curate.store.files import entries, is_unfinished, remove, remove_empty, unfinished
+from curate.store.manifest_entries import Manifest
 from curate.store.objects.local_copies import room
 from curate.store.objects.store_path import StorePath
 from curate.store.seal import BrokenSeal, checked
@@ -53,9 +54,9 @@ class RunDirectory:
         self.path, self.names, self._remedy = path, tuple(parts), remedy
 
     @classmethod
-    def finished(cls, path: Path, manifest: Mapping[str, Any]) -> Self:
+    def finished(cls, path: Path, manifest: Manifest) -> Self:
         """Of a run with that manifest."""
-        return cls(path, [part["name"] for part in manifest["parts"]], remedy=str(manifest["command"]))
+        return cls(path, manifest.part_names, remedy=manifest.command)
 
     @property
     def manifest(self) -> Path:

@@ -7,9 +7,8 @@ stays, and is named. Links are never followed.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 from curate.store.checked_json import BrokenJson, parsed, read_json
 from curate.store.efforts import Efforts
 from curate.store.files import Entry, entries, is_unfinished, remove, remove_empty
+from curate.store.manifest_entries import Manifest
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import MEASURE_KEY, PLACE, is_in_place
 from curate.store.run_directory import (
@@ -46,14 +46,14 @@ _NUMBERED = re.compile(r"part-\d{5,}\.parquet")
 
 
 def tidy(
-    directory: RunDirectory, folders: Collection[str], manifest: Mapping[str, Any], numbered: Collection[str] = ()
+    directory: RunDirectory, folders: Collection[str], manifest: Manifest | None, numbered: Collection[str] = ()
 ) -> list[str]:
     """Remove row files and scratch that curate wrote and this run does not need; shards are looked after by themselves.
 
     Args:
         directory: of the run that begins; no other run writes to it.
         folders: names of the folders that it writes row files to.
-        manifest: of the run before, if it is whole.
+        manifest: of the run before; None where it is not whole.
         numbered: names of the folders from which files of the layout in which parts were numbered go, too. They do not
             say where they belong: copies of them in any other folder are the user's.
 
@@ -89,14 +89,13 @@ class _Tidying:
     """One walk over a run directory, which removes what goes and names what is not curate's."""
 
     def __init__(
-        self, directory: RunDirectory, folders: Collection[str], manifest: Mapping[str, Any], numbered: Collection[str]
+        self, directory: RunDirectory, folders: Collection[str], manifest: Manifest | None, numbered: Collection[str]
     ) -> None:
         self.path, self.folders, self.numbered = directory.path, frozenset(folders), frozenset(numbered)
         self.names = frozenset(directory.names)
-        stages = [stage["name"] for stage in manifest.get("stages", ())]
-        self.known = frozenset([DOCUMENTS, QUARANTINE, *stages])
+        self.known = frozenset([DOCUMENTS, QUARANTINE, *(manifest.stage_names if manifest else ())])
         """Folders that the run before wrote to."""
-        self.listed = frozenset(part["name"] for part in manifest.get("parts", ()) if "name" in part)
+        self.listed = frozenset(manifest.part_names if manifest else ())
 
     def foreign(self) -> Iterator[str]:
         for entry in entries(self.path):

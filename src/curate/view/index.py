@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 
 from curate.report.judgments import Judgments
 from curate.report.masking import Masks
-from curate.store.checked_json import CHECKSUM
+from curate.store.digest import digest
 from curate.store.manifest import read_manifest
+from curate.store.manifest_entries import Rule
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
@@ -72,14 +73,14 @@ class Index:
     def __init__(self, run: Path) -> None:
         self.run, self.manifest = run, read_manifest(run)
         self.directory = RunDirectory.finished(run, self.manifest)
-        self.stages = [stage["name"] for stage in self.manifest["stages"]]
+        self.stages = self.manifest.stage_names
         pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="index")
         files = [file for folder in (DOCUMENTS, *self.stages) for file in self.directory.parts(folder)]
-        proof = [str(run.absolute()), str(self.manifest.get(CHECKSUM)), str(self.manifest["run_id"])]
-        told = sum(part["documents"] for part in self.manifest["parts"])
+        proof = [str(run.absolute()), digest(self.manifest.written()), self.manifest.run_id]
+        told = sum(part.documents for part in self.manifest.parts)
         self._stored = Stored(files, proof, told)
         self.judgments = Judgments(self.directory, self.stages, pool.map, known=self._stored.is_there)
-        self.masks = Masks(self.manifest)
+        self.masks = Masks(self.manifest.stages, self.manifest.config)
         self.reasons = self._codes()
         label = LABEL if self.judgments.has(LABEL) else ""
         self.groups = self._stored.groups(lambda: group(self.judgments, self.stages, self.reasons, label, pool.map))
@@ -88,11 +89,7 @@ class Index:
         self.facets = lru_cache(maxsize=8)(self._facets)
 
     def _codes(self) -> list[str]:
-        counts = {
-            f"{stage}.{code}": count
-            for stage, entry in self.manifest["counts"]["removed"].items()
-            for code, count in entry["reasons"].items()
-        }
+        counts = self.manifest.counts.reasons
         return sorted((code for code in counts if counts[code]), key=lambda code: (-counts[code], code))[:MOST_REASONS]
 
     def _read_measure(self, name: str) -> npt.NDArray[np.float32]:
@@ -117,12 +114,12 @@ class Index:
         ]  # fmt: skip
 
     @cached_property
-    def limits(self) -> dict[str, list[dict[str, Any]]]:
+    def limits(self) -> dict[str, list[Rule]]:
         """Measure → its rules in ``run.json``."""
-        found: dict[str, list[dict[str, Any]]] = {}
-        for stage in self.manifest["stages"]:
-            for rule in stage.get("rules", ()):
-                found.setdefault(f"{stage['name']}.{rule['measure']}", []).append(rule)
+        found: dict[str, list[Rule]] = {}
+        for stage in self.manifest.stages:
+            for rule in stage.rules:
+                found.setdefault(f"{stage.name}.{rule.measure}", []).append(rule)
         return found
 
     def _asked(self, query: Query) -> npt.NDArray[np.bool_]:
@@ -241,7 +238,7 @@ class Index:
     @cached_property
     def survivors(self) -> dict[str, npt.NDArray[Any]]:
         """Deduplicating stage → for each document the row of the one kept instead, -1: none in this run."""
-        named = [stage["name"] for stage in self.manifest["stages"] if stage.get("deduplicates")]
+        named = [stage.name for stage in self.manifest.stages if stage.deduplicates]
         return {name: self._stored.array(f"survivors {name}", partial(self._survivors, name)) for name in named}
 
     def _survivors(self, stage: str) -> Rows:

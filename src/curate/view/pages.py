@@ -144,7 +144,7 @@ def document(index: Index, marks: Marks, row: int) -> Document:
 def _verdicts(
     index: Index, life: Life
 ) -> Iterator[tuple[str, list[tuple[str, str]] | None, list[Measured], list[tuple[str, str]]]]:
-    sentences = {(s["name"], r["code"]): r["sentence"] for s in index.manifest["stages"] for r in s["reasons"]}
+    sentences = {(s.name, r.code): r.sentence for s in index.manifest.stages for r in s.reasons}
     text: str = life.document["text"]
     for verdict in life.verdicts:
         stage = verdict.stage
@@ -170,13 +170,13 @@ def _verdicts(
 def _measured(index: Index, stage: str, name: str, value: Any) -> Measured:
     limits, beyond = [], False
     for rule in index.limits.get(f"{stage}.{name}", ()):
-        limit = rule["limit"]
+        limit = rule.limit
         if limit is None:
             continue
-        limits.append(f"{'at least' if rule['side'] == 'min' else 'below' if rule.get('at') else 'at most'} {limit:,g}")
+        limits.append(f"{'at least' if rule.side == 'min' else 'below' if rule.at else 'at most'} {limit:,g}")
         if isinstance(value, int | float):
-            over = value < limit if rule["side"] == "min" else value > limit
-            beyond = bool(beyond or over or (rule.get("at") and value == limit))
+            over = value < limit if rule.side == "min" else value > limit
+            beyond = bool(beyond or over or (rule.at and value == limit))
     return Measured(name, _number(value), limits, beyond)
 
 
@@ -194,10 +194,10 @@ def _number(value: Any) -> str:
 def settings_of(index: Index) -> list[tuple[str, float]]:
     """Every threshold of the run that holds, with its setting."""
     found = {
-        rule["setting"]: float(rule["limit"])
+        rule.setting: float(rule.limit)
         for rules in index.limits.values()
         for rule in rules
-        if rule["limit"] is not None and rule["setting"]
+        if rule.limit is not None and rule.setting
     }
     return sorted(found.items())
 

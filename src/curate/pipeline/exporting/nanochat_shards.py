@@ -34,7 +34,7 @@ def export_nanochat(run: Path, folder: Path, seed: int = 42) -> Exported:
         InputError: there is no finished run.
         UserError: the folder holds something.
     """
-    kept = int(read_manifest(run)["counts"]["kept"])
+    kept = int(read_manifest(run).counts.kept)
     if entries(folder):
         raise UserError(
             f"`{folder}` is not empty, and nanochat reads every Parquet file of its folder",

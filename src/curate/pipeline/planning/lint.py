@@ -66,7 +66,7 @@ def run_settings(run: Path) -> Config:
     Raises:
         InputError: the folder holds no finished run.
     """
-    config = read_manifest(run)["config"]
+    config = read_manifest(run).config
     off = {name: settings_class(name).blank for name in config if name in stage_names()}  # it names only what holds
     return load(flags=merged(off, config), in_folder=False)
 

@@ -6,7 +6,6 @@ defaults and recipes hold many settings for other cases.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import msgspec
 
@@ -18,6 +17,7 @@ from curate.settings.base import Settings, Unused
 from curate.settings.file import leaves
 from curate.stages import stage_names
 from curate.stages.language import ALL, LanguageSettings, advice_on
+from curate.store.manifest_entries import Mention
 
 _COPIED = 4
 """So many settings of a section, all with their defaults, are a copy of these."""
@@ -61,8 +61,8 @@ def unused(config: Config, runs: Sequence[str]) -> Iterator[Unused]:
     yield from _unkept_languages(config, runs)
 
 
-def mentions_of(config: Config, runs: Sequence[str]) -> list[dict[str, Any]]:
-    """What settings of the user name that may not be in the corpus, as plain data for ``run.json``.
+def mentions_of(config: Config, runs: Sequence[str]) -> tuple[Mention, ...]:
+    """What settings of the user name that may not be in the corpus.
 
     `curate.stages.contract.Mentions` with ``section.key`` for the key, and the ``stage``.
     """
@@ -71,8 +71,8 @@ def mentions_of(config: Config, runs: Sequence[str]) -> list[dict[str, Any]]:
         for one in section.mentions():
             key = f"{name}.{one.key}".rstrip(".")
             if (name in runs and not one.key) or any(f"{given}.".startswith(f"{key}.") for given in config.given):
-                found.append({**one._asdict(), "key": key, "stage": name})
-    return found
+                found.append(Mention(**one._replace(key=key)._asdict(), stage=name))
+    return tuple(found)
 
 
 def _meant(config: Config) -> list[str]:

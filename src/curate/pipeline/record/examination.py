@@ -20,6 +20,7 @@ from curate.store.checked_json import BrokenJson, read_json
 from curate.store.files import entries, is_unfinished
 from curate.store.history import History, entry_of
 from curate.store.manifest import Found, command_of, find_manifest, read_manifest
+from curate.store.manifest_entries import Manifest, Shards
 from curate.store.row_file import is_in_place, keys_together
 from curate.store.run_directory import (
     CACHE,
@@ -70,19 +71,20 @@ class _Examination:
 
     def __init__(self, run: Path, found: Found) -> None:
         self.run, self.state = run, found.state
-        self.manifest = {} if found.state == "damaged" else found.content
+        self.manifest = found.manifest
         self.again = command_of(run)
-        stages = [stage["name"] for stage in self.manifest.get("stages", ())]
-        self.folders = [DOCUMENTS, QUARANTINE, *stages]
-        names = [part["name"] for part in self.manifest.get("parts", ())]
-        self.directory = RunDirectory(run, names or _names_in(run / DOCUMENTS))
+        self.folders = [DOCUMENTS, QUARANTINE, *(self.manifest.stage_names if self.manifest else ())]
+        self.directory = RunDirectory(run, (self.manifest and self.manifest.part_names) or _names_in(run / DOCUMENTS))
         self.files = self.bytes = 0
 
     def result(self) -> Examination:
         problems = [*self._manifest(), *self._row_files()]
-        if not problems:
-            problems += self._books()
-        problems += [*self._cache(), *self._shards(), *self._report(), *self._history(), *self._leftovers()]
+        if not problems and self.manifest:
+            problems += self._books(self.manifest)
+        problems += self._cache()
+        if self.manifest:
+            problems += self._shards(self.manifest.shards)
+        problems += [*self._report(), *self._history(), *self._leftovers()]
         return Examination(self.files, self.bytes, problems)
 
     def _manifest(self) -> Iterator[Problem]:
@@ -110,19 +112,18 @@ class _Examination:
                 if entry.is_file and entry.name not in known and is_in_place(entry.path):
                     yield self._problem(entry.path, "belongs to an earlier state of this run")
 
-    def _books(self) -> Iterator[Problem]:
+    def _books(self, manifest: Manifest) -> Iterator[Problem]:
         """The books of files that are whole, and what the manifest says of them."""
-        stages = [stage for stage in self.folders if stage not in {DOCUMENTS, QUARANTINE}]
         try:
-            deduplicating = [stage["name"] for stage in self.manifest["stages"] if stage.get("deduplicates")]
-            books = balance(self.directory, stages, len(self.directory.names), deduplicating)
+            deduplicating = [stage.name for stage in manifest.stages if stage.deduplicates]
+            books = balance(self.directory, manifest.stage_names, len(self.directory.names), deduplicating)
         except CurateError as error:
             yield self._problem(self.directory.manifest, f"has no books that balance: {error.message}")
             return
-        if books.counts() != self.manifest.get("counts"):
+        if books.counts() != manifest.counts:
             yield self._problem(self.directory.manifest, "counts other documents than the files hold")
         for folder in self.folders:
-            if self.manifest.get("keys", {}).get(folder) != keys_together(self.directory.parts(folder)):
+            if manifest.keys.get(folder) != keys_together(self.directory.parts(folder)):
                 yield self._problem(self.run / folder, "holds files that were made from something else")
 
     def _cache(self) -> Iterator[Problem]:
@@ -139,8 +140,8 @@ class _Examination:
                 if isinstance(looked, str):
                     yield self._problem(file, looked)
 
-    def _shards(self) -> Iterator[Problem]:
-        if not self.manifest.get("shards"):
+    def _shards(self, told: Shards | None) -> Iterator[Problem]:
+        if not told:
             return
         folder = self.directory.shards
         try:
@@ -158,7 +159,7 @@ class _Examination:
             self._count(folder / name)
             if not is_one_of(folder / name, {xxh3}):
                 yield self._problem(folder / name, "is missing or damaged")
-        if index.tokens != self.manifest["shards"]["tokens"]:
+        if index.tokens != told.tokens:
             yield self._problem(index_path(folder), "counts other tokens than the run")
         listed = {name for shard in index.shards for name in shard.files}
         for entry in entries(folder):
@@ -184,7 +185,7 @@ class _Examination:
 
     def _history(self) -> Iterator[Problem]:
         self._count(self.run / HISTORY)
-        if self.state == "whole" and (problem := History(self.run).problem(entry_of(self.manifest))):
+        if self.manifest and (problem := History(self.run).problem(entry_of(self.manifest))):
             yield self._problem(self.run / HISTORY, problem)
 
     def _leftovers(self) -> Iterator[Problem]:

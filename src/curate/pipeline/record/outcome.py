@@ -19,14 +19,34 @@ from curate.pipeline.planning.config import DEFAULT, GateSettings
 from curate.pipeline.planning.plan import Plan
 from curate.pipeline.planning.unused_settings import mentions_of
 from curate.pipeline.record.profile import Profile
-from curate.pipeline.sharding.raw_tokens import RawTokens
 from curate.pipeline.sharding.unknown_characters import UnknownCharacters
 from curate.recipes import recipe
 from curate.settings.base import Reason
 from curate.shards.index import ShardIndex
 from curate.stages.contract import Deduplicating, Stage
 from curate.store.books import Books, lost_in, removed_by_source
+from curate.store.cost_entries import StageTime, Timings
 from curate.store.manifest import SCHEMA_VERSION, machine, versions
+from curate.store.manifest_entries import (
+    Against,
+    Flow,
+    Gate,
+    Input,
+    Judged,
+    Loss,
+    Manifest,
+    MixShare,
+    Part,
+    PartName,
+    RawTokens,
+    Recipe,
+    Rule,
+    Sentence,
+    Shards,
+    Skipped,
+    StageEntry,
+    Tokens,
+)
 from curate.store.row_file import keys_together, read_columns
 from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
 
@@ -52,11 +72,16 @@ class Outcome:
     profile: Profile
     reused_parts: int
     started: datetime
-    before: Mapping[str, Any]
-    """The manifest that was there when the run began; empty where none was whole."""
+    before: Manifest | None
+    """The manifest that was there when the run began, where it was whole."""
+
+    @property
+    def before_if_unchanged(self) -> Manifest | None:
+        """The same, where the run made nothing: then all that was told of making the files stays."""
+        return None if self.profile.made_something else self.before
 
 
-def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warnings: list[str]) -> dict[str, Any]:
+def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warnings: Sequence[str]) -> Manifest:
     """The content of ``run.json``.
 
     Args:
@@ -66,139 +91,131 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
         warnings: what the user was told.
     """
     plan, books = outcome.plan, outcome.books
-    made_with = {"curate": __version__, "machine": machine(), "versions": versions()}
-    if not outcome.profile.made_something:
-        made_with |= {name: outcome.before[name] for name in made_with if name in outcome.before}
-    parts = _parts(plan, directory)
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "run_id": plan.run_id,
-        "curate": made_with["curate"],
-        "command": command,
-        "recipe": _recipe(plan.config.pipeline.recipe),
-        "inputs": _inputs(plan, directory),
-        "against": [{"path": run.path, "run_id": run.run_id} for run in plan.against],
-        "skipped": [{"path": skipped.path, "why": skipped.why, "kind": skipped.kind} for skipped in plan.skipped],
-        "passed_over": passed_over(directory, len(plan.parts)),
-        **judged(plan, books, outcome.audits),
-        "losses": _losses(plan, directory),
-        "keys": {
+    parts, told = _parts(plan, directory), outcome.before_if_unchanged
+    return Manifest(
+        **msgspec.structs.asdict(judged(plan, books, outcome.audits)) | {"parts": parts},
+        schema_version=SCHEMA_VERSION,
+        curate=told.curate if told else __version__,
+        command=command,
+        recipe=_recipe(plan.config.pipeline.recipe),
+        inputs=_inputs(plan, directory),
+        against=tuple(Against(path=run.path, run_id=run.run_id) for run in plan.against),
+        skipped=tuple(Skipped(path=skipped.path, why=skipped.why, kind=skipped.kind) for skipped in plan.skipped),
+        passed_over=passed_over(directory, len(plan.parts)),
+        losses=_losses(plan, directory),
+        keys={
             folder: keys_together(directory.part(folder, part.index) for part in plan.parts)
             for folder in (DOCUMENTS, QUARANTINE, *(stage.name for stage in plan.stages))
         },
-        "parts": parts,
-        "tokens": _tokens(outcome),
-        "shards": _shards(outcome, directory),
-        "timings": _timings(outcome, parts),
-        "work": outcome.profile.pieces(),
-        "machine": made_with["machine"],
-        "versions": made_with["versions"],
-        "warnings": warnings,
-        "gates": [
+        tokens=_tokens(outcome),
+        shards=_shards(outcome, directory),
+        timings=_timings(outcome, parts),
+        work=outcome.profile.pieces(),
+        machine=told.machine if told else machine(),
+        versions=told.versions if told else versions(),
+        warnings=tuple(warnings),
+        gates=(
             *gates(plan.config.gates, books, plan.stored_bytes),
             _skipped_gate(plan),
             *_document_gate(plan.config.gates, books),
             *_source_gates(outcome, directory),
             *_unknown_gate(outcome),
-        ],
-    }
+        ),
+        profile=told.profile if told and told.profile else outcome.profile.breakdown(),
+    )
 
 
-def profile_of(outcome: Outcome) -> Mapping[str, Any]:
-    """The ``profile`` of ``run.json``: of the work that made the files."""
-    before: Mapping[str, Any] | None = outcome.before.get("profile")
-    return before if before and not outcome.profile.made_something else outcome.profile.as_data()
-
-
-def _timings(outcome: Outcome, parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _timings(outcome: Outcome, parts: Sequence[Part]) -> Timings:
     """What it cost to make the files of a run, in however many runs of the command that was.
 
     Where nobody knows what some parts cost, because they were made before ``run.json`` was lost, the throughput is that
     of the others.
     """
     work, steps, stages = outcome.profile.pieces(), outcome.profile.steps(), {s.name for s in outcome.plan.stages}
-    before = outcome.before.get("timings", {})
-    told = before if before and not outcome.profile.made_something else {}
-    started = min((piece["started"] for piece in work), default=outcome.started.isoformat(timespec="seconds"))
-    continued = any(piece["started"] == before.get("started") for piece in work)
-    wall = sum(piece["wall_seconds"] for piece in work)
-    known = {piece["piece"] for piece in work if piece["step"] == "pass 1"}
-    read = [part for part in parts if part["name"] in known]
-    return {
-        "started": told.get("started", started),
-        "wall_seconds": round(wall, 3),
-        "cpu_seconds": round(sum(piece["cpu_seconds"] for piece in work), 3),
-        "documents_per_second": round(sum(part["documents"] for part in read) / wall, 3) if wall else None,
-        "bytes_per_second": round(sum(part["raw_bytes"] for part in read) / wall, 3) if wall else None,
-        "peak_rss_bytes": told.get(
-            "peak_rss_bytes", max(peak_rss_bytes(), before.get("peak_rss_bytes", 0) if continued else 0)
-        ),
-        "resumed_parts": told.get("resumed_parts", outcome.reused_parts),
-        "steps": {name: round(step.wall, 3) for name, step in steps.items()},
-        "stages": {
-            name: {"seconds": round(effort.seconds, 3), "bytes": effort.bytes, "documents": effort.documents}
+    before, told = outcome.before.timings if outcome.before else None, outcome.before_if_unchanged
+    peak = peak_rss_bytes()
+    if before and any(piece.started == before.started for piece in work):
+        peak = max(peak, before.peak_rss_bytes)
+    wall = sum((piece.wall_seconds for piece in work), 0.0)
+    known = {piece.piece for piece in work if piece.step == "pass 1"}
+    read = [part for part in parts if part.name in known]
+    started = min((piece.started for piece in work), default=outcome.started.isoformat(timespec="seconds"))
+    return Timings(
+        started=told.timings.started if told else started,
+        wall_seconds=round(wall, 3),
+        cpu_seconds=round(sum((piece.cpu_seconds for piece in work), 0.0), 3),
+        documents_per_second=round(sum(part.documents for part in read) / wall, 3) if wall else None,
+        bytes_per_second=round(sum(part.raw_bytes for part in read) / wall, 3) if wall else None,
+        peak_rss_bytes=told.timings.peak_rss_bytes if told else peak,
+        resumed_parts=told.timings.resumed_parts if told else outcome.reused_parts,
+        steps={name: round(step.wall, 3) for name, step in steps.items()},
+        stages={
+            name: StageTime(seconds=round(effort.seconds, 3), bytes=effort.bytes, documents=effort.documents)
             for name, effort in outcome.profile.efforts().items()
             if name in stages
         },
-    }
+    )
 
 
-def judged(plan: Plan, books: Books, audits: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What of ``run.json`` is known as soon as every document is judged: settings, stages, counts and order of parts.
+def judged(plan: Plan, books: Books, audits: Mapping[str, Mapping[str, Any]]) -> Judged:
+    """What of ``run.json`` is known as soon as every document is judged.
 
     Args:
         plan: of the run.
         books: what came in and what stayed.
         audits: what corpus stages say of their own judgments, by stage.
     """
-    return {
-        "run_id": plan.run_id,
-        "config": plan.config.resolved(),
-        "given": list(plan.config.given),
-        "mentions": mentions_of(plan.config, [stage.name for stage in plan.stages]),
-        "stages": [
-            {
-                "name": stage.name,
-                "version": stage.version,
-                "about": stage.about,
-                "hides": stage.hides,
-                "deduplicates": isinstance(stage, Deduplicating),
-                "reasons": [{"code": reason.code, "sentence": reason.sentence} for reason in _possible(stage)],
-                "rules": [
-                    {
-                        "reason": limit.reason,
-                        "measure": limit.measure,
-                        "side": limit.side,
-                        "at": limit.at,
-                        "limit": _number(limit.value),
-                        "languages": {code: _number(value) for code, value in limit.languages.items()},
-                        "setting": f"{stage.name}.{limit.key}",
-                    }
-                    for limit in stage.settings.limits()
-                ],
-            }
-            for stage in plan.stages
-        ],
-        "passes": [[s.name for s in (*one.stages, *([one.closing] if one.closing else []))] for one in plan.passes],
-        "plan": {stage.name: said for stage in plan.stages if (said := stage.plan())},
-        "audit": audits,
-        "parts": [{"name": part.name} for part in plan.parts],
-        "counts": books.counts(),
-        "flow": [
-            {
-                "stage": one.stage,
-                "in": one.came,
-                "kept": one.kept,
-                "removed": one.removed,
-                "text_bytes_in": one.bytes_came,
-                "text_bytes_kept": one.bytes_kept,
-            }
+    return Judged(
+        run_id=plan.run_id,
+        config=plan.config.resolved(),
+        given=tuple(plan.config.given),
+        mentions=mentions_of(plan.config, [stage.name for stage in plan.stages]),
+        stages=tuple(map(_stage_entry, plan.stages)),
+        passes=tuple(
+            tuple(s.name for s in (*one.stages, *([one.closing] if one.closing else []))) for one in plan.passes
+        ),
+        plan={stage.name: dict(said) for stage in plan.stages if (said := stage.plan())},
+        audit={stage: dict(said) for stage, said in audits.items()},
+        parts=tuple(PartName(name=part.name) for part in plan.parts),
+        counts=books.counts(),
+        flow=tuple(
+            Flow(
+                stage=one.stage,
+                came=one.came,
+                kept=one.kept,
+                removed=one.removed,
+                text_bytes_in=one.bytes_came,
+                text_bytes_kept=one.bytes_kept,
+            )
             for one in books.stages
-        ],
-    }
+        ),
+    )
 
 
-def gates(settings: GateSettings, books: Books, stored_bytes: int) -> list[dict[str, Any]]:
+def _stage_entry(stage: Stage) -> StageEntry:
+    return StageEntry(
+        name=stage.name,
+        version=stage.version,
+        about=stage.about,
+        hides=stage.hides,
+        deduplicates=isinstance(stage, Deduplicating),
+        reasons=tuple(Sentence(code=reason.code, sentence=reason.sentence) for reason in _possible(stage)),
+        rules=tuple(
+            Rule(
+                reason=limit.reason,
+                measure=limit.measure,
+                side=limit.side,
+                at=limit.at,
+                limit=_number(limit.value),
+                languages={code: _number(value) for code, value in limit.languages.items()},
+                setting=f"{stage.name}.{limit.key}",
+            )
+            for limit in stage.settings.limits()
+        ),
+    )
+
+
+def gates(settings: GateSettings, books: Books, stored_bytes: int) -> list[Gate]:
     """Each gate with its limit, the run's value, and whether it passed.
 
     Args:
@@ -213,32 +230,32 @@ def gates(settings: GateSettings, books: Books, stored_bytes: int) -> list[dict[
         "min_kept": books.kept / read,
     }
     return [
-        {
-            "name": name,
-            "limit": getattr(settings, name),
-            "value": value,
-            "passed": value <= getattr(settings, name) if name.startswith("max_") else value >= getattr(settings, name),
-        }
+        Gate(
+            name=name,
+            limit=getattr(settings, name),
+            value=value,
+            passed=value <= getattr(settings, name) if name.startswith("max_") else value >= getattr(settings, name),
+        )
         for name, value in values.items()
     ]
 
 
-def _skipped_gate(plan: Plan) -> dict[str, Any]:
+def _skipped_gate(plan: Plan) -> Gate:
     """The gate on files that were found and not read."""
     limit, skipped = plan.config.gates.max_skipped, sum(one.kind in LOST_KINDS for one in plan.skipped)
     value = skipped / max(1, skipped + len(plan.files))
-    return {"name": "max_skipped", "limit": limit, "value": value, "passed": value <= limit}
+    return Gate(name="max_skipped", limit=limit, value=value, passed=value <= limit)
 
 
-def _document_gate(settings: GateSettings, books: Books) -> list[dict[str, Any]]:
+def _document_gate(settings: GateSettings, books: Books) -> list[Gate]:
     """The gate on how many documents are left; one document, as by default, is not asked of a corpus that has none."""
     limit, value = settings.min_documents, books.kept + books.held
     if not books.read and limit <= 1:
         return []
-    return [{"name": "min_documents", "unit": "documents", "limit": limit, "value": value, "passed": value >= limit}]
+    return [Gate(name="min_documents", unit="documents", limit=limit, value=value, passed=value >= limit)]
 
 
-def _source_gates(outcome: Outcome, directory: RunDirectory) -> list[dict[str, Any]]:
+def _source_gates(outcome: Outcome, directory: RunDirectory) -> list[Gate]:
     """The gate on what near_dup removes of one source, about the source that lost most."""
     limit = outcome.plan.config.gates.max_source_near_dup
     if limit >= 1 or NEAR_DUP not in {stage.stage for stage in outcome.books.stages}:
@@ -247,15 +264,15 @@ def _source_gates(outcome: Outcome, directory: RunDirectory) -> list[dict[str, A
     shares = {source: removed / came for source, (came, removed) in found.items() if came >= FEW_DOCUMENTS}
     worst = min(shares, key=lambda source: (-shares[source], source), default="")
     value = shares.get(worst, 0.0)
-    return [{"name": "max_source_near_dup", "limit": limit, "value": value, "passed": value <= limit, "source": worst}]
+    return [Gate(name="max_source_near_dup", limit=limit, value=value, passed=value <= limit, source=worst)]
 
 
-def _unknown_gate(outcome: Outcome) -> list[dict[str, Any]]:
+def _unknown_gate(outcome: Outcome) -> list[Gate]:
     """The gate on what the tokenizer does not know, where there is one."""
     if outcome.unknown is None:
         return []
     limit, value = outcome.plan.config.gates.max_unknown, outcome.unknown.share
-    return [{"name": "max_unknown", "limit": limit, "value": value, "passed": value <= limit}]
+    return [Gate(name="max_unknown", limit=limit, value=value, passed=value <= limit)]
 
 
 def peak_rss_bytes() -> int:
@@ -264,7 +281,7 @@ def peak_rss_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _inputs(plan: Plan, directory: RunDirectory) -> list[dict[str, Any]]:
+def _inputs(plan: Plan, directory: RunDirectory) -> tuple[Input, ...]:
     documents, quarantined, lost_bytes = Counter[str](), Counter[str](), Counter[str]()
     for part in plan.parts:
         read = read_columns(directory.part(DOCUMENTS, part.index), ["origin"]).column("origin")
@@ -273,106 +290,96 @@ def _inputs(plan: Plan, directory: RunDirectory) -> list[dict[str, Any]]:
         for entry in read_columns(directory.part(QUARANTINE, part.index), columns).to_pylist():
             quarantined[entry["file"]] += 1 if entry["lost_documents"] is None else entry["lost_documents"]
             lost_bytes[entry["file"]] += entry["lost_bytes"] or 0
-    return [
-        {
-            "name": file.name,
-            "format": file.format + (f".{file.compression}" if file.compression else ""),
-            "bytes": file.size,
-            "fingerprint": file.fingerprint,
-            "documents": documents[file.name],
-            "quarantined": quarantined[file.name],
-            "lost_bytes": lost_bytes[file.name],
-            "text_field": file.text,
-            "conversation": file.conversation,
-            "guessed": sorted(file.guessed),
-            "empty": file.empty,
-        }
+    return tuple(
+        Input(
+            name=file.name,
+            format=file.format + (f".{file.compression}" if file.compression else ""),
+            bytes=file.size,
+            fingerprint=file.fingerprint,
+            documents=documents[file.name],
+            quarantined=quarantined[file.name],
+            lost_bytes=lost_bytes[file.name],
+            text_field=file.text,
+            conversation=file.conversation,
+            guessed=tuple(sorted(file.guessed)),
+            empty=file.empty,
+        )
         for file in plan.files
-    ]
+    )
 
 
-def _losses(plan: Plan, directory: RunDirectory) -> list[dict[str, Any]]:
+def _losses(plan: Plan, directory: RunDirectory) -> tuple[Loss, ...]:
     """The largest pieces of input in quarantine that are more than one document, with why they could not be read."""
-    columns = ["file", "position", "reason", "detail", "lost_documents", "lost_bytes"]
-    found: list[dict[str, Any]] = []
+    found: list[Loss] = []
     for part in plan.parts:
-        entries = read_columns(directory.part(QUARANTINE, part.index), columns)
+        entries = read_columns(directory.part(QUARANTINE, part.index), Loss.__struct_fields__)
         large = pc.fill_null(pc.not_equal(entries.column("lost_documents"), 1), True)
         lost = pc.invert(is_passed_over(entries.column("reason")))
-        found += entries.filter(pc.and_(large, lost)).to_pylist()
-        found.sort(key=lambda one: (-(one["lost_documents"] or 0), -(one["lost_bytes"] or 0)))
+        found += msgspec.convert(entries.filter(pc.and_(large, lost)).to_pylist(), list[Loss])
+        found.sort(key=lambda one: (-(one.lost_documents or 0), -(one.lost_bytes or 0)))
         del found[LARGEST_LOSSES:]
-    return found
+    return tuple(found)
 
 
-def _parts(plan: Plan, directory: RunDirectory) -> list[dict[str, Any]]:
+def _parts(plan: Plan, directory: RunDirectory) -> tuple[Part, ...]:
     parts = []
     for part in plan.parts:
         sizes = read_columns(directory.part(DOCUMENTS, part.index), ["raw_bytes"]).column("raw_bytes")
         lost = lost_in(directory, part.index)
         parts.append(
-            {
-                "name": part.name,
-                "fingerprint": part.fingerprint,
-                "documents": len(sizes),
-                "raw_bytes": pc.sum(sizes).as_py() or 0,
-                "quarantined": lost.documents,
-                "lost_bytes": lost.bytes,
-                "files": len(part.spans),
-            }
+            Part(
+                name=part.name,
+                fingerprint=part.fingerprint,
+                documents=len(sizes),
+                raw_bytes=pc.sum(sizes).as_py() or 0,
+                quarantined=lost.documents,
+                lost_bytes=lost.bytes,
+                files=len(part.spans),
+            )
         )
-    return parts
+    return tuple(parts)
 
 
-def _tokens(outcome: Outcome) -> dict[str, Any] | None:
+def _tokens(outcome: Outcome) -> Tokens | None:
     if outcome.index is None or outcome.tokens is None or outcome.unknown is None:
         return None
-    return {
-        "kept": outcome.index.kept_tokens,
-        "raw": outcome.tokens._asdict(),
-        "characters": outcome.unknown.characters,
-        "unknown": outcome.unknown.as_data(),
-        "tokenizer": outcome.index.tokenizer.name,
-        "fingerprint": outcome.index.tokenizer.fingerprint,
-    }
+    return Tokens(
+        kept=outcome.index.kept_tokens,
+        raw=outcome.tokens,
+        characters=outcome.unknown.characters,
+        unknown=outcome.unknown.entry,
+        tokenizer=outcome.index.tokenizer.name,
+        fingerprint=outcome.index.tokenizer.fingerprint,
+    )
 
 
-def _shards(outcome: Outcome, directory: RunDirectory) -> dict[str, Any] | None:
+def _shards(outcome: Outcome, directory: RunDirectory) -> Shards | None:
     index = outcome.index
     if index is None:
         return None
-    size = sum((directory.shards / shard.file).stat().st_size for shard in index.shards)
-    return {
-        "format": index.format,
-        "files": len(index.shards),
-        "tokens": index.tokens,
-        **_packing(index),
-        **({"loss_tokens": index.loss_tokens} if index.chat_template else {}),
-        **({"mix": [msgspec.to_builtins(share) for share in index.mix]} if index.mix else {}),
-        "documents": index.documents,
-        "bytes": size,
-    }
+    packed = index.sequence_length
+    return Shards(
+        format=index.format,
+        files=len(index.shards),
+        tokens=index.tokens,
+        packing=index.packing if packed else None,
+        sequence_length=packed or None,
+        padding=index.padding if packed else None,
+        divided=index.divided if packed else None,
+        trained=index.trained if packed else None,
+        loss_tokens=index.loss_tokens if index.chat_template else None,
+        mix=msgspec.convert(index.mix, tuple[MixShare, ...], from_attributes=True) if index.mix else None,
+        documents=index.documents,
+        bytes=sum((directory.shards / shard.file).stat().st_size for shard in index.shards),
+    )
 
 
-def _packing(index: ShardIndex) -> dict[str, Any]:
-    """What packing cost, where documents were packed."""
-    if not index.sequence_length:
-        return {}
-    return {
-        "packing": index.packing,
-        "sequence_length": index.sequence_length,
-        "padding": index.padding,
-        "divided": index.divided,
-        "trained": index.trained,
-    }
-
-
-def _recipe(name: str) -> dict[str, Any] | None:
+def _recipe(name: str) -> Recipe | None:
     """The recipe of the run; None where there was none."""
     if name == DEFAULT:
         return None
     found = recipe(name)
-    return {"name": found.name, "version": found.version, "title": found.title, "source": found.source}
+    return Recipe(name=found.name, version=found.version, title=found.title, source=found.source)
 
 
 def _possible(stage: Stage) -> Iterable[Reason]:

@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from curate.engine.base import NodeWork
 from curate.process.child import spent
+from curate.store.cost_entries import Breakdown, Node, Phase, Piece, ProfiledStep
 
 Item = TypeVar("Item")
 
@@ -175,14 +176,14 @@ class Profile:
         self,
         workers: int,
         started: str = "",
-        known: Iterable[Mapping[str, Any]] = (),
-        keep: Callable[[Mapping[str, Any]], None] | None = None,
+        known: Iterable[Piece] = (),
+        keep: Callable[[Piece], None] | None = None,
         elsewhere: Callable[[], float] = float,
         by_node: Callable[[], Mapping[str, NodeWork]] = dict,
     ) -> None:
         self.workers, self._started, self._keep, self._elsewhere = workers, started, keep, elsewhere
         self._by_node = by_node
-        self._work = {(piece["step"], piece["piece"]): _work_of(piece) for piece in known}
+        self._work = {(piece.step, piece.piece): _work_of(piece) for piece in known}
         self._step, self._last, self._made_here = "", "", False
         self._mark = time.monotonic(), self._cpu()
         self._lock = threading.Lock()
@@ -209,7 +210,7 @@ class Profile:
             self._work[self._step, made.piece] = before.and_then(work, made.kept) if before and made.kept else work
             self._last, self._made_here, self.made_something = made.piece, True, True
             if self._keep:
-                self._keep(_piece_data(self._step, made.piece, self._work[self._step, made.piece]))
+                self._keep(_piece(self._step, made.piece, self._work[self._step, made.piece]))
 
     def settle(self, steps: Sequence[str], pieces: Collection[str], stages: Collection[str]) -> None:
         """Forget what made files that are no longer there, and put the rest in order.
@@ -230,9 +231,9 @@ class Profile:
         places = {piece: at for at, piece in enumerate(sorted(pieces))}
         self._work = dict(sorted(kept.items(), key=lambda item: (order.get(item[0][0], -1), places[item[0][1]])))
 
-    def pieces(self) -> list[dict[str, Any]]:
+    def pieces(self) -> tuple[Piece, ...]:
         """All pieces as they stand in ``run.json``."""
-        return [_piece_data(*key, work) for key, work in self._work.items()]
+        return tuple(_piece(*key, work) for key, work in self._work.items())
 
     def steps(self) -> dict[str, Work]:
         """The pieces of each step together."""
@@ -255,11 +256,11 @@ class Profile:
                 total[name] = total.get(name, Effort()) + effort
         return total
 
-    def as_data(self) -> dict[str, Any]:
-        """The breakdown as it stands in ``run.json``; the page of files explains each number."""
-        nodes = [{"name": name, **work._asdict()} for name, work in sorted(self._by_node().items())]
-        steps = [self._step_data(*item) for item in self.steps().items()]
-        return {"workers": self.workers, "steps": steps, **({"nodes": nodes} if nodes else {})}
+    def breakdown(self) -> Breakdown:
+        """The profile as it stands in ``run.json``; the page of files explains each number."""
+        nodes = tuple(Node(name=name, **work._asdict()) for name, work in sorted(self._by_node().items()))
+        steps = tuple(self._profiled(*item) for item in self.steps().items())
+        return Breakdown(workers=self.workers, steps=steps, nodes=nodes or None)
 
     def _since(self) -> tuple[float, float]:
         """Wall and CPU time since the last time somebody asked."""
@@ -269,16 +270,16 @@ class Profile:
     def _cpu(self) -> float:
         return cpu_seconds() + self._elsewhere()
 
-    def _step_data(self, name: str, step: Work) -> dict[str, Any]:
-        busy = sum(effort.wall for effort in step.phases.values())
-        return {
-            "name": name,
-            "wall_seconds": round(step.wall, 3),
-            "cpu_seconds": round(step.cpu, 3),
-            "utilisation": round(step.cpu / (step.wall * self.workers), 3) if step.wall else None,
-            "waiting_seconds": round(busy - sum(effort.seconds for effort in step.phases.values()), 3),
-            "phases": [_phase_data(*item) for item in step.phases.items()],
-        }
+    def _profiled(self, name: str, step: Work) -> ProfiledStep:
+        waiting = sum((effort.wall - effort.seconds for effort in step.phases.values()), 0.0)
+        return ProfiledStep(
+            name=name,
+            wall_seconds=round(step.wall, 3),
+            cpu_seconds=round(step.cpu, 3),
+            utilisation=round(step.cpu / (step.wall * self.workers), 3) if step.wall else None,
+            waiting_seconds=round(waiting, 3),
+            phases=tuple(_phase(*item) for item in step.phases.items()),
+        )
 
 
 def cpu_seconds() -> float:
@@ -287,35 +288,35 @@ def cpu_seconds() -> float:
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
-def _phase_data(name: str, effort: Effort) -> dict[str, Any]:
+def _phase(name: str, effort: Effort) -> Phase:
     measured = effort.bytes and effort.seconds
-    return {
-        "name": name,
-        "cpu_seconds": round(effort.seconds, 3),
-        "wall_seconds": round(effort.wall, 3),
-        "documents": effort.documents,
-        "bytes": effort.bytes,
-        "mb_per_cpu_second": round(effort.bytes / 1e6 / effort.seconds, 1) if measured else None,
-    }
+    return Phase(
+        name=name,
+        cpu_seconds=round(effort.seconds, 3),
+        wall_seconds=round(effort.wall, 3),
+        documents=effort.documents,
+        bytes=effort.bytes,
+        mb_per_cpu_second=round(effort.bytes / 1e6 / effort.seconds, 1) if measured else None,
+    )
 
 
-def _piece_data(step: str, piece: str, work: Work) -> dict[str, Any]:
+def _piece(step: str, piece: str, work: Work) -> Piece:
     phases = {
-        name: [round(effort.seconds, 6), round(effort.wall, 6), effort.documents, effort.bytes]
+        name: (round(effort.seconds, 6), round(effort.wall, 6), effort.documents, effort.bytes)
         for name, effort in work.phases.items()
     }
-    times = {"wall_seconds": round(work.wall, 6), "cpu_seconds": round(work.cpu, 6)}
-    return {"step": step, "piece": piece, "started": work.started, **times, "phases": phases}
+    wall, cpu = round(work.wall, 6), round(work.cpu, 6)
+    return Piece(step=step, piece=piece, started=work.started, wall_seconds=wall, cpu_seconds=cpu, phases=phases)
 
 
-def _work_of(piece: Mapping[str, Any]) -> Work:
-    phases = {name: Effort(*numbers) for name, numbers in piece["phases"].items()}
-    return Work(piece["wall_seconds"], piece["cpu_seconds"], phases, piece["started"])
+def _work_of(piece: Piece) -> Work:
+    phases = {name: Effort(*numbers) for name, numbers in piece.phases.items()}
+    return Work(piece.wall_seconds, piece.cpu_seconds, phases, piece.started)
 
 
 def _rounded(work: Work) -> Work:
     """As it is read back, so that what is added up is the same ever after."""
-    return _work_of(_piece_data("", "", work))
+    return _work_of(_piece("", "", work))
 
 
 _END = object()

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from curate.engine.base import Engine, in_order
 from curate.pipeline.step import Step, entering_mask
 from curate.stages.contract import Encoder
+from curate.store.manifest_entries import RawTokens
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
@@ -29,17 +30,6 @@ GROUPS_DRAWN = 64
 DOCUMENTS_DRAWN = 64  # in each row group
 
 _T_63 = 1.9983  # two-sided 95 % point of Student's t with 63 degrees of freedom
-
-
-class RawTokens(NamedTuple):
-    """Tokens of all documents read; ``low`` and ``high`` bound it with the stated confidence."""
-
-    value: int
-    low: int
-    high: int
-    method: str
-    sampled_documents: int
-    confidence: float
 
 
 class _Group(NamedTuple):
@@ -94,12 +84,18 @@ def raw_tokens(
     sampled = sum(group.looked_at for group in groups)
     if exact:
         value = kept_tokens + int(measured[:, 0].sum())
-        return RawTokens(value, value, value, "counted", sampled, 1.0)
+        return RawTokens(value=value, low=value, high=value, sampled_documents=sampled, confidence=1.0)
     weights = np.array([group.bytes for group in groups], np.float64)
     ratio, spread = ratio_with_error(measured[:, 0] / np.maximum(measured[:, 1], 1), weights)
     removed, margin = ratio * total, _T_63 * spread * total
     low, high = kept_tokens + max(0.0, removed - margin), kept_tokens + removed + margin
-    return RawTokens(round(kept_tokens + removed), math.floor(low), math.ceil(high), "estimated", sampled, 0.95)
+    return RawTokens(
+        value=round(kept_tokens + removed),
+        low=math.floor(low),
+        high=math.ceil(high),
+        method="estimated",
+        sampled_documents=sampled,
+    )
 
 
 def ratio_with_error(ratios: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]) -> tuple[float, float]:

@@ -1,8 +1,8 @@
 """What the tokenizer did not know of the kept text: how much of it, and an example to look at."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,24 +11,13 @@ import pyarrow.parquet as pq
 from curate.engine.base import Engine, in_order
 from curate.pipeline.step import Step, with_edits
 from curate.stages.contract import Encoder
+from curate.store.manifest_entries import Tokens, Unknown, UnknownExample
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 
 SHOWN = 8
 """Different characters that an example lists."""
-
-
-class Example(NamedTuple):
-    """A document that holds unknown characters, and which these are."""
-
-    document: str
-    characters: str
-
-    @property
-    def code_points(self) -> list[str]:
-        """Such as ``U+00E9``, for each character."""
-        return [f"U+{ord(character):04X}" for character in self.characters]
 
 
 class UnknownCharacters(NamedTuple):
@@ -44,7 +33,7 @@ class UnknownCharacters(NamedTuple):
     characters: int
     unknown: int
     documents: int
-    example: Example | None
+    example: UnknownExample | None
 
     @property
     def share(self) -> float:
@@ -52,20 +41,15 @@ class UnknownCharacters(NamedTuple):
         return self.unknown / max(1, self.characters)
 
     @classmethod
-    def told(cls, tokens: Mapping[str, Any]) -> "UnknownCharacters":
+    def told(cls, tokens: Tokens) -> "UnknownCharacters":
         """What ``tokens`` of a ``run.json`` say of it."""
-        unknown = tokens["unknown"]
-        example = unknown.get("example")
-        shown = Example(example["document"], example["characters"]) if example else None
-        return cls(tokens["characters"], unknown["characters"], unknown["documents"], shown)
+        unknown = tokens.unknown
+        return cls(tokens.characters, unknown.characters, unknown.documents, unknown.example)
 
-    def as_data(self) -> dict[str, Any]:
+    @property
+    def entry(self) -> Unknown:
         """What ``run.json`` says of it."""
-        data: dict[str, Any] = {"characters": self.unknown, "share": self.share, "documents": self.documents}
-        if self.example:
-            shown = [self.example.document, self.example.characters, self.example.code_points]
-            data["example"] = dict(zip(("document", "characters", "code_points"), shown, strict=True))
-        return data
+        return Unknown(characters=self.unknown, share=self.share, documents=self.documents, example=self.example)
 
 
 def unknown_characters(
@@ -95,7 +79,9 @@ def _counted(directory: RunDirectory, encoder: str, part: int) -> tuple[int, int
     return characters, unknown, pc.sum(met).as_py() or 0, pc.index(met, True).as_py()
 
 
-def _example(encoder: Encoder, judges: tuple[Step, ...], directory: RunDirectory, part: int, row: int) -> Example:
+def _example(
+    encoder: Encoder, judges: tuple[Step, ...], directory: RunDirectory, part: int, row: int
+) -> UnknownExample:
     document = _row(directory, part, row)
     text = document["text"].combine_chunks().cast(pa.large_string())
     for step in judges:
@@ -103,7 +89,12 @@ def _example(encoder: Encoder, judges: tuple[Step, ...], directory: RunDirectory
             edits = read_columns(step.file(directory, part), ["edits"])["edits"].slice(row, 1).combine_chunks()
             text = with_edits(text, edits)
     seen = dict.fromkeys(_characters(str(text[0]), encoder))
-    return Example(str(document["id"][0]), "".join(list(seen)[:SHOWN]))
+    shown = list(seen)[:SHOWN]
+    return UnknownExample(
+        document=str(document["id"][0]),
+        characters="".join(shown),
+        code_points=tuple(f"U+{ord(character):04X}" for character in shown),
+    )
 
 
 def _characters(text: str, encoder: Encoder) -> Iterator[str]:

@@ -1,10 +1,11 @@
 """One finding that deserves a second look, and what commands about a run are made of."""
 
 import shlex
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
+
+from curate.store.manifest_entries import Manifest
 
 Level = Literal["problem", "warning", "note"]
 
@@ -23,15 +24,15 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """In them, as far as it is known."""
 
 
-def sample_command(manifest: Mapping[str, Any], reason: str, source: str = "") -> str:
+def sample_command(manifest: Manifest, reason: str, source: str = "") -> str:
     """Shows documents, of one source or all, that were removed for a reason."""
     of_source = f" --source {shlex.quote(source)}" if source else ""
     return f"curate sample {shlex.quote(run_of(manifest))} --reason {shlex.quote(reason)}{of_source}"
 
 
-def run_of(manifest: Mapping[str, Any]) -> str:
+def run_of(manifest: Manifest) -> str:
     """The run directory as its command names it."""
-    words = shlex.split(manifest.get("command", ""))
+    words = shlex.split(manifest.command)
     named = [words[at + 1] for at in range(len(words) - 1) if words[at] in ("-o", "--output")]
     named += [word.removeprefix("--output=") for word in words if word.startswith("--output=")]
     return named[0] if named else "RUN"

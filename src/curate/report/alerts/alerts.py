@@ -2,8 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 from curate.errors import listed
 from curate.report import quantities
@@ -16,6 +15,7 @@ from curate.report.measures import Histogram
 from curate.report.sources import UNMEASURED, UNNAMED_SOURCE, Group, Label
 from curate.report.unused import WithoutEffect
 from curate.stages.language import ALL
+from curate.store.manifest_entries import Manifest
 
 OTHER_LANGUAGES = 0.30
 """Share of the corpus in languages that are not kept, above which the keep list may be a mistake."""
@@ -33,7 +33,7 @@ Tokens = Callable[[float], float | None]
 
 
 def find_alerts(
-    manifest: Mapping[str, Any],
+    manifest: Manifest,
     *,
     sources: Sequence[Group],
     languages: Sequence[Group],
@@ -57,137 +57,127 @@ def find_alerts(
         *_skewed(manifest, "Language", _wanted(manifest, languages), tokens),
         *of_input(manifest),
         *_giant_clusters(manifest, duplicates),
-        *(Alert(level="warning", title=text) for text in manifest.get("warnings", ())),
+        *(Alert(level="warning", title=text) for text in manifest.warnings),
         *of_rules(manifest, histograms, without_effect, crossed),
     ]
     order: dict[Level, int] = {"problem": 0, "warning": 1, "note": 2}
     first: dict[str, Alert] = {}
     for alert in found:
         first.setdefault(alert.title, alert)
-    read, raw = max(1, manifest["counts"]["read"]), tokens(_raw_bytes(manifest)) or 1
+    read, raw = max(1, manifest.counts.read), tokens(_raw_bytes(manifest)) or 1
     return tuple(
         sorted(first.values(), key=lambda one: (order[one.level], -max(one.documents / read, (one.tokens or 0) / raw)))
     )
 
 
-def _tokens(manifest: Mapping[str, Any]) -> Tokens:
-    raw, size = (manifest.get("tokens") or {}).get("raw"), _raw_bytes(manifest)
-    return (lambda found: found * raw["value"] / size) if raw and size else (lambda _: None)
+def _tokens(manifest: Manifest) -> Tokens:
+    raw, size = manifest.tokens.raw.value if manifest.tokens else None, _raw_bytes(manifest)
+    return (lambda found: found * raw / size) if raw is not None and size else (lambda _: None)
 
 
-def _raw_bytes(manifest: Mapping[str, Any]) -> int:
-    return manifest["flow"][0]["text_bytes_in"] if manifest.get("flow") else 0
+def _raw_bytes(manifest: Manifest) -> int:
+    return manifest.flow[0].text_bytes_in if manifest.flow else 0
 
 
-def _gates_that_cannot_fail(manifest: Mapping[str, Any]) -> Iterator[Alert]:
+def _gates_that_cannot_fail(manifest: Manifest) -> Iterator[Alert]:
     """Gates that the user set to a limit that no run breaks."""
-    given = set(manifest.get("given", ()))
-    for gate in manifest.get("gates", ()):
-        most = gate["name"].startswith("max_")
-        if f"gates.{gate['name']}" in given and (gate["limit"] >= 1 if most else gate["limit"] <= 0):
-            limit = quantities.share(gate["limit"]) if gate.get("unit", "share") == "share" else f"{gate['limit']:,}"
+    given = set(manifest.given)
+    for gate in manifest.gates:
+        if f"gates.{gate.name}" in given and not gate.can_fail:
+            limit = quantities.share(gate.limit) if gate.unit == "share" else f"{gate.limit:,}"
             yield Alert(
                 level="note",
-                title=f"The gate `{gate['name']}` cannot fail: its limit is {limit}",
+                title=f"The gate `{gate.name}` cannot fail: its limit is {limit}",
                 section="verdict",
             )
 
 
-def _gates(manifest: Mapping[str, Any]) -> Iterator[Alert]:
-    for gate in manifest.get("gates", ()):
-        if not gate["passed"] and gate["name"] != "min_documents":
-            of = f" of source `{gate['source']}`" if "source" in gate else ""
-            value, limit = quantities.share(gate["value"]), quantities.share(gate["limit"])
+def _gates(manifest: Manifest) -> Iterator[Alert]:
+    for gate in manifest.gates:
+        if not gate.passed and gate.name != "min_documents":
+            of = f" of source `{gate.source}`" if gate.source is not None else ""
+            value, limit = quantities.share(gate.value), quantities.share(gate.limit)
             yield Alert(
                 level="problem",
-                title=f"The gate `{gate['name']}` failed: {value}{of}, limit {limit}",
+                title=f"The gate `{gate.name}` failed: {value}{of}, limit {limit}",
                 detail="The command ended with exit code 1.",
-                command=_look_at(manifest, gate["source"]) if "source" in gate else "",
-                section="sources" if "source" in gate else "verdict",
+                command=_look_at(manifest, gate.source) if gate.source is not None else "",
+                section="sources" if gate.source is not None else "verdict",
             )
 
 
-def _look_at(manifest: Mapping[str, Any], source: str) -> str:
+def _look_at(manifest: Manifest, source: str) -> str:
     """Shows near-duplicates of one source."""
     return sample_command(manifest, "near_dup.near_duplicate", source)
 
 
-def _too_few_documents(manifest: Mapping[str, Any]) -> Iterator[Alert]:
+def _too_few_documents(manifest: Manifest) -> Iterator[Alert]:
     """Nothing, or less than asked for, is left; nothing new beside an earlier run is no problem."""
-    counts = manifest["counts"]
-    gate = next((gate for gate in manifest.get("gates", ()) if gate["name"] == "min_documents"), None)
-    if gate and not gate["passed"]:
-        few = f"{quantities.counted(gate['value'], 'document')} of {quantities.count(counts['read'])}"
-        kept = (
-            "No document was kept"
-            if not gate["value"]
-            else f"Only {few} {'was' if gate['value'] == 1 else 'were'} kept"
-        )
+    counts = manifest.counts
+    gate = next((gate for gate in manifest.gates if gate.name == "min_documents"), None)
+    if gate and not gate.passed:
+        few = f"{quantities.counted(int(gate.value), 'document')} of {quantities.count(counts.read)}"
+        kept = "No document was kept" if not gate.value else f"Only {few} {'was' if gate.value == 1 else 'were'} kept"
         yield Alert(
             level="problem",
-            title=f"{kept}: the gate `min_documents` failed, limit {quantities.count(gate['limit'])}",
+            title=f"{kept}: the gate `min_documents` failed, limit {quantities.count(gate.limit)}",
             detail=f"The command ended with exit code 1. {_most_removed(manifest)}Where this is meant, set"
             " `gates.min_documents = 0`.",
             command=_see_removed(manifest),
             section="flow",
-            documents=counts["read"],
+            documents=counts.read,
         )
-    elif counts["read"] and not counts["kept"]:
-        held = gate["value"] if gate else 0
+    elif counts.read and not counts.kept:
+        held = int(gate.value) if gate else 0
         title = (
             f"Nothing new: {quantities.counted(held, 'document')} in an earlier run" if held else "No document was kept"
         )
         yield Alert(level="note", title=title, detail=_most_removed(manifest).strip(), section="flow")
 
 
-def _main_reason(manifest: Mapping[str, Any]) -> tuple[str, int]:
+def _main_reason(manifest: Manifest) -> tuple[str, int]:
     """The reason that most documents were removed for, and how many; empty where none was."""
-    given = {
-        f"{stage}.{code}": documents
-        for stage, entry in manifest["counts"]["removed"].items()
-        for code, documents in entry["reasons"].items()
-    }
-    return min(given.items(), key=lambda one: (-one[1], one[0]), default=("", 0))
+    return min(manifest.counts.reasons.items(), key=lambda one: (-one[1], one[0]), default=("", 0))
 
 
-def _most_removed(manifest: Mapping[str, Any]) -> str:
+def _most_removed(manifest: Manifest) -> str:
     reason, documents = _main_reason(manifest)
-    quarantined = manifest["counts"]["quarantined"]
+    quarantined = manifest.counts.quarantined
     if quarantined > documents:
         return f"{quantities.counted(quarantined, 'document')} could not be read. "
     return f"Most were removed for `{reason}`: {quantities.counted(documents, 'document')}. " if reason else ""
 
 
-def _see_removed(manifest: Mapping[str, Any]) -> str:
+def _see_removed(manifest: Manifest) -> str:
     reason, documents = _main_reason(manifest)
     run = shlex.quote(run_of(manifest))
-    if reason and documents >= manifest["counts"]["quarantined"]:
+    if reason and documents >= manifest.counts.quarantined:
         return sample_command(manifest, reason)
     return f"curate doctor {run}"
 
 
-def _unknown_characters(manifest: Mapping[str, Any]) -> Iterator[Alert]:
-    unknown = (manifest.get("tokens") or {}).get("unknown", {})
-    if not unknown.get("characters"):
+def _unknown_characters(manifest: Manifest) -> Iterator[Alert]:
+    unknown = manifest.tokens.unknown if manifest.tokens else None
+    if not unknown or not unknown.example:
         return
-    example, count = unknown["example"], quantities.count
+    example, count = unknown.example, quantities.count
     letters = " ".join(
         f"`{letter}` ({point})" if letter.isprintable() and not letter.isspace() else point
-        for letter, point in zip(example["characters"], example["code_points"], strict=True)
+        for letter, point in zip(example.characters, example.code_points, strict=True)
     )
-    documents = f"{count(unknown['documents'])} document{'s' * (unknown['documents'] != 1)}"
+    documents = f"{count(unknown.documents)} document{'s' * (unknown.documents != 1)}"
     yield Alert(
         level="warning",
-        title=f"The tokenizer does not know {quantities.share(unknown['share'])} of the characters of the kept text:"
-        f" {count(unknown['characters'])} in {documents}, such as {letters} in `{example['document']}`",
+        title=f"The tokenizer does not know {quantities.share(unknown.share)} of the characters of the kept text:"
+        f" {count(unknown.characters)} in {documents}, such as {letters} in `{example.document}`",
         detail="They are not in the shards, or only as the unknown token. `gates.max_unknown` sets how many may be.",
         section="tokens",
-        documents=unknown["documents"],
+        documents=unknown.documents,
     )
 
 
-def _other_languages(manifest: Mapping[str, Any], languages: Sequence[Group], tokens: Tokens) -> Iterator[Alert]:
-    keep = manifest.get("config", {}).get("language", {}).get("keep", [])
+def _other_languages(manifest: Manifest, languages: Sequence[Group], tokens: Tokens) -> Iterator[Alert]:
+    keep = manifest.section("language").get("keep", [])
     measured = [group for group in languages if group.name != UNMEASURED]
     total = sum(group.documents for group in measured)
     others = [group for group in measured if group.name not in keep]
@@ -202,16 +192,16 @@ def _other_languages(manifest: Mapping[str, Any], languages: Sequence[Group], to
         level="warning",
         title=f"{quantities.share(share)} of the documents are in languages that were not kept ({names})",
         detail=f"`language.keep` is {json.dumps(keep, ensure_ascii=False)}. If these languages are wanted:",
-        command=f"{manifest.get('command', 'curate run')} --set 'language.keep={wanted}'",
+        command=f"{manifest.command} --set 'language.keep={wanted}'",
         section="languages",
         documents=sum(group.documents for group in others),
         tokens=tokens(sum(group.bytes_in for group in others)),
     )
 
 
-def _unsure_languages(manifest: Mapping[str, Any], labels: Sequence[Label], tokens: Tokens) -> Iterator[Alert]:
+def _unsure_languages(manifest: Manifest, labels: Sequence[Label], tokens: Tokens) -> Iterator[Alert]:
     """Wanted labels that fell for their score alone: a third of all English, say."""
-    settings = manifest.get("config", {}).get("language", {})
+    settings = manifest.section("language")
     keep = settings.get("keep", [])
     for label in labels:
         share = label.removed / label.documents
@@ -231,13 +221,13 @@ def _unsure_languages(manifest: Mapping[str, Any], labels: Sequence[Label], toke
             )
 
 
-def _wanted(manifest: Mapping[str, Any], languages: Sequence[Group]) -> list[Group]:
+def _wanted(manifest: Manifest, languages: Sequence[Group]) -> list[Group]:
     """Languages that are to be kept."""
-    keep = manifest.get("config", {}).get("language", {}).get("keep", [])
+    keep = manifest.section("language").get("keep", [])
     return [group for group in languages if group.name in keep or (ALL in keep and group.name.isalpha())]
 
 
-def _skewed(manifest: Mapping[str, Any], kind: str, groups: Sequence[Group], tokens: Tokens) -> Iterator[Alert]:
+def _skewed(manifest: Manifest, kind: str, groups: Sequence[Group], tokens: Tokens) -> Iterator[Alert]:
     """Sources, or wanted languages, that lost far more than all of them."""
     documents = sum(group.documents for group in groups)
     lost = 1 - sum(group.kept for group in groups) / documents if documents else 0.0
@@ -257,8 +247,8 @@ def _skewed(manifest: Mapping[str, Any], kind: str, groups: Sequence[Group], tok
         )
 
 
-def _giant_clusters(manifest: Mapping[str, Any], duplicates: Duplicates | None) -> Iterator[Alert]:
-    read = manifest["counts"]["read"]
+def _giant_clusters(manifest: Manifest, duplicates: Duplicates | None) -> Iterator[Alert]:
+    read = manifest.counts.read
     if duplicates and duplicates.largest and read:
         documents = duplicates.largest[0].documents
         if documents > 10 and documents / read > GIANT:
@@ -271,8 +261,8 @@ def _giant_clusters(manifest: Mapping[str, Any], duplicates: Duplicates | None) 
             )
 
 
-def _sample(manifest: Mapping[str, Any]) -> Iterator[Alert]:
-    share = manifest["config"].get("input", {}).get("sample", 1)
+def _sample(manifest: Manifest) -> Iterator[Alert]:
+    share = manifest.section("input").get("sample", 1)
     if share < 1:
         yield Alert(
             level="warning",

@@ -1,7 +1,6 @@
 """What deserves a second look in limits and rules."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from curate.errors import listed
 from curate.report import quantities
@@ -9,6 +8,7 @@ from curate.report.alerts.alert import Alert
 from curate.report.crossed import Crossed
 from curate.report.measures import Histogram
 from curate.report.unused import WithoutEffect
+from curate.store.manifest_entries import Manifest
 
 CLIFF = 0.03
 """Share of documents within 5 % of a threshold."""
@@ -17,7 +17,7 @@ MANY_RULES = 4
 
 
 def of_rules(
-    manifest: Mapping[str, Any],
+    manifest: Manifest,
     histograms: Sequence[Histogram],
     unused: Sequence[WithoutEffect],
     crossed: Crossed,
@@ -43,16 +43,16 @@ def _cliffs(histograms: Sequence[Histogram]) -> Iterator[Alert]:
                 )
 
 
-def _without_effect(manifest: Mapping[str, Any], found: Sequence[WithoutEffect]) -> Iterator[Alert]:
+def _without_effect(manifest: Manifest, found: Sequence[WithoutEffect]) -> Iterator[Alert]:
     """Settings of the user that changed nothing, and limits that no document is beyond."""
     for one in found:
         yield Alert(level="warning", title=f"`{one.setting}` had no effect: {one.why}", detail=one.hint)
-    given, removed = set(manifest.get("given", ())), manifest["counts"]["removed"]
+    given, counts = set(manifest.given), manifest.counts
     idle = [
-        rule["setting"]
-        for stage in manifest.get("stages", ())
-        for rule in stage.get("rules", ())
-        if rule.get("setting") in given and not removed.get(stage["name"], {}).get("reasons", {}).get(rule["reason"])
+        rule.setting
+        for stage in manifest.stages
+        for rule in stage.rules
+        if rule.setting in given and not counts.reasons_of(stage.name).get(rule.reason)
     ]
     if idle:
         yield Alert(
@@ -62,30 +62,29 @@ def _without_effect(manifest: Mapping[str, Any], found: Sequence[WithoutEffect])
         )
 
 
-def _silent_rules(manifest: Mapping[str, Any]) -> Iterator[Alert]:
-    removed = manifest["counts"]["removed"]
-    for stage in manifest.get("stages", ()):
-        given = removed.get(stage["name"], {}).get("reasons", {})
-        silent = [rule["reason"] for rule in stage.get("rules", ()) if not given.get(rule["reason"])]
-        if silent and len(stage["rules"]) >= MANY_RULES:
+def _silent_rules(manifest: Manifest) -> Iterator[Alert]:
+    for stage in manifest.stages:
+        given = manifest.counts.reasons_of(stage.name)
+        silent = [rule.reason for rule in stage.rules if not given.get(rule.reason)]
+        if silent and len(stage.rules) >= MANY_RULES:
             yield Alert(
                 level="note",
-                title=f"{len(silent)} of {len(stage['rules'])} rules of `{stage['name']}` never fired",
+                title=f"{len(silent)} of {len(stage.rules)} rules of `{stage.name}` never fired",
                 detail=listed(silent, most=4),
-                section=f"stage-{stage['name']}",
+                section=f"stage-{stage.name}",
             )
 
 
-def _needless_rules(manifest: Mapping[str, Any], crossed: Crossed) -> Iterator[Alert]:
+def _needless_rules(manifest: Manifest, crossed: Crossed) -> Iterator[Alert]:
     """Rules that removed documents, each of which another rule of the stage would have removed."""
-    for stage in manifest.get("stages", ()):
-        reasons = {f"{stage['name']}.{rule['reason']}" for rule in stage.get("rules", ())}
+    for stage in manifest.stages:
+        reasons = {f"{stage.name}.{rule.reason}" for rule in stage.rules}
         needless = [reason for reason, alone in crossed.alone.items() if reason in reasons and not alone]
         if needless and len(reasons) >= MANY_RULES:
             one = len(needless) == 1
             yield Alert(
                 level="note",
-                title=f"{len(needless)} {'rule' if one else 'rules'} of `{stage['name']}` removed nothing that another"
+                title=f"{len(needless)} {'rule' if one else 'rules'} of `{stage.name}` removed nothing that another"
                 f" rule would not have removed",
                 detail=listed([reason.partition(".")[2] for reason in needless]),
                 section="reasons",

@@ -22,7 +22,6 @@ import xxhash
 from markupsafe import Markup
 
 from curate.report import quantities
-from curate.report.alerts.alert import run_of
 from curate.report.drawing.drawings import Drawing, drawing_of_contributions, drawings
 from curate.report.glossary import glossary
 from curate.report.html.shown_paths import ShownPaths
@@ -36,6 +35,7 @@ from curate.settings.report import ReportSettings
 from curate.store.checked_json import write_json
 from curate.store.files import write_whole
 from curate.store.manifest import read_manifest
+from curate.store.manifest_entries import Judged
 from curate.store.run_directory import REPORT_JSON, REPORT_PAGE, RunDirectory, Spread
 
 MAX_BYTES = 1_000_000
@@ -69,17 +69,16 @@ class ReportMaker:
         self._pool = ThreadPoolExecutor(1)
         self._findings: Future[Findings] | None = None
 
-    def begin(self, manifest: Mapping[str, Any]) -> None:
+    def begin(self, manifest: Judged) -> None:
         """Look at the judgments of a run that goes on; returns at once.
 
         Nothing is looked at where the report that is there says the same of them.
         """
         if may_be_known(self._run_dir, manifest, self._settings):
             return
-        names = [part["name"] for part in manifest["parts"]]
-        self._look(RunDirectory(self._run_dir, names), manifest)
+        self._look(RunDirectory(self._run_dir, manifest.part_names), manifest)
 
-    def _look(self, directory: RunDirectory, manifest: Mapping[str, Any]) -> None:
+    def _look(self, directory: RunDirectory, manifest: Judged) -> None:
         self._findings = self._pool.submit(findings_of, directory, manifest, self._settings, self._spread)
 
     def known(self) -> MadeBefore | None:
@@ -119,7 +118,7 @@ def write_report(run_dir: Path, report: Report, settings: ReportSettings | None 
     write_whole(html_path, page)
     data = json.loads(report_json(shared(report)))
     # the command is whole there: when `run.json` is lost, it says how to make the run again
-    data |= {"command": report.manifest["command"], "page_xxh3": xxhash.xxh3_128_hexdigest(page)}
+    data |= {"command": report.manifest.command, "page_xxh3": xxhash.xxh3_128_hexdigest(page)}
     if settings:
         data[MADE_OF] = made_of(run_dir, report.manifest, settings)
     write_json(json_path, data)
@@ -128,7 +127,7 @@ def write_report(run_dir: Path, report: Report, settings: ReportSettings | None 
 
 def shared(report: Report) -> Report:
     """The report as others may see it: without absolute paths."""
-    paths = ShownPaths(report.manifest, run_of(report.manifest))
+    paths = ShownPaths.of_run(report.manifest)
     return msgspec.structs.replace(
         report,
         alerts=tuple(map(paths.of_struct, report.alerts)),
@@ -198,9 +197,9 @@ def _render(report: Report, figures: Mapping[str, Drawing], length: int) -> str:
         policy=f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)};"
         " base-uri 'none'; form-action 'none'",
         data=Markup(_script_safe(report_json(report))),  # noqa: S704  (every `<` is escaped)
-        config=toml_text(report.manifest.get("config", {})),
+        config=toml_text(report.manifest.config),
         sample_length=length,
-        folders=input_folders(report.manifest["inputs"]),
+        folders=input_folders(report.manifest.inputs),
         glossary=[term for term in glossary() if term.page],
         shown_charts=_shown_charts(report),
     )

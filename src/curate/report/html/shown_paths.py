@@ -2,11 +2,16 @@
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import msgspec
+
+from curate.report.alerts.alert import run_of
+from curate.store.manifest_entries import Manifest
+
+Struct = TypeVar("Struct", bound=msgspec.Struct)
 
 _OF_MANIFEST = ("command", "skipped", "against", "warnings", "config", "losses", "recipe")
 """Where ``run.json`` may hold paths as the user gave them; inputs have names."""
@@ -18,20 +23,25 @@ class ShownPaths:
     """Shortens the absolute paths of one run: of each only the last name is left.
 
     Args:
-        manifest: ``run.json``; what its command and settings name is found in every text.
+        named: what may be a path, and is found in every text: see `of_run`.
         run: name of the run directory in its command.
 
     Example:
-        >>> shown = ShownPaths({"command": "curate run '/home/ada/my corpus' -o /tmp/out"}, "/tmp/out")
+        >>> shown = ShownPaths(["/home/ada/my corpus", "/tmp/out"], "/tmp/out")
         >>> shown("curate sample /tmp/out"), shown("`/home/ada/my corpus/a.docx`: no reader"), shown("rate 3/s")
         ('curate sample out', '`…/my corpus/a.docx`: no reader', 'rate 3/s')
     """
 
-    def __init__(self, manifest: Mapping[str, Any], run: str) -> None:
-        known = {path.rstrip("/"): f"…/{PurePosixPath(path).name}" for path in _named(manifest) if path[:1] == "/"}
+    def __init__(self, named: Iterable[str], run: str) -> None:
+        known = {path.rstrip("/"): f"…/{PurePosixPath(path).name}" for path in named if path[:1] == "/"}
         if run.startswith("/"):
             known[run.rstrip("/")] = PurePosixPath(run).name
         self._known = {path: known[path] for path in sorted(known, key=len, reverse=True) if path}
+
+    @classmethod
+    def of_run(cls, manifest: Manifest) -> Self:
+        """Of what the command and the settings of a run name."""
+        return cls(_named(manifest), run_of(manifest))
 
     def __call__(self, text: str) -> str:
         """The text with shortened paths."""
@@ -41,28 +51,30 @@ class ShownPaths:
             text = re.sub(rf"{re.escape(path)}(?=$|[^\w.-])", lambda _, shown=shown: shown, text)  # type: ignore[misc]
         return _PATH.sub(lambda found: f"…/{PurePosixPath(found[0]).name}", text)
 
-    def of_manifest(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    def of_manifest(self, manifest: Manifest) -> Manifest:
         """``run.json`` as the page shows it."""
-        return {**manifest, **{name: self._within(manifest[name]) for name in _OF_MANIFEST if name in manifest}}
+        return msgspec.structs.replace(manifest, **{name: self._of(getattr(manifest, name)) for name in _OF_MANIFEST})
 
-    def of_struct(self, found: Any) -> Any:
+    def of_struct(self, found: Struct) -> Struct:
         """A struct of the report with shortened texts."""
-        return msgspec.convert(self._within(msgspec.to_builtins(found)), type(found))
+        return type(found)(**{name: self._of(getattr(found, name)) for name in found.__struct_fields__})
 
-    def _within(self, value: Any) -> Any:
+    def _of(self, value: Any) -> Any:
         if isinstance(value, str):
             return self(value)
+        if isinstance(value, msgspec.Struct):
+            return self.of_struct(value)
         if isinstance(value, Mapping):
-            return {key: self._within(one) for key, one in value.items()}
-        return [self._within(one) for one in value] if isinstance(value, list | tuple) else value
+            return {key: self._of(one) for key, one in value.items()}
+        return type(value)(map(self._of, value)) if isinstance(value, list | tuple) else value
 
 
-def _named(manifest: Mapping[str, Any]) -> Iterator[str]:
+def _named(manifest: Manifest) -> Iterator[str]:
     """Everything in the command and the settings that may be a path."""
-    for word in shlex.split(manifest.get("command", "")):
+    for word in shlex.split(manifest.command):
         yield from (word, word.partition("=")[2].strip("\"'"))
-    yield from (one.get("path", "") for one in (*manifest.get("skipped", ()), *manifest.get("against", ())))
-    yield from _texts(manifest.get("config", {}))
+    yield from (one.path for entries in (manifest.skipped, manifest.against) for one in entries)
+    yield from _texts(manifest.config)
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -19,6 +19,7 @@ import msgspec
 from curate.report import quantities
 from curate.settings.compute_constants import CONSTANTS, REPETITION_DECAY, TOKENS_PER_PARAMETER
 from curate.settings.report import ReportSettings
+from curate.store.manifest_entries import RawTokens
 
 Tag = Literal["EXACT", "MODELLED", "MEASURED-ON-PROXY"]
 
@@ -33,22 +34,6 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     tag: Tag
     assumptions: tuple[str, ...] = ()
     source: str = ""
-
-
-class RawTokens(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens of the raw corpus, counted or estimated with a bound."""
-
-    value: float
-    low: float
-    high: float
-    method: str = "counted"
-    sampled_documents: int = 0
-    confidence: float = 0.95
-
-    @property
-    def counted(self) -> bool:
-        """Whether the bound is a point."""
-        return self.low == self.high
 
 
 class Machine(NamedTuple):

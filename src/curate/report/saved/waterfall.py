@@ -6,7 +6,6 @@ each stage has its part of that by bytes.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,10 +13,11 @@ import polars as pl
 
 from curate.report.judgments import REASONS, Judgments, ask
 from curate.report.packing_loss import PACKED, places, rests
-from curate.report.saved.compute import Figure, RawTokens, flops_per_token
+from curate.report.saved.compute import Figure, flops_per_token
 from curate.settings.report import ReportSettings
 from curate.shards.index import ShardIndex
 from curate.shards.mixture import Share
+from curate.store.manifest_entries import Manifest, Tokens
 
 KINDS: Mapping[str, str] = {
     "near_dup": "redundant",
@@ -171,7 +171,7 @@ def weigh(judgments: Judgments) -> Weights:
 
 
 def waterfall(
-    manifest: Mapping[str, Any], weights: Weights, index: ShardIndex | None, settings: ReportSettings
+    manifest: Manifest, weights: Weights, index: ShardIndex | None, settings: ReportSettings
 ) -> Waterfall | None:
     """Tokens from raw to kept; None where nothing was tokenized.
 
@@ -181,22 +181,23 @@ def waterfall(
         index: of the shards, where there are any.
         settings: the model and the machine, for GPU-hours.
     """
-    tokens = manifest.get("tokens") or {}
-    if not tokens.get("raw") or tokens.get("kept") is None:
-        return None
-    return _Waterfall(manifest, weights, index, settings).result()
+    return _Waterfall(manifest, manifest.tokens, weights, index, settings).result() if manifest.tokens else None
 
 
 class _Waterfall:
     """The arithmetic of `waterfall`."""
 
     def __init__(
-        self, manifest: Mapping[str, Any], weights: Weights, index: ShardIndex | None, settings: ReportSettings
+        self,
+        manifest: Manifest,
+        tokens: Tokens,
+        weights: Weights,
+        index: ShardIndex | None,
+        settings: ReportSettings,
     ) -> None:
         self.weights, self.index, self.settings = weights, index, settings
-        self.stages = [stage["name"] for stage in manifest["stages"]]
-        self.raw = msgspec.convert(manifest["tokens"]["raw"], RawTokens)
-        self.kept, self.documents = int(manifest["tokens"]["kept"]), int(manifest["counts"]["kept"])
+        self.stages = manifest.stage_names
+        self.raw, self.kept, self.documents = tokens.raw, tokens.kept, manifest.counts.kept
         whole = sum(one.bytes for one in weights.removed if not one.reason) + sum(weights.edited.values())
         self.each = [max(0.0, raw - self.kept) / whole if whole else 0.0 for raw in self._raws()]
         """Tokens for each byte removed: low, used, high."""

@@ -1,8 +1,7 @@
 """From a token of a shard back to its document: its id, and where it was in the input."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -19,6 +18,7 @@ from curate.shards.provenance.lineage import source_of, stream
 from curate.shards.reader import read_blocks
 from curate.store.files import place
 from curate.store.manifest import find_manifest
+from curate.store.manifest_entries import Manifest
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS
@@ -95,12 +95,11 @@ def locate(folder: Path, number: int, offset: int) -> Located:
 def _in_run(folder: Path, number: int, offset: int) -> Located | None:
     """As the run around the shards recorded it."""
     run = folder.absolute().parent
-    state, manifest = find_manifest(run)
-    if state != "whole" or not manifest.get("shards"):
+    manifest = find_manifest(run).manifest
+    if not manifest or not manifest.shards:
         return None
-    encoder = manifest["stages"][-1]["name"]
-    for part in range(len(manifest["parts"])):
-        name = manifest["parts"][part]["name"]
+    encoder = manifest.stages[-1].name
+    for part, name in enumerate(manifest.part_names):
         table = read_columns(run / encoder / name, ["shard", "offset", "n_tokens"])
         shard, start, count = (
             table[column].fill_null(-1).to_numpy().astype(np.int64) for column in ("shard", "offset", "n_tokens")
@@ -112,7 +111,7 @@ def _in_run(folder: Path, number: int, offset: int) -> Located | None:
     return _again(folder, run, manifest, number, offset)
 
 
-def _again(folder: Path, run: Path, manifest: Mapping[str, Any], number: int, offset: int) -> Located | None:
+def _again(folder: Path, run: Path, manifest: Manifest, number: int, offset: int) -> Located | None:
     """Where a mixture took a document again."""
     try:
         table = read_repeats(folder)
@@ -129,8 +128,8 @@ def _again(folder: Path, run: Path, manifest: Mapping[str, Any], number: int, of
     return _located(run, manifest, part, row, offset - int(start[at]), int(count[at]))
 
 
-def _located(run: Path, manifest: Mapping[str, Any], part: int, row: int, token: int, n_tokens: int) -> Located:
-    name = manifest["parts"][part]["name"]
+def _located(run: Path, manifest: Manifest, part: int, row: int, token: int, n_tokens: int) -> Located:
+    name = manifest.parts[part].name
     found = read_columns(run / DOCUMENTS / name, ["id", "source", "origin"]).slice(row, 1).to_pylist()[0]
     return Located(
         id=found["id"],

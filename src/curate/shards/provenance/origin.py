@@ -1,7 +1,7 @@
 """The documents of the run that wrote the shards, when its folder is still around them."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from curate.shards.mixture.repeats import REPEATS_FILE, read_repeats
 from curate.store.manifest import find_manifest
+from curate.store.manifest_entries import Manifest
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, MANIFEST, SHARDS
@@ -66,12 +67,10 @@ class Origin:
     All methods raise `UnreadableRun` when a file of the run is damaged or gone.
     """
 
-    def __init__(
-        self, run: Path, manifest: Mapping[str, Any], renumbered: "Callable[[Spans], Spans] | None" = None
-    ) -> None:
-        self._run, self._stages = run, [stage["name"] for stage in manifest["stages"]]
-        self._names = [part["name"] for part in manifest["parts"]]
-        drawn = manifest["config"].get("shards", {}) if "config" in manifest else {}
+    def __init__(self, run: Path, manifest: Manifest, renumbered: "Callable[[Spans], Spans] | None" = None) -> None:
+        self._run, self._stages = run, manifest.stage_names
+        self._names = manifest.part_names
+        drawn = manifest.section("shards")
         in_order = drawn.get("order", "input") == "input" and not drawn.get("validation")
         with _reading(f"{SHARDS}/{REPEATS_FILE}"):
             self._repeats = read_repeats(run / SHARDS)
@@ -85,11 +84,11 @@ class Origin:
     @classmethod
     def of(cls, run: Path, renumbered: "Callable[[Spans], Spans] | None" = None) -> "Origin | None":
         """The finished run with tokens in that folder, or None where there is none."""
-        state, manifest = find_manifest(run)
-        if state == "damaged":
+        found = find_manifest(run)
+        if found.state == "damaged":
             raise UnreadableRun(MANIFEST, "it is damaged")
-        made_tokens = state == "whole" and any(stage["name"] == _TOKENIZE for stage in manifest["stages"])
-        return cls(run, manifest, renumbered) if made_tokens else None
+        manifest = found.manifest
+        return cls(run, manifest, renumbered) if manifest and _TOKENIZE in manifest.stage_names else None
 
     def take(self, shard: int, count: int) -> Spans:
         """The next documents of a shard, at most ``count``. Shards must be asked for in order."""
@@ -190,9 +189,9 @@ _NONE = np.empty(0, np.int64)
 _NOTHING = Spans(pa.array([], pa.string()), _NONE, _NONE, _NONE, _NONE, _NONE)
 
 
-def _is_mixed(manifest: Mapping[str, Any]) -> bool:
+def _is_mixed(manifest: Manifest) -> bool:
     """Whether documents were taken more or less often than once."""
-    return bool((manifest.get("shards") or {}).get("mix"))
+    return bool(manifest.shards and manifest.shards.mix)
 
 
 def _again(repeats: pa.Table | None) -> Iterator[Spans]:

@@ -39,7 +39,7 @@ def show_whatif(run: str, assignments: list[str], number: int, *, json: bool, co
         out.print(Text("The run has these settings already."))
         return ExitCode.DONE
     _show(out, found)
-    command = str(read_manifest(place(run))["command"])
+    command = str(read_manifest(place(run)).command)
     added = shlex.join(word for assignment in assignments for word in ("--set", assignment))
     out.print(Text(f"A rerun takes about {duration(found.rerun_seconds)}:", "dim"))
     out.print(Text(printable(f"  {command} {added}"), "dim"), soft_wrap=True)

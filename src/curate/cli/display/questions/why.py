@@ -39,7 +39,7 @@ def show_life(run: str, document: str, *, json: bool, color: Color = "auto") -> 
         typer.echo(jsonlib.dumps({"documents": found, "quarantined": bad}, ensure_ascii=False, default=_plain))
         return ExitCode.DONE
     out = console(color, stderr=False)
-    sentences = {(s["name"], r["code"]): r["sentence"] for s in manifest["stages"] for r in s["reasons"]}
+    sentences = {(s.name, r.code): r.sentence for s in manifest.stages for r in s.reasons}
     for life in lives:
         _show(out, life, sentences, masks)
     for entry in bad:

@@ -11,10 +11,11 @@ from curate.cli.display.format import count, duration, share, size
 from curate.cli.display.notes import printable
 from curate.errors import ExitCode
 from curate.report.alerts.alert import Alert
-from curate.report.model import Gate, Report
+from curate.report.model import Report
 from curate.report.previous import Previous
 from curate.runs.finished import Run
 from curate.store.files import place
+from curate.store.manifest_entries import Gate
 
 REASONS_SHOWN = 10
 _MARKS = re.compile(r"([\\`*_{}\[\]<>|~#@!$&])")
@@ -36,7 +37,7 @@ def as_markdown(report: Report) -> str:
     Returns:
         Headings, tables and one command for each finding; ends with a line end.
     """
-    summary, timings = report.summary, report.manifest["timings"]
+    summary, timings = report.summary, report.manifest.timings
     facts = [
         f"kept {summary.kept:,} of {summary.read:,} documents ({share(summary.kept, summary.read)})",
         f"removed {summary.removed:,}",
@@ -44,7 +45,7 @@ def as_markdown(report: Report) -> str:
     ]
     if summary.tokens_kept is not None:
         facts.append(f"{count(summary.tokens_kept)} tokens")
-    facts.append(f"{duration(timings['wall_seconds'])} of work")
+    facts.append(f"{duration(timings.wall_seconds)} of work")
     if summary.peak_rss_bytes:
         facts.append(f"peak {size(summary.peak_rss_bytes)}")
     reasons = sorted((one for one in report.reasons if one.documents), key=lambda one: (-one.documents, one.code))

@@ -1,6 +1,7 @@
 """Lines read together by the kernel, against the same lines read one by one."""
 
 import json
+from itertools import pairwise
 from unittest.mock import patch
 
 import numpy as np
@@ -8,12 +9,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from curate.corpus.compression import Block
 from curate.corpus.documents import Rows
 from curate.corpus.formats.json_records import jsonl
 from curate.corpus.formats.json_records.json_objects import members
+from curate.corpus.formats.json_records.json_values import values_as_lines
 from curate.corpus.formats.json_records.jsonl import parse_each, parse_together
 from curate.corpus.input import InputFile
 from curate.corpus.lines import BOM, Lines
+from curate.corpus.quarantine import Damaged
 from thorough import settings
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=80)
@@ -154,3 +158,23 @@ def check(data, fields):
     assert not len(quarantined)
     together.parsed().documents.validate(full=True)
     return True
+
+
+@given(st.lists(st.text('a"\\\n,[]{}é', max_size=150) | LINES, max_size=6), st.data())
+@settings()
+def test_values_are_found_whatever_the_blocks(pieces, data):
+    """Blocks of a byte are read byte by byte, long ones 64 bytes at a time."""
+    written = "".join(pieces).encode()
+    cuts = data.draw(st.sampled_from([range(len(written)), (), range(0, len(written), 97)]))
+    bounds = [0, *cuts, len(written)]
+    blocks = (Block(written[at:to], at, to - at) for at, to in pairwise(bounds))
+    assert _lines_of(blocks) == _lines_of(iter([Block(bytes([byte]), 0, 1) for byte in written]))
+
+
+def _lines_of(blocks):
+    lines = []
+    try:
+        lines.extend(block.data for block in values_as_lines(blocks))
+    except Damaged as damage:
+        lines.append(damage.reason.encode())
+    return b"".join(lines)

@@ -21,6 +21,7 @@ from curate.corpus.inspection.fields import Seen, json_object
 from curate.corpus.lines import BOM, Lines, runs, split
 from curate.corpus.quarantine import Damaged
 from curate.text.core.arrow import Bytes
+from curate.text.core.bits import BLOCK, address, copy, equal, lowest
 from curate.text.core.kernel import kernel
 
 _RECORDS = 100
@@ -95,8 +96,16 @@ def values_as_lines(source: Iterator[Block]) -> Iterator[Block]:
 def _on_lines(data: Bytes, states: Bytes, out: Bytes) -> int:
     """Write ``data`` to ``out`` with a line for each value; bytes written. ``states`` goes from block to block."""
     depth, base, state, size = states[_DEPTH], states[_BASE], states[_STATE], int64(0)
-    for at in range(len(data)):
+    at, end, source, target = int64(0), len(data), address(data), address(out)
+    while at < end:
+        if state == _STRING and at + BLOCK <= end:  # ``out`` has twice the room: a block always fits
+            stops = equal(source + at, _QUOTE) | equal(source + at, _BACKSLASH) | equal(source + at, _NEWLINE)
+            copy(source + at, target + size)
+            at, size = at + lowest(stops), size + lowest(stops)
+            if not stops:
+                continue
         byte = data[at]
+        at += 1
         if state in (_STRING, _ESCAPE):
             if byte == _NEWLINE:  # no string of JSON goes on in another line: this one lacks its end
                 state = int64(_INSIDE)

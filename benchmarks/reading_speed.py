@@ -29,6 +29,7 @@ from curate.corpus.input import InputSettings
 from curate.corpus.inspection.inspect import inspect
 from curate.corpus.parts import Strand, cut
 from curate.corpus.reader import chunks
+from curate.html.declared import charset, declared
 from curate.pipeline.passes import CHUNK_BYTES
 
 Record = dict[str, str]
@@ -109,8 +110,8 @@ def _tar(path: Path) -> int:
         return sum(_lines(made.extractfile(one).read()) for one in made)  # type: ignore[union-attr]
 
 
-def _warc(path: Path) -> int:
-    """HTTP parsed, the body read and decoded, headers as metadata."""
+def _warc(path: Path, *, said_by_pages: bool = False) -> int:
+    """HTTP parsed, the body read and decoded, headers as metadata, and if wanted what pages say of themselves."""
     wanted = WarcRecordType.response | WarcRecordType.resource | WarcRecordType.conversion
     ids, texts, metadata = list[str](), list[str](), list[bytes]()
     with path.open("rb") as file:
@@ -119,7 +120,11 @@ def _warc(path: Path) -> int:
                 continue
             told = {name: record.headers.get(header) for name, header in _SAID.items()}
             ids.append(record.record_id)
-            texts.append(record.reader.read().decode(record.http_charset or "utf-8", "replace"))
+            body = record.reader.read()
+            named = record.http_charset or (said_by_pages and charset(bytes(body[:16384]))) or "utf-8"
+            texts.append(body.decode(named, "replace"))
+            if said_by_pages:
+                told |= declared(texts[-1])._asdict()
             metadata.append(msgspec.json.encode({**told, "content_type": record.http_content_type}))
     return _batch(ids, texts, metadata)
 
@@ -195,6 +200,8 @@ def main() -> None:
             compared(Path(name) / file, library, len(rows))
         for archive in asked.archives:
             compared(archive, _warc)
+            print("with what pages say of themselves by both:")
+            compared(archive, lambda path: _warc(path, said_by_pages=True))
 
 
 if __name__ == "__main__":

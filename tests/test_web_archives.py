@@ -140,6 +140,17 @@ def test_a_record_that_is_no_page_costs_itself(record, reason, lost, tmp_path):
     assert [(one["reason"], one["lost_documents"], one["position"]) for one in found.quarantined] == [(reason, lost, 2)]
 
 
+@pytest.mark.parametrize("chunked", [False, True])
+def test_names_of_headers_in_any_case_and_values_over_several_lines(chunked, tmp_path):
+    body = PAGE.format(7).encode("iso-8859-1")
+    http = "content-TYPE : text/html;\r\n charset=iso-8859-1" + "\r\nTRANSFER-encoding: chunked" * chunked
+    sent = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if chunked else body
+    head, _, rest = response(sent, http=http, Content_Type="Application/HTTP ;msgtype=response").partition(b"\r\n\r\n")
+    [document] = read([folder(tmp_path, head.lower().replace(b"warc/", b"WARC/"), b"\r\n\r\n", rest)]).documents
+    assert document["text"] == PAGE.format(7)
+    assert json.loads(document["metadata"])["encoding"] == "windows-1252"
+
+
 def test_a_body_that_unpacks_to_very_much_is_refused(tmp_path):
     bomb = gzip.compress(b"\0" * 50_000_000)
     found = read([folder(tmp_path, response(bomb, http="Content-Encoding: gzip"), page(2))], max_document_bytes=100_000)

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -47,12 +48,12 @@ class Parsed(NamedTuple):
 class Rows:
     """Documents and quarantined input gathered while a chunk is parsed.
 
-    Parsers append to the six lists, one item each for a document, or add whole batches.
+    Parsers append to the six lists, one item each for a document, or add whole batches. Texts are in UTF-8.
     """
 
     def __init__(self) -> None:
         self.ids: list[str] = []
-        self.texts: list[str] = []
+        self.texts: list[bytes] = []
         self.sources: list[str] = []
         self.files: list[str] = []
         self.positions: list[int] = []
@@ -60,20 +61,20 @@ class Rows:
         self.quarantined: list[Quarantined] = []
         self._batches: list[pa.RecordBatch] = []
 
-    def add(self, name: str, position: int, text: str, source: str, own_id: str = "", **metadata: Any) -> None:
+    def add(self, name: str, position: int, text: str | bytes, source: str, own_id: str = "", **metadata: Any) -> None:
         """Append a document.
 
         Args:
             name: of the file.
             position: in the file, counted from 1.
-            text: the document.
+            text: the document; bytes that are known to be UTF-8 are taken as they are.
             source: where it comes from.
             own_id: the id that the input gives it; empty: ``name#position``.
             metadata: what else is known of it; fields that are None are omitted.
         """
         known = {key: value for key, value in metadata.items() if value is not None}
+        self.texts.append(text if isinstance(text, bytes) else text.encode())
         self.ids.append(own_id or f"{name}#{position}")
-        self.texts.append(text)
         self.sources.append(source)
         self.files.append(name)
         self.positions.append(position)
@@ -101,7 +102,7 @@ class Rows:
         self._batches.append(
             document_batch(
                 ids=pa.array(self.ids, pa.string()),
-                texts=pa.array(self.texts, pa.large_string()),
+                texts=_joined(self.texts),
                 sources=pa.array(self.sources, pa.string()),
                 files=pa.array(self.files, pa.string()),
                 positions=pa.array(self.positions, pa.int64()),
@@ -110,6 +111,13 @@ class Rows:
         )
         for column in (self.ids, self.texts, self.sources, self.files, self.positions, self.metadata):
             column.clear()
+
+
+def _joined(texts: list[bytes]) -> pa.Array:
+    """An array of texts in UTF-8: one copy, as large as it is, where a builder would let it grow."""
+    ends = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum([len(text) for text in texts], out=ends[1:])
+    return pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(b"".join(texts)))
 
 
 def document_batch(

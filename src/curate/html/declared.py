@@ -21,7 +21,7 @@ _DATE = re.compile(
     r"""\b(?:name|property|itemprop)\s*=\s*["']?(?:article:published_time|datePublished|date|dc\.date)\b""",
     re.IGNORECASE,
 )
-_ENDS = ("</head", "</HEAD", "<body", "<BODY")
+_END = re.compile("</(?:head|HEAD)|<(?:body|BODY)")
 _DATE_WORDS = ("published_time", "datePublished", 'date"', "date'", "dc.date", "DC.date")
 _CONTENT = re.compile(r"""\bcontent\s*=\s*(?:"([^"]{1,200})"|'([^']{1,200})')""", re.IGNORECASE)
 _NO_CHARSETS = frozenset({"undefined", "idna", "punycode", "unicode-escape", "raw-unicode-escape", "utf-7"})
@@ -73,11 +73,8 @@ def declared(page: str) -> Declared:
         >>> declared('<html lang=de><title>Gr&uuml;n</title><link rel=canonical href="https://x.example/a">')
         Declared(title='Grün', language='de', url='https://x.example/a', date=None)
     """
-    size = _HEAD
-    for end in _ENDS:
-        if (at := page.find(end, 0, size)) > 0:
-            size = at
-    head = page[:size]
+    end = _END.search(page, 1, _HEAD)
+    head = page[: end.start() if end else _HEAD]
     title, language, url, date = _TITLE.search(head), _LANGUAGE.search(head), None, None
     if "canonical" in head:
         links = (link for link in _ADDRESS.findall(head) if _CANONICAL.search(link))

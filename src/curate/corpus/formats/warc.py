@@ -5,9 +5,9 @@ their nature, and counted by reason: no document is lost with them.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from fastwarc.warc import WarcRecord
 from zlib_ng import zlib_ng
@@ -16,8 +16,9 @@ from curate.corpus.documents import Rows
 from curate.corpus.encoding import decoded
 from curate.corpus.formats.format import Format, Looked, Span, Step, span
 from curate.corpus.formats.line_file import stored_spans
-from curate.corpus.formats.warc_records import RawRecord, WarcReader
+from curate.corpus.formats.warc_records import Headers, RawRecord, WarcReader, headers
 from curate.corpus.input import InputFile, InputSettings
+from curate.corpus.lines import BOM
 from curate.corpus.memory import too_large
 from curate.corpus.quarantine import Quarantined
 from curate.html.declared import as_browsers_read, charset, declared
@@ -27,13 +28,14 @@ _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _READ = _HTML | {"text/plain"}
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 _SAID = {
-    "url": "warc-target-uri",
-    "date": "warc-date",
-    "digest": "warc-payload-digest",
-    "truncated": "warc-truncated",
-    "language": "warc-identified-content-language",
+    "url": b"warc-target-uri",
+    "date": b"warc-date",
+    "digest": b"warc-payload-digest",
+    "truncated": b"warc-truncated",
+    "language": b"warc-identified-content-language",
 }
 """Field of the metadata → header of the record."""
+_STATUS = re.compile(rb"HTTP/[^ \n]* (\d{1,5})(?![^ \r\n])")
 _STEP = 256 * 1024
 _PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
 """How bodies begin that are packed still: gzip, zstd."""
@@ -49,6 +51,7 @@ class Warc(Format):
     name: ClassVar[str] = "warc"
     about: ClassVar[str] = "WARC (web archive)"
     suffixes: ClassVar[tuple[str, ...]] = (".warc", ".wet")
+    version: ClassVar[int] = 2
     mends: ClassVar[bool] = True
 
     def recognizes(self, head: bytes) -> bool:
@@ -83,42 +86,25 @@ class Warc(Format):
             rows.quarantined.append(found)
 
 
-class _Capture(NamedTuple):
-    """A record with its headers as dictionaries; names in lower case."""
-
-    piece: RawRecord
-    record: WarcRecord
-    headers: Mapping[str, str]
-    http: Mapping[str, str]
-
-    @property
-    def content_type(self) -> str:
-        """What the server said, or the record where there is no server."""
-        return (self.http if self.piece.kind == "response" else self.headers).get("content-type", "")
-
-    @property
-    def declared_type(self) -> str:
-        """What the crawler found the payload to be, else what the server said."""
-        told = self.headers.get("warc-identified-payload-type") or self.content_type
-        return told.partition(";")[0].strip().lower()
-
-
 def _document(piece: RawRecord, rows: Rows) -> Quarantined | None:
     """Add the document of a record; else its entry."""
-    record = WarcRecord.from_bytes(piece.data)
-    capture = _Capture(piece, record, _lowered(record.headers), {})
+    told, served = piece.headers, piece.headers
+    content_type = told.get(b"content-type", b"")
     if piece.kind == "response":
-        if not record.is_http:
-            return _passed_over(piece, "not_text", capture.content_type or "no HTTP response")
-        record.parse_http(auto_decode="none", quirks_mode=True)
-        status = record.http_headers.status_code if record.http_headers else None
-        if status != 200:
-            return _passed_over(piece, "no_success", f"HTTP status {status}" if status else "no HTTP status")
-        capture = capture._replace(http=_lowered(record.http_headers))
-    kind = capture.declared_type
+        if _media_type(content_type) != b"application/http":
+            return _passed_over(piece, "not_text", _text(content_type) or "no HTTP response")
+        head = piece.head[piece.served_at :]
+        status = _STATUS.match(head)
+        if status is None or status[1] != b"200":
+            return _passed_over(piece, "no_success", f"HTTP status {int(status[1])}" if status else "no HTTP status")
+        served = headers(head)
+        content_type = served.get(b"content-type", b"")
+    kind = _text(_media_type(told.get(b"warc-identified-payload-type") or content_type))
     if kind not in _READ and not _is_vague(kind):
         return _passed_over(piece, "not_text", kind)
-    payload = _payload(capture)
+    payload = piece.body
+    if payload and (b"transfer-encoding" in served or b"content-encoding" in served):
+        payload = _unpacked(piece, served)
     if len(payload) > piece.file.longest_document:
         return too_large(piece.file, piece.position, None, len(payload), payload)
     if not payload:
@@ -127,39 +113,39 @@ def _document(piece: RawRecord, rows: Rows) -> Quarantined | None:
         if not _LOOKS_LIKE_HTML.match(payload[:8192]):
             return _passed_over(piece, "not_text", kind or "unknown")
         kind = "text/html"
-    page = decoded(payload, _charset(capture, payload, kind))
+    page = decoded(payload, _charset(content_type, payload, kind))
     if page is None:
         return _refused(piece, "undecodable", "the bytes are no text in any encoding")
     said = declared(page.text)._asdict() if kind in _HTML else {}
-    rows.add(
-        piece.file.name,
-        piece.position,
-        page.text,
-        piece.file.default_source,
-        own_id=capture.headers.get("warc-record-id", "").strip(" <>"),
-        **{**said, **_said(capture.headers), CONTENT_TYPE: kind, "encoding": page.encoding or None},
-    )
+    for key, name in _SAID.items():  # the address and date of the capture win over the page's own
+        if value := told.get(name):
+            said[key] = _text(value).strip(" <>")
+    said[CONTENT_TYPE], said["encoding"] = kind, page.encoding or None
+    own_id = _text(told.get(b"warc-record-id", b"")).strip(" <>")
+    text = page.text if page.encoding or payload.startswith(BOM) else payload
+    rows.add(piece.file.name, piece.position, text, piece.file.default_source, own_id, **said)
     return None
 
 
-def _lowered(headers: Any) -> dict[str, str]:
-    """Headers by name; of several of a name the first."""
-    return {name.lower(): value for name, value in reversed(headers.astuples())}
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")
 
 
-def _payload(capture: _Capture) -> bytes:
+def _media_type(content_type: bytes) -> bytes:
+    return content_type.partition(b";")[0].strip().lower()
+
+
+def _unpacked(piece: RawRecord, served: Headers) -> bytes:
     """The body as the server meant it, up to what a document may have and one byte more.
 
     Many archives hold bodies that were taken apart or unpacked before, under headers that still speak of chunks or of
     gzip: where the body is not as its header says, it is taken as the header's other half has it, then as it is.
     """
-    most = capture.piece.file.longest_document + 1
-    body = bytes(capture.record.reader.read())  # no more than the record
-    http = capture.http
-    if not body or not ("transfer-encoding" in http or "content-encoding" in http):
-        return body
-    for decode in ("all", "content", "transfer") if not _is_broken_gzip(body, http, most) else ():
-        whole = WarcRecord.from_bytes(capture.piece.data)
+    body, most = piece.body, piece.file.longest_document + 1
+    content = piece.head[piece.served_at :] + body
+    record = b"WARC/1.1\r\nContent-Type: application/http\r\nContent-Length: %d\r\n\r\n" % len(content) + content
+    for decode in ("all", "content", "transfer") if not _is_broken_gzip(body, served, most) else ():
+        whole = WarcRecord.from_bytes(record)
         with suppress(OSError):
             whole.parse_http(auto_decode=decode, quirks_mode=True)
             if unpacked := _bounded(whole.reader, most):
@@ -178,9 +164,9 @@ def _bounded(reader: Any, most: int) -> bytes:
     return b"".join(pieces)
 
 
-def _is_broken_gzip(body: bytes, http: Mapping[str, str], most: int) -> bool:
+def _is_broken_gzip(body: bytes, served: Headers, most: int) -> bool:
     """Whether a body is gzip that contradicts itself, of which FastWARC gives what comes before that."""
-    if not body.startswith(_PACKED[0]) or "transfer-encoding" in http:
+    if not body.startswith(_PACKED[0]) or b"transfer-encoding" in served:
         return False
     try:
         zlib_ng.decompressobj(31).decompress(body, most)
@@ -193,15 +179,10 @@ def _is_vague(kind: str) -> bool:
     return "/" not in kind or kind in {"application/octet-stream", "unknown/unknown"}
 
 
-def _charset(capture: _Capture, payload: bytes, kind: str) -> str:
+def _charset(content_type: bytes, payload: bytes, kind: str) -> str:
     """The encoding that the header names, else the page."""
-    named = _CHARSET.search(capture.content_type)
+    named = _CHARSET.search(_text(content_type)) if b"=" in content_type else None
     return (as_browsers_read(named[1]) if named else "") or (charset(payload) if kind in _HTML else "")
-
-
-def _said(headers: Mapping[str, str]) -> dict[str, Any]:
-    """What the record says of the page; the address and date of the capture win over the page's own."""
-    return {key: told.strip(" <>") for key, name in _SAID.items() if (told := headers.get(name))}
 
 
 def _passed_over(piece: RawRecord, reason: str, detail: str) -> Quarantined:
@@ -209,4 +190,4 @@ def _passed_over(piece: RawRecord, reason: str, detail: str) -> Quarantined:
 
 
 def _refused(piece: RawRecord, reason: str, detail: str) -> Quarantined:
-    return Quarantined(piece.file.name, piece.position, None, reason, detail, piece.data)
+    return Quarantined(piece.file.name, piece.position, None, reason, detail, piece.head + piece.body)

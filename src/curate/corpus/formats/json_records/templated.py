@@ -55,8 +55,8 @@ def _append(line: bytes, file: InputFile, position: int, fields: tuple[str, ...]
     if not any(value.strip() for value in values.values()):
         raise _NoTextError(f"none of {', '.join(f'`{name}`' for name in fields)} has text")
     own_id, source = (_taken(record, name) if name else "" for name in (file.id, file.source))
+    rows.texts.append(filled(file.text, values).encode())
     rows.ids.append(own_id or f"{file.name}#{position}")
-    rows.texts.append(filled(file.text, values))
     rows.sources.append(source or file.default_source)
     rows.files.append(file.name)
     rows.positions.append(position)

@@ -353,3 +353,19 @@ def test_fast_ids_equal_tiktoken_on_a_whole_corpus(name):
             .cast(pa.large_string())
         )
         assert fast.encode(texts).equals(reference.encode(texts))
+
+
+@given(st.lists(text, max_size=9))
+def test_little_text_has_the_same_ids(texts):
+    little, whole = (load_tokenizer("cl100k_base", little=wanted) for wanted in (True, False))
+    assert little.encode(large(texts)).equals(whole.encode(large(texts)))
+
+
+@pytest.mark.parametrize("texts", [["a "] * 3, ["b" * 200_000], ["c d " * 30_000] * 80], ids=["little", "long", "much"])
+def test_a_fast_backend_is_loaded_where_it_is_worth_it(texts):
+    vocabulary = tokenizer_module.packaged_vocabulary("cl100k_base")
+    tokenizer = tokenizer_module.Tokenizer("cl100k_base", vocabulary, "auto", little=True)
+    assert (tokenizer.backend, tokenizer.notes) == ("tiktoken", ())
+    ids = tokenizer.encode(large(texts))
+    assert tokenizer.backend == ("tiktoken" if len(texts) == 3 else "fastokens")
+    assert ids[0].as_py() == load_tokenizer("cl100k_base", backend="tiktoken").encode(large(texts[:1]))[0].as_py()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
-from curate.corpus.discovery.discover import discover
+from curate.corpus.discovery.discover import Discovery, discover
 from curate.corpus.discovery.notices import notices
 from curate.corpus.discovery.standard_input import STANDARD, spooled, spooled_for_now
 from curate.corpus.inspection.inspect import inspect
@@ -24,6 +24,7 @@ from curate.corpus.parts import cut
 from curate.engine.base import Engine, spreading
 from curate.errors import PlanError, Stopped, UserError
 from curate.events import Emit, Event, Warned, Working
+from curate.models.tokenizers import LITTLE
 from curate.pipeline.execute import execute, forget
 from curate.pipeline.first_compile import announced_compiling, load_compiler
 from curate.pipeline.mix_forecast import forecast, foretold
@@ -123,17 +124,21 @@ class Job:
         """The stages asked for, in a working order."""
         return make_stages(config, self.only, self.skip)
 
-    def plan(self, config: Config, stages: tuple[Stage, ...], standard_input: str = "") -> Plan:
-        """The checked plan: files found and looked at, parts cut.
+    def found(self, config: Config, standard_input: str = "") -> Discovery:
+        """The files that the paths lead to; ``standard_input`` is the file that holds it, where it is read."""
+        _check_name(self.output)
+        return discover(list(self.paths), config.input, self.output, standard_input)
+
+    def plan(self, config: Config, stages: tuple[Stage, ...], found: Discovery | None = None) -> Plan:
+        """The checked plan: files looked at, parts cut.
 
         Args:
             config: the settings.
             stages: as `stages` gives them.
-            standard_input: the file that holds it, where it is read.
+            found: as `found` gives it.
         """
-        _check_name(self.output)
+        found = found or self.found(config)
         memory = for_one_document(run_memory(config))
-        found = discover(list(self.paths), config.input, self.output, standard_input)
         files, without_text = inspect(found.files, config.input, config.run.workers or os.cpu_count() or 1, memory)
         strands = cut(files, config.input.part_bytes)
         return make_plan(
@@ -150,9 +155,10 @@ class Job:
         """The plan with an estimate of time and disk; writes nothing."""
         config = self.config()
         held = spooled_for_now() if STANDARD in self.paths else None
-        plan = self.plan(config, self.stages(config), held[0] if held else "")
+        found = self.found(config, held[0] if held else "")
+        plan = self.plan(config, self.stages(config), found)
         engine = engine_for(config, plan)
-        notes = [*notices(plan.files, plan.skipped), *_setting_notes(plan), *_stage_notes(plan.stages, config)]
+        notes = [*notices(plan.files, plan.skipped), *_setting_notes(plan), *_stage_notes(plan.stages, config, found)]
         guess, mixture = estimate(plan, engine.workers), forecast(plan)
         engine.close()
         if held:
@@ -176,8 +182,9 @@ class Job:
 
                 measurement = measurement_of(self.output, config, [stage.name for stage in stages])
             with ThreadPoolExecutor(2) as pool:
-                notes, compiler = pool.submit(_stage_notes, stages, config), pool.submit(load_compiler)
-                plan = self.plan(config, stages, held)
+                compiler, found = pool.submit(load_compiler), self.found(config, held)
+                notes = pool.submit(_stage_notes, stages, config, found)
+                plan = self.plan(config, stages, found)
                 import_module("curate.report.html.page")
                 pa.array([0])  # the first list has pyarrow import pandas, where there is one: 0.2 s
                 compiler.result()
@@ -311,11 +318,12 @@ def _setting_notes(plan: Plan) -> list[Warned]:
     return without + unused_notes(plan.config, [stage.name for stage in plan.stages], plan.files)
 
 
-def _stage_notes(stages: Sequence[Stage], config: Config) -> list[Warned]:
+def _stage_notes(stages: Sequence[Stage], config: Config, found: Discovery) -> list[Warned]:
     """Load what the stages need, see that shards can hold the vocabulary, and what stages have to say about it."""
     shards = config.shards
     for stage in stages:
         if isinstance(stage, Encoder):
+            stage.expect(found.size(LITTLE))
             layout_of(shards, stage.tokenizer)  # type: ignore[attr-defined]
             check_mix(config.mix, stages)
             if shards.validation and not any(CLUSTER in each.adds for each in stages):

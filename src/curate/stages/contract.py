@@ -148,6 +148,9 @@ class Encoded(NamedTuple):
 class Encoder(Stage):
     """A stage that turns text into token ids."""
 
+    def expect(self, size: int) -> None:
+        """Be told, before anything else, how many bytes of input there are, as they lie there."""
+
     @abstractmethod
     def encode(self, text: pa.Array) -> Encoded:
         """Ids for each text (``large_string``, no nulls)."""

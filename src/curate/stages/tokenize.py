@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from curate.errors import UserError
 from curate.models.chats import PLAIN, ChatEncoder, Refused, load_chat_template
-from curate.models.tokenizers import AddedTokens, Tokenizer, load_tokenizer
+from curate.models.tokenizers import LITTLE, AddedTokens, Tokenizer, load_tokenizer
 from curate.settings.base import Reason, Settings, Unused
 from curate.stages.contract import Encoded, Encoder
 from curate.text.chats.loss import LOSS, with_loss
@@ -106,6 +106,11 @@ class Tokenize(Encoder):
 
     def __init__(self, settings: TokenizeSettings | None = None) -> None:
         self.settings = settings or TokenizeSettings()
+        self._little = False
+
+    def expect(self, size: int) -> None:
+        """Of little text the reference makes the same ids sooner."""
+        self._little = size <= LITTLE
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -121,6 +126,7 @@ class Tokenize(Encoder):
             begin_of_document=self.settings.begin_of_document,
             pattern=self.settings.pattern,
             added_tokens=self.settings.added_tokens,
+            little=self._little,
         )
 
     @property

@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
@@ -43,6 +44,16 @@ class Discovery(NamedTuple):
     files: tuple[InputFile, ...]
     """Sorted by name; each file once."""
     skipped: tuple[Skipped, ...]
+
+    def size(self, most: int) -> int:
+        """Bytes of the files as they are stored, added up until they are more than ``most``."""
+        total = 0
+        for file in self.files:
+            with suppress(OSError):
+                total += file.size or os.stat(file.path).st_size  # noqa: PTH116  (a hundred thousand times)
+            if total > most:
+                break
+        return total
 
 
 def discover(paths: Sequence[str], settings: InputSettings, output: str = "", standard_input: str = "") -> Discovery:

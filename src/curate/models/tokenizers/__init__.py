@@ -17,6 +17,6 @@ Bytes and rank files spell every text. A ``tokenizer.json`` may not: what it doe
 """
 
 from curate.models.tokenizers.added_tokens import AddedTokens
-from curate.models.tokenizers.tokenizer import BACKENDS, Tokenizer, load_tokenizer
+from curate.models.tokenizers.tokenizer import BACKENDS, LITTLE, Tokenizer, load_tokenizer
 
-__all__ = ["BACKENDS", "AddedTokens", "Tokenizer", "load_tokenizer"]
+__all__ = ["BACKENDS", "LITTLE", "AddedTokens", "Tokenizer", "load_tokenizer"]

@@ -17,14 +17,20 @@ from curate.models.tokenizers.backends import Backend
 from curate.models.tokenizers.begin_marks import NONE, chosen_begin, own_begin_note
 from curate.models.tokenizers.end_marks import listed
 from curate.models.tokenizers.model_folder import ModelFolder, model_folder
+from curate.models.tokenizers.pieces import LONG
 from curate.models.tokenizers.probes import first_disagreement
 from curate.models.tokenizers.rank_file import PACKAGED, is_rank_file, packaged_vocabulary, rank_file_vocabulary
 from curate.models.tokenizers.sentencepiece_file import sentencepiece_vocabulary
 from curate.models.tokenizers.tokenizer_json import json_vocabulary
 from curate.models.tokenizers.vocabulary import BytesVocabulary, Vocabulary
+from curate.text.core.arrow import utf8_view
 
 BACKENDS = ("auto", "fastokens", "tiktoken", "huggingface", "sentencepiece")
 """Values of the setting ``tokenize.backend``."""
+LITTLE = 2_000_000
+"""Bytes of input for which no fast backend is loaded: that and proving it take as long as the reference for some MB."""
+MUCH = 4 * LITTLE
+"""Bytes of text for which one is after all; input may be compressed."""
 
 
 class Prepared(NamedTuple):
@@ -51,7 +57,9 @@ class Tokenizer:
         fingerprint: SHA-256 (hexadecimal) of vocabulary, split pattern and marks, whatever the backend.
     """
 
-    def __init__(self, name: str, vocabulary: Vocabulary, backend: str, begin_of_document: str = NONE) -> None:
+    def __init__(
+        self, name: str, vocabulary: Vocabulary, backend: str, begin_of_document: str = NONE, *, little: bool = False
+    ) -> None:
         self.name = name
         self.vocabulary = vocabulary
         self.vocabulary_size = vocabulary.size
@@ -66,6 +74,7 @@ class Tokenizer:
         self._wanted_backend = _wanted_backend(name, vocabulary, backend)
         self._lock = threading.Lock()
         self._loaded: Prepared | None = None
+        self._is_little, self._encoded = little and backend == "auto", 0
 
     @property
     def file(self) -> tuple[str, bytes] | None:
@@ -106,6 +115,8 @@ class Tokenizer:
         Raises:
             UserError: the library fails on a text.
         """
+        if self._is_little:
+            self._look_at(texts)
         try:
             ids, offsets, unknown = self.prepare().encode(texts)
         except ValueError as error:
@@ -170,11 +181,20 @@ class Tokenizer:
         with self._lock:
             if self._loaded is None:
                 try:
-                    chosen = _choose(self.name, self.vocabulary, self._wanted_backend)
+                    wanted = self.vocabulary.backends[-1] if self._is_little else self._wanted_backend
+                    chosen = _choose(self.name, self.vocabulary, wanted)
                     self._loaded = chosen._replace(notes=chosen.notes + self._habits())
                 except ValueError as error:
                     raise PlanError(f"`{self.name}` cannot encode the texts that are tried: {error}.") from error
             return self._loaded
+
+    def _look_at(self, texts: pa.Array) -> None:
+        """Load the fast backend after all where there is more text than was expected, or a long one."""
+        lengths = np.diff(utf8_view(texts)[1])
+        with self._lock:
+            self._encoded += int(lengths.sum())
+            if self._is_little and (self._encoded > MUCH or lengths.max(initial=0) >= LONG):
+                self._is_little, self._loaded = False, None
 
     def _habits(self) -> tuple[str, ...]:
         return (*self.vocabulary.habits(), *own_begin_note(self.name, self.begin_of_document_id, self.vocabulary))
@@ -188,6 +208,7 @@ def load_tokenizer(
     begin_of_document: str = NONE,
     pattern: str = "auto",
     added_tokens: AddedTokens = "words",
+    little: bool = False,
 ) -> Tokenizer:
     """The tokenizer of that name, loaded once in a process.
 
@@ -201,6 +222,7 @@ def load_tokenizer(
         pattern: how a ``.tiktoken`` file splits text, see `rank_file_vocabulary`.
         added_tokens: which ordinary added tokens of a ``tokenizer.json`` text may become: ``words``, or ``all``, also
             those that look like control tokens.
+        little: little text is expected (`LITTLE`): the reference encodes, with the same ids, until it is more.
 
     Raises:
         PlanError: there is no such tokenizer, or it cannot be used as asked.
@@ -213,7 +235,7 @@ def load_tokenizer(
         'Hello world'
     """
     with _LOADING:
-        return _load(name, backend, end_of_document, begin_of_document, pattern, added_tokens)
+        return _load(name, backend, end_of_document, begin_of_document, pattern, added_tokens, little)
 
 
 _LOADING = threading.Lock()
@@ -221,9 +243,16 @@ _LOADING = threading.Lock()
 
 @functools.cache
 def _load(
-    name: str, backend: str, end_of_document: str, begin_of_document: str, pattern: str, added_tokens: AddedTokens
+    name: str,
+    backend: str,
+    end_of_document: str,
+    begin_of_document: str,
+    pattern: str,
+    added_tokens: AddedTokens,
+    little: bool,
 ) -> Tokenizer:
-    return Tokenizer(name, _vocabulary(name, end_of_document, pattern, added_tokens), backend, begin_of_document)
+    vocabulary = _vocabulary(name, end_of_document, pattern, added_tokens)
+    return Tokenizer(name, vocabulary, backend, begin_of_document, little=little)
 
 
 def _vocabulary(name: str, end_of_document: str, pattern: str, added_tokens: AddedTokens) -> Vocabulary:

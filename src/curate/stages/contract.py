@@ -39,7 +39,6 @@ from curate.text.chats.spans import View
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-
 NO_LABELS = "without the stage `language` before it no document has a language"
 LABELS_FIRST = 'put "language" before "{}" in pipeline.stages'
 """Why settings for single languages change nothing, and what to do."""
@@ -166,10 +165,8 @@ class Encoder(Stage):
 
 TO = "to"
 """Column of sent rows: the number of their receiver."""
-
 Send = Callable[[int], Iterable[pa.RecordBatch]]
 """What sender number *i* sends: batches with a column `TO` before the columns delivered (see `addressed`)."""
-
 Receive = Callable[[int, pa.Table], pa.Table]
 """What receiver number *i* makes of all rows sent to it, in whatever order they come."""
 

@@ -24,6 +24,7 @@ coverage: $(DEV) ## the tests that run in minutes, and the lines that none of th
 	$(BIN)/pytest -q -n logical --dist worksteal -m "not slow" --cov --cov-report=term
 
 test-readers: $(READY) ## every format of shards, read by its trainer's own reader
+	$(BIN)/python -m pip install --quiet --editable '.[arrayrecord]'
 	$(PYTHON) -m venv .venv-readers
 	.venv-readers/bin/python -m pip install --quiet -r tests/readers/needed.txt
 	.venv-readers/bin/python -m pip install --quiet --no-deps -r tests/readers/requirements.txt

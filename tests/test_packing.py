@@ -16,6 +16,7 @@ from curate.errors import InputError, UserError
 from curate.pipeline.sharding.shard_order import ordered
 from curate.shards.block import joined
 from curate.shards.convert import convert
+from curate.shards.files.token_bytes import as_bytes
 from curate.shards.formats import FORMATS
 from curate.shards.index import read_index
 from curate.shards.packing import best_fitted, concatenated
@@ -207,14 +208,12 @@ def rows_of(n_tokens, packing, length, limit):
     for number, size in enumerate(order.sizes.tolist()):
         inside = np.flatnonzero(order.shard == number)
         inside = inside[np.argsort(order.offset[inside])]
-        batch = pa.RecordBatch.from_pydict(
-            {
-                "id": [names[at] for at in inside],
-                "input_ids": pa.array([[at] * n_tokens[at] for at in inside], pa.large_list(pa.uint32())),
-                "offset": order.offset[inside],
-            }
-        )
-        yield list(padded([batch], size if length else 0, 999))
+        ids = as_bytes(pa.array([[at] * n_tokens[at] for at in inside], pa.large_list(pa.uint32())))
+        columns = {"id": [names[at] for at in inside], "input_ids": ids, "offset": order.offset[inside]}
+        half = len(inside) // 2
+        pieces = [pa.table(columns).slice(at, stop - at) for at, stop in ((0, half), (half, len(inside)))]
+        pieces = [piece.take(pa.array(np.arange(len(piece))[::-1])) for piece in pieces]
+        yield list(padded(pieces, size, 999))
 
 
 def plainly(blocks):

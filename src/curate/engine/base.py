@@ -99,9 +99,12 @@ class Engine(Protocol):
         """
 
     def exchange(
-        self, send: Send, senders: int, receive: Receive, receivers: int, schema: pa.Schema, folder: Path
+        self, send: Send, senders: int, receive: Receive | None, receivers: int, schema: pa.Schema, folder: Path
     ) -> Rows:
         """Rows sent by key: see `curate.stages.contract.Corpus.exchange`. What memory cannot hold goes to ``folder``.
+
+        Where nobody receives them, the rows themselves come back, in any order, and may be brought together only when
+        they are read: for rows that are read once.
 
         The rows that come back can travel: a task that holds them can read them wherever it runs.
         """

@@ -1,13 +1,14 @@
 """Rows sent by key on one machine: mailboxes in memory and, beyond a budget, in sorted runs on disk.
 
 Whoever sends, puts rows with a column ``to``; whoever receives, takes all rows meant for it. What waits in memory is
-bounded: when it passes the budget it is sorted by receiver and appended to one file as a *run*, one message for each
-receiver, which is read when the rows are taken. So there is one file, and what is known of it in memory follows from
+bounded: when it passes the budget it is sorted by receiver and appended to one file as a *run*, a few messages for each
+receiver, which are read when the rows are taken. So there is one file, and what is known of it in memory follows from
 the bytes sent, not from senders times receivers.
 """
 
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,8 @@ from curate.store.files import remove, unfinished
 
 WAITING_BYTES = 32_000_000
 """Rows of one exchange that wait in memory."""
+_LARGE = 65_536
+"""Bytes of a batch that is written as it is; smaller ones are put together, at the price of a copy."""
 KEPT_BYTES = 8_000_000
 """Rows of one exchange's results that stay in memory."""
 
@@ -36,7 +39,7 @@ class Mailboxes:
     def __init__(self, schema: pa.Schema, folder: Path, budget: int = 0) -> None:
         self._schema, self._file, self._budget = schema, unfinished(folder / "sent"), budget or WAITING_BYTES
         self._waiting: list[_Sorted] = []
-        self._size = self._written = 0
+        self._size = 0
         self._runs: list[_Run] = []
         self._lock = threading.Lock()
 
@@ -83,21 +86,44 @@ class Mailboxes:
                 at = int(np.searchsorted(run.receivers, receiver))
                 if at < len(run.receivers) and run.receivers[at] == receiver:
                     start, stop = int(run.bounds[at]), int(run.bounds[at + 1])
-                    message = os.pread(file.fileno(), stop - start, start)
-                    batches.append(pa.ipc.read_record_batch(pa.py_buffer(message), self._schema))
+                    messages = pa.BufferReader(os.pread(file.fileno(), stop - start, start))
+                    while messages.tell() < stop - start:
+                        batches.append(pa.ipc.read_record_batch(pa.ipc.read_message(messages), self._schema))
         return batches
 
     def _write_run(self) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         receivers = np.unique(np.concatenate([one.receivers for one in self._waiting]))
-        bounds = [self._written]
-        with self._file.open("ab") as file:
+        with pa.OSFile(str(self._file), "ab") as file, pa.ipc.new_stream(file, self._schema) as stream:
+            stream.write_batch(self._waiting[0].rows.slice(0, 0))  # behind the schema, which is known
+            bounds = [file.tell()]
             for receiver in receivers:
-                rows = pa.concat_batches([part for one in self._waiting if len(part := one.of(int(receiver)))])
-                file.write(rows.serialize())
+                parts = [part for one in self._waiting if len(part := one.of(int(receiver)))]
+                many = sum(part.nbytes for part in parts) < len(parts) * _LARGE
+                for rows in [pa.concat_batches(parts)] if many else parts:
+                    stream.write_batch(rows)
                 bounds.append(file.tell())
         self._runs.append(_Run(receivers, np.array(bounds)))
-        self._waiting, self._size, self._written = [], 0, bounds[-1]
+        self._waiting, self._size = [], 0
+
+
+class Unread:
+    """Rows that nobody has received: brought together when they are read, once each.
+
+    Args:
+        boxes: with rows for all receivers.
+        receivers: how many there are.
+        schema: of the rows.
+    """
+
+    def __init__(self, boxes: "Sequence[Mailboxes]", receivers: int, schema: pa.Schema) -> None:
+        self._boxes, self._receivers, self._schema = tuple(boxes), receivers, schema
+
+    def __len__(self) -> int:
+        return self._receivers
+
+    def __getitem__(self, receiver: int) -> pa.Table:
+        return pa.concat_tables([self._schema.empty_table(), *(boxes.take(receiver) for boxes in self._boxes)])
 
 
 class _Run(NamedTuple):

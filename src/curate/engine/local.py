@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 import pyarrow as pa
 
 from curate.engine.base import Alone, Hear, Interrupted, NodeWork, Worker
-from curate.engine.exchange import Mailboxes, Received
+from curate.engine.exchange import Mailboxes, Received, Unread
 from curate.engine.memory_budget import MemoryBudget
 from curate.engine.turns import Turns
 from curate.engine.unused_memory import release_unused_memory
@@ -105,7 +105,7 @@ class LocalEngine:
                 future.cancel()
 
     def exchange(
-        self, send: Send, senders: int, receive: Receive, receivers: int, schema: pa.Schema, folder: Path
+        self, send: Send, senders: int, receive: Receive | None, receivers: int, schema: pa.Schema, folder: Path
     ) -> Rows:
         """See `curate.engine.base.Engine.exchange`."""
         boxes, received = Mailboxes(schema, folder), Received(folder)
@@ -116,6 +116,8 @@ class LocalEngine:
 
         for _ in self.spread(post, range(senders)):
             pass
+        if receive is None:
+            return Unread([boxes], receivers, schema)
         for table in self.spread(lambda receiver: receive(receiver, boxes.take(receiver)), range(receivers)):
             received.append(table)
         boxes.remove()

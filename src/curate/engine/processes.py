@@ -21,7 +21,7 @@ import pyarrow as pa
 from curate.engine.base import Alone, Hear, Interrupted, NodeWork, Worker, in_order
 from curate.engine.child_process import GRACE_SECONDS, ChildProcess
 from curate.engine.child_worker import Setting
-from curate.engine.exchange import WAITING_BYTES, Mailboxes, Received, written
+from curate.engine.exchange import WAITING_BYTES, Mailboxes, Received, Unread, written
 from curate.engine.local import LocalEngine
 from curate.engine.turns import Turns
 from curate.engine.unused_memory import release_unused_memory
@@ -116,7 +116,7 @@ class ProcessEngine:
             raise
 
     def exchange(
-        self, send: Send, senders: int, receive: Receive, receivers: int, schema: pa.Schema, folder: Path
+        self, send: Send, senders: int, receive: Receive | None, receivers: int, schema: pa.Schema, folder: Path
     ) -> Rows:
         """See `curate.engine.base.Engine.exchange`."""
         several = max(1, min(senders, SENDINGS_PER_WORKER * self.workers))
@@ -124,6 +124,8 @@ class ProcessEngine:
         budget = max(SENT_BYTES, WAITING_BYTES // self.workers)
         sending = functools.partial(_sent, send, schema, folder, budget)
         sent = list(in_order(self, sending, list(itertools.pairwise(bounds))))
+        if receive is None:
+            return Unread(sent, receivers, schema)
         received = Received(folder)
         receiving = functools.partial(_received, receive, tuple(sent), schema, folder)
         for table in in_order(self, receiving, range(receivers)):

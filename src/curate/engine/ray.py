@@ -149,7 +149,7 @@ class RayEngine:
             raise
 
     def exchange(
-        self, send: Send, senders: int, receive: Receive, receivers: int, schema: pa.Schema, folder: Path
+        self, send: Send, senders: int, receive: Receive | None, receivers: int, schema: pa.Schema, folder: Path
     ) -> Rows:
         """See `curate.engine.base.Engine.exchange`."""
         del folder  # Ray keeps what waits
@@ -166,7 +166,7 @@ class RayEngine:
         ]
         self._wait([blocks[-1] for blocks in sent])
         bundles = [blocks[groups] for blocks in sent]
-        function = [ray.put(receive)]
+        function = [ray.put(receive or _as_they_are)]
         other = self._receive.options(num_returns=2, **self._options)
         received = [
             other.remote(
@@ -291,6 +291,10 @@ class RayEngine:
         for one in tasks:
             with suppress(Exception):
                 self._ray.cancel(one, force=True)
+
+
+def _as_they_are(_receiver: int, rows: pa.Table) -> pa.Table:
+    return rows
 
 
 def connected() -> Any:

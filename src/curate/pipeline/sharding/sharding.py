@@ -30,7 +30,7 @@ from curate.shards.format import Layout
 from curate.shards.index import ShardIndex, layout_of, write_index
 from curate.shards.mixture.repeats import NO_REPEATS, REPEATS_FILE, Repeats, write_repeats
 from curate.shards.notes import Notes
-from curate.shards.packing.padding import padded
+from curate.shards.packing.padding import filled_up, padded
 from curate.shards.settings import ShardSettings
 from curate.shards.writer import write_shard
 from curate.stages.contract import TO
@@ -116,11 +116,13 @@ class _ShardTask:
         entry = self.notes.existing(number, key)
         if entry is None:
             groups = _groups(stretches, number, self.step, self.directory)
-            documents: Iterable[pa.RecordBatch | Block] = (
-                self.sent.documents(number) if self.sent else worker.spread(_Group.read, groups)  # while one writes
-            )
-            if size is not None:
-                documents = padded(documents, size, self.step.stage.tokenizer.end_of_document_id)  # type: ignore[attr-defined]
+            documents: Iterable[pa.RecordBatch | Block]
+            if self.sent:
+                documents = self.sent.documents(number, worker)
+            else:
+                documents = worker.spread(_Group.read, groups)  # while one writes
+                if size is not None:
+                    documents = filled_up(documents, size, self.step.stage.end_of_document_id)  # type: ignore[attr-defined]
             note, folder = functools.partial(self.notes.take, number, key=key), self.directory.shards
             entry = write_shard(folder, number, documents, self.settings, self.layout, split=split, whole=note)
             worker.tell(Made(entry.file))
@@ -162,15 +164,15 @@ class _Sent:
         self._step, self._directory, self._repeats = step, directory, cutting.repeats
         found = {stretch.part for number in missing for stretch in cutting.shards[number]}
         self._parts = sorted(found)
+        self._sizes, self._mark = cutting.sizes, step.stage.end_of_document_id  # type: ignore[attr-defined]
         self._pieces = engine.exchange(
-            self._send, len(self._parts), _in_order, int(self._first[-1]), _SENT, directory.scratch
+            self._send, len(self._parts), None, int(self._first[-1]), _SENT, directory.scratch
         )
 
-    def documents(self, shard: int) -> Iterator[pa.RecordBatch]:
-        """The documents of a shard in their order."""
-        for piece in range(int(self._first[shard]), int(self._first[shard + 1])):
-            for batch in self._pieces[piece].select(_SENT.names).to_batches():
-                yield batch.set_column(2, "input_ids", as_lists(batch["input_ids"]))
+    def documents(self, shard: int, worker: Worker) -> Iterator[Block]:
+        """The documents of a shard in their order, with the padding between them."""
+        numbers = range(int(self._first[shard]), int(self._first[shard + 1]))
+        yield from padded(worker.spread(self._pieces.__getitem__, numbers), self._sizes[shard], self._mark)
 
     def _send(self, sender: int) -> Iterator[pa.RecordBatch]:
         part = self._parts[sender]
@@ -206,10 +208,6 @@ class _Sent:
                         names=[TO, *_SENT.names],
                     )
                 start += size
-
-
-def _in_order(_piece: int, rows: pa.Table) -> pa.Table:
-    return rows.take(pc.sort_indices(rows, sort_keys=[("offset", "ascending")]))
 
 
 def notes_of(directory: RunDirectory) -> Notes:

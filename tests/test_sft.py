@@ -11,6 +11,7 @@ import tokenizers
 from chat_templates import FAMILIES, IM, model_folder
 from curate.cli import command
 from curate.errors import InputError, PlanError, UserError
+from curate.models.chats import ChatEncoder
 from curate.shards.convert import convert
 from curate.shards.peek import peek
 from curate.shards.settings import ShardSettings
@@ -73,11 +74,14 @@ def test_rows_are_three_columns_whose_labels_are_what_the_assistant_says(models,
     assert shown.text.endswith("<|endoftext|>")
 
 
-def test_packed_rows_hold_whole_conversations_whatever_the_workers(models, corpus, tmp_path):
+def test_packed_rows_hold_whole_conversations_whatever_the_workers(models, corpus, tmp_path, monkeypatch):
     settings = (*LOOSE, *with_model(models["llama 3"]), "shards.packing=best_fit", "shards.sequence_length=700")
     assert run(corpus, tmp_path / "a", *settings) == 0
-    assert run(corpus, tmp_path / "b", *settings, "run.workers=1") == 0
-    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    encode, encoded = ChatEncoder.encode, []
+    monkeypatch.setattr(ChatEncoder, "encode", lambda *said: (encoded.append(said), encode(*said))[1])
+    assert run(corpus, tmp_path / "b", *settings, CHECKED, "run.workers=1") == 0
+    assert len(encoded) == 32  # each conversation once, though `chat` and `tokenize` ask for all of them
+    assert contents(tmp_path / "a/shards") == contents(tmp_path / "b/shards")
     assert verify(tmp_path / "a/shards", every=True).ok
     for row in rows_of(tmp_path / "a"):
         assert sum(row["seq_lengths"]) == len(row["input_ids"]) == len(row["position_ids"]) == 700

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from curate.errors import PlanError
-from curate.models.chats import PLAIN, ChatEncoder, Refused, load_chat_template
+from curate.models.chats import PLAIN, ChatEncoder, Refused, chat_encoder
 from curate.models.tokenizers import AddedTokens, load_tokenizer
 from curate.settings.base import Limit, Reason, Settings, Unused
 from curate.stages.contract import Stage, reasons_where
@@ -120,7 +120,7 @@ class Chat(Stage):
             pattern=chosen.pattern or "auto",
             added_tokens=added,
         )
-        return ChatEncoder(load_chat_template(chosen.template, chosen.date), tokenizer)
+        return chat_encoder(chosen.template, chosen.date, tokenizer)
 
     @property
     def fingerprint(self) -> str:
@@ -139,6 +139,7 @@ class Chat(Stage):
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """What the template makes of each conversation; null for documents that are none."""
         texts, turns, rest = batch["text"], batch["turns"], batch["metadata"]
+        self.encoder.forget()
         prompts = viewed(texts, turns, "prompt").cast(pa.large_binary()).to_pylist()
         found = [
             dict.fromkeys(self.adds) if spans is None else self._of(rest[row].as_py(), spans, texts[row], prompts[row])
@@ -151,7 +152,7 @@ class Chat(Stage):
         said = {"turns": len(spans), "prompt": xxhash.xxh3_64_intdigest(prompt)}
         nothing = {"problem": None, "detail": None, "n_tokens": None, "loss_tokens": None}
         try:
-            one = self.encoder.encode_document(rest, spans, text.as_py().encode())
+            one = self.encoder.encode_document(rest, spans, text.as_py().encode(), keep=True)  # for `tokenize`
         except Refused as error:
             return {**said, **nothing, "problem": error.reason, "detail": error.detail[:500]}
         return {**said, **nothing, "n_tokens": len(one.ids), "loss_tokens": int(np.count_nonzero(one.loss))}

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.errors import UserError
-from curate.models.chats import PLAIN, ChatEncoder, Refused, load_chat_template
+from curate.models.chats import PLAIN, ChatEncoder, Refused, chat_encoder
 from curate.models.tokenizers import LITTLE, AddedTokens, Tokenizer, load_tokenizer
 from curate.settings.base import Reason, Settings, Unused
 from curate.stages.contract import Encoded, Encoder
@@ -143,7 +143,7 @@ class Tokenize(Encoder):
         """
         if not self.settings.has_template:
             return None
-        return ChatEncoder(load_chat_template(self.settings.chat_template, self.settings.chat_date), self.tokenizer)
+        return chat_encoder(self.settings.chat_template, self.settings.chat_date, self.tokenizer)
 
     @property
     def vocabulary_size(self) -> int:

@@ -10,6 +10,7 @@ import functools
 import itertools
 import json
 import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from curate.models.chats.folder import load_chat_template
 from curate.models.chats.template import ChatTemplate, Message, Refused
 from curate.models.tokenizers import Tokenizer
 from curate.models.tokenizers.backends import panics_are_errors
@@ -75,6 +77,7 @@ class ChatEncoder:
         self._all = _any_of(self._tokens)
         self._said = _any_of(self._special)
         self.template = template.with_control(list(self._tokens))
+        self._here = threading.local()
 
     @property
     def fingerprint(self) -> str:
@@ -105,17 +108,32 @@ class ChatEncoder:
             raise Refused("no_loss", "no token of it is the assistant's")
         return self._framed(ids, loss, text)
 
-    def encode_document(self, rest: str, spans: Sequence[Mapping[str, Any]], text: bytes) -> Encoding:
+    def forget(self) -> None:
+        """Nothing that this thread encoded is asked for again."""
+        self._here.kept = {}
+
+    def encode_document(
+        self, rest: str, spans: Sequence[Mapping[str, Any]], text: bytes, *, keep: bool = False
+    ) -> Encoding:
         """Ids and mask of a conversation as `curate.text.chats.spans` keeps it.
 
         Args:
             rest: the record without its texts.
             spans: its turns in the text.
             text: UTF-8.
+            keep: the same thread asks for it once more: it is kept until then, or until it is to `forget`.
 
         Raises:
             Refused: as `encode`.
         """
+        key = rest, msgspec.json.encode(spans), text
+        kept: dict[Any, Encoding] = self._here.__dict__.setdefault("kept", {})
+        found = kept.pop(key, None) or self._of(rest, spans, text)
+        if keep:
+            kept[key] = found
+        return found
+
+    def _of(self, rest: str, spans: Sequence[Mapping[str, Any]], text: bytes) -> Encoding:
         record = restored(rest, spans, text)
         tools = record.get("tools")
         if isinstance(tools, str):
@@ -239,6 +257,16 @@ class ChatEncoder:
             if token >= 0:
                 yield text[start:end], token, _is_within(start, answers)
             borders = [end, *(border for border in borders if border > end)]
+
+
+@functools.cache
+def chat_encoder(template: str, date: str, tokenizer: Tokenizer) -> ChatEncoder:
+    """The encoder of a template (see `load_chat_template`) and a tokenizer: one in a process for all who ask.
+
+    Raises:
+        PlanError: the template cannot be used.
+    """
+    return ChatEncoder(load_chat_template(template, date), tokenizer)
 
 
 def messages_of(turns: Sequence[Turn]) -> list[dict[str, Any]]:

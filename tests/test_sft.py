@@ -72,6 +72,11 @@ def test_rows_are_three_columns_whose_labels_are_what_the_assistant_says(models,
     [shown] = peek(out / "shards", 1, id="plain")
     assert shown.runs == ((shown.text, True),)
     assert shown.text.endswith("<|endoftext|>")
+    for name in ("tokenizer.json", "chat_template.json"):
+        before = (out / "shards" / name).read_bytes()
+        (out / "shards" / name).write_bytes(before[:-9] + b"#" + before[-8:])
+        assert [problem.file for problem in verify(out / "shards").problems] == [name]
+        (out / "shards" / name).write_bytes(before)
 
 
 def test_packed_rows_hold_whole_conversations_whatever_the_workers(models, corpus, tmp_path, monkeypatch):

@@ -16,10 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.errors import UserError
+from curate.models.chats import ChatEncoder
+from curate.models.tokenizers import Tokenizer
 from curate.shards.block import Block
 from curate.shards.entry import At, ShardEntry
 from curate.shards.files.hashed_file import sha256_of, xxh3_of
-from curate.shards.index import chats_of, index_path, read_index, tokenizer_of
+from curate.shards.index import TEMPLATE_FILE, chats_of, index_path, read_index, tokenizer_of
 from curate.shards.provenance.lineage import lineage
 from curate.shards.provenance.origin import Origin, Spans, UnreadableRun
 from curate.shards.reader import read_blocks
@@ -107,8 +109,8 @@ class _Verification:
         self.index = read_index(folder)
         self.index_file = index_path(folder).name
         self.problems: list[Problem] = []
-        self.tokenizer = tokenizer_of(folder, self.index)
-        self.chats = chats_of(folder, self.index, self.tokenizer)
+        self.tokenizer: Tokenizer
+        self.chats: ChatEncoder | None = None
         self.origin = origin
         spread = np.linspace(0, self.index.documents - 1, SAMPLES).astype(np.int64)
         self.samples = np.arange(self.index.documents) if every else np.unique(spread)
@@ -118,9 +120,16 @@ class _Verification:
         self.first_lacking = self.lacking_file = ""
 
     def report(self) -> VerifyReport:
+        damaged = self._check_folder()
+        decodes = not damaged & {self.index.tokenizer.file, TEMPLATE_FILE}
+        if decodes:
+            self.tokenizer = tokenizer_of(self.folder, self.index)
+            self.chats = chats_of(self.folder, self.index, self.tokenizer)
         for number, entry in enumerate(self.index.shards):
-            self._check_hashes(entry)
-            self._check_shard(number, entry)
+            if self._check_hashes(entry) and decodes:
+                self._check_shard(number, entry)
+            if self.origin is not None:
+                self.origin.drop(number)
         self._check_totals()
         self._check_lacking()
         counts = {name: getattr(self, name) for name in VerifyReport.__struct_fields__}
@@ -129,15 +138,34 @@ class _Verification:
     def _problem(self, file: str, sentence: str, document: str = "") -> None:
         self.problems.append(Problem(file, document, sentence))
 
-    def _check_hashes(self, entry: ShardEntry) -> None:
+    def _check_folder(self) -> set[str]:
+        """Compare files that stand for the whole folder with the index; names of those that are damaged or gone."""
+        tokenizer, damaged = self.index.tokenizer, set()
+        copy = {tokenizer.file: tokenizer.xxh3} if tokenizer.file and tokenizer.xxh3 else {}
+        for name, xxh3 in {**copy, **self.index.files}.items():
+            if not (self.folder / name).is_file():
+                self._problem(name, _MISSING)
+            elif xxh3_of(self.folder / name) != xxh3:
+                self._problem(name, "The file has changed since it was written: its XXH3 is not the index's.")
+            else:
+                continue
+            damaged.add(name)
+        return damaged
+
+    def _check_hashes(self, entry: ShardEntry) -> bool:
+        """Whether all files of a shard are there."""
+        found = True
         for file, xxh3 in entry.files.items():
             path = self.folder / file
             if not path.is_file():
-                continue  # reading it says so
+                self._problem(path.name, _MISSING)
+                found = False
+                continue
             self.bytes += path.stat().st_size
             as_written = xxh3_of(path) == xxh3 if xxh3 else sha256_of(path) == entry.sha256s[file]
             if not as_written:
                 self._problem(path.name, "The file has changed since it was written: its checksum is not the index's.")
+        return found
 
     def _check_shard(self, number: int, entry: ShardEntry) -> None:
         documents, tokens, padding, learnt = self.documents, self.tokens, 0, 0
@@ -156,8 +184,6 @@ class _Verification:
                 self.first += len(documents_only.ids)
                 self.documents += len(documents_only.ids)
                 self.tokens += len(block.tokens)
-        except FileNotFoundError as error:
-            self._problem(Path(str(error.filename or entry.file)).name, "The file is missing.")
         except (UserError, OSError, pa.ArrowException, ValueError) as error:
             self._problem(entry.file, f"The file cannot be read: {_first_line(error)}")
         else:
@@ -168,8 +194,6 @@ class _Verification:
             self._check_count(entry.file, "tokens with loss", learnt, entry.loss_tokens)
             self._check_rest(number, entry)
             self._check_places(entry, places)
-        if self.origin is not None:
-            self.origin.drop(number)
 
     def _check_rest(self, number: int, entry: ShardEntry) -> None:
         missing = self.origin.drop(number) if self.origin is not None else 0
@@ -308,14 +332,9 @@ class _Verification:
 
     def _check_totals(self) -> None:
         listed = {name for entry in self.index.shards for name in entry.files}
-        for path in sorted(self.folder.glob("shard-*")):
+        for path in sorted((*self.folder.glob("shard-*"), *self.folder.glob("validation-*"))):
             if path.name not in listed:
                 self._problem(path.name, "The file is not in the index.")
-        for name, xxh3 in self.index.files.items():
-            if not (self.folder / name).is_file():
-                self._problem(name, "The file is missing.")
-            elif xxh3_of(self.folder / name) != xxh3:
-                self._problem(name, "The file has changed since it was written: its XXH3 is not the index's.")
         for name in ("documents", "tokens", "padding", "divided"):
             total = sum(getattr(entry, name) for entry in self.index.shards)
             self._check_count(self.index_file, name, total, getattr(self.index, name))
@@ -341,6 +360,7 @@ def _ends(spans: Spans | None) -> list[At]:
 
 
 _BEYOND = 2**31
+_MISSING = "The file is missing."
 
 
 def _first_line(error: Exception) -> str:

@@ -259,14 +259,17 @@ class ChatEncoder:
             borders = [end, *(border for border in borders if border > end)]
 
 
-@functools.cache
 def chat_encoder(template: str, date: str, tokenizer: Tokenizer) -> ChatEncoder:
     """The encoder of a template (see `load_chat_template`) and a tokenizer: one in a process for all who ask.
 
     Raises:
         PlanError: the template cannot be used.
     """
-    return ChatEncoder(load_chat_template(template, date), tokenizer)
+    found = load_chat_template(template, date)
+    return _ENCODERS.setdefault((found.name, found.fingerprint, tokenizer.fingerprint), ChatEncoder(found, tokenizer))
+
+
+_ENCODERS: dict[tuple[str, str, str], ChatEncoder] = {}
 
 
 def messages_of(turns: Sequence[Turn]) -> list[dict[str, Any]]:

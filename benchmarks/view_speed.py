@@ -120,9 +120,9 @@ def opened(run: Path, views: int) -> dict:
             ("facet", urlencode(dict([dice.choice(by_facet)]))),
             ("two facets", urlencode(dict(dice.sample(by_facet, 2)))),
             ("measure", urlencode({"measure": dice.choice(measures), "near": 50})),
-            ("further down", urlencode({"fate": "kept", "start": dice.randrange(rows // 3)})),
+            ("further down", urlencode({"outcome": "kept", "start": dice.randrange(rows // 3)})),
             *((kind, f"document/{dice.randrange(rows)}") for kind in ["document"] * 6),
-            ("document of a list", f"document/{dice.randrange(rows)}?" + urlencode({"fate": "removed"})),
+            ("document of a list", f"document/{dice.randrange(rows)}?" + urlencode({"outcome": "removed"})),
             ("marks", "marks"),
         ):
             taken[kind].append(timed(app, token, path if path.startswith(("document", "marks")) else f"?{path}"))

@@ -12,7 +12,9 @@ import curate
 from curate.cli import command
 from curate.errors import ConfigError, UserError
 from curate.runs.finished import Run
-from curate.runs.whatif import whatif
+from curate.runs.whatif import EXAMPLES, whatif
+from curate.view.index import Index
+from curate.view.moved import moved
 from small_run import contents
 from test_survivors import DRAFTS, ORDERS, PREFERENCES, corpus_of
 from thorough import settings
@@ -61,6 +63,7 @@ def test_it_says_what_a_rerun_counts(tmp_path_factory, drafts, order, preference
     before, files = curate.open(corpus.folder / "out"), contents(corpus.folder / "out")
     then = ids(before)
     found = whatif(before.path, changes)
+    assert moved(Index(before.path), changes, EXAMPLES) == found
     assert contents(corpus.folder / "out") == files
     corpus.run("out", stages, preference, *changes)
     after = curate.open(before.path)

@@ -7,11 +7,12 @@ chooses survivors again among the partners that it stored.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +58,57 @@ class PartOutcome:
     """By stage: how often each reason is given."""
     loose: int = 0
     """Documents that are removed for certain, and nobody knows by which stage first."""
+    rows: npt.NDArray[np.int64] | None = None
+    """Which rows of the part they are, ascending; None: all."""
+
+
+class Totals(NamedTuple):
+    """Tokens of documents that stay, as far as they were counted, and bytes of others."""
+
+    kept: float = 0.0
+    unsure_bytes: float = 0.0
+    uncounted_bytes: float = 0.0
+    untold_bytes: float = 0.0
+
+
+class Rest(NamedTuple):
+    """Documents of which nothing changes, where outcomes leave them out."""
+
+    stays: int = 0
+    removed: Mapping[int, int] = {}
+    """By number of the stage."""
+    reasons: Mapping[str, int] = {}
+    """As ``stage.reason``."""
+    totals: Totals = Totals()
+
+
+class Judged(Protocol):
+    """A run under other settings."""
+
+    @property
+    def outcomes(self) -> Sequence[PartOutcome]:
+        """Of every part."""
+
+    @property
+    def rest(self) -> Rest:
+        """Documents that are in no outcome."""
+
+    @property
+    def expected(self) -> tuple[float, float]:
+        """What the deduplicating stage says of pairs that it would find or miss; zeros where it is sure."""
+
+    @property
+    def preferences_lost(self) -> bool:
+        """Whether ``.cache`` was deleted, so that survivors of now are preferred."""
+
+    def reasons_at(self, part: int, row: int) -> tuple[list[str], list[str]]:
+        """Why a document was removed, and why it would be, as ``stage.reason``; empty where it stays or is untold."""
+
+    def tokens(self, encoder: str, part: int) -> npt.NDArray[np.float64]:
+        """Tokens of each document in the outcome of a part; NaN where nothing counted them."""
+
+    def sizes(self, part: int) -> npt.NDArray[np.float64]:
+        """Raw bytes of the same documents."""
 
 
 class _Verdicts:
@@ -76,6 +128,18 @@ class _Verdicts:
         names = self._codes.dictionary.to_pylist()
         return Counter({name: int(count) for name, count in zip(names, counts, strict=True) if count})
 
+    def replaced(self, rows: npt.NDArray[np.int64], reasons: pa.Array) -> "_Verdicts":
+        """The same, with other reasons of some documents; those it did not judge stay so."""
+        new, made = _Verdicts(reasons.filter(pa.array(self.known[rows]))), _Verdicts(pa.nulls(0, reasons.type))
+        rows = rows[self.known[rows]]
+        stay = ~np.isin(self._of, rows)
+        codes = [each.dictionary_decode() for each in (self._codes.filter(pa.array(stay)), new._codes)]
+        made.known, made.fails = self.known, self.fails.copy()
+        made.fails[rows] = new.fails
+        made._codes = pc.dictionary_encode(pa.concat_arrays([each.cast(pa.string()) for each in codes]))
+        made._of = np.concatenate((self._of[stay], rows[new._of]))
+        return made
+
     def of(self, row: int) -> list[str]:
         """The reasons of one document."""
         places = np.flatnonzero(self._of == row)
@@ -89,11 +153,10 @@ class Rejudged:
         directory: the finished run.
         stages: of the run, in order.
 
-    Attributes:
-        outcomes: of every part.
-        expected: what the deduplicating stage says of pairs that it would find or miss; zeros where it is sure.
-        preferences_lost: whether ``.cache`` was deleted, so that survivors of now are preferred.
+    The attributes are those of `Judged`.
     """
+
+    rest = Rest()
 
     def __init__(self, directory: RunDirectory, stages: Sequence[Was]) -> None:
         self._directory, self._stages = directory, stages
@@ -101,6 +164,7 @@ class Rejudged:
             pq.read_metadata(parquet_source(directory.part(DOCUMENTS, part))).num_rows
             for part in range(len(directory.names))
         ]
+        self._firsts = np.cumsum([0, *self._rows], dtype=np.int64)
         self.preferences_lost = False
         self.expected = (0.0, 0.0)
         with ThreadPoolExecutor(4) as pool:
@@ -164,29 +228,27 @@ class Rejudged:
         one, parts = self._stages[number], range(len(self._rows))
         stage = one.now
         assert isinstance(stage, Reconsidering)
-        judged = [
-            read_columns(self._directory.checked(stage.name, part, stage.judged_columns), stage.judged_columns)
-            for part in parts
-        ]
-        observed = None
-        try:
-            observed = [
-                read_columns(self._directory.cached(stage.name, part), stage.observed_columns) for part in parts
-            ]
-        except (OSError, KeyError):
-            self.preferences_lost = True
-        before = [self._comes(part, number, self._then) for part in parts]
-        now = [self._comes(part, number, self._now) for part in parts]
-        return stage.reconsider(judged, observed, before, now, one.then.settings)
+        columns = stage.judged_columns
+        judged = (read_columns(self._directory.checked(stage.name, part, columns), columns) for part in parts)
+        written = stage.gathered(judged)
+        came, comes = (
+            np.concatenate([np.empty(0, np.bool_), *(self._comes(part, number, each) for part in parts)])
+            for each in (self._then, self._now)
+        )
+        observed = Observed(self._directory, stage, self._firsts)
+        found = stage.reconsider(written, observed, came, comes, one.then.settings)
+        self.preferences_lost = observed.lost
+        return found
 
     def _outcome(self, part: int, deduplicating: int | None, found: Reconsidered | None) -> PartOutcome:
         rows, now = self._rows[part], self._now[part]
         out, waits = np.full(rows, STAYS, np.int8), np.full(rows, STAYS, np.int8)
         unsure, reasons = np.zeros(rows, np.bool_), dict[str, Counter[str]]()
         if deduplicating is not None and found is not None:
-            known = pa.array(now[deduplicating].known)
-            now[deduplicating] = _Verdicts(pc.if_else(known, found.reasons[part], _NOTHING))
-            unsure = found.unsure[part]
+            here = slice(*np.searchsorted(found.documents, self._firsts[part : part + 2]))
+            inside = found.documents[here] - self._firsts[part]
+            now[deduplicating] = now[deduplicating].replaced(inside, found.reasons[here])
+            unsure[inside] = found.unsure[here]
         for number, (one, said) in enumerate(zip(self._stages, now, strict=True)):
             comes = out == STAYS
             reasons[one.now.name] = said.counted(comes & (waits == STAYS))
@@ -200,13 +262,21 @@ class Rejudged:
         return PartOutcome(self._before(part), out, waits, unsure & (out == STAYS), reasons, loose)
 
     def reasons_at(self, part: int, row: int) -> tuple[list[str], list[str]]:
-        """Why a document was removed, and why it would be, as ``stage.reason``; empty where it stays or is untold."""
+        """See `Judged`."""
         outcome = self.outcomes[part]
         sides = (outcome.before[row], self._then), (outcome.now[row], self._now)
         return tuple(
             [f"{self._stages[at].now.name}.{code}" for code in verdicts[part][at].of(row)] if at >= 0 else []
             for at, verdicts in sides
         )  # type: ignore[return-value]
+
+    def tokens(self, encoder: str, part: int) -> npt.NDArray[np.float64]:
+        """See `Judged`."""
+        return tokens_of(self._directory.checked(encoder, part, ["n_tokens"]))
+
+    def sizes(self, part: int) -> npt.NDArray[np.float64]:
+        """See `Judged`."""
+        return sizes_of(self._directory.checked(DOCUMENTS, part, ["raw_bytes"]))
 
     def _before(self, part: int) -> npt.NDArray[np.int8]:
         out = np.full(self._rows[part], STAYS, np.int8)
@@ -215,18 +285,49 @@ class Rejudged:
         return out
 
 
-_NOTHING = pa.scalar(None, pa.list_(pa.string()))
+class Observed:
+    """What a deduplicating stage observed of documents.
+
+    Args:
+        directory: the run.
+        stage: the deduplicating one.
+        firsts: number of the first document of each part, and of all documents.
+
+    Attributes:
+        lost: it was asked for, and ``.cache`` was deleted.
+    """
+
+    def __init__(self, directory: RunDirectory, stage: Reconsidering, firsts: npt.NDArray[np.int64]) -> None:
+        self._directory, self._stage, self._firsts = directory, stage, firsts
+        self.lost = False
+
+    def __call__(self, documents: npt.NDArray[np.int64]) -> pa.Table | None:
+        """Its ``observed_columns`` of documents by their numbers, which ascend; None where they are lost."""
+        tables, columns = [], self._stage.observed_columns
+        ends = np.searchsorted(documents, self._firsts)
+        for part in np.flatnonzero(np.diff(ends)).tolist():
+            try:
+                table = read_columns(self._directory.cached(self._stage.name, part), columns)
+            except (OSError, KeyError):
+                self.lost = True
+                return None
+            tables.append(table.take(pa.array(documents[ends[part] : ends[part + 1]] - self._firsts[part])))
+        return pa.concat_tables(tables)
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def tokens_of(directory: RunDirectory, encoder: str, part: int) -> npt.NDArray[np.float64]:
-    """Tokens of each document of a part; NaN where nothing counted them."""
-    file = directory.checked(encoder, part, ["n_tokens"])
+def tokens_of(file: Path) -> npt.NDArray[np.float64]:
+    """Tokens of each document of a part, by the encoder's file; NaN where nothing counted them."""
     column = _one(read_columns(file, ["n_tokens"]).column("n_tokens"))
     return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+
+
+def sizes_of(file: Path) -> npt.NDArray[np.float64]:
+    """Raw bytes of each document of a part."""
+    return np.asarray(read_columns(file, ["raw_bytes"]).column("raw_bytes").to_numpy(), np.float64)
 
 
 def stages_of(manifest: Manifest) -> list[str]:

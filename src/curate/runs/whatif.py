@@ -7,9 +7,9 @@ proof, and the answer says so: one document that comes back can be like several 
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from curate.errors import ConfigError, UserError
 from curate.pipeline.planning.config import FIXED, Config, reconfigured
 from curate.runs.outlook import Change, Side, Span, WhatIf
-from curate.runs.rejudged import STAYS, UNTOLD, PartOutcome, Rejudged, Was, stages_of, tokens_of
+from curate.runs.rejudged import STAYS, UNTOLD, Judged, PartOutcome, Rejudged, Totals, Was, stages_of
 from curate.settings.file import leaves
 from curate.stages import stage_class
 from curate.stages.contract import CorpusStage, Deduplicating, Encoder, Reconsidering, Stage
@@ -42,6 +42,7 @@ def whatif(
     arguments: Mapping[str, Any] | None = None,
     *,
     examples: int = EXAMPLES,
+    judge: Callable[[RunDirectory, Sequence[Was]], Judged] = Rejudged,
 ) -> WhatIf:
     """What a finished run would have kept under other settings.
 
@@ -50,6 +51,7 @@ def whatif(
         assignments: ``section.key=value`` texts.
         arguments: section → table of settings.
         examples: documents to name for each way to change sides.
+        judge: judges the run by the stages of now; by default every document.
 
     Raises:
         InputError: there is no finished run.
@@ -64,7 +66,7 @@ def whatif(
     _refuse(manifest, changes, stages)
     directory = RunDirectory.finished(run, manifest)
     _require_measured(directory, stages)
-    return _Answer(directory, manifest, changes, stages, examples).whatif()
+    return _Answer(judge(directory, stages), directory, manifest, changes, stages, examples).whatif()
 
 
 def _changes(then: Config, now: Config) -> tuple[Change, ...]:
@@ -135,18 +137,10 @@ def _require_measured(directory: RunDirectory, stages: Sequence[Was]) -> None:
                 )
 
 
-class _Totals(NamedTuple):
-    """Tokens of documents that stay, as far as they were counted, and bytes of others."""
-
-    kept: float
-    unsure_bytes: float
-    uncounted_bytes: float
-    untold_bytes: float
-
-
 class _Answer:
     def __init__(
         self,
+        judged: Judged,
         directory: RunDirectory,
         manifest: Manifest,
         changes: tuple[Change, ...],
@@ -154,11 +148,10 @@ class _Answer:
         examples: int,
     ) -> None:
         self.directory, self.manifest, self.changes, self.stages = directory, manifest, changes, stages
-        self.judged = Rejudged(directory, stages)
-        self.outcomes, self.examples = self.judged.outcomes, examples
+        self.judged, self.outcomes, self.examples = judged, judged.outcomes, examples
 
     def whatif(self) -> WhatIf:
-        stays = sum(int((outcome.now == STAYS).sum()) for outcome in self.outcomes)
+        stays = self.judged.rest.stays + sum(int((outcome.now == STAYS).sum()) for outcome in self.outcomes)
         untold = self._untold()
         unsure = sum(int(outcome.unsure.sum()) for outcome in self.outcomes)
         more, fewer = self.judged.expected
@@ -192,7 +185,8 @@ class _Answer:
         )
 
     def _number(self, stage: int) -> int:
-        return sum(int((outcome.now == stage).sum()) for outcome in self.outcomes)
+        found: int = sum(int((outcome.now == stage).sum()) for outcome in self.outcomes)
+        return found + self.judged.rest.removed.get(stage, 0)
 
     def _untold(self) -> dict[str, int]:
         found = Counter[str]()
@@ -235,7 +229,7 @@ class _Answer:
         )
 
     def _reasons(self) -> tuple[Counter[str], Counter[str]]:
-        now = Counter[str]()
+        now = Counter[str](self.judged.rest.reasons)
         for outcome in self.outcomes:
             for stage, counts in outcome.reasons.items():
                 for code, count in counts.items():
@@ -248,7 +242,7 @@ class _Answer:
         if not encoder:
             return None, False
         sums = [self._sums(encoder, part, outcome) for part, outcome in enumerate(self.outcomes)]
-        total = _Totals(*map(sum, zip(*sums, strict=True))) if sums else _Totals(0, 0, 0, 0)
+        total = Totals(*map(sum, zip(self.judged.rest.totals, *sums, strict=True)))
         flow = self.manifest.flow
         size = flow[-1].text_bytes_kept if flow else 0
         tokens = self.manifest.tokens
@@ -260,16 +254,15 @@ class _Answer:
         high = certain + a_byte * total.untold_bytes + a_document * _most(more)
         return Span(max(0, round(low)), round(high)), not total.uncounted_bytes and kept.exact
 
-    def _sums(self, encoder: str, part: int, outcome: PartOutcome) -> _Totals:
-        tokens, stays = tokens_of(self.directory, encoder, part), outcome.now == STAYS
+    def _sums(self, encoder: str, part: int, outcome: PartOutcome) -> Totals:
+        tokens, stays = self.judged.tokens(encoder, part), outcome.now == STAYS
         counted = stays & ~np.isnan(tokens)
         if counted.sum() == len(tokens) or not (
             (stays & ~counted).any() or (outcome.now == UNTOLD).any() or outcome.unsure.any()
         ):
-            return _Totals(float(tokens[counted].sum()), 0.0, 0.0, 0.0)
-        file = self.directory.checked(DOCUMENTS, part, ["raw_bytes"])
-        sizes: npt.NDArray[np.int64] = read_columns(file, ["raw_bytes"]).column("raw_bytes").to_numpy()
-        return _Totals(
+            return Totals(float(tokens[counted].sum()))
+        sizes = self.judged.sizes(part)
+        return Totals(
             float(tokens[counted].sum()),
             float(sizes[outcome.unsure].sum()),
             float(sizes[stays & ~counted].sum()),
@@ -301,14 +294,16 @@ class _Answer:
                 outcome.now == UNTOLD,
             )
             for kind, mask in zip(kinds, masks, strict=True):
-                kind += [(part, row) for row in _spread(np.flatnonzero(mask), self.examples)]
+                rows = np.flatnonzero(mask) if outcome.rows is None else outcome.rows[mask]
+                kind += [(part, row) for row in _spread(rows, self.examples)]
         return tuple(self._side(*place) for kind in kinds for place in _some(kind, self.examples))
 
     def _side(self, part: int, row: int) -> Side:
         file = self.directory.checked(DOCUMENTS, part, ["id", "source"])
         told = read_columns(file, ["id", "source"]).slice(row, 1).to_pylist()[0]
         before, now = self.judged.reasons_at(part, row)
-        waits = int(self.outcomes[part].waits[row])
+        outcome = self.outcomes[part]
+        waits = int(outcome.waits[row if outcome.rows is None else int(np.searchsorted(outcome.rows, row))])
         return Side(
             id=told["id"] or "",
             source=told["source"] or "",

@@ -86,6 +86,11 @@ class Stage(ABC):
     """What a rewriter may say that it did: entries with a ``code`` and a ``sentence``."""
 
     @property
+    def may_give(self) -> tuple[Reason, ...]:
+        """The reasons that it can give with its settings."""
+        return self.reasons
+
+    @property
     def judged_by(self) -> tuple[str, ...]:
         """The measures that verdicts hang on."""
         return tuple(self.adds)
@@ -302,12 +307,14 @@ class Deduplicating(CorpusStage):
 
 
 class Reconsidered(NamedTuple):
-    """What would be removed; for every part, row for row."""
+    """What would be removed that was not, and the other way round; documents that are not in it stay as they were."""
 
-    reasons: list[pa.Array]
-    """Verdicts, ``list<string>``; of documents that would not come they mean nothing."""
-    unsure: list[npt.NDArray[np.bool_]]
-    """Documents that would be kept, and that may be like others which nobody has compared them with."""
+    documents: npt.NDArray[np.int64]
+    """By their numbers in the run, which ascend."""
+    reasons: pa.Array
+    """Verdicts of these, ``list<string>``; of documents that would not come they mean nothing."""
+    unsure: npt.NDArray[np.bool_]
+    """Which of these would be kept, and may be like others that nobody has compared them with."""
     more: float = 0.0
     """Documents more that would be kept, as comparing again would be expected to find fewer of the pairs."""
     fewer: float = 0.0
@@ -327,21 +334,26 @@ class Reconsidering(Deduplicating):
         """Why nothing can be told under these settings from what was written under others: a clause; empty: it can."""
 
     @abstractmethod
+    def gathered(self, judged: Iterable[pa.Table]) -> dict[str, npt.NDArray[Any]]:
+        """What it needs to know of a run, as arrays that may be kept: ``judged_columns`` of every part, in order."""
+
+    @abstractmethod
     def reconsider(
         self,
-        judged: Sequence[pa.Table],
-        observed: Sequence[pa.Table] | None,
-        before: Sequence[npt.NDArray[np.bool_]],
-        now: Sequence[npt.NDArray[np.bool_]],
+        written: Mapping[str, npt.NDArray[Any]],
+        observed: Callable[[npt.NDArray[np.int64]], pa.Table | None],
+        came: npt.NDArray[np.bool_],
+        comes: npt.NDArray[np.bool_],
         then: Settings,
     ) -> Reconsidered:
         """What it would remove, from verified partners.
 
         Args:
-            judged: ``judged_columns`` of every part.
-            observed: ``observed_columns`` of every part; None where they are lost.
-            before: for every part, documents that came to it and that no other stage removed, in the run.
-            now: the same, as they would come.
+            written: what it `gathered`.
+            observed: gives ``observed_columns`` of documents by their numbers in the run, which ascend; None where
+                they are lost.
+            came: of all documents, those that came to it and that no other stage removed, in the run.
+            comes: the same, as they would come.
             then: its settings in the run.
         """
 

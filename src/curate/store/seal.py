@@ -153,15 +153,17 @@ def _parsed(rest: bytes) -> pq.FileMetaData:
 
 
 def _chunks(footer: pq.FileMetaData) -> Iterator[_Chunk]:
-    """Column chunks in file order, which is that of row groups and, in them, columns."""
+    """Column chunks in file order, which is that of row groups and, in them, columns.
+
+    Without ``footer.schema``: it and the footer hold each other, so thousands would wait for the garbage collector.
+    """
     start = len(_PARQUET)
-    names = [footer.schema.column(at).path.partition(".")[0] for at in range(footer.num_columns)]
     for group in range(footer.num_row_groups):
         row_group = footer.row_group(group)
-        for at, name in enumerate(names):
-            size = row_group.column(at).total_compressed_size
-            yield _Chunk(group, name, start, size)
-            start += size
+        for at in range(footer.num_columns):
+            chunk = row_group.column(at)
+            yield _Chunk(group, chunk.path_in_schema.partition(".")[0], start, chunk.total_compressed_size)
+            start += chunk.total_compressed_size
 
 
 def _hash(handle: "int | ObjectReader", chunk: _Chunk) -> bytes:

@@ -22,9 +22,9 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from curate.errors import CurateError
-from curate.runs.whatif import whatif
 from curate.view.index import NEAREST, Index, Query
 from curate.view.marks import RIGHT, WRONG, Mark, Marks
+from curate.view.moved import moved
 from curate.view.pages import ON_A_PAGE, Link, document, listed, rows_of, settings_of, templates
 
 _FORM_BYTES = 10_000
@@ -133,7 +133,7 @@ class _View:
         settings = settings_of(self.index)
         asked = {name: request.query_params.get(name, "").strip() for name, _ in settings}
         changed = [f"{name}={asked[name]}" for name, limit in settings if asked[name] and asked[name] != f"{limit:g}"]
-        found = whatif(self.index.run, changed, examples=ON_A_PAGE // 4) if changed else None
+        found = moved(self.index, changed, ON_A_PAGE // 4) if changed else None
         rows = rows_of(self.index, found) if found else []
         shown = {one.row: one for one in listed(self.index, self._marks, rows, "")} if rows else {}
         return self.page(

@@ -3,7 +3,7 @@
 So a question about them is a question about a few thousand groups, whatever the number of documents.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -99,11 +99,9 @@ def _grouped(judgments: Judgments, part: int, stages: Sequence[str], bits: dict[
         table = read_columns(directory.part(stage, part), ["reasons", *([column] if column else [])])
         language = table.column(column) if column else language
         lists = table.column("reasons").combine_chunks()
-        lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
-        removed_by[(lengths > 0) & (removed_by < 0)] = number
-        flat = pc.dictionary_encode(lists.flatten())
-        known = np.array([bits.get(f"{stage}.{code}", 0) for code in flat.dictionary.to_pylist()], np.uint64)
-        np.bitwise_or.at(given, np.repeat(np.arange(rows), lengths), known[flat.indices.to_numpy()])
+        some = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False) > 0
+        removed_by[some & (removed_by < 0)] = number
+        given |= bits_of(lists, stage, bits)
     codes, masks = np.zeros(rows, np.int64), np.unique(given, return_inverse=True)
     names = [_coded(column) for column in (source, language)]
     for place, count in ((removed_by + 1, len(stages) + 1), *((each, len(held) + 1) for held, each in names)):
@@ -119,6 +117,16 @@ def _grouped(judgments: Judgments, part: int, stages: Sequence[str], bits: dict[
         for row in first.tolist()
     ]
     return _Part(groups.astype(np.int32), keys)  # type: ignore[arg-type]
+
+
+def bits_of(lists: pa.Array, stage: str, bits: Mapping[str, int]) -> Ints:
+    """For each list of a stage's reasons the bits of them together; those that have none are left out."""
+    found = np.zeros(len(lists), np.uint64)
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+    flat = pc.dictionary_encode(lists.flatten())
+    known = np.array([bits.get(f"{stage}.{code}", 0) for code in flat.dictionary.to_pylist()], np.uint64)
+    np.bitwise_or.at(found, np.repeat(np.arange(len(lists)), lengths), known[flat.indices.to_numpy()])
+    return found
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[list[str], Ints]:

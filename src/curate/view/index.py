@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from curate.report.judgments import Judgments
 from curate.report.masking import Masks
+from curate.stages.contract import Reconsidering
 from curate.store.digest import digest
 from curate.store.manifest import read_manifest
 from curate.store.manifest_entries import Rule
@@ -90,20 +91,61 @@ class Index:
 
     def _codes(self) -> list[str]:
         counts = self.manifest.counts.reasons
-        return sorted((code for code in counts if counts[code]), key=lambda code: (-counts[code], code))[:MOST_REASONS]
+        given = sorted((code for code in counts if counts[code]), key=lambda code: (-counts[code], code))
+        self.knows_all_reasons = len(given) <= MOST_REASONS
+        return given[:MOST_REASONS]
 
     def _read_measure(self, name: str) -> npt.NDArray[np.float32]:
-        stage, _, column = name.partition(".")
+        return self._column(f"measure {name}", name, np.float32)
 
-        def of_part(part: int) -> npt.NDArray[np.float32]:
-            values = read_columns(self.directory.part(stage, part), [column]).column(column)
-            return pc.cast(values, pa.float32(), safe=False).to_numpy()  # type: ignore[no-any-return]
+    def exactly(self, measure: str) -> npt.NDArray[np.float64]:
+        """A measure of all documents as it was judged; NaN where it was not measured."""
+        return self._column(f"exact {measure}", measure, np.float64)
 
-        def read() -> npt.NDArray[np.float32]:
-            parts = self.judgments.spread(of_part, range(len(self.judgments.files)))
-            return np.concatenate([np.zeros(0, np.float32), *parts])
+    @property
+    def tokens(self) -> npt.NDArray[np.float64]:
+        """Tokens of all documents; NaN where nothing counted them."""
+        encoder = next(name for name in self.stages if f"{name}.n_tokens" in self.judgments.schema)
+        return self._column("tokens", f"{encoder}.n_tokens", np.float64)
 
-        return self._stored.array(f"measure {name}", read)
+    @property
+    def sizes(self) -> npt.NDArray[np.float64]:
+        """Raw bytes of all documents."""
+        return self._column("sizes", f"{DOCUMENTS}.raw_bytes", np.float64)
+
+    @cached_property
+    def kept_tokens(self) -> tuple[float, float]:
+        """Tokens of the documents that were kept, and raw bytes of those of them whose tokens nothing counted."""
+        tokens, kept = self.tokens, (self.groups.removed_by < 0)[self.groups.of]
+        counted = kept & ~np.isnan(tokens)
+        lacking = np.flatnonzero(kept & ~counted)
+        return float(tokens[counted].sum()), float(self.sizes[lacking].sum()) if len(lacking) else 0.0
+
+    def gathered(self, stage: Reconsidering) -> Mapping[str, npt.NDArray[Any]]:
+        """What a deduplicating stage needs to know of the run to choose again."""
+        parts, columns = range(len(self.judgments.files)), stage.judged_columns
+        return self._stored.arrays(
+            f"gathered {stage.name}",
+            lambda: stage.gathered(read_columns(self.directory.part(stage.name, part), columns) for part in parts),
+        )
+
+    def _column(self, key: str, name: str, kind: type[np.floating[Any]]) -> npt.NDArray[Any]:
+        """A column of all parts, ``folder.column``, one below the other."""
+        folder, _, column = name.partition(".")
+
+        def of_part(part: int) -> npt.NDArray[Any]:
+            values = read_columns(self.directory.part(folder, part), [column]).column(column)
+            return np.asarray(pc.cast(values, pa.from_numpy_dtype(kind), safe=False).to_numpy())
+
+        def read() -> npt.NDArray[Any]:
+            whole, parts = np.empty(self.judgments.rows, kind), range(len(self.judgments.files))
+            for first, values in zip(
+                self.judgments.offsets.tolist(), self.judgments.spread(of_part, parts), strict=False
+            ):
+                whole[first : first + len(values)] = values
+            return whole
+
+        return self._stored.array(key, read)
 
     @cached_property
     def measures(self) -> list[str]:

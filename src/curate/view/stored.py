@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,28 @@ class Stored:
         file = f"{digest(name)}.npy"
         with suppress(OSError, ValueError):
             return np.load(self._folder / file, mmap_mode="r")  # type: ignore[no-any-return]
-        made = make()
-        self._write(file, made)
-        return made
+        return self._written(file, make())
+
+    def arrays(self, name: str, make: Callable[[], dict[str, Array]]) -> dict[str, Array]:
+        """Several arrays that are made together."""
+        if self._folder is None:
+            return make()
+        made = dict[str, Array]()
+
+        def all_of_them() -> dict[str, Array]:
+            made.update(made or make())
+            return made
+
+        keys = self.array(f"{name}, names", lambda: np.array([*all_of_them()]))
+        return {key: self.array(f"{name} {key}", partial(lambda key: all_of_them()[key], key)) for key in keys.tolist()}
+
+    def _written(self, name: str, array: Array) -> Array:
+        """The array as it lies on this disk, so that it takes no memory that others need; itself where it cannot."""
+        self._write(name, array)
+        assert self._folder is not None
+        with suppress(OSError, ValueError):
+            return np.load(self._folder / name, mmap_mode="r")  # type: ignore[no-any-return]
+        return array
 
     def _write(self, name: str, array: Array) -> None:
         assert self._folder is not None

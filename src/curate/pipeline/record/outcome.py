@@ -4,7 +4,7 @@ import math
 import resource
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,6 @@ from curate.pipeline.planning.unused_settings import mentions_of
 from curate.pipeline.record.profile import Profile
 from curate.pipeline.sharding.unknown_characters import UnknownCharacters
 from curate.recipes import recipe
-from curate.settings.base import Reason
 from curate.shards.index import ShardIndex
 from curate.stages.contract import Deduplicating, Stage
 from curate.store.books import Books, lost_in, removed_by_source
@@ -199,7 +198,7 @@ def _stage_entry(stage: Stage) -> StageEntry:
         about=stage.about,
         hides=stage.hides,
         deduplicates=isinstance(stage, Deduplicating),
-        reasons=tuple(Sentence(code=reason.code, sentence=reason.sentence) for reason in _possible(stage)),
+        reasons=tuple(Sentence(code=reason.code, sentence=reason.sentence) for reason in stage.may_give),
         rules=tuple(
             Rule(
                 reason=limit.reason,
@@ -380,13 +379,6 @@ def _recipe(name: str) -> Recipe | None:
         return None
     found = recipe(name)
     return Recipe(name=found.name, version=found.version, title=found.title, source=found.source)
-
-
-def _possible(stage: Stage) -> Iterable[Reason]:
-    """The reasons that a stage can give with its settings: where those are rules, the ones of the rules that hold."""
-    rules = getattr(stage.settings, "rules", None)
-    held = {rule.reason for rule in rules()} if rules else set()
-    return [reason for reason in stage.reasons if rules is None or reason.code in held]
 
 
 def _number(value: float) -> float | None:

@@ -1,7 +1,7 @@
 """The ``near_dup`` stage itself: what it declares, what it observes, how it judges."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 import msgspec
@@ -21,7 +21,7 @@ from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.partial import observation, partial_schema
 from curate.stages.near_dup.partners import Compared, Stored, copies_known
 from curate.stages.near_dup.preference import columns_read
-from curate.stages.near_dup.reconsidering import EXACT, JUDGED, NEAR, PREFERRED, reconsidered
+from curate.stages.near_dup.reconsidering import EXACT, JUDGED, NEAR, PREFERRED, gathered, reconsidered
 from curate.stages.near_dup.settings import NearDupSettings
 from curate.stages.near_dup.survivors import find_survivors
 from curate.stages.partitioning import column
@@ -154,17 +154,21 @@ class NearDup(Audited, Reconsidering, Comparing):
                 return f"`near_dup.{name}` decides which pairs are found or who is preferred"
         return ""
 
+    def gathered(self, judged: Iterable[pa.Table]) -> dict[str, npt.NDArray[Any]]:
+        """See `curate.stages.contract.Reconsidering`."""
+        return gathered(judged)
+
     def reconsider(
         self,
-        judged: Sequence[pa.Table],
-        observed: Sequence[pa.Table] | None,
-        before: Sequence[npt.NDArray[np.bool_]],
-        now: Sequence[npt.NDArray[np.bool_]],
+        written: Mapping[str, npt.NDArray[Any]],
+        observed: Callable[[npt.NDArray[np.int64]], pa.Table | None],
+        came: npt.NDArray[np.bool_],
+        comes: npt.NDArray[np.bool_],
         then: Settings,
     ) -> Reconsidered:
         """See `curate.stages.contract.Reconsidering`."""
         assert isinstance(then, NearDupSettings)
-        return reconsidered(judged, observed, before, now, self.settings, then)
+        return reconsidered(written, observed, came, comes, self.settings, then)
 
     def incomparable(self, then: Mapping[str, Any]) -> Incomparable | None:
         """Keys of an earlier run mean the same only under the same shingles, bands, rows, seed and scope.

@@ -88,6 +88,12 @@ class Quality(Stage):
         return frozenset(found | ({"lines"} if self.settings.line_rules() else set()))
 
     @property
+    def may_give(self) -> tuple[Reason, ...]:
+        """Those of the rules that hold."""
+        held = {one.reason for one in self._rules}
+        return tuple(reason for reason in self.reasons if reason.code in held)
+
+    @property
     def judged_by(self) -> tuple[str, ...]:
         """The measures that verdicts hang on."""
         languages = (LABEL,) if self.settings.languages else ()

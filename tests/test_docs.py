@@ -1,6 +1,7 @@
 """The documentation: what is made from the code is up to date, links lead somewhere, every page is in the menu."""
 
 import re
+import shlex
 import subprocess
 import sys
 import unicodedata
@@ -8,11 +9,15 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import typer
+
+from curate.cli import app
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
     [*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md"), ROOT / "benchmarks" / "README.md"],
 )
+SETTINGS = (ROOT / "docs" / "reference" / "settings.md").read_text("utf-8")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -71,3 +76,37 @@ def test_the_site_is_built_without_a_warning(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     build.build(config.load_config(str(ROOT / "mkdocs.yml"), site_dir=str(tmp_path), strict=True))
     assert (tmp_path / "reference" / "settings" / "index.html").exists()
+
+
+def shown_commands() -> list[tuple[str, list[str]]]:
+    """Every `curate` command that a page shows, without remarks and redirections."""
+    found = []
+    pages = [page for page in PAGES if "decisions" not in page.parts and page.name != "CHANGELOG.md"]
+    files = [*pages, ROOT / "examples" / "ci.yml", ROOT / "Dockerfile"]
+    for page in files:
+        for line in re.findall(r"^\s*(?:\$ |# +\$ |- ?run: |run: )(curate .*)$", page.read_text("utf-8"), re.MULTILINE):
+            words = shlex.split(line, comments=True)
+            words = words[: next((at for at, word in enumerate(words) if word in ("|", ">", ">>", "&&", "<")), None)]
+            found.append((f"{page.relative_to(ROOT)}: {line}", words[1:]))
+    return found
+
+
+def test_commands_that_pages_show_have_these_options_and_settings():
+    """Nothing is executed: command lines are read as they would be, and the names of settings are looked up."""
+    sections = re.findall(r"^## (\S+)$(.*?)(?=^## |\Z)", SETTINGS, re.MULTILINE | re.DOTALL)
+    known = {f"{name}.{key}" for name, text in sections for key in re.findall(r"^\| `([\w.]+)`", text, re.MULTILINE)}
+    shown = shown_commands()
+    assert len(shown) > 100
+    wrong = []
+    for where, words in shown:
+        found, rest = typer.main.get_command(app), words
+        try:
+            while hasattr(found, "commands") and rest and not rest[0].startswith("-"):
+                found, rest = found.commands[rest[0]], rest[1:]
+            found.make_context("curate", [*rest])
+        except Exception as error:  # noqa: BLE001  (of several kinds; each is told)
+            if type(error).__name__ not in ("Exit", "NoArgsIsHelpError"):
+                wrong.append(f"{where}: {error!r}")
+        keys = re.findall(r"--set '?([\w.]+)=", where)
+        wrong += [f"{where}: there is no setting {key}" for key in keys if key.replace("\\", "") not in known]
+    assert wrong == []

@@ -24,8 +24,8 @@ def command_line(
     """``curate run`` with everything that was given; for the arguments see `curate.runs.job.Job`.
 
     Example:
-        >>> command_line(["a b/"], "out", arguments={"quality": {"min_words": 30, "max_symbols": False}})
-        "curate run 'a b/' -o out --set quality.min_words=30 --set quality.max_symbols=false"
+        >>> command_line(["a b/"], "out", arguments={"quality": {"min_words": 30, "max_symbol_ratio": False}})
+        "curate run 'a b/' -o out --set quality.min_words=30 --set quality.max_symbol_ratio=false"
     """
     words = ["curate", "run", *paths, "-o", output]
     if config_file:

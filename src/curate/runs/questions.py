@@ -48,7 +48,7 @@ def find(run: Path, document: str) -> Found:
     bad = [_masked_entry(entry, masks) for entry in quarantined(run, manifest, document)]
     if not lives and not bad:
         near = similar_ids(run, manifest, document)
-        hint = f"ids like it: {', '.join(near)}" if near else "ids are in the column `id` of documents/*.parquet"
+        hint = f"ids like it: {', '.join(near)}" if near else f"curate sample {run}   # documents with their ids"
         raise InputError(f"no document of `{run}` has the id `{document}`", hint=hint)
     return Found(lives, bad, masks, manifest)
 

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from markupsafe import Markup
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -21,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from curate.errors import CurateError
+from curate.errors import CurateError, DamagedFile
 from curate.view.index import NEAREST, Index, Query
 from curate.view.marks import RIGHT, WRONG, Mark, Marks
 from curate.view.moved import moved
@@ -59,12 +60,16 @@ def app_of(index: Index, token: str, hosts: tuple[str, ...]) -> Starlette:
             try:
                 return _headed(await run_in_threadpool(page, request))
             except CurateError as error:
-                return _headed(view.page("error.html.j2", Link(view.base, Query()), status=400, error=error))
+                return _headed(view.wrong(error, 400))
+            except (OSError, pa.ArrowException) as error:
+                changed = DamagedFile(f"the run has changed since it was opened ({error})", hint="open it again")
+                return _headed(view.wrong(changed, 500))
 
         return endpoint
 
-    return Starlette(
+    app = Starlette(
         routes=[
+            Route("/{token}", guarded(view.list)),
             Route("/{token}/", guarded(view.list)),
             Route("/{token}/document/{row:int}", guarded(view.document)),
             Route("/{token}/whatif", guarded(view.whatif)),
@@ -72,6 +77,8 @@ def app_of(index: Index, token: str, hosts: tuple[str, ...]) -> Starlette:
             Route("/{token}/mark/{row:int}", guarded(view.mark), methods=["POST"]),
         ]
     )
+    app.router.redirect_slashes = False  # it would send whoever asks to the host that the request names
+    return app
 
 
 class _View:
@@ -83,6 +90,10 @@ class _View:
         style, script = (Markup(_asset(name)) for name in ("view.css", "view.js"))  # noqa: S704  (our own files)
         shared = {"link": link, "run": self.index.manifest, "style": style, "script": script}
         return HTMLResponse(templates().get_template(name).render(**shared, **known), status)
+
+    def wrong(self, error: CurateError, status: int) -> HTMLResponse:
+        """What is said in place of a page."""
+        return self.page("error.html.j2", Link(self.base, Query()), status=status, error=error)
 
     def list(self, request: Request) -> Response:
         """Documents that answer a query, with facets."""

@@ -1,16 +1,20 @@
 """Marks of people, *right* or *wrong*, kept as ``marks.csv`` in the run directory, and what they say of each rule."""
 
 import csv
+import fcntl
 import io
 import math
+import os
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from curate.errors import UserError
 from curate.store.files import write_whole
+from curate.store.objects.store_path import StorePath
 from curate.store.run_directory import MARKS
 
 RIGHT, WRONG = "right", "wrong"
@@ -77,7 +81,7 @@ class Marks:
         Raises:
             UserError: somebody has changed the file, and a line of it is no mark; nothing is written.
         """
-        with self._lock:
+        with self._lock, _alone(self.file.parent):
             self._read()  # another `curate view` or a spreadsheet may have written it
             self._marks.pop((mark.part, mark.row), None)
             if mark.mark:
@@ -123,6 +127,20 @@ def _wilson(hits: int, of: int) -> tuple[float, float]:
     middle = (share + square / (2 * of)) / (1 + square / of)
     half = _Z * math.sqrt(share * (1 - share) / of + square / (4 * of * of)) / (1 + square / of)
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+@contextmanager
+def _alone(run: Path) -> Iterator[None]:
+    """While nobody else on this machine writes marks of the run; in a bucket whoever writes last wins."""
+    if isinstance(run, StorePath):
+        yield
+        return
+    folder = os.open(run, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)  # of the folder: no file is left behind
+        yield
+    finally:
+        os.close(folder)
 
 
 def _cell(value: object) -> str:

@@ -16,7 +16,7 @@ from curate.report.masking import masked_life
 from curate.report.samples import read_beginnings
 from curate.runs.outlook import WhatIf
 from curate.store.life import Life, edited_text, life_at
-from curate.text.core.difference import difference
+from curate.text.core.difference import difference, elided
 from curate.view.index import Index, Query
 from curate.view.marks import Marks
 
@@ -25,6 +25,8 @@ ON_A_PAGE = 25
 BEGINNING = 280
 """Characters of each text in a list."""
 MOST_TEXT = 60_000
+MOST_COMPARED = 1_000_000
+"""Characters of two long texts that are compared."""
 MOST_MEMBERS = 50
 MOST_EDITS = 100
 _APART = (
@@ -123,7 +125,7 @@ def document(index: Index, marks: Marks, row: int) -> Document:
     life = masked_life(raw, index.masks)
     pieces: list[tuple[str, str]] = []
     if life.survivor:
-        pieces = [(str(piece.kind), piece.text) for piece in difference(life.survivor["text"], life.document["text"])]
+        pieces = _pieces(life.survivor["text"], life.document["text"])
     survivor = next((int(rows[row]) for rows in index.survivors.values() if rows[row] >= 0), None)
     members = [int(one) for rows in index.survivors.values() for one in (rows == row).nonzero()[0]]
     return Document(
@@ -139,6 +141,15 @@ def document(index: Index, marks: Marks, row: int) -> Document:
         of_members=len(members),
         mark=marks.of(index.directory.names[place[0]], place[1]),
     )
+
+
+def _pieces(kept: str, text: str) -> list[tuple[str, str]]:
+    """Kind and text of what differs; of long texts, where in their beginnings."""
+    if max(len(kept), len(text)) <= MOST_TEXT:
+        found = difference(kept, text)
+    else:
+        found = elided(difference(kept[:MOST_COMPARED], text[:MOST_COMPARED]))
+    return [(str(piece.kind), piece.text) for piece in found]
 
 
 def _verdicts(

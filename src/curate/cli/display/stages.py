@@ -10,7 +10,7 @@ from curate.errors import ExitCode
 from curate.stages import origin, stage_class, stage_names
 
 _SHOWN = 12
-"""Reasons that are listed of a stage that can give very many."""
+"""Names that are listed where there are very many."""
 
 
 def show_stages(*, json: bool) -> int:
@@ -37,9 +37,13 @@ def show_stages(*, json: bool) -> int:
         out.print(Text.assemble((f"{name}", "bold"), (f"  v{stage.version}, {origin(name)}", "dim")))
         out.print(Text(f"  {stage.about}"), soft_wrap=True)
         out.print(Text(f"  needs    {', '.join(stage.needs)}"), soft_wrap=True)
-        out.print(Text(f"  adds     {', '.join(stage.adds)}"), soft_wrap=True)
+        out.print(Text(f"  adds     {_listed(list(stage.adds), 'curate stages --json')}"), soft_wrap=True)
         codes = [reason.code for reason in stage.reasons]
-        more = f" … and {len(codes) - _SHOWN} more: curate explain {name}" if len(codes) > 2 * _SHOWN else ""
-        out.print(Text(f"  reasons  {', '.join(codes[: _SHOWN if more else None]) or '—'}{more}"), soft_wrap=True)
+        out.print(Text(f"  reasons  {_listed(codes, f'curate explain {name}')}"), soft_wrap=True)
         out.print()
     return ExitCode.DONE
+
+
+def _listed(names: list[str], elsewhere: str) -> str:
+    more = f" … and {len(names) - _SHOWN} more: {elsewhere}" if len(names) > 2 * _SHOWN else ""
+    return (", ".join(names[: _SHOWN if more else None]) or "—") + more

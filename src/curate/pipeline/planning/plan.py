@@ -185,9 +185,9 @@ def _chosen(pipeline: Sequence[str], only: Sequence[str], skip: Sequence[str]) -
     for flag, names in (("--only", only), ("--skip", skip)):
         for name in names:
             if name not in stage_names():
-                raise PlanError(
-                    f"there is no stage `{name}`", where=f"{flag} {name}", hint=nearest(name, stage_names())
-                )
+                each = [f"{flag} {one.strip()}" for one in name.split(",")]
+                hint = " ".join(each) if len(each) > 1 else nearest(name, stage_names())
+                raise PlanError(f"there is no stage `{name}`", where=f"{flag} {name}", hint=hint)
     for name in only:
         if name not in pipeline:
             raise PlanError(

@@ -35,7 +35,7 @@ class NearDup(Audited, Reconsidering, Comparing):
 
     name: ClassVar[str] = "near_dup"
     version: ClassVar[int] = 5
-    about: ClassVar[str] = "Keep one copy of each document; every removal names a kept one that is nearly the same."
+    about: ClassVar[str] = "Keeps one copy of each document; every removal names a kept one that is nearly the same."
     settings_type: ClassVar[type[Settings]] = NearDupSettings
     settings: NearDupSettings
     adds: ClassVar[Mapping[str, pa.DataType]] = JUDGMENTS

@@ -53,7 +53,7 @@ class LineSettings(_Lines, frozen=True):
 
 
 class QualitySettings(_Limits, frozen=True):
-    """Which documents count as good enough: for each signal the least and the highest value that stays.
+    """Which documents count as good enough: for each signal the smallest and the largest value in a kept document.
 
     Each key is a side and a signal: ``min_words = 30`` sets a limit, ``min_words = false`` switches the rule
     off. The defaults are Gopher's; another recipe is chosen by ``pipeline.recipe``. All limits only judge: changing

@@ -185,7 +185,7 @@ def _of_setting(section: str, key: str) -> Page:
         "what": setting_comments().get(f"{section}.{key}") or _definition(limit) or f"A setting of [{section}].",
         "default": f"{section}.{key} = {shown}",
         "recipes": _in_recipes(section, key),
-        "change": "Only verdicts are made again." if key in kind.thresholds else "",
+        "change": "Only the keep/remove decisions are recomputed." if key in kind.thresholds else "",
     }
     if limit:
         page |= {"source": _source(limit), "reason": f"{section}.{limit.reason}", "example": _around(limit)}

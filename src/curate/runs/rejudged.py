@@ -20,7 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curate.stages.contract import Reconsidered, Reconsidering, Stage
+from curate.stages.contract import Stage
+from curate.stages.reconsidering import Reconsidered, Reconsidering
 from curate.store.manifest_entries import Manifest
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns

@@ -21,7 +21,8 @@ from curate.runs.outlook import Change, Side, Span, WhatIf
 from curate.runs.rejudged import STAYS, UNTOLD, Judged, PartOutcome, Rejudged, Totals, Was, stages_of
 from curate.settings.file import leaves
 from curate.stages import stage_class
-from curate.stages.contract import CorpusStage, Deduplicating, Encoder, Reconsidering, Stage
+from curate.stages.contract import CorpusStage, Deduplicating, Encoder, Stage
+from curate.stages.reconsidering import Reconsidering
 from curate.store.manifest import read_manifest
 from curate.store.manifest_entries import Manifest
 from curate.store.row_file import read_columns

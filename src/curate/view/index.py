@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from curate.report.judgments import Judgments
 from curate.report.masking import Masks
-from curate.stages.contract import Reconsidering
+from curate.stages.reconsidering import Reconsidering
 from curate.store.digest import digest
 from curate.store.manifest import read_manifest
 from curate.store.manifest_entries import Rule

@@ -20,7 +20,8 @@ from curate.runs.outlook import WhatIf
 from curate.runs.rejudged import STAYS, UNTOLD, Judged, Observed, PartOutcome, Rejudged, Rest, Totals, Was
 from curate.runs.whatif import whatif
 from curate.settings.base import Limit
-from curate.stages.contract import CorpusStage, Encoder, Reconsidering
+from curate.stages.contract import CorpusStage, Encoder
+from curate.stages.reconsidering import Reconsidering
 from curate.store.row_file import read_columns
 from curate.store.run_directory import RunDirectory
 from curate.view.groups import bits_of

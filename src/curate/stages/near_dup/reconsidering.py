@@ -13,9 +13,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.stages.contract import Reconsidered, reasons_where
+from curate.stages.contract import reasons_where
 from curate.stages.near_dup.choice import similar_texts
 from curate.stages.near_dup.settings import NearDupSettings
+from curate.stages.reconsidering import Reconsidered
 from curate.text.dedup.choosing import KEPT, REMOVED, choose
 from curate.text.dedup.components import flatten, unite
 

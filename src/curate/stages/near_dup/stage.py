@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.settings.base import Reason, Settings
-from curate.stages.contract import Audited, Comparing, Corpus, Incomparable, Reconsidered, Reconsidering, reasons_where
+from curate.stages.contract import Audited, Comparing, Corpus, Incomparable, reasons_where
 from curate.stages.near_dup.audit import audit, draw
 from curate.stages.near_dup.candidates import find_candidates
 from curate.stages.near_dup.choice import Judge, Where, choose_again, chosen_anew, judged_before
@@ -25,6 +25,7 @@ from curate.stages.near_dup.reconsidering import EXACT, JUDGED, NEAR, PREFERRED,
 from curate.stages.near_dup.settings import NearDupSettings
 from curate.stages.near_dup.survivors import find_survivors
 from curate.stages.partitioning import column
+from curate.stages.reconsidering import Reconsidered, Reconsidering
 from curate.text.chats.spans import View
 from curate.text.dedup.minhash import Permutations, Sketches, extremes_of, permutations, shingle_hashes32, signatures
 from curate.text.dedup.shingles import shingle_sets
@@ -155,7 +156,7 @@ class NearDup(Audited, Reconsidering, Comparing):
         return ""
 
     def gathered(self, judged: Iterable[pa.Table]) -> dict[str, npt.NDArray[Any]]:
-        """See `curate.stages.contract.Reconsidering`."""
+        """See `curate.stages.reconsidering.Reconsidering`."""
         return gathered(judged)
 
     def reconsider(
@@ -166,7 +167,7 @@ class NearDup(Audited, Reconsidering, Comparing):
         comes: npt.NDArray[np.bool_],
         then: Settings,
     ) -> Reconsidered:
-        """See `curate.stages.contract.Reconsidering`."""
+        """See `curate.stages.reconsidering.Reconsidering`."""
         assert isinstance(then, NearDupSettings)
         return reconsidered(written, observed, came, comes, self.settings, then)
 

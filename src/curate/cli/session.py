@@ -165,7 +165,7 @@ def redraw(
         [*kept, *assignments],
     )
     engine = local_engine(config)
-    with ReportMaker(folder, config.report, spreading(engine)) as maker:
+    with ReportMaker(folder, config.report, spreading(engine), engine.exchange) as maker:
         report = maker.make()
     engine.close()
     page = folder / "report.html"

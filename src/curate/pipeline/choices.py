@@ -15,12 +15,13 @@ what an earlier one found only if nothing has changed, so that every run takes t
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import xxhash
 
 from curate.pipeline.planning.plan import Plan, measure_key, thresholds_of
 from curate.pipeline.step import Mask, Step, entering_mask
@@ -35,12 +36,50 @@ ROUNDS = 100
 """After so many no document that has failed is thought to pass again: a stage may contradict itself."""
 
 
+class Marked(Sequence[Rows]):
+    """Some documents of each part, as a bit for each: the driver keeps them, and each is taken out where it is needed.
+
+    Args:
+        bits: of `bits_of`, for each part.
+
+    Example:
+        >>> marked = Marked([bits_of(np.array([False, True, True])), b""])
+        >>> [rows.tolist() for rows in marked], any(marked.bits)
+        ([[1, 2], []], True)
+    """
+
+    def __init__(self, bits: Iterable[bytes]) -> None:
+        self.bits = tuple(bits)
+
+    def __len__(self) -> int:
+        return len(self.bits)
+
+    @overload
+    def __getitem__(self, part: int) -> Rows: ...
+    @overload
+    def __getitem__(self, part: slice) -> "Marked": ...
+    def __getitem__(self, part: int | slice) -> "Rows | Marked":
+        """Rows of one part; of several, the same of those alone."""
+        if isinstance(part, slice):
+            return Marked(self.bits[part])
+        return np.flatnonzero(np.unpackbits(np.frombuffer(self.bits[part], np.uint8)))
+
+    def digests(self) -> list[tuple[int, str]]:
+        """Of each part that has any."""
+        return [(at, xxhash.xxh3_128_hexdigest(self[at].tobytes())) for at, bits in enumerate(self.bits) if bits]
+
+
+def bits_of(mask: Mask) -> bytes:
+    """A bit for each document; nothing where none is set."""
+    return np.packbits(mask).tobytes() if mask.any() else b""
+
+
 class Choice(NamedTuple):
     """What a deduplicating stage knows when it chooses."""
 
-    failed: Sequence[Rows] = ()
+    failed: Marked = Marked(())
     """For each part, rows of documents that later stages remove."""
-    passed: Sequence[Rows] = ()
+    passed: Marked = Marked(())
     """For each part, rows of documents that they do not."""
     trying: bool = False
     """Whether it may let more than one of a cluster through."""
@@ -50,16 +89,13 @@ class Choice(NamedTuple):
     @classmethod
     def knowing_nothing(cls, parts: int) -> "Choice":
         """As if every document passed."""
-        none = (np.empty(0, np.int64),) * parts
-        return cls(none, none)
+        return cls(Marked((b"",) * parts), Marked((b"",) * parts))
 
     @property
     def key(self) -> str:
         """Digest of what comes out depends on. Where documents are tried it is another, as that is never the end."""
-        failed, passed = (
-            [(at, rows.tobytes()) for at, rows in enumerate(each) if len(rows)] for each in (self.failed, self.passed)
-        )
-        return digest(failed, passed, "trying") if self.trying else digest(failed)
+        failed = self.failed.digests()
+        return digest(failed, self.passed.digests(), "trying") if self.trying else digest(failed)
 
 
 def steady(plan: Plan, stage: Stage) -> bool:
@@ -80,19 +116,21 @@ def settings_that_count(plan: Plan, stage: Stage) -> str:
     return digest([(measure_key("", one), thresholds_of(one)) for one in later_stages(plan, stage)])
 
 
-def first_choice(plan: Plan, stage: Deduplicating, directory: RunDirectory) -> Choice:
-    """To begin with: the documents that the stage's files pass over."""
-    choice = Choice.knowing_nothing(len(plan.parts))
-    failed = [*choice.failed]
-    for at, part in enumerate(plan.parts):
-        file = directory.part(stage.name, part.index)
-        if keys_of(file) is not None:
-            try:
-                standing = read_columns(file, ["standing"]).column("standing")
-            except KeyError:  # written by another version
-                continue
-            failed[at] = np.flatnonzero(_is(standing, PASSED_OVER))
-    return choice._replace(failed=tuple(failed))
+def first_choice(plan: Plan, stage: Deduplicating, directory: RunDirectory, spread: Spread = map) -> Choice:
+    """To begin with: the documents that the stage's files pass over. ``spread`` looks at several at once."""
+    look = partial(_passed_over, stage, directory)
+    known = Choice.knowing_nothing(len(plan.parts))
+    return known._replace(failed=Marked(spread(look, [part.index for part in plan.parts])))
+
+
+def _passed_over(stage: Stage, directory: RunDirectory, part: int) -> bytes:
+    file = directory.part(stage.name, part)
+    if keys_of(file) is None:
+        return b""
+    try:
+        return bits_of(_is(read_columns(file, ["standing"]).column("standing"), PASSED_OVER))
+    except KeyError:  # written by another version
+        return b""
 
 
 def next_choice(
@@ -116,10 +154,10 @@ def next_choice(
     may_pass_again = before.rounds < ROUNDS and steady(plan, stage)
     learn = partial(_learned, stage, judges, directory, may_pass_again)
     learned: list[_Learned] = list(spread(learn, [part.index for part in plan.parts]))
-    failed, passed = tuple(one.failed for one in learned), tuple(one.passed for one in learned)
+    failed, passed = Marked(one.failed for one in learned), Marked(one.passed for one in learned)
     if any(one.survivor_failed for one in learned):
         return Choice(failed, passed, trying=True, rounds=before.rounds + 1)
-    if before.trying or not _same(failed, before.failed):  # the end has one key, however it was found
+    if before.trying or failed.bits != before.failed.bits:  # the end has one key, however it was found
         return Choice(failed, passed, trying=False, rounds=before.rounds + 1)
     return before
 
@@ -127,8 +165,8 @@ def next_choice(
 class _Learned(NamedTuple):
     """Of one part."""
 
-    failed: Rows
-    passed: Rows
+    failed: bytes
+    passed: bytes
     survivor_failed: bool = False
 
 
@@ -139,11 +177,10 @@ def _learned(
     kept, over, tried = (_is(standing, value) for value in (KEPT, PASSED_OVER, TRIED))
     asked = kept | over | tried
     if not asked.any():
-        return _Learned(np.flatnonzero(asked), np.flatnonzero(asked))
+        return _Learned(b"", b"")
     removed = asked & ~entering_mask(directory, judges, part)
     failed = removed if may_pass_again else removed | over
-    passed = np.flatnonzero(asked & ~failed)
-    return _Learned(np.flatnonzero(failed), passed, bool((kept & removed).any()))
+    return _Learned(bits_of(failed), bits_of(asked & ~failed), bool((kept & removed).any()))
 
 
 def _is(standing: pa.ChunkedArray, value: str) -> Mask:
@@ -153,7 +190,3 @@ def _is(standing: pa.ChunkedArray, value: str) -> Mask:
 
 def _read_by(stage: Stage) -> set[str]:
     return {*stage.needs, *stage.wants}
-
-
-def _same(ones: Iterable[Rows], others: Iterable[Rows]) -> bool:
-    return all(np.array_equal(one, other) for one, other in zip(ones, others, strict=True))

@@ -241,11 +241,12 @@ class _Run:
 
     def _first_choice(self, stage: Deduplicating) -> Choice:
         """By what an earlier run found out, where that is no matter or where nothing has changed since."""
-        choice = first_choice(self.plan, stage, self.directory)
+        choice = first_choice(self.plan, stage, self.directory, spreading(self.engine))
         if steady(self.plan, stage):
             return choice
         keys = keys_for(self.plan, stage, self._before(stage), self.directory, choice, spreading(self.engine))
-        stored = [keys_of(self.directory.part(stage.name, part.index)) for part in self.plan.parts]
+        files = [self.directory.part(stage.name, part.index) for part in self.plan.parts]
+        stored = [*spreading(self.engine)(keys_of, files)]
         return choice if stored == keys else Choice.knowing_nothing(len(keys))
 
     def _undecided(self) -> int | None:

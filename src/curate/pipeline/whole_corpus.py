@@ -72,9 +72,8 @@ class WholeCorpus:
             ),
             *(_Place(directory, part.index, own) for part in plan.parts),
         ]
-        self.rows: Sequence[int] = [
-            pq.read_metadata(parquet_source(place.file(DOCUMENTS))).num_rows for place in self._places
-        ]
+        files = [place.file(DOCUMENTS) for place in self._places]
+        self.rows: Sequence[int] = [*in_order(engine, _rows_in, files)]
         known = choice or Choice.knowing_nothing(len(plan.parts))
         self.failed: Sequence[npt.NDArray[np.int64]] = known.failed
         self.passed: Sequence[npt.NDArray[np.int64]] = known.passed
@@ -141,6 +140,10 @@ class WholeCorpus:
             return np.memmap(file, dtype, "r+", shape=(size,))
 
 
+def _rows_in(file: Path) -> int:
+    return int(pq.read_metadata(parquet_source(file)).num_rows)
+
+
 @functools.lru_cache(maxsize=256)
 def _removed_by(files: tuple[Path, ...], rows: int) -> Mask:
     """Documents of a part to which one of the stages with these files gives a reason."""
@@ -182,7 +185,7 @@ def resolve(
     entering = functools.partial(entering_mask, directory, earlier)
     keys = keys_for(plan, stage, earlier, directory, choice, spreading(engine))
     corpus = WholeCorpus(plan, stage, earlier, directory, engine, choice)
-    stored = [keys_of(directory.part(stage.name, part.index)) for part in plan.parts]
+    stored = [*in_order(engine, keys_of, [directory.part(stage.name, part.index) for part in plan.parts])]
     measured = [each and each.measure for each in stored] == [each.measure for each in keys]
     audited = _Audited(directory.audit(stage.name), digest([key.measure for key in keys]))
     figures = audited.figures() if isinstance(stage, Audited) else None

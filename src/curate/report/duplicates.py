@@ -1,16 +1,19 @@
 """Clusters of duplicates: how many, how large, and what the copies were worth."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
 import polars as pl
+import pyarrow as pa
 
-from curate.report.judgments import REASONS, ROW, Judgments, ask
+from curate.report.judgments import REASONS, ROW, Judgments
 from curate.report.saved.compute import Redundancy, redundancy
 from curate.report.sources import UNNAMED_SOURCE
-from curate.stages.contract import PASSED_OVER
+from curate.stages.contract import PASSED_OVER, TO
 from curate.store.manifest_entries import Judged
+from curate.store.row_file import scanned
 
 LARGEST = 8
 """Clusters shown one by one."""
@@ -90,20 +93,15 @@ def find_duplicates(manifest: Judged, judgments: Judgments, epochs: float) -> Du
     removed = pl.col(f"near_dup.{REASONS}").list.len() > 0
     known = judgments.has("near_dup.standing")
     passed_over = pl.col("near_dup.standing") == PASSED_OVER if known else pl.lit(value=False)
-    weights = judgments.frame.filter(stays).select(documents=documents, bytes=pl.col("raw_bytes").cast(pl.Int64))
-    by_size, largest, totals = ask(
-        [
-            weights.group_by("documents").agg(clusters=pl.len(), bytes=pl.col("bytes").sum()).sort("documents"),
-            judgments.frame.filter(stays & (documents > 1))
-            .select(pl.col(ROW).cast(pl.Int64), documents=documents)
-            .top_k(LARGEST, by=[pl.col("documents"), -pl.col(ROW)]),
-            judgments.frame.select(
-                removed=removed.sum(),
-                passed_over=passed_over.sum(),
-                bytes=pl.col("raw_bytes").cast(pl.Int64).filter(judgments.kept()).sum(),
-                tokens=judgments.kept_tokens().sum(),
-            ),
-        ]
+    one, size = pl.lit(1, pl.Int64), pl.col("raw_bytes").cast(pl.Int64)
+    by_size = judgments.grouped(("documents",), documents.alias("documents"), clusters=one, bytes=size, where=stays)
+    largest = _largest(judgments, documents, stays)
+    totals = judgments.grouped(
+        (),
+        removed=removed,
+        passed_over=passed_over,
+        bytes=pl.when(judgments.kept()).then(size).otherwise(0),
+        tokens=judgments.kept_tokens(),
     )
     found = totals.to_dicts()[0]
     settings = manifest.plan.get("near_dup", {}) or {}
@@ -115,7 +113,7 @@ def find_duplicates(manifest: Judged, judgments: Judgments, epochs: float) -> Du
         ),
         removed=found["removed"],
         passed_over=found["passed_over"],
-        largest=_clusters(judgments, dict(largest.sort("documents", ROW, descending=[True, False]).iter_rows())),
+        largest=_clusters(judgments, largest),
         bands=settings.get("bands", 0),
         rows=settings.get("rows", 0),
         similarity=settings.get("similarity", 0.0),
@@ -126,64 +124,81 @@ def find_duplicates(manifest: Judged, judgments: Judgments, epochs: float) -> Du
     )  # fmt: skip
 
 
+def _largest(judgments: Judgments, documents: pl.Expr, stays: pl.Expr) -> dict[int, int]:
+    """Row and documents of the largest clusters, in their order."""
+    asked = pl.col(ROW).cast(pl.Int64), documents.alias("documents")
+    found = [*judgments.reduced(_first_few, *asked, where=stays & (documents > 1))]
+    return dict(_first_few(pl.concat(found)).iter_rows()) if found else {}
+
+
+def _first_few(clusters: pl.DataFrame) -> pl.DataFrame:
+    return clusters.sort("documents", ROW, descending=[True, False]).head(LARGEST)
+
+
 def _clusters(judgments: Judgments, largest: Mapping[int, int]) -> tuple[Cluster, ...]:
     """The clusters of these survivors: row → documents."""
     if not largest:
         return ()
-    counted = (
-        _removed(judgments)
-        .filter(pl.col("row").is_in(list(largest)))
-        .group_by("row", pl.col("source").fill_null(UNNAMED_SOURCE))
-        .len()
-        .sort("len", "source", descending=[True, False])
-        .group_by("row", maintain_order=True)
-        .agg(pl.col("source", "len").head(CLUSTER_SOURCES), named=pl.len())
+    survivor = pl.col("near_dup.survivor_at").struct
+    places = {row: judgments.place(row) for row in largest}
+    row = pl.coalesce(
+        pl.when((survivor.field("part") == part) & (survivor.field("row") == at)).then(pl.lit(row, pl.Int64))
+        for row, (part, at) in places.items()
     )
-    (answer,) = ask([counted])
-    found = {row["row"]: row for row in answer.to_dicts()}
-    none = {"source": [], "len": [], "named": 0}
+    found = judgments.grouped(
+        (ROW, "source"),
+        row.alias(ROW),
+        pl.col("source").fill_null(UNNAMED_SOURCE),
+        len=pl.lit(1, pl.Int64),
+        where=row.is_not_null() & pl.col("near_dup.survivor_run").is_null(),
+    )
+    sources: dict[int, list[tuple[str, int]]] = {row: [] for row in largest}
+    for row_of, source, number in found.sort("len", "source", descending=[True, False]).iter_rows():
+        sources[row_of].append((source, number))
     return tuple(
         Cluster(
-            row=row,
-            survivor=judgments.id_of(row),
+            row=row_of,
+            survivor=judgments.id_of(row_of),
             documents=documents,
-            sources=tuple(zip(of["source"], of["len"], strict=True)),
-            other_sources=of["named"] - len(of["source"]),
+            sources=tuple(sources[row_of][:CLUSTER_SOURCES]),
+            other_sources=max(0, len(sources[row_of]) - CLUSTER_SOURCES),
         )
-        for row, documents in largest.items()
-        for of in [found.get(row, none)]
+        for row_of, documents in largest.items()
     )
 
 
-def _removed(judgments: Judgments) -> pl.LazyFrame:
-    """Source of every removed document, and the row of its survivor; null where an earlier run holds that."""
-    survivor = pl.col("near_dup.survivor_at")
-    firsts = pl.LazyFrame(
-        {"part": list(range(len(judgments.files))), "first": judgments.offsets[:-1]},
-        schema={"part": pl.Int32, "first": pl.Int64},
-    )
-    removed = judgments.frame.filter(survivor.is_not_null()).select(
-        "source",
-        run=pl.col("near_dup.survivor_run"),
-        part=survivor.struct.field("part").cast(pl.Int32),
-        row=survivor.struct.field("row").cast(pl.Int64),
-    )
-    return removed.join(firsts, on="part", how="left").select(
-        "source", row=pl.when(pl.col("run").is_null()).then(pl.col("first") + pl.col("row"))
-    )
+_REMOVED = pa.schema([("row", pa.int64()), ("source", pa.string()), ("documents", pa.int64())])
+"""Documents removed for one: its row in its part, -1 where an earlier run holds it."""
+
+
+def _send_removed(judgments: Judgments, part: int) -> Iterator[pa.RecordBatch]:
+    """To the part of each survivor: from which sources documents were removed for it."""
+    survivor, own = pl.col("near_dup.survivor_at"), pl.col("near_dup.survivor_run").is_null()
+    removed = judgments.part(part).filter(survivor.is_not_null()).select(
+        pl.when(own).then(survivor.struct.field("part")).otherwise(part).cast(pl.Int64).alias(TO),
+        pl.when(own).then(survivor.struct.field("row")).otherwise(-1).cast(pl.Int64).alias("row"),
+        pl.col("source").fill_null(UNNAMED_SOURCE),
+    )  # fmt: skip
+    counted = removed.group_by(TO, "row", "source").agg(pl.len().cast(pl.Int64).alias("documents")).sort(TO).collect()
+    yield from counted.to_arrow().cast(pa.schema([(TO, pa.int64()), *_REMOVED])).to_batches()
+
+
+def _receive_removed(judgments: Judgments, part: int, rows: pa.Table) -> pa.Table:
+    """Removed documents by source and that of their survivor."""
+    removed = pl.DataFrame(rows)
+    sources = scanned([judgments.files[part]], ["source"]).collect()["source"].fill_null(UNNAMED_SOURCE)
+    at = pl.when(pl.col("row") >= 0).then(pl.col("row"))
+    survivor = sources.gather(removed.select(at.cast(pl.UInt32)).to_series()).fill_null(EARLIER_RUN)
+    pairs = removed.with_columns(survivor=survivor).group_by("source", "survivor").agg(pl.col("documents").sum())
+    return pairs.to_arrow()
 
 
 def _matrix(judgments: Judgments) -> Matrix | None:
     """Removed documents by their source and that of their survivor."""
-    survivors = judgments.frame.filter(pl.col("near_dup.copies") > 1)
-    names = survivors.select(row=pl.col(ROW).cast(pl.Int64), survivor="source")
-    pairs = (
-        _removed(judgments)
-        .join(names, on="row", how="left")
-        .with_columns(survivor=pl.when(pl.col("row").is_null()).then(pl.lit(EARLIER_RUN)).otherwise(pl.col("survivor")))
-    )
-    (counted,) = ask([pairs.group_by("source", "survivor").agg(documents=pl.len())])
-    counts = {(row["source"], row["survivor"]): row["documents"] for row in counted.to_dicts()}
+    counts: dict[tuple[str, str], int] = {}
+    for table in judgments.sent(partial(_send_removed, judgments), partial(_receive_removed, judgments), _REMOVED):
+        for source, survivor, documents in zip(*(column.to_pylist() for column in table.columns), strict=True):
+            counts[source, survivor] = counts.get((source, survivor), 0) + documents
     if len({name for pair in counts for name in pair}) < 2:
         return None
     rows, columns = (_foremost(counts, side) for side in (0, 1))

@@ -1,8 +1,8 @@
 """All judgments of a run as one lazy table, row for row, without the texts.
 
 Columns: ``row`` (number of the document in the run), ``source``, ``raw_bytes``, and ``<stage>.<column>`` for
-every column of every stage. Questions are asked lazily and answered in polars' streaming engine, so memory
-does not depend on the number of documents.
+every column of every stage. Questions are asked of one piece after another, where the engine has a core, and answers
+are reduced there: memory does not depend on the number of documents, neither there nor here.
 """
 
 from bisect import bisect_left
@@ -10,17 +10,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curate.engine.local import LocalEngine
+from curate.stages.contract import Receive, Rows, Send
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import scanned
 from curate.store.run_directory import DOCUMENTS, RunDirectory, Spread
 
 Made = TypeVar("Made")
+Exchange = Callable[[Send, int, Receive, int, pa.Schema, Path], Rows]
+"""`curate.engine.base.Engine.exchange`."""
 
 REASONS = "reasons"
 ROW = "row"
@@ -38,15 +44,22 @@ class Judgments:
         stages: names of the stages that ran, in order. Without a part there are none.
         spread: how parts are asked: one after another, or several at a time.
         known: the files were checked before and have not changed since.
+        exchange: how parts send each other rows; None: in this process.
 
     Raises:
         DamagedFile: the run is finished, and a file is missing or is not what was written.
     """
 
     def __init__(
-        self, directory: RunDirectory, stages: Sequence[str], spread: Spread = map, *, known: bool = False
+        self,
+        directory: RunDirectory,
+        stages: Sequence[str],
+        spread: Spread = map,
+        *,
+        known: bool = False,
+        exchange: Exchange | None = None,
     ) -> None:
-        self.spread = spread
+        self.spread, self._exchange = spread, exchange
         self.directory = directory
         self.files = directory.parts(DOCUMENTS)
         self.stages = tuple(stages) if self.files else ()
@@ -86,23 +99,14 @@ class Judgments:
         """
         label = pl.col("language.label") if self.has("language.label") else pl.lit(None, pl.String)
         reasons = [f"{stage}.{REASONS}" for stage in self.stages if self.has(f"{stage}.{REASONS}")]
-        if not self.files:
-            return self.frame.select(
-                "source", **{LABEL: label}, documents=pl.lit(0), bytes="raw_bytes", tokens=pl.lit(0)
-            )
-        rows = self.frame.select(
-            "source",
+        found = self.grouped(
+            ("source", LABEL, *reasons),
+            pl.col("source"),
             label.alias(LABEL),
             *(pl.col(each).list.join(_BETWEEN) for each in reasons),
-            bytes=pl.col("raw_bytes").cast(pl.Int64),
+            documents=pl.lit(1, pl.Int64),
+            bytes=pl.col("raw_bytes"),
             tokens=self.kept_tokens(),
-        )
-        (found,) = ask(
-            [
-                rows.group_by("source", LABEL, *reasons)
-                .agg(pl.len().cast(pl.Int64).alias("documents"), pl.col("bytes", "tokens").sum())
-                .sort("source", LABEL, *reasons)
-            ]
         )
         given = (
             pl.when(pl.col(each) == "").then(pl.lit([], pl.List(pl.String))).otherwise(pl.col(each).str.split(_BETWEEN))
@@ -111,28 +115,66 @@ class Judgments:
         )  # fmt: skip
         return found.with_columns(*given).lazy()
 
-    def answers(self, *questions: pl.Expr) -> Iterable[pl.DataFrame]:
-        """What is selected of each piece of `frame`, in order: a part or less, so that dozens of answers are small."""
-        return self.spread(partial(self._answer, questions), self._pieces())
+    def grouped(
+        self, by: Sequence[str], *questions: pl.Expr, where: pl.Expr | None = None, **sums: pl.Expr
+    ) -> pl.DataFrame:
+        """Sums over the documents with the same answers, in order of these; without ``by``, over all.
 
-    def reduced(self, reduce: Callable[[pl.DataFrame], Made], *questions: pl.Expr) -> Iterable[Made]:
+        Args:
+            by: names of the questions that tell documents apart.
+            questions: what is selected of them.
+            where: the documents that count; None: all.
+            sums: name → what is added up.
+
+        Memory holds a row for each group, or some thousands.
+        """
+        asked, found, most = (*questions, *(each.alias(name) for name, each in sums.items())), [], _MERGED_ROWS
+        for one in self.reduced(partial(_summed, tuple(by)), *asked, where=where):
+            found.append(one)
+            if sum(map(len, found)) > most:
+                found = [_summed(by, pl.concat(found))]
+                most = max(_MERGED_ROWS, 2 * len(found[0]))
+        if not found:
+            found = [self.frame.filter(*([] if where is None else [where])).select(*asked).collect()]
+        made = _summed(by, pl.concat(found))
+        return made.sort(*by) if by else made
+
+    def sent(self, send: Send, receive: Receive, schema: pa.Schema) -> Iterator[pa.Table]:
+        """What each part makes of the rows sent to it, in order of part: see `curate.stages.contract.Corpus`."""
+        exchange = self._exchange or LocalEngine(workers=1, lanes=1, ahead=2).exchange
+        with TemporaryDirectory(prefix="curate-") as folder:
+            made = exchange(send, len(self.files), receive, len(self.files), schema, Path(folder))
+            yield from (made[part] for part in range(len(self.files)))
+
+    def part(self, part: int) -> pl.LazyFrame:
+        """The rows of `frame` in one part."""
+        return self._frame([self.files[part]], int(self.offsets[part]))
+
+    def answers(self, *questions: pl.Expr, where: pl.Expr | None = None) -> Iterable[pl.DataFrame]:
+        """What is selected of each piece of `frame`, in order: a part or less, so that dozens of answers are small."""
+        return self.spread(partial(self._answer, questions, where), self._pieces())
+
+    def reduced(
+        self, reduce: Callable[[pl.DataFrame], Made], *questions: pl.Expr, where: pl.Expr | None = None
+    ) -> Iterable[Made]:
         """What ``reduce`` makes of each of these answers, where they are: little travels, however many rows there are.
 
         Args:
             reduce: of one answer; it can be pickled.
             questions: what is selected.
+            where: of which documents; None: of all.
         """
-        return self.spread(partial(self._reduced, reduce, questions), self._pieces())
+        return self.spread(partial(self._reduced, reduce, questions, where), self._pieces())
 
     def answers_of(self, rows: Iterable[int], *questions: pl.Expr) -> Iterable[pl.DataFrame]:
         """The same of these rows alone, in order of row."""
         chosen = sorted(rows)
-        return self.spread(partial(self._answer, questions), self._pieces(chosen))
+        return self.spread(partial(self._answer, questions, None), self._pieces(chosen))
 
     def __getstate__(self) -> dict[str, Any]:
         """Where a question travels to, there are no others to ask, and what was read is read again."""
         kept = {name: value for name, value in self.__dict__.items() if name not in ("offsets", "schema", "frame")}
-        return kept | {"spread": map}
+        return kept | {"spread": map, "_exchange": None}
 
     def has(self, *columns: str) -> bool:
         """Whether the run has all of these columns."""
@@ -179,14 +221,22 @@ class Judgments:
                 if wanted is None or wanted:
                     yield _Piece(place, first, start - first, stop - start, wanted)
 
-    def _answer(self, questions: Sequence[pl.Expr], piece: "_Piece") -> pl.DataFrame:
+    def _answer(self, questions: Sequence[pl.Expr], where: pl.Expr | None, piece: "_Piece") -> pl.DataFrame:
         table = self._frame([self.files[piece.place]], piece.first).slice(piece.start, piece.length)
         if piece.rows is not None:
             table = table.filter(pl.col(ROW).is_in(piece.rows))
+        if where is not None:
+            table = table.filter(where)
         return table.select(*questions).collect()
 
-    def _reduced(self, reduce: Callable[[pl.DataFrame], Made], questions: Sequence[pl.Expr], piece: "_Piece") -> Made:
-        return reduce(self._answer(questions, piece))
+    def _reduced(
+        self,
+        reduce: Callable[[pl.DataFrame], Made],
+        questions: Sequence[pl.Expr],
+        where: pl.Expr | None,
+        piece: "_Piece",
+    ) -> Made:
+        return reduce(self._answer(questions, where, piece))
 
     def _frame(self, files: list[Path], first: int) -> pl.LazyFrame:
         documents = scanned(files, ["source", "raw_bytes"]).with_row_index(ROW, first)
@@ -216,5 +266,12 @@ def ask(queries: Iterable[pl.LazyFrame]) -> list[pl.DataFrame]:
     return [query.collect(engine="streaming") for query in queries]
 
 
+def _summed(by: Sequence[str], rows: pl.DataFrame) -> pl.DataFrame:
+    sums = pl.all().exclude(*by).cast(pl.Int64).sum() if by else pl.all().cast(pl.Int64).sum()
+    return rows.group_by(*by).agg(sums) if by else rows.select(sums)
+
+
+_MERGED_ROWS = 50_000
+"""Groups of pieces that wait to be brought together."""
 _PIECE_ROWS = 70_000
 """Documents whose answers to some sixty questions take 35 MB."""

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curate.report.judgments import REASONS, Judgments, ask
+from curate.report.judgments import REASONS, ROW, Judgments
 from curate.store.manifest_entries import Judged, StageEntry
 
 BINS = 36
@@ -27,7 +27,7 @@ Side = Literal["min", "max"]
 Edges = npt.NDArray[np.float64]
 
 _KEPT, _TOKENS = "is kept", "kept tokens"
-_SAMPLE = 200_000
+_SAMPLE = 50_000
 _WITHOUT_THRESHOLD = ("tokenize.n_tokens", "quality.score")
 """Measures worth a chart although nothing decides on them."""
 
@@ -366,5 +366,5 @@ def _is_number(judgments: Judgments, column: str) -> bool:
 def _sample(judgments: Judgments, columns: list[str]) -> pl.DataFrame:
     """Every k-th row: enough to choose a scale, the same rows every time."""
     step = max(1, judgments.rows // _SAMPLE)
-    (sample,) = ask([judgments.frame.select(columns).gather_every(step)])
-    return sample
+    found = judgments.answers(*map(pl.col, columns), where=pl.col(ROW) % step == 0)
+    return pl.concat([judgments.frame.head(0).select(columns).collect(), *found])

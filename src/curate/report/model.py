@@ -14,7 +14,7 @@ from curate.report.alerts.alerts import find_alerts
 from curate.report.conversations import Conversations, find_conversations
 from curate.report.crossed import Crossed, cross
 from curate.report.duplicates import Duplicates, find_duplicates
-from curate.report.judgments import Judgments
+from curate.report.judgments import Exchange, Judgments
 from curate.report.masking import Masks
 from curate.report.measures import Histogram, histograms, pairs_in, thresholds_in
 from curate.report.previous import Previous, previous_run
@@ -145,6 +145,7 @@ def findings_of(
     manifest: Judged,
     settings: ReportSettings,
     spread: Spread = map,
+    exchange: Exchange | None = None,
 ) -> Findings:
     """What the judgments of a run say, which may still be writing its shards.
 
@@ -153,10 +154,11 @@ def findings_of(
         manifest: what is known of the run.
         settings: how many documents to show.
         spread: how parts of the run are read: one after another, or several at a time.
+        exchange: see `curate.report.judgments.Judgments`.
 
     Memory is bounded by the number of sources and the documents shown, not by the corpus.
     """
-    judgments = Judgments(directory, manifest.stage_names, spread)
+    judgments = Judgments(directory, manifest.stage_names, spread, exchange=exchange)
     thresholds = thresholds_in(manifest, judgments)
     masks = Masks(manifest.stages, manifest.config)
     sources, languages, labels = by_source(judgments), by_language(judgments), labels_of(judgments)

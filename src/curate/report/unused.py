@@ -1,12 +1,14 @@
 """Settings of the user that changed nothing in this corpus, as only its documents tell."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
 
 import msgspec
 import polars as pl
 
 from curate.corpus.input import InputFile
-from curate.report.judgments import Judgments, ask
+from curate.report.judgments import Judgments
 from curate.report.sources import Label
 from curate.store.manifest_entries import Judged
 from curate.store.row_file import scanned
@@ -57,15 +59,13 @@ def _or(names: Sequence[str], known: set[str]) -> str:
 
 
 def _sources(judgments: Judgments) -> set[str]:
-    (found,) = ask([judgments.frame.select(pl.col("source").unique())])
-    return set(found["source"].drop_nulls())
+    return set(judgments.tally.select("source").unique().collect()["source"].drop_nulls())
 
 
 def _has_field(judgments: Judgments, field: str) -> bool:
     """Whether the metadata of any document, JSON objects, mentions a field; of a nested one, its first name."""
-    name = field.partition(".")[0]
-    (found,) = ask([_documents(judgments).select(pl.col("metadata").str.contains(f'"{name}"', literal=True).any())])
-    return bool(found.item())
+    mentioned = pl.col("metadata").str.contains(f'"{field.partition(".")[0]}"', literal=True)
+    return any(answer.item() for answer in _of_each_part(judgments, mentioned.any()))
 
 
 def _measured(judgments: Judgments, measure: str) -> bool:
@@ -74,8 +74,8 @@ def _measured(judgments: Judgments, measure: str) -> bool:
         return True
     column = pl.col(measure)
     is_text = judgments.schema[measure] == pl.String
-    (found,) = ask([judgments.frame.select((column.is_not_null() if is_text else column.cast(pl.Float64) != 0).any())])
-    return bool(found.item())
+    some = (column.is_not_null() if is_text else column.cast(pl.Float64) != 0).any()
+    return any(answer.item() for answer in [*judgments.answers(some)])
 
 
 def _unread_fields(manifest: Judged, judgments: Judgments) -> Iterator[tuple[str, str, str]]:
@@ -83,13 +83,12 @@ def _unread_fields(manifest: Judged, judgments: Judgments) -> Iterator[tuple[str
     settings, given = manifest.section("input"), manifest.given
     file, position = (pl.col("origin").struct.field(name) for name in ("file", "position"))
     if "input.source" in given and settings.get("source"):
-        (pairs,) = ask([_documents(judgments).select(file.alias("file"), "source").unique()])
-        if all(source == _default_source(name) for name, source in pairs.iter_rows()):
+        answers = _of_each_part(judgments, pl.struct(file.alias("file"), "source").unique())
+        if all(one["source"] == _default_source(one["file"]) for pairs in answers for one in pairs.to_series()):
             yield "input.source", f"no record has a field `{settings['source']}`", ""
     if "input.id" in given and settings.get("id"):
         by_default = pl.col("id") == pl.concat_str(file, pl.lit("#"), position)
-        (found,) = ask([_documents(judgments).select(by_default.all())])
-        if found.item():
+        if all(answer.item() for answer in _of_each_part(judgments, by_default.all())):
             yield "input.id", f"no record has a field `{settings['id']}`", ""
 
 
@@ -97,5 +96,10 @@ def _default_source(name: str) -> str:
     return InputFile(path="", name=name, format="jsonl").default_source
 
 
-def _documents(judgments: Judgments) -> pl.LazyFrame:
-    return scanned(judgments.files, ["id", "source", "origin", "metadata"])
+def _of_each_part(judgments: Judgments, question: pl.Expr) -> list[pl.DataFrame]:
+    """What is said of the documents of each part."""
+    return [*judgments.spread(partial(_said, question), judgments.files)]
+
+
+def _said(question: pl.Expr, file: Path) -> pl.DataFrame:
+    return scanned([file], ["id", "source", "origin", "metadata"]).select(question).collect()

@@ -242,7 +242,7 @@ class Job:
         from curate.report.html.page import ReportMaker
 
         plan, engine, warnings, _ = prepared
-        with ReportMaker(directory.path, plan.config.report, spreading(engine)) as report:
+        with ReportMaker(directory.path, plan.config.report, spreading(engine), engine.exchange) as report:
             for warning in warnings:
                 tell(warning)
             with announced_compiling(partial(_compiled, engine, tell), plan.stages) as ready:

@@ -27,6 +27,7 @@ from curate.report.glossary import glossary
 from curate.report.html.shown_paths import ShownPaths
 from curate.report.html.templates import environment
 from curate.report.input_folders import input_folders
+from curate.report.judgments import Exchange
 from curate.report.made_before import MADE_OF, MadeBefore, made_before, made_of, may_be_known
 from curate.report.model import Findings, Report, build_report, findings_of
 from curate.report.samples import MAX_CHARACTERS, Sample, Samples
@@ -62,10 +63,13 @@ class ReportMaker:
         run_dir: the run directory.
         settings: see `curate.report.model.build_report`.
         spread: how parts of the run are read.
+        exchange: see `curate.report.judgments.Judgments`.
     """
 
-    def __init__(self, run_dir: Path, settings: ReportSettings, spread: Spread = map) -> None:
-        self._run_dir, self._settings, self._spread = run_dir, settings, spread
+    def __init__(
+        self, run_dir: Path, settings: ReportSettings, spread: Spread = map, exchange: Exchange | None = None
+    ) -> None:
+        self._run_dir, self._settings, self._spread, self._exchange = run_dir, settings, spread, exchange
         self._pool = ThreadPoolExecutor(1)
         self._findings: Future[Findings] | None = None
 
@@ -79,7 +83,9 @@ class ReportMaker:
         self._look(RunDirectory(self._run_dir, manifest.part_names), manifest)
 
     def _look(self, directory: RunDirectory, manifest: Judged) -> None:
-        self._findings = self._pool.submit(findings_of, directory, manifest, self._settings, self._spread)
+        self._findings = self._pool.submit(
+            findings_of, directory, manifest, self._settings, self._spread, self._exchange
+        )
 
     def known(self) -> MadeBefore | None:
         """The report of the run, which has ended, if it is there and would be made the same; else None."""

@@ -8,10 +8,9 @@ each stage has its part of that by bytes.
 from collections.abc import Mapping
 
 import msgspec
-import numpy as np
 import polars as pl
 
-from curate.report.judgments import REASONS, Judgments, ask
+from curate.report.judgments import REASONS, Judgments
 from curate.report.packing_loss import PACKED, places, rests
 from curate.report.saved.compute import Figure, flops_per_token
 from curate.settings.report import ReportSettings
@@ -130,38 +129,29 @@ def weigh(judgments: Judgments) -> Weights:
     columns = ("stage", "reason", "bytes", "alone")
     rows = [*by_stage.select(columns).iter_rows(), *by_reason.select(columns).iter_rows()]
     rows.sort(key=lambda row: (stages.index(row[0]), row[1] != "", row[1]))
-    kept = judgments.frame.filter(judgments.kept())
-    edited = {}
+    kept, edited = judgments.kept(), {}
     for stage in [stage for stage in stages if judgments.has(f"{stage}.edits")]:
-        edit = pl.col("edit").struct
-        (cut,) = ask(
-            [
-                kept.select(edit=f"{stage}.edits")
-                .explode("edit")
-                .drop_nulls()
-                .select((edit.field("end") - edit.field("start") - edit.field("replacement").str.len_bytes()).sum())
-            ]
-        )
-        edited[stage] = int(cut.item() or 0)
+        edit = pl.element().struct
+        cut = edit.field("end").cast(pl.Int64) - edit.field("start") - edit.field("replacement").str.len_bytes()
+        edits = pl.col(f"{stage}.edits").list.eval(cut).list.sum()
+        edited[stage] = int(judgments.grouped((), cut=edits, where=kept).item() or 0)
     tokens = judgments.kept_tokens()
-    (rest,) = ask(
-        [
-            kept.select(
-                *((tokens - length).clip(lower_bound=0).sum().alias(f"cropped {length}") for length in LENGTHS),
-                *((length - tokens).clip(lower_bound=0).sum().alias(f"padded {length}") for length in LENGTHS),
-            )
-        ]
+    rest = judgments.grouped(
+        (),
+        where=kept,
+        **{f"cropped {length}": (tokens - length).clip(lower_bound=0) for length in LENGTHS},
+        **{f"padded {length}": (length - tokens).clip(lower_bound=0) for length in LENGTHS},
+        **{f"whole {length}": tokens // length for length in LENGTHS},
     )
     found = rest.row(0, named=True)
-    whole = ask([kept.select((tokens // length).sum()) for length in LENGTHS])
-    counted = kept.select(tokens=tokens)
-    short = ask([counted.group_by(rest=rests(pl.col("tokens"), length)).len() for length in LENGTHS])
+    number = pl.lit(1, pl.Int64)
+    short = [
+        judgments.grouped(("rest",), rests(tokens, length).alias("rest"), len=number, where=kept) for length in LENGTHS
+    ]
     return Weights(
         fitted={
-            length: places(
-                one["rest"].to_numpy(), one["len"].to_numpy().astype(np.int64), int(full.item() or 0), length
-            )
-            for length, one, full in zip(LENGTHS, short, whole, strict=True)
+            length: places(one["rest"].to_numpy(), one["len"].to_numpy(), int(found[f"whole {length}"] or 0), length)
+            for length, one in zip(LENGTHS, short, strict=True)
         },
         removed=tuple(Weight(stage=s, reason=r, bytes=b, alone=a) for s, r, b, a in rows),
         edited=edited,

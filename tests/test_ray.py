@@ -20,7 +20,7 @@ import pytest
 
 from corpus_maker import make_corpus
 from curate.cli.session import Session
-from curate.errors import ExitCode, MissingExtra, PlanError
+from curate.errors import ExitCode, MissingExtra, PlanError, Stopped
 from curate.store.files import place
 from object_server import credentials, s3_server
 from small_run import HOLD_TIMES
@@ -76,9 +76,9 @@ def run(corpus: Path, out: Path | str, *assignments: str, engine: str = "local")
     )
 
 
-def started(corpus: Path, out: Path, *assignments: str) -> subprocess.Popen:
+def started(corpus: Path, out: Path, *assignments: str, engine: str = "ray") -> subprocess.Popen:
     """The command, on the cluster."""
-    words = [sys.executable, "-m", "curate", "run", str(corpus), "-o", str(out), "--engine", "ray", "-q"]
+    words = [sys.executable, "-m", "curate", "run", str(corpus), "-o", str(out), "--engine", engine, "-q"]
     for assignment in (*SETTINGS, *assignments):
         words += ["--set", assignment]
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -228,6 +228,55 @@ def test_a_worker_that_is_killed_is_replaced(cluster, corpus, tmp_path):
 
 
 @pytest.mark.slow
+def test_nodes_join_while_one_part_takes_long(cluster, tmp_path):
+    """One of them has another numpy and one another model, and both are refused; a third one works."""
+    (tmp_path / "in").mkdir()
+    for file in range(6):
+        lines = [
+            f"Number {n} of file {file}, not like another: {n * n + file}." + " SLOW" * (not file) for n in range(9)
+        ]
+        (tmp_path / "in" / f"{file}.jsonl").write_text("\n".join(json.dumps({"text": line}) for line in lines))
+    settings = [f"pipeline.stages={WITH_DANGER}", "input.part_bytes=1000"]
+    here = started(tmp_path / "in", tmp_path / "here", *settings, engine="local")
+    fake = tmp_path / "fake" / "numpy-0.0.1.dist-info"
+    fake.mkdir(parents=True)
+    (fake / "METADATA").write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 0.0.1\n")
+    joining = [
+        ({"PYTHONPATH": f"{tmp_path / 'fake'}:{HERE / 'dangerous_stage'}"}, "has numpy 0.0.1 and not"),
+        ({"DANGEROUS_MODEL": "another"}, "measures differently in the stage `dangerous`"),
+        ({}, ""),
+    ]
+    for variables, complaint in joining:
+        process = started(tmp_path / "in", tmp_path / "there", *settings)
+        wait_for(lambda: any((tmp_path / "there").glob("documents/part-*")), process)
+        node = cluster.add_node(num_cpus=4, object_store_memory=STORE_BYTES, env_vars=variables)
+        _, said = process.communicate(timeout=300)
+        cluster.remove_node(node)
+        assert process.returncode == (ExitCode.USER_ERROR if complaint else ExitCode.DONE), said
+        assert complaint in " ".join(said.split())
+    here.communicate()
+    assert contents(tmp_path / "there") == contents(tmp_path / "here")
+    assert len(json.loads((tmp_path / "there" / "run.json").read_text())["profile"]["nodes"]) == 3
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_named(cluster):
+    from curate.engine.ray import RayEngine
+
+    def send(sender: int):
+        raise ray.exceptions.OutOfDiskError("in the task")
+
+    def fail():
+        raise ray.exceptions.OutOfDiskError("behind the task")
+
+    engine = RayEngine(memory=10**9)
+    with pytest.raises(Stopped, match=r"the disk of .* to which Ray spills is full"):
+        engine.exchange(send, 2, lambda receiver, rows: rows, 1, SPILLED, Path())
+    with pytest.raises(Stopped, match=r"the disk of \d.* to which Ray spills is full"):
+        engine._wait([ray.remote(fail).remote()])
+
+
+@pytest.mark.slow
 def test_nodes_that_are_not_ready_are_named_before_work(cluster, corpus, tmp_path):
     fake = tmp_path / "fake" / "polars-0.0.1.dist-info"
     fake.mkdir(parents=True)
@@ -244,13 +293,16 @@ def test_nodes_that_are_not_ready_are_named_before_work(cluster, corpus, tmp_pat
 
 
 @pytest.mark.slow
-def test_the_check_up_names_every_node(cluster, tmp_path, capsys):
+def test_the_check_up_names_every_node(cluster, tmp_path, capsys, monkeypatch):
     from curate.cli.display.cluster import show_cluster
 
-    assert show_cluster(str(tmp_path), json=True) == ExitCode.DONE
-    found = json.loads(capsys.readouterr().out)
-    assert len(found) == 2 + len([n for n in ray.nodes() if n["Alive"]])
+    monkeypatch.chdir(tmp_path)
+    for output in (str(tmp_path), "s3://runs/checked"):
+        assert show_cluster(output, json=True) == ExitCode.DONE
+        found = json.loads(capsys.readouterr().out)
+        assert len(found) == 2 + len([n for n in ray.nodes() if n["Alive"]])
     assert not list(tmp_path.iterdir())
+    assert not list(place("s3://runs/checked").tree.store.listed("checked"))
 
 
 @pytest.mark.slow

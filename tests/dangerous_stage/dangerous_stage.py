@@ -26,6 +26,11 @@ class Dangerous(Stage):
     def __init__(self, settings):
         self.settings = settings
 
+    @property
+    def fingerprint(self):
+        """Of a model that this machine has."""
+        return os.environ.get("DANGEROUS_MODEL", "")
+
     def measure(self, batch):
         for text in batch.column("text").to_pylist():
             if "POISON" in text:

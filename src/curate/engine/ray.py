@@ -9,8 +9,7 @@ The driver holds references and counts.
 """
 
 import itertools
-import os
-import signal
+import pickle
 import threading
 import time
 from collections import Counter
@@ -22,9 +21,10 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 import pyarrow as pa
 
 from curate.engine.base import Alone, Hear, Interrupted, NodeWork, Worker
-from curate.engine.ray_worker import Failed, OtherVersions, Reply, Setting, do_items, receive_group, send_groups
+from curate.engine.ray_cluster import Node, connected, first_line, full_disk, node_died, nodes, share_of_memory
+from curate.engine.ray_worker import Failed, NotAlike, Reply, Setting, do_items, receive_group, send_groups
 from curate.engine.received import RowsOfGroups
-from curate.errors import PlanError, Stopped, require
+from curate.errors import PlanError, Stopped
 from curate.events import Advanced, Warned
 from curate.stages.contract import Receive, Rows, Send
 from curate.store.manifest import versions
@@ -54,15 +54,6 @@ MOST_LOSSES = 20
 _PATIENCE = 0.2
 _SLOTS_SECONDS = 5.0
 _SLOTS_WAIT = 60.0
-
-
-class Node(NamedTuple):
-    """A node that can work."""
-
-    id: str
-    name: str
-    cpus: float
-    memory: float
 
 
 class _Batch(NamedTuple):
@@ -140,7 +131,7 @@ class RayEngine:
                     except ray.exceptions.RayError as error:
                         again = self._after_death(batch, error, deaths, losses)
                         if hear:
-                            hear(Warned(f"{_first_line(error)}: its work is done again"))
+                            hear(Warned(f"{first_line(error)}: its work is done again"))
                         waiting = itertools.chain(again, waiting)
                         continue
                     yield from self._taken(reply, hear)
@@ -184,6 +175,11 @@ class RayEngine:
         self._wait([ends for _, ends in received])
         forget_listings()
         return RowsOfGroups([block for block, _ in received], bounds)
+
+    def looked_at(self, look: Callable[[], tuple[str, str] | None]) -> None:
+        """All nodes of now are as they must be; who joins later does its first task if ``look`` finds nothing there."""
+        ids = frozenset(node.id for node in nodes())
+        self._setting = self._setting._replace(nodes=ids, look=pickle.dumps(look))
 
     def everywhere(self, function: Callable[[], Result]) -> dict[Node, Result | Exception]:
         """What a function says on each node, or why it says nothing; it takes no core."""
@@ -244,14 +240,16 @@ class RayEngine:
 
     def _after_death(self, batch: _Batch, error: Exception, deaths: Counter[int], losses: Counter[int]) -> list[_Batch]:
         """The same items once more: after `DEATHS` deaths of workers as dangerous ones, each alone."""
+        if full := full_disk(error):
+            raise full from error
         exceptions = self._ray.exceptions
         died = isinstance(error, (exceptions.WorkerCrashedError, exceptions.OutOfMemoryError))
-        counted = deaths if died and not _node_died(error) else losses
+        counted = deaths if died and not node_died(error) else losses
         counted[batch.number] += 1
         self.losses += 1
         if counted[batch.number] >= (MOST_DEATHS if counted is deaths else MOST_LOSSES):
             raise Stopped(
-                f"workers of the cluster died {counted[batch.number]} times of the same work: {_first_line(error)}",
+                f"workers of the cluster died {counted[batch.number]} times of the same work: {first_line(error)}",
                 hint="curate doctor --engine ray",
             )
         if deaths[batch.number] < DEATHS:
@@ -272,7 +270,9 @@ class RayEngine:
                     self._spent(said.node, NodeWork(1, said.cpu, sent_bytes=said.sent))
         except ray.exceptions.RayError as error:
             self._cancel(left)
-            raise Stopped(f"the cluster lost work: {_first_line(error)}", hint="curate doctor --engine ray") from error
+            raise full_disk(error) or Stopped(
+                f"the cluster lost work: {first_line(error)}", hint="curate doctor --engine ray"
+            ) from error
         except BaseException:  # as in `map`
             self._cancel(left)
             raise
@@ -297,64 +297,6 @@ def _as_they_are(_receiver: int, rows: pa.Table) -> pa.Table:
     return rows
 
 
-def connected() -> Any:
-    """Ray, connected to a cluster.
-
-    Raises:
-        MissingExtra: it is not installed.
-        PlanError: there is no cluster.
-    """
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is reported to anybody
-    # no task asks for an accelerator, and what Ray hides from them is not ours to say
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    require("ray", "ray", "`run.engine` is `ray`")
-    import ray
-
-    if ray.is_initialized():
-        return ray
-    address, handler = os.environ.get("RAY_ADDRESS") or "auto", signal.getsignal(signal.SIGTERM)
-    try:
-        ray.init(address=address, logging_level="ERROR", log_to_driver=False, configure_logging=False)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise PlanError(
-            f"no Ray cluster answers at `{address}`: {_first_line(error)}",
-            hint="ray start --head, or export RAY_ADDRESS=host:6379; RAY_ADDRESS=local starts one for this run",
-        ) from error
-    finally:
-        with suppress(ValueError):  # not the main thread: then Ray has not touched it either
-            signal.signal(signal.SIGTERM, handler)
-    return ray
-
-
-def nodes() -> list[Node]:
-    """The nodes of the cluster that have cores, in the order of their ids."""
-    import ray
-
-    alive = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
-    found = [
-        Node(
-            node["NodeID"],
-            f"{node['NodeManagerHostname']} ({node['NodeID'][:8]})",
-            node["Resources"]["CPU"],
-            node["Resources"].get("memory", 0.0),
-        )
-        for node in alive
-    ]
-    return sorted(found)
-
-
-def share_of_memory() -> int:
-    """Bytes for each core of the node that has least of them.
-
-    Raises:
-        PlanError: no node has a core.
-    """
-    shares = [node.memory / node.cpus for node in nodes()]
-    if not shares:
-        raise PlanError("no node of the Ray cluster has a core", hint="ray status")
-    return int(min(shares))
-
-
 def _asked(setting: Setting, function: Callable[[], Result]) -> Result:
     setting.hold()
     return function()
@@ -366,18 +308,13 @@ def _nothing() -> None:
 
 def _raise(failed: Failed) -> NoReturn:
     """An error of a task as if it had happened here, with a note where it did."""
-    if isinstance(failed.error, OtherVersions):
-        raise PlanError(f"{failed.error}", hint="install on all nodes what the driver has") from None
+    if isinstance(failed.error, NotAlike):
+        message, hint = failed.error.args
+        raise PlanError(message, hint=hint) from None
+    if full := full_disk(failed.error, failed.node):
+        raise full from failed.error
     failed.error.add_note(f"on node {failed.node}:\n{failed.trace}")
     raise failed.error
-
-
-def _node_died(error: Exception) -> bool:
-    return "node" in str(error).lower() and "died" in str(error).lower()
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]
 
 
 def _even(number: int, groups: int) -> list[int]:

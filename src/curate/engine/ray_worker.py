@@ -41,12 +41,16 @@ class Setting(NamedTuple):
         memory: bytes that tasks may take at the same time in one worker.
         versions: of the driver's packages.
         endpoint: of the driver's object stores.
+        nodes: ids of those that were looked at before the run.
+        look: of one that has joined since: what is wrong with it and what to type, or None; pickled.
     """
 
     folder: str
     memory: int
     versions: tuple[tuple[str, str], ...]
     endpoint: Endpoint = Endpoint()
+    nodes: frozenset[str] = frozenset()
+    look: bytes = b""
 
     def hold(self) -> None:
         """Have it hold in this process."""
@@ -82,8 +86,8 @@ class Spent(NamedTuple):
     sent: int = 0
 
 
-class OtherVersions(Exception):  # noqa: N818
-    """A node has other packages than the driver; the message says which."""
+class NotAlike(Exception):  # noqa: N818
+    """A node that joined is not as the driver is: what is other, and what to type."""
 
 
 class RayWorker:
@@ -140,6 +144,7 @@ def send_groups(
     before, groups = _cpu(), len(bounds) - 1
     _engine(setting)
     try:
+        _compare(setting)
         forget_listings()
         sending: Send = _fetched(send[0])
         sent = pa.schema([pa.field(TO, pa.int64()), *schema])
@@ -174,6 +179,7 @@ def receive_group(
     _engine(setting)
     own = [block[group] if isinstance(block, list) else block for block in blocks]
     try:
+        _compare(setting)
         forget_listings()
         receiving: Receive = _fetched(receive[0])
         tables = [table_in(block) for block in own if block is not None]
@@ -221,10 +227,19 @@ def _engine(setting: Setting) -> LocalEngine:
 
 @functools.lru_cache(maxsize=1)
 def _compare(setting: Setting) -> None:
+    """Before the first task of a process: a node may have joined since all were looked at."""
+    import ray
+
+    if ray.get_runtime_context().get_node_id() in setting.nodes:
+        return
     own, theirs = versions(), dict(setting.versions)
-    other = [f"{name} {own[name]} and not {wanted}" for name, wanted in theirs.items() if own[name] != wanted]
+    other = [name for name, wanted in theirs.items() if own.get(name) != wanted]
     if other:
-        raise OtherVersions(f"node {node_name()} has {', '.join(other)}")
+        has = ", ".join(f"{name} {own.get(name, 'not installed')} and not {theirs[name]}" for name in other)
+        wanted = " ".join(f"'{name}=={theirs[name]}'" for name in other)
+        raise NotAlike(f"node {node_name()} has {has}", f"on that node: pip install {wanted}")
+    if setting.look and (found := pickle.loads(setting.look)()):  # noqa: S301  (from our own driver)
+        raise NotAlike(f"node {node_name()} {found[0]}", found[1])
 
 
 @functools.lru_cache(maxsize=3)

@@ -25,7 +25,7 @@ from curate.store.row_file import scanned
 from curate.store.run_directory import DOCUMENTS, RunDirectory, Spread
 
 Made = TypeVar("Made")
-Exchange = Callable[[Send, int, Receive, int, pa.Schema, Path], Rows]
+Exchange = Callable[[Send, int, Receive | None, int, pa.Schema, Path], Rows]
 """`curate.engine.base.Engine.exchange`."""
 
 REASONS = "reasons"

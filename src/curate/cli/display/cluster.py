@@ -3,11 +3,14 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from curate.cli.display.doctor import Finding, show_findings
 from curate.cli.display.format import size
 from curate.errors import CurateError
+from curate.store.files import place
+from curate.store.objects.bucket import is_url
 from curate.store.run_directory import RunDirectory
 
 
@@ -25,8 +28,21 @@ def show_cluster(output: str, *, json: bool) -> int:
     return show_findings(findings, json=json)
 
 
+@contextmanager
+def _folder(output: str) -> Iterator[Path]:
+    """Where nodes are asked to read and write: in a bucket the place itself, which is none before it holds anything."""
+    if is_url(output):
+        yield place(output)
+        return
+    Path(output).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".curate-probe-", dir=output) as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
+
+
 def _findings(output: str) -> Iterator[Finding]:
-    from curate.engine.ray import RayEngine, nodes
+    from curate.engine.ray import RayEngine
+    from curate.engine.ray_cluster import nodes
     from curate.pipeline.planning.config import load
     from curate.pipeline.planning.engines import engine_for
     from curate.pipeline.planning.nodes import Compile, problems_of
@@ -38,10 +54,8 @@ def _findings(output: str) -> Iterator[Finding]:
     yield Finding(
         "cluster", good=True, detail=f"{engine.workers} workers at a time at {os.environ.get('RAY_ADDRESS', 'auto')}"
     )
-    Path(output).mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".curate-probe-", dir=output) as folder:
-        Path(folder).chmod(0o777)
-        problems = list(problems_of(engine, stages, RunDirectory(Path(folder)), []))
+    with _folder(output) as folder:
+        problems = list(problems_of(engine, stages, RunDirectory(folder), []))
         for node in nodes():
             own = [problem for problem in problems if problem.node == node.name]
             for problem in own:

@@ -158,7 +158,7 @@ def _all_memory(engine: str) -> int:
     """What a percentage is of."""
     if engine == "local":
         return int(psutil.virtual_memory().total)
-    from curate.engine.ray import connected, share_of_memory
+    from curate.engine.ray_cluster import connected, share_of_memory
 
     connected()
     return share_of_memory()

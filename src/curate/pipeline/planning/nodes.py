@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from curate.engine.ray import Node, RayEngine
+from curate import __version__
+from curate.engine.ray import RayEngine
+from curate.engine.ray_cluster import Node
 from curate.errors import PlanError
 from curate.pipeline.first_compile import compile_stages
 from curate.pipeline.planning.plan import Plan, measure_key
@@ -19,7 +21,7 @@ from curate.store.files import place, remove, write_whole
 from curate.store.manifest import versions
 from curate.store.objects.bucket import is_url
 from curate.store.objects.store_path import StorePath
-from curate.store.run_directory import CACHE, RunDirectory
+from curate.store.run_directory import CACHE, LOCK, RunDirectory
 
 
 class Problem(NamedTuple):
@@ -74,6 +76,26 @@ class Look:
 
 
 @dataclass(frozen=True)
+class LookLater:
+    """What a node does that joins a run: what is other there than with the driver, and what to type; None: nothing.
+
+    Attributes:
+        look: for the lock of the run in place of a probe.
+        here: what the driver says.
+        directory: of the run.
+    """
+
+    look: Look
+    here: Seen
+    directory: RunDirectory
+
+    def __call__(self) -> tuple[str, str] | None:
+        """Look."""
+        seen = self.look()
+        return next(_differences(self.here, seen._replace(unwritable=""), seen.probe or b"", self.directory), None)
+
+
+@dataclass(frozen=True)
 class Compile:
     """Has a node compile the kernels of some stages, so that they lie in its cache."""
 
@@ -95,6 +117,9 @@ def require_nodes(engine: RayEngine, plan: Plan, directory: RunDirectory) -> Non
         more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
         raise PlanError(f"node {problems[0].node} {problems[0].message}{more}", hint=problems[0].hint)
     engine.everywhere(Compile(plan.stages))
+    # it travels with each task: so it has one file of the input, and no names of parts
+    look = Look(directory.path / LOCK, tuple(file.path for file in plan.files[:1]), plan.stages)
+    engine.looked_at(LookLater(look, look(), RunDirectory(directory.path)))
 
 
 def problems_of(
@@ -139,7 +164,9 @@ def _to_look_for(inputs: Iterable[str]) -> list[str]:
 
 def _differences(here: Seen, seen: Seen, token: bytes, directory: RunDirectory) -> Iterator[tuple[str, str]]:
     other = [
-        f"{name} {seen.versions.get(name)}" for name in here.versions if seen.versions.get(name) != here.versions[name]
+        f"{name} {seen.versions.get(name, 'not installed')}"
+        for name in here.versions
+        if seen.versions.get(name) != here.versions[name]
     ]
     if other:
         names = [
@@ -169,7 +196,9 @@ def _differences(here: Seen, seen: Seen, token: bytes, directory: RunDirectory) 
 def _not_able(node: Node, error: Exception) -> Problem:
     said = str(error).strip().split("\n")[-1]
     if isinstance(error, ModuleNotFoundError) or "ModuleNotFoundError" in said:
-        return Problem(node.name, f"lacks a package: {said}", "install on all nodes what the driver has")
+        return Problem(
+            node.name, f"lacks a package: {said}", f"on that node: pip install 'curate-corpus[ray]=={__version__}'"
+        )
     return Problem(node.name, f"cannot work: {type(error).__name__}: {said}", "ray status")
 
 

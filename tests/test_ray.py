@@ -6,6 +6,7 @@ The nodes are raylets of this machine. Faults are tested with the command itself
 import importlib.util
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -114,6 +115,22 @@ def test_without_a_cluster_there_is_a_command_to_type(corpus, tmp_path, monkeypa
     with pytest.raises(PlanError, match="no Ray cluster answers at `auto") as caught:
         run(corpus, tmp_path / "out", engine="ray")
     assert caught.value.hint.startswith("ray start --head")
+
+
+def test_files_of_the_documentation_are_valid():
+    import yaml
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    text = (HERE.parent / "docs" / "cluster.md").read_text()
+    found = {
+        kind: [*re.findall(rf"^```{kind}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)] for kind in ("yaml", "bash")
+    }
+    by_hand, job = map(yaml.safe_load, found["yaml"])
+    validate_config(prepare_config(by_hand))
+    assert job["kind"] == "RayJob"
+    assert all(
+        subprocess.run(["bash", "-n"], input=one, text=True, check=False).returncode == 0 for one in found["bash"]
+    )
 
 
 @pytest.mark.slow

@@ -26,7 +26,15 @@ from curate.errors import InputError
 from curate.evidence.arms import HEADLINE, RAW_STEPS, Arms
 from curate.evidence.held_out import decontaminated, split
 from curate.evidence.looked import Mask
-from curate.evidence.measuring import enough_text, independent_texts, measure, refuse_small, workers_for
+from curate.evidence.measuring import (
+    enough_text,
+    identified_language,
+    independent_texts,
+    labelled_language,
+    measure,
+    refuse_small,
+    workers_for,
+)
 from curate.evidence.multiplier import Curves, Floats, Interval
 from curate.evidence.pool import read_pool
 from curate.evidence.proxy import NgramProxy, Proxy, proxy_named
@@ -85,7 +93,7 @@ def sampled(run: Path, proxy: Proxy, tokens: int, workers: ThreadPoolExecutor, t
     pool = read_pool(directory, manifest, 42, None, workers.map)
     refuse_small(pool)
     judgments = Judgments(directory, manifest.stage_names, workers.map)
-    independent = independent_texts(judgments, manifest, ())
+    independent = independent_texts(labelled_language(judgments) or identified_language(pool, 42), ())
     pool, held = split(pool, 42)
     evaluations = enough_text(decontaminated([*independent, *held], pool))[:texts]
     return Sampled(Arms(pool, evaluations, proxy, 42, most=tokens), workers, proxy)

@@ -289,6 +289,9 @@ def test_what_cannot_be_measured_is_refused(corpus, tmp_path, capsys):
         ([], "MB are needed"),
         (["--proxy", "oracle"], "no proxy `oracle`"),
         (["--eval", "nameless"], "--eval NAME=PATH"),
+        (["--eval", "a=x", "--eval", "a=y"], "name of `x` already"),
+        (["--eval", f"a={small}"], "too few different documents"),
+        (["--eval", f"clean-en={small}"], "others are"),
         (["--by", "source"], "neither a stage nor a rule"),
     ):
         assert command(["measure", str(tmp_path / "out"), *flags]) == 2
@@ -333,6 +336,8 @@ def test_tuning_finds_the_limit_that_matters_and_confirms_it_on_other_text(corpu
     assert found["confirmed"]["confirm"]["multiplier"]["low"] > 1.2
     assert found["confirmed"]["confirm"]["saving"]["value"] > 0.1
     assert "choose" not in found["confirmed"]
+    assert (found["evaluation"], found["points"][1]["kept_documents"] > 500) == ("good", True)
+    assert any("quality.min_words = 100" in note for note in found["notes"])  # keeps the same as 60
     assert {point["name"] for point in found["frontier"]} == {point["name"] for point in found["points"]}
     assert sorted(path.name for path in out.iterdir()) == before
 

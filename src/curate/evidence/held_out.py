@@ -24,6 +24,8 @@ SHINGLE_WORDS = 13
 MOST_SHARED = 0.2
 """Share of a document's shingles that may be in an arm."""
 RAW, CURATED = "raw", "curated"
+PUBLIC = "public domain"
+"""Where the package's own texts are from."""
 
 
 class HeldOut(NamedTuple):
@@ -68,7 +70,7 @@ def bundled(language: str) -> HeldOut:
             hint="name good text that the run never saw: --eval NAME=PATH",
         )
     rows = [json.loads(line) for line in (_TEXTS / f"{language}.jsonl").read_text("utf-8").split("\n") if line]
-    return HeldOut(f"clean-{language}", "independent", tuple(row["text"] for row in rows), source="public domain")
+    return HeldOut(f"clean-{language}", "independent", tuple(row["text"] for row in rows), source=PUBLIC)
 
 
 def own_text(name: str, path: str, config: Config) -> HeldOut:
@@ -80,9 +82,16 @@ def own_text(name: str, path: str, config: Config) -> HeldOut:
         config: its text field holds here, too.
 
     Raises:
-        InputError: nothing there can be read.
+        InputError: nothing there can be read, it has too few documents, or other texts have such a name.
     """
+    if name.startswith(_NAMES_OF_OTHERS):
+        raise InputError(f"a text cannot be called `{name}`: others are", hint=f"--eval own-{name}={path}")
     read = read_examples([path], load(flags={"input.text": config.input.text}, in_folder=False), seed=0, limit=HELD_OUT)
+    if len(read.texts) < FEWEST:
+        raise InputError(
+            f"`{path}` has too few different documents to measure on: {len(read.texts)}, and {FEWEST} are needed",
+            hint=f"name more text: --eval {name}=FOLDER",
+        )
     return HeldOut(name, "independent", tuple(placed.text for placed in read.texts.values()), source=path)
 
 
@@ -127,3 +136,4 @@ def _chosen(evaluations: Sequence[HeldOut], clean: Mask) -> list[HeldOut]:
 
 _TEXTS = files("curate.evidence") / "texts"
 _BATCH = 2000
+_NAMES_OF_OTHERS = ("clean-", "held-out-", "choose", "confirm")

@@ -3,17 +3,21 @@
 import math
 import os
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import psutil
+import pyarrow as pa
 
 from curate.errors import InputError
 from curate.evidence.arms import HEADLINE, Arms
 from curate.evidence.attribution import MOST, contributions, enough, left_out
-from curate.evidence.held_out import FEWEST, HeldOut, bundled, bundled_languages, decontaminated, split
+from curate.evidence.held_out import FEWEST, PUBLIC, HeldOut, bundled, bundled_languages, decontaminated, split
+from curate.evidence.looked import place
 from curate.evidence.pool import Pool, read_pool
 from curate.evidence.proxy import Proxy
 from curate.evidence.question import Question
@@ -24,13 +28,15 @@ from curate.pipeline.planning.lint import run_settings
 from curate.report.duplicates import find_duplicates
 from curate.report.judgments import Judgments
 from curate.report.saved.measured import Evidence
+from curate.stages.language import Language, LanguageSettings
 from curate.store.manifest import read_manifest
-from curate.store.manifest_entries import Manifest
 from curate.store.run_directory import CACHE, EVIDENCE_CACHE, RunDirectory
 
 LEAST_BYTES = 2_000_000
 """Of an arm: below, samples of different seeds would be the same text."""
 _HALF_RATE_SEEDS = 2
+_IDENTIFIED = 300
+"""Documents whose language is looked at where the run did not."""
 THREAD_BYTES = 700_000_000
 """Memory of one proxy in training."""
 
@@ -72,13 +78,15 @@ def measure(run: Path, proxy: Proxy, question: Question, listener: Listener | No
     directory = RunDirectory.finished(run, manifest)
     seed = int(manifest.section("run").get("seed", 42))
     with workers_for() as workers:
+        judgments = Judgments(directory, manifest.stage_names, workers.map)
+        if language := labelled_language(judgments):
+            independent_texts(language, question.own)  # raises before work begins
         later = None
         if question.by:
             later = Later(run_settings(run), manifest.stage_names, question.by)
         pool = read_pool(directory, manifest, seed, later, workers.map, listener.say)
         refuse_small(pool)
-        judgments = Judgments(directory, manifest.stage_names, workers.map)
-        independent = independent_texts(judgments, manifest, question.own)
+        independent = independent_texts(language or identified_language(pool, seed), question.own)
         sampled = pool
         pool, held = split(pool, seed)
         evaluations = enough_text(decontaminated([*independent, *held], pool))
@@ -132,8 +140,8 @@ def half_rate(proxy: Proxy, arms: Arms, workers: ThreadPoolExecutor) -> float | 
     return float((sum(found[::2]) - sum(found[1::2])) / (_HALF_RATE_SEEDS * sizes.sum()))
 
 
-def main_language(judgments: Judgments, manifest: Manifest) -> str:
-    """The language of most kept text; where none was identified, the first that the run was to keep, else English."""
+def labelled_language(judgments: Judgments) -> str | None:
+    """The language of most kept text; None where the run identified none."""
     import polars as pl
 
     if judgments.has("language.label"):
@@ -147,29 +155,46 @@ def main_language(judgments: Judgments, manifest: Manifest) -> str:
         )
         if len(found):
             return str(found["label"][0])
-    keep = manifest.section("language").get("keep") or ["en"]
-    return str(keep[0])
+    return None
 
 
-def independent_texts(judgments: Judgments, manifest: Manifest, own: Sequence[HeldOut]) -> list[HeldOut]:
-    """The user's texts, then the package's in the run's main language.
+def identified_language(pool: Pool, seed: int) -> str:
+    """The language of most of some sampled kept text."""
+    rows = np.flatnonzero(pool.curated)
+    rows = rows[np.argsort(place(pool.keys[rows], f"language {seed}"), kind="stable")][:_IDENTIFIED]
+    texts = pa.array([pool.texts[row] for row in rows.tolist()], pa.large_string())
+    labels = Language(LanguageSettings()).measure(pa.RecordBatch.from_pydict({"text": texts}))["label"].to_pylist()
+    sizes = Counter({"en": 0})
+    for label, text in zip(labels, texts.to_pylist(), strict=True):
+        sizes[label] += len(text)
+    return sizes.most_common(1)[0][0]
+
+
+def independent_texts(language: str, own: Sequence[HeldOut]) -> list[HeldOut]:
+    """The user's texts, then the package's in the main language of the kept text.
 
     Raises:
         InputError: there is neither.
     """
-    language = main_language(judgments, manifest)
     return [*own, bundled(language)] if not own or language in bundled_languages() else list(own)
 
 
 def refuse_small(pool: Pool) -> None:
     """Raises InputError where an arm has less than `LEAST_BYTES`."""
-    for name, arm in (("raw", pool.raw), ("curated", pool.curated)):
+    for name, arm, more in (
+        ("raw", pool.raw, "run `curate run` over a larger corpus"),
+        (
+            "kept",
+            pool.curated,
+            "use a larger corpus, or settings that keep more (`curate whatif`)",
+        ),
+    ):
         size = sum(len(text.encode()) for text, here in zip(pool.texts, arm, strict=True) if here)
         if size < LEAST_BYTES:
             raise InputError(
                 f"the {name} text without duplicates has {size / 1e6:.2f} MB, but {LEAST_BYTES / 1e6:g} MB are needed:"
                 " with less, every sample is the same text",
-                hint="run `curate run` over a larger corpus; report.html has what is known without training",
+                hint=f"{more}; report.html has what is known without training",
             )
 
 
@@ -178,18 +203,20 @@ def enough_text(evaluations: Sequence[HeldOut], least: int = FEWEST) -> list[Hel
 
     Args:
         evaluations: without what is in the corpus, too.
-        least: documents that one must have.
+        least: documents that the first must have; `FEWEST` are enough for others.
 
     Raises:
-        InputError: no independent one has.
+        InputError: the first has not, or one that the user named.
     """
-    left = [each for each in evaluations if len(each.texts) >= least]
-    independent = [each for each in evaluations if each.kind == "independent"]
-    if not any(each.kind == "independent" for each in left):
-        short = independent[0]
-        raise InputError(
-            f"`{short.name}` has {len(short.texts)} documents left to measure on, but {least} are needed"
-            f" ({short.dropped} are in the corpus, too)",
-            hint="name good text that is not in the corpus: --eval NAME=PATH",
-        )
+    left = list[HeldOut]()
+    for number, each in enumerate(evaluations):
+        needed = FEWEST if number else least
+        if len(each.texts) >= needed:
+            left.append(each)
+        elif not number or (each.kind == "independent" and each.source != PUBLIC):
+            raise InputError(
+                f"`{each.name}` has {len(each.texts)} documents left to measure on, but {needed} are needed"
+                f" ({each.dropped} are in the corpus, too)",
+                hint="name good text that is not in the corpus: --eval NAME=PATH",
+            )
     return left

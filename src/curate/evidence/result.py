@@ -77,6 +77,7 @@ class Result:
             cpu_seconds: that all of it took.
             wall_seconds: the same by the clock.
         """
+        nothing = self.question.by and not contributed
         evaluated = tuple(self._evaluated(each, headline=not number) for number, each in enumerate(self.evaluations))
         headline = self._curves(self.evaluations[0].name, self.trained.curated)
         found = headline.multiplier(HEADLINE, self.arms.seed)
@@ -113,8 +114,13 @@ class Result:
             kept_share=self.kept_share,
             arms=self.arm,
             evaluations=evaluated,
-            contributions=(*map(self._contribution, contributed), *self._of_duplicates(contributed, duplicates)),
-            notes=self._notes(evaluated, again),
+            contributions=tuple(
+                sorted(
+                    (*map(self._contribution, contributed), *self._of_duplicates(contributed, duplicates)),
+                    key=lambda each: each.kind != "stage",
+                )
+            ),
+            notes=(*self._notes(evaluated, again), *(_NOTHING if nothing else ())),
             cpu_seconds=round(cpu_seconds, 2),
             wall_seconds=round(wall_seconds, 2),
         )
@@ -284,6 +290,7 @@ def _verdict(found: Interval | None) -> str:
     return "costs more than it brings" if found.high < 1 else "no measurable difference"
 
 
+_NOTHING = ("no stage and no rule removed a document of the sample by itself",)
 _TAG: Tag = "MEASURED-ON-PROXY"
 
 

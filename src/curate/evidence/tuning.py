@@ -20,7 +20,15 @@ from curate.evidence.attribution import STEPS
 from curate.evidence.candidates import Candidate, Judge, shown
 from curate.evidence.held_out import HeldOut, decontaminated, split
 from curate.evidence.looked import Mask, place
-from curate.evidence.measuring import Listener, enough_text, independent_texts, refuse_small, workers_for
+from curate.evidence.measuring import (
+    Listener,
+    enough_text,
+    identified_language,
+    independent_texts,
+    labelled_language,
+    refuse_small,
+    workers_for,
+)
 from curate.evidence.multiplier import Curves, Floats, Interval
 from curate.evidence.pool import read_pool
 from curate.evidence.proxy import NgramProxy
@@ -38,6 +46,8 @@ _PART = 8
 _SHARES = {"search": 0.7, "combine": 0.85}
 """Of the time: when new candidates, and new combinations, are no longer begun."""
 CHOOSE, CONFIRM = "choose", "confirm"
+_NAMED = 8
+"""Candidates that a note names."""
 
 
 class Point(NamedTuple):
@@ -46,6 +56,7 @@ class Point(NamedTuple):
     candidate: Candidate
     kept: Mask
     tokens: int
+    documents: int
     losses: dict[str, Floats]
     """Bits by evaluation: seeds × budgets × documents."""
 
@@ -63,6 +74,9 @@ class Tuned(NamedTuple):
     confirmed: dict[str, Interval]
     """The winner's, trained again with other seeds; empty where the run's own settings won."""
     raw_tokens: int
+    raw_documents: int
+    evaluation: str
+    """The text that is halved."""
     sizes: dict[str, float]
     """Bytes of each evaluation text."""
     anew: list[str]
@@ -100,9 +114,9 @@ def tune(run: Path, search: Search, listener: Listener) -> Tuned:
         pool = read_pool(directory, manifest, seed, None, workers.map)
         refuse_small(pool)
         judgments = Judgments(directory, manifest.stage_names, workers.map)
-        independent = independent_texts(judgments, manifest, search.own)[0]
+        independent = independent_texts(labelled_language(judgments) or identified_language(pool, seed), search.own)
         pool, held = split(pool.without(~pool.raw), seed)
-        texts = enough_text(decontaminated([independent, *held], pool), least=20)
+        texts = enough_text(decontaminated([*independent, *held], pool), least=20)
         judge = Judge(config, manifest, pool, listener)
         candidates = list(judge.candidates(search.tries))
         pool = pool._replace(curated=judge.kept(Candidate("the run", ())))
@@ -111,7 +125,9 @@ def tune(run: Path, search: Search, listener: Listener) -> Tuned:
         proxy.largest = LARGEST
         arms = Arms(pool, [*_halves(texts[0], seed), *texts[1:]], proxy, seed, _PART)
         ends = {name: started + 60 * search.minutes * share for name, share in _SHARES.items()}
-        return _Tuning(arms, judge, proxy, search.seeds, workers, listener).tuned(candidates, ends, started)
+        return _Tuning(arms, judge, proxy, search.seeds, texts[0].name, workers, listener).tuned(
+            candidates, ends, started
+        )
 
 
 class _Tuning:
@@ -123,10 +139,11 @@ class _Tuning:
         judge: Judge,
         proxy: NgramProxy,
         seeds: int,
+        evaluation: str,
         workers: ThreadPoolExecutor,
         listener: Listener,
     ) -> None:
-        self.arms, self.judge, self.proxy, self.seeds = arms, judge, proxy, seeds
+        self.arms, self.judge, self.proxy, self.seeds, self.evaluation = arms, judge, proxy, seeds, evaluation
         self.workers, self.listener = workers, listener
         self.notes = list[str]()
 
@@ -134,17 +151,27 @@ class _Tuning:
         """Try candidates, then combinations of those that help; choose; confirm."""
         own = Candidate("the run's settings", ())
         base = Point(
-            own, self.arms.pool.curated, self.arms.tokens["curated"], self._train(self.arms.pool.curated, STEPS)
+            own,
+            self.arms.pool.curated,
+            self.arms.tokens["curated"],
+            int(self.arms.pool.curated.sum()),
+            self._train(self.arms.pool.curated, STEPS),
         )
-        points, tried = [base], list[Point]()
+        points, tried, same = [base], list[Point](), list[str]()
         for number, candidate in enumerate(candidates):
             if number and time.monotonic() > ends["search"]:  # one is tried however long it took to get here
                 self.notes.append(f"time was up after {number} of {len(candidates)} candidates")
                 break
-            if point := self._point(candidate, [*points]):
+            point = self._point(candidate, [*points])
+            if isinstance(point, Point):
                 points.append(point)
                 tried.append(point)
+            elif point:
+                same.append(point)
             self.listener.advance("candidates", number + 1, len(candidates))
+        if same:
+            shown = f"{', '.join(same[:_NAMED])}{f' and {len(same) - _NAMED} more' * (len(same) > _NAMED)}"
+            self.notes.append(f"keeping the same documents as another: {shown}")
         points += self._combined(base, tried, points, ends["combine"])
         winner = self._winner(points)
         against = [self._against(base, point) for point in points]
@@ -156,6 +183,8 @@ class _Tuning:
             against=against,
             confirmed=confirmed,
             raw_tokens=self.arms.tokens["raw"],
+            raw_documents=len(self.arms.pool.texts),
+            evaluation=self.evaluation,
             sizes={name: float(sizes.sum()) for name, sizes in self.arms.sizes.items()},
             anew=self.judge.anew,
             notes=self.notes,
@@ -172,20 +201,20 @@ class _Tuning:
         )
         return {name: np.array([each[name] for each in found]) for name in self.arms.evaluations}
 
-    def _point(self, candidate: Candidate, known: Sequence[Point]) -> Point | None:
-        """What became of a candidate; None where it cannot be tried, keeps too little, or keeps what another keeps."""
+    def _point(self, candidate: Candidate, known: Sequence[Point]) -> Point | str:
+        """What became of a candidate; its name where another keeps the same, empty where it cannot be tried."""
         try:
             kept = self.judge.kept(candidate)
         except (ValueError, ConfigError) as error:
             self.notes.append(f"{candidate.name} cannot be tried: {error}")
-            return None
+            return ""
         tokens = self.arms.tokens_in(kept)
         if tokens < 2 * self.arms.largest:
             self.notes.append(f"{candidate.name} keeps too little to be trained on")
-            return None
+            return ""
         if any(np.array_equal(kept, point.kept) for point in known):
-            return None
-        return Point(candidate, kept, tokens, self._train(kept, CURATED_STEPS))
+            return candidate.name
+        return Point(candidate, kept, tokens, int(kept.sum()), self._train(kept, CURATED_STEPS))
 
     def _gain(self, base: Point, point: Point) -> tuple[float, float]:
         """Bits a byte by which a point is better than the run's settings on the half chosen by, and its error."""
@@ -212,7 +241,7 @@ class _Tuning:
                 continue
             name = ", ".join(f"{key} = {shown(value)}" for key, value in both.items())
             made = self._point(Candidate(name, tuple(both.items())), [*known, *found])
-            if made and (gain := self._gain(base, made)[0]) > best:
+            if isinstance(made, Point) and (gain := self._gain(base, made)[0]) > best:
                 changes, best = both, gain
                 found.append(made)
         return found

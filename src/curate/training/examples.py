@@ -83,6 +83,8 @@ def read_examples(paths: Sequence[str], config: Config, *, seed: int, limit: int
     different = np.unique(everything[everything > 0])
     if not len(different):
         where = ", ".join(f"`{path}`" for path in paths)
+        if not read:
+            raise InputError(f"nothing in {where} can be read", hint=f"curate check {paths[0]}")
         raise InputError(f"no document in {where} has text ({read:,} read)", hint="--set input.text=FIELD")
     empty = int((everything == 0).sum())
     return Examples(

@@ -43,7 +43,7 @@ def show_measuring(
     for kind in by:
         if kind not in _KINDS:
             raise UserError(f"`--by {kind}` is neither a stage nor a rule", hint=nearest(kind, _KINDS))
-    own = dict(map(named_text, evaluations))
+    own = named_texts(evaluations)
     config = run_settings(folder)
     said = config.evidence
     model = model or proxy_named(said.proxy)
@@ -61,12 +61,19 @@ def show_measuring(
     return ExitCode.DONE
 
 
-def named_text(given: str) -> tuple[str, str]:
-    """Name and path of an ``--eval NAME=PATH``; raises UserError where it is not that."""
-    name, equals, path = given.partition("=")
-    if not equals or not name or not path:
-        raise UserError(f"`--eval {given}` has no name and path", hint="--eval NAME=PATH")
-    return name, path
+def named_texts(given: Sequence[str]) -> dict[str, str]:
+    """Name → path of each ``--eval NAME=PATH``; raises UserError where one is not that, or two have a name."""
+    found = dict[str, str]()
+    for one in given:
+        name, equals, path = one.partition("=")
+        if not equals or not name or not path:
+            raise UserError(f"`--eval {one}` has no name and path", hint="--eval NAME=PATH")
+        if name in found:
+            raise UserError(
+                f"`--eval {one}`: `{name}` is the name of `{found[name]}` already", hint="--eval OTHER=PATH"
+            )
+        found[name] = path
+    return found
 
 
 class _Told:
@@ -98,7 +105,12 @@ def _show(out: Console, found: Evidence) -> None:
         ("compute multiplier", f"{_times(found.multiplier)}"),
         ("saving, equal tokens", _percent(found.saving)),
         ("saving, equal quality", _percent(found.saving_at_equal_quality)),
-        ("a removed token", f"is worth {_number(found.value_of_removed_token)} of a kept one"),
+        (
+            "a removed token",
+            f"is worth {_number(found.value_of_removed_token)} of a kept one"
+            if found.kept_share < 1
+            else "there is none",
+        ),
         ("control, raw and raw", f"{_times(found.control)}: 1 is right"),
         ("with scale", f"log m by log tokens {_number(found.slope)}"),
     )

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from curate.cli.display.console import console
 from curate.cli.display.format import duration, share
-from curate.cli.display.measuring import bar, named_text
+from curate.cli.display.measuring import bar, named_texts
 from curate.errors import ExitCode, UserError
 from curate.evidence.arms import CURATED_STEPS, HEADLINE
 from curate.evidence.attribution import STEPS
@@ -34,7 +34,7 @@ def show_tuning(
     """
     folder = place(run)
     config = run_settings(folder)
-    texts = dict(map(named_text, evaluations)) or config.evidence.texts
+    texts = named_texts(evaluations) or config.evidence.texts
     own = tuple(own_text(name, path, config) for name, path in texts.items())
     search = Search(minutes, seeds, own, tuple(map(_tried, tries)))
     with bar(console()) as told:
@@ -57,15 +57,20 @@ def _show(out: Console, found: Tuned) -> None:
     shown = [number for number in range(len(found.points)) if _is_worth_a_line(found, number)]
     shown.sort(key=lambda number: -found.points[number].tokens)
     width = max(len(_name(found, number)) for number in shown)
-    tried = f"{len(found.points) - 1} candidates keep other documents than the run"
-    out.print(Text(f"{tried}; figures are of the half of the text not chosen by", "bold"), soft_wrap=True)
-    header = f"  {'':<{width + 2}}{'tokens kept':>12}  {'bits/byte':>9}  worth against the run's settings"
+    number = len(found.points) - 1
+    tried = f"{number} candidate{'s keep' if number != 1 else ' keeps'} other documents than the run"
+    half = f"all figures are of the half of {found.evaluation} that nothing was chosen by"
+    out.print(Text(f"{tried}; {half}", "bold"), soft_wrap=True)
+    columns = f"{'documents':>12}  {'tokens':>7}  {'bits/byte':>9}  worth against the run's settings"
+    header = f"  {'kept:':<{width + 2}}{columns}"
     out.print(Text(header, "dim"), soft_wrap=True)
     for number in shown:
         mark = "*" if number == found.winner else "+" if number in found.frontier else " "
         worth = _written(found.against[number][CONFIRM]) if number else ""
-        kept = share(found.points[number].tokens, found.raw_tokens)
-        told = f"{mark} {_name(found, number):<{width + 2}}{kept:>12}  {_loss(found, number):>9.4f}  {worth}"
+        documents = share(found.points[number].documents, found.raw_documents)
+        tokens = share(found.points[number].tokens, found.raw_tokens)
+        told = f"{mark} {_name(found, number):<{width + 2}}{documents:>12}  {tokens:>7}"
+        told += f"  {_loss(found, number):>9.4f}  {worth}"
         out.print(Text(told, "bold" if mark == "*" else ""), soft_wrap=True)
     hidden = len(found.points) - len(shown)
     rest = f"; {hidden} more make no measurable difference (--json has them)" if hidden else ""
@@ -73,14 +78,15 @@ def _show(out: Console, found: Tuned) -> None:
     if found.winner:
         name, interval = _name(found, found.winner), found.confirmed[CONFIRM]
         out.print(Text(f"{name}: with other seeds {_written(interval)}", "bold"), soft_wrap=True)
-        if interval.low <= 1 <= interval.high:
+        if interval.low <= 1:
             out.print(
                 Text("  not confirmed: keep the run's settings, or measure on more text (--eval)"), soft_wrap=True
             )
         for name, each in found.confirmed.items():
             if name != CONFIRM:
                 out.print(Text(f"  on {name} {_written(each)}"), soft_wrap=True)
-        out.print(Text(f"  curate run … {_flags(found)}"), soft_wrap=True, no_wrap=True)
+        if interval.low > 1:
+            out.print(Text(f"  curate run … {_flags(found)}"), soft_wrap=True, no_wrap=True)
     else:
         out.print(Text("Nothing tried is better than the run's settings.", "bold"))
     for remark in found.notes:
@@ -127,6 +133,7 @@ def _as_data(found: Tuned, minutes: float) -> dict[str, Any]:
         "budget_minutes": minutes,
         "seconds": round(found.seconds, 1),
         "tried": len(points) - 1,
+        "evaluation": found.evaluation,
         "current": points[0],
         "winner": {**winner, "flags": _flags(found)} if found.winner else None,
         "confirmed": {name: _figures(each) for name, each in found.confirmed.items()},
@@ -143,6 +150,7 @@ def _point(found: Tuned, number: int) -> dict[str, Any]:
         "name": point.candidate.name,
         "settings": dict(point.candidate.changes),
         "recipe": point.candidate.recipe or None,
+        "kept_documents": point.documents,
         "kept_tokens": point.tokens,
         "kept_share": point.tokens / found.raw_tokens,
         "loss": _loss(found, number),

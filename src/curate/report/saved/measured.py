@@ -142,6 +142,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         """What it says in one sentence, without a full stop."""
         m, on = self.multiplier, self.evaluation
         low, high = m.low or 0.0, math.inf if m.high is None else m.high
+        if self.kept_share == 1:
+            return "Nothing but duplicates was removed: there is nothing to measure"
         if low <= 1 <= high:
             return f"A small model learns {on} as well from the kept as from the raw text, as far as was measured"
         if low > 1:

@@ -202,4 +202,4 @@ def test_validation_documents_are_taken_once(corpus, tmp_path):
 def test_what_cannot_be_mixed_is_the_users_mistake(corpus, tmp_path, options, message):
     with pytest.raises((PlanError, ConfigError), match=message):
         run(corpus, tmp_path / "out", *options, skip=["quality"])
-    assert not (tmp_path / "out/documents").exists()
+    assert not (tmp_path / "out").exists()

@@ -10,7 +10,7 @@ from typing import IO
 
 from curate.errors import Stopped, UserError
 from curate.store.disk import full_disk
-from curate.store.files import remove
+from curate.store.files import remove, remove_empty
 from curate.store.manifest import find_manifest, other_layout
 from curate.store.objects.credentials import WRITABLE
 from curate.store.objects.lease import leased
@@ -141,6 +141,8 @@ def claimed(path: Path, command: str, *, take_over: bool = False) -> Iterator[No
     Raises:
         UserError: another run holds it.
     """
+    parents = () if isinstance(path, StorePath) else (path, *path.parents)
+    missing = [each for each in parents if not each.exists()]
     path.mkdir(parents=True, exist_ok=True)
     was_unfinished = (path / LOCK).exists()
     with _held(path, command, take_over=take_over):
@@ -150,6 +152,9 @@ def claimed(path: Path, command: str, *, take_over: bool = False) -> Iterator[No
             if not was_unfinished:
                 with suppress(Stopped):  # where the claim was lost, the object is another run's
                     remove(path / LOCK)
+                with suppress(OSError):  # somebody wrote there meanwhile
+                    for folder in missing:
+                        remove_empty(folder)
             raise
         write_tags(path)
         remove(path / LOCK)

@@ -10,8 +10,10 @@ import zstandard
 
 from curate.errors import InputError, UserError
 from curate.pipeline.exporting import nanochat_shards
-from curate.pipeline.exporting.exporting import Wanted, export
+from curate.pipeline.exporting.exporting import STANDARD_OUTPUT, Wanted, export
 from curate.pipeline.exporting.nanochat_shards import export_nanochat
+from curate.shards.convert import convert
+from curate.shards.settings import ShardSettings
 from small_run import run
 
 
@@ -83,5 +85,22 @@ def test_nanochat_has_shuffled_row_groups_and_validation_last(finished, tmp_path
 def test_what_cannot_be_written_is_refused(finished, tmp_path):
     with pytest.raises(UserError, match=r"must end in `.jsonl`"):
         export(finished, tmp_path / "a.csv", Wanted())
+    (tmp_path / "b.jsonl").mkdir()
+    (tmp_path / "c").touch()
+    with pytest.raises(UserError, match="is a folder, not a file"):
+        export(finished, tmp_path / "b.jsonl", Wanted())
+    for write in (export_nanochat, lambda run, out: convert(run / "shards", out, ShardSettings(format="bin"))):
+        with pytest.raises(UserError, match="is a file, not a folder"):
+            write(finished, tmp_path / "c")
+
+
+def test_lines_go_to_standard_output(finished, tmp_path, capsysbinary):
+    export(finished, tmp_path / "kept.jsonl", Wanted(order="shuffle"))
+    made = export(finished, STANDARD_OUTPUT, Wanted(order="shuffle"))
+    assert capsysbinary.readouterr().out == (tmp_path / "kept.jsonl").read_bytes()
+    assert made.documents > 0
+
+
+def test_columns_that_are_not_there_are_refused(finished, tmp_path):
     with pytest.raises(InputError, match="has no column `langage`"):
         export(finished, tmp_path / "a.jsonl", Wanted(columns=("langage",)))

@@ -12,7 +12,10 @@ def export(
     output: Annotated[
         str,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="A .jsonl, .jsonl.gz, .jsonl.zst or .parquet file, or a folder."
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="A .jsonl, .jsonl.gz, .jsonl.zst or .parquet file, a folder, or - (JSON lines).",
         ),
     ],
     columns: Annotated[
@@ -41,6 +44,7 @@ def export(
       curate export curated -o kept.jsonl.zst
       curate export curated -o kept.parquet --columns id,text,language,score,copies --order shuffle
       curate export curated -o removed.jsonl --removed
+      curate export curated -o - | head -3
       curate export curated -o base_data/ --to nanochat
     """
     import json as jsonlib
@@ -59,10 +63,15 @@ def export(
         raise UserError(f"`--to` must be `nanochat`, but is `{to}`", hint="--to nanochat")
     if to and (removed or columns):
         raise UserError("nanochat's shards hold the text of kept documents alone", hint="omit --removed and --columns")
+    to_stdout = output == "-"
+    if to_stdout and (to or json):
+        raise UserError(f"`-o -` writes lines of JSON, and nothing else; `{'--to' if to else '--json'}` needs a file")
     made = export_nanochat(place(run), place(output), seed) if to else write(place(run), place(output), wanted)
     if json:
         typer.echo(jsonlib.dumps(made._asdict(), ensure_ascii=False))
         return ExitCode.DONE
-    typer.echo(output)
-    console().print(f"{made.documents:,} documents, {made.bytes:,} bytes", highlight=False)
+    if not to_stdout:
+        typer.echo(output)
+    size = "" if to_stdout else f", {made.bytes:,} bytes"
+    console().print(f"{made.documents:,} documents{size}", highlight=False)
     return ExitCode.DONE

@@ -24,7 +24,7 @@ from curate.shards.reader import read_blocks
 from curate.shards.settings import ShardSettings
 from curate.shards.writer import write_shard
 from curate.store.digest import digest
-from curate.store.files import way
+from curate.store.files import require_folder, way
 
 NOTES = ".curate"
 """Folder of what is known of shards whose index is not written; may be deleted."""
@@ -52,6 +52,7 @@ def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -
     layout = layout_of(settings, tokenizer, masked=bool(index.chat_template))
     if out.absolute().resolve() == source.absolute().resolve():
         raise InputError(f"`{out}` holds the shards that are to be converted", hint=f"-o {out}-{settings.format}")
+    require_folder(out)
     notes = Notes(out, out / NOTES)
     notes.require_room(FORMATS[settings.format].index_file)
     made_from = digest([entry.files for entry in index.shards], msgspec.to_builtins(layout), settings.format)

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from curate.errors import InputError
+from curate.errors import InputError, UserError
 from curate.store.objects.bucket import is_url, unknown_scheme
 from curate.store.objects.credentials import KNOWN
 from curate.store.objects.store_path import StorePath, tree_of
@@ -67,7 +67,15 @@ def way(to: Path, start: Path) -> str:
 
 @contextmanager
 def whole_file(final: Path) -> Iterator[Path]:
-    """A temporary path to write to; it takes the name ``final`` when the block ends well, and goes when it does not."""
+    """A temporary path to write to; it takes the name ``final`` when the block ends well, and goes when it does not.
+
+    Raises:
+        UserError: there is a folder of that name, or a file where its folder would be.
+    """
+    if not isinstance(final, StorePath):
+        if final.is_dir():
+            raise UserError(f"`{final}` is a folder, not a file", hint=f"-o {final / 'NAME'}{final.suffix}")
+        require_folder(final.parent)
     final.parent.mkdir(parents=True, exist_ok=True)
     temporary = unfinished(final)
     try:
@@ -75,6 +83,19 @@ def whole_file(final: Path) -> Iterator[Path]:
         put(temporary, final)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_folder(path: Path) -> None:
+    """See that a folder is there, or can be made.
+
+    Raises:
+        UserError: a file is in its place.
+    """
+    for each in (path, *path.parents):
+        if each.exists():
+            if not each.is_dir():
+                raise UserError(f"`{each}` is a file, not a folder", hint="name another folder with -o")
+            return
 
 
 def write_whole(final: Path, content: bytes) -> None:

@@ -12,7 +12,7 @@ from rich.text import Text
 from curate.cli.display.console import console
 from curate.cli.display.format import counted, share
 from curate.cli.display.notes import note, printable
-from curate.errors import ExitCode, UserError
+from curate.errors import ExitCode, UserError, nearest
 from curate.settings.file import toml_value
 from curate.shards.convert import convert
 from curate.shards.format import INDEX_FILES
@@ -99,6 +99,8 @@ def _masked(one: Peek) -> Text:
 def convert_shards(folder: str, to: str, out: str, assignments: Sequence[str], *, split: str = "", json: bool) -> int:
     """Write the shards in another format; print the folder and the trainer's lines."""
     source, target = _shards_in(folder), place(out)
+    if to not in FORMATS:
+        raise UserError(f"`--to` is `{to}`, which is no format of shards", hint=nearest(to, FORMATS))
     index = read_index(source)
     given = {
         "format": to,

@@ -3,6 +3,8 @@
 import contextlib
 import gzip
 import io
+import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -25,6 +27,7 @@ from curate.store.run_directory import DOCUMENTS
 KEPT_COLUMNS = ("id", "text", "source")
 REMOVED_COLUMNS = ("id", "text", "source", "reasons")
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet")
+STANDARD_OUTPUT = Path("-")
 BUCKET_BYTES = 64_000_000
 """Text that is shuffled in memory at once."""
 
@@ -59,14 +62,14 @@ def export(run: Path, out: Path, wanted: Wanted) -> Exported:
 
     Args:
         run: a finished run.
-        out: ends in one of `SUFFIXES`.
+        out: ends in one of `SUFFIXES`; ``-``: lines of JSON to standard output.
         wanted: what to write.
 
     Raises:
         InputError: there is no finished run, or it has no such column.
         UserError: the name of the file says no format.
     """
-    if not out.name.endswith(SUFFIXES):
+    if not out.name.endswith(SUFFIXES) and out != STANDARD_OUTPUT:
         raise UserError(f"`{out}` must end in {listed(SUFFIXES)}", hint="curate export RUN -o kept.jsonl.zst")
     columns = wanted.columns or (REMOVED_COLUMNS if wanted.removed else KEPT_COLUMNS)
     which: Which = "removed" if wanted.removed else "kept"
@@ -74,14 +77,21 @@ def export(run: Path, out: Path, wanted: Wanted) -> Exported:
     if source.has_conversations and not wanted.columns:
         source = DocumentRows(run, (RECORD, "reasons") if wanted.removed else (RECORD,), which)
     schema = schema_of(source.rows()) if RECORD in source.columns[:1] and out.name.endswith(".parquet") else None
-    with whole_file(out) as temporary, _sink(temporary, out.name) as write:
+    with contextlib.ExitStack() as files:
+        if out == STANDARD_OUTPUT:
+            sys.stdout.flush()
+            beside = Path(files.enter_context(tempfile.TemporaryDirectory())) / "kept"
+            write = files.enter_context(_sink(sys.stdout.buffer, ""))
+        else:
+            beside = out
+            write = files.enter_context(_sink(files.enter_context(whole_file(out)), out.name))
         documents = 0
-        rows = source.rows() if wanted.order == "input" else shuffled(source, out, wanted.seed)
+        rows = source.rows() if wanted.order == "input" else shuffled(source, beside, wanted.seed)
         rows = columns_of(rows, schema) if schema else rows
         for table in rows:
             documents += len(table)
             write(table)
-    return Exported(str(out), documents, out.stat().st_size)
+    return Exported(str(out), documents, out.stat().st_size if out != STANDARD_OUTPUT else 0)
 
 
 def shuffled(source: DocumentRows, out: Path, seed: int) -> Iterator[pa.Table]:
@@ -116,13 +126,13 @@ def shuffled(source: DocumentRows, out: Path, seed: int) -> Iterator[pa.Table]:
 
 
 @contextlib.contextmanager
-def _sink(path: Path, name: str) -> Iterator[Callable[[pa.Table], None]]:
+def _sink(to: Path | IO[bytes], name: str) -> Iterator[Callable[[pa.Table], None]]:
     """Writes tables in the format that the name ends in."""
     with contextlib.ExitStack() as files:
-        if name.endswith(".parquet"):
-            yield _parquet(files, path)
+        if isinstance(to, Path) and name.endswith(".parquet"):
+            yield _parquet(files, to)
             return
-        raw = files.enter_context(path.open("wb"))
+        raw = files.enter_context(to.open("wb")) if isinstance(to, Path) else to
         file: Any = raw
         if name.endswith(".gz"):
             file = files.enter_context(gzip.GzipFile("", "wb", 6, raw, mtime=0))

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from curate.errors import UserError
 from curate.pipeline.document_rows import DocumentRows
 from curate.pipeline.exporting.exporting import Exported, shuffled
-from curate.store.files import entries, whole_file
+from curate.store.files import entries, require_folder, whole_file
 from curate.store.manifest import read_manifest
 
 GROUP_ROWS = 1024
@@ -35,6 +35,7 @@ def export_nanochat(run: Path, folder: Path, seed: int = 42) -> Exported:
         UserError: the folder holds something.
     """
     kept = int(read_manifest(run).counts.kept)
+    require_folder(folder)
     if entries(folder):
         raise UserError(
             f"`{folder}` is not empty, and nanochat reads every Parquet file of its folder",

@@ -6,6 +6,7 @@ import msgspec
 
 from curate.events import Warned
 from curate.pipeline.mix_forecast import MixForecast
+from curate.pipeline.planning.engines import processes_of
 from curate.pipeline.planning.estimate import Estimate, Travels
 from curate.pipeline.planning.plan import Plan
 from curate.store.objects.bucket import is_url
@@ -39,6 +40,8 @@ class Planned(NamedTuple):
             "parts": len(plan.parts),
             "passes": [one.name for one in plan.passes],
             "stages": {stage.name: stage.plan() for stage in plan.stages},
+            "workers": self.workers,
+            "processes": processes_of(plan),
             "config": plan.config.resolved(),
             "estimate": self.estimate._asdict(),
             "travels": self.travels._asdict(),

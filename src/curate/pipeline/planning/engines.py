@@ -93,6 +93,15 @@ def layout(config: Config, plan: Plan | None = None, cores: int = 0) -> Layout:
     return Layout(threads, tuple(memory * each // workers for each in threads))
 
 
+def processes_of(plan: Plan) -> int:
+    """Over how many processes of this machine a run spreads; 1 where a cluster works.
+
+    Raises:
+        PlanError: the memory is too small for one row group in flight.
+    """
+    return len(layout(plan.config, plan).threads) if plan.config.run.engine == "local" else 1
+
+
 def local_engine(config: Config, plan: Plan | None = None) -> LocalEngine | ProcessEngine:
     """The engine of this machine (see `layout`); nothing is started yet.
 

@@ -11,7 +11,7 @@ from curate.cli.display.format import counted, duration, size
 from curate.cli.display.notes import printable
 from curate.pipeline.mix_forecast import MixForecast
 from curate.pipeline.planning.config import DEFAULT, Config
-from curate.pipeline.planning.engines import layout
+from curate.pipeline.planning.engines import processes_of
 from curate.pipeline.planning.estimate import Estimate, Travels
 from curate.pipeline.planning.plan import Plan
 from curate.recipes import recipe
@@ -46,7 +46,7 @@ def show_header(console: Console, plan: Plan, workers: int) -> None:
 
 
 def _in_processes(plan: Plan) -> str:
-    spread = len(layout(plan.config, plan).threads) if plan.config.run.engine == "local" else 1
+    spread = processes_of(plan)
     return f" in {counted(spread, 'process', 'processes')}" if spread > 1 else ""
 
 

@@ -70,6 +70,7 @@ $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m compileall -q src  # else each process compiles it anew where PYTHONDONTWRITEBYTECODE is set
 	@touch $@
 
 $(DEV): $(READY) pyproject.toml

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 
 import numpy as np
 import pytest
@@ -29,19 +30,26 @@ def corpus(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def plain(corpus, tmp_path_factory):
+    out = tmp_path_factory.mktemp("plain") / "out"
+    assert run(corpus, out) == 0
+    return out
+
+
 def documents(out):
     return [(one.id, one.tokens.tolist()) for one in read_shards(out / "shards")]
 
 
 @pytest.mark.parametrize("shard_format", ["parquet", "bin", "mds"])
-def test_a_shuffle_is_of_all_documents_and_the_same_again(corpus, tmp_path, shard_format, monkeypatch):
+def test_a_shuffle_is_of_all_documents_and_the_same_again(corpus, plain, tmp_path, shard_format, monkeypatch):
     monkeypatch.setattr("curate.pipeline.sharding.sharding.PIECE_TOKENS", 2_000)
     settings = (f"shards.format={shard_format}", "shards.order=shuffle")
-    assert run(corpus, tmp_path / "plain") == 0
+    shutil.copytree(plain, tmp_path / "a")  # other shards of the same judgments
     assert run(corpus, tmp_path / "a", *settings) == 0
-    plain, found = documents(tmp_path / "plain"), documents(tmp_path / "a")
-    assert sorted(found) == sorted(plain)
-    assert found != plain
+    found = documents(tmp_path / "a")
+    assert sorted(found) == sorted(documents(plain))
+    assert found != documents(plain)
     assert len(read_index(tmp_path / "a/shards").shards) > 2
     report = verify(tmp_path / "a/shards")
     assert (report.problems, report.traced) == ([], len(found))
@@ -54,6 +62,7 @@ def test_a_shuffle_is_of_all_documents_and_the_same_again(corpus, tmp_path, shar
     assert contents(tmp_path / "a") == before
     assert run(corpus, tmp_path / "b", *settings, "input.part_bytes=9000", "run.workers=1") == 0
     assert contents(tmp_path / "b") == before
+    shutil.copytree(tmp_path / "a", tmp_path / "c")
     assert run(corpus, tmp_path / "c", *settings, "run.seed=1") == 0
     assert documents(tmp_path / "c") != found
 

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,22 @@ def test_what_is_no_file_is_named_and_never_opened(tmp_path: Path, monkeypatch: 
     for name in sorted(expected):
         with pytest.raises(InputError, match=f"there is no file to read in .*{name}.jsonl. is passed over"):
             found(corpus / f"{name}.jsonl")
+
+
+def test_folders_that_may_not_be_entered_stop_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = filled(tmp_path / "corpus", "a.jsonl", "closed/b.jsonl", "listed/c.jsonl")
+
+    scandir = os.scandir
+
+    def listing(folder: str) -> object:
+        return refused(folder) if folder.endswith("closed") else scandir(folder)
+
+    def refused(folder: object) -> bool:
+        raise PermissionError(13, f"{folder}: Permission denied")
+
+    monkeypatch.setattr(os, "scandir", listing)
+    monkeypatch.setattr(sys.modules[discover.__module__], "is_run_directory", refused)
+    assert found(corpus) == (["a.jsonl", "listed/c.jsonl"], {"closed": "irregular"})
 
 
 def test_hidden_files_and_folders_are_counted_unless_they_are_named(tmp_path: Path) -> None:

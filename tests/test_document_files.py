@@ -104,6 +104,21 @@ def test_documents_are_read_with_what_they_say_of_themselves(tmp_path: Path) -> 
     ]
 
 
+def test_members_may_be_in_any_order_and_packed(tmp_path: Path) -> None:
+    for name, data in WHOLE.items():
+        if data.startswith(b"PK"):
+            with (
+                zipfile.ZipFile(io.BytesIO(data)) as made,
+                zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_LZMA) as new,
+            ):
+                for member in reversed(made.namelist()):
+                    new.writestr(member, made.read(member))
+    (tmp_path / "c.docx").write_bytes(zipped({"a.txt": "a zip under a false name"}))
+    found = read([tmp_path])
+    assert [text.split(maxsplit=1)[0] for text in found.texts] == ["Chapter", "First"]
+    assert [(one["file"], one["reason"]) for one in found.quarantined] == [("c.docx", "corrupt_file")]
+
+
 def test_chapters_are_read_in_their_encoding(tmp_path: Path) -> None:
     chapter = "Ein Größenvergleich"
     for encoding in ("utf-8", "utf-16", "windows-1252"):

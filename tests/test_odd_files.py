@@ -286,6 +286,46 @@ def test_a_footer_that_lies_is_not_believed(tmp_path: Path) -> None:
         assert names.count("b.jsonl") == 1
 
 
+def test_arrow_that_ends_too_early_is_told_wherever_that_is(tmp_path: Path) -> None:
+    """Between two batches, too, where nothing is torn."""
+    file, sink = tmp_path / "a.arrow", pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, pa.schema({"text": pa.string()})) as writer:
+        ends = [sink.tell()]
+        for text in TEXTS:
+            writer.write_batch(pa.record_batch({"text": [text]}))
+            ends.append(sink.tell())
+    whole = sink.getvalue().to_pybytes()
+    for rows, end in enumerate(ends[1:], 1):
+        file.write_bytes(whole[:end])
+        documents, [entry] = read(tmp_path)
+        assert [document["text"] for document in documents] == TEXTS[:rows]
+        assert (entry["reason"], entry["lost_bytes"]) == ("truncated_file", end)
+    file.write_bytes(whole[:-3])  # the batches are whole
+    assert len(read(tmp_path)[0]) == ROWS
+    stream = whole[8 : ends[-1]]  # one that lacks its end mark may be whole
+    file.write_bytes(stream)
+    inspected, _ = inspect(discover([str(tmp_path)], InputSettings()).files, InputSettings(), 1)
+    assert "no end mark" in inspected[0].note
+    assert len(read(tmp_path)[0]) == ROWS
+
+
+def test_columns_of_a_few_names_are_told_apart_by_number(tmp_path: Path) -> None:
+    wide = ["text", *["a", "a_2", ""] * 1_500]
+    (tmp_path / "a.csv").write_text(",".join(wide) + "\n" + ",".join([TEXTS[0].replace(",", ""), *wide[1:]]))
+    [document], [] = read(tmp_path)
+    names = metadata(document)
+    assert len(names) == len(wide) - 1
+    assert {names["a"], names["a_3"]} == {"a"}
+    assert {names["a_2"], names["a_2_2"]} == {"a_2"}
+    assert names["column 4"] == ""
+
+
+def test_lines_that_end_with_carriage_returns_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b'text,url\rone text,a\r"two\rlines",b\r')
+    documents, [] = read(tmp_path)
+    assert [document["text"] for document in documents] == ["one text", "two\nlines"]
+
+
 def test_a_dictionary_of_one_long_text_is_read_a_few_rows_at_a_time(tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": ["long " * 200_000] * 2000}), tmp_path / "a.parquet")
     section = InputSettings()

@@ -22,7 +22,7 @@ from curate.corpus.discovery.standard_input import NAME, STANDARD
 from curate.corpus.discovery.unknown import note_of, told
 from curate.corpus.formats.registry import by_suffix, formats
 from curate.corpus.input import COMPRESSIONS, InputFile, InputSettings, Skipped
-from curate.errors import InputError, nearest
+from curate.errors import InputError, UserError, nearest
 from curate.store.claim import is_run_directory
 from curate.store.objects.bucket import Stored, is_url, unknown_scheme
 from curate.store.objects.credentials import KNOWN
@@ -206,13 +206,13 @@ class _Search:
         if folder in self._walked:
             return
         self._walked.add(folder)
-        if self._is_passed_over(folder):
-            return
         try:
             with os.scandir(folder) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
             self._skip(folder, f"the folder cannot be listed: {error.strerror}", "irregular")
+            return
+        if self._is_passed_over(folder):
             return
         if not entries:
             self._skip(folder, "an empty folder", "empty")
@@ -241,7 +241,7 @@ class _Search:
         """Whether a folder is a run directory, which is said once."""
         if folder not in self._passed_over:
             is_own = folder == self._output
-            self._passed_over[folder] = is_own or is_run_directory(Path(folder))
+            self._passed_over[folder] = is_own or _is_run(folder)
             if self._passed_over[folder]:
                 why = "the folder that this run writes to" if is_own else "the folder of another run of curate"
                 self._skip(folder, why, "run")
@@ -249,6 +249,13 @@ class _Search:
 
     def _skip(self, path: str, why: str, kind: str) -> None:
         self.skipped.append(Skipped(path, why, kind))  # type: ignore[arg-type]
+
+
+def _is_run(folder: str) -> bool:
+    try:
+        return is_run_directory(Path(folder))
+    except (OSError, UserError):  # one that may not be entered: its files say so when they are opened
+        return False
 
 
 def _common(addresses: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from curate.corpus.compression import Block, sniff, unpacked
 from curate.corpus.discovery.magic import UNPACKED_BY, instead_of, known_as
 from curate.corpus.formats.registry import formats, recognized
-from curate.corpus.input import COMPRESSION_NAMES, Compression, SkippedKind
+from curate.corpus.input import COMPRESSION_NAMES, COMPRESSIONS, Compression, SkippedKind
 from curate.corpus.inspection.fields import json_object
 from curate.corpus.quarantine import Damaged
 from curate.corpus.stored import READ
@@ -33,24 +33,22 @@ def told(path: str, name: str, stored: Stored | None = None) -> Told:
         name: what it is called in the corpus.
         stored: what the store says of an object; None: it is a file of this disk.
     """
-    suffix = os.path.splitext(name)[1]  # noqa: PTH122  (a name, not a path)
-    shown = f"`{suffix or name}`"
     try:
         begin = _first_bytes(path, stored)
     except (OSError, Changed) as error:
         why = error.strerror if isinstance(error, OSError) else "it is being written"
-        return Told(why=f"{shown} is not a known format, and the file cannot be opened: {why}")
+        return Told(why=f"{_unknown(name)}, and the file cannot be opened: {why}")
     return told_by(begin, name)
 
 
 def told_by(begin: bytes, name: str) -> Told:
     """What the first bytes of a file of that name say of it."""
     suffix = os.path.splitext(name)[1]  # noqa: PTH122  (a name, not a path)
-    shown = f"`{suffix or name}`"
+    shown = _unknown(name)
     if tool := UNPACKED_BY.get(suffix.lower()):
         return Told(why=f"curate reads {COMPRESSION_NAMES}, not `{suffix}`; unpack it with `{tool}`")
     if not begin:
-        return Told(why=f"{shown} is not a known format, and the file is empty")
+        return Told(why=f"{shown}, and the file is empty")
     packed = sniff(begin)
     head = _unpacked(begin, packed) if packed else begin
     found = recognized(head)
@@ -59,14 +57,25 @@ def told_by(begin: bytes, name: str) -> Told:
     if _is_json_lines(head):
         return Told("jsonl", packed)
     if why := instead_of(head):
-        return Told(why=f"{shown} is not a known format; {why}")
+        return Told(why=f"{shown}; {why}")
     inside = f" in {packed}" if packed else ""
     if actual := (found.about if found else "" if is_text(head) else known_as(head)):
-        return Told(why=f"{shown} is not a known format; the file is {actual}{inside}")
+        return Told(why=f"{shown}; the file is {actual}{inside}")
     if is_text(head) and not inside:
-        setting = f"--set 'input.text_suffixes=[\"{suffix.lower()}\"]'" if suffix else "a name that ends with .txt"
-        return Told(why=f"{shown} is no suffix of text that is meant to be read; {setting} has it read", kind="text")
-    return Told(why=f"{shown} is not a known format")
+        if not suffix:
+            return Told(why=f"{shown}; one that ends with .txt has it read as text", kind="text")
+        setting = f"--set 'input.text_suffixes=[\"{suffix.lower()}\"]'"
+        return Told(why=f"`{suffix}` is no suffix of text that is meant to be read; {setting} has it read", kind="text")
+    return Told(why=f"{shown}, nor does what is in it" if _tells_nothing(suffix) else shown)
+
+
+def _unknown(name: str) -> str:
+    suffix = os.path.splitext(name)[1]  # noqa: PTH122  (a name, not a path)
+    return "its name tells no format" if _tells_nothing(suffix) else f"`{suffix}` is not a known format"
+
+
+def _tells_nothing(suffix: str) -> bool:
+    return not suffix or suffix.lower() in COMPRESSIONS
 
 
 def is_text(head: bytes) -> bool:

@@ -49,6 +49,10 @@ class Epub(DocumentFile):
     about: ClassVar[str] = "EPUB"
     suffixes: ClassVar[tuple[str, ...]] = (".epub",)
 
+    def admits(self, head: bytes) -> bool:
+        """Any zip: many books have their members in another order, or compress the first one."""
+        return head.startswith(_ZIP)
+
     def recognizes(self, head: bytes) -> bool:
         """Its first member says so."""
         return head.startswith(_ZIP) and b"mimetypeapplication/epub+zip" in head[_FIRST_NAME : _FIRST_NAME + 100]
@@ -60,6 +64,10 @@ class Docx(DocumentFile):
     name: ClassVar[str] = "docx"
     about: ClassVar[str] = "DOCX"
     suffixes: ClassVar[tuple[str, ...]] = (".docx",)
+
+    def admits(self, head: bytes) -> bool:
+        """Any zip: members may be in any order."""
+        return head.startswith(_ZIP)
 
     def recognizes(self, head: bytes) -> bool:
         """Its first members say so."""

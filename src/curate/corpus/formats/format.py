@@ -121,6 +121,10 @@ class Format(ABC):
         """Why a file of this name that begins like this is not of the format; empty where it may be."""
         return ""
 
+    def admits(self, head: bytes) -> bool:  # noqa: ARG002
+        """Whether a file of this name may be of the format although it begins like one of a more general kind."""
+        return False
+
     def variant(self, settings: InputSettings) -> str:  # noqa: ARG002
         """Name of the format that reads files of these suffixes under these settings."""
         return self.name

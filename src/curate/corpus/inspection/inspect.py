@@ -16,7 +16,7 @@ from curate.corpus.compression import blocks, sniff
 from curate.corpus.discovery.magic import known_as
 from curate.corpus.discovery.unknown import note_of
 from curate.corpus.encoding import encoding_of_lines
-from curate.corpus.formats.format import Looked
+from curate.corpus.formats.format import Format, Looked
 from curate.corpus.formats.registry import formats, recognized
 from curate.corpus.input import Compression, InputFile, InputSettings, LineMark, Problem, Skipped
 from curate.corpus.inspection.resolve import resolve
@@ -129,7 +129,7 @@ def _inspected(file: InputFile, settings: InputSettings) -> Looked:
 
 def _looked(file: InputFile, stored_head: bytes, settings: InputSettings) -> Looked:
     """What the first bytes of a file, and some of its records, tell: the content decides what it is, then the name."""
-    found = recognized(stored_head)
+    found = _recognized(file, stored_head)
     if found and found.packable and sniff(stored_head):
         found = None
     if found and found.name != file.format:
@@ -141,6 +141,12 @@ def _looked(file: InputFile, stored_head: bytes, settings: InputSettings) -> Loo
     if problem := _other_format(file, stored_head):
         return Looked(msgspec.structs.replace(file, problem=problem))
     return _unpacked(file, stored_head, settings)
+
+
+def _recognized(file: InputFile, head: bytes) -> Format | None:
+    found = recognized(head)
+    is_general = found is not None and not found.one_document and formats()[file.format].admits(head)
+    return None if is_general else found
 
 
 def _read_as(file: InputFile, name: str, compression: Compression = "") -> InputFile:
@@ -162,7 +168,7 @@ def _unpacked(file: InputFile, stored_head: bytes, settings: InputSettings) -> L
         return formats()[file.format].inspect(file, b"", settings)
     if not head:
         return Looked(msgspec.structs.replace(file, empty=True))
-    inner = recognized(head)
+    inner = _recognized(file, head)
     if inner and inner.packable and inner.name != file.format:
         file = _read_as(file, inner.name, file.compression)
     elif not inner and (name := formats()[file.format].actual(file, _in_utf8(head))) != file.format:
@@ -242,7 +248,7 @@ class _LineCounter:
 def _other_format(file: InputFile, head: bytes) -> Problem | None:
     """What a file is that curate does not read, whatever its name."""
     actual = "" if sniff(head) or _is_plain(head) else known_as(head)
-    if actual:
+    if actual and not formats()[file.format].admits(head):
         return Problem("other_format", f"this is {actual}, a format that curate does not read")
     if head.startswith(b"version https://git-lfs.github.com/spec/") and formats()[file.format].fields:
         return Problem("other_format", "this is a pointer of Git LFS; `git lfs pull` fetches the file")
@@ -254,11 +260,9 @@ def _other_format(file: InputFile, head: bytes) -> Problem | None:
 def _unreadable(file: InputFile, head: bytes) -> Problem | None:
     """Why decompressed bytes that begin like this are none of the formats that are read."""
     actual = "" if _is_plain(head) or encoding_of_lines(head) else known_as(head)
-    return (
-        Problem("other_format", f"this is {actual}{' in ' * bool(file.compression)}{file.compression}")
-        if actual
-        else None
-    )
+    if not actual or formats()[file.format].admits(head):
+        return None
+    return Problem("other_format", f"this is {actual}{' in ' * bool(file.compression)}{file.compression}")
 
 
 def _in_utf8(head: bytes) -> bytes:

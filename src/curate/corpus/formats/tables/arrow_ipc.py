@@ -26,6 +26,10 @@ _MOST_SCHEMA = 1 << 24  # bytes; a number beyond is no length of a schema
 _STREAM_IN_FILE = 8  # the magic and its padding
 _LOOKED_AT = 3  # batches
 _GUESS_ROWS = 20
+_END = _CONTINUATION + bytes(4)
+_NO_END = "its end is missing"
+_CUT = (_NO_END, "Expected to be able to read")
+"""How the library, or we, say that the file ends too early."""
 _BYTES = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary()}
 
 
@@ -63,12 +67,14 @@ class ArrowIpc(Format):
                 groups.append(RowGroup(len(batch), min(batch.get_total_buffer_size(), at_most * 100)))
                 if number < _LOOKED_AT:
                     add_records(seen, _named(batch.slice(0, _GUESS_ROWS)))
+            note = "" if batches.ended else "has no end mark: what a writer that was stopped had not written is missing"
             stream = "stream" if batches.is_stream else "file"
             file = msgspec.structs.replace(
                 file,
                 options=(stream,),
                 row_groups=tuple(groups),
                 empty=not groups,
+                note=file.note or note,
                 repeated=repeated_names(batches.schema),
             )
         return Looked(file, None if file.empty else seen)
@@ -134,6 +140,9 @@ class _Batches:
 
     def __init__(self, source: Any) -> None:
         self._source = source
+        self.ended = True
+        """Whether the end mark of a stream was there; without one, nobody knows whether batches are missing."""
+        self._is_cut = False
         self.is_stream = source.read(len(_FILE_MAGIC)) != _FILE_MAGIC
         try:
             self._reader = self._opened()
@@ -151,11 +160,26 @@ class _Batches:
                 batch = self._reader.read_next_batch()
                 _check(batch)
             except StopIteration:
+                yield from self._end()
                 return
             except Exception as error:  # noqa: BLE001  (whatever damaged bytes make the library raise)
                 yield shortly(error)
                 return
             yield batch
+
+    def _end(self) -> Iterator[str]:
+        """What is to be said of the end of a stream. Streams of old begin without a mark, and end with less of one."""
+        size = self._source.size()
+        if self._source.tell() < size:
+            return  # the mark was read: something stands behind it, of which a file lost its end
+        self._source.seek(_STREAM_IN_FILE if self._is_cut else 0)
+        is_marked = self._source.read(len(_CONTINUATION)) == _CONTINUATION
+        self._source.seek(max(0, size - len(_END)))
+        if is_marked and self._source.read(len(_END)) != _END:
+            if self._is_cut:
+                yield _NO_END
+            else:
+                self.ended = False
 
     def at(self, number: int) -> pa.RecordBatch | str:
         """One batch of a file. Its offsets are checked: those of a damaged one lead outside of its memory."""
@@ -171,7 +195,7 @@ class _Batches:
             try:
                 return pa.ipc.open_file(self._source)
             except (pa.ArrowException, OSError):  # it lost its end
-                self.is_stream = True
+                self.is_stream = self._is_cut = True
                 self._source.seek(_STREAM_IN_FILE)
         else:
             self._source.seek(0)
@@ -197,7 +221,8 @@ def _batches(source: Any, span: Span) -> Iterator[tuple[int, pa.RecordBatch | st
 
 def _lost(file: InputFile, row: int, rows: int, why: str) -> Quarantined:
     detail = f"rows {row} to {row + rows - 1} are lost: {why}" if rows else f"what follows row {row - 1} is lost: {why}"
-    return Quarantined(file.name, row, None, "corrupt_file", detail, lost_documents=rows or None)
+    reason = "truncated_file" if why.startswith(_CUT) else "corrupt_file"
+    return Quarantined(file.name, row, None, reason, detail, lost_documents=rows or None)
 
 
 def _seen(schema: pa.Schema) -> Seen:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
@@ -14,7 +15,6 @@ from curate.corpus.compression import STORED_STEP, Block, blocks
 from curate.corpus.documents import Rows
 from curate.corpus.formats.format import Format, Looked, Span, Step
 from curate.corpus.formats.line_file import stored_spans
-from curate.corpus.formats.tables.parquet_file import unused
 from curate.corpus.formats.tables.separated_rows import NO_HEADER, Table
 from curate.corpus.formats.tables.table_rows import TableRows, parse
 from curate.corpus.input import InputFile, InputSettings
@@ -29,6 +29,8 @@ _LONGEST_NAME = 80
 _SHOWN = 40
 _NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)?(?<!\b(?:19|20)\d\d)")
 _SETTING = "if it has no header, `--set input.csv_header=false` reads that row, too"
+_CARRIAGE_RETURNS = "carriage returns"
+"""Option of a file of which the lines end with nothing else, as spreadsheets of Macintosh write them."""
 _ROW_BYTES = 200  # what a row of short fields takes beside its characters
 
 
@@ -63,7 +65,8 @@ class Separated(Format):
 
     def inspect(self, file: InputFile, head: bytes, settings: InputSettings) -> Looked:
         """The delimiter, the names in the header, and the first rows."""
-        options = (_delimiter(file, head), *(() if settings.csv_header else (NO_HEADER,)))
+        ends = () if b"\n" in head or b"\r" not in head else (_CARRIAGE_RETURNS,)
+        options = (_delimiter(file, head), *(() if settings.csv_header else (NO_HEADER,)), *ends)
         file = msgspec.structs.replace(file, options=options)
         table = _table(file)
         if not table.header:
@@ -89,7 +92,7 @@ class Separated(Format):
         """Rows, some at a time. Blocks have one size: which part a row belongs to must not depend on chunks."""
         file, stored = span.file, list[Step]()
         try:
-            table = Table(file, _noted(blocks(file, 0, file.size, STORED_STEP), stored))
+            table = Table(file, _noted(_blocks(file), stored))
         except Damaged as damage:
             yield Step(0, Quarantined(file.name, None, None, damage.reason, damage.detail, lost_documents=None))
             return
@@ -113,7 +116,14 @@ class Separated(Format):
 
 
 def _table(file: InputFile) -> Table:
-    return Table(file, blocks(file, 0, file.size, STORED_STEP))
+    return Table(file, _blocks(file))
+
+
+def _blocks(file: InputFile) -> Iterator[Block]:
+    source = blocks(file, 0, file.size, STORED_STEP)
+    if _CARRIAGE_RETURNS not in file.options:
+        return source
+    return (block._replace(data=block.data.replace(b"\r", b"\n")) for block in source)
 
 
 def _noted(source: Iterable[Block], stored: list[Step]) -> Iterator[Block]:
@@ -154,15 +164,18 @@ def _is_no_name(name: str) -> bool:
 
 def _names(table: Table) -> list[str]:
     """Names of the fields: each its own, and none without."""
-    found = dict[str, None]()
+    found, free = dict[str, None](), dict[str, int]()
     for number, name in enumerate(table.names, 1):
-        text = name.encode(errors="surrogateescape").decode(errors="replace").strip() or f"column {number}"
-        found[unused(text, found)] = None
+        text = chosen = name.encode(errors="surrogateescape").decode(errors="replace").strip() or f"column {number}"
+        while chosen in found:  # as `unused`, but that a name of thousands of columns is not tried from 2 on each time
+            free[text] = free.get(text, 1) + 1
+            chosen = f"{text}_{free[text]}"
+        found[chosen] = None
     return list(found)
 
 
 def _repeated(header: list[str]) -> frozenset[str]:
-    return frozenset(name for name in header if header.count(name) > 1)
+    return frozenset(name for name, count in Counter(header).items() if count > 1)
 
 
 def _seen(table: Table, settings: InputSettings, most: int | None) -> Seen:

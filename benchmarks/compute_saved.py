@@ -154,7 +154,10 @@ def _rules(file: Path, recipes: Sequence[str], share: float, seeds: int, tokens:
     for recipe in recipes:
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / recipe
-            curate.run(file, out, recipe=recipe, skip=["tokenize"], input={"sample": share}, gates={"min_documents": 0})
+            sections = {"input": {"sample": share}, "gates": {"min_documents": 0}}
+            if recipe == "c4":  # langdetect, which the recipe asks, takes minutes: every rule shows it other texts
+                sections["language"] = {"backend": "lid176", "min_score": 0.65}
+            curate.run(file, out, recipe=recipe, skip=["tokenize"], **sections)
             try:
                 found = measure(out, NgramProxy(), Question(seeds, by=("rule",), tokens=tokens))
             except InputError as problem:
@@ -178,7 +181,7 @@ def _by_verdict(found: Evidence) -> list[str]:
         rules = [each for each in found.contributions if each.verdict == verdict]
         rules.sort(key=lambda each: -abs(np.log((each.multiplier.value if each.multiplier else 1) or 1)))
         named = [
-            each.name.partition(".")[2]
+            (each.name.partition(".")[2] or each.name)
             + (f" {each.multiplier.value:.2f}" if each.multiplier and each.multiplier.value else "")
             for each in rules
         ]

@@ -13,6 +13,7 @@ from curate.cli import command
 from curate.evidence import measuring
 from curate.evidence.held_out import HeldOut, bundled, bundled_languages, decontaminated
 from curate.evidence.kneser_ney import START, VOCABULARY, KneserNey
+from curate.evidence.measuring import identified_language
 from curate.evidence.multiplier import (
     Crossing,
     Curves,
@@ -150,6 +151,17 @@ def test_text_that_any_arm_has_is_not_measured_on():
     pool = Pool([theirs, ours], np.array([1, 2], np.uint64), mask, ~mask, none, none, mask & ~mask, {}, {}, 1)
     found = decontaminated([HeldOut("good", "independent", (theirs, ours, other))], pool)[0]
     assert (found.texts, found.dropped) == ((other,), 2)
+
+
+def test_language_of_a_run_that_identified_none_is_that_of_its_text():
+    texts = [text for language in ("en", "fr") for text in bundled(language).texts[:20]]
+    french, none = np.arange(40) >= 20, np.full(40, -1)
+    pool = Pool(
+        texts, np.arange(40, dtype=np.uint64), ~french | french, french, none, none, ~french & french, {}, {}, 1
+    )
+    assert identified_language(pool, 1) == "fr"
+    assert identified_language(pool._replace(curated=~french), 1) == "en"
+    assert identified_language(pool._replace(curated=french & ~french), 1) == "en"
 
 
 def test_package_carries_clean_text():

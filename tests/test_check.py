@@ -96,3 +96,14 @@ def test_people_are_told_what_is_there(capsys):
     for label in ("Input", "Field", "Tried on", "Languages", "Characters", "Copies", "Kept", "Removed", "Expect"):
         assert f"\n{label}" in f"\n{said.err}"
     assert tomllib.loads(said.out)["language"]["keep"][0] == "en"
+
+
+def test_of_conversations_all_is_told_but_tokens_where_no_model_is_named(capsys):
+    turns = [{"role": "user", "content": "How are you today?"}, {"role": "assistant", "content": "Well, thank you."}]
+    Path("chats.jsonl").write_text(f"{json.dumps({'messages': turns})}\n" * 3)
+    found = checked(capsys, "chats.jsonl", "--recipe", "sft")
+    assert found["trial"]["documents"] == 3
+    assert command(["check", "chats.jsonl"]) == 0
+    said = capsys.readouterr().err
+    assert "`chats.jsonl` holds conversations (`messages`)" in said
+    assert "--recipe sft --set tokenize.tokenizer=MODEL_FOLDER" in said

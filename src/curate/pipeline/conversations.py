@@ -9,7 +9,12 @@ from curate.shards.settings import ShardSettings
 from curate.stages.contract import Stage
 from curate.text.chats.shape import parsed
 
+_WITH = "--set tokenize.tokenizer=MODEL_FOLDER --set tokenize.chat_template=MODEL_FOLDER"
 _WITHOUT = "or keep them as they are: --skip tokenize, then curate export"
+
+
+class ConversationsError(PlanError):
+    """Conversations are there that this run cannot make tokens of; all but that it can."""
 
 
 def check_conversations(files: Sequence[InputFile], stages: Sequence[Stage], shards: ShardSettings) -> None:
@@ -21,13 +26,14 @@ def check_conversations(files: Sequence[InputFile], stages: Sequence[Stage], sha
         shards: how tokens are written.
 
     Raises:
-        PlanError: conversations without a template, preferences, a loss mask that the format cannot hold.
+        ConversationsError: conversations without a template, preferences.
+        PlanError: a loss mask that the format cannot hold.
     """
     by_template = [f"--skip {each.name}" for each in stages if each.name in {"chat", "tokenize"}]
     chats = [file for file in files if file.conversation and not file.problem and not file.empty]
     preferences = [file for file in chats if parsed(file.conversation).is_preference]
     if preferences and by_template:
-        raise PlanError(
+        raise ConversationsError(
             f"`{preferences[0].name}` holds preferences (`{preferences[0].conversation}`), which are curated and"
             " exported, but not tokenized",
             hint=f"{' '.join(by_template)}, then curate export",
@@ -36,10 +42,10 @@ def check_conversations(files: Sequence[InputFile], stages: Sequence[Stage], sha
     if template is None:
         return
     if chats and not template:
-        raise PlanError(
+        raise ConversationsError(
             f"`{chats[0].name}` holds conversations (`{chats[0].conversation}`), and `tokenize.chat_template` does not"
             " say how the model reads them",
-            hint=f"--set tokenize.chat_template=MODEL_FOLDER --set shards.format=sft, {_WITHOUT}",
+            hint=f"{_WITH}, {_WITHOUT}" if shards.format == "sft" else f"--recipe sft {_WITH}, {_WITHOUT}",
         )
     known = FORMATS[shards.format]
     has_mask = template not in {"", "plain"}

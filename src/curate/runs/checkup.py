@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from curate.corpus.discovery.notices import notices
 from curate.corpus.memory import BASE_BYTES
 from curate.engine.local import FLIGHT_BYTES
 from curate.events import Warned
+from curate.pipeline.conversations import ConversationsError
 from curate.pipeline.planning.config import Config
 from curate.pipeline.planning.engines import engine_for, run_memory
 from curate.pipeline.planning.estimate import (
@@ -85,8 +87,13 @@ def checkup(job: Job) -> tuple[Checkup, list[Warned]]:
     Raises:
         InputError: nothing can be read, or two fields may be the text.
     """
-    config = job.config()
-    plan = job.plan(config, job.stages(config))
+    config, told = job.config(), list[Warned]()
+    try:
+        plan = job.plan(config, job.stages(config))
+    except ConversationsError as error:  # all but their tokens can be told
+        told.append(Warned(str(error), error.hint))
+        job = replace(job, skip=[*job.skip, "chat", "tokenize"])
+        plan = job.plan(config, job.stages(config))
     engine = engine_for(config)
     workers = engine.workers
     engine.close()
@@ -112,7 +119,7 @@ def checkup(job: Job) -> tuple[Checkup, list[Warned]]:
         workers=workers,
         settings=_settings(plan, trial),
     )
-    return found, notices(plan.files, plan.skipped)
+    return found, [*told, *notices(plan.files, plan.skipped)]
 
 
 def _formats(plan: Plan) -> list[FormatFound]:

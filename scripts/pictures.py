@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from PIL import Image
@@ -18,26 +19,29 @@ from rich.text import Text
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
 WIDTH = 124
+TIMES = 4
+"""Runs, of which the quickest is shown: the first compiles kernels, others may share the machine."""
 COMMAND = ["run", "sample_data/", "-o", "curated"]
 
 
 def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "sample_data").symlink_to(ROOT / "sample_data")
-        said = printed(folder)
+        took, said, quickest = min(ran(Path(folder) / str(number)) for number in range(TIMES))
+        print(f"the quickest of {TIMES} took {took:.1f} s")
         terminal(said)
-        page(Path(folder))
+        page(quickest)
 
 
-def printed(folder: str) -> str:
-    """What the command says, in colour; a second time, since the first may compile kernels and take its time."""
+def ran(folder: Path) -> tuple[float, str, Path]:
+    """How long the command took in a folder of its own, and what it said, in colour."""
+    folder.mkdir()
+    (folder / "sample_data").symlink_to(ROOT / "sample_data")
     curate = [sys.executable, "-P", "-m", "curate", *COMMAND, "--color", "always", "--no-progress"]
     environment = os.environ | {"COLUMNS": str(WIDTH), "TERM": "xterm-256color"}
-    for _ in range(2):
-        shutil.rmtree(Path(folder) / "curated", ignore_errors=True)
-        done = subprocess.run(curate, cwd=folder, env=environment, capture_output=True, text=True, check=True)
-    return done.stderr
+    began = time.monotonic()
+    done = subprocess.run(curate, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    return time.monotonic() - began, done.stderr, folder
 
 
 def terminal(said: str) -> None:

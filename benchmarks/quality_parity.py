@@ -33,7 +33,7 @@ from curate.text.core.arrow import utf8_view
 from curate.text.core.edits import edited
 from curate.text.quality.bitmaps import splits_for
 from curate.text.quality.document_signals import document_signals
-from curate.text.quality.stop_words import StopWords
+from curate.text.quality.words.stop_words import StopWords
 
 Mask = npt.NDArray[np.bool_]
 Values = dict[str, npt.NDArray[np.float64]]

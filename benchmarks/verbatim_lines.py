@@ -20,10 +20,10 @@ import pyarrow as pa
 from benchmarks.quality_documents import english, hashed, onestop
 from benchmarks.quality_score import plain
 from curate.text.core.arrow import utf8_view
-from curate.text.quality.line_facts import line_tables
-from curate.text.quality.line_rules import line_signals
-from curate.text.quality.line_settings import LineRules
-from curate.text.quality.verbatim import VERSE, verbatim_lines, verbatim_tables
+from curate.text.quality.lines.line_facts import line_tables
+from curate.text.quality.lines.line_rules import line_signals
+from curate.text.quality.lines.line_settings import LineRules
+from curate.text.quality.lines.verbatim import VERSE, verbatim_lines, verbatim_tables
 
 C4 = LineRules(3, 1000, terminal_punctuation=True, javascript=True, policy=True, citations=True)
 

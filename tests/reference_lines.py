@@ -1,6 +1,6 @@
 """C4's and FineWeb's rules on lines, written for reading after datatrove 0.10.1: what the kernel is tested against.
 
-Sentences are counted by the rule of `curate.text.quality.line_rules`, since the splitter that datatrove uses is
+Sentences are counted by the rule of `curate.text.quality.lines.line_rules`, since the splitter that datatrove uses is
 a library of its own.
 """
 

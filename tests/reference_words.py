@@ -10,9 +10,9 @@ import tomllib
 from importlib.resources import files
 from itertools import pairwise
 
-from curate.text.quality import word_rules
+from curate.text.quality.words import word_rules
 
-WRITTEN = tomllib.loads(files("curate.text.quality").joinpath("word_rules.toml").read_text("utf-8"))
+WRITTEN = tomllib.loads(files("curate.text.quality.words").joinpath("word_rules.toml").read_text("utf-8"))
 
 
 def cut(text, language):

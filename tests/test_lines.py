@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 import reference_lines as reference
 from curate.text.core.arrow import EDITS, edit_lists, utf8_view
 from curate.text.core.edits import edited
-from curate.text.quality.line_rules import COLUMNS, line_signals
-from curate.text.quality.line_settings import LineRules
+from curate.text.quality.lines.line_rules import COLUMNS, line_signals
+from curate.text.quality.lines.line_settings import LineRules
 from thorough import settings
 
 C4 = LineRules(3, 1000, terminal_punctuation=True, javascript=True, policy=True, citations=True)

@@ -12,7 +12,7 @@ from benchmarks.sample_texts import sample_texts
 
 from curate.pipeline.planning.config import load
 from curate.stages.quality.stage import Quality
-from curate.text.quality.word_cuts import word_cuts
+from curate.text.quality.words.word_cuts import word_cuts
 
 RECORDED = [
     json.loads(line) for line in (Path(__file__).parent / "cases" / "datatrove.jsonl").read_text("utf-8").splitlines()

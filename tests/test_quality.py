@@ -23,7 +23,7 @@ from curate.stages.quality.score import SCORED_BY, score, shipped
 from curate.stages.quality.signals import SIGNALS
 from curate.text.quality.character_signals import COLUMNS as CHARACTER_COLUMNS
 from curate.text.quality.document_signals import DETAILS, GOPHER
-from curate.text.quality.line_rules import COLUMNS as LINE_COLUMNS
+from curate.text.quality.lines.line_rules import COLUMNS as LINE_COLUMNS
 from reference_quality import signals as reference
 from thorough import settings
 

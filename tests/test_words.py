@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 import reference_words
 from curate.text.core.patterns import BOUNDARY, INFIX, SUFFIX, WHOLE, compiled
 from curate.text.quality.bitmaps import splits_for
-from curate.text.quality.segments import BEGIN, LAST, segment_rules, word_segments
-from curate.text.quality.word_cuts import word_cuts
-from curate.text.quality.word_rules import word_rules
+from curate.text.quality.words.segments import BEGIN, LAST, segment_rules, word_segments
+from curate.text.quality.words.word_cuts import word_cuts
+from curate.text.quality.words.word_rules import word_rules
 from thorough import settings
 
 LANGUAGES = sorted(word_rules()[1])

@@ -5,16 +5,15 @@ each is built once for a given version of what it derives from, and mapped from 
 """
 
 import hashlib
-import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from curate.cache.folder import cache_folder
+from curate.cache.folder import cache_folder, keep_whole
 
 Tables = dict[str, npt.NDArray[Any]]
 
@@ -36,7 +35,8 @@ def derived(name: str, version: str, build: Callable[[], Tables]) -> Tables:
             return {key: stored[key] for key in stored.files}
     except (OSError, ValueError, EOFError):
         tables = build()
-    _keep(file, tables)
+    with suppress(OSError):
+        keep_whole(file, lambda temporary: np.savez(temporary, allow_pickle=False, **tables))
     return tables
 
 
@@ -44,17 +44,7 @@ def shipped(package: str, name: str) -> str:
     """A text that lies beside the modules of a package; what tables derive from.
 
     Example:
-        >>> shipped("curate.text.quality", "word_rules.toml").startswith("#")
+        >>> shipped("curate.text.quality.words", "word_rules.toml").startswith("#")
         True
     """
     return files(package).joinpath(name).read_text("utf-8")
-
-
-def _keep(file: Path, tables: Tables) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".tmp", delete=False) as temporary:
-            np.savez(temporary, allow_pickle=False, **tables)
-        Path(temporary.name).replace(file)
-    except OSError:
-        return

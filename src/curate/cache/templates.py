@@ -5,14 +5,13 @@ nobody may write there, in the user's cache folder: never in a folder of a corpu
 """
 
 import hashlib
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 import jinja2
 from jinja2.bccache import Bucket
 
-from curate.cache.folder import user_cache_folder
+from curate.cache.folder import keep_whole, user_cache_folder
 
 
 class KeptTemplates(jinja2.BytecodeCache):
@@ -43,10 +42,7 @@ class KeptTemplates(jinja2.BytecodeCache):
         """Keep what is in the bucket, where that is possible."""
         for folder in self._folders:
             with suppress(OSError):
-                folder.mkdir(parents=True, exist_ok=True)
-                with tempfile.NamedTemporaryFile(dir=folder, suffix=".tmp", delete=False) as file:
-                    bucket.write_bytecode(file)
-                Path(file.name).replace(folder / self._name(bucket))
+                keep_whole(folder / self._name(bucket), bucket.write_bytecode)
                 return
 
     @staticmethod

@@ -12,7 +12,7 @@ from curate.settings.base import Mentions, Settings, Unused
 from curate.stages.contract import LABELS_FIRST, NO_LABELS
 from curate.stages.quality.rules import SIDES, Rule, rule
 from curate.stages.quality.signals import SIGNALS
-from curate.text.quality.line_settings import CUTS, LineRules
+from curate.text.quality.lines.line_settings import CUTS, LineRules
 
 Limit = int | float | bool
 """A number, or ``false`` for no such rule."""

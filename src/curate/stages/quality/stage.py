@@ -21,7 +21,7 @@ from curate.text.chats.spans import View
 from curate.text.core.arrow import EDITS, edit_lists, utf8_view
 
 if TYPE_CHECKING:
-    from curate.text.quality.stop_words import StopWords
+    from curate.text.quality.words.stop_words import StopWords
 
 LANGUAGE = "language.label"
 LABEL = "language"
@@ -104,8 +104,8 @@ class Quality(Stage):
         # numba takes 0.2 s to import: only a process that measures pays for it.
         from curate.text.quality.character_signals import character_signals
         from curate.text.quality.document_signals import DETAILS, GOPHER, document_signals
-        from curate.text.quality.line_rules import line_signals
-        from curate.text.quality.word_cuts import word_cuts
+        from curate.text.quality.lines.line_rules import line_signals
+        from curate.text.quality.words.word_cuts import word_cuts
 
         data, offsets = utf8_view(batch["text"])
         stop_words = _stop_words(self.settings.stop_words())
@@ -146,7 +146,7 @@ class Quality(Stage):
         """Signals of n-grams of words by Unicode's rules."""
         from curate.text.quality.bitmaps import splits_for
         from curate.text.quality.document_signals import DETAILS, GOPHER, NGRAMS, document_signals
-        from curate.text.quality.segments import segment_rules, word_segments
+        from curate.text.quality.words.segments import segment_rules, word_segments
 
         splits = splits_for(len(data))
         word_segments(data, offsets, segment_rules(), splits)
@@ -182,7 +182,7 @@ class Quality(Stage):
 
 @functools.cache
 def _stop_words(own: tuple[tuple[str, tuple[str, ...]], ...]) -> "StopWords":
-    from curate.text.quality.stop_words import StopWords
+    from curate.text.quality.words.stop_words import StopWords
 
     lists = tomllib.loads(files(__package__).joinpath("stop_words.toml").read_text("utf-8"))
     return StopWords({language: tuple(entry["words"]) for language, entry in lists.items()} | dict(own))

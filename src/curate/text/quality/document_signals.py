@@ -1,10 +1,10 @@
 """The quality signals of whole documents.
 
 `curate.text.quality.bitmaps` turns a document into sets of bytes, by which `curate.text.quality.pieces` cuts it into
-words (`curate.text.core.words`), lines and paragraphs. `curate.text.quality.word_counts` counts words;
+words (`curate.text.core.words`), lines and paragraphs. `curate.text.quality.words.word_counts` counts words;
 `curate.text.quality.repetition` and `curate.text.quality.repeated_ngrams` look for copies among the hashes. Signals
 come in groups, so that what no rule asks for costs nothing; those of characters are in
-`curate.text.quality.character_signals`, those of lines that a rule leaves in `curate.text.quality.line_rules`.
+`curate.text.quality.character_signals`, those of lines that a rule leaves in `curate.text.quality.lines.line_rules`.
 """
 
 from collections.abc import Collection
@@ -18,7 +18,6 @@ from curate.text.core.bits import address
 from curate.text.core.kernel import inner, kernel
 from curate.text.core.words import Characters, Words, characters
 from curate.text.quality.bitmaps import NUMBER_SIGNS, SYMBOLS, TAILS, in_set, mark, mark_words, marks_for, number_in
-from curate.text.quality.cores import cores_for, find_cores
 from curate.text.quality.pieces import LineCounts, Pieces, cut_lines, cut_words, pieces_for
 from curate.text.quality.repeated_ngrams import ngram_characters, window_characters
 from curate.text.quality.repetition import (
@@ -27,8 +26,9 @@ from curate.text.quality.repetition import (
     scratch,
     vocabulary,
 )
-from curate.text.quality.stop_words import StopWords, StopWordTable
-from curate.text.quality.word_counts import (
+from curate.text.quality.words.cores import cores_for, find_cores
+from curate.text.quality.words.stop_words import StopWords, StopWordTable
+from curate.text.quality.words.word_counts import (
     SentenceCounts,
     StopWordCounts,
     WordCounts,
@@ -157,8 +157,8 @@ def document_signals(
         splits: a word splitter of one's own: uint8, for each byte of ``data`` whether a word begins there although no
             white space stands before it, with room of `curate.text.quality.bitmaps.splits_for`. Empty for the rule of
             `curate.text.core.words`; all zero for words between white space.
-        apart: whether ``splits`` says where words begin and end (`curate.text.quality.segments`), and what is between
-            is none.
+        apart: whether ``splits`` says where words begin and end (`curate.text.quality.words.segments`), and what is
+            between is none.
         tables: what code points are, those of `curate.text.core.words.characters` where there are none.
 
     Returns:
@@ -176,12 +176,14 @@ def document_signals(
     detailed = not set(DETAILS).isdisjoint(wanted)
     basic = np.full((len(GOPHER), len(offsets) - 1), np.nan)
     detail = np.full((len(DETAILS) if detailed else 0, len(offsets) - 1), np.nan)
-    _measure(data, offsets, languages, tables or characters(), stop_words.table, splits, apart, detailed, basic, detail)
+    _measure_each(
+        data, offsets, languages, tables or characters(), stop_words.table, splits, apart, detailed, basic, detail
+    )
     return {**dict(zip(GOPHER, basic, strict=True)), **dict(zip(DETAILS, detail, strict=False))}
 
 
 @kernel
-def _measure(
+def _measure_each(
     data: Bytes,
     offsets: Offsets,
     languages: npt.NDArray[np.int64],

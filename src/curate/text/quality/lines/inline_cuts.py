@@ -7,7 +7,7 @@ from numba import uint64
 from curate.text.core.arrow import Bytes
 from curate.text.core.bits import BLOCK, address, equal, lowest, some_ones
 from curate.text.core.kernel import inner
-from curate.text.quality.line_facts import follows, stands
+from curate.text.quality.lines.line_facts import follows, stands
 
 
 @inner

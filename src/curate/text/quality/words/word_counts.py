@@ -25,7 +25,7 @@ from curate.text.quality.bitmaps import (
     number_in,
     part,
 )
-from curate.text.quality.stop_words import StopWordTable, stop_word_slot
+from curate.text.quality.words.stop_words import StopWordTable, stop_word_slot
 
 _LIST_CASE_WORDS = 12  # a shorter sentence is no list case (MADLAD-400)
 

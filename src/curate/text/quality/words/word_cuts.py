@@ -17,7 +17,7 @@ from curate.text.quality.bitmaps import splits_for
 Words = Literal["unicode", "spaces", "spacy"]
 """``unicode``: between white space, and each letter of scripts without spaces (`curate.text.core.words`). ``spaces``:
 between white space. ``spacy``: as spaCy's tokenizer of the document's language cuts
-(`curate.text.quality.word_rules`)."""
+(`curate.text.quality.words.word_rules`)."""
 
 UNSPACED_LANGUAGES = frozenset({"bo", "ja", "km", "lo", "my", "th", "zh"})
 """Languages that are written without spaces; no rules cut their words, so that each letter is one."""
@@ -27,7 +27,7 @@ class WordCuts(NamedTuple):
     """Where the words of a batch of documents begin, and what is in them."""
 
     splits: npt.NDArray[np.uint8]
-    """For `curate.text.quality.document_signals.document_signals` and `curate.text.quality.line_rules.line_signals`."""
+    """For `curate.text.quality.document_signals` and `curate.text.quality.lines.line_rules`."""
     tables: Characters
     """Which code points are symbols."""
     by_letters: npt.NDArray[np.bool_]
@@ -57,8 +57,8 @@ def word_cuts(words: Words, data: Bytes, offsets: Offsets, languages: Sequence[s
     splits = splits_for(len(data))
     if words == "spaces":
         return WordCuts(splits, characters(), by_letters)
-    from curate.text.quality.word_rules import word_rules
-    from curate.text.quality.word_splits import word_starts
+    from curate.text.quality.words.word_rules import word_rules
+    from curate.text.quality.words.word_splits import word_starts
 
     rules, rows = word_rules()
     of_documents = np.array([_row(language, rows) for language in languages], np.int64)
@@ -73,7 +73,7 @@ def _row(language: str | None, rows: Mapping[str, int]) -> int:
 @functools.cache
 def _spacy_characters() -> Characters:
     """Code points, with those alone as symbols that datatrove takes for punctuation, and no script without spaces."""
-    from curate.text.quality.word_rules import punctuation
+    from curate.text.quality.words.word_rules import punctuation
 
     marks = punctuation()
     version = f"{unicodedata.unidata_version} {regex.__version__} {marks} 1"

@@ -46,4 +46,4 @@ class LineRules(NamedTuple):
     """Longer runs of line feeds are shortened; only with ``whole_lines``."""
     keep_code: bool = False
     """Lines of code, mathematics and poetry stay whatever they look like, and no signal of lines counts them
-    (`curate.text.quality.verbatim`)."""
+    (`curate.text.quality.lines.verbatim`)."""

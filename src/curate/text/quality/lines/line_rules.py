@@ -55,8 +55,8 @@ from curate.text.quality.bitmaps import (
     number_in,
     number_in_both,
 )
-from curate.text.quality.inline_cuts import banners, citations, without
-from curate.text.quality.line_facts import (
+from curate.text.quality.lines.inline_cuts import banners, citations, without
+from curate.text.quality.lines.line_facts import (
     LineTables,
     has_longer_word,
     is_counter,
@@ -65,9 +65,9 @@ from curate.text.quality.line_facts import (
     sentences_of_words,
     stripped,
 )
-from curate.text.quality.line_settings import LineRules
+from curate.text.quality.lines.line_settings import LineRules
+from curate.text.quality.lines.verbatim import verbatim_lines, verbatim_tables
 from curate.text.quality.repetition import Elements, copies, scratch
-from curate.text.quality.verbatim import verbatim_lines, verbatim_tables
 
 COLUMNS = (
     "sentences",

@@ -1,4 +1,4 @@
-"""Where words begin as spaCy cuts them: `curate.text.quality.word_rules` applied to what stands between white space.
+"""Where words begin as spaCy cuts them: `curate.text.quality.words.word_rules` on what stands between white space.
 
 From both ends prefixes and suffixes are cut off until none is left or what is left is a single word that the rules
 know; then infixes cut it, unless it is a link or the like.
@@ -16,7 +16,7 @@ from curate.text.core.kernel import inlined, inner, kernel
 from curate.text.core.patterns import BOUNDARY
 from curate.text.core.words import code_point_at
 from curate.text.quality.bitmaps import DIGITS, RUNS, SPACES, SYMBOLS, WORDS, mark, marks_for, next_in, part, places
-from curate.text.quality.word_rules import JOINS, LONGEST, WordRules, word_key
+from curate.text.quality.words.word_rules import JOINS, LONGEST, WordRules, word_key
 
 _PREFIX, _SUFFIX, _INFIX, _WHOLE, _LINK = range(5)
 _LONGEST_WHOLE = 256  # code points; nothing longer is kept together but a link

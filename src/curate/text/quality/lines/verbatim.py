@@ -11,7 +11,7 @@ Judged line by line from signs that prose does not have, then with a look at the
 - *mathematics*: a backslash before a letter together with one of ``{ } ^ _ $``; or two mathematical operators of
   Unicode.
 - *carried on*: a line between two of these, or set in by four columns behind one, that does not end as a sentence does.
-- *verse*: see `curate.text.quality.verse`.
+- *verse*: see `curate.text.quality.lines.verse`.
 
 Source: our own; the figures are in ``docs/quality_parity.md``.
 """
@@ -24,7 +24,7 @@ from numba import uint8
 
 from curate.text.core.arrow import Bytes
 from curate.text.core.kernel import inner, kernel
-from curate.text.quality.verse import verse_lines
+from curate.text.quality.lines.verse import verse_lines
 
 _PROSE, _BLANK, _VERBATIM = range(3)
 CODE, VERSE = 1, 2

@@ -22,7 +22,7 @@ from curate.text.core.hashes import hashed
 from curate.text.core.kernel import inlined, inner
 from curate.text.core.words import SPACE, SYMBOL, characters, code_point_at
 from curate.text.quality.bitmaps import SPACES, SYMBOLS, WORDS, in_set, part
-from curate.text.quality.sentence_ends import ends_sentence, plainly_ends, says_more
+from curate.text.quality.lines.sentence_ends import ends_sentence, plainly_ends, says_more
 
 _NOTHING, _STOP, _FULL_WIDTH, _LETTER_J, _LETTER_K, _LETTER_V, _LETTER_F, _LETTER_P, _BRACKET = range(9)
 """What a byte may mean. Phrases are looked for where a rare letter of theirs and the two behind it stand."""

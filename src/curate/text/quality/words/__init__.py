@@ -1,0 +1,1 @@
+"""Words as each rule has them: cut, counted, looked up."""

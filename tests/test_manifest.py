@@ -6,10 +6,14 @@ import msgspec
 import pytest
 
 from curate.errors import InputError
+from curate.report.html.page import write_report
+from curate.report.model import build_report
 from curate.runs.finished import Run
-from curate.store.checked_json import write_json
+from curate.settings.report import ReportSettings
+from curate.store.checked_json import read_json, write_json
 from curate.store.manifest import find_manifest, read_manifest, write_manifest
 from curate.store.manifest_entries import Judged, Manifest
+from curate.store.report_file import find_report
 from fake_run import bare_manifest, write_fake_run
 
 
@@ -58,6 +62,32 @@ def test_a_run_that_cannot_be_read_is_named_with_the_place_and_the_command(tmp_p
     assert "was made by curate 0.1.0" in refused.value.message
     assert place in refused.value.message
     assert refused.value.hint == "make it again: curate run in --fresh"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda told: told | {"schema_version": 0},
+        lambda told: {name: value for name, value in told.items() if name != "summary"},
+        lambda told: told | {"flow": "none"},
+        lambda told: told | {"a name to come": 1},
+    ],
+)
+def test_the_report_of_another_version_is_read_or_made_again(reported, change):
+    run, report, told = reported
+    write_json(run / "report.json", change(told))
+    assert Run(run).report.summary == report.summary
+    assert find_report(run).command == report.manifest.command
+
+
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory):
+    """A run, its report, and what is written of it."""
+    run = tmp_path_factory.mktemp("reported")
+    write_fake_run(run, documents=60, hostile=False)
+    report = build_report(run, ReportSettings(samples=0))
+    write_report(run, report)
+    return run, report, read_json(run / "report.json")
 
 
 def _holds(written, told) -> bool:

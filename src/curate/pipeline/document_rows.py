@@ -16,6 +16,7 @@ from curate.pipeline.exporting.exported_records import NEEDED, RECORD, records
 from curate.store.manifest import read_manifest
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
+from curate.store.row_groups import groups_in
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 from curate.text.chats.spans import moved
 from curate.text.core.edits import edited
@@ -86,14 +87,11 @@ class DocumentRows:
             judged[stage] = read_columns(self.directory.checked(stage, part, columns), columns)
         wanted = self._wanted(judged, pq.read_metadata(parquet_source(self.directory.part(DOCUMENTS, part))).num_rows)
         with pq.ParquetFile(parquet_source(self.directory.part(DOCUMENTS, part))) as file:
-            start = 0
-            for group in range(file.num_row_groups):
-                stop = start + file.metadata.row_group(group).num_rows
+            for group, start, stop in groups_in(file.metadata):
                 here = np.flatnonzero(wanted[start:stop])
                 if len(here):
                     self.directory.checked(DOCUMENTS, part, self._of_documents(), group=group)
                     yield self._table(file, group, start, here, judged)
-                start = stop
 
     def _wanted(self, judged: Mapping[str, pa.Table], rows: int) -> npt.NDArray[np.bool_]:
         """Which documents of a part are asked for."""

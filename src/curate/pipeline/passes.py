@@ -41,6 +41,7 @@ from curate.pipeline.step import Mask, Settled, Step, entering_mask, input_key, 
 from curate.store.digest import digest
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import Keys, RowFileWriter, keys_of, read_columns, row_file
+from curate.store.row_groups import groups_in
 from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
 
 CHUNK_BYTES = 4_000_000
@@ -149,13 +150,11 @@ class StrandWork:
         known: Mapping[str, pa.Array],
         stored: Mapping[str, pa.RecordBatch | None],
     ) -> Iterator[RowGroup]:
-        start = 0
-        for number in range(metadata.num_row_groups):
-            rows = metadata.row_group(number).num_rows
+        for number, start, stop in groups_in(metadata):
+            rows = stop - start
             columns = Columns({name: values.slice(start, rows) for name, values in known.items()}, (documents, number))
             kept = {name: batch.slice(start, rows) for name, batch in stored.items() if batch is not None}
-            yield RowGroup(start, rows, entering[start : start + rows], columns, kept)
-            start += rows
+            yield RowGroup(start, rows, entering[start:stop], columns, kept)
 
     def _finished(self, part: Part, entering: Mask) -> dict[str, Mask]:
         """Steps from the first on whose files are whole and still right, with the mask that entered each."""

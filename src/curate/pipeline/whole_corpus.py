@@ -23,6 +23,7 @@ from curate.store.digest import digest
 from curate.store.files import allocate, remove
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import Keys, keys_of, read_columns, row_file
+from curate.store.row_groups import groups_in
 from curate.store.run_directory import DOCUMENTS, RunDirectory, Spread
 
 if TYPE_CHECKING:
@@ -99,8 +100,8 @@ class WholeCorpus:
         file = pq.ParquetFile(parquet_source(place.file(DOCUMENTS)))
         edits = [read_columns(place.file(editor), ["edits"]).column("edits") for editor in place.editors]
         has_turns = self._view != "conversation" and "turns" in file.schema_arrow.names
-        for group, (start, length) in enumerate(_row_groups(file.metadata)):
-            here = rows[np.searchsorted(rows, start) : np.searchsorted(rows, start + length)]
+        for group, start, stop in groups_in(file.metadata):
+            here = rows[np.searchsorted(rows, start) : np.searchsorted(rows, stop)]
             if len(here):
                 own = [edit.take(pa.array(here)).combine_chunks() for edit in edits]
                 turns = _taken(file, group, here - start, "turns") if has_turns else None
@@ -222,18 +223,9 @@ def _judge(
     reasons = scattered(stage.judge(measures.filter(pa.array(mask))), mask)
     with row_file(directory.part(stage.name, part), schema, ["reasons.list.element"]) as writer:
         judged = measures.add_column(0, REASONS, reasons).cast(schema)
-        for start, rows in _row_groups(pq.read_metadata(parquet_source(directory.part(DOCUMENTS, part)))):
-            writer.write(judged.slice(start, rows))
+        for group in groups_in(pq.read_metadata(parquet_source(directory.part(DOCUMENTS, part)))):
+            writer.write(judged.slice(group.start, group.stop - group.start))
         writer.finish(keys[part])
-
-
-def _row_groups(documents: pq.FileMetaData) -> Iterator[tuple[int, int]]:
-    """First row and number of rows of each row group of a part."""
-    start = 0
-    for group in range(documents.num_row_groups):
-        rows = documents.row_group(group).num_rows
-        yield start, rows
-        start += rows
 
 
 class _Audited(NamedTuple):

@@ -20,9 +20,15 @@ from curate.store.checked_json import BrokenJson, read_json
 from curate.store.digest import digest
 from curate.store.manifest_entries import Judged, Manifest
 from curate.store.objects.tags import is_unchanged, unchanged
+from curate.store.report_file import MadeOf, ReportFile
 from curate.store.run_directory import EVIDENCE, HISTORY, REPORT_JSON, REPORT_PAGE
 
-MADE_OF = "made_of"
+
+class _Written(ReportFile, frozen=True, kw_only=True):
+    """What is used again of ``report.json``."""
+
+    summary: Summary
+    alerts: tuple[Alert, ...]
 
 
 class MadeBefore(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +39,7 @@ class MadeBefore(msgspec.Struct, frozen=True, kw_only=True):
     manifest: Manifest
 
 
-def made_of(run: Path, manifest: Manifest, settings: ReportSettings) -> dict[str, str]:
+def made_of(run: Path, manifest: Manifest, settings: ReportSettings) -> MadeOf:
     """What a report is made of, as two digests.
 
     Args:
@@ -42,7 +48,8 @@ def made_of(run: Path, manifest: Manifest, settings: ReportSettings) -> dict[str
         settings: of the report.
     """
     beside = [file.read_bytes() for name in (EVIDENCE, HISTORY) if (file := run / name).is_file()]
-    return {"judged": _judged(manifest, settings), "all": digest(_judged(manifest, settings), _plain(manifest), beside)}
+    judged = _judged(manifest, settings)
+    return MadeOf(judged=judged, all=digest(judged, _plain(manifest), beside))
 
 
 def may_be_known(run: Path, manifest: Judged, settings: ReportSettings) -> bool:
@@ -53,19 +60,19 @@ def may_be_known(run: Path, manifest: Judged, settings: ReportSettings) -> bool:
         manifest: as far as it is known.
         settings: of the report.
     """
-    return bool(_read(run).get(MADE_OF, {}).get("judged") == _judged(manifest, settings))
+    found = _read(run)
+    return bool(found and found.made_of and found.made_of.judged == _judged(manifest, settings))
 
 
 def made_before(run: Path, manifest: Manifest, settings: ReportSettings) -> MadeBefore | None:
     """The report that is there, if it and its page are those that would be made; None where they are not."""
     found = _read(run)
-    if found.get(MADE_OF) != made_of(run, manifest, settings) or not _is_whole(run / REPORT_PAGE, found["page_xxh3"]):
+    if not found or found.made_of != made_of(run, manifest, settings):
         return None
-    return MadeBefore(
-        summary=msgspec.convert(found["summary"], Summary),
-        alerts=msgspec.convert(found["alerts"], tuple[Alert, ...]),
-        manifest=ShownPaths.of_run(manifest).of_manifest(manifest),
-    )
+    if not _is_whole(run / REPORT_PAGE, found.page_xxh3):
+        return None
+    shown = ShownPaths.of_run(manifest).of_manifest(manifest)
+    return MadeBefore(summary=found.summary, alerts=found.alerts, manifest=shown)
 
 
 def _judged(manifest: Judged, settings: ReportSettings) -> str:
@@ -80,11 +87,11 @@ def _plain(manifest: Judged) -> dict[str, Any]:
     return plain
 
 
-def _read(run: Path) -> dict[str, Any]:
+def _read(run: Path) -> _Written | None:
     try:
-        return read_json(run / REPORT_JSON)
-    except (BrokenJson, FileNotFoundError, OSError):
-        return {}
+        return msgspec.convert(read_json(run / REPORT_JSON), _Written)
+    except (BrokenJson, OSError, msgspec.ValidationError):
+        return None
 
 
 def _is_whole(page: Path, expected: str) -> bool:

@@ -28,9 +28,10 @@ from curate.report.sources import Group, Label, by_language, by_source, labels_o
 from curate.report.unused import WithoutEffect, without_effect
 from curate.settings.report import ReportSettings
 from curate.shards.index import ShardIndex, read_index
+from curate.store.checked_json import BrokenJson, read_json
 from curate.store.manifest import read_manifest
 from curate.store.manifest_entries import Gate, Judged, Manifest, RawTokens
-from curate.store.run_directory import RunDirectory, Spread
+from curate.store.run_directory import REPORT_JSON, RunDirectory, Spread
 
 SCHEMA_VERSION = 1
 
@@ -223,6 +224,17 @@ def build_report(run_dir: Path, settings: ReportSettings, findings: Findings | N
         manifest=manifest,
         **msgspec.structs.asdict(findings) | {"conversations": _conversations(run_dir, manifest)},
     )
+
+
+def read_report(run_dir: Path, manifest: Manifest) -> Report | None:
+    """The report that is written in a run directory, without samples; None where another version wrote it, or none."""
+    try:
+        content = read_json(run_dir / REPORT_JSON)
+        if content.get("schema_version") != SCHEMA_VERSION:
+            return None
+        return msgspec.convert(content | {"samples": Samples(), "manifest": manifest}, Report)
+    except (OSError, BrokenJson, msgspec.ValidationError):
+        return None
 
 
 def _conversations(run_dir: Path, manifest: Manifest) -> Conversations | None:

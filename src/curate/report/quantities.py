@@ -3,7 +3,7 @@
 import math
 
 MISSING = "n/a"
-_NARROW, _WIDE = "\u202f", "\u00a0"
+NARROW, _WIDE = "\u202f", "\u00a0"
 
 
 def count(value: float | None) -> str:
@@ -16,14 +16,14 @@ def count(value: float | None) -> str:
     return MISSING if value is None else f"{round(value):,}"
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, plural: str = "") -> str:
     """A number with its noun.
 
     Example:
-        >>> counted(1, "document"), counted(2_000, "document")
-        ('1 document', '2,000 documents')
+        >>> counted(1, "file"), counted(2_000, "pass", "passes")
+        ('1 file', '2,000 passes')
     """
-    return f"{number:,} {noun}{'s' * (number != 1)}"
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def share(value: float | None) -> str:
@@ -36,12 +36,12 @@ def share(value: float | None) -> str:
     if value is None or math.isnan(value):
         return MISSING
     if value in {0, 1}:
-        return f"{value * 100:.0f}{_NARROW}%"
+        return f"{value * 100:.0f}{NARROW}%"
     if 0 < value < 0.001:
-        return f"< 0.1{_NARROW}%"
+        return f"< 0.1{NARROW}%"
     if 0.999 < value < 1:
-        return f"> 99.9{_NARROW}%"
-    return f"{value * 100:.1f}{_NARROW}%"
+        return f"> 99.9{NARROW}%"
+    return f"{value * 100:.1f}{NARROW}%"
 
 
 def short(value: float | None) -> str:

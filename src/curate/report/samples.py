@@ -21,6 +21,7 @@ from curate.report.judgments import REASONS, ROW, Judgments
 from curate.report.measures import Threshold
 from curate.store.life import edited_text
 from curate.store.objects.ranges import parquet_source
+from curate.store.row_groups import groups_in
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 from curate.text.core.difference import Piece, difference, elided
 
@@ -127,11 +128,6 @@ def choose_samples(
     )
 
 
-def spread_key() -> pl.Expr:
-    """Sorting by it puts rows in an order whose first few are spread over the whole corpus."""
-    return pl.col(ROW).cast(pl.UInt64) * _unsigned(_GOLDEN)
-
-
 def draw_key(seed: int) -> pl.Expr:
     """Sorting by it draws rows at random: another seed, another draw; the same seed draws the same everywhere.
 
@@ -193,7 +189,7 @@ class _Nearest:
 
 
 def _spread(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
-    """`spread_key` of rows."""
+    """Sorting by these puts rows in an order whose first few are spread over the whole corpus."""
     keys: npt.NDArray[np.uint64] = rows.astype(np.uint64) * np.uint64(_GOLDEN)
     return keys
 
@@ -368,15 +364,12 @@ def _read_part(directory: RunDirectory, asked: tuple[int, Mapping[int, int]]) ->
     part, wanted = asked
     found: dict[int, Mapping[str, Any]] = {}
     with pq.ParquetFile(parquet_source(directory.part(DOCUMENTS, part))) as file:
-        start = 0
-        for number in range(file.num_row_groups):
-            end = start + file.metadata.row_group(number).num_rows
-            inside = [index for index in wanted if start <= index < end]
+        for group in groups_in(file.metadata):
+            inside = [index for index in wanted if group.start <= index < group.stop]
             if inside:
-                directory.checked(DOCUMENTS, part, _SHOWN, group=number)
-                documents = _beginnings(file, number, [index - start for index in inside])
+                directory.checked(DOCUMENTS, part, _SHOWN, group=group.number)
+                documents = _beginnings(file, group.number, [index - group.start for index in inside])
                 found.update(zip((wanted[index] for index in inside), documents, strict=True))
-            start = end
     return found
 
 

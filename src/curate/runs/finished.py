@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from curate.errors import InputError, nearest
-from curate.store.checked_json import BrokenJson, read_json
 from curate.store.life import Life
 from curate.store.manifest import read_manifest
 from curate.store.manifest_entries import Gate, Manifest
-from curate.store.run_directory import REPORT_JSON, REPORT_PAGE, SHARDS
+from curate.store.run_directory import REPORT_PAGE, SHARDS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -134,16 +133,13 @@ class Run:
     @cached_property
     def report(self) -> "Report":
         """All numbers of the report: alerts, histograms, sources, duplicates, compute. Texts are in `sample`."""
-        from curate.report.model import Report, build_report
-        from curate.report.samples import Samples
+        from curate.report.model import build_report, read_report
         from curate.settings.report import ReportSettings
 
-        try:
-            content = read_json(self.path / REPORT_JSON)
-            return msgspec.convert(content | {"samples": Samples(), "manifest": self.manifest}, Report)
-        except (FileNotFoundError, BrokenJson, msgspec.ValidationError):  # it can be made again from the judgments
-            settings = msgspec.convert(self.manifest.config["report"], ReportSettings)
-            return build_report(self.path, msgspec.structs.replace(settings, samples=0))
+        if found := read_report(self.path, self.manifest):
+            return found
+        settings = msgspec.convert(self.manifest.section("report"), ReportSettings)  # made again from the judgments
+        return build_report(self.path, msgspec.structs.replace(settings, samples=0))
 
     def documents(self, kept: bool = True) -> "pl.LazyFrame":
         """The documents, with all edits applied.

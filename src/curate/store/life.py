@@ -14,6 +14,7 @@ from curate.store.manifest import find_manifest
 from curate.store.manifest_entries import Manifest
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns, scanned
+from curate.store.row_groups import group_of
 from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
 
 Place = tuple[int, int]
@@ -160,12 +161,8 @@ def _survivor(directory: RunDirectory, manifest: Manifest, verdict: Verdict) -> 
 
 def _row(directory: RunDirectory, folder: str, place: Place) -> dict[str, Any]:
     part, row = place
-    file = pq.ParquetFile(parquet_source(directory.checked(folder, part, ())))
-    for group in range(file.num_row_groups):
-        size = file.metadata.row_group(group).num_rows
-        if row < size:
-            directory.checked(folder, part, group=group)
-            found: dict[str, Any] = file.read_row_group(group).slice(row, 1).to_pylist()[0]
-            return found
-        row -= size
-    raise IndexError(place)
+    with pq.ParquetFile(parquet_source(directory.checked(folder, part, ()))) as file:
+        group = group_of(file.metadata, row)
+        directory.checked(folder, part, group=group.number)
+        found: dict[str, Any] = file.read_row_group(group.number).slice(row - group.start, 1).to_pylist()[0]
+        return found

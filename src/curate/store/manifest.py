@@ -13,10 +13,11 @@ import psutil
 
 from curate import __version__
 from curate.errors import DISTRIBUTION, DamagedFile, InputError
-from curate.store.checked_json import CHECKSUM, BrokenJson, parsed, read_json, with_checksum, write_json
+from curate.store.checked_json import CHECKSUM, BrokenJson, parsed, with_checksum, write_json
 from curate.store.cost_entries import Machine
 from curate.store.manifest_entries import Manifest
-from curate.store.run_directory import LOCK, MANIFEST, REPORT_JSON
+from curate.store.report_file import find_report
+from curate.store.run_directory import LOCK, MANIFEST
 
 SCHEMA_VERSION = 2
 """Of the run directory and of ``run.json``; 1 had numbered parts."""
@@ -124,7 +125,7 @@ def _of_lock(run: Path) -> str:
 
 
 def _of_report(run: Path) -> str:
-    return str(read_json(run / REPORT_JSON)["command"])
+    return find_report(run).command
 
 
 def _of_manifest(run: Path) -> str:

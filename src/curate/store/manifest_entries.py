@@ -265,7 +265,7 @@ class Gate(Sparse, frozen=True, kw_only=True):
     """
 
     name: str
-    unit: Literal["share", "documents"] = msgspec.field(default_factory=lambda: "share")  # is written all the same
+    unit: Literal["share", "documents"] = "share"
     limit: int | float
     value: int | float
     passed: bool

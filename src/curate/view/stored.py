@@ -1,7 +1,6 @@
 """What the browser has read of a run once, on this disk, so that it opens at once the next time."""
 
 import os
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -12,7 +11,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from curate.cache.folder import cache_folder
+from curate.cache.folder import cache_folder, keep_whole
 from curate.store.digest import digest
 from curate.store.objects.ranges import is_far
 from curate.view.groups import Groups, Table
@@ -58,7 +57,7 @@ class Stored:
         made = make()
         self._write("groups.npy", made.of)
         with suppress(OSError):
-            _whole(table, lambda file: file.write(msgspec.json.encode(made.table)))
+            keep_whole(table, lambda file: file.write(msgspec.json.encode(made.table)))
             self._tidy()
         return made
 
@@ -95,8 +94,7 @@ class Stored:
     def _write(self, name: str, array: Array) -> None:
         assert self._folder is not None
         with suppress(OSError):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            _whole(self._folder / name, lambda file: np.save(file, array))
+            keep_whole(self._folder / name, lambda file: np.save(file, array))
 
     def _tidy(self) -> None:
         """Forget the runs that were opened longest ago; only what has our names is removed."""
@@ -112,15 +110,3 @@ class Stored:
 def _look(file: Path) -> tuple[int, int]:
     found = file.stat()
     return found.st_size, found.st_mtime_ns
-
-
-def _whole(final: Path, write: Callable[[Any], Any]) -> None:
-    """Write a file that appears under its name only when it is whole."""
-    handle, name = tempfile.mkstemp(dir=final.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-        Path(name).replace(final)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

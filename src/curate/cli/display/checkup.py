@@ -8,11 +8,12 @@ import msgspec
 from rich.text import Text
 
 from curate.cli.display.console import Color, console
-from curate.cli.display.format import count, counted, duration, share, size
+from curate.cli.display.format import count, duration, share, size
 from curate.cli.display.notes import note, printable
 from curate.errors import ExitCode, UserError
 from curate.pipeline.planning.config import FILE_NAME
 from curate.pipeline.planning.trial import Guess, Trial
+from curate.report.quantities import counted
 from curate.runs.checkup import Checkup, checkup
 from curate.runs.job import Job
 from curate.store.files import write_whole

@@ -6,9 +6,10 @@ import typer
 from rich.text import Text
 
 from curate.cli.display.console import console
-from curate.cli.display.format import counted, size
+from curate.cli.display.format import size
 from curate.errors import ExitCode
 from curate.pipeline.record.examination import examined
+from curate.report.quantities import counted
 from curate.store.files import place
 
 

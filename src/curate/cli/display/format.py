@@ -1,4 +1,6 @@
-"""Numbers, sizes and times as people read them."""
+"""Numbers, sizes and times on a terminal, where room is scarce; `curate.report.quantities` has those of a page."""
+
+from curate.report import quantities
 
 
 def share(part: float, whole: float) -> str:
@@ -8,14 +10,7 @@ def share(part: float, whole: float) -> str:
         >>> share(1, 3), share(1, 10_000), share(9_999, 10_000), share(0, 5), share(0, 0)
         ('33.3 %', '< 0.1 %', '> 99.9 %', '0 %', '0 %')
     """
-    if not part or not whole:
-        return "0 %"
-    percent = 100 * part / whole
-    if part == whole:
-        return "100 %"
-    if percent < 0.1:
-        return "< 0.1 %"
-    return "> 99.9 %" if percent > 99.9 else f"{percent:.1f} %"
+    return quantities.share(part / whole if whole else 0.0).replace(quantities.NARROW, " ")
 
 
 def size(number: float) -> str:
@@ -36,16 +31,6 @@ def count(number: float) -> str:
         ('950', '12,300', '580 M')
     """
     return f"{number:,.0f}" if number < 1_000_000 else _scaled(number / 1_000_000, ("M", "B", "T"))
-
-
-def counted(number: int, noun: str, plural: str = "") -> str:
-    """A number with its noun: ``1 file``, ``3 passes``.
-
-    Example:
-        >>> counted(1, "file"), counted(2_000, "pass", "passes")
-        ('1 file', '2,000 passes')
-    """
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def duration(seconds: float) -> str:

@@ -10,12 +10,13 @@ from rich.console import Console
 from rich.text import Text
 
 from curate.cli.display.console import console
-from curate.cli.display.format import counted, share
+from curate.cli.display.format import share
 from curate.errors import ExitCode
 from curate.pipeline.planning.config import Config
 from curate.pipeline.planning.lint import Finding, accepted, lint, load_recipe, run_settings
 from curate.pipeline.rejudging import Rejudged, never_fired, rejudged
 from curate.recipes import Recipe, recipe, recipe_names
+from curate.report.quantities import counted
 from curate.stages.quality import QualitySettings
 from curate.store.files import place
 

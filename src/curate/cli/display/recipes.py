@@ -9,12 +9,13 @@ from rich.console import Console
 from rich.text import Text
 
 from curate.cli.display.console import console
-from curate.cli.display.format import counted, share
+from curate.cli.display.format import share
 from curate.cli.display.settings import toml
 from curate.errors import ExitCode
 from curate.pipeline.planning.config import Config
 from curate.pipeline.planning.lint import load_recipe
 from curate.recipes import Recipe, recipe, recipe_names
+from curate.report.quantities import counted
 from curate.settings.file import leaves
 from curate.stages.near_dup import NearDupSettings
 from curate.stages.quality import QualitySettings

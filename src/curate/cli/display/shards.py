@@ -10,9 +10,10 @@ import typer
 from rich.text import Text
 
 from curate.cli.display.console import console
-from curate.cli.display.format import counted, share
+from curate.cli.display.format import share
 from curate.cli.display.notes import note, printable
 from curate.errors import ExitCode, UserError, nearest
+from curate.report.quantities import counted
 from curate.settings.file import toml_value
 from curate.shards.convert import convert
 from curate.shards.format import INDEX_FILES

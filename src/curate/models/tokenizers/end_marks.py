@@ -1,8 +1,9 @@
 """Which token marks the end of a document: one that text cannot become."""
 
+import functools
 from collections.abc import Callable, Collection, Sequence
 
-from curate.errors import PlanError
+from curate import errors
 from curate.models.tokenizers.added_tokens import is_mark
 from curate.models.tokenizers.json_model import JsonModel
 
@@ -19,8 +20,8 @@ END_NAMES = (
 )
 """End marks of well-known base models, in the order they are looked for."""
 
-SHOWN = 12
-"""Tokens that a message lists."""
+listed = functools.partial(errors.listed, most=12)
+"""Some tokens, as messages show them."""
 
 
 def chosen_end(
@@ -35,7 +36,7 @@ def chosen_end(
         free: other tokens that text cannot become, the likeliest first.
 
     Raises:
-        PlanError: it cannot be guessed, or text may become it.
+        errors.PlanError: it cannot be guessed, or text may become it.
 
     Example:
         >>> chosen_end("mine", "auto", ["<pad>", "</s>"])
@@ -58,8 +59,10 @@ def chosen_end(
             f"its control tokens: {listed(sorted(control_tokens))}" if control_tokens else "it has no control tokens"
         )
         unmarked = f"; text cannot become {listed(others)} either" if others else ""
-        raise PlanError(f"Which token of `{name}` ends a document cannot be guessed; {marked}{unmarked}.", hint=hint)
-    raise PlanError(
+        raise errors.PlanError(
+            f"Which token of `{name}` ends a document cannot be guessed; {marked}{unmarked}.", hint=hint
+        )
+    raise errors.PlanError(
         f"`tokenize.end_of_document` = `{wanted}` is no control token of `{name}` or another that text cannot become;"
         f" known: {listed(known) or 'none'}.",
         hint=hint,
@@ -79,12 +82,6 @@ def free_tokens(model: JsonModel, words: Collection[str]) -> list[str]:
     free = [token for token in model.ids if token not in taken and (is_mark(token) or model.is_made_of_many(token))]
     order = {name: at for at, name in enumerate(END_NAMES)}
     return sorted(free, key=lambda token: (order.get(token, len(order)), not is_mark(token), model.ids[token]))
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names as messages show them."""
-    shown = ", ".join(f"`{name}`" for name in names[:SHOWN])
-    return f"{shown} and {len(names) - SHOWN} more" if len(names) > SHOWN else shown
 
 
 def _how_to_add(path: str) -> str:

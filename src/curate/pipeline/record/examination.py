@@ -21,6 +21,7 @@ from curate.store.files import entries, is_unfinished
 from curate.store.history import History, entry_of
 from curate.store.manifest import Found, command_of, find_manifest, read_manifest
 from curate.store.manifest_entries import Manifest, Shards
+from curate.store.report_file import find_report
 from curate.store.row_file import is_in_place, keys_together
 from curate.store.run_directory import (
     CACHE,
@@ -172,11 +173,11 @@ class _Examination:
         self._count(numbers)
         self._count(page)
         try:
-            expected = read_json(numbers)["page_xxh3"]
+            expected = find_report(self.run).page_xxh3
         except FileNotFoundError:
             yield self._problem(numbers, "is missing", again)
-        except (BrokenJson, KeyError) as broken:
-            yield self._problem(numbers, str(broken) if isinstance(broken, BrokenJson) else "is damaged", again)
+        except BrokenJson as broken:
+            yield self._problem(numbers, str(broken), again)
         else:
             if not page.is_file():
                 yield self._problem(page, "is missing", again)

@@ -23,6 +23,7 @@ from curate.stages.contract import Encoder
 from curate.store.manifest_entries import RawTokens
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
+from curate.store.row_groups import groups_in
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 
 COUNT_BYTES = 32_000_000
@@ -141,15 +142,12 @@ def _unknown(directory: RunDirectory, judges: tuple[Step, ...], part: int) -> li
     encoder = judges[-1]  # its row files say how many tokens each kept document has
     tokens = read_columns(encoder.file(directory, part), ["n_tokens"]).column("n_tokens")
     counted = np.where(edited, tokens.fill_null(0).to_numpy(), 0)
-    metadata = pq.read_metadata(parquet_source(path))
-    start, found = 0, []
-    for number in range(metadata.num_row_groups):
-        end = start + metadata.row_group(number).num_rows
-        rows = np.flatnonzero(out[start:end])
+    found = []
+    for number, start, stop in groups_in(pq.read_metadata(parquet_source(path))):
+        rows = np.flatnonzero(out[start:stop])
         if len(rows):
-            size, left = int(sizes[start:end][rows].sum()), int(counted[start:end].sum())
+            size, left = int(sizes[start:stop][rows].sum()), int(counted[start:stop].sum())
             found.append(_Group(part, number, len(rows), size, left))
-        start = end
     return found
 
 

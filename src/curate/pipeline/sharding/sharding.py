@@ -37,6 +37,7 @@ from curate.stages.contract import TO
 from curate.store.digest import digest
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
+from curate.store.row_groups import groups_in
 from curate.store.run_directory import CACHE, DOCUMENTS, SHARDS, RunDirectory
 
 
@@ -182,12 +183,10 @@ class _Sent:
         offset = placed.column("offset").fill_null(0).to_numpy()
         wanted = np.isin(shard, self._missing)
         repeats = self._repeats.get(part, NO_REPEATS)
-        start = 0
         with pq.ParquetFile(parquet_source(self._directory.cached(self._step.stage.name, part))) as file:
-            for group in range(file.num_row_groups):
-                size = file.metadata.row_group(group).num_rows
-                here = np.flatnonzero(wanted[start : start + size])
-                again = repeats.between(start, start + size)
+            for group, start, stop in groups_in(file.metadata):
+                here = np.flatnonzero(wanted[start:stop])
+                again = repeats.between(start, stop)
                 chosen = np.isin(again.shard, self._missing)
                 if len(here) or chosen.any():
                     tokens = file.read_row_group(group, columns=["input_ids"], use_threads=False).column("input_ids")
@@ -207,7 +206,6 @@ class _Sent:
                         ],
                         names=[TO, *_SENT.names],
                     )
-                start += size
 
 
 def notes_of(directory: RunDirectory) -> Notes:
@@ -238,11 +236,7 @@ def _groups(stretches: Sequence[Stretch], number: int, step: Step, directory: Ru
         places = read_columns(directory.part(step.stage.name, stretch.part), ["shard"]).column("shard")
         here = pc.fill_null(pc.equal(places, number), False).combine_chunks()
         cached = directory.cached(step.stage.name, stretch.part)
-        footer = pq.read_metadata(parquet_source(cached))
-        start = 0
-        for group in range(footer.num_row_groups):
-            size = footer.row_group(group).num_rows
-            inside = start + size > stretch.first and start <= stretch.last
-            if inside and pc.any(here.slice(start, size)).as_py():
-                yield _Group(cached, group, ids.slice(start, size), here.slice(start, size))
-            start += size
+        for group, start, stop in groups_in(pq.read_metadata(parquet_source(cached))):
+            inside = stop > stretch.first and start <= stretch.last
+            if inside and pc.any(here.slice(start, stop - start)).as_py():
+                yield _Group(cached, group, ids.slice(start, stop - start), here.slice(start, stop - start))

@@ -14,6 +14,7 @@ from curate.stages.contract import Encoder
 from curate.store.manifest_entries import Tokens, Unknown, UnknownExample
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
+from curate.store.row_groups import group_of
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 
 SHOWN = 8
@@ -103,9 +104,6 @@ def _characters(text: str, encoder: Encoder) -> Iterator[str]:
 
 def _row(directory: RunDirectory, part: int, row: int) -> pa.Table:
     with pq.ParquetFile(parquet_source(directory.part(DOCUMENTS, part))) as file:
-        for group in range(file.num_row_groups):
-            rows = file.metadata.row_group(group).num_rows
-            if row < rows:
-                return file.read_row_group(group, columns=["id", "text"], use_threads=False).slice(row, 1)
-            row -= rows
-    raise IndexError(row)
+        group = group_of(file.metadata, row)
+        found = file.read_row_group(group.number, columns=["id", "text"], use_threads=False)
+        return found.slice(row - group.start, 1)

@@ -28,7 +28,7 @@ from curate.report.html.shown_paths import ShownPaths
 from curate.report.html.templates import environment
 from curate.report.input_folders import input_folders
 from curate.report.judgments import Exchange
-from curate.report.made_before import MADE_OF, MadeBefore, made_before, made_of, may_be_known
+from curate.report.made_before import MadeBefore, made_before, made_of, may_be_known
 from curate.report.model import Findings, Report, build_report, findings_of
 from curate.report.samples import MAX_CHARACTERS, Sample, Samples
 from curate.report.saved.measured import Measured
@@ -37,6 +37,7 @@ from curate.store.checked_json import write_json
 from curate.store.files import write_whole
 from curate.store.manifest import read_manifest
 from curate.store.manifest_entries import Judged
+from curate.store.report_file import ReportFile
 from curate.store.run_directory import REPORT_JSON, REPORT_PAGE, RunDirectory, Spread
 
 MAX_BYTES = 1_000_000
@@ -123,11 +124,12 @@ def write_report(run_dir: Path, report: Report, settings: ReportSettings | None 
     page = render_page(report).encode()
     write_whole(html_path, page)
     data = json.loads(report_json(shared(report)))
-    # the command is whole there: when `run.json` is lost, it says how to make the run again
-    data |= {"command": report.manifest.command, "page_xxh3": xxhash.xxh3_128_hexdigest(page)}
-    if settings:
-        data[MADE_OF] = made_of(run_dir, report.manifest, settings)
-    write_json(json_path, data)
+    beside = ReportFile(
+        command=report.manifest.command,
+        page_xxh3=xxhash.xxh3_128_hexdigest(page),
+        made_of=made_of(run_dir, report.manifest, settings) if settings else None,
+    )
+    write_json(json_path, data | msgspec.to_builtins(beside))
     return json_path, html_path
 
 
@@ -146,6 +148,7 @@ def report_json(report: Report) -> bytes:
     """All numbers of the report, indented; document text and the copy of ``run.json`` are not in it."""
     data = msgspec.to_builtins(report)
     del data["samples"], data["manifest"]
+    data["gates"] = [{**told, "unit": gate.unit} for told, gate in zip(data["gates"], report.gates, strict=True)]
     return msgspec.json.format(msgspec.json.encode(data), indent=2) + b"\n"
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from curate import __version__
-from curate.cli.display.format import counted, duration, size
+from curate.cli.display.format import duration, size
 from curate.cli.display.notes import printable
 from curate.pipeline.mix_forecast import MixForecast
 from curate.pipeline.planning.config import DEFAULT, Config
@@ -15,6 +15,7 @@ from curate.pipeline.planning.engines import processes_of
 from curate.pipeline.planning.estimate import Estimate, Travels
 from curate.pipeline.planning.plan import Plan
 from curate.recipes import recipe
+from curate.report.quantities import counted
 from curate.settings.file import leaves
 
 

@@ -7,9 +7,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from curate.cli.display.format import count, counted, duration, share, size
+from curate.cli.display.format import count, duration, share, size
 from curate.cli.display.notes import printable
 from curate.report.model import Summary
+from curate.report.quantities import counted
 from curate.store.manifest_entries import Manifest, MixShare, PassedOver, Shards
 
 KINDS_SHOWN = 5

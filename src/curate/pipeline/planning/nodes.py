@@ -3,6 +3,7 @@
 Asked before the first document is read. Who answers also compiles the kernels of the run, once on each node.
 """
 
+import errno
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -82,17 +83,17 @@ class LookLater:
     Attributes:
         look: for the lock of the run in place of a probe.
         here: what the driver says.
-        directory: of the run.
+        folder: of the run.
     """
 
     look: Look
     here: Seen
-    directory: RunDirectory
+    folder: str
 
     def __call__(self) -> tuple[str, str] | None:
         """Look."""
         seen = self.look()
-        return next(_differences(self.here, seen._replace(unwritable=""), seen.probe or b"", self.directory), None)
+        return next(_differences(self.here, seen._replace(unwritable=""), seen.probe or b"", self.folder), None)
 
 
 @dataclass(frozen=True)
@@ -117,13 +118,13 @@ def require_nodes(engine: RayEngine, plan: Plan, directory: RunDirectory) -> Non
         more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
         raise PlanError(f"node {problems[0].node} {problems[0].message}{more}", hint=problems[0].hint)
     engine.everywhere(Compile(plan.stages))
-    # it travels with each task: so it has one file of the input, and no names of parts
+    # it travels with each task: so it has one file of the input
     look = Look(directory.path / LOCK, tuple(file.path for file in plan.files[:1]), plan.stages)
-    engine.looked_at(LookLater(look, look(), RunDirectory(directory.path)))
+    engine.looked_at(LookLater(look, look(), str(directory.path)))
 
 
 def problems_of(
-    engine: RayEngine, stages: Sequence[Stage], directory: RunDirectory, inputs: Sequence[str | Path]
+    engine: RayEngine, stages: Sequence[Stage], directory: RunDirectory, inputs: Sequence[str | Path], named: str = ""
 ) -> Iterator[Problem]:
     """All that is wrong with the nodes.
 
@@ -132,7 +133,9 @@ def problems_of(
         stages: of the run.
         directory: a folder that all nodes must read and write.
         inputs: files that all must read.
+        named: what the user calls that folder; empty: its path.
     """
+    named = named or str(directory.path)
     token = os.urandom(16)
     if isinstance(directory.path, StorePath):
         probe: Path = directory.path / CACHE / f"probe-{token.hex()}"
@@ -146,7 +149,7 @@ def problems_of(
             if isinstance(seen, Exception):
                 yield _not_able(node, seen)
             else:
-                yield from (Problem(node.name, *found) for found in _differences(here, seen, token, directory))
+                yield from (Problem(node.name, *found) for found in _differences(here, seen, token, named))
     finally:
         remove(probe)
 
@@ -162,7 +165,7 @@ def _to_look_for(inputs: Iterable[str]) -> list[str]:
     return sorted(by_store.values())
 
 
-def _differences(here: Seen, seen: Seen, token: bytes, directory: RunDirectory) -> Iterator[tuple[str, str]]:
+def _differences(here: Seen, seen: Seen, token: bytes, folder: str) -> Iterator[tuple[str, str]]:
     other = [
         f"{name} {seen.versions.get(name, 'not installed')}"
         for name in here.versions
@@ -184,11 +187,13 @@ def _differences(here: Seen, seen: Seen, token: bytes, directory: RunDirectory) 
             )
     if seen.probe != token:
         yield (
-            f"does not see `{directory.path}` as the driver does: the run directory must lie where all nodes read it",
+            f"does not see `{folder}` as the driver does: the run directory must lie where all nodes read it",
             "-o /a/folder/that/all/nodes/share",
         )
     elif seen.unwritable:
-        yield f"cannot write to `{directory.path}`: {seen.unwritable}", f"chmod -R a+rwX {directory.path}"
+        permitted = os.strerror(errno.EACCES) == seen.unwritable
+        hint = f"chmod -R a+rwX {folder}" if permitted else f"on that node: make `{folder}` one that takes files"
+        yield f"cannot write to `{folder}`: {seen.unwritable}", hint
     if seen.missing:
         yield f"does not see the input file `{seen.missing}`", "put the input where all nodes read it, by the same path"
 

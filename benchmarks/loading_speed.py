@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
 import curate
 from benchmarks.shards_speed import documents
@@ -68,6 +69,13 @@ def litdata_windows(folder: Path) -> Iterator[Any]:
             rows = []
 
 
+def arrow_tables(folder: Path) -> Iterator[Any]:
+    """What reading Parquet costs, without any order."""
+    for shard in read_index(folder).shards:
+        table = pq.read_table(folder / shard.file, columns=["input_ids"], use_threads=False)
+        yield table["input_ids"].combine_chunks().flatten().to_numpy()
+
+
 def rate(batches: Callable[[], Iterable[Any]], item: int) -> float:
     """MB of ids for a CPU second."""
     began, tokens = time.process_time(), 0
@@ -96,6 +104,7 @@ def main() -> None:
         readers: dict[str, Callable[[], Iterable[Any]]] = {"numpy, `bin`": partial(numpy_windows, made["bin"])}
         readers |= {f"curate, `{one}`": partial(ours, made[one], 2) for one in FORMATS}
         readers["curate, `bin`, `prefetch=0`"] = partial(ours, made["bin"], 0)
+        readers["pyarrow, `parquet`, a table"] = partial(arrow_tables, made["parquet"])
         readers["grain, `arrayrecord`"] = partial(grain_records, made["arrayrecord"], mapped=False)
         readers["grain, a map of `bin`"] = partial(grain_records, made["bin"], mapped=True)
         readers["litdata, `litdata`"] = partial(litdata_windows, made["litdata"])

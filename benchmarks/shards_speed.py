@@ -2,12 +2,14 @@
 
     python -m benchmarks.shards_speed FILE... [--megabytes 160] [--only 'NAME;NAME'] [--runs 3]
 
-The floors decode the same input files and write what comes out of them, without a checksum, a sync or any thought of
-order; *hashed* ones take the checksum of the same bytes, too. CPU seconds of the whole process, floor and curate in
-turn, the least of several runs.
+The floors decode the same input files and write what comes out of them (what is compressed is compressed), without a
+checksum, a sync or any thought of order; *hashed* ones take the checksum of the same bytes, too. *tokenize* is all from
+texts to shards, and its floor the same engine on the same texts with a plain write of its ids. CPU seconds of the whole
+process, floor and curate in turn, the least of several runs.
 """
 
 import argparse
+import gzip
 import shutil
 import sys
 import tempfile
@@ -24,9 +26,12 @@ import xxhash
 
 import curate
 from curate.pipeline import execute
+from curate.pipeline.step import Step
 from curate.shards.convert import convert
 from curate.shards.index import read_index
 from curate.shards.settings import ShardSettings
+from curate.stages.tokenize import Tokenize
+from curate.store.row_file import Keys, row_file
 from curate.store.run_directory import CACHE
 
 SHARDS: dict[str, dict[str, Any]] = {
@@ -38,6 +43,7 @@ SHARDS: dict[str, dict[str, Any]] = {
     "best fit": {"shards": {"format": "bin", "packing": "best_fit"}},
     "mix, 1.5 epochs": {"shards": {"format": "bin"}, "mix": {"epochs": {"*": 1.5}}},
 }
+TOKENIZED = {f"tokenize, {name}": {"shards": {"format": name}} for name in ("bin", "megatron", "parquet")}
 CONVERSIONS = (
     ("bin", "megatron"),
     ("bin", "olmo"),
@@ -74,12 +80,16 @@ def floor(read: list[Path], written: list[Path], *, hashed: bool) -> float:
     """CPU seconds of decoding some files and writing others with the content of those that were written."""
     tables = {path: pq.read_table(path) for path in written if path.suffix == ".parquet"}
     others = {path: np.fromfile(path, np.uint8) for path in written if path not in tables}
+    packed = {path: gzip.decompress(path.read_bytes()) for path in written if path.suffix == ".gz"}
     with tempfile.TemporaryDirectory(dir=written[0].parent.parent) as name:
         began = time.process_time()
         for path in read:
             _ = pq.read_table(path, use_threads=False) if path.suffix == ".parquet" else np.fromfile(path, np.uint8)
         for path, content in others.items():
-            content.tofile(Path(name) / path.name)
+            if path in packed:
+                (Path(name) / path.name).write_bytes(gzip.compress(packed[path], 6))
+            else:
+                content.tofile(Path(name) / path.name)
         for path, table in tables.items():
             pq.write_table(table, Path(name) / path.name, compression="zstd", compression_level=3, use_dictionary=False)
         for path in written if hashed else ():
@@ -102,13 +112,20 @@ def documents(files: list[str], folder: Path, size: int) -> Path:
     return folder / "corpus.parquet"
 
 
-def compared(name: str, runs: int, ours: Callable[[], float], read: list[Path], written: list[Path]) -> None:
-    """One line: floors and curate in turn."""
+def compared(
+    name: str,
+    runs: int,
+    ours: Callable[[], float],
+    read: list[Path],
+    written: list[Path],
+    first: Callable[[], float] = lambda: 0.0,
+) -> None:
+    """One line: floors and curate in turn; ``first`` is what a floor does before it writes."""
     mine = least = hashed = 9e9
     for _ in range(runs):
         mine = min(mine, ours())
-        least = min(least, floor(read, written, hashed=False))
-        hashed = min(hashed, floor(read, written, hashed=True))
+        least = min(least, first() + floor(read, written, hashed=False))
+        hashed = min(hashed, first() + floor(read, written, hashed=True))
     size = sum(path.stat().st_size for path in written) / 1e6
     print(f"| {name} | {size:,.0f} | {mine:.2f} | {least:.2f} | {least / mine:.0%} | {hashed / mine:.0%} |", flush=True)
 
@@ -141,6 +158,29 @@ class Bench:
         self._run(settings)
         return self._clock.seconds
 
+    def tokenized(self, settings: dict[str, Any]) -> float:
+        """CPU seconds from texts to shards: encoding, keeping the ids, cutting and writing."""
+        step, path = Step(Tokenize(), "encode"), self._folder / "ids.parquet"
+        batches = self._texts()
+        began = time.process_time()
+        with row_file(path, step.schema) as writer:
+            for batch in batches:
+                writer.write(step.measure(batch))
+            writer.finish(Keys("", ""))
+        return time.process_time() - began + self.shards(settings)
+
+    def engine(self) -> float:
+        """CPU seconds of the engine alone, on the same texts."""
+        engine, batches = Tokenize().tokenizer.prepare(), self._texts()
+        began = time.process_time()
+        for batch in batches:
+            engine.encode(batch["text"])
+        return time.process_time() - began
+
+    def _texts(self) -> list[pa.RecordBatch]:
+        table = pq.read_table(self._corpus, columns=["text"])
+        return table.cast(pa.schema({"text": pa.large_string()})).to_batches(1000)
+
     def converted(self, source: Path, to: str) -> float:
         """CPU seconds of a conversion."""
         target = self._folder / "converted"
@@ -156,6 +196,11 @@ class Bench:
             if not wanted or name in wanted:
                 self.shards(settings)
                 compared(name, runs, partial(self.shards, settings), cached, files_of(self.out / "shards"))
+        for name, settings in TOKENIZED.items():
+            if not wanted or name in wanted:
+                self.shards(settings)
+                written = files_of(self.out / "shards")
+                compared(name, runs, partial(self.tokenized, settings), [], written, self.engine)
         self.shards({})
         sources = {"parquet": self.out / "shards", "bin": self._folder / "bin"}
         convert(sources["parquet"], sources["bin"], ShardSettings(format="bin"))

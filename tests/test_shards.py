@@ -25,6 +25,7 @@ from curate.shards.settings import ShardSettings
 from curate.shards.verify import verify
 from curate.shards.writer import write_shard
 from curate.store.checked_json import write_json
+from curate.store.files import is_unfinished, unfinished
 from fake_run import bare_manifest, part_name, write_rows
 
 FORMATS = tuple(name for name, each in formats.FORMATS.items() if not each.has_loss)
@@ -355,7 +356,10 @@ def test_a_conversion_has_the_bytes_of_a_run(tmp_path, shard_format):
 def test_shards_of_another_size_lead_back_to_the_same_documents(tmp_path, shard_format):
     source = write_run(tmp_path / "run", "bin")
     out = tmp_path / "out"
+    out.mkdir()
+    unfinished(out / "shard-00000.bin").touch()  # of an attempt that was killed
     convert(source, out, ShardSettings(format=shard_format, shard_tokens=700))
+    assert not [file for file in out.iterdir() if is_unfinished(file.name)]
     again = list(read_shards(out))
     assert [(one.id, one.tokens.tolist()) for one in again] == [
         (one.id, one.tokens.tolist()) for one in read_shards(source)

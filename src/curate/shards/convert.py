@@ -76,6 +76,7 @@ def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -
         return read_blocks(source, index, entry, loss=True)
 
     out.mkdir(parents=True, exist_ok=True)
+    notes.foreign()  # what a killed attempt left unfinished goes
     if as_cut:
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             numbers = range(len(index.shards))

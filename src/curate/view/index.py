@@ -105,8 +105,8 @@ class Index:
     @property
     def tokens(self) -> npt.NDArray[np.float64]:
         """Tokens of all documents; NaN where nothing counted them."""
-        encoder = next(name for name in self.stages if f"{name}.n_tokens" in self.judgments.schema)
-        return self._column("tokens", f"{encoder}.n_tokens", np.float64)
+        found = [f"{name}.n_tokens" for name in self.stages if f"{name}.n_tokens" in self.judgments.schema]
+        return self._column("tokens", found[0], np.float64) if found else np.full(self.judgments.rows, np.nan)
 
     @property
     def sizes(self) -> npt.NDArray[np.float64]:

@@ -8,7 +8,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -137,7 +137,8 @@ def _alone(run: Path) -> Iterator[None]:
         return
     folder = os.open(run, os.O_RDONLY)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)  # of the folder: no file is left behind
+        with suppress(OSError):  # a file system may know no locks
+            fcntl.flock(folder, fcntl.LOCK_EX)  # of the folder: no file is left behind
         yield
     finally:
         os.close(folder)

@@ -86,11 +86,11 @@ class Moved:
 
     def tokens(self, encoder: str, part: int) -> npt.NDArray[np.float64]:  # noqa: ARG002  (there is one)
         """See `curate.runs.rejudged.Judged`."""
-        return np.asarray(self._index.tokens[self._rows[self._inside(part)]])
+        return np.asarray(self._tokens[self._rows[self._inside(part)]])
 
     def sizes(self, part: int) -> npt.NDArray[np.float64]:
         """See `curate.runs.rejudged.Judged`."""
-        return np.asarray(self._index.sizes[self._rows[self._inside(part)]])
+        return np.asarray(self._sizes[self._rows[self._inside(part)]])
 
     @cached_property
     def outcomes(self) -> list[PartOutcome]:
@@ -257,12 +257,20 @@ class Moved:
             return Totals()
         kept, uncounted = self._index.kept_tokens
         mine = self._rows[self._before == STAYS]
-        tokens = self._index.tokens[mine]
+        tokens = self._tokens[mine]
         lacks = np.isnan(tokens)
         return Totals(
             kept=kept - float(tokens[~lacks].sum()),
-            uncounted_bytes=uncounted - (float(self._index.sizes[mine[lacks]].sum()) if lacks.any() else 0.0),
+            uncounted_bytes=uncounted - (float(self._sizes[mine[lacks]].sum()) if lacks.any() else 0.0),
         )
+
+    @cached_property
+    def _tokens(self) -> npt.NDArray[np.float64]:
+        return self._index.tokens  # of a small run it is read each time
+
+    @cached_property
+    def _sizes(self) -> npt.NDArray[np.float64]:
+        return self._index.sizes
 
 
 def _beyond(values: npt.NDArray[np.float64], limit: Limit) -> Mask:

@@ -139,7 +139,11 @@ def _missed(
         return 0.0, math.inf
     if settings.banding == then.banding:
         return 0.0, 0.0
-    found, were = (np.array([each.banding.catch_probability(s) for s in similarities]) for each in (settings, then))
+    different, which = np.unique(similarities, return_inverse=True)
+    found, were = (
+        np.array([banding.catch_probability(s) for s in different.tolist()])[which]
+        for banding in (settings.banding, then.banding)
+    )
     return float((1 - found).sum()), float((1 / np.maximum(were, 1e-3) - 1).sum())
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -256,6 +257,13 @@ def test_help_of_run_is_in_groups(capsys):
         ("curate sample RUN --source ", ["s0", "s1", "s2", "sub"]),
         ("curate sample nowhere --source ", []),
         ("curate explain too", []),
+        ("curate explain config.nea", ["config.near_dup"]),
+        ("curate config nea", ["near_dup"]),
+        ("curate run --engine l", ["local"]),
+        ("curate recipes diff gopher fineweb-", ["fineweb-code", "fineweb-paper"]),
+        ("curate shards convert r --to m", ["mds", "megatron"]),
+        ("curate tokenizer compare cl", ["cl100k_base"]),
+        ("curate diff a b --fail-on language.", ["language.low_score", "language.not_in_keep"]),
         ("curate explain quality.too_few_words", ["quality.too_few_words", "quality.too_few_words_in_all"]),
     ],
 )
@@ -267,6 +275,43 @@ def test_a_shell_is_offered_values(capsys, monkeypatch, finished, typed, offered
     with pytest.raises(SystemExit):
         command([])
     assert capsys.readouterr().out.split() == offered
+
+
+COMMAND = re.compile(
+    r"(?:^| )(curate (?:run|sample|why|whatif|explain|report|diff|history|stages|config|doctor|recipes) .+)$"
+)
+ASKED = (
+    ["doctor", "RUN"],
+    ["whatif", "RUN", "--set", "quality.min_words=80"],
+    ["whatif", "RUN", "--set", "tokenize.tokenizer=o200k_base"],
+    ["sample", "RUN", "--reason", "near_duplicate", "-n", "1"],
+    ["sample", "RUN", "--reason", "near_duplicat"],
+    ["why", "RUN", "ID"],
+    ["explain", "quality"],
+    ["explain", "quality.too_few_words"],
+    ["stages"],
+    ["config", "nothing"],
+    ["report", "nowhere"],
+)
+
+
+def test_commands_that_are_printed_work(capsys, finished):
+    def meant(words):
+        return [word.replace("RUN", str(finished)).replace("ID", "doc-3") for word in words]
+
+    found = set()
+    for words in ASKED:
+        _, out, err = said(capsys, *meant(words))
+        lines = (out + err).splitlines()
+        found |= {shlex.join(meant(shlex.split(line[1], comments=True))) for line in map(COMMAND.search, lines) if line}
+    warnings = json.loads((finished / "report.json").read_text())["alerts"]
+    found |= {shlex.join(meant(shlex.split(one["command"]))) for one in warnings if one["command"]}
+    assert len(found) > 6
+    for line in sorted(found):
+        words = shlex.split(line)[1:]
+        if "..." in line or "…" in line:  # a place for what only the user knows
+            continue
+        assert said(capsys, *words, *["--dry-run"] * (words[0] == "run"))[0] in {0, 1}, line
 
 
 BY_DEFAULT = ("normalize", "language", "near_dup", "tokenize")

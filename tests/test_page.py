@@ -281,7 +281,34 @@ def test_in_a_browser_with_a_keyboard_and_the_policy(opened):
         assert view.evaluate("document.documentElement.dataset.theme") in {"light", "dark"}
     with opened(java_script_enabled=False) as view:
         assert view.locator("h1").is_visible()
-        assert view.locator("#theme").is_hidden()
+        assert all(view.locator(name).is_hidden() for name in ("#theme", "#find", "#prices"))
+
+
+@pytest.mark.browser
+def test_in_a_browser_the_page_is_searched_gone_through_and_asked(opened, report):
+    with opened() as view:
+        before = view.evaluate("document.documentElement.scrollHeight")
+        sections = []
+        for key in "jjjk":
+            view.keyboard.press(key)
+            sections.append(view.evaluate("document.activeElement.id"))
+        assert sections[0] == "verdict"
+        assert sections[1] == sections[3] != sections[2]
+        view.keyboard.press("/")
+        view.keyboard.type("QUALITY.too_few_words quality")
+        rows = view.locator("#reasons tbody tr:visible").all_text_contents()
+        assert rows
+        assert all("quality.too_few_words" in row for row in rows)
+        assert re.fullmatch(r"[1-9][0-9]* found", view.locator("#find output").text_content())
+        view.keyboard.press("Escape")
+        assert view.evaluate("document.documentElement.scrollHeight") == before
+        prices, compute = view.locator("#prices"), report.compute
+        figures = re.findall(r"[\d.]+(?: [kMBT])?(?= (?:GPU-hours|USD less))", prices.locator("output").text_content())
+        assert float(figures[0]) == pytest.approx(compute.gpu_hours.value, rel=0.01)
+        assert float(figures[1]) == pytest.approx(compute.money.value, rel=0.01)
+        prices.locator("input").nth(2).focus()
+        view.keyboard.press("Home")
+        assert "report.price_per_gpu_hour=0.2" in prices.locator("button").get_attribute("data-text")
 
 
 @pytest.mark.browser

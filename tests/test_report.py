@@ -1,6 +1,7 @@
 """The numbers of the report, recomputed the plain way from the same run directory."""
 
 import json
+import os
 import re
 
 import msgspec
@@ -12,10 +13,13 @@ from hypothesis import strategies as st
 
 from curate.errors import InputError
 from curate.report.html.page import report_json
+from curate.report.kept_findings import keep_findings, kept_findings
 from curate.report.measures import BINS, _edges, _log_edges
-from curate.report.model import build_report
+from curate.report.model import build_report, findings_of, with_samples
 from curate.settings.report import ReportSettings
 from curate.store.checked_json import write_json
+from curate.store.manifest import read_manifest
+from curate.store.run_directory import RunDirectory
 from fake_run import files_of, write_fake_run
 
 
@@ -51,6 +55,23 @@ def changed(run, tmp_path, change):
             (tmp_path / entry.name).symlink_to(entry)
     write_json(tmp_path / "run.json", manifest)
     return build_report(tmp_path, ReportSettings(samples=1))
+
+
+def test_what_is_kept_is_what_was_found_until_a_file_is_touched(tmp_path, monkeypatch):
+    write_fake_run(tmp_path, documents=300, parts=2)
+    monkeypatch.setenv("CURATE_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr("curate.report.kept_findings.SMALL", 0)
+    manifest, settings = read_manifest(tmp_path), ReportSettings()
+    directory = RunDirectory.finished(tmp_path, manifest)
+    found = findings_of(directory, manifest, settings)
+    assert kept_findings(tmp_path, manifest, settings) is None
+    keep_findings(tmp_path, manifest, settings, found)
+    kept = kept_findings(tmp_path, manifest, msgspec.structs.replace(settings, price_per_gpu_hour=9.0))
+    assert not kept.samples.kept
+    assert with_samples(kept, directory, manifest, settings) == found
+    assert kept_findings(tmp_path, manifest, msgspec.structs.replace(settings, samples=1)) is None
+    os.utime(files_of(tmp_path, "quality")[0], (1, 1))
+    assert kept_findings(tmp_path, manifest, settings) is None
 
 
 def test_books_balance(report):

@@ -61,7 +61,7 @@ def test_pairs_show_what_differs(capsys, run):
   near_dup.near_duplicate   near_dup.jaccard = 0.9412, near_dup.similarity = 0.8
   kept instead  near  source s0, in.jsonl, position 41
   Jaccard 0.941; what only the kept one has, then what only this one has:
-  … (59 words) … but with their make their were it may [-and. [red]extra[/red] words-]{+and.+}
+      … (59 words) … but with their make their were it may [-and. [red]extra[/red] words-]{+and.+}
 
 1 of 1: near_dup.near_duplicate; nearest to near_dup.similarity first
 """)

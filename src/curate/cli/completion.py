@@ -68,6 +68,67 @@ def settings(incomplete: str) -> list[str]:
     return _beginning(incomplete, (f"{name}=" for name in _settings()))
 
 
+def sections(incomplete: str) -> list[str]:
+    """Sections of the settings.
+
+    Example:
+        >>> sections("s")
+        ['shards', 'storage']
+    """
+    from curate.pipeline.planning.config import FIXED
+    from curate.stages import stage_names
+
+    return _beginning(incomplete, (*FIXED, *stage_names()))
+
+
+def engines(incomplete: str) -> list[str]:
+    """Where a run can work.
+
+    Example:
+        >>> engines("")
+        ['local', 'ray']
+    """
+    return _beginning(incomplete, ("local", "ray"))
+
+
+def shard_formats(incomplete: str) -> list[str]:
+    """Formats of shards.
+
+    Example:
+        >>> shard_formats("m")
+        ['mds', 'megatron']
+    """
+    from curate.shards.formats import FORMATS
+
+    return _beginning(incomplete, FORMATS)
+
+
+def tokenizers(incomplete: str) -> list[str]:
+    """Names of tokenizers that come along.
+
+    Example:
+        >>> tokenizers("cl")
+        ['cl100k_base']
+    """
+    from curate.models.tokenizers.rank_file import PACKAGED
+
+    return _beginning(incomplete, (*PACKAGED, "bytes"))
+
+
+def numbers(incomplete: str) -> list[str]:
+    """Numbers of a run that `curate diff --fail-on` compares.
+
+    Example:
+        >>> numbers("k"), numbers("language.")
+        (['kept'], ['language.low_score', 'language.not_in_keep'])
+    """
+    from curate.cli.display.questions.explanation import all_reasons
+    from curate.stages import stage_names
+
+    known = ("read", "kept", "removed", "quarantined", "tokens")
+    return _beginning(incomplete, {*known, *stage_names(), *all_reasons()})
+
+
 def explained(incomplete: str) -> list[str]:
     """Whatever `curate explain` has a page for.
 
@@ -78,7 +139,8 @@ def explained(incomplete: str) -> list[str]:
     from curate.cli.display.questions.explanation import all_reasons
     from curate.stages import stage_names
 
-    return _beginning(incomplete, {*stage_names(), *all_reasons(), *_settings()})
+    pages = (f"config.{section}" for section in sections(""))
+    return _beginning(incomplete, {*stage_names(), *all_reasons(), *_settings(), *pages})
 
 
 def _settings() -> list[str]:

@@ -4,11 +4,14 @@ from typing import Annotated
 
 import typer
 
+from curate.cli import completion
 from curate.cli.options import ConfigOption, JsonOption, RecipeOption, SetOption
 
 
 def config(
-    section: Annotated[str | None, typer.Argument(help="Only this section.")] = None,
+    section: Annotated[
+        str | None, typer.Argument(help="Only this section.", autocompletion=completion.sections)
+    ] = None,
     recipe: RecipeOption = None,
     config: ConfigOption = None,
     assignments: SetOption = None,

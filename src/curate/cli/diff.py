@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from curate.cli import completion
 from curate.cli.options import ColorOption, JsonOption
 
 
@@ -16,6 +17,7 @@ def diff(
             "--fail-on",
             metavar="CONDITION",
             help="Exit with 1 only where this holds, such as 'kept<-1%'; may be given often.",
+            autocompletion=completion.numbers,
         ),
     ] = None,
     number: Annotated[int, typer.Option("--number", "-n", min=0, max=100, help="Documents to name of each kind.")] = 3,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from curate.cli import completion
 from curate.cli.options import JsonOption
 from curate.errors import UserError
 
@@ -15,7 +16,13 @@ def doctor(
     ] = None,
     engine: Annotated[
         str,
-        typer.Option("--engine", envvar="CURATE_ENGINE", metavar="ENGINE", help="What is examined: local, or ray."),
+        typer.Option(
+            "--engine",
+            envvar="CURATE_ENGINE",
+            metavar="ENGINE",
+            help="What is examined: local, or ray.",
+            autocompletion=completion.engines,
+        ),
     ] = "local",
     output: Annotated[
         str,

@@ -4,12 +4,18 @@ from typing import Annotated
 
 import typer
 
+from curate.cli import completion
 from curate.cli.grouped_help import CommandGroup
 from curate.cli.options import JsonOption
 
 app = typer.Typer(cls=CommandGroup, rich_markup_mode=None)
 
-Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help="Name of a recipe, or the path of a recipe file.")]
+Recipe = Annotated[
+    str,
+    typer.Argument(
+        metavar="RECIPE", help="Name of a recipe, or the path of a recipe file.", autocompletion=completion.recipes
+    ),
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -55,8 +61,13 @@ def show(recipe: Recipe, json: JsonOption = False) -> int:
 
 @app.command()
 def diff(
-    a: Annotated[str, typer.Argument(metavar="A", help="A recipe; `default` is what runs without one.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
+    a: Annotated[
+        str,
+        typer.Argument(
+            metavar="A", help="A recipe; `default` is what runs without one.", autocompletion=completion.recipes
+        ),
+    ],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another one.", autocompletion=completion.recipes)],
     json: JsonOption = False,
 ) -> int:
     """Show every setting in which two recipes differ; exit code 1 where there is one.
@@ -73,7 +84,12 @@ def diff(
 @app.command()
 def lint(
     recipe: Annotated[
-        list[str] | None, typer.Argument(metavar="RECIPE...", help="Names or files; all that ship where none is given.")
+        list[str] | None,
+        typer.Argument(
+            metavar="RECIPE...",
+            help="Names or files; all that ship where none is given.",
+            autocompletion=completion.recipes,
+        ),
     ] = None,
     run: Annotated[
         str | None, typer.Option("--run", metavar="RUN", help="Also judge the documents of this finished run.")

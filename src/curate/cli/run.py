@@ -80,7 +80,13 @@ def run(
     ] = None,
     engine: Annotated[
         str | None,
-        typer.Option("--engine", envvar="CURATE_ENGINE", metavar="ENGINE", help="Where to run: local, ray."),
+        typer.Option(
+            "--engine",
+            envvar="CURATE_ENGINE",
+            metavar="ENGINE",
+            help="Where to run: local, ray.",
+            autocompletion=completion.engines,
+        ),
     ] = None,
     seed: Annotated[
         int | None,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from curate.cli import completion
 from curate.cli.grouped_help import CommandGroup
 from curate.cli.options import JsonOption
 
@@ -75,6 +76,7 @@ def convert(
             "--to",
             metavar="FORMAT",
             help="parquet, sft, bin, megatron, olmo, datatrove, litdata, mds or arrayrecord.",
+            autocompletion=completion.shard_formats,
             show_default=False,
         ),
     ],

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from curate.cli import completion
 from curate.cli.grouped_help import CommandGroup
 from curate.cli.options import JsonOption, RunArgument
 
@@ -20,7 +21,11 @@ Examples:
     rich_markup_mode=None,
 )
 Tokenizer = Annotated[
-    str, typer.Argument(help="cl100k_base, o200k_base, bytes, or the path of a tokenizer; see docs/tokenizers.md.")
+    str,
+    typer.Argument(
+        help="cl100k_base, o200k_base, bytes, or the path of a tokenizer; see docs/tokenizers.md.",
+        autocompletion=completion.tokenizers,
+    ),
 ]
 SampleOption = Annotated[
     float, typer.Option("--sample", min=0, metavar="MB", help="Most text to encode, in megabytes; 0: all.")

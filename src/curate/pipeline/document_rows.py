@@ -15,7 +15,6 @@ from curate.errors import InputError, listed, nearest
 from curate.pipeline.exporting.exported_records import NEEDED, RECORD, records
 from curate.store.manifest import read_manifest
 from curate.store.objects.ranges import parquet_source
-from curate.store.row_file import read_columns
 from curate.store.row_groups import groups_in
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 from curate.text.chats.spans import moved
@@ -84,7 +83,7 @@ class DocumentRows:
             asked |= {"edits"} if {"text", "turns", RECORD} & set(self.columns) else set()
             have = pq.read_schema(parquet_source(self.directory.part(stage, part))).names
             columns = [name for name in have if name in asked]
-            judged[stage] = read_columns(self.directory.checked(stage, part, columns), columns)
+            judged[stage] = self.directory.columns(stage, part, columns)
         wanted = self._wanted(judged, pq.read_metadata(parquet_source(self.directory.part(DOCUMENTS, part))).num_rows)
         with pq.ParquetFile(parquet_source(self.directory.part(DOCUMENTS, part))) as file:
             for group, start, stop in groups_in(file.metadata):

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from curate.report.judgments import REASONS, ROW, Judgments
+from curate.report.judgments import ROW, Judgments
+from curate.report.looking import KEPT, REASONS, Documents
 from curate.report.saved.compute import Redundancy, redundancy
 from curate.report.sources import UNNAMED_SOURCE
 from curate.stages.contract import PASSED_OVER, TO
@@ -84,26 +86,77 @@ class Duplicates(msgspec.Struct, frozen=True, kw_only=True):
         return sum(size.clusters for size in self.sizes)
 
 
-def find_duplicates(manifest: Judged, judgments: Judgments, epochs: float) -> Duplicates | None:
-    """What near_dup did in this run; None when it did not run."""
-    if not judgments.has("near_dup.copies", f"near_dup.{REASONS}"):
+class Found(NamedTuple):
+    """What a look at documents finds."""
+
+    sizes: pl.DataFrame
+    """Survivors and their bytes by number of copies, ``documents``."""
+    largest: pl.DataFrame
+    """Survivors with most copies: ``row``, ``documents``."""
+    totals: dict[str, int]
+
+
+class Copies:
+    """What a report asks of the documents about duplicates.
+
+    Args:
+        judgments: of a run in which near_dup ran.
+    """
+
+    def __init__(self, judgments: Judgments) -> None:
+        names = ("copies", REASONS, "standing")
+        self.columns = ["raw_bytes", *(f"near_dup.{name}" for name in names if judgments.has(f"near_dup.{name}"))]
+
+    def of(self, piece: Documents) -> Found:
+        """See `curate.report.looking.Question`."""
+        frame, known = piece.frame, "near_dup.standing" in self.columns
+        stays = frame.select(
+            pl.int_range(piece.first, piece.first + pl.len(), dtype=pl.Int64).alias(ROW),
+            bytes=pl.col("raw_bytes").cast(pl.Int64),
+            documents=pl.col("near_dup.copies").cast(pl.Int64).fill_null(1),
+            stays=pl.col(f"near_dup.{REASONS}").list.len() == 0,
+        ).filter("stays")
+        return Found(
+            stays.group_by("documents").agg(clusters=pl.len().cast(pl.Int64), bytes=pl.col("bytes").sum()),
+            _first_few(stays.filter(pl.col("documents") > 1).select(ROW, "documents")),
+            {
+                "removed": len(np.unique(piece.given("near_dup").places)),
+                "passed_over": int((frame["near_dup.standing"] == PASSED_OVER).sum()) if known else 0,
+                "bytes": int(frame["raw_bytes"].filter(frame[KEPT]).sum()),
+                "tokens": int(piece.tokens.sum()),
+            },
+        )
+
+    def joined(self, found: Found, behind: Found) -> Found:
+        """See `curate.report.looking.Question`."""
+        sizes = pl.concat([found.sizes, behind.sizes]).group_by("documents").agg(pl.col("clusters", "bytes").sum())
+        totals = {name: number + behind.totals[name] for name, number in found.totals.items()}
+        return Found(sizes, _first_few(pl.concat([found.largest, behind.largest])), totals)
+
+
+def has_copies(judgments: Judgments) -> bool:
+    """Whether near_dup ran."""
+    return judgments.has("near_dup.copies", f"near_dup.{REASONS}")
+
+
+def find_duplicates(
+    manifest: Judged, judgments: Judgments, epochs: float, found: Found | None = None
+) -> Duplicates | None:
+    """What near_dup did in this run; None when it did not run.
+
+    Args:
+        manifest: of the run.
+        judgments: of the run.
+        epochs: of the training run that redundancy is told for.
+        found: by `Copies`, where it looked.
+    """
+    if not has_copies(judgments):
         return None
-    stays = pl.col(f"near_dup.{REASONS}").list.len() == 0
-    documents = pl.col("near_dup.copies").cast(pl.Int64).fill_null(1)
-    removed = pl.col(f"near_dup.{REASONS}").list.len() > 0
-    known = judgments.has("near_dup.standing")
-    passed_over = pl.col("near_dup.standing") == PASSED_OVER if known else pl.lit(value=False)
-    one, size = pl.lit(1, pl.Int64), pl.col("raw_bytes").cast(pl.Int64)
-    by_size = judgments.grouped(("documents",), documents.alias("documents"), clusters=one, bytes=size, where=stays)
-    largest = _largest(judgments, documents, stays)
-    totals = judgments.grouped(
-        (),
-        removed=removed,
-        passed_over=passed_over,
-        bytes=pl.when(judgments.kept()).then(size).otherwise(0),
-        tokens=judgments.kept_tokens(),
-    )
-    found = totals.to_dicts()[0]
+    if found is None:
+        (found,) = judgments.look(Copies(judgments))
+    if found is None:
+        found = Copies(judgments).of(judgments.nothing)
+    by_size = found.sizes.sort("documents")
     settings = manifest.plan.get("near_dup", {}) or {}
     return Duplicates(
         sizes=tuple(
@@ -111,24 +164,17 @@ def find_duplicates(manifest: Judged, judgments: Judgments, epochs: float) -> Du
             for row in by_size.to_dicts()
             if row["documents"] > 1
         ),
-        removed=found["removed"],
-        passed_over=found["passed_over"],
-        largest=_clusters(judgments, largest),
+        removed=found.totals["removed"],
+        passed_over=found.totals["passed_over"],
+        largest=_clusters(judgments, dict(found.largest.iter_rows())),
         bands=settings.get("bands", 0),
         rows=settings.get("rows", 0),
         similarity=settings.get("similarity", 0.0),
         curve=tuple((float(at), float(chance)) for at, chance in settings.get("curve", ())),
-        redundancy=_redundancy(by_size, found, epochs),
+        redundancy=_redundancy(by_size, found.totals, epochs),
         matrix=_matrix(judgments),
         audit=audit if (audit := manifest.audit.get("near_dup")) and audit["twins"] else None,
     )  # fmt: skip
-
-
-def _largest(judgments: Judgments, documents: pl.Expr, stays: pl.Expr) -> dict[int, int]:
-    """Row and documents of the largest clusters, in their order."""
-    asked = pl.col(ROW).cast(pl.Int64), documents.alias("documents")
-    found = [*judgments.reduced(_first_few, *asked, where=stays & (documents > 1))]
-    return dict(_first_few(pl.concat(found)).iter_rows()) if found else {}
 
 
 def _first_few(clusters: pl.DataFrame) -> pl.DataFrame:

@@ -75,10 +75,15 @@ def made_before(run: Path, manifest: Manifest, settings: ReportSettings) -> Made
     return MadeBefore(summary=found.summary, alerts=found.alerts, manifest=shown)
 
 
-def _judged(manifest: Judged, settings: ReportSettings) -> str:
+def judged_as(manifest: Judged, settings: Any) -> str:
+    """A digest of what findings are made of, with settings of the report that they depend on."""
     known = {name: found for name, found in _plain(manifest).items() if name in Judged.__struct_fields__}
     known["parts"] = manifest.part_names
-    return digest(__version__, SCHEMA_VERSION, known, msgspec.to_builtins(settings))
+    return digest(__version__, SCHEMA_VERSION, known, settings)
+
+
+def _judged(manifest: Judged, settings: ReportSettings) -> str:
+    return judged_as(manifest, msgspec.to_builtins(settings))
 
 
 def _plain(manifest: Judged) -> dict[str, Any]:

@@ -4,18 +4,19 @@ Bins begin at round numbers and at the threshold, so that no bar holds documents
 beyond and near the threshold are counted, not read off the bins.
 """
 
-import copy
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curate.report.judgments import REASONS, ROW, Judgments
+from curate.report.bins import put_into_bins
+from curate.report.judgments import Judgments
+from curate.report.looking import REASONS, Documents
 from curate.store.manifest_entries import Judged, StageEntry
 
 BINS = 36
@@ -26,8 +27,11 @@ Side = Literal["min", "max"]
 
 Edges = npt.NDArray[np.float64]
 
-_KEPT, _TOKENS = "is kept", "kept tokens"
+Counts = npt.NDArray[np.int64]
+
 _SAMPLE = 50_000
+_NO_REASON = -2
+"""The code of no reason, of any document."""
 _WITHOUT_THRESHOLD = ("tokenize.n_tokens", "quality.score")
 """Measures worth a chart although nothing decides on them."""
 
@@ -119,60 +123,95 @@ def thresholds_in(manifest: Judged, judgments: Judgments) -> tuple[Threshold, ..
     return tuple(threshold for threshold in found if _is_number(judgments, threshold.measure))
 
 
-def histograms(
-    judgments: Judgments, thresholds: Sequence[Threshold], pairs: Sequence[Pairs] = ()
-) -> tuple[Histogram, ...]:
-    """A histogram of every measure that has a threshold, and of the few that are worth one without.
+class Found(NamedTuple):
+    """What a look at documents finds of one measure; see `curate.report.bins.put_into_bins`."""
+
+    totals: Edges
+    """Documents in bins, documents apart, and the largest value."""
+    sums: Counts
+    alone: Counts
+    sides: Counts
+    distances: Edges
+    rows: Counts
+
+
+class Measuring:
+    """Histograms of every measure that has a threshold, of the few that are worth one without, and who is nearest.
 
     Args:
         judgments: of the run.
         thresholds: from `thresholds_in`.
         pairs: from `pairs_in`.
+        nearest: documents to find on each side of a threshold.
     """
-    of: dict[str, list[Threshold]] = {}
-    for threshold in thresholds:
-        of.setdefault(threshold.measure, []).append(threshold)
-    for measure in _WITHOUT_THRESHOLD:
-        if _is_number(judgments, measure):
-            of.setdefault(measure, [])
-    if not of:
-        return ()
-    sample = _sample(judgments, list(of))
-    known = {one.measure: one for one in pairs}
-    shapes = [_Shape(sample[measure], lines, known.get(measure)) for measure, lines in of.items()]
-    only = [_only(judgments, stage).alias(f"only {stage}") for stage in {measure.partition(".")[0] for measure in of}]
-    asked = (
-        pl.col(*of).cast(pl.Float64),
-        judgments.kept().alias(_KEPT),
-        judgments.kept_tokens().alias(_TOKENS),
-        *only,
-        *(pl.col(known[measure].exact).fill_null(value=False) for measure in of if measure in known),
+
+    def __init__(
+        self, judgments: Judgments, thresholds: Sequence[Threshold], pairs: Sequence[Pairs] = (), nearest: int = 0
+    ) -> None:
+        of: dict[str, list[Threshold]] = {}
+        for threshold in thresholds:
+            of.setdefault(threshold.measure, []).append(threshold)
+        for measure in _WITHOUT_THRESHOLD:
+            if _is_number(judgments, measure):
+                of.setdefault(measure, [])
+        known = {one.measure: one for one in pairs}
+        sample = judgments.sample(list(of), _SAMPLE) if of else pl.DataFrame()
+        self._shapes = [_Shape(sample[measure], lines, known.get(measure)) for measure, lines in of.items()]
+        self._nearest, self._thresholds = nearest, tuple(thresholds)
+        stages = list(dict.fromkeys(measure.partition(".")[0] for measure in of))
+        self.columns = [*of, *(known[measure].exact for measure in of if measure in known)]
+        self.columns += [column for stage in stages if judgments.has(column := f"{stage}.{REASONS}")]
+
+    def of(self, piece: Documents) -> list[Found]:
+        """See `curate.report.looking.Question`."""
+        return [shape.of(piece, self._nearest) for shape in self._shapes]
+
+    def joined(self, found: list[Found], behind: list[Found]) -> list[Found]:
+        """See `curate.report.looking.Question`."""
+        return list(map(_joined, found, behind))
+
+    def histograms(self, found: Sequence[Found] | None) -> tuple[Histogram, ...]:
+        """Of the measures that documents have, in the order of the stages."""
+        pairs = zip(self._shapes, found or (), strict=bool(found))
+        return tuple(shape.histogram(one) for shape, one in pairs if one.totals[0])
+
+    def nearest(self, found: Sequence[Found] | None) -> tuple[tuple[int, ...], ...]:
+        """Rows of the documents nearest to each threshold, ascending."""
+        rows: dict[tuple[str, int], tuple[int, ...]] = {}
+        for shape, one in zip(self._shapes, found or (), strict=bool(found)):
+            for place, (inside, distances) in enumerate(zip(one.rows, one.distances, strict=True)):
+                rows[shape.measure, place] = tuple(sorted(inside[np.isfinite(distances)].tolist()))
+        of = Counter[str]()
+        nearest = []
+        for line in self._thresholds:
+            nearest.append(rows.get((line.measure, of[line.measure]), ()))
+            of[line.measure] += 1
+        return tuple(nearest)
+
+
+def _joined(found: Found, behind: Found) -> Found:
+    """Both together; of documents equally near to a threshold, those that come first."""
+    (documents, aside, largest), (more, further, larger) = found.totals, behind.totals
+    distances = np.concatenate([found.distances, behind.distances], axis=2)
+    order = np.argsort(distances, axis=2, kind="stable")[:, :, : found.distances.shape[2]]
+    rows = np.concatenate([found.rows, behind.rows], axis=2)
+    return Found(
+        np.array([documents + more, aside + further, max(largest, larger)]),
+        found.sums + behind.sums,
+        found.alone + behind.alone,
+        found.sides + behind.sides,
+        np.take_along_axis(distances, order, 2),
+        np.take_along_axis(rows, order, 2),
     )
-    empty = copy.deepcopy(shapes)  # these are filled while others are still counted
-    for counted in judgments.reduced(partial(_counted, empty), *asked):
-        for shape, of_piece in zip(shapes, counted, strict=True):
-            shape.add(of_piece)
-    return tuple(shape.histogram() for shape in shapes if shape.documents)
-
-
-def _counted(shapes: Sequence["_Shape"], values: pl.DataFrame) -> list["_Shape"]:
-    """The same shapes with one piece of the documents in them."""
-    counted = copy.deepcopy(list(shapes))
-    for shape in counted:
-        measured = values.select(shape.columns)  # a filter copies every column
-        shape.count(measured.filter(measured[shape.measure].is_not_null() & measured[shape.measure].is_not_nan()))
-    return counted
 
 
 class _Shape:
-    """One histogram in the making: scale and bins chosen from a sample of the values, then all of them counted."""
+    """Scale and bins of one histogram, chosen from a sample of the values."""
 
     def __init__(self, sample: pl.Series, thresholds: Sequence[Threshold], pairs: Pairs | None) -> None:
         values, self._pairs = sample.drop_nulls().cast(pl.Float64), pairs
         self.measure, self.thresholds = sample.name, tuple(thresholds)
         self.whole = sample.dtype.is_integer()
-        self.columns = [self.measure, _KEPT, _TOKENS, f"only {self.measure.partition('.')[0]}"]
-        self.columns += [pairs.exact] if pairs else []
         lines = [threshold.value for threshold in thresholds]
         low, high = (values.quantile(q, "nearest") or 0.0 for q in (0.005, 0.995))
         low, high = (
@@ -184,82 +223,77 @@ class _Shape:
         if not self.log and 0 <= low < 0.3 * high:
             low = 0.0
         self.edges = (_log_edges if self.log else _edges)(low, high, lines, whole=self.whole)
-        self.counts = np.zeros(len(self.edges) - 1, np.int64)
-        self.documents, self.largest, self.apart = 0, 0.0, 0
-        self.beyond, self.near = [0] * len(lines), [0] * len(lines)
-        self.kept, self.tokens = np.zeros((2, len(self.counts)))
-        self.alone = np.zeros((len(lines), len(self.counts)))
 
-    def count(self, measured: pl.DataFrame) -> None:
-        """Add some documents to the bins, and to the documents beyond and near each threshold."""
-        if self._pairs:
-            self.apart += int(measured[self._pairs.exact].sum())
-            measured = measured.filter(~measured[self._pairs.exact])
-        values = measured[self.measure].to_numpy()
-        bins = self._bins(values)
-        self.counts += np.bincount(bins, minlength=len(self.counts))
-        self.kept += np.bincount(bins, measured[_KEPT].to_numpy(), minlength=len(self.counts))
-        self.tokens += np.bincount(bins, measured[_TOKENS].to_numpy(), minlength=len(self.counts))
-        for number in range(len(self.thresholds)):
-            if reason := self.thresholds[number].reason:
-                alone = bins[(measured[self.columns[3]] == reason).fill_null(value=False).to_numpy()]
-                self.alone[number] += np.bincount(alone, minlength=len(self.counts))
-        self.documents += len(values)
-        self.largest = max(self.largest, float(values.max(initial=0.0)))
-        for number, line in enumerate(self.thresholds):
-            beyond = values < line.value if line.side == "min" else values > line.value
-            if line.at:
-                beyond |= values == line.value
-            self.beyond[number] += int(np.count_nonzero(beyond))
-            self.near[number] += self._near(values, line.value)
+    def of(self, piece: Documents, nearest: int) -> Found:
+        """What is found in a piece."""
+        lines, bins = self.thresholds, len(self.edges) - 1
+        given = None
+        if f"{(stage := self.measure.partition('.')[0])}.{REASONS}" in piece.frame.columns:
+            given = piece.given(stage)
+        codes = {name: code for code, name in enumerate(given.names)} if given else {}
+        filled = np.full(1 << len(self.edges).bit_length(), np.inf)
+        filled[: len(self.edges)] = self.edges
+        sums, alone, sides = (
+            np.zeros((3, bins), np.int64),
+            np.zeros((len(lines), bins), np.int64),
+            np.zeros((2, len(lines)), np.int64),
+        )
+        distances = np.full((len(lines), 2, nearest), np.inf)
+        rows = np.zeros(distances.shape, np.int64)
+        totals = put_into_bins(
+            piece.values(self.measure),
+            piece.flags(self._pairs.exact) if self._pairs else np.zeros(0, np.bool_),
+            piece.kept,
+            piece.tokens,
+            given.only if given else np.full(piece.frame.height, -1, np.int32),
+            piece.first,
+            filled,
+            np.array([line.value for line in lines], np.float64),
+            np.array([line.side == "min" for line in lines], np.bool_),
+            np.array([line.at for line in lines], np.bool_),
+            np.array([self._near(line.value) for line in lines], np.float64),
+            np.array([codes.get(line.reason, _NO_REASON) for line in lines], np.int32),
+            sums,
+            alone,
+            sides,
+            distances,
+            rows,
+        )
+        return Found(np.array(totals, np.float64), sums, alone, sides, distances, rows)
 
-    def add(self, other: "_Shape") -> None:
-        """Add the documents of another one, which has the same bins."""
-        self.counts += other.counts
-        self.kept += other.kept
-        self.tokens += other.tokens
-        self.alone += other.alone
-        self.documents += other.documents
-        self.apart += other.apart
-        self.largest = max(self.largest, other.largest)
-        self.beyond = [mine + its for mine, its in zip(self.beyond, other.beyond, strict=True)]
-        self.near = [mine + its for mine, its in zip(self.near, other.near, strict=True)]
-
-    def _near(self, values: npt.NDArray[np.float64], line: float) -> int:
+    def _near(self, line: float) -> float:
+        """The distance up to which a value is near a threshold; below 0 where none is."""
         distance = NEAR * abs(line)
-        if self.whole and distance < 1:  # 5 % of 2 words is no distance
-            return 0
-        return int(np.count_nonzero(np.abs(values - line) <= distance))
-
-    def _bins(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-        bins: npt.NDArray[np.int64] = np.searchsorted(self.edges, values, side="right") - 1
-        return bins.clip(0, len(self.counts) - 1)
+        return -1.0 if self.whole and distance < 1 else distance  # 5 % of 2 words is no distance
 
     def _below(self) -> tuple[float, ...] | None:
         """Estimated pairs of each bin, put where their own bins begin."""
         if not self._pairs or self._pairs.below is None:
             return None
         places, pairs = np.array(self._pairs.below).reshape(-1, 2).T
-        found = np.bincount(self._bins(places + 1e-9), pairs, minlength=len(self.counts))
+        bins = (np.searchsorted(self.edges, places + 1e-9, side="right") - 1).clip(0, len(self.edges) - 2)
+        found = np.bincount(bins, pairs, minlength=len(self.edges) - 1)
         return tuple(found.round(1).tolist())
 
-    def histogram(self) -> Histogram:
+    def histogram(self, found: Found) -> Histogram:
+        counts, kept, tokens = found.sums.tolist()
+        beyond, near = found.sides.tolist()
         return Histogram(
             measure=self.measure,
-            documents=self.documents,
+            documents=int(found.totals[0]),
             scale="log" if self.log else "linear",
             edges=tuple(self.edges.tolist()),
-            counts=tuple(self.counts.tolist()),
+            counts=tuple(counts),
             median=self.median,
-            largest=self.largest,
+            largest=float(found.totals[2]),
             thresholds=self.thresholds,
-            beyond=tuple(self.beyond),
-            near=tuple(self.near),
-            kept=tuple(self.kept.astype(int).tolist()),
-            tokens=tuple(self.tokens.astype(int).tolist()),
-            alone=tuple(tuple(line.astype(int).tolist()) for line in self.alone),
+            beyond=tuple(beyond),
+            near=tuple(near),
+            kept=tuple(kept),
+            tokens=tuple(tokens),
+            alone=tuple(map(tuple, found.alone.tolist())),
             pairs=self._pairs is not None,
-            apart=self.apart,
+            apart=int(found.totals[1]),
             below=self._below(),
         )
 
@@ -322,14 +356,6 @@ def _with(edges: Edges, lines: Sequence[float]) -> Edges:
     return np.unique(edges)
 
 
-def _only(judgments: Judgments, stage: str) -> pl.Expr:
-    """The reason of documents for which a stage gave no other; null for all others."""
-    reasons = f"{stage}.{REASONS}"
-    if not judgments.has(reasons):
-        return pl.lit(None, pl.String)
-    return pl.when(pl.col(reasons).list.len().eq(1)).then(pl.col(reasons).list.first())
-
-
 def _declared(stage: StageEntry) -> list[Threshold]:
     return [
         Threshold(
@@ -361,10 +387,3 @@ def _inferred(stage: str, settings: Mapping[str, Any], judgments: Judgments) -> 
 
 def _is_number(judgments: Judgments, column: str) -> bool:
     return column in judgments.schema and judgments.schema[column].is_numeric()
-
-
-def _sample(judgments: Judgments, columns: list[str]) -> pl.DataFrame:
-    """Every k-th row: enough to choose a scale, the same rows every time."""
-    step = max(1, judgments.rows // _SAMPLE)
-    found = judgments.answers(*map(pl.col, columns), where=pl.col(ROW) % step == 0)
-    return pl.concat([judgments.frame.head(0).select(columns).collect(), *found])

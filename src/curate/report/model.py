@@ -13,17 +13,18 @@ from curate.report.alerts.alert import Alert
 from curate.report.alerts.alerts import find_alerts
 from curate.report.conversations import Conversations, find_conversations
 from curate.report.crossed import Crossed, cross
-from curate.report.duplicates import Duplicates, find_duplicates
-from curate.report.judgments import Exchange, Judgments
+from curate.report.duplicates import Copies, Duplicates, find_duplicates, has_copies
+from curate.report.judgments import Exchange, Judgments, Tally
+from curate.report.looking import REASONS, Question
 from curate.report.masking import Masks
-from curate.report.measures import Histogram, histograms, pairs_in, thresholds_in
+from curate.report.measures import Histogram, Measuring, pairs_in, thresholds_in
 from curate.report.previous import Previous, previous_run
 from curate.report.production import Production, production
-from curate.report.samples import Samples, choose_samples
+from curate.report.samples import Samples, Search, Shown, choose_samples
 from curate.report.saved.compute import PassSaving, pass_saving
 from curate.report.saved.equal_quality import EqualQuality, equal_quality
 from curate.report.saved.measured import Evidence, Measured, read_evidence
-from curate.report.saved.waterfall import Waterfall, Weights, waterfall, weigh
+from curate.report.saved.waterfall import Keeping, Waterfall, Weights, waterfall, weigh
 from curate.report.sources import Group, Label, by_language, by_source, labels_of
 from curate.report.unused import WithoutEffect, without_effect
 from curate.settings.report import ReportSettings
@@ -34,6 +35,11 @@ from curate.store.manifest_entries import Gate, Judged, Manifest, RawTokens
 from curate.store.run_directory import REPORT_JSON, RunDirectory, Spread
 
 SCHEMA_VERSION = 1
+COLUMNS = (
+    *(REASONS, "edits", "label", "score", "n_tokens", "jaccard", "exact"),
+    *("copies", "standing", "survivor", "survivor_run", "survivor_at"),
+)
+"""Columns that a report may read of any stage, beside what thresholds are on."""
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +97,8 @@ class ReasonCount(msgspec.Struct, frozen=True, kw_only=True):
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """What the judgments of a run say: all of a report but tokens, shards and times."""
 
+    quarantined: int
+    """Records that could not be read."""
     flow: tuple[Step, ...]
     reasons: tuple[ReasonCount, ...]
     sources: tuple[Group, ...]
@@ -107,6 +115,8 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes that each stage and reason removed."""
     crossed: Crossed
     """Reasons against sources, languages and each other."""
+    shown: Shown
+    """Rows of the documents among ``samples``."""
     samples: Samples
 
 
@@ -159,29 +169,61 @@ def findings_of(
 
     Memory is bounded by the number of sources and the documents shown, not by the corpus.
     """
-    judgments = Judgments(directory, manifest.stage_names, spread, exchange=exchange)
-    thresholds = thresholds_in(manifest, judgments)
-    masks = Masks(manifest.stages, manifest.config)
-    sources, languages, labels = by_source(judgments), by_language(judgments), labels_of(judgments)
-    reasons = _reasons(manifest)
-    duplicates = find_duplicates(manifest, judgments, settings.epochs)
+    judgments = Judgments(directory, manifest.stage_names, spread, exchange=exchange, read=_read(manifest))
+    thresholds, pairs, reasons = thresholds_in(manifest, judgments), pairs_in(manifest, judgments), _reasons(manifest)
     given = [f"{reason.stage}.{reason.code}" for reason in reasons if reason.documents]
-    clusters = [cluster.row for cluster in duplicates.largest] if duplicates else []
-    shown_as = masks.shown if masks.names else None
-    return Findings(
+    measuring = Measuring(judgments, thresholds, pairs, max(1, settings.samples // 2) if settings.samples else 0)
+    asked: list[Question] = [Tally(judgments), measuring, Keeping(judgments), Search(given, settings.samples)]
+    tally, measured, kept, found, *copies = judgments.look(*asked, *[Copies(judgments)] * has_copies(judgments))
+    judgments.tallied(tally)
+    labels = labels_of(judgments)
+    duplicates = find_duplicates(manifest, judgments, settings.epochs, *copies)
+    findings = Findings(
+        quarantined=manifest.counts.quarantined,
         flow=_flow(manifest, reasons),
         reasons=reasons,
-        sources=sources,
-        languages=languages,
+        sources=by_source(judgments),
+        languages=by_language(judgments),
         labels=labels,
         without_effect=without_effect(manifest, judgments, labels),
-        histograms=histograms(judgments, thresholds, pairs_in(manifest, judgments)),
+        histograms=measuring.histograms(measured),
         duplicates=duplicates,
         conversations=None,
-        weights=weigh(judgments),
+        weights=weigh(judgments, kept),
         crossed=cross(judgments),
-        samples=choose_samples(judgments, given, thresholds, clusters, settings.samples, shown_as),
+        shown=Shown(
+            by_reason={code: tuple(best.rows.tolist()) for code, best in (found or {}).items()},
+            nearest=measuring.nearest(measured),
+            clusters=tuple(cluster.row for cluster in duplicates.largest) if duplicates else (),
+        ),
+        samples=Samples(),
     )
+    return _with_samples(findings, manifest, judgments, settings)
+
+
+def with_samples(
+    findings: Findings, directory: RunDirectory, manifest: Judged, settings: ReportSettings, spread: Spread = map
+) -> Findings:
+    """Findings that were made before, with the documents to be shown, of a run whose files are those of then."""
+    judgments = Judgments(directory, manifest.stage_names, spread, known=True)
+    return _with_samples(findings, manifest, judgments, settings)
+
+
+def _with_samples(findings: Findings, manifest: Judged, judgments: Judgments, settings: ReportSettings) -> Findings:
+    if not settings.samples or not judgments.rows:
+        return findings
+    masks, thresholds = Masks(manifest.stages, manifest.config), thresholds_in(manifest, judgments)
+    samples = choose_samples(judgments, findings.shown, thresholds, masks.shown if masks.names else None)
+    return msgspec.structs.replace(findings, samples=samples)
+
+
+def _read(manifest: Judged) -> set[str]:
+    """Names of the columns that a report may read."""
+    rules = {rule.measure for stage in manifest.stages for rule in stage.rules}
+    limits = {key[4:] for section in manifest.config.values() for key in section if key[:4] in ("min_", "max_")}
+    named = {"input.source", "input.id"} & {*manifest.given}
+    documents = {"origin", "metadata"} if manifest.mentions or named else set()
+    return {*COLUMNS, *rules, *limits, *documents, *(one.measure for one in manifest.mentions)}
 
 
 def build_report(run_dir: Path, settings: ReportSettings, findings: Findings | None = None) -> Report:
@@ -232,7 +274,7 @@ def read_report(run_dir: Path, manifest: Manifest) -> Report | None:
         content = read_json(run_dir / REPORT_JSON)
         if content.get("schema_version") != SCHEMA_VERSION:
             return None
-        return msgspec.convert(content | {"samples": Samples(), "manifest": manifest}, Report)
+        return msgspec.convert(content | {"samples": Samples(), "shown": Shown(), "manifest": manifest}, Report)
     except (OSError, BrokenJson, msgspec.ValidationError):
         return None
 

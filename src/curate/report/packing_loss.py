@@ -2,7 +2,6 @@
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 PACKED = 200_000
 """Documents that are packed to find out; of more, as many with the same distribution of lengths."""
@@ -11,22 +10,25 @@ PACKED = 200_000
 Numbers = npt.NDArray[np.int64]
 
 
-def rests(tokens: pl.Expr, length: int) -> pl.Expr:
-    """The part of each document that does not fill a sequence, below 0 where whole sequences lie beside it.
+def places_of(tokens: Numbers, documents: Numbers, length: int) -> float:
+    """Places paid for by documents of these lengths, empty ones included.
 
     Args:
-        tokens: of each document.
+        tokens: different lengths.
+        documents: that have each.
         length: of a sequence.
     """
-    rest = tokens % length
-    return pl.when(tokens > length).then(-rest).otherwise(rest)
+    rest = np.where(tokens > length, -(tokens % length), tokens % length)
+    rests, which = np.unique(rest, return_inverse=True)
+    of_rest = np.bincount(which, documents, minlength=len(rests)).astype(np.int64)
+    return places(rests, of_rest, int((tokens // length * documents).sum()), length)
 
 
 def places(rest: Numbers, documents: Numbers, whole: int, length: int) -> float:
     """Places paid for, empty ones included; shards take equal rests in another order and may have a few more or less.
 
     Args:
-        rest: different values of `rests`.
+        rest: the part of a document that does not fill a sequence, below 0 where whole sequences lie beside it.
         documents: that have each.
         whole: sequences that documents fill by themselves.
         length: of a sequence.

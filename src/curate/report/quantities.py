@@ -104,3 +104,15 @@ def _digits(value: float) -> str:
     """Three significant digits without trailing zeros."""
     text = f"{value:.3g}"
     return f"{float(text):,.0f}" if "e+" in text else text
+
+
+def beside(value: float, limit: float) -> str:
+    """A value beside its limit, with as many digits as tell them apart.
+
+    Example:
+        >>> beside(49, 50), beside(0.29996, 0.3), beside(0.5, 0.5)
+        ('49 < 50', '0.29996 < 0.3', '0.5 = 0.5')
+    """
+    digits = next((n for n in range(4, 17) if f"{value:.{n}g}" != f"{limit:.{n}g}"), 17)
+    sign = "<" if value < limit else ">" if value > limit else "="
+    return f"{value:.{digits}g} {sign} {limit:.{digits}g}"

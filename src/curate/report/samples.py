@@ -17,7 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curate.report.judgments import REASONS, ROW, Judgments
+from curate.report import quantities
+from curate.report.judgments import ROW, Judgments
+from curate.report.looking import REASONS, Documents
 from curate.report.measures import Threshold
 from curate.store.life import edited_text
 from curate.store.objects.ranges import parquet_source
@@ -86,45 +88,46 @@ class Samples(msgspec.Struct, frozen=True, kw_only=True):
     """Survivors of the largest clusters of duplicates."""
 
 
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of the documents to show."""
+
+    by_reason: dict[str, tuple[int, ...]] = {}
+    """``stage.reason`` → documents it was given to; of no reason: kept ones."""
+    nearest: tuple[tuple[int, ...], ...] = ()
+    """For each threshold, those nearest to it."""
+    clusters: tuple[int, ...] = ()
+    """Survivors of the largest clusters."""
+
+
 def choose_samples(
     judgments: Judgments,
-    reasons: Sequence[str],
+    rows: Shown,
     thresholds: Sequence[Threshold],
-    clusters: Sequence[int],
-    number: int,
     shown_as: Callable[[str], str] | None = None,
 ) -> Samples:
-    """Up to ``number`` documents of each kind; none at all when ``number`` is 0.
+    """The documents that a look found, with their texts.
 
     Args:
         judgments: what the stages wrote.
-        reasons: ``stage.reason`` codes that were given.
-        thresholds: lines to look near.
-        clusters: rows of the survivors of the largest clusters.
-        number: documents for each reason, and for each threshold.
+        rows: of the documents.
+        thresholds: lines that some of them are near to.
         shown_as: what may be shown of a text, where a stage hides something.
     """
-    if not number or not judgments.rows:
-        return Samples()
-    lines = {f"{line.measure} {line.side} {line.value}": line for line in thresholds}
-    rows = _found(judgments, reasons, lines, number)
-    rows["clusters", ""] = list(clusters)
-    documents = _Documents(judgments, {row for chosen in rows.values() for row in chosen}, thresholds, shown_as)
+    pairs = zip(thresholds, rows.nearest, strict=True)
+    lines = {(line.measure, line.side, line.value): (line, near) for line, near in pairs}  # of equal ones, the last
+    every = {*rows.clusters, *(row for group in (*rows.by_reason.values(), *rows.nearest) for row in group)}
+    documents = _Documents(judgments, every, thresholds, shown_as)
 
-    def shown(kind: str, name: str = "") -> tuple[Sample, ...]:
-        return tuple(
-            documents.sample(row, lines[name].measure if kind == "nearest" else "") for row in rows[kind, name]
-        )
+    def shown(rows: Iterable[int], measure: str = "") -> tuple[Sample, ...]:
+        return tuple(documents.sample(row, measure) for row in rows)
 
     return Samples(
-        removed={code: shown("removed", code) for code in reasons if rows["removed", code]},
-        kept=shown("kept"),
+        removed={code: shown(group) for code, group in rows.by_reason.items() if code and group},
+        kept=shown(rows.by_reason.get("", ())),
         nearest=tuple(
-            Nearest(limit=line, documents=_by_value(shown("nearest", name)))
-            for name, line in lines.items()
-            if rows["nearest", name]
+            Nearest(limit=line, documents=_by_value(shown(near, line.measure))) for line, near in lines.values() if near
         ),
-        clusters=shown("clusters"),
+        clusters=shown(rows.clusters),
     )
 
 
@@ -146,7 +149,7 @@ def _unsigned(value: int) -> pl.Expr:
     return pl.lit(value, dtype=pl.UInt64)
 
 
-class _Best:
+class Best:
     """The first ``number`` rows in an order, then by row, of those offered piece by piece."""
 
     def __init__(self, number: int) -> None:
@@ -155,10 +158,10 @@ class _Best:
 
     def offer(self, rows: npt.NDArray[np.int64], order: npt.NDArray[Any]) -> None:
         """Rows that ascend, behind all that were offered before."""
-        if len(self.rows) == self.number:  # most pieces have none that comes before the last of these
+        if len(self.rows) == self.number > 0:  # most pieces have none that comes before the last of these
             near = order < self.order.max()
             rows, order = rows[near], order[near]
-        if not len(rows):
+        if not len(rows) or not self.number:
             return
         rows, order = np.concatenate([self.rows, rows]), np.concatenate([self.order.astype(order.dtype), order])
         if len(rows) > self.number:
@@ -167,25 +170,6 @@ class _Best:
             rows, order = rows[chosen], order[chosen]
         by_row = np.argsort(rows)
         self.rows, self.order = rows[by_row], order[by_row]
-
-
-class _Nearest:
-    """The closest to a limit from either side, half of them each."""
-
-    def __init__(self, line: Threshold, number: int) -> None:
-        self.line = line
-        self.beyond, self.within = (_Best(max(1, number // 2)) for _ in range(2))
-
-    def offer(self, rows: npt.NDArray[np.int64], values: npt.NDArray[np.float64]) -> None:
-        """Measures of some rows, NaN where there is none."""
-        distance = values - self.line.value
-        wrong = distance < 0 if self.line.side == "min" else distance > 0
-        if self.line.at:
-            wrong |= distance == 0
-        known, away = ~np.isnan(distance), np.abs(distance)
-        for best, side in ((self.beyond, wrong), (self.within, ~wrong)):
-            here = known & side
-            best.offer(rows[here], away[here])
 
 
 def _spread(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
@@ -199,61 +183,37 @@ _SHOWN = ["id", "source", "origin", "text"]
 """Columns of a document that are read to be shown."""
 
 
-class _Search:
-    """Rows to show, by kind and name, as far as one looked."""
+class Search:
+    """Which documents to show: kept ones, and removed ones for each reason.
 
-    def __init__(self, reasons: Sequence[str], lines: Mapping[str, Threshold], number: int) -> None:
-        self.kept, self.removed = _Best(number), {code: _Best(number) for code in reasons}
-        self.nearest = {name: _Nearest(line, number) for name, line in lines.items()}
-        self.stages = list(dict.fromkeys(code.partition(".")[0] for code in reasons))
-        self.measures = list(dict.fromkeys(line.measure for line in lines.values()))
+    Args:
+        reasons: ``stage.reason`` codes that were given.
+        number: documents of each kind.
+    """
 
-    def look(self, piece: pl.DataFrame) -> "_Search":
-        """Look at the next documents."""
-        rows = piece[ROW].to_numpy()
-        staying = rows[piece["kept"].to_numpy()]
-        self.kept.offer(staying, _spread(staying))
-        for stage in self.stages:
-            given = piece.select(ROW, reason=f"{stage}.{REASONS}").filter(pl.col("reason").list.len() > 0)
-            for (reason,), of_reason in given.explode("reason").partition_by("reason", as_dict=True).items():
-                if best := self.removed.get(f"{stage}.{reason}"):
-                    best.offer(of_reason[ROW].to_numpy(), _spread(of_reason[ROW].to_numpy()))
-        for measure in self.measures:
-            values = piece[measure].to_numpy()
-            for one in self.nearest.values():
-                if one.line.measure == measure:
-                    one.offer(rows, values)
-        return self
+    def __init__(self, reasons: Sequence[str], number: int) -> None:
+        self._reasons, self._number = reasons, number
+        self._stages = list(dict.fromkeys(code.partition(".")[0] for code in reasons))
+        self.columns = [f"{stage}.{REASONS}" for stage in self._stages]
 
-    def add(self, other: "_Search") -> None:
-        """Add what another one found further behind."""
-        self.kept.offer(other.kept.rows, other.kept.order)
-        for code, best in other.removed.items():
-            self.removed[code].offer(best.rows, best.order)
-        for name, nearest in other.nearest.items():
-            self.nearest[name].beyond.offer(nearest.beyond.rows, nearest.beyond.order)
-            self.nearest[name].within.offer(nearest.within.rows, nearest.within.order)
+    def of(self, piece: Documents) -> dict[str, Best]:
+        """See `curate.report.looking.Question`; kept ones are those of no reason."""
+        found = {code: Best(self._number) for code in ("", *self._reasons)}
+        staying = np.flatnonzero(piece.kept) + piece.first
+        found[""].offer(staying, _spread(staying))
+        for stage in self._stages:
+            given = piece.given(stage)
+            for code, name in enumerate(given.names):
+                if best := found.get(f"{stage}.{name}"):
+                    rows = given.places[given.codes == code] + piece.first
+                    best.offer(rows, _spread(rows))
+        return found
 
-
-def _found(
-    judgments: Judgments, reasons: Sequence[str], lines: Mapping[str, Threshold], number: int
-) -> dict[tuple[str, str], list[int]]:
-    """Rows to show, by kind and name, in order of row."""
-    search = _Search(reasons, lines, number)
-    asked = [pl.col(ROW).cast(pl.Int64), judgments.kept().alias("kept")]
-    asked += [pl.col(f"{stage}.{REASONS}") for stage in search.stages]
-    asked += [pl.col(each).cast(pl.Float64) for each in search.measures]
-    for found in judgments.reduced(partial(_looked, reasons, lines, number), *asked):
-        search.add(found)
-    return {
-        ("kept", ""): search.kept.rows.tolist(),
-        **{("removed", code): best.rows.tolist() for code, best in search.removed.items()},
-        **{("nearest", name): sorted([*one.beyond.rows, *one.within.rows]) for name, one in search.nearest.items()},
-    }
-
-
-def _looked(reasons: Sequence[str], lines: Mapping[str, Threshold], number: int, piece: pl.DataFrame) -> _Search:
-    return _Search(reasons, lines, number).look(piece)
+    def joined(self, found: dict[str, Best], behind: dict[str, Best]) -> dict[str, Best]:
+        """See `curate.report.looking.Question`."""
+        for code, best in behind.items():
+            found[code].offer(best.rows, best.order)
+        return found
 
 
 def _by_value(samples: Iterable[Sample]) -> tuple[Sample, ...]:
@@ -300,7 +260,7 @@ class _Documents:
             stage, _, name = line.measure.partition(".")
             value = judged.get(line.measure)
             if value is not None and line.reason in (judged.get(f"{stage}.{REASONS}") or ()) and line.is_beyond(value):
-                yield f"{name} {_told(value, line.value)}"
+                yield f"{name} {quantities.beside(value, line.value)}"
 
     def _judged(self, rows: set[int], of_stages: Sequence[str], *others: str) -> dict[int, dict[str, Any]]:
         """By row, columns of every stage and other columns, as far as the run has them."""
@@ -308,8 +268,7 @@ class _Documents:
         columns = [name for name in dict.fromkeys((*names, *others)) if self.judgments.has(name)]
         if not columns:
             return {row: {} for row in rows}
-        found = self.judgments.answers_of(rows, pl.col(ROW, *columns))
-        return {row[ROW]: row for answers in found for row in answers.to_dicts()}
+        return self.judgments.rows_of(rows, columns)
 
     def _text(self, row: int, stages: Sequence[str]) -> str:
         """The beginning of the text with the edits of the given stages, as it may be shown."""
@@ -337,18 +296,6 @@ class _Documents:
             difference=() if alike else tuple(elided(pieces, MOST_PIECES)),
             alike=alike,
         )
-
-
-def _told(value: float, limit: float) -> str:
-    """A value beside its limit, with as many digits as tell them apart.
-
-    Example:
-        >>> _told(49, 50), _told(0.29996, 0.3), _told(0.5, 0.5)
-        ('49 < 50', '0.29996 < 0.3', '0.5 = 0.5')
-    """
-    digits = next((n for n in range(4, 17) if f"{value:.{n}g}" != f"{limit:.{n}g}"), 17)
-    sign = "<" if value < limit else ">" if value > limit else "="
-    return f"{value:.{digits}g} {sign} {limit:.{digits}g}"
 
 
 def read_beginnings(judgments: Judgments, rows: set[int]) -> dict[int, Mapping[str, Any]]:

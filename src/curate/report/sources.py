@@ -3,7 +3,8 @@
 import msgspec
 import polars as pl
 
-from curate.report.judgments import LABEL, REASONS, Judgments
+from curate.report.judgments import LABEL, Judgments
+from curate.report.looking import REASONS
 
 SOURCES = 40
 """Sources listed one by one; the rest is one row."""

@@ -57,7 +57,7 @@ class Outcomes:
 
     def _given(self, stage: str, part: int) -> npt.NDArray[np.int64]:
         """Reasons that each document was given."""
-        reasons = read_columns(self._directory.checked(stage, part, ["reasons"]), ["reasons"]).column("reasons")
+        reasons = self._directory.columns(stage, part, ["reasons"]).column("reasons")
         return np.asarray(pc.fill_null(pc.list_value_length(reasons), 0).to_numpy(), np.int64)
 
     def about(self, part: int, row: int) -> Mapping[str, Any]:
@@ -66,7 +66,7 @@ class Outcomes:
         told: dict[str, Any] = read_columns(file, ["id", "source"]).slice(row, 1).to_pylist()[0]
         reasons = []
         for stage in self.stages:
-            given = read_columns(self._directory.checked(stage, part, ["reasons"]), ["reasons"]).column("reasons")
+            given = self._directory.columns(stage, part, ["reasons"]).column("reasons")
             reasons += [f"{stage}.{code}" for code in given[row].as_py() or ()]
         return {**told, "reasons": reasons}
 

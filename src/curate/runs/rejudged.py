@@ -162,7 +162,7 @@ class Rejudged:
     def __init__(self, directory: RunDirectory, stages: Sequence[Was]) -> None:
         self._directory, self._stages = directory, stages
         self._rows = [
-            pq.read_metadata(parquet_source(directory.part(DOCUMENTS, part))).num_rows
+            pq.read_metadata(parquet_source(directory.checked(DOCUMENTS, part, ()))).num_rows
             for part in range(len(directory.names))
         ]
         self._firsts = np.cumsum([0, *self._rows], dtype=np.int64)

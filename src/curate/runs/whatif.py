@@ -28,6 +28,8 @@ from curate.store.manifest_entries import Manifest
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 
+_FEW = 0.1
+"""Pairs that are told as less than that."""
 EXAMPLES = 3
 """Documents named for each way to change sides."""
 _DECIDING = ("pipeline", "input")
@@ -209,8 +211,10 @@ class _Answer:
                 " removed survivor leaves several documents that are not like each other"
             )
         elif more or fewer:
-            told = f"about {more:.1f} pairs fewer and {fewer:.1f} others"
-            found.append(f"other bands would be compared: a rerun would find {told}")
+            told = [f"about {pairs:.1f}" if pairs >= _FEW else f"less than {_FEW}" for pairs in (more, fewer)]
+            found.append(
+                f"other bands would be compared: a rerun would find {told[0]} pairs fewer and {told[1]} others"
+            )
         if (untold or unsure) and any(isinstance(one.now, Deduplicating) for one in self.stages):
             found.append("the range takes it that each of them takes the place of one kept document at most")
         if loose := sum(outcome.loose for outcome in self.outcomes):

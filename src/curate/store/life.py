@@ -13,7 +13,7 @@ from curate.store.files import place as place_of_run
 from curate.store.manifest import find_manifest
 from curate.store.manifest_entries import Manifest
 from curate.store.objects.ranges import parquet_source
-from curate.store.row_file import read_columns, scanned
+from curate.store.row_file import scanned
 from curate.store.row_groups import group_of
 from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
 
@@ -69,7 +69,7 @@ def lives_of(run: Path, manifest: Manifest, document: str) -> Iterator[Life]:
     """Every document with that id (users' ids may repeat), in corpus order."""
     directory = RunDirectory.finished(run, manifest)
     for number in range(len(directory.names)):
-        ids = read_columns(directory.checked(DOCUMENTS, number, ["id"]), ["id"]).column("id")
+        ids = directory.columns(DOCUMENTS, number, ["id"]).column("id")
         for row in pc.indices_nonzero(pc.equal(ids, document)).to_pylist():
             yield life_at(directory, manifest, (number, row))
 
@@ -130,13 +130,11 @@ def _partners(directory: RunDirectory, manifest: Manifest, listed: Sequence[Mapp
     for partner in listed:
         if partner["run"] is None:
             part, row = partner["part"], partner["row"]
-            ids = read_columns(directory.checked(DOCUMENTS, part, ["id"]), ["id"]).column("id")
+            ids = directory.columns(DOCUMENTS, part, ["id"]).column("id")
             removed = (
                 stage.name
                 for stage in manifest.stages
-                if read_columns(directory.checked(stage.name, part, ["reasons"]), ["reasons"])
-                .column("reasons")[row]
-                .as_py()
+                if directory.columns(stage.name, part, ["reasons"]).column("reasons")[row].as_py()
             )
             yield Partner(ids[row].as_py(), partner["jaccard"], next(removed, ""))
 

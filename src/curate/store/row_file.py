@@ -89,15 +89,15 @@ def row_file(final: Path, schema: pa.Schema, dictionary: list[str] | None = None
         seal(temporary)
 
 
-def read_columns(path: Path, columns: Iterable[str]) -> pa.Table:
-    """Columns of a whole file, in the order asked for.
+def read_columns(path: Path, columns: Iterable[str], footer: pq.FileMetaData | None = None) -> pa.Table:
+    """Columns of a whole file, in the order asked for; its footer need not be read where it is known.
 
     Not by ``pyarrow.parquet.read_table``: importing the dataset layer that it goes through takes as long as reading
     200 MB, and each call three times as long as this. Nor by Arrow's own threads: who reads here is one of
     several workers, and would wait for work that it can do itself.
     """
     names = list(columns)
-    with pq.ParquetFile(parquet_source(path), pre_buffer=False) as file:
+    with pq.ParquetFile(parquet_source(path), metadata=footer, pre_buffer=False) as file:
         return file.read(columns=names, use_threads=False).select(names)
 
 

@@ -6,14 +6,19 @@ of the input, and no name tells it: it comes from the plan while a run goes on, 
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from curate.errors import DamagedFile, UserError
 from curate.store.files import entries, is_unfinished, remove, remove_empty, unfinished
 from curate.store.manifest_entries import Manifest
 from curate.store.objects.local_copies import room
 from curate.store.objects.store_path import StorePath
+from curate.store.row_file import read_columns
 from curate.store.seal import BrokenSeal, checked
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
 DOCUMENTS = "documents"
 QUARANTINE = "quarantine"
@@ -128,12 +133,33 @@ class RunDirectory:
             DamagedFile: it is missing or damaged.
         """
         file = self.part(folder, part)
-        if self._remedy is not None:
-            try:
-                checked(file, columns, group)
-            except BrokenSeal as broken:
-                raise DamagedFile(f"`{file}` {broken}", hint=f"make it again: {self._remedy}") from broken
+        self._footer(file, columns, group)
         return file
+
+    def columns(self, folder: str, part: int, columns: Collection[str]) -> "pa.Table":
+        """Columns of one part, in the order asked for, of bytes that are those that were written.
+
+        Args:
+            folder: as for `part`.
+            part: number of the part.
+            columns: their names.
+
+        Raises:
+            DamagedFile: the file is missing or damaged.
+        """
+        file = self.part(folder, part)
+        return read_columns(file, columns, self._footer(file, columns))
+
+    def _footer(
+        self, file: Path, columns: Collection[str] | None, group: int | None = None
+    ) -> "pq.FileMetaData | None":
+        """The footer of a file of a finished run, whose columns are not damaged; None of other runs."""
+        if self._remedy is None:
+            return None
+        try:
+            return checked(file, columns, group)
+        except BrokenSeal as broken:
+            raise DamagedFile(f"`{file}` {broken}", hint=f"make it again: {self._remedy}") from broken
 
     def row_files(self, folders: Iterable[str]) -> list[Path]:
         """The files of all parts that are there, in these folders and in what stages keep.

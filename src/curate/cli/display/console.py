@@ -16,9 +16,9 @@ Color = Literal["auto", "always", "never"]
 
 _WORD = re.compile(r"`[^`\n]*`\S*|\S+")
 """What is not broken: a word, or what stands in backticks."""
-_BEGINNING = re.compile(r"(?: *\S+(?: \S+)* {2,}| *)")
-"""Blanks, or a label with two blanks behind it."""
-_WIDEST_BEGINNING = 24
+_BEGINNING = re.compile(r"(?: *[^\s=]+(?: [^\s=]+)* {2,}){1,3}| *")
+"""Blanks, or up to three labels with two blanks behind each."""
+_WIDEST_BEGINNING = 34
 _COMMAND = re.compile(r"(?<=: )curate \S|(?<=: )--set |(?<=: )-o ")
 _NARROWEST = 20
 

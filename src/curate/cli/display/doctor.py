@@ -18,6 +18,7 @@ from curate.cache.folder import cache_folder
 from curate.cli.display.console import console
 from curate.cli.display.format import duration, size
 from curate.errors import DISTRIBUTION, CurateError, ExitCode
+from curate.report.quantities import counted
 from curate.store.manifest import versions
 
 _OF_EXTRA = re.compile(r"(?P<package>[\w.-]+).*; extra == ['\"](?P<extra>[\w-]+)['\"]")
@@ -48,6 +49,10 @@ def show_findings(findings: Sequence[Finding], *, json: bool) -> int:
             out.print(Text.assemble(mark, f"{finding.name:<12} {finding.detail}"), soft_wrap=True)
             if finding.remedy:
                 out.print(Text(f"     hint: {finding.remedy}", "cyan"), soft_wrap=True)
+        bad = [finding.name for finding in findings if not finding.good]
+        out.print(
+            Text(f"{counted(len(bad), 'problem')}: {', '.join(bad)}" if bad else f"{len(findings)} checks, no problem")
+        )
     return ExitCode.DONE if all(finding.good for finding in findings) else ExitCode.USER_ERROR
 
 

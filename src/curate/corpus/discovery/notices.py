@@ -27,7 +27,7 @@ def notices(files: Sequence[InputFile], skipped: Sequence[Skipped]) -> list[Warn
 
 def _passed_over(skipped: Sequence[Skipped]) -> Iterator[str]:
     unread = [
-        entry for entry in skipped if entry.kind not in {"sidecar", "empty"} and not _is_about_a_folder(entry.path)
+        entry for entry in skipped if entry.kind not in {"sidecar", "empty"} and not is_about_a_folder(entry.path)
     ]
     for kind, entries in groupby(sorted(unread, key=lambda entry: entry.kind), key=lambda entry: entry.kind):
         first, *more = entries
@@ -39,7 +39,13 @@ def _passed_over(skipped: Sequence[Skipped]) -> Iterator[str]:
             yield f"skipped `{first.path}`{_others(len(more))}: {first.why}"
 
 
-def _is_about_a_folder(path: str) -> bool:
+def is_about_a_folder(path: str) -> bool:
+    """Whether a file describes its neighbours, so that nobody expects it to be read.
+
+    Example:
+        >>> is_about_a_folder("books/README.rst"), is_about_a_folder("books/one.rst")
+        (True, False)
+    """
     return PurePosixPath(path).name.upper().startswith(_ABOUT_A_FOLDER)
 
 

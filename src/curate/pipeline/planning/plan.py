@@ -12,7 +12,7 @@ import msgspec
 
 from curate.corpus.input import InputFile, Skipped
 from curate.corpus.parts import Part, Strand
-from curate.errors import PlanError, nearest
+from curate.errors import PlanError, UserError, nearest
 from curate.pipeline.conversations import check_conversations
 from curate.pipeline.planning.config import Config
 from curate.stages import stage_class, stage_names
@@ -122,10 +122,14 @@ def make_stages(config: Config, only: Sequence[str] = (), skip: Sequence[str] = 
         PlanError: an impossible order, or a stage that needs what no earlier one gives.
         ConfigError: an unknown stage.
     """
-    names = _chosen([name for name in config.pipeline.stages if name not in left_out(config)], only, skip)
-    stages = tuple(stage_class(name)(config.stage(name)) for name in names)  # type: ignore[call-arg]
-    _check_order(stages)
-    _check_needs(stages)
+    try:
+        names = _chosen([name for name in config.pipeline.stages if name not in left_out(config)], only, skip)
+        stages = tuple(stage_class(name)(config.stage(name)) for name in names)  # type: ignore[call-arg]
+        _check_order(stages)
+        _check_needs(stages)
+    except UserError as error:
+        error.where = error.where or config.origin("pipeline.stages")
+        raise
     return stages
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from curate.corpus.discovery.notices import is_about_a_folder
 from curate.corpus.input import LOST_KINDS
 from curate.errors import listed
 from curate.report import quantities
@@ -74,7 +75,9 @@ def _files(manifest: Manifest) -> Iterator[Alert]:
             + ". No document is lost with them; where each lies is in the folder `quarantine`.",
             section="inputs",
         )
-    skipped = [entry for entry in manifest.skipped if entry.path not in said]
+    noticed = {entry.kind for entry in manifest.skipped if entry.path in said}  # with one, all others of its kind
+    skipped = [entry for entry in manifest.skipped if entry.kind not in noticed or is_about_a_folder(entry.path)]
+    skipped = [entry for entry in skipped if entry.path not in said]
     if skipped:
         detail = "; ".join(f"{entry.path}: {entry.why}" for entry in skipped[:3])
         lost = any(entry.kind in LOST_KINDS for entry in skipped)

@@ -31,8 +31,16 @@ FEW_SIZES = 8
 """Sizes of clusters that have a bar each."""
 
 
-def flow_chart(flow: Sequence[Step]) -> str:
-    """Documents that came into each stage, split into kept and removed."""
+_READ = "read"
+"""What stands for the reader, which is no stage."""
+
+
+def flow_chart(flow: Sequence[Step], quarantined: int = 0) -> str:
+    """Documents that came into each stage, split into kept and removed; before them those that could not be read."""
+    if quarantined and flow:
+        came = flow[0].came
+        read = Step(stage=_READ, came=came + quarantined, kept=came, removed=quarantined, bytes_in=0, bytes_kept=0)
+        flow = [read, *flow]
     most = max((step.came for step in flow), default=0) or 1
     inside = [width_of(f"{step.kept:,}") + 16 < _LEAST_WIDTH * step.kept / most for step in flow]
     names, labels = [_cut(step.stage) for step in flow], [*map(_beside_bar, flow, inside)]
@@ -149,7 +157,7 @@ def _cut(name: str) -> str:
 
 
 def _beside_bar(step: Step, kept_is_inside: bool) -> str:
-    removed = f"\N{MINUS SIGN}{step.removed:,}" if step.removed else ""
+    removed = f"\N{MINUS SIGN}{step.removed:,}{' in quarantine' * (step.stage == _READ)}" if step.removed else ""
     return removed if kept_is_inside else f"{step.kept:,} kept {removed}".strip()
 
 

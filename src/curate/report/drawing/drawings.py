@@ -53,7 +53,7 @@ def _drawn(findings: Findings) -> Iterator[Drawing]:
         yield Drawing(
             id="flow",
             title="Documents through the stages",
-            svg=charts.flow_chart(findings.flow),
+            svg=charts.flow_chart(findings.flow, findings.quarantined),
             finding=_finding_of_flow(findings.flow),
             headers=(),
             rows=(),

@@ -112,3 +112,112 @@ function unfold() {
 }
 addEventListener("hashchange", unfold);
 addEventListener("DOMContentLoaded", unfold);
+
+// What a pass would cost otherwise: the arithmetic of the table with another model, machine and price.
+function short(number) {
+  const units = [[1e12, " T"], [1e9, " B"], [1e6, " M"], [1e3, " k"]];
+  const [size, unit] = units.find(([size]) => number >= size) ?? [1, ""];
+  return Number((number / size).toPrecision(3)) + unit;
+}
+
+function prices(box, compute) {
+  const used = Object.fromEntries(compute.constants.map((one) => [one.name, one.used]));
+  const attention = compute.flops_per_token - 6 * compute.model_parameters;
+  const controls = [
+    ["report.model_parameters", "Parameters", Math.log10(compute.model_parameters), 8, 12.3, 0.05, (at) => Number((10 ** at).toPrecision(2)), short],
+    ["report.utilisation", "Share of peak", used.utilisation, 0.05, 0.8, 0.01, (at) => at, String],
+    ["report.price_per_gpu_hour", "Price of a GPU-hour", used.price_per_gpu_hour, 0.2, 12, 0.05, (at) => at, String],
+  ];
+  const said = document.createElement("output");
+  const button = document.createElement("button");
+  const inputs = controls.map(([, name, value, min, max, step]) => {
+    const label = document.createElement("label");
+    const input = document.createElement("input");
+    Object.assign(input, { type: "range", step, min: Math.min(min, value), max: Math.max(max, value) });
+    input.value = value;
+    label.append(`${name} `, input);
+    box.append(label);
+    return input;
+  });
+  const start = [compute.model_parameters, used.utilisation, used.price_per_gpu_hour];
+  const tell = () => {
+    const chosen = controls.map(([, , , , , , meant], place) =>
+      inputs[place].dataset.moved ? meant(Number(inputs[place].value)) : start[place]); // not rounded to a step
+    inputs.forEach((input, place) => input.setAttribute("aria-valuetext", controls[place][7](chosen[place])));
+    const [parameters, share, price] = chosen;
+    const hours = (tokens) => tokens * compute.epochs * (6 * parameters + attention) / (used.gpu_peak_flops * share * 3600);
+    const told = (tokens) => `${short(hours(tokens))} GPU-hours, ${short(hours(tokens) * price)} ${compute.money.unit}`;
+    said.textContent = `${short(parameters)} parameters at ${Math.round(share * 100)} % of peak and ${price} ${compute.money.unit} a GPU-hour: `
+      + `${told(compute.tokens.value)} less; of 1 T raw tokens like these, ${told(1e12 * compute.share.value)} less`;
+    const names = controls.map(([setting]) => setting);
+    button.dataset.text = names.map((name, place) => `--set ${name}=${chosen[place]}`).join(" ");
+  };
+  button.type = "button";
+  button.textContent = "Copy these as --set";
+  button.addEventListener("click", () => copy(button, button.dataset.text));
+  for (const input of inputs) input.addEventListener("input", () => { input.dataset.moved = "yes"; tell(); });
+  tell();
+  box.append(said, button);
+  box.hidden = false;
+}
+
+addEventListener("DOMContentLoaded", () => {
+  const box = document.getElementById("prices");
+  const { compute } = JSON.parse(document.getElementById("report-data").textContent);
+  if (box && compute.share.value > 0) prices(box, compute);
+});
+
+// Find: only rows, samples and findings with all of the words are shown, and what is folded around them opens.
+const FOUND = "main tbody tr, main .sample, main .alerts li, main .glossary div";
+let opened = [];
+
+function find(words, output) {
+  const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
+  const items = [...document.querySelectorAll(FOUND)];
+  for (const fold of opened) fold.open = false;
+  opened = [];
+  const matching = items.filter((item) => {
+    const text = wanted.length ? item.textContent.toLowerCase() : "";
+    const matches = wanted.every((word) => text.includes(word));
+    item.classList.toggle("unmatched", !matches);
+    return matches;
+  });
+  for (const holder of document.querySelectorAll("main section, main details.samples")) {
+    const holds = items.some((item) => holder.contains(item));
+    holder.classList.toggle("unmatched", wanted.length > 0 && (!holds || !holder.querySelector(`:is(${FOUND}):not(.unmatched)`)));
+  }
+  for (const item of wanted.length ? matching : []) {
+    for (let at = item.closest("details"); at; at = at.parentElement.closest("details")) {
+      if (!at.open) { at.open = true; opened.push(at); }
+    }
+  }
+  output.textContent = wanted.length ? `${shown(matching.length)} found` : "";
+}
+
+function step(by) {
+  const sections = [...document.querySelectorAll("main section[id]")].filter((one) => one.offsetParent);
+  const tops = sections.map((one) => one.getBoundingClientRect().top);
+  const here = sections.indexOf(document.activeElement);
+  const seen = here >= 0 && tops[here] > -8 && tops[here] < innerHeight; // the last ones do not reach the top
+  const next = seen ? here + by : by > 0 ? tops.findIndex((top) => top > 8) : tops.findLastIndex((top) => top < -8);
+  if (!sections[next]) return;
+  sections[next].scrollIntoView({ behavior: "instant" });
+  sections[next].tabIndex = -1;
+  sections[next].focus({ preventScroll: true });
+}
+
+addEventListener("DOMContentLoaded", () => {
+  const label = document.getElementById("find");
+  const [input, output] = [label.querySelector("input"), label.querySelector("output")];
+  label.hidden = false;
+  input.addEventListener("input", () => find(input.value, output));
+  addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target === input) {
+      if (event.key === "Escape") { input.value = ""; find("", output); }
+    } else if (event.key === "/") {
+      event.preventDefault();
+      input.focus();
+    } else if (event.key === "j" || event.key === "k") step(event.key === "j" ? 1 : -1);
+  });
+});

@@ -28,8 +28,9 @@ from curate.report.html.shown_paths import ShownPaths
 from curate.report.html.templates import environment
 from curate.report.input_folders import input_folders
 from curate.report.judgments import Exchange
+from curate.report.kept_findings import keep_findings, kept_findings
 from curate.report.made_before import MadeBefore, made_before, made_of, may_be_known
-from curate.report.model import Findings, Report, build_report, findings_of
+from curate.report.model import Findings, Report, build_report, findings_of, with_samples
 from curate.report.samples import MAX_CHARACTERS, Sample, Samples
 from curate.report.saved.measured import Measured
 from curate.settings.report import ReportSettings
@@ -98,12 +99,20 @@ class ReportMaker:
         Raises:
             InputError: the folder is not a run, or its run is not finished.
         """
-        if not self._findings:
-            manifest = read_manifest(self._run_dir)
-            self._look(RunDirectory.finished(self._run_dir, manifest), manifest)
-        assert self._findings
-        report = build_report(self._run_dir, self._settings, self._findings.result())
+        manifest = read_manifest(self._run_dir)
+        directory = RunDirectory.finished(self._run_dir, manifest)
+        kept = None if self._findings else kept_findings(self._run_dir, manifest, self._settings)
+        if kept:
+            findings = with_samples(kept, directory, manifest, self._settings, self._spread)
+        else:
+            if not self._findings:
+                self._look(directory, manifest)
+            assert self._findings
+            findings = self._findings.result()
+        report = build_report(self._run_dir, self._settings, findings)
         write_report(self._run_dir, report, self._settings)
+        if not kept:
+            keep_findings(self._run_dir, manifest, self._settings, findings)
         return report
 
     def __enter__(self) -> Self:
@@ -147,7 +156,7 @@ def shared(report: Report) -> Report:
 def report_json(report: Report) -> bytes:
     """All numbers of the report, indented; document text and the copy of ``run.json`` are not in it."""
     data = msgspec.to_builtins(report)
-    del data["samples"], data["manifest"]
+    del data["samples"], data["shown"], data["manifest"]
     data["gates"] = [{**told, "unit": gate.unit} for told, gate in zip(data["gates"], report.gates, strict=True)]
     return msgspec.json.format(msgspec.json.encode(data), indent=2) + b"\n"
 

@@ -6,12 +6,15 @@ each stage has its part of that by bytes.
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import msgspec
+import numpy as np
 import polars as pl
 
-from curate.report.judgments import REASONS, Judgments
-from curate.report.packing_loss import PACKED, places, rests
+from curate.report.judgments import Judgments
+from curate.report.looking import KEPT, REASONS, Documents
+from curate.report.packing_loss import PACKED, Numbers, places_of
 from curate.report.saved.compute import Figure, flops_per_token
 from curate.settings.report import ReportSettings
 from curate.shards.index import ShardIndex
@@ -110,8 +113,56 @@ class Waterfall(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens of each group in the shards, where documents were not all taken once."""
 
 
-def weigh(judgments: Judgments) -> Weights:
-    """The bytes behind the waterfall; memory does not depend on the corpus."""
+class Remains(NamedTuple):
+    """What a look at documents finds out about kept ones."""
+
+    cut: dict[str, int]
+    """Bytes that each stage cut out of them."""
+    tokens: Numbers
+    """Different numbers of tokens, ascending."""
+    documents: Numbers
+    """Documents with each."""
+
+
+class Keeping:
+    """What the waterfall asks of the documents beside their tally.
+
+    Args:
+        judgments: of the run.
+    """
+
+    def __init__(self, judgments: Judgments) -> None:
+        self._edited = [stage for stage in judgments.stages if judgments.has(f"{stage}.{REASONS}", f"{stage}.edits")]
+        self.columns = [f"{stage}.edits" for stage in self._edited]
+
+    def of(self, piece: Documents) -> Remains:
+        """See `curate.report.looking.Question`."""
+        edit, cut = pl.col("edit").struct, dict[str, int]()
+        for stage in self._edited:
+            edits = piece.frame.select(KEPT, edit=f"{stage}.edits").filter(
+                pl.col(KEPT) & pl.col("edit").list.len().gt(0)
+            )
+            spans = edits.explode("edit").drop_nulls()
+            size = edit.field("end").cast(pl.Int64) - edit.field("start") - edit.field("replacement").str.len_bytes()
+            cut[stage] = int(spans.select(size.sum()).item() or 0)
+        return Remains(cut, *np.unique(piece.tokens[piece.kept], return_counts=True))
+
+    def joined(self, found: Remains, behind: Remains) -> Remains:
+        """See `curate.report.looking.Question`."""
+        cut = {stage: size + behind.cut[stage] for stage, size in found.cut.items()}
+        tokens, which = np.unique(np.concatenate([found.tokens, behind.tokens]), return_inverse=True)
+        documents = np.zeros(len(tokens), np.int64)
+        np.add.at(documents, which, np.concatenate([found.documents, behind.documents]))
+        return Remains(cut, tokens, documents)
+
+
+def weigh(judgments: Judgments, found: Remains | None) -> Weights:
+    """The bytes behind the waterfall.
+
+    Args:
+        judgments: of the run.
+        found: by `Keeping`; None where there are no documents.
+    """
     stages = [stage for stage in judgments.stages if judgments.has(f"{stage}.{REASONS}")]
     if not stages:
         return Weights()
@@ -129,34 +180,14 @@ def weigh(judgments: Judgments) -> Weights:
     columns = ("stage", "reason", "bytes", "alone")
     rows = [*by_stage.select(columns).iter_rows(), *by_reason.select(columns).iter_rows()]
     rows.sort(key=lambda row: (stages.index(row[0]), row[1] != "", row[1]))
-    kept, edited = judgments.kept(), {}
-    for stage in [stage for stage in stages if judgments.has(f"{stage}.edits")]:
-        edit = pl.element().struct
-        cut = edit.field("end").cast(pl.Int64) - edit.field("start") - edit.field("replacement").str.len_bytes()
-        edits = pl.col(f"{stage}.edits").list.eval(cut).list.sum()
-        edited[stage] = int(judgments.grouped((), cut=edits, where=kept).item() or 0)
-    tokens = judgments.kept_tokens()
-    rest = judgments.grouped(
-        (),
-        where=kept,
-        **{f"cropped {length}": (tokens - length).clip(lower_bound=0) for length in LENGTHS},
-        **{f"padded {length}": (length - tokens).clip(lower_bound=0) for length in LENGTHS},
-        **{f"whole {length}": tokens // length for length in LENGTHS},
-    )
-    found = rest.row(0, named=True)
-    number = pl.lit(1, pl.Int64)
-    short = [
-        judgments.grouped(("rest",), rests(tokens, length).alias("rest"), len=number, where=kept) for length in LENGTHS
-    ]
+    found = Keeping(judgments).of(judgments.nothing) if found is None else found
+    tokens, times = found.tokens, found.documents
     return Weights(
-        fitted={
-            length: places(one["rest"].to_numpy(), one["len"].to_numpy(), int(found[f"whole {length}"] or 0), length)
-            for length, one in zip(LENGTHS, short, strict=True)
-        },
+        fitted={length: places_of(tokens, times, length) for length in LENGTHS},
         removed=tuple(Weight(stage=s, reason=r, bytes=b, alone=a) for s, r, b, a in rows),
-        edited=edited,
-        cropped={length: int(found[f"cropped {length}"] or 0) for length in LENGTHS},
-        padded={length: int(found[f"padded {length}"] or 0) for length in LENGTHS},
+        edited=found.cut,
+        cropped={length: int((np.maximum(tokens - length, 0) * times).sum()) for length in LENGTHS},
+        padded={length: int((np.maximum(length - tokens, 0) * times).sum()) for length in LENGTHS},
     )
 
 

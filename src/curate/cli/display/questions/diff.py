@@ -60,14 +60,12 @@ def _show(out: Console, found: Diff, held: Sequence[Condition]) -> None:
                 out.print(Text(f"  and {len(changes) - MOST_INPUTS:,} more; --json has all of them", "dim"))
             out.print()
     table = Table.grid(padding=(0, 2))
-    table.add_column()
+    table.add_column(no_wrap=True, overflow="fold")
     for _ in range(4):
         table.add_column(justify="right")
     table.add_row("", Text("A", "dim"), Text("B", "dim"), "", "")
     for one in _told(found.counts):
-        table.add_row(
-            f"{'  ' * one.name.count('.')}{one.name}", _count(one.a), _count(one.b), _change(one), _share(one)
-        )
+        table.add_row(_under(one.name), _count(one.a), _count(one.b), _change(one), _share(one))
     out.print(table)
     for title, count, moved in _sides(found):
         out.print()
@@ -139,6 +137,16 @@ def _values(one: Changed, title: str) -> str:
     if title == "Inputs":
         return "only in B" if one.a is None else "only in A" if one.b is None else "changed"
     return " → ".join("none" if value is None else printable(toml(value)) for value in (one.a, one.b))
+
+
+def _under(name: str) -> str:
+    """A number's name in the table, where reasons stand under their stage: whole at 80 columns.
+
+    Example:
+        >>> _under("quality.too_few_words")
+        '  too_few_words'
+    """
+    return f"  {name.partition('.')[2]}" if "." in name else name
 
 
 def _count(value: int | None) -> str:

@@ -168,6 +168,7 @@ def _of_section(section: str) -> Page:
         "name": f"[{section}]",
         "kind": "section",
         "what": about.replace("``", "`"),
+        "why": setting_comments().get(section, ""),
         "settings": settings,
         "off": more,
         "look": {f"curate config {section}": ""},

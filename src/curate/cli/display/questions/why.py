@@ -13,10 +13,12 @@ from curate.cli.display.notes import printable
 from curate.cli.display.questions.difference import shown_difference
 from curate.errors import ExitCode
 from curate.report.masking import Masks, masked_life
+from curate.report.quantities import beside
 from curate.runs.questions import find
 from curate.stages.contract import PASSED_OVER
 from curate.store.files import place
 from curate.store.life import Life, Partner, Verdict, edited_text
+from curate.store.manifest_entries import Rule
 from curate.text.chats.spans import moved_spans, turn_at
 from curate.text.core.difference import difference
 
@@ -40,8 +42,9 @@ def show_life(run: str, document: str, *, json: bool, color: Color = "auto") -> 
         return ExitCode.DONE
     out = console(color, stderr=False)
     sentences = {(s.name, r.code): r.sentence for s in manifest.stages for r in s.reasons}
+    rules = {(s.name, r.reason): r for s in manifest.stages for r in s.rules}
     for life in lives:
-        _show(out, life, sentences, masks)
+        _show(out, life, sentences, rules, masks)
     for entry in bad:
         out.print(
             Text(f"{document} was quarantined: {entry['reason']}. {printable(entry['detail'])}"),
@@ -65,7 +68,13 @@ def _as_data(life: Life, masks: Masks) -> dict[str, Any]:
     return data
 
 
-def _show(out: Console, life: Life, sentences: dict[tuple[str, str], str], masks: Masks) -> None:
+def _show(
+    out: Console,
+    life: Life,
+    sentences: dict[tuple[str, str], str],
+    rules: Mapping[tuple[str, str], Rule],
+    masks: Masks,
+) -> None:
     origin, gone = life.document["origin"], life.removed_by
     outcome = Text(f"removed by {gone.stage}", "bold red") if gone else Text("kept", "bold green")
     out.print(Text.assemble((printable(life.document["id"]), "bold"), "  ", outcome), soft_wrap=True)
@@ -78,7 +87,7 @@ def _show(out: Console, life: Life, sentences: dict[tuple[str, str], str], masks
     text: bytes = life.document["text"].encode()
     turns = life.document.get("turns")
     for verdict in life.verdicts:
-        _show_verdict(out, verdict, sentences)
+        _show_verdict(out, verdict, sentences, rules)
         _show_span(out, verdict.measures.get("span"), text, masks, turns)
         edits = verdict.measures.get("edits") or []
         _show_edits(out, edits, text, None if verdict.stage in masks.names else masks, turns)
@@ -124,13 +133,23 @@ def _names(partners: list[Partner]) -> str:
     return shown + (f" and {len(partners) - SHOWN_PARTNERS:,} more" if len(partners) > SHOWN_PARTNERS else "")
 
 
-def _show_verdict(out: Console, verdict: Verdict, sentences: dict[tuple[str, str], str]) -> None:
+def _show_verdict(
+    out: Console,
+    verdict: Verdict,
+    sentences: dict[tuple[str, str], str],
+    rules: Mapping[tuple[str, str], Rule],
+) -> None:
     if verdict.reasons is None:
         out.print(Text(f"  {verdict.stage:<13}  not asked, already out", "dim"))
         return
     out.print(Text.assemble(f"  {verdict.stage:<13}  ", ("removed", "red") if verdict.reasons else ("kept", "green")))
     for code in verdict.reasons:
         out.print(Text(f"      {verdict.stage}.{code}: {sentences.get((verdict.stage, code), '')}"), soft_wrap=True)
+        rule = rules.get((verdict.stage, code))
+        value = verdict.measures.get(rule.measure) if rule else None
+        if rule and value is not None and rule.limit is not None:  # none where only single languages have one
+            said = f"{rule.measure} {beside(value, rule.limit)}, {rule.setting}"
+            out.print(Text(f"        {said}", "bold"), soft_wrap=True)
     shown = {
         name: _plain(value)
         for name, value in verdict.measures.items()
@@ -196,7 +215,7 @@ def show_twin(out: Console, life: Life) -> None:
     out.print(
         Text(f"  Jaccard {measures['jaccard']:.3f}; what only the kept one has, then what only this one has:", "dim")
     )
-    out.print(shown_difference(out, pieces), soft_wrap=True)
+    out.print(indented(shown_difference(out, pieces)), soft_wrap=True)
 
 
 def show_text(out: Console, life: Life) -> None:
@@ -209,7 +228,18 @@ def show_text(out: Console, life: Life) -> None:
         if len(turns) > SHOWN_TURNS:
             out.print(Text(f"             … and {len(turns) - SHOWN_TURNS:,} more", "dim"))
         return
-    out.print(Text(printable(_cut(life.document["text"])), "dim"), soft_wrap=True)
+    out.print(indented(Text(printable(_cut(life.document["text"])), "dim")), soft_wrap=True)
+
+
+def indented(text: Text) -> Text:
+    """A document's text, so that one sees where it ends.
+
+    Example:
+        >>> indented(Text("a\\n\\nb")).plain
+        '    a\\n\\n    b'
+    """
+    lines = text.split("\n", allow_blank=True)
+    return Text("\n").join(Text("    ").append_text(line) if line.plain.strip() else line for line in lines)
 
 
 def _cut(text: str) -> str:

@@ -142,14 +142,7 @@ def test_a_source_that_loses_too_much_fails_the_gate(tmp_path):
     )
     assert session.work(quiet=2) == ExitCode.GATE_FAILED
     (gate,) = [one for one in json.loads((tmp_path / "out" / "run.json").read_text())["gates"] if not one["passed"]]
-    assert gate == {
-        "name": "max_source_near_dup",
-        "unit": "share",
-        "limit": 0.5,
-        "value": 0.75,
-        "passed": False,
-        "source": "copied",
-    }
+    assert gate == {"name": "max_source_near_dup", "limit": 0.5, "value": 0.75, "passed": False, "source": "copied"}
 
 
 def test_scripts_without_spaces_are_compared_letter_by_letter():

@@ -150,8 +150,10 @@ def test_dry_run_writes_nothing(capsys, tmp_path):
     assert "17 bands × 4 rows" in err
     assert "Estimate     about" in err
     assert "near_dup.similarity = 0.7" in err
-    spread = ("--set", "run.workers=3", "--set", "run.processes=2", "--set", "input.part_bytes=4096", "--json")
-    plan = json.loads(said(capsys, "run", corpus, "-o", "out", "--dry-run", *spread)[1])
+    spread = ("--set", "run.workers=3", "--set", "run.processes=2", "--set", "input.part_bytes=4096", "--json", "-qq")
+    _, out, err = said(capsys, "run", corpus, "-o", "out", "--dry-run", *spread)
+    plan = json.loads(out)
+    assert err == ""
     assert (plan["workers"], plan["processes"], plan["parts"] > 1) == (3, 2, True)
 
 

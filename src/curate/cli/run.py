@@ -181,7 +181,7 @@ def run(
         given = f"--log-file {log_file}" if log_file else "--format markdown"
         raise UserError(f"`{given}` tells of a run, and `--dry-run` makes none", hint="take one of them away")
     if dry_run:
-        return session.show_plan(json=json, color=color)
+        return session.show_plan(json=json, color=color, warnings=quiet < 2)
     face: Literal["auto", "plain", "quiet"] = "quiet" if quiet or no_progress else ("plain" if verbose else "auto")
     return session.work(
         face=face, fresh=fresh, json=json, color=color, quiet=quiet, open_page=open_page, profile=profile,

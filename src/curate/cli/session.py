@@ -42,7 +42,7 @@ Form = Literal["text", "markdown"]
 class Session(Job):
     """A job with an audience: one command's worth of work."""
 
-    def show_plan(self, *, json: bool = False, color: Color = "auto") -> int:
+    def show_plan(self, *, json: bool = False, color: Color = "auto", warnings: bool = True) -> int:
         """Print the plan with an estimate of time and disk; writes nothing."""
         out, planned = console(color), self.planned()
         if json:
@@ -50,7 +50,7 @@ class Session(Job):
         else:
             show_header(out, planned.plan, planned.workers)
             show_plan(out, planned.plan, planned.estimate, planned.travels, planned.mixture)
-        for text in planned.warnings:
+        for text in planned.warnings if warnings else ():
             note(out, "warning", text.message, text.hint)
         return ExitCode.DONE
 

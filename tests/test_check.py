@@ -1,16 +1,22 @@
 """`curate check`: what it says of a corpus is what a run finds there, and it writes nothing."""
 
+import gzip
 import json
+import random
 import tomllib
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from corpus_maker import make_corpus, prose
 from curate.cli import command
 from curate.cli.session import Session
 from curate.pipeline.planning import trial
+from curate.pipeline.planning.extrapolation import Copies, Guess, with_pairs
 
+FRENCH = "Le bateau part à six heures du matin, et personne ne sait quand il reviendra de son voyage vers les îles."
 PIPELINE = 'pipeline.stages=["extract","normalize","language","near_dup","tokenize"]'
 
 
@@ -65,6 +71,37 @@ def test_what_pieces_tell_of_the_whole_is_within_its_error(capsys, monkeypatch):
     guess = found["all_documents"]
     assert guess["error"] > 0
     assert abs(guess["value"] - truth) <= 2 * guess["error"]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".parquet"])
+def test_a_single_file_is_tried_at_several_places_beside_files_that_are_denser(suffix, monkeypatch, capsys):
+    """English first and French behind it, in one row group or one stream; and pages that take more room each."""
+    monkeypatch.setattr(trial, "PLACE_BYTES", 4_000)
+    Path("in").mkdir()
+    rows = [{"text": f"{prose(n % 50)} {n}" if n < 600 else f"{FRENCH} numéro {n}", "n": n} for n in range(1_000)]
+    if suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(rows), f"in/a{suffix}")
+    else:
+        data = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        Path(f"in/a{suffix}").write_bytes(gzip.compress(data) if suffix.endswith("gz") else data)
+    for number in range(60):
+        Path(f"in/{number}.txt").write_text(f"{prose(number)} " * 20)
+    found = checked(capsys, "in", "--set", PIPELINE)["trial"]
+    assert found["pieces"] > 4
+    assert not found["whole"]
+    assert found["languages"]["fr"] > 0
+    for guess, truth in ((found["all_documents"], 1_060), (found["kept"], 660 / 1_060)):
+        assert abs(guess["value"] - truth) <= guess["error"]
+
+
+def test_copies_of_which_the_other_is_not_tried_are_reckoned_with():
+    """Pairs all over a corpus of a million, of which a hundredth is tried: a tenth of it are copies."""
+    chance = random.Random(1)
+    copies = Copies()
+    tried = [chance.randrange(10**6) for _ in range(10**4)]
+    met = sum(copies.add([one % 900_000], number // 500) for number, one in enumerate(dict.fromkeys(tried)))
+    guess = with_pairs(Guess(met / 10**4, 0.0), copies.pairs, 10**4, 0.01)
+    assert abs(guess.value - 0.1) <= guess.error < 0.5
 
 
 def test_the_settings_to_begin_with_can_be_written_and_run(capsys):

@@ -3,8 +3,9 @@
 import msgspec
 
 from curate.errors import PlanError
+from curate.pipeline.planning.extrapolation import Guess
 from curate.pipeline.planning.plan import Plan
-from curate.pipeline.planning.trial import Guess, tried
+from curate.pipeline.planning.trial import tried
 from curate.shards.mixture.shares import asked_tokens, check_named, check_numbered, too_often
 from curate.stages.contract import Deduplicating
 from curate.store.run_directory import RunDirectory

@@ -21,8 +21,9 @@ from curate.pipeline.planning.estimate import (
     RESOLVE_SHARE,
     SHARD_BYTES_A_TOKEN,
 )
+from curate.pipeline.planning.extrapolation import Guess
 from curate.pipeline.planning.plan import Plan
-from curate.pipeline.planning.trial import Guess, Trial, tried
+from curate.pipeline.planning.trial import Trial, tried
 from curate.runs.job import Job
 
 WANTED_LANGUAGE = 0.05

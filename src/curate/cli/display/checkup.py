@@ -12,7 +12,8 @@ from curate.cli.display.format import count, duration, share, size
 from curate.cli.display.notes import note, printable
 from curate.errors import ExitCode, UserError
 from curate.pipeline.planning.config import FILE_NAME
-from curate.pipeline.planning.trial import Guess, Trial
+from curate.pipeline.planning.extrapolation import Guess
+from curate.pipeline.planning.trial import Trial
 from curate.report.quantities import counted
 from curate.runs.checkup import Checkup, checkup
 from curate.runs.job import Job

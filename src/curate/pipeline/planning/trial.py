@@ -1,12 +1,10 @@
 """A look before the run: the plan tried on some pieces of its input. Nothing is written.
 
-What is told of the whole follows from the pieces by ratios to their stored bytes; how far off that may be, from how
-much the pieces differ (Cochran, Sampling Techniques, 3rd ed., section 6.3).
+What is told of the whole follows from the pieces (`curate.pipeline.planning.extrapolation`).
 """
 
-import math
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -19,9 +17,12 @@ import xxhash
 
 from curate.corpus.documents import Parsed
 from curate.corpus.formats.format import Span
+from curate.corpus.input import InputFile
 from curate.corpus.parts import Part, Strand
 from curate.corpus.quarantine import PASSED_OVER
-from curate.corpus.reader import chunks
+from curate.corpus.reader import Chunk, chunks
+from curate.pipeline.planning import extrapolation
+from curate.pipeline.planning.extrapolation import Copies, Guess, Stratum, with_pairs
 from curate.pipeline.planning.plan import Plan
 from curate.pipeline.rewriting import rewritten, rows_of
 from curate.pipeline.sharding.mixing import groups_of
@@ -32,15 +33,8 @@ from curate.stages.near_dup.partial import band_column
 
 PLACES = 24
 PLACE_BYTES = 250_000
-_STUDENT = {2: 12.7, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 8: 2.36, 12: 2.20, 24: 2.07}
-"""Two-sided 95 % points of Student's t by the number of pieces; of the next smaller number where one is not here."""
-
-
-class Guess(msgspec.Struct, frozen=True):
-    """A number for the whole input, and by how much it may be off (95 %); None: nobody can tell from one piece."""
-
-    value: float
-    error: float | None
+_REACH = 200_000_000
+"""Stored bytes that are read on the way to pieces in the middle of large stretches: about a second."""
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +67,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Piece(NamedTuple):
+    file: InputFile
     stored: int
     parsed: Parsed
 
@@ -85,10 +80,11 @@ class _Found:
         self.groups = list[dict[str, int]]()
         self.tokens, self.kept, self.seconds = list[int](), list[int](), list[float]()
         self.exact, self.near = list[int](), list[int]()
+        self.files = list[InputFile]()
         self.lengths = list[npt.NDArray[np.int64]]()
         self.languages, self.encodings, self.reasons = Counter[str](), Counter[str](), Counter[str]()
         self.quarantined, self.passed_over = Counter[str](), Counter[str]()
-        self.seen, self.bands = set[int](), set[tuple[int, int]]()
+        self.texts, self.bands = Copies(), Copies()
 
 
 def tried(plan: Plan) -> Trial:
@@ -106,47 +102,101 @@ def tried(plan: Plan) -> Trial:
 
 
 def _pieces(strands: Sequence[Strand]) -> Iterator[_Piece]:
-    """Pieces of the input that lie evenly in it: all of it, where that is little.
-
-    What follows the first part of a strand cannot be entered without reading what comes before, and is not tried.
-    """
-    spans = [span for strand in strands for span in strand.parts[0].spans]
+    """Pieces of the input that lie evenly in it: all of it, where that is little."""
+    spans = [span for strand in strands for span in _spans(strand)]
     ends = np.cumsum([span.bytes for span in spans])
     if not len(ends):
         return
-    entire = ends[-1] <= PLACES * PLACE_BYTES
-    wanted = range(len(spans)) if entire else _places(ends)
+    if ends[-1] <= PLACES * PLACE_BYTES:
+        yield from (_first(spans[at : at + 1], None) for at in range(len(spans)))
+        return
+    places = [(place + 0.5) / PLACES * float(ends[-1]) for place in range(PLACES)]
+    within = dict[int, list[float]]()
+    for at, place in zip(np.searchsorted(ends, places, side="right").tolist(), places, strict=True):
+        within.setdefault(at, []).append(place - float(ends[at]) + spans[at].bytes)
     beyond = -1
-    for first in wanted:
-        if first > beyond:
-            beyond, taken = first, 0
-            while not entire and beyond + 1 < len(spans) and (taken := taken + spans[beyond].bytes) < PLACE_BYTES:
-                beyond += 1
-            yield _piece(spans[first : beyond + 1], None if entire else PLACE_BYTES)
+    for first, offsets in within.items():
+        if first <= beyond:
+            continue
+        beyond, taken, kind = first, 0, _kind(spans[first].file)
+        while (
+            beyond + 1 < len(spans)
+            and _kind(spans[beyond + 1].file) == kind
+            and (taken := taken + spans[beyond].bytes) < PLACE_BYTES
+        ):
+            beyond += 1
+        if beyond > first or spans[first].bytes <= PLACE_BYTES:
+            yield _first(spans[first : beyond + 1], PLACE_BYTES)
+        else:
+            yield from _within(spans[first], offsets, _REACH // len(within))
 
 
-def _places(ends: npt.NDArray[np.int64]) -> Iterator[int]:
-    """Spans that hold bytes evenly spaced over all of them."""
-    for place in range(PLACES):
-        yield int(np.searchsorted(ends, (place + 0.5) / PLACES * ends[-1], side="right"))
+def _spans(strand: Strand) -> tuple[Span, ...]:
+    """The stretches of a strand; parts that must be read one after another are one."""
+    if len(strand.parts) == 1:
+        return strand.parts[0].spans
+    spans = [span for part in strand.parts for span in part.spans]
+    return (msgspec.structs.replace(spans[0], stop=spans[-1].stop, bytes=sum(span.bytes for span in spans)),)
 
 
-def _piece(spans: Sequence[Span], most: int | None) -> _Piece:
+def _first(spans: Sequence[Span], most: int | None) -> _Piece:
     """What some stretches of files hold, or the first of it."""
     stored, parsed = 0, list[Parsed]()
-    part = Part(0, "", tuple(spans), sum(span.bytes for span in spans), "")
-    for chunk in chunks(Strand((part,)), frozenset([0]), most or PLACES * PLACE_BYTES):
+    for chunk in _chunks(spans, most or PLACES * PLACE_BYTES):
         stored += chunk.input_bytes
         parsed.append(chunk.parse())
         if most and (stored >= most or sum(one.documents["text"].nbytes for one in parsed) >= 2 * most):
             break
+    return _piece(spans[0].file, stored, parsed)
+
+
+def _within(span: Span, offsets: list[float], reach: int) -> Iterator[_Piece]:
+    """What a large stretch holds at some places. What lies between them is read and not parsed.
+
+    Args:
+        span: of a file, or of a part of it.
+        offsets: stored bytes behind its beginning, ascending.
+        reach: how many of them are read at most; places beyond are drawn together to what is read.
+    """
+    shrunk = min(1.0, reach / span.bytes)
+    waiting, read = deque(offset * shrunk for offset in offsets), 0
+    stored, parsed = 0, list[Parsed]()
+    for chunk in _chunks([span], PLACE_BYTES):
+        read += chunk.input_bytes
+        if not parsed and (not waiting or read < waiting[0]):
+            continue
+        stored += chunk.input_bytes
+        parsed.append(chunk.parse())
+        if stored:  # blocks of a stream tell all that they took with the first piece
+            while waiting and waiting[0] <= read:
+                waiting.popleft()
+            yield _piece(span.file, stored, parsed)
+            stored, parsed = 0, []
+            if not waiting:
+                return
+    if parsed:
+        yield _piece(span.file, stored, parsed)
+
+
+def _chunks(spans: Sequence[Span], size: int) -> Iterator[Chunk]:
+    part = Part(0, "", tuple(spans), sum(span.bytes for span in spans), "")
+    return chunks(Strand((part,)), frozenset([0]), size)
+
+
+def _kind(file: InputFile) -> str:
+    """Files of which a stored byte holds about as much text."""
+    return f"{file.format} {file.compression}"
+
+
+def _piece(file: InputFile, stored: int, parsed: Sequence[Parsed]) -> _Piece:
     documents = pa.Table.from_batches([one.documents for one in parsed]).combine_chunks().to_batches()
     quarantined = pa.concat_batches([one.quarantined for one in parsed])
-    return _Piece(max(1, stored), Parsed(documents[0] if documents else parsed[0].documents, quarantined))
+    return _Piece(file, max(1, stored), Parsed(documents[0] if documents else parsed[0].documents, quarantined))
 
 
 def _add(plan: Plan, piece: _Piece, found: _Found) -> None:
     documents, quarantined = piece.parsed
+    found.files.append(piece.file)
     over = {reason.code for reason in PASSED_OVER}
     for code in quarantined["reason"].to_pylist():
         (found.passed_over if code in over else found.quarantined)[code] += 1
@@ -164,7 +214,7 @@ def _try(plan: Plan, documents: pa.RecordBatch, found: _Found) -> None:
     said = {rewriter.name: rows_of(documents, rewriter) for rewriter in plan.rewriters}
     entering, tokens, near = np.ones(len(documents), np.bool_), 0, 0
     found.lengths.append(pc.utf8_length(documents["text"]).to_numpy().astype(np.int64))
-    found.exact.append(_copies(documents["text"], found.seen))
+    found.exact.append(_copies(documents["text"], found))
     columns = {name: documents[name] for name in documents.schema.names}
     for one in plan.passes:
         steps = [Step(stage, "encode" if isinstance(stage, Encoder) else "judge") for stage in one.stages]
@@ -178,7 +228,7 @@ def _try(plan: Plan, documents: pa.RecordBatch, found: _Found) -> None:
             if step.role == "encode":
                 tokens += int(pc.sum(rows["n_tokens"]).as_py() or 0)
             if step.role == "observe" and isinstance(step.stage, Deduplicating):
-                near += _alike(rows, found.bands)
+                near += _alike(rows, found)
     if "language.label" in columns:
         found.languages.update(label for label in columns["language.label"].to_pylist() if label)
     if plan.config.mix.active and plan.encoder:
@@ -196,26 +246,18 @@ def _by_group(groups: pa.Array, n_tokens: pa.Array, kept: npt.NDArray[np.bool_])
     return dict(zip(sums["group"].to_pylist(), sums["n_tokens_sum"].to_pylist(), strict=True))
 
 
-def _copies(texts: pa.Array, seen: set[int]) -> int:
+def _copies(texts: pa.Array, found: _Found) -> int:
     """Documents whose text another one before had."""
-    copies = 0
-    for text in texts:
-        digest = xxhash.xxh3_64_intdigest(text.as_buffer())
-        copies += digest in seen
-        seen.add(digest)
-    return copies
+    piece = len(found.files)
+    return sum(found.texts.add([xxhash.xxh3_64_intdigest(text.as_buffer())], piece) for text in texts)
 
 
-def _alike(rows: pa.RecordBatch, seen: set[tuple[int, int]]) -> int:
+def _alike(rows: pa.RecordBatch, found: _Found) -> int:
     """Documents that share a band with one before."""
     bands = [name for name in rows.schema.names if name.startswith(band_column(0)[:-2])]
-    alike = 0
-    for keys in zip(*(rows[name].to_pylist() for name in bands), strict=True):
-        if keys and keys[0] is not None:
-            mine = set(enumerate(keys))
-            alike += not mine.isdisjoint(seen)
-            seen |= mine
-    return alike
+    keys = zip(*(rows[name].to_pylist() for name in bands), strict=True)
+    piece = len(found.files)
+    return sum(found.bands.add(list(enumerate(each)), piece) for each in keys if each and each[0] is not None)
 
 
 def _encodings(metadata: pa.Array) -> Iterator[str]:
@@ -230,11 +272,17 @@ def _trial(plan: Plan, found: _Found) -> Trial:
     closing = any(isinstance(one.closing, Deduplicating) for one in plan.passes)
     lengths = np.concatenate([np.zeros(0, np.int64), *found.lengths])
 
+    strata = _strata(plan, found)
+
     def total(values: Sequence[float]) -> Guess:
-        return _guess(values, found.stored, plan.input_bytes * plan.config.input.sample, whole=whole)
+        return extrapolation.total(values, found.stored, strata, plan.config.input.sample, whole=whole)
 
     def share(values: Sequence[float]) -> Guess:
-        return _guess(values, found.documents, 1.0, whole=whole)
+        return extrapolation.share(values, found.documents, found.stored, strata, whole=whole)
+
+    def copies(values: Sequence[float], pairs: int) -> Guess:
+        tried = sum(found.documents) / max(1.0, total(found.documents).value)
+        return share(values) if whole else with_pairs(share(values), pairs, sum(found.documents), tried)
 
     return Trial(
         pieces=len(found.stored),
@@ -250,8 +298,8 @@ def _trial(plan: Plan, found: _Found) -> Trial:
         },
         cpu_seconds=total(found.seconds),
         kept=share(found.kept),
-        exact_copies=share(found.exact),
-        near_copies=share(found.near) if closing else None,
+        exact_copies=copies(found.exact, found.texts.pairs),
+        near_copies=copies(found.near, found.bands.pairs) if closing else None,
         lengths=_quantiles(lengths),
         languages=dict(found.languages.most_common()),
         encodings=dict(found.encodings.most_common()),
@@ -268,16 +316,17 @@ def _quantiles(lengths: npt.NDArray[np.int64]) -> dict[str, int]:
     return {name: int(np.quantile(lengths, at)) for name, at in names.items()}
 
 
-def _guess(values: Sequence[float], sizes: Sequence[float], size: float, *, whole: bool) -> Guess:
-    """What ``values`` come to for ``size``, by their ratio to ``sizes``."""
-    x, y = np.array(sizes, float), np.array(values, float)
-    if not x.sum():
-        return Guess(0.0, 0.0 if whole else None)
-    ratio = y.sum() / x.sum()
-    if whole:
-        return Guess(float(ratio * size), 0.0)
-    if len(x) < 2:
-        return Guess(float(ratio * size), None)
-    spread = math.sqrt(float(((y - ratio * x) ** 2).sum()) / (len(x) - 1) / len(x)) / x.mean()
-    student = _STUDENT[max(number for number in _STUDENT if number <= len(x))]
-    return Guess(float(ratio * size), float(student * spread * size))
+def _strata(plan: Plan, found: _Found) -> list[Stratum]:
+    """Every file with two pieces or more, what is left by kind; kinds without a piece are spread over the others."""
+    counts = Counter(file.name for file in found.files)
+
+    def key(file: InputFile) -> str:
+        return f"file {file.name}" if counts[file.name] > 1 else _kind(file)
+
+    sizes, members = Counter[str](), dict[str, list[int]]()
+    for span in (span for part in plan.parts for span in part.spans):
+        sizes[key(span.file)] += span.bytes
+    for number, file in enumerate(found.files):
+        members.setdefault(key(file), []).append(number)
+    more = plan.input_bytes / max(1, sum(sizes[name] for name in members))
+    return [Stratum(sizes[name] * more, np.array(pieces)) for name, pieces in members.items()]

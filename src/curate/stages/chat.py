@@ -139,7 +139,8 @@ class Chat(Stage):
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """What the template makes of each conversation; null for documents that are none."""
         texts, turns, rest = batch["text"], batch["turns"], batch["metadata"]
-        self.encoder.forget()
+        if turns.null_count < len(turns):  # a batch without a conversation needs no template
+            self.encoder.forget()
         prompts = viewed(texts, turns, "prompt").cast(pa.large_binary()).to_pylist()
         found = [
             dict.fromkeys(self.adds) if spans is None else self._of(rest[row].as_py(), spans, texts[row], prompts[row])

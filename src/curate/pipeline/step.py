@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from curate.pipeline.planning.plan import measure_key, thresholds_of
 from curate.pipeline.record.profile import Effort, Stopwatch
+from curate.shards.files.token_bytes import BYTES, as_bytes
 from curate.stages.contract import CorpusStage, Stage
 from curate.store.digest import digest
 from curate.store.objects.ranges import parquet_source
@@ -37,8 +38,12 @@ Values = TypeVar("Values", pa.Array, pa.RecordBatch)
 REASONS = pa.field("reasons", pa.list_(pa.string()))
 COUNTS = pa.schema([("n_tokens", pa.int64()), ("characters", pa.int64()), ("unknown", pa.int64())])
 """What is counted of each text that is encoded: tokens, characters, and those of them that are unknown."""
-TOKENS = COUNTS.append(pa.field("input_ids", pa.large_list(pa.uint32())))
-"""What is kept of an encoder: counts apart from ids, so that cutting shards reads a few bytes a document."""
+TOKENS = COUNTS.append(pa.field("input_ids", BYTES))
+"""What is kept of an encoder: counts apart from ids, so that cutting shards reads a few bytes a document. Ids are
+bytes: Parquet encodes a list element by element, which takes longer than making the ids."""
+
+_ROLES = {"encode": "encode as bytes"}
+"""What is kept in another way than earlier versions kept it, under another name, so that it is made again."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ class Step:
 
     def measure_key(self, input_key: str) -> str:
         """What the measures depend on, for an input with that key (see `input_key`)."""
-        return digest(self.role, measure_key(input_key, self.stage))
+        return digest(_ROLES.get(self.role, self.role), measure_key(input_key, self.stage))
 
     def verdict_key(self, input_key: str, entering: Mask) -> str:
         """What the whole file depends on: the measures, the thresholds, and which documents came in."""
@@ -105,7 +110,7 @@ class Step:
         text = batch.column("text")
         ids, unknown = self.stage.encode_rows(batch)  # type: ignore[attr-defined]
         counts = [pc.list_value_length(ids).cast(pa.int64()), pc.utf8_length(text).cast(pa.int64()), unknown]
-        return pa.RecordBatch.from_arrays([*counts, ids], schema=TOKENS)
+        return pa.RecordBatch.from_arrays([*counts, as_bytes(ids)], schema=TOKENS)
 
     def judged(self, rows: pa.RecordBatch, entering: Mask) -> tuple[pa.RecordBatch, Mask]:
         """Rows with their reasons, and which documents stay in."""

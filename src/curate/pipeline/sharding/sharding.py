@@ -25,7 +25,7 @@ from curate.pipeline.sharding.shard_places import Cutting, Stretch
 from curate.pipeline.step import Step
 from curate.shards.block import Block
 from curate.shards.entry import At, ShardEntry
-from curate.shards.files.token_bytes import BYTES, as_bytes, as_lists
+from curate.shards.files.token_bytes import BYTES, as_lists
 from curate.shards.format import Layout
 from curate.shards.index import ShardIndex, layout_of, write_index
 from curate.shards.mixture.repeats import NO_REPEATS, REPEATS_FILE, Repeats, write_repeats
@@ -202,7 +202,7 @@ class _Sent:
                             pa.array(to),
                             pa.array(offsets),
                             ids.take(pa.array(at)).cast(pa.string()),
-                            as_bytes(one_array(tokens)).take(rows),
+                            one_array(tokens).take(rows),
                         ],
                         names=[TO, *_SENT.names],
                     )
@@ -225,7 +225,7 @@ class _Group(NamedTuple):
         """Their ids and token ids."""
         with pq.ParquetFile(parquet_source(self.cached)) as file:
             tokens = file.read_row_group(self.number, columns=["input_ids"], use_threads=False).column("input_ids")
-        chosen = as_lists(as_bytes(one_array(tokens)).filter(self.here))
+        chosen = as_lists(one_array(tokens).filter(self.here))
         return pa.RecordBatch.from_arrays([self.ids.filter(self.here), chosen], ["id", "input_ids"])
 
 

@@ -21,6 +21,7 @@ from curate.cli.session import Session
 from curate.errors import BooksDoNotBalance, ExitCode, UserError
 from curate.pipeline import passes as part_module
 from curate.store.books import balance
+from curate.store.manifest import read_manifest
 from curate.store.run_directory import RunDirectory
 from fake_run import files_of
 
@@ -90,7 +91,7 @@ def test_the_books_notice_a_missing_row(finished, tmp_path):
     out = copied(finished, tmp_path)
     file = files_of(out, "quality")[0]
     pl.read_parquet(file)[1:].write_parquet(file)
-    directory = RunDirectory.finished(out, manifest(finished))
+    directory = RunDirectory.finished(out, read_manifest(finished))
     with pytest.raises(BooksDoNotBalance, match="rows for"):
         balance(directory, STAGES, len(directory.names))
 

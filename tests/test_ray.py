@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -115,6 +116,15 @@ def test_without_a_cluster_there_is_a_command_to_type(corpus, tmp_path, monkeypa
     with pytest.raises(PlanError, match="no Ray cluster answers at `auto") as caught:
         run(corpus, tmp_path / "out", engine="ray")
     assert caught.value.hint.startswith("ray start --head")
+
+
+def test_a_cluster_that_is_gone_is_not_waited_for(corpus, tmp_path, monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        with pytest.raises(PlanError, match=f"no Ray cluster answers at `{address}`: .* says: Connection refused"):
+            run(corpus, tmp_path / "out", engine="ray")
 
 
 def test_files_of_the_documentation_are_valid():

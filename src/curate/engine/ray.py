@@ -9,7 +9,6 @@ The driver holds references and counts.
 """
 
 import itertools
-import pickle
 import threading
 import time
 from collections import Counter
@@ -179,7 +178,7 @@ class RayEngine:
     def looked_at(self, look: Callable[[], tuple[str, str] | None]) -> None:
         """All nodes of now are as they must be; who joins later does its first task if ``look`` finds nothing there."""
         ids = frozenset(node.id for node in nodes())
-        self._setting = self._setting._replace(nodes=ids, look=pickle.dumps(look))
+        self._setting = self._setting._replace(nodes=ids, look=self._ray.cloudpickle.dumps(look))
 
     def everywhere(self, function: Callable[[], Result]) -> dict[Node, Result | Exception]:
         """What a function says on each node, or why it says nothing; it takes no core."""

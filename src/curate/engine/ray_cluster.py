@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -36,6 +37,7 @@ def connected() -> Any:
         return ray
     address, handler = os.environ.get("RAY_ADDRESS") or "auto", signal.getsignal(signal.SIGTERM)
     try:
+        _knock(address)
         ray.init(address=address, logging_level="ERROR", log_to_driver=False, configure_logging=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
         if "AuthToken" in f"{error} {error.__cause__} {error.__context__}":
@@ -51,6 +53,23 @@ def connected() -> Any:
         with suppress(ValueError):  # not the main thread: then Ray has not touched it either
             signal.signal(signal.SIGTERM, handler)
     return ray
+
+
+def _knock(address: str) -> None:
+    """Ray waits for ever for a host that is silent, and the file it keeps may name a cluster that is gone.
+
+    Raises:
+        ConnectionError: nobody listens there.
+    """
+    from ray._private.services import canonicalize_bootstrap_address
+
+    place = None if "://" in address else canonicalize_bootstrap_address(address)
+    if place:
+        host, _, port = place.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+        except OSError as error:
+            raise ConnectionError(f"{place} says: {error.strerror or error}") from error
 
 
 def nodes() -> list[Node]:

@@ -282,7 +282,7 @@ def peak_rss_bytes() -> int:
     Linux hands ``ru_maxrss`` on to children: a run that a large program started would be as large.
     """
     with suppress(OSError, StopIteration):
-        lines = Path("/proc/self/status").read_text("utf-8").splitlines()
+        lines = Path("/proc/self/status").read_text("utf-8").split("\n")
         return 1024 * int(next(line for line in lines if line.startswith("VmHWM:")).split()[1])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

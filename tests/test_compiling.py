@@ -1,6 +1,8 @@
 """Kernels are compiled once, the user is told, and a folder that cannot be written stops nobody."""
 
+import importlib
 import os
+import pickle
 import subprocess
 import sys
 import time
@@ -9,6 +11,7 @@ from pathlib import Path
 import msgspec
 import numba
 import pytest
+from numba.core.caching import IndexDataCacheFile
 
 from curate.cache.kernels import choose_kernel_cache
 from curate.events import Warned
@@ -38,6 +41,18 @@ def test_without_a_writable_folder_kernels_get_a_temporary_one(monkeypatch, tmp_
     choose_kernel_cache("/dev/null/curate/text/__init__.py")
     assert Path(os.environ["NUMBA_CACHE_DIR"]).parent == tmp_path
     monkeypatch.delenv("NUMBA_CACHE_DIR")
+
+
+def test_a_cache_that_names_a_class_that_has_moved_is_made_anew(tmp_path):
+    importlib.import_module("curate.text.core.kernel")
+    cache = IndexDataCacheFile(str(tmp_path), "kernel", (1.0, 2))
+    cache.save("types", "code")
+    (index,) = tmp_path.glob("*.nbi")
+    version = pickle.loads(index.read_bytes())
+    index.write_bytes(pickle.dumps(version) + b"ccurate.where_it_was\nNamed\n.")
+    assert cache.load("types") is None
+    cache.save("types", "code again")
+    assert cache.load("types") == "code again"
 
 
 def test_the_compiler_is_loaded_without_linear_algebra():

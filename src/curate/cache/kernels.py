@@ -6,6 +6,7 @@ numba's cache holds pickles and machine code, which are run when they are read: 
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from curate.cache.folder import user_cache_folder
 
@@ -24,6 +25,25 @@ def choose_kernel_cache(package: str) -> None:
         os.environ["NUMBA_CACHE_DIR"] = str(Path(given).absolute())  # a child process works in another folder
     elif not _writable(Path(package).parent / "__pycache__"):
         os.environ["NUMBA_CACHE_DIR"] = str(own) if _writable(own) else tempfile.mkdtemp(prefix="curate-kernels-")
+
+
+def forget_moved_types() -> None:
+    """Have numba compile anew where its cache names a type that has moved.
+
+    numba unpickles the index of a kernel before it looks whether its source has changed, so the first run after an
+    upgrade would fail for a class that another version of this package had elsewhere.
+    """
+    from numba.core.caching import IndexDataCacheFile
+
+    load = IndexDataCacheFile._load_index  # noqa: SLF001  (numba has no setting for it)
+
+    def load_or_forget(self: IndexDataCacheFile) -> Any:
+        try:
+            return load(self)
+        except (ImportError, AttributeError):
+            return {}
+
+    IndexDataCacheFile._load_index = load_or_forget  # noqa: SLF001
 
 
 def _writable(folder: Path) -> bool:

@@ -110,9 +110,11 @@ def beside(value: float, limit: float) -> str:
     """A value beside its limit, with as many digits as tell them apart.
 
     Example:
-        >>> beside(49, 50), beside(0.29996, 0.3), beside(0.5, 0.5)
-        ('49 < 50', '0.29996 < 0.3', '0.5 = 0.5')
+        >>> beside(49, 50), beside(0.29996, 0.3), beside(0.8, 0.8)
+        ('49 < 50', '0.29996 < 0.3', '0.8 = 0.8')
     """
+    if value == limit:
+        return f"{value:.15g} = {limit:.15g}"
     digits = next((n for n in range(4, 17) if f"{value:.{n}g}" != f"{limit:.{n}g}"), 17)
-    sign = "<" if value < limit else ">" if value > limit else "="
+    sign = "<" if value < limit else ">"
     return f"{value:.{digits}g} {sign} {limit:.{digits}g}"

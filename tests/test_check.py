@@ -94,6 +94,16 @@ def test_a_single_file_is_tried_at_several_places_beside_files_that_are_denser(s
         assert abs(guess["value"] - truth) <= guess["error"]
 
 
+def test_documents_about_as_long_as_a_piece_do_not_bend_what_is_told(monkeypatch, capsys):
+    """A block of lines is counted with the first of them: chunks told twice the bytes that they held."""
+    monkeypatch.setattr(trial, "PLACE_BYTES", 4_000)
+    chance = random.Random(2)
+    texts = [(f"{number} {prose(number)} " * 40)[: chance.choice([100, 900, 3_500])] for number in range(1_500)]
+    Path("in.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    found = checked(capsys, "in.jsonl", "--set", PIPELINE)["trial"]
+    assert found["all_text_bytes"]["value"] == pytest.approx(sum(map(len, texts)), rel=0.03)
+
+
 def test_copies_of_which_the_other_is_not_tried_are_reckoned_with():
     """Pairs all over a corpus of a million, of which a hundredth is tried: a tenth of it are copies."""
     chance = random.Random(1)

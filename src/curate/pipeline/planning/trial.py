@@ -159,23 +159,19 @@ def _within(span: Span, offsets: list[float], reach: int) -> Iterator[_Piece]:
         reach: how many of them are read at most; places beyond are drawn together to what is read.
     """
     shrunk = min(1.0, reach / span.bytes)
-    waiting, read = deque(offset * shrunk for offset in offsets), 0
-    stored, parsed = 0, list[Parsed]()
+    waiting, read, held = deque(offset * shrunk for offset in offsets), 0, 0
+    found = list[tuple[int, Parsed]]()
     for chunk in _chunks([span], PLACE_BYTES):
-        read += chunk.input_bytes
-        if not parsed and (not waiting or read < waiting[0]):
-            continue
-        stored += chunk.input_bytes
-        parsed.append(chunk.parse())
-        if stored:  # blocks of a stream tell all that they took with the first piece
+        size = sum(piece.nbytes for piece in chunk.pieces)
+        read, held = read + chunk.input_bytes, held + size
+        if size and read >= waiting[0]:
+            found.append((size, chunk.parse()))
             while waiting and waiting[0] <= read:
                 waiting.popleft()
-            yield _piece(span.file, stored, parsed)
-            stored, parsed = 0, []
             if not waiting:
-                return
-    if parsed:
-        yield _piece(span.file, stored, parsed)
+                break
+    for size, parsed in found:  # a block counts as read with the first of its lines: what one chunk took is too rough
+        yield _piece(span.file, round(size * read / held), [parsed])
 
 
 def _chunks(spans: Sequence[Span], size: int) -> Iterator[Chunk]:

@@ -90,7 +90,7 @@ def test_counts_and_tables_balance(run):
 def test_tables_agree_with_what_is_exported(run, tmp_path):
     for flags, table in (([], run.documents()), (["--removed"], run.removed())):
         file = tmp_path / "out.jsonl"
-        command(["export", str(run.path), "-o", str(file), "--columns", "id,text,metadata,file", *flags])
+        command(["export", str(run.path), "-o", str(file), "--columns", "id,text,metadata,file", "--force", *flags])
         exported = [json.loads(line) for line in file.read_text().splitlines()]
         assert table.select("id", "text", "metadata", "file").collect().to_dicts() == exported
         assert table.head(3).select("id").collect()["id"].to_list() == [one["id"] for one in exported[:3]]

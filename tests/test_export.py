@@ -85,6 +85,11 @@ def test_nanochat_has_shuffled_row_groups_and_validation_last(finished, tmp_path
 def test_what_cannot_be_written_is_refused(finished, tmp_path):
     with pytest.raises(UserError, match=r"must end in `.jsonl`"):
         export(finished, tmp_path / "a.csv", Wanted())
+    (tmp_path / "mine.jsonl").write_text("mine")
+    with pytest.raises(UserError, match="is there already"):
+        export(finished, tmp_path / "mine.jsonl", Wanted())
+    assert (tmp_path / "mine.jsonl").read_text() == "mine"
+    assert export(finished, tmp_path / "mine.jsonl", Wanted(), force=True).documents > 0
     (tmp_path / "b.jsonl").mkdir()
     (tmp_path / "c").touch()
     with pytest.raises(UserError, match="is a folder, not a file"):

@@ -35,6 +35,7 @@ def export(
     to: Annotated[
         str, typer.Option("--to", metavar="TRAINER", help="nanochat: a folder of its text shards, shuffled.")
     ] = "",
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     json: JsonOption = False,
 ) -> int:
     """Write the kept documents as text, with all edits applied; conversations in the shape they came in.
@@ -66,7 +67,11 @@ def export(
     to_stdout = output == "-"
     if to_stdout and (to or json):
         raise UserError(f"`-o -` writes lines of JSON, and nothing else; `{'--to' if to else '--json'}` needs a file")
-    made = export_nanochat(place(run), place(output), seed) if to else write(place(run), place(output), wanted)
+    made = (
+        export_nanochat(place(run), place(output), seed)
+        if to
+        else write(place(run), place(output), wanted, force=force)
+    )
     if json:
         typer.echo(jsonlib.dumps(made._asdict(), ensure_ascii=False))
         return ExitCode.DONE

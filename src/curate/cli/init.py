@@ -17,13 +17,12 @@ def init(
       curate init
       curate init settings/web.toml
     """
-    from curate.errors import ExitCode, UserError
+    from curate.errors import ExitCode
     from curate.pipeline.planning.config import default_file
-    from curate.store.files import write_whole
+    from curate.store.files import require_absent, write_whole
 
     target = Path(path)
-    if target.exists() and not force:
-        raise UserError(f"`{path}` is there already", hint=f"curate init {path} --force")
+    require_absent(target, force=force, hint=f"curate init {path} --force")
     write_whole(target, default_file().encode())
     typer.echo(path)
     return ExitCode.DONE

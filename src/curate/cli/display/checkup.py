@@ -10,14 +10,14 @@ from rich.text import Text
 from curate.cli.display.console import Color, console
 from curate.cli.display.format import count, duration, share, size
 from curate.cli.display.notes import note, printable
-from curate.errors import ExitCode, UserError
+from curate.errors import ExitCode
 from curate.pipeline.planning.config import FILE_NAME
 from curate.pipeline.planning.extrapolation import Guess
 from curate.pipeline.planning.trial import Trial
 from curate.report.quantities import counted
 from curate.runs.checkup import Checkup, checkup
 from curate.runs.job import Job
-from curate.store.files import write_whole
+from curate.store.files import require_absent, write_whole
 
 _SHOWN = 6
 """Languages, reasons and the like that are named; ``--json`` has all."""
@@ -39,8 +39,8 @@ def show_checkup(
         UserError: ``write``, and the file is there already.
     """
     target = Path(FILE_NAME)
-    if write and target.exists():
-        raise UserError(f"`{FILE_NAME}` is there already", hint="curate check without --write shows the lines to add")
+    if write:
+        require_absent(target, force=False, hint="curate check without --write shows the lines to add")
     job = Job(paths, config_file=config, assignments=assignments, flags={"pipeline.recipe": recipe})
     found, notes = checkup(job)
     err = console(color)

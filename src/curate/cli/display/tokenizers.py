@@ -14,7 +14,7 @@ from curate.cli.display.format import size
 from curate.cli.display.notes import note, printable
 from curate.errors import ExitCode, UserError
 from curate.models.tokenizers import load_tokenizer
-from curate.store.files import place, write_whole
+from curate.store.files import place, require_absent, write_whole
 from curate.training.token_costs import Costs, token_costs
 from curate.training.tokenizer_training import TokenizerSettings, train_tokenizer
 
@@ -42,8 +42,7 @@ def train_and_show(
     target = Path(output)
     if target.suffix != ".json":
         raise UserError(f"`{output}` must end in `.json`", hint=f"-o {target.with_suffix('.json')}")
-    if target.exists() and not force:
-        raise UserError(f"`{output}` is there already", hint="replace it with --force, or name another with -o")
+    require_absent(target, force=force)
     marks = tuple(control) or TokenizerSettings().control_tokens
     settings = TokenizerSettings(
         vocabulary=vocabulary, digits=digits, control_tokens=marks, sample_bytes=int(sample * 1e6), seed=seed

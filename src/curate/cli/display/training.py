@@ -12,9 +12,9 @@ from rich.text import Text
 
 from curate.cli.display.console import console
 from curate.cli.display.notes import note
-from curate.errors import ExitCode, UserError
+from curate.errors import ExitCode
 from curate.pipeline.planning.config import load
-from curate.store.files import write_whole
+from curate.store.files import require_absent, write_whole
 from curate.training.card import card
 from curate.training.training import LIMIT, PRIOR, Training, train
 
@@ -40,8 +40,7 @@ def show_training(
     """
     target = Path(output)
     page = target.with_suffix(".html") if target.suffix != ".html" else target.with_suffix(".card.html")
-    if target.exists() and not force:
-        raise UserError(f"`{output}` is there already", hint="replace it with --force, or name another with -o")
+    require_absent(target, force=force)
     config = load(Path(config_file) if config_file else None, {}, assignments)
     model, training = train(good, bad, config, prior=prior, seed=seed, limit=limit, group=group)
     command = _command(good, bad, output, prior, limit, seed, group, config_file, assignments)

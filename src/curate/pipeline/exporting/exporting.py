@@ -20,7 +20,7 @@ import zstandard
 from curate.errors import UserError, listed
 from curate.pipeline.document_rows import DocumentRows, Which
 from curate.pipeline.exporting.exported_records import RECORD, as_lines, columns_of, schema_of
-from curate.store.files import remove, unfinished, whole_file
+from curate.store.files import remove, require_absent, unfinished, whole_file
 from curate.store.objects.ranges import parquet_source
 from curate.store.run_directory import DOCUMENTS
 
@@ -57,20 +57,23 @@ class Exported(NamedTuple):
     bytes: int
 
 
-def export(run: Path, out: Path, wanted: Wanted) -> Exported:
+def export(run: Path, out: Path, wanted: Wanted, *, force: bool = False) -> Exported:
     """Write documents of a run to one file, which appears when whole.
 
     Args:
         run: a finished run.
         out: ends in one of `SUFFIXES`; ``-``: lines of JSON to standard output.
         wanted: what to write.
+        force: replace a file that is there.
 
     Raises:
         InputError: there is no finished run, or it has no such column.
-        UserError: the name of the file says no format.
+        UserError: the name of the file says no format, or the file is there already.
     """
     if not out.name.endswith(SUFFIXES) and out != STANDARD_OUTPUT:
         raise UserError(f"`{out}` must end in {listed(SUFFIXES)}", hint="curate export RUN -o kept.jsonl.zst")
+    if out != STANDARD_OUTPUT:
+        require_absent(out, force=force)
     columns = wanted.columns or (REMOVED_COLUMNS if wanted.removed else KEPT_COLUMNS)
     which: Which = "removed" if wanted.removed else "kept"
     source = DocumentRows(run, columns, which)

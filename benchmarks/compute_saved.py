@@ -39,7 +39,7 @@ from curate.evidence.multiplier import Curves, Floats, Interval
 from curate.evidence.pool import read_pool
 from curate.evidence.proxy import NgramProxy, Proxy, proxy_named
 from curate.evidence.question import Question
-from curate.report.judgments import Judgments
+from curate.report.judgments.judgments import Judgments
 from curate.report.saved.measured import Evidence
 from curate.store.manifest import read_manifest
 from curate.store.run_directory import RunDirectory

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from curate.report.drawing import charts
 from curate.report.drawing.plot import KEPT, REMOVED, power_ticks, round_ticks, scale, width_of
 from curate.report.duplicates import ClusterSize, Duplicates
-from curate.report.measures import Histogram, Threshold
+from curate.report.judgments.measures import Histogram, Threshold
 from curate.report.model import Step
 from curate.report.saved.measured import Contribution, Measured
 from curate.training.chart import calibration_chart

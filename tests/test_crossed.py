@@ -6,7 +6,7 @@ from itertools import combinations
 import pytest
 
 from curate.report.crossed import cross
-from curate.report.judgments import Judgments
+from curate.report.judgments.judgments import Judgments
 from curate.report.model import build_report
 from curate.settings.report import ReportSettings
 from curate.store.manifest import read_manifest

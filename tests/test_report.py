@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from curate.errors import InputError
 from curate.report.html.page import report_json
+from curate.report.judgments.measures import BINS, _edges, _log_edges
 from curate.report.kept_findings import keep_findings, kept_findings
-from curate.report.measures import BINS, _edges, _log_edges
 from curate.report.model import build_report, findings_of, with_samples
 from curate.settings.report import ReportSettings
 from curate.store.checked_json import write_json

@@ -15,7 +15,7 @@ from curate.cli import command
 from curate.cli.display.questions.difference import shown_difference
 from curate.cli.session import Session
 from curate.errors import ExitCode
-from curate.report.judgments import ROW
+from curate.report.judgments.judgments import ROW
 from curate.report.samples import draw_key
 from curate.text.core.difference import difference
 from thorough import settings

@@ -19,7 +19,7 @@ import curate
 from corpus_maker import prose
 from curate.cli import command
 from curate.errors import DamagedFile, UserError
-from curate.report.judgments import Judgments
+from curate.report.judgments.judgments import Judgments
 from curate.runs.whatif import whatif
 from curate.store.files import place, write_whole
 from curate.store.objects.bucket import bucket

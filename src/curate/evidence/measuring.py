@@ -26,7 +26,7 @@ from curate.evidence.result import Result
 from curate.evidence.scratch import Later
 from curate.pipeline.planning.lint import run_settings
 from curate.report.duplicates import find_duplicates
-from curate.report.judgments import Judgments
+from curate.report.judgments.judgments import Judgments
 from curate.report.saved.measured import Evidence
 from curate.stages.language import Language, LanguageSettings
 from curate.store.manifest import read_manifest

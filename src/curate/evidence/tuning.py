@@ -33,7 +33,7 @@ from curate.evidence.multiplier import Curves, Floats, Interval
 from curate.evidence.pool import read_pool
 from curate.evidence.proxy import NgramProxy
 from curate.pipeline.planning.lint import run_settings
-from curate.report.judgments import Judgments
+from curate.report.judgments.judgments import Judgments
 from curate.store.digest import digest
 from curate.store.manifest import read_manifest
 from curate.store.run_directory import RunDirectory

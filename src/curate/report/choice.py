@@ -6,8 +6,8 @@ from typing import NamedTuple
 import polars as pl
 
 from curate.errors import InputError, nearest
-from curate.report.judgments import ROW, Judgments, ask
-from curate.report.looking import REASONS
+from curate.report.judgments.judgments import ROW, Judgments, ask
+from curate.report.judgments.looking import REASONS
 from curate.report.samples import draw_key
 from curate.store.manifest_entries import Manifest
 

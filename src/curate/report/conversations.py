@@ -3,7 +3,7 @@
 import msgspec
 import polars as pl
 
-from curate.report.judgments import Judgments
+from curate.report.judgments.judgments import Judgments
 from curate.store.manifest_entries import Manifest
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import msgspec
 import polars as pl
 
-from curate.report.judgments import LABEL, Judgments
-from curate.report.looking import REASONS
+from curate.report.judgments.judgments import LABEL, Judgments
+from curate.report.judgments.looking import REASONS
 from curate.report.sources import UNMEASURED, UNNAMED_SOURCE
 
 COLUMNS = 10

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from curate.report.judgments import ROW, Judgments
-from curate.report.looking import KEPT, REASONS, Documents
+from curate.report.judgments.judgments import ROW, Judgments
+from curate.report.judgments.looking import KEPT, REASONS, Documents
 from curate.report.saved.compute import Redundancy, redundancy
 from curate.report.sources import UNNAMED_SOURCE
 from curate.stages.contract import PASSED_OVER, TO
@@ -108,7 +108,7 @@ class Copies:
         self.columns = ["raw_bytes", *(f"near_dup.{name}" for name in names if judgments.has(f"near_dup.{name}"))]
 
     def of(self, piece: Documents) -> Found:
-        """See `curate.report.looking.Question`."""
+        """See `curate.report.judgments.looking.Question`."""
         frame, known = piece.frame, "near_dup.standing" in self.columns
         stays = frame.select(
             pl.int_range(piece.first, piece.first + pl.len(), dtype=pl.Int64).alias(ROW),
@@ -128,7 +128,7 @@ class Copies:
         )
 
     def joined(self, found: Found, behind: Found) -> Found:
-        """See `curate.report.looking.Question`."""
+        """See `curate.report.judgments.looking.Question`."""
         sizes = pl.concat([found.sizes, behind.sizes]).group_by("documents").agg(pl.col("clusters", "bytes").sum())
         totals = {name: number + behind.totals[name] for name, number in found.totals.items()}
         return Found(sizes, _first_few(pl.concat([found.largest, behind.largest])), totals)

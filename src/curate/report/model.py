@@ -14,10 +14,10 @@ from curate.report.alerts.alerts import find_alerts
 from curate.report.conversations import Conversations, find_conversations
 from curate.report.crossed import Crossed, cross
 from curate.report.duplicates import Copies, Duplicates, find_duplicates, has_copies
-from curate.report.judgments import Exchange, Judgments, Tally
-from curate.report.looking import REASONS, Question
+from curate.report.judgments.judgments import Exchange, Judgments, Tally
+from curate.report.judgments.looking import REASONS, Question
+from curate.report.judgments.measures import Histogram, Measuring, pairs_in, thresholds_in
 from curate.report.masking import Masks
-from curate.report.measures import Histogram, Measuring, pairs_in, thresholds_in
 from curate.report.previous import Previous, previous_run
 from curate.report.production import Production, production
 from curate.report.samples import Samples, Search, Shown, choose_samples
@@ -165,7 +165,7 @@ def findings_of(
         manifest: what is known of the run.
         settings: how many documents to show.
         spread: how parts of the run are read: one after another, or several at a time.
-        exchange: see `curate.report.judgments.Judgments`.
+        exchange: see `curate.report.judgments.judgments.Judgments`.
 
     Memory is bounded by the number of sources and the documents shown, not by the corpus.
     """

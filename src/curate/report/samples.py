@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate.report import quantities
-from curate.report.judgments import ROW, Judgments
-from curate.report.looking import REASONS, Documents
-from curate.report.measures import Threshold
+from curate.report.judgments.judgments import ROW, Judgments
+from curate.report.judgments.looking import REASONS, Documents
+from curate.report.judgments.measures import Threshold
 from curate.store.life import edited_text
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_groups import groups_in
@@ -197,7 +197,7 @@ class Search:
         self.columns = [f"{stage}.{REASONS}" for stage in self._stages]
 
     def of(self, piece: Documents) -> dict[str, Best]:
-        """See `curate.report.looking.Question`; kept ones are those of no reason."""
+        """See `curate.report.judgments.looking.Question`; kept ones are those of no reason."""
         found = {code: Best(self._number) for code in ("", *self._reasons)}
         staying = np.flatnonzero(piece.kept) + piece.first
         found[""].offer(staying, _spread(staying))
@@ -210,7 +210,7 @@ class Search:
         return found
 
     def joined(self, found: dict[str, Best], behind: dict[str, Best]) -> dict[str, Best]:
-        """See `curate.report.looking.Question`."""
+        """See `curate.report.judgments.looking.Question`."""
         for code, best in behind.items():
             found[code].offer(best.rows, best.order)
         return found

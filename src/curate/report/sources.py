@@ -3,8 +3,8 @@
 import msgspec
 import polars as pl
 
-from curate.report.judgments import LABEL, Judgments
-from curate.report.looking import REASONS
+from curate.report.judgments.judgments import LABEL, Judgments
+from curate.report.judgments.looking import REASONS
 
 SOURCES = 40
 """Sources listed one by one; the rest is one row."""

@@ -8,7 +8,7 @@ import msgspec
 import polars as pl
 
 from curate.corpus.input import InputFile
-from curate.report.judgments import Judgments
+from curate.report.judgments.judgments import Judgments
 from curate.report.sources import Label
 from curate.store.manifest_entries import Judged
 from curate.store.row_file import scanned

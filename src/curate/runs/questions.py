@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from curate.errors import InputError, UserError
 from curate.report.choice import Chosen, Question, choose_rows
-from curate.report.judgments import Judgments
+from curate.report.judgments.judgments import Judgments
 from curate.report.masking import Masks, masked_life
 from curate.store.life import Life, life_at, lives_of, quarantined, similar_ids
 from curate.store.manifest import read_manifest

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.report.judgments import Judgments
+from curate.report.judgments.judgments import Judgments
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curate.report.judgments import Judgments
+from curate.report.judgments.judgments import Judgments
 from curate.report.masking import Masks
 from curate.stages.reconsidering import Reconsidering
 from curate.store.digest import digest

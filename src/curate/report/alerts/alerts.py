@@ -11,7 +11,7 @@ from curate.report.alerts.input_alerts import of_input
 from curate.report.alerts.rule_alerts import of_rules
 from curate.report.crossed import Crossed
 from curate.report.duplicates import Duplicates
-from curate.report.measures import Histogram
+from curate.report.judgments.measures import Histogram
 from curate.report.sources import UNMEASURED, UNNAMED_SOURCE, Group, Label
 from curate.report.unused import WithoutEffect
 from curate.stages.language import ALL

@@ -6,7 +6,7 @@ from curate.errors import listed
 from curate.report import quantities
 from curate.report.alerts.alert import Alert
 from curate.report.crossed import Crossed
-from curate.report.measures import Histogram
+from curate.report.judgments.measures import Histogram
 from curate.report.unused import WithoutEffect
 from curate.store.manifest_entries import Manifest
 

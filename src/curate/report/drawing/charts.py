@@ -16,7 +16,7 @@ from curate.report.drawing.plot import (
     width_of,
 )
 from curate.report.duplicates import Duplicates
-from curate.report.measures import Histogram, Threshold
+from curate.report.judgments.measures import Histogram, Threshold
 from curate.report.model import Step
 from curate.report.saved.measured import Contribution
 

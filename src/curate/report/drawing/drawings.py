@@ -7,7 +7,7 @@ import msgspec
 from curate.report import quantities
 from curate.report.drawing import charts
 from curate.report.duplicates import Duplicates
-from curate.report.measures import NEAR, Histogram
+from curate.report.judgments.measures import NEAR, Histogram
 from curate.report.model import Findings, Step
 from curate.report.saved.measured import Contribution
 

@@ -27,7 +27,7 @@ from curate.report.glossary import glossary
 from curate.report.html.shown_paths import ShownPaths
 from curate.report.html.templates import environment
 from curate.report.input_folders import input_folders
-from curate.report.judgments import Exchange
+from curate.report.judgments.judgments import Exchange
 from curate.report.kept_findings import keep_findings, kept_findings
 from curate.report.made_before import MadeBefore, made_before, made_of, may_be_known
 from curate.report.model import Findings, Report, build_report, findings_of, with_samples
@@ -65,7 +65,7 @@ class ReportMaker:
         run_dir: the run directory.
         settings: see `curate.report.model.build_report`.
         spread: how parts of the run are read.
-        exchange: see `curate.report.judgments.Judgments`.
+        exchange: see `curate.report.judgments.judgments.Judgments`.
     """
 
     def __init__(

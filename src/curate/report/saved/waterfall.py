@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from curate.report.judgments import Judgments
-from curate.report.looking import KEPT, REASONS, Documents
+from curate.report.judgments.judgments import Judgments
+from curate.report.judgments.looking import KEPT, REASONS, Documents
 from curate.report.packing_loss import PACKED, Numbers, places_of
 from curate.report.saved.compute import Figure, flops_per_token
 from curate.settings.report import ReportSettings
@@ -136,7 +136,7 @@ class Keeping:
         self.columns = [f"{stage}.edits" for stage in self._edited]
 
     def of(self, piece: Documents) -> Remains:
-        """See `curate.report.looking.Question`."""
+        """See `curate.report.judgments.looking.Question`."""
         edit, cut = pl.col("edit").struct, dict[str, int]()
         for stage in self._edited:
             edits = piece.frame.select(KEPT, edit=f"{stage}.edits").filter(
@@ -148,7 +148,7 @@ class Keeping:
         return Remains(cut, *np.unique(piece.tokens[piece.kept], return_counts=True))
 
     def joined(self, found: Remains, behind: Remains) -> Remains:
-        """See `curate.report.looking.Question`."""
+        """See `curate.report.judgments.looking.Question`."""
         cut = {stage: size + behind.cut[stage] for stage, size in found.cut.items()}
         tokens, which = np.unique(np.concatenate([found.tokens, behind.tokens]), return_inverse=True)
         documents = np.zeros(len(tokens), np.int64)

@@ -33,7 +33,8 @@ class Documents:
 
     Args:
         first: row in the run of the first.
-        frame: the columns that are asked about, named as in `curate.report.judgments`, and `KEPT` and `TOKENS`.
+        frame: the columns that are asked about, named as in `curate.report.judgments.judgments`, and `KEPT` and
+            `TOKENS`.
     """
 
     def __init__(self, first: int, frame: pl.DataFrame) -> None:
@@ -66,7 +67,7 @@ class Documents:
 
 
 class Question(Protocol):
-    """Something to find out about all documents, of columns of `curate.report.judgments.Judgments.frame`."""
+    """Something to find out about all documents, of columns of `curate.report.judgments.judgments.Judgments.frame`."""
 
     @property
     def columns(self) -> Sequence[str]:

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from curate.engine.local import LocalEngine
-from curate.report.looking import KEPT, REASONS, TOKENS, Documents, Question
+from curate.report.judgments.looking import KEPT, REASONS, TOKENS, Documents, Question
 from curate.stages.contract import Receive, Rows, Send
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import scanned
@@ -289,7 +289,7 @@ class Tally:
         return ["source", LABEL, *(column for column in self.columns if column.endswith(f".{REASONS}"))]
 
     def of(self, piece: Documents) -> pl.DataFrame:
-        """See `curate.report.looking.Question`."""
+        """See `curate.report.judgments.looking.Question`."""
         label = "language.label" if "language.label" in self.columns else pl.lit(None, pl.String)
         rows = piece.frame.select("source", "raw_bytes", TOKENS, **{LABEL: label}, alike=pl.Series(self._alike(piece)))
         rows = rows.with_row_index("at")
@@ -314,7 +314,7 @@ class Tally:
         return alike
 
     def joined(self, found: pl.DataFrame, behind: pl.DataFrame) -> pl.DataFrame:
-        """See `curate.report.looking.Question`."""
+        """See `curate.report.judgments.looking.Question`."""
         return (
             pl.concat([found, behind.select(found.columns)])
             .group_by(self._keys)

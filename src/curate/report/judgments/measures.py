@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curate.report.bins import put_into_bins
-from curate.report.judgments import Judgments
-from curate.report.looking import REASONS, Documents
+from curate.report.judgments.bins import put_into_bins
+from curate.report.judgments.judgments import Judgments
+from curate.report.judgments.looking import REASONS, Documents
 from curate.store.manifest_entries import Judged, StageEntry
 
 BINS = 36
@@ -124,7 +124,7 @@ def thresholds_in(manifest: Judged, judgments: Judgments) -> tuple[Threshold, ..
 
 
 class Found(NamedTuple):
-    """What a look at documents finds of one measure; see `curate.report.bins.put_into_bins`."""
+    """What a look at documents finds of one measure; see `curate.report.judgments.bins.put_into_bins`."""
 
     totals: Edges
     """Documents in bins, documents apart, and the largest value."""
@@ -163,11 +163,11 @@ class Measuring:
         self.columns += [column for stage in stages if judgments.has(column := f"{stage}.{REASONS}")]
 
     def of(self, piece: Documents) -> list[Found]:
-        """See `curate.report.looking.Question`."""
+        """See `curate.report.judgments.looking.Question`."""
         return [shape.of(piece, self._nearest) for shape in self._shapes]
 
     def joined(self, found: list[Found], behind: list[Found]) -> list[Found]:
-        """See `curate.report.looking.Question`."""
+        """See `curate.report.judgments.looking.Question`."""
         return list(map(_joined, found, behind))
 
     def histograms(self, found: Sequence[Found] | None) -> tuple[Histogram, ...]:

@@ -84,7 +84,7 @@ def _lines(found: Checkup) -> Iterator[tuple[str, str]]:
     yield (
         "",
         (
-            f"{_about(found.seconds, duration)} on {counted(found.workers, 'worker')},"
+            f"{_about(found.seconds, duration)} of work on {counted(found.workers, 'worker')}, some 3 s to start,"
             f" {_about(found.disk_bytes, size)} of disk, about {size(found.memory_bytes)} of memory"
         ),
     )

@@ -76,10 +76,12 @@ def test_what_comes_back_is_what_a_run_without_the_rule_keeps(corpus, tmp_path):
         assert {text for text, here in zip(pool.texts, pool.uncut[name], strict=True) if here} == expected
 
 
-def test_passages_are_found_again_where_lines_begin():
+def test_passages_are_found_again_where_lines_begin_and_end():
     assert found_again("banana\nna\nend", ["na\n"]) == [{"start": 7, "end": 10, "replacement": ""}]
     assert found_again("é\na\nb\na\n", ["a\n", "a\n", "a\n"]) == [
         {"start": 3, "end": 5, "replacement": ""},
         {"start": 7, "end": 9, "replacement": ""},
     ]
+    assert found_again("a\nbcd\nb", ["\nb"]) == [{"start": 5, "end": 7, "replacement": ""}]
+    assert found_again("bcd\nb", ["b"]) == [{"start": 4, "end": 5, "replacement": ""}]
     assert found_again("kept", ["", "gone"]) == []

@@ -247,10 +247,15 @@ def found_again(text: str, passages: Sequence[str]) -> list[dict[str, Any]]:
     found, at = list[dict[str, Any]](), 0
     for passage in passages:
         place = text.find(passage, at)
-        while place > 0 and text[place - 1] != "\n" != passage[:1]:
+        while passage and place >= 0 and not _whole_lines(text, place, place + len(passage)):
             place = text.find(passage, place + 1)
-        if place >= 0 and passage:
+        if passage and place >= 0:
             start = len(text[:place].encode())
             at = place + len(passage)
             found.append({"start": start, "end": start + len(passage.encode()), "replacement": ""})
     return found
+
+
+def _whole_lines(text: str, start: int, end: int) -> bool:
+    """Whether a passage begins and ends where lines do."""
+    return (start == 0 or "\n" in text[start - 1 : start + 1]) and (end == len(text) or "\n" in text[end - 1 : end + 1])

@@ -12,10 +12,13 @@ from chat_templates import FAMILIES, IM, model_folder
 from curate.cli import command
 from curate.errors import InputError, PlanError, UserError
 from curate.models.chats import ChatEncoder
+from curate.runs.whatif import whatif
 from curate.shards.convert import convert
 from curate.shards.peek import peek
 from curate.shards.settings import ShardSettings
 from curate.shards.verify import verify
+from curate.view.index import Index
+from curate.view.moved import moved
 from small_run import contents, manifest, run
 from test_chat_runs import conversations, sentence, written
 
@@ -120,6 +123,17 @@ def test_packed_rows_hold_whole_conversations_whatever_the_workers(models, corpu
         assert not (tmp_path / "e").exists()
     with pytest.raises(InputError, match="have a loss mask"):
         convert(tmp_path / "a/shards", tmp_path / "d", ShardSettings(format="megatron", shard_tokens=9000))
+
+
+def test_moved_thresholds_count_the_tokens_of_the_encoder(models, corpus, tmp_path):
+    """Two stages count tokens; `chat` those of conversations alone."""
+    stages = CHECKED.replace('"near_dup",', "")
+    assert run(corpus, tmp_path, *LOOSE, stages, *with_model(models["qwen 3"])) == 0
+    for changes in (["quality.min_words=60"], ["chat.max_tokens=100"]):
+        found = moved(Index(tmp_path), changes, 4)
+        assert found == whatif(tmp_path, changes, examples=4)
+        assert found.tokens_exact
+        assert found.to_removed
 
 
 def test_what_a_template_refuses_is_removed_with_the_reason_and_a_copy_of_it_kept(models, tmp_path):

@@ -88,6 +88,7 @@ class Index:
         self._measure = lru_cache(maxsize=6)(self._read_measure)
         self.rows = lru_cache(maxsize=4)(self._rows)
         self.facets = lru_cache(maxsize=8)(self._facets)
+        self.kept_tokens = lru_cache(maxsize=1)(self._kept_tokens)
 
     def _codes(self) -> list[str]:
         counts = self.manifest.counts.reasons
@@ -102,21 +103,18 @@ class Index:
         """A measure of all documents as it was judged; NaN where it was not measured."""
         return self._column(f"exact {measure}", measure, np.float64)
 
-    @property
-    def tokens(self) -> npt.NDArray[np.float64]:
-        """Tokens of all documents; NaN where nothing counted them."""
-        found = [f"{name}.n_tokens" for name in self.stages if f"{name}.n_tokens" in self.judgments.schema]
-        return self._column("tokens", found[0], np.float64) if found else np.full(self.judgments.rows, np.nan)
+    def tokens(self, encoder: str) -> npt.NDArray[np.float64]:
+        """Tokens of all documents by the stage that encodes them; NaN where it did not."""
+        return self._column(f"tokens {encoder}", f"{encoder}.n_tokens", np.float64)
 
     @property
     def sizes(self) -> npt.NDArray[np.float64]:
         """Raw bytes of all documents."""
         return self._column("sizes", f"{DOCUMENTS}.raw_bytes", np.float64)
 
-    @cached_property
-    def kept_tokens(self) -> tuple[float, float]:
+    def _kept_tokens(self, encoder: str) -> tuple[float, float]:
         """Tokens of the documents that were kept, and raw bytes of those of them whose tokens nothing counted."""
-        tokens, kept = self.tokens, (self.groups.removed_by < 0)[self.groups.of]
+        tokens, kept = self.tokens(encoder), (self.groups.removed_by < 0)[self.groups.of]
         counted = kept & ~np.isnan(tokens)
         lacking = np.flatnonzero(kept & ~counted)
         return float(tokens[counted].sum()), float(self.sizes[lacking].sum()) if len(lacking) else 0.0

@@ -7,8 +7,8 @@ of all documents. Then the deduplicating stage is asked about the clusters of th
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property, partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property, lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -84,9 +84,9 @@ class Moved:
         sides = (self._before[at], self._said[0][at]), (self._now[at], self._said[1][at])
         return tuple(self._named(int(stage), int(bits)) for stage, bits in sides)  # type: ignore[return-value]
 
-    def tokens(self, encoder: str, part: int) -> npt.NDArray[np.float64]:  # noqa: ARG002  (there is one)
+    def tokens(self, encoder: str, part: int) -> npt.NDArray[np.float64]:
         """See `curate.runs.rejudged.Judged`."""
-        return np.asarray(self._tokens[self._rows[self._inside(part)]])
+        return np.asarray(self._tokens(encoder)[self._rows[self._inside(part)]])
 
     def sizes(self, part: int) -> npt.NDArray[np.float64]:
         """See `curate.runs.rejudged.Judged`."""
@@ -253,11 +253,12 @@ class Moved:
         return Rest(int(left[groups.removed_by < 0].sum()), removed, given, self._totals())
 
     def _totals(self) -> Totals:
-        if not any(isinstance(one.now, Encoder) for one in self._stages):
+        encoder = next((one.now.name for one in self._stages if isinstance(one.now, Encoder)), "")
+        if not encoder:
             return Totals()
-        kept, uncounted = self._index.kept_tokens
+        kept, uncounted = self._index.kept_tokens(encoder)
         mine = self._rows[self._before == STAYS]
-        tokens = self._tokens[mine]
+        tokens = self._tokens(encoder)[mine]
         lacks = np.isnan(tokens)
         return Totals(
             kept=kept - float(tokens[~lacks].sum()),
@@ -265,8 +266,8 @@ class Moved:
         )
 
     @cached_property
-    def _tokens(self) -> npt.NDArray[np.float64]:
-        return self._index.tokens  # of a small run it is read each time
+    def _tokens(self) -> Callable[[str], npt.NDArray[np.float64]]:
+        return lru_cache(maxsize=1)(self._index.tokens)  # of a small run it is read each time
 
     @cached_property
     def _sizes(self) -> npt.NDArray[np.float64]:

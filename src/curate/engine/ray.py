@@ -175,9 +175,8 @@ class RayEngine:
         forget_listings()
         return RowsOfGroups([block for block, _ in received], bounds)
 
-    def looked_at(self, look: Callable[[], tuple[str, str] | None]) -> None:
-        """All nodes of now are as they must be; who joins later does its first task if ``look`` finds nothing there."""
-        ids = frozenset(node.id for node in nodes())
+    def looked_at(self, ids: frozenset[str], look: Callable[[], tuple[str, str] | None]) -> None:
+        """These nodes are as they must be; any other does its first task if ``look`` finds nothing there."""
         self._setting = self._setting._replace(nodes=ids, look=self._ray.cloudpickle.dumps(look))
 
     def everywhere(self, function: Callable[[], Result]) -> dict[Node, Result | Exception]:

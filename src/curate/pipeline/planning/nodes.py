@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from curate import __version__
 from curate.engine.ray import RayEngine
-from curate.engine.ray_cluster import Node
+from curate.engine.ray_cluster import Node, nodes
 from curate.errors import PlanError
 from curate.pipeline.first_compile import compile_stages
 from curate.pipeline.planning.plan import Plan, measure_key
@@ -113,6 +113,7 @@ def require_nodes(engine: RayEngine, plan: Plan, directory: RunDirectory) -> Non
     Raises:
         PlanError: one cannot; says which, and what to do.
     """
+    present = frozenset(node.id for node in nodes())  # who joins from here on, while kernels compile, is a late one
     problems = list(problems_of(engine, plan.stages, directory, [file.path for file in plan.files]))
     if problems:
         more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
@@ -120,7 +121,7 @@ def require_nodes(engine: RayEngine, plan: Plan, directory: RunDirectory) -> Non
     engine.everywhere(Compile(plan.stages))
     # it travels with each task: so it has one file of the input
     look = Look(directory.path / LOCK, tuple(file.path for file in plan.files[:1]), plan.stages)
-    engine.looked_at(LookLater(look, look(), str(directory.path)))
+    engine.looked_at(present, LookLater(look, look(), str(directory.path)))
 
 
 def problems_of(

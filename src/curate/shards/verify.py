@@ -143,10 +143,11 @@ class _Verification:
         tokenizer, damaged = self.index.tokenizer, set()
         copy = {tokenizer.file: tokenizer.xxh3} if tokenizer.file and tokenizer.xxh3 else {}
         for name, xxh3 in {**copy, **self.index.files}.items():
+            unread = _UNREAD if name in {tokenizer.file, TEMPLATE_FILE} else ""
             if not (self.folder / name).is_file():
-                self._problem(name, _MISSING)
+                self._problem(name, _MISSING + unread)
             elif xxh3_of(self.folder / name) != xxh3:
-                self._problem(name, "The file has changed since it was written: its XXH3 is not the index's.")
+                self._problem(name, f"The file has changed since it was written: its XXH3 is not the index's.{unread}")
             else:
                 continue
             damaged.add(name)
@@ -361,6 +362,7 @@ def _ends(spans: Spans | None) -> list[At]:
 
 _BEYOND = 2**31
 _MISSING = "The file is missing."
+_UNREAD = " Of the shards only checksums were compared, as their ids cannot be read without it."
 
 
 def _first_line(error: Exception) -> str:

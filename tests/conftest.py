@@ -1,6 +1,9 @@
-"""What all tests share: how many examples are tried."""
+"""What all tests share: how many examples are tried, and a browser."""
+
+import shutil
 
 import hypothesis
+import pytest
 
 from thorough import examples
 
@@ -9,3 +12,16 @@ collect_ignore = ["dangerous_stage"]
 
 hypothesis.settings.register_profile("part", hypothesis.settings(), max_examples=examples(100))
 hypothesis.settings.load_profile("part")
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """The Chromium of this machine."""
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("there is no Chromium")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield opened
+        opened.close()

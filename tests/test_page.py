@@ -4,7 +4,6 @@ import base64
 import hashlib
 import html
 import re
-import shutil
 from contextlib import contextmanager
 from html.parser import HTMLParser
 
@@ -21,7 +20,6 @@ from curate.settings.report import ReportSettings
 from curate.store.manifest_entries import Against, Skipped
 from fake_run import HOSTILE, write_fake_run
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 VOID = {"meta", "br", "link", "hr", "img", "input"}
 
 
@@ -201,18 +199,7 @@ def test_no_absolute_path_is_on_the_page(report):
 
 
 @pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
-@pytest.fixture(scope="module")
-def opened(browser, report, tmp_path_factory):
+def opened(chromium, report, tmp_path_factory):
     """Opens a page with few documents in a window; what it logs and asks for is noted."""
     file = tmp_path_factory.mktemp("page") / "report.html"
     every = report.samples
@@ -226,7 +213,7 @@ def opened(browser, report, tmp_path_factory):
 
     @contextmanager
     def window(width=1280, height=900, **options):
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
         view, heard = context.new_page(), []
         view.on("console", lambda said: heard.append(said.text))
         view.on("pageerror", lambda error: heard.append(str(error)))

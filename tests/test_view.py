@@ -28,11 +28,11 @@ from curate.view.groups import Groups, Table
 from curate.view.index import Index, Query, _nearest
 from curate.view.marks import Mark, Marks
 from curate.view.moved import moved
+from curate.view.pages import MOST_COMPARED, _pieces
 from curate.view.stored import RUNS, Stored
 from fake_run import HOSTILE
 from object_server import credentials, s3_server
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 HOST = "127.0.0.1:8000"
 QUICK = {"tokenize": {"tokenizer": "bytes"}, "report": {"samples": 0}, "language": {"min_score": 0.0}}
 NASTY = [
@@ -251,6 +251,14 @@ def test_a_run_that_changes_meanwhile_is_said_to(run, tmp_path):
         assert (found, "That cannot be told" in page) == (status, True)
 
 
+def test_of_long_texts_it_is_said_how_much_was_not_compared():
+    text = "one word " * (MOST_COMPARED // 9 + 1)
+    unread = f"{len(text) - MOST_COMPARED} more characters, which were not compared"
+    assert _pieces(text, text)[-1] == ("unread", unread)
+    whole = text[:-18]
+    assert {kind for kind, _ in _pieces(whole, f"Other {whole}")} == {"new", "same"}
+
+
 def test_documents_are_escaped_on_every_page(index, browser):
     pages = [browser()[2], browser("?start=40")[2], browser("whatif?quality.min_words=150")[2]]
     pages += [browser(f"document/{int(row)}")[2] for nasty in NASTY for row in index.rows(Query(source=nasty))]
@@ -288,17 +296,6 @@ def test_a_port_in_use_is_a_mistake_of_the_user(run, served):
     port = urlsplit(served).port
     assert command(["view", str(run.path), "--no-open", "--port", str(port)]) == 2
     assert command(["view", str(run.path.parent), "--no-open"]) == 2
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

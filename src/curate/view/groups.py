@@ -120,7 +120,7 @@ def _grouped(judgments: Judgments, part: int, stages: Sequence[str], bits: dict[
 
 
 def bits_of(lists: pa.Array, stage: str, bits: Mapping[str, int]) -> Ints:
-    """For each list of a stage's reasons the bits of them together; those that have none are left out."""
+    """For each list of a stage's reasons the bits of them together; a reason without a bit adds nothing."""
     found = np.zeros(len(lists), np.uint64)
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     flat = pc.dictionary_encode(lists.flatten())

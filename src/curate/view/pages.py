@@ -16,7 +16,7 @@ from curate.report.masking import masked_life
 from curate.report.samples import read_beginnings
 from curate.runs.outlook import WhatIf
 from curate.store.life import Life, edited_text, life_at
-from curate.text.core.difference import difference, elided
+from curate.text.core.difference import Piece, difference, elided
 from curate.view.index import Index, Query
 from curate.view.marks import Marks
 
@@ -144,11 +144,14 @@ def document(index: Index, marks: Marks, row: int) -> Document:
 
 
 def _pieces(kept: str, text: str) -> list[tuple[str, str]]:
-    """Kind and text of what differs; of long texts, where in their beginnings."""
-    if max(len(kept), len(text)) <= MOST_TEXT:
+    """Kind and text of what differs; of long texts, where in their beginnings, and how much was not compared."""
+    longest = max(len(kept), len(text))
+    if longest <= MOST_TEXT:
         found = difference(kept, text)
     else:
         found = elided(difference(kept[:MOST_COMPARED], text[:MOST_COMPARED]))
+    if longest > MOST_COMPARED:
+        found.append(Piece("unread", f"{longest - MOST_COMPARED:,} more characters, which were not compared"))
     return [(str(piece.kind), piece.text) for piece in found]
 
 

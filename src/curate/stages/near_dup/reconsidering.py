@@ -1,7 +1,8 @@
 """Which documents would be removed if others came, or if the similarity were higher: from stored partners alone.
 
 No text is read and nothing is exchanged, so the answer is there at once. A document that would be kept although it was
-removed, and of which not all partners are stored, may be like others that nobody has compared it with: it is told.
+removed, and of which not all partners are stored, may be like others that nobody has compared it with: it is marked as
+unsure.
 """
 
 import math

@@ -50,7 +50,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
             lines.insert(1, f"our cookie policy {line(3)} {'frobnicate' if number % 5 == 0 else line(1)}")
         if number % 3 == 0:
             lines.insert(2, f"{line(1)} é")
-        if number % 4 == 0:  # kept whatever is left out, so that the lines are repeated whatever is left out
+        if number % 4 == 0:  # kept whatever is switched off, so that the lines are repeated in every run
             lines = [*lines[:7], shared[number % 3], *[line(9) for _ in range(8 - min(8, len(lines)))]][:8]
         rows.append("\n".join(lines))
     (folder / "all.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in rows))
@@ -68,12 +68,12 @@ def _pool(corpus: Path, out: Path, *settings: str) -> Pool:
 def test_what_comes_back_is_what_a_run_without_the_rule_keeps(corpus, tmp_path):
     pool = _pool(corpus, tmp_path / "whole", STAGES, *RULES)
     kept = {text for text, here in zip(pool.texts, pool.curated, strict=True) if here}
-    assert set(pool.uncut) == set(WITHOUT)
+    assert set(pool.ablated) == set(WITHOUT)
     for number, (name, settings) in enumerate(WITHOUT.items()):
         other = _pool(corpus, tmp_path / str(number), *settings)
         expected = {text for text, here in zip(other.texts, other.curated, strict=True) if here}
         assert expected != kept
-        assert {text for text, here in zip(pool.texts, pool.uncut[name], strict=True) if here} == expected
+        assert {text for text, here in zip(pool.texts, pool.ablated[name], strict=True) if here} == expected
 
 
 def test_passages_are_found_again_where_lines_begin_and_end():

@@ -20,7 +20,7 @@ MOST = 40
 """Stages or rules measured, those that removed most."""
 
 
-class Left(NamedTuple):
+class Ablation(NamedTuple):
     """What would be kept without one stage or rule."""
 
     kind: str
@@ -39,12 +39,12 @@ class Left(NamedTuple):
 class Contribution(NamedTuple):
     """What a stage or rule is worth, by evaluation text."""
 
-    left: Left
+    ablation: Ablation
     multipliers: dict[str, Interval]
     """Empty where too little comes back to be measured."""
 
 
-def left_out(kinds: Sequence[str], arms: Arms, manifest: Manifest) -> list[Left]:
+def ablations(kinds: Sequence[str], arms: Arms, manifest: Manifest) -> list[Ablation]:
     """What can be switched off, in the order of the run: each with the documents that come back without it.
 
     Args:
@@ -55,20 +55,20 @@ def left_out(kinds: Sequence[str], arms: Arms, manifest: Manifest) -> list[Left]
     A document comes back without a stage that alone is against it, and without a rule that is the only reason. What a
     stage or rule cut out of documents comes back, too.
     """
-    pool, found = arms.pool, list[Left]()
+    pool, found = arms.pool, list[Ablation]()
     for number, stage in enumerate(manifest.stage_names):
         if "stage" in kinds:
             added = pool.curated | (pool.spared & (pool.removed_by == number))
-            found.append(_left("stage", stage, pool.uncut.get(("stage", stage), added), arms))
+            found.append(_ablation("stage", stage, pool.ablated.get(("stage", stage), added), arms))
     for number, rule in enumerate(rules_of(manifest)):
         if "rule" in kinds:
-            found.append(_left("rule", rule, pool.curated | (pool.spared & (pool.rules == number)), arms))
-    found += [_left(kind, name, arm, arms) for (kind, name), arm in pool.uncut.items() if kind == "rule"]
+            found.append(_ablation("rule", rule, pool.curated | (pool.spared & (pool.rules == number)), arms))
+    found += [_ablation(kind, name, arm, arms) for (kind, name), arm in pool.ablated.items() if kind == "rule"]
     return [each for each in found if each.documents or each.edited]
 
 
 def contributions(
-    left: Sequence[Left],
+    switched_off: Sequence[Ablation],
     arms: Arms,
     trained: Trained,
     proxy: Proxy,
@@ -77,11 +77,11 @@ def contributions(
     progress: Callable[[int, int], None],
 ) -> list[Contribution]:
     """Train on the text without each stage or rule and compare with the kept text."""
-    measured = sorted((each for each in left if enough(each, arms)), key=lambda each: -each.tokens)[:MOST]
+    measured = sorted((each for each in switched_off if enough(each, arms)), key=lambda each: -each.tokens)[:MOST]
     budgets = [round(arms.largest * step) for step in STEPS]
     jobs = [(each, number) for each in measured for number in range(seeds)]
 
-    def train(job: tuple[Left, int]) -> dict[str, Floats]:
+    def train(job: tuple[Ablation, int]) -> dict[str, Floats]:
         each, number = job
         return arms.one(proxy, each.arm, budgets, arms.salt(number), number)
 
@@ -98,17 +98,17 @@ def contributions(
             ).multiplier(HEADLINE, arms.seed)
             for name in arms.evaluations
         }
-    return [Contribution(each, by_name.get((each.kind, each.name), {})) for each in left]
+    return [Contribution(each, by_name.get((each.kind, each.name), {})) for each in switched_off]
 
 
-def enough(left: Left, arms: Arms) -> bool:
+def enough(ablation: Ablation, arms: Arms) -> bool:
     """Whether what comes back can be told from nothing."""
-    return left.tokens >= LEAST_SHARE * arms.tokens["curated"]
+    return ablation.tokens >= LEAST_SHARE * arms.tokens["curated"]
 
 
-def _left(kind: str, name: str, arm: Mask, arms: Arms) -> Left:
+def _ablation(kind: str, name: str, arm: Mask, arms: Arms) -> Ablation:
     pool = arms.pool
     back, kept = pool.keys[arm & ~pool.curated], pool.keys[pool.curated]
     edited = np.isin(back, kept)
     tokens = arms.tokens_in(arm & ~pool.curated) - arms.tokens_in(pool.curated & ~arm)
-    return Left(kind, name, arm, len(np.unique(back[~edited])), len(np.unique(back[edited])), max(0, tokens))
+    return Ablation(kind, name, arm, len(np.unique(back[~edited])), len(np.unique(back[edited])), max(0, tokens))

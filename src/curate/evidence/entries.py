@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from curate.evidence.looked import Looked, Mask, Numbers
 from curate.evidence.looked import place as placed
-from curate.evidence.scratch import Later, Looking, Uncut, cut_out
+from curate.evidence.scratch import EditAblation, Later, Looking, cut_out
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
@@ -27,8 +27,8 @@ class Entry(NamedTuple):
     raw: bool
     curated: bool
     spared: bool
-    uncut: int
-    """Bit n: the run without the n-th of `Reader.uncut` keeps this text."""
+    without: int
+    """Bit n: the run without the n-th of `Reader.ablations` keeps this text."""
     unseen: bool
     first: int
     rule: int
@@ -57,7 +57,7 @@ class Reader:
     ) -> None:
         self.directory, self.names, self.editors = directory, names, editors
         self.shares, self.later, self.seed = shares, later, seed
-        self.uncut = list[Uncut]()
+        self.ablations = list[EditAblation]()
 
     def entries(self, looked: Looked) -> Iterator[Entry]:
         """The texts of a part."""
@@ -102,7 +102,7 @@ class _Group:
         self.reader, self.looked = reader, looked
         self.first = looked.first[looking.rows]
         self.seen, after, cuts = dict[int, tuple[pa.Array, pa.Array]](), texts, dict[int, list[list[str]]]()
-        whole = set(reader.later.whole_corpus()) if reader.uncut and reader.later else set()
+        whole = set(reader.later.whole_corpus()) if reader.ablations and reader.later else set()
         for number, change in changes.items():
             if number in whole:
                 cuts[number] = list(map(cut_out, after.to_pylist(), change.to_pylist()))
@@ -112,15 +112,15 @@ class _Group:
 
     def entries(self, raw: Mask, curated: Mask) -> Iterator[Entry]:
         now, spared = self.after.to_pylist(), np.zeros(len(raw), np.bool_)
-        uncut: list[dict[str, int]] = [{} for _ in now]
+        without: list[dict[str, int]] = [{} for _ in now]
         if self.reader.later:
             self._spare(self.reader.later, raw, now, spared)
-            for number, each in enumerate(self.reader.uncut):
-                self._without(self.reader.later, each, number, now, uncut)
+            for number, each in enumerate(self.reader.ablations):
+                self._without(self.reader.later, each, number, now, without)
         rows = self.looking.rows.tolist()
         for at, (row, before) in enumerate(zip(rows, self.texts.to_pylist(), strict=True)):
             used = now[at] if curated[at] or spared[at] else before
-            for text in dict.fromkeys([before, used, *uncut[at]]):
+            for text in dict.fromkeys([before, used, *without[at]]):
                 own = text == now[at]
                 found = Entry(
                     text,
@@ -128,12 +128,12 @@ class _Group:
                     bool(raw[at]) and text == before,
                     bool(curated[at]) and own,
                     bool(spared[at]) and own,
-                    uncut[at].get(text, 0),
+                    without[at].get(text, 0),
                     bool(self.looked.unseen[row]),
                     int(self.looked.first[row]),
                     int(self.looked.rules[row]),
                 )
-                if found.raw or found.curated or found.spared or found.uncut:
+                if found.raw or found.curated or found.spared or found.without:
                     yield found
 
     def _spare(self, later: Later, raw: Mask, now: list[str], spared: Mask) -> None:
@@ -145,7 +145,9 @@ class _Group:
             for at, text in zip(inside.tolist(), found.texts.to_pylist(), strict=True):
                 now[at] = text
 
-    def _without(self, later: Later, each: Uncut, number: int, now: Sequence[str], uncut: list[dict[str, int]]) -> None:
+    def _without(
+        self, later: Later, each: EditAblation, number: int, now: Sequence[str], without: list[dict[str, int]]
+    ) -> None:
         """Note which texts the run without a stage or rule would keep."""
         others = np.isin(self.first, [stage for stage in self.whole if stage != each.stage])
         inside: Numbers = np.flatnonzero(((self.first < 0) | (self.first >= each.stage)) & ~others)
@@ -156,4 +158,4 @@ class _Group:
         for at, place in enumerate(inside.tolist()):
             if found.kept[at] or (found.same[at] and first[at] < 0):
                 text = now[place] if found.same[at] else texts[at]
-                uncut[place][text] = uncut[place].get(text, 0) | 1 << number
+                without[place][text] = without[place].get(text, 0) | 1 << number

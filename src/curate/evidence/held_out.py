@@ -84,8 +84,10 @@ def own_text(name: str, path: str, config: Config) -> HeldOut:
     Raises:
         InputError: nothing there can be read, it has too few documents, or other texts have such a name.
     """
-    if name.startswith(_NAMES_OF_OTHERS):
-        raise InputError(f"a text cannot be called `{name}`: others are", hint=f"--eval own-{name}={path}")
+    if name in _HALVES or name.startswith(_RESERVED):
+        raise InputError(
+            f"`{name}` cannot be the name of `{path}`: others are called so by curate", hint=f"--eval own-{name}={path}"
+        )
     read = read_examples([path], load(flags={"input.text": config.input.text}, in_folder=False), seed=0, limit=HELD_OUT)
     if len(read.texts) < FEWEST:
         raise InputError(
@@ -136,4 +138,5 @@ def _chosen(evaluations: Sequence[HeldOut], clean: Mask) -> list[HeldOut]:
 
 _TEXTS = files("curate.evidence") / "texts"
 _BATCH = 2000
-_NAMES_OF_OTHERS = ("clean-", "held-out-", "choose", "confirm")
+_RESERVED = "clean-", "held-out-"
+_HALVES = "choose", "confirm"

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from curate.errors import InputError
 from curate.evidence.arms import HEADLINE, Arms
-from curate.evidence.attribution import MOST, contributions, enough, left_out
+from curate.evidence.attribution import MOST, ablations, contributions, enough
 from curate.evidence.held_out import FEWEST, PUBLIC, HeldOut, bundled, bundled_languages, decontaminated, split
 from curate.evidence.looked import place
 from curate.evidence.pool import Pool, read_pool
@@ -42,7 +42,7 @@ THREAD_BYTES = 700_000_000
 
 
 class Listener(Protocol):
-    """Who is told how far a measurement is."""
+    """Hears how far a measurement is."""
 
     def say(self, what: str) -> None:
         """A sentence, once."""
@@ -52,7 +52,7 @@ class Listener(Protocol):
 
 
 class Silent:
-    """Nobody is told."""
+    """Hears and does nothing."""
 
     def say(self, what: str) -> None:
         """Nothing."""
@@ -96,13 +96,13 @@ def measure(run: Path, proxy: Proxy, question: Question, listener: Listener | No
         trained = arms.train(remembered, question.seeds, workers, lambda done, of: listener.advance("arms", done, of))
         speed = question.seeds * (arms.raw_budgets[-1] + 2 * arms.largest) / (time.monotonic() - at)
         again = half_rate(proxy, arms, workers)
-        left = left_out(question.by, arms, manifest) if question.by else []
-        if left:
-            number = min(MOST, sum(enough(each, arms) for each in left))
+        switched_off = ablations(question.by, arms, manifest) if question.by else []
+        if switched_off:
+            number = min(MOST, sum(enough(each, arms) for each in switched_off))
             seconds = number * question.seeds * 2 * arms.largest / speed
             listener.say(f"{number} stages and rules are switched off one by one: about {math.ceil(seconds)} s")
         contributed = contributions(
-            left,
+            switched_off,
             arms,
             trained,
             remembered,

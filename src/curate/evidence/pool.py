@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from curate.evidence.entries import Entry, Reader
 from curate.evidence.looked import Keys, Looked, Mask, Numbers, editors, look, rules_of
-from curate.evidence.scratch import Later, Uncut
+from curate.evidence.scratch import EditAblation, Later
 from curate.store.digest import digest
 from curate.store.manifest_entries import Manifest
 from curate.store.run_directory import RunDirectory
@@ -62,7 +62,7 @@ class Pool(NamedTuple):
     totals: Mapping[str, Totals]
     parts: int
     """Parts looked at."""
-    uncut: Mapping[tuple[str, str], Mask] = {}
+    ablated: Mapping[tuple[str, str], Mask] = {}
     """``stage`` or ``rule`` and its name → the texts that would be kept without it, where it edits some."""
 
     def without(self, out: Mask) -> "Pool":
@@ -77,7 +77,7 @@ class Pool(NamedTuple):
             removed_by=self.removed_by[stays],
             rules=self.rules[stays],
             spared=self.spared[stays],
-            uncut={name: mask[stays] for name, mask in self.uncut.items()},
+            ablated={name: mask[stays] for name, mask in self.ablated.items()},
         )
 
 
@@ -112,17 +112,17 @@ def read_pool(
         shares = dict.fromkeys(shares, min(shares.values()))
     reader = Reader(directory, stages, editors(directory, stages), shares, later, seed)
     if later:
-        reader.uncut = later.uncut(reader.edited(looked))
+        reader.ablations = later.ablations(reader.edited(looked))
         if say:
             sizes = [part.sizes * part.raw * shares["raw"] for part in looked]
             firsts = [part.first for part in looked]
-            seconds = later.seconds(np.concatenate(sizes), np.concatenate(firsts), reader.uncut, manifest.timings)
+            seconds = later.seconds(np.concatenate(sizes), np.concatenate(firsts), reader.ablations, manifest.timings)
             say(
                 "stages look at documents that they did not see, or saw with other text, in the sample alone:"
                 f" {math.ceil(seconds)} s at most"
             )
     read = list(spread(lambda part: list(reader.entries(part)), looked))
-    return _pool([entry for part in read for entry in part], totals, shares, len(looked), reader.uncut)
+    return _pool([entry for part in read for entry in part], totals, shares, len(looked), reader.ablations)
 
 
 def _chosen(manifest: Manifest, seed: int) -> list[int]:
@@ -149,14 +149,14 @@ def _pool(
     totals: Mapping[str, Totals],
     shares: Mapping[str, float],
     parts: int,
-    uncut: Sequence[Uncut],
+    ablations: Sequence[EditAblation],
 ) -> Pool:
     texts = [entry.text for entry in entries]
     unseen, raw, curated, spared = (
         np.array([getattr(entry, name) for entry in entries], np.bool_)
         for name in ("unseen", "raw", "curated", "spared")
     )
-    bits = np.array([entry.uncut for entry in entries], np.uint64)
+    bits = np.array([entry.without for entry in entries], np.uint64)
     keys = np.array([entry.key for entry in entries], np.uint64)
     pool = Pool(
         texts,
@@ -169,7 +169,7 @@ def _pool(
         shares,
         totals,
         parts,
-        {(each.kind, each.name): (bits >> np.uint64(n)) & np.uint64(1) > 0 for n, each in enumerate(uncut)},
+        {(each.kind, each.name): (bits >> np.uint64(n)) & np.uint64(1) > 0 for n, each in enumerate(ablations)},
     )
     # An edited document is there twice; its raw and its edited text are compared among themselves.
     again = _repeated(texts, unseen & raw) | _repeated(texts, unseen & spared & ~raw)

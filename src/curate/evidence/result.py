@@ -179,12 +179,12 @@ class Result:
         on = [OnText(name=name, multiplier=_figure(m, "x", said, source)) for name, m in each.multipliers.items()]
         share = self.sampled.share["raw"]
         return Contribution(
-            kind=each.left.kind,
-            name=each.left.name,
-            documents=each.left.documents,
-            edited=each.left.edited,
-            tokens=round(each.left.tokens / share),
-            share=each.left.tokens / (each.left.tokens + self.arms.tokens["curated"]),
+            kind=each.ablation.kind,
+            name=each.ablation.name,
+            documents=each.ablation.documents,
+            edited=each.ablation.edited,
+            tokens=round(each.ablation.tokens / share),
+            share=each.ablation.tokens / (each.ablation.tokens + self.arms.tokens["curated"]),
             multiplier=on[0].multiplier if on else None,
             verdict=_verdict(next(iter(each.multipliers.values()), None)),
             on=tuple(on),
@@ -193,7 +193,7 @@ class Result:
     def _of_duplicates(self, contributed: Sequence[Contributed], duplicates: Figure | None) -> Iterator[Contribution]:
         """The stage that removes duplicates, by its bracket: nothing was trained for it."""
         removed = self.manifest.counts.removed_by.get(DUPLICATES, 0)
-        if not duplicates or not any(each.left.kind == "stage" for each in contributed):
+        if not duplicates or not any(each.ablation.kind == "stage" for each in contributed):
             return
         bracket = Measured(
             value=duplicates.value,
@@ -290,7 +290,7 @@ def _verdict(found: Interval | None) -> str:
     return "costs more than it brings" if found.high < 1 else "no measurable difference"
 
 
-_NOTHING = ("no stage and no rule removed a document of the sample by itself",)
+_NOTHING = ("no stage or rule changes by itself what is kept of the sample",)
 _TAG: Tag = "MEASURED-ON-PROXY"
 
 

@@ -38,8 +38,8 @@ class Settled(NamedTuple):
     """Not looked at, as they have the text that they had: what became of them holds."""
 
 
-class Uncut(NamedTuple):
-    """The run without what edits texts: a stage, or one of its rules."""
+class EditAblation(NamedTuple):
+    """A stage that edits texts, or one of its edit rules, to be switched off."""
 
     kind: str
     """``stage`` or ``rule``."""
@@ -94,28 +94,28 @@ class Later:
         """Numbers of the stages that must see the whole corpus."""
         return [number for number, stage in enumerate(self.stages) if isinstance(stage, CorpusStage)]
 
-    def uncut(self, editors: Sequence[int]) -> list[Uncut]:
-        """What can be left out of stages that edited texts, as far as it was asked for."""
+    def ablations(self, editors: Sequence[int]) -> list[EditAblation]:
+        """Of stages that edited texts, the ones and the rules to switch off one by one, as far as it was asked for."""
         found = []
         for number in editors:
             name, stage = self.names[number], self.stages[number]
             if "stage" in self.kinds:
-                found.append(Uncut("stage", name, number, None))
+                found.append(EditAblation("stage", name, number, None))
             elif not stage.edit_rules():
-                found.append(Uncut("rule", name, number, None))  # all its edits are one rule
+                found.append(EditAblation("rule", name, number, None))  # all its edits are one rule
             if "rule" in self.kinds:
                 for rule, settings in stage.edit_rules().items():
                     step = Step(stage_class(name)(settings), "judge")  # type: ignore[call-arg]
-                    found.append(Uncut("rule", f"{name}.{rule}", number, step))
+                    found.append(EditAblation("rule", f"{name}.{rule}", number, step))
         return found
 
-    def seconds(self, sizes: Floats, first: Numbers, uncut: Sequence[Uncut], timings: Timings) -> float:
+    def seconds(self, sizes: Floats, first: Numbers, ablations: Sequence[EditAblation], timings: Timings) -> float:
         """How long looking will take at most, by how long stages took in the run.
 
         Args:
             sizes: bytes of documents.
             first: numbers of the stages that removed them; -1: none.
-            uncut: what is to be left out.
+            ablations: stages and rules to be switched off.
             timings: of the run.
         """
         spent = [timings.stages.get(name) for name in self.names]
@@ -128,7 +128,8 @@ class Later:
         behind = np.append(np.cumsum(per_byte[::-1])[::-1], 0.0)
         spared = float((sizes * behind[np.where(first < 0, len(self.names), first + 1)]).sum())
         entered = [
-            sizes[(first < 0) | (first >= each.stage)].sum() * behind[each.stage + (not each.step)] for each in uncut
+            sizes[(first < 0) | (first >= each.stage)].sum() * behind[each.stage + (not each.step)]
+            for each in ablations
         ]
         return spared + float(sum(entered))
 
@@ -136,22 +137,24 @@ class Later:
         """Have documents looked at by the stages from number ``at`` on; ``texts`` have the edits of those before."""
         return self._settle(_Anew(looking, self.names[:at], texts), at, np.zeros(len(texts), np.bool_))
 
-    def settle_without(self, uncut: Uncut, looking: Looking, texts: pa.Array, had: pa.Array, removed: Mask) -> Settled:
-        """Have documents looked at without what edits texts.
+    def settle_without(
+        self, ablation: EditAblation, looking: Looking, texts: pa.Array, had: pa.Array, removed: Mask
+    ) -> Settled:
+        """Have documents looked at with an editing stage, or one of its rules, switched off.
 
         Args:
-            uncut: what is left out.
+            ablation: the stage or rule that is switched off.
             looking: the documents.
             texts: theirs, as its stage saw them.
             had: the same with the edits of its stage.
             removed: those that its stage removed.
         """
-        anew = _Anew(looking, self.names[: uncut.stage], texts)
-        anew.run([uncut.step] if uncut.step else [])
+        anew = _Anew(looking, self.names[: ablation.stage], texts)
+        anew.run([ablation.step] if ablation.step else [])
         same = np.asarray(pc.equal(anew.texts, had).to_numpy(zero_copy_only=False), np.bool_)
-        if not uncut.step:
+        if not ablation.step:
             same &= ~removed
-        return self._settle(anew, uncut.stage + 1, same)
+        return self._settle(anew, ablation.stage + 1, same)
 
     def _settle(self, anew: "_Anew", at: int, same: Mask) -> Settled:
         anew.kept = anew.kept & ~same

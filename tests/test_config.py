@@ -10,9 +10,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 import curate
+from curate.cli import command
 from curate.errors import ConfigError
 from curate.pipeline.planning import config
 from curate.pipeline.planning.config import FIXED, default_file, load, settings_class
+from curate.settings.file import as_toml, toml_key
 from curate.stages import BUILTIN, stage_class, stage_names
 from thorough import settings
 
@@ -31,6 +33,23 @@ def test_the_written_file_holds_every_default(tmp_path):
         limits = {key for key in kind.blank if getattr(kind(), key) is False}  # any signal can have one
         assert set(named[section]) == set(kind.__struct_fields__) - limits, section
         assert msgspec.convert(named[section], kind).effective() == kind().effective()
+
+
+PLAIN = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text()
+VALUES = st.recursive(PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3))
+
+
+@given(st.dictionaries(st.text(), VALUES))
+def test_what_is_written_as_toml_reads_back_as_it_was(table):
+    assert tomllib.loads("\n".join(f"{toml_key(key)} = {as_toml(value)}" for key, value in table.items())) == table
+
+
+def test_settings_of_a_group_with_any_name_are_shown_as_toml_with_their_lines(tmp_path, capsys):
+    (tmp_path / "curate.toml").write_text('[mix.weights]\n"my books" = 2.0\n"a.com" = 3.0\n')
+    assert command(["config", "mix"]) == 0
+    shown = capsys.readouterr().out
+    assert tomllib.loads(shown)["mix"]["weights"] == {"my books": 2.0, "a.com": 3.0}
+    assert '"my books" = 2.0   # curate.toml:2\n"a.com"    = 3.0   # curate.toml:3\n' in shown
 
 
 def test_later_layers_win_and_say_where_they_are(tmp_path):

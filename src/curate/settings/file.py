@@ -1,6 +1,8 @@
 """A TOML file of settings: its values, and the line on which each stands."""
 
 import datetime as dt
+import json
+import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -10,6 +12,8 @@ from typing import Any
 
 from curate.errors import ConfigError
 
+_KEY = r"""(?:"[^"]*"|[\w.-])+"""
+"""Of a setting or a table in a file."""
 Tree = Mapping[str, Any]
 """Section → setting → value; a value may be a table of settings again."""
 
@@ -133,6 +137,35 @@ def toml_value(text: str) -> Any:
     return _without_dates(tree["value"]) if len(tree) == 1 else text
 
 
+def toml_key(name: str) -> str:
+    """A key as TOML writes it: in quotes where it has more than letters, digits, ``_`` and ``-``.
+
+    Example:
+        >>> toml_key("min_words"), toml_key("a.com"), toml_key("my books")
+        ('min_words', '"a.com"', '"my books"')
+    """
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else as_toml(name)
+
+
+def as_toml(value: object) -> str:
+    """A value as TOML writes it in one line.
+
+    Example:
+        >>> as_toml(True), as_toml(["en", "fr"]), as_toml(1e9), as_toml(None), as_toml({"a.com": 3})
+        ('true', '["en", "fr"]', '1000000000.0', '""', '{ "a.com" = 3 }')
+    """
+    if value is None:
+        return '""'
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{toml_key(key)} = {as_toml(each)}" for key, each in value.items())
+        return f"{{ {inner} }}" if inner else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(as_toml, value))}]"
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
 def _place(message: str, source: str, file: str) -> tuple[str, str]:
     """What is wrong, and where: the line with a mark below, as far as the message of `tomllib` tells.
 
@@ -167,10 +200,10 @@ def _lines(source: str, file: str, prefix: str) -> dict[str, str]:
     section = ""
     lines: dict[str, str] = {}
     for number, line in enumerate(source.split("\n"), 1):
-        if header := re.match(r"\s*\[\s*([\w.\"-]+)\s*\]", line):
+        if header := re.match(rf"\s*\[\s*({_KEY})\s*\]", line):
             section = header[1].replace('"', "").removeprefix(prefix)
             lines.setdefault(section, f"{file}:{number}   {line.strip()}")
-        elif assignment := re.match(r"\s*([\w.\"-]+)\s*=", line):
+        elif assignment := re.match(rf"\s*({_KEY})\s*=", line):
             key = assignment[1].replace('"', "")
             lines[f"{section}.{key}" if section else key] = f"{file}:{number}   {line.strip()}"
     return lines

@@ -10,13 +10,12 @@ from rich.text import Text
 
 from curate.cli.display.console import console
 from curate.cli.display.format import share
-from curate.cli.display.settings import toml
 from curate.errors import ExitCode
 from curate.pipeline.planning.config import Config
 from curate.pipeline.planning.lint import load_recipe
 from curate.recipes import Recipe, recipe, recipe_names
 from curate.report.quantities import counted
-from curate.settings.file import leaves
+from curate.settings.file import as_toml, leaves
 from curate.stages.near_dup import NearDupSettings
 from curate.stages.quality import QualitySettings
 
@@ -62,7 +61,7 @@ def show_difference(a: str, b: str, *, json: bool) -> int:
         out = console(stderr=False)
         width = max((len(key) for key in keys), default=0)
         for key in keys:
-            before, after = (toml(side[key]) if key in side else "—" for side in (one, other))
+            before, after = (as_toml(side[key]) if key in side else "—" for side in (one, other))
             out.print(Text.assemble((f"{key:<{width}}", "bold"), f"  {before} → {after}"), soft_wrap=True)
     return ExitCode.GATE_FAILED if keys else ExitCode.DONE
 
@@ -102,17 +101,17 @@ def _show_header(out: Console, found: Recipe) -> None:
             no_wrap=True,
         )
     for key in ("title", "version", "source"):
-        out.print(Text(f"{key} = {toml(getattr(found, key))}"), soft_wrap=True, no_wrap=True)
+        out.print(Text(f"{key} = {as_toml(getattr(found, key))}"), soft_wrap=True, no_wrap=True)
     for key in ("notes", "left_out"):
         if texts := getattr(found, key):
             out.print(Text(f"{key} = ["))
             for text in texts:
-                out.print(Text(f"  {toml(text)},"), soft_wrap=True, no_wrap=True)
+                out.print(Text(f"  {as_toml(text)},"), soft_wrap=True, no_wrap=True)
             out.print(Text("]"))
     if found.accepted:
         out.print(Text("\n[accepted]", "bold"))
         for key, text in found.accepted.items():
-            out.print(Text(f"{toml(key)} = {toml(text)}"), soft_wrap=True, no_wrap=True)
+            out.print(Text(f"{as_toml(key)} = {as_toml(text)}"), soft_wrap=True, no_wrap=True)
 
 
 def _show_section(out: Console, section: str, settings: Mapping[str, Any], found: Recipe, config: Config) -> None:
@@ -128,7 +127,7 @@ def _show_section(out: Console, section: str, settings: Mapping[str, Any], found
         if source != said:
             out.print(Text(f"# {source}"), style="dim", soft_wrap=True, no_wrap=True)
             said = source
-        line = Text(f"{key:<{width}} = {toml(value)}")
+        line = Text(f"{key:<{width}} = {as_toml(value)}")
         out.print(line.append(f"   # {reasons[key]}", "cyan") if key in reasons else line, soft_wrap=True, no_wrap=True)
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from curate.cli.display.console import console
 from curate.errors import ConfigError, ExitCode, nearest
 from curate.pipeline.planning.config import DEFAULT, Config, load
+from curate.settings.file import as_toml, toml_key
 
 
 def show_settings(
@@ -28,34 +29,20 @@ def show_settings(
         return ExitCode.DONE
     out = console(stderr=False)
     for name, values in chosen.items():
-        _show_table(out, name, values, config)
+        _show_table(out, (name,), values, config)
     return ExitCode.DONE
 
 
-def _show_table(out: Console, name: str, values: Mapping[str, Any], config: Config) -> None:
+def _show_table(out: Console, path: tuple[str, ...], values: Mapping[str, Any], config: Config) -> None:
     """A table of settings, then the tables in it."""
     plain = {key: value for key, value in values.items() if not (isinstance(value, dict) and value)}
-    out.print(Text(f"[{name}]", "bold"))
-    width = max((len(key) for key in plain), default=0)
+    out.print(Text(f"[{'.'.join(map(toml_key, path))}]", "bold"))
+    width = max((len(toml_key(key)) for key in plain), default=0)
     for key, value in plain.items():
-        origin = config.origin(f"{name}.{key}")
-        line = Text(f"{key:<{width}} = {toml(value)}")
+        origin = config.origin(".".join([*path, key]))
+        line = Text(f"{toml_key(key):<{width}} = {as_toml(value)}")
         out.print(line if origin == DEFAULT else line.append(f"   # {origin}", "cyan"), soft_wrap=True, no_wrap=True)
     out.print()
     for key, value in values.items():
         if key not in plain:
-            _show_table(out, f"{name}.{key}", value, config)
-
-
-def toml(value: object) -> str:
-    """A value as TOML writes it.
-
-    Example:
-        >>> toml(True), toml(["en", "fr"]), toml(1e9), toml(None), toml({"min_words": 3})
-        ('true', '["en", "fr"]', '1000000000.0', '""', '{ min_words = 3 }')
-    """
-    if value is None:
-        return '""'
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {toml(inner)}" for key, inner in value.items()) + " }" if value else "{}"
-    return jsonlib.dumps(value, ensure_ascii=False)
+            _show_table(out, (*path, key), value, config)

@@ -33,6 +33,7 @@ from curate.report.made_before import MadeBefore, made_before, made_of, may_be_k
 from curate.report.model import Findings, Report, build_report, findings_of, with_samples
 from curate.report.samples import MAX_CHARACTERS, Sample, Samples
 from curate.report.saved.measured import Measured
+from curate.settings.file import as_toml, toml_key
 from curate.settings.report import ReportSettings
 from curate.store.checked_json import write_json
 from curate.store.files import write_whole
@@ -196,7 +197,7 @@ def toml_text(config: Mapping[str, Any]) -> str:
     """
     sections = []
     for name, settings in config.items():
-        lines = [f"{key} = {_toml_value(value)}" for key, value in settings.items() if value is not None]
+        lines = [f"{toml_key(key)} = {as_toml(value)}" for key, value in settings.items() if value is not None]
         sections.append("\n".join([f"[{name}]", *lines]))
     return "\n\n".join(sections)
 
@@ -322,14 +323,6 @@ def _end(value: float | None, unit: str) -> str:
     if value is None:
         return "beyond what was measured"
     return quantities.share(value) if unit == "share" else f"{value:.2f}x" if unit == "x" else quantities.short(value)
-
-
-def _toml_value(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{json.dumps(key)} = {_toml_value(item)}" for key, item in value.items()) + " }"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_toml_value, value))}]"
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _shortened(samples: Samples, length: int) -> Samples:

@@ -12,9 +12,9 @@ from rich.text import Text
 
 from curate.cli.display.console import Color, console
 from curate.cli.display.notes import printable
-from curate.cli.display.settings import toml
 from curate.errors import ExitCode
 from curate.runs.diff import Changed, Condition, Diff, Moved, condition, diff
+from curate.settings.file import as_toml
 from curate.store.files import place
 
 MOST_INPUTS = 10
@@ -136,7 +136,7 @@ def _why(moved: Moved) -> str:
 def _values(one: Changed, title: str) -> str:
     if title == "Inputs":
         return "only in B" if one.a is None else "only in A" if one.b is None else "changed"
-    return " → ".join("none" if value is None else printable(toml(value)) for value in (one.a, one.b))
+    return " → ".join("none" if value is None else printable(as_toml(value)) for value in (one.a, one.b))
 
 
 def _under(name: str) -> str:

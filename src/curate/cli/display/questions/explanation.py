@@ -13,7 +13,6 @@ from rich.text import Text
 from curate.cache.tables import shipped
 from curate.cli.display.console import console
 from curate.cli.display.setting_comments import setting_comments
-from curate.cli.display.settings import toml
 from curate.corpus.quarantine import PASSED_OVER
 from curate.corpus.quarantine import REASONS as QUARANTINE_REASONS
 from curate.errors import ExitCode, UserError, nearest
@@ -21,7 +20,7 @@ from curate.pipeline.planning.config import FIXED, settings_class
 from curate.recipes import recipe, recipe_names
 from curate.report.glossary import glossary, term
 from curate.settings.base import Limit, Reason
-from curate.settings.file import leaves
+from curate.settings.file import as_toml, leaves
 from curate.stages import stage_class, stage_names
 
 Page = dict[str, Any]
@@ -113,7 +112,7 @@ def _of_reason(name: str, reason: Reason) -> Page:
     if stage == QUARANTINE:
         return page | {
             "why": "What cannot be read is kept with its place, never dropped, and counted.",
-            "default": f"gates.max_quarantined = {toml(FIXED['gates']().max_quarantined)}",  # type: ignore[attr-defined]
+            "default": f"gates.max_quarantined = {as_toml(FIXED['gates']().max_quarantined)}",  # type: ignore[attr-defined]
             "look": {"files of the run": "RUN/quarantine/*.parquet"},
         }
     about = stage_class(stage).about
@@ -157,7 +156,7 @@ def _of_section(section: str) -> Page:
     settings = {}
     for name in (name for name in kind.__struct_fields__ if name not in off):
         value = getattr(defaults, name)
-        shown = toml(value) if not hasattr(value, "__struct_fields__") else "…"
+        shown = as_toml(value) if not hasattr(value, "__struct_fields__") else "…"
         comment = setting_comments().get(f"{section}.{name}", "")
         settings[f"{name} = {shown}"] = f"# {comment}" if comment else ""
     listed = ", ".join(sorted(off)[:3])
@@ -178,7 +177,7 @@ def _of_section(section: str) -> Page:
 def _of_setting(section: str, key: str) -> Page:
     kind = settings_class(section)
     value = getattr(kind(), key)
-    shown = toml(value) if not hasattr(value, "__struct_fields__") else "a table"
+    shown = as_toml(value) if not hasattr(value, "__struct_fields__") else "a table"
     limit = next((one for one in _limits(section) if one.key == key), None)
     page: Page = {
         "name": f"{section}.{key}",
@@ -247,7 +246,7 @@ def _recipes_with(setting: str) -> Iterator[tuple[str, str]]:
         found = recipe(name)
         values: Mapping[str, Any] = dict(leaves(found.tree))
         if setting in values:
-            yield name, f"{toml(values[setting])}   {found.sources.get(setting, found.source)}"
+            yield name, f"{as_toml(values[setting])}   {found.sources.get(setting, found.source)}"
 
 
 def _around(limit: Limit) -> dict[str, str]:

@@ -12,10 +12,10 @@ from rich.text import Text
 from curate.cli.display.console import Color, console
 from curate.cli.display.format import duration
 from curate.cli.display.notes import printable
-from curate.cli.display.settings import toml
 from curate.errors import ExitCode, UserError
 from curate.runs.outlook import Side, Span, WhatIf
 from curate.runs.whatif import whatif
+from curate.settings.file import as_toml
 from curate.store.files import place
 from curate.store.manifest import read_manifest
 
@@ -115,7 +115,7 @@ def _pieces(side: Side) -> Iterator[str]:
 
 
 def _value(value: object) -> str:
-    return "none" if value is None else toml(value)
+    return "none" if value is None else as_toml(value)
 
 
 def _span(span: Span, about: str = "") -> str:

@@ -18,7 +18,7 @@ class Question(NamedTuple):
     reason: str = ""
     """``stage.reason`` or the bare reason; empty: any."""
     stage: str = ""
-    """The stage that left documents out; empty: any."""
+    """The stage that removed them; empty: any."""
     kept: bool = False
     """Documents that stayed to the end."""
     source: str = ""

@@ -4,7 +4,11 @@ import msgspec
 import polars as pl
 
 from curate.report.judgments.judgments import Judgments
+from curate.report.judgments.looking import REASONS
 from curate.store.manifest_entries import Manifest
+
+COLUMNS = (REASONS, "prompt", "turns")
+"""Columns that are read of the stages, whichever has them."""
 
 
 class Conversations(msgspec.Struct, frozen=True, kw_only=True):

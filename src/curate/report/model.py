@@ -11,6 +11,7 @@ from curate.errors import UserError
 from curate.report import quantities
 from curate.report.alerts.alert import Alert
 from curate.report.alerts.alerts import find_alerts
+from curate.report.conversations import COLUMNS as CONVERSATION_COLUMNS
 from curate.report.conversations import Conversations, find_conversations
 from curate.report.crossed import Crossed, cross
 from curate.report.duplicates import Copies, Duplicates, find_duplicates, has_copies
@@ -283,8 +284,8 @@ def _conversations(run_dir: Path, manifest: Manifest) -> Conversations | None:
     """Only now it is known how many tokens the shards have."""
     if not any(stage.name == "chat" for stage in manifest.stages):
         return None
-    names = manifest.stage_names
-    return find_conversations(manifest, Judgments(RunDirectory.finished(run_dir, manifest), names))
+    directory = RunDirectory.finished(run_dir, manifest)
+    return find_conversations(manifest, Judgments(directory, manifest.stage_names, read=CONVERSATION_COLUMNS))
 
 
 def _reasons(manifest: Judged) -> tuple[ReasonCount, ...]:

@@ -22,7 +22,6 @@ import pyarrow.parquet as pq
 
 from curate.stages.contract import Stage
 from curate.stages.reconsidering import Reconsidered, Reconsidering
-from curate.store.manifest_entries import Manifest
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
@@ -329,8 +328,3 @@ def tokens_of(file: Path) -> npt.NDArray[np.float64]:
 def sizes_of(file: Path) -> npt.NDArray[np.float64]:
     """Raw bytes of each document of a part."""
     return np.asarray(read_columns(file, ["raw_bytes"]).column("raw_bytes").to_numpy(), np.float64)
-
-
-def stages_of(manifest: Manifest) -> list[str]:
-    """Names of the stages that ran, in order."""
-    return manifest.stage_names

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from curate.errors import ConfigError, UserError
 from curate.pipeline.planning.config import FIXED, Config, reconfigured
 from curate.runs.outlook import Change, Side, Span, WhatIf
-from curate.runs.rejudged import STAYS, UNTOLD, Judged, PartOutcome, Rejudged, Totals, Was, stages_of
+from curate.runs.rejudged import STAYS, UNTOLD, Judged, PartOutcome, Rejudged, Totals, Was
 from curate.settings.file import leaves
 from curate.stages import stage_class
 from curate.stages.contract import CorpusStage, Deduplicating, Encoder, Stage
@@ -65,7 +65,7 @@ def whatif(
     manifest = read_manifest(run)
     then, now = reconfigured(manifest.config), reconfigured(manifest.config, assignments, arguments)
     changes = _changes(then, now)
-    stages = [_was(name, then, now) for name in stages_of(manifest)]
+    stages = [_was(name, then, now) for name in manifest.stage_names]
     _refuse(manifest, changes, stages)
     directory = RunDirectory.finished(run, manifest)
     _require_measured(directory, stages)

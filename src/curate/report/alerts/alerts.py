@@ -165,7 +165,7 @@ def _unknown_characters(manifest: Manifest) -> Iterator[Alert]:
         f"`{letter}` ({point})" if letter.isprintable() and not letter.isspace() else point
         for letter, point in zip(example.characters, example.code_points, strict=True)
     )
-    documents = f"{count(unknown.documents)} document{'s' * (unknown.documents != 1)}"
+    documents = quantities.counted(unknown.documents, "document")
     yield Alert(
         level="warning",
         title=f"The tokenizer does not know {quantities.share(unknown.share)} of the characters of the kept text:"

@@ -28,7 +28,7 @@ def _quarantine(manifest: Manifest) -> Iterator[Alert]:
         one = quarantined == 1
         yield Alert(
             level="warning",
-            title=f"{quantities.count(quarantined)} {'record' if one else 'records'} could not be read",
+            title=f"{quantities.counted(quarantined, 'record')} could not be read",
             detail=f"In {listed(files, most=4)}. {'Its' if one else 'Their'} bytes are in the folder `quarantine`,"
             " with position and reason.",
             section="inputs",

@@ -173,4 +173,4 @@ def _said(line: Threshold) -> str:
 
 def _is_beyond(low: float, high: float, lines: Sequence[Threshold]) -> bool:
     middle = (low + high) / 2
-    return any(middle < line.value if line.side == "min" else middle > line.value for line in lines)
+    return any(line.is_beyond(middle) for line in lines)

@@ -102,7 +102,7 @@ def _drawn(findings: Findings) -> Iterator[Drawing]:
 def _finding_of_flow(flow: Sequence[Step]) -> str:
     largest = max(flow, key=lambda step: step.removed, default=None)
     if largest is None or not largest.removed:
-        return "No stage left a document out."
+        return "No stage removed a document."
     lost = quantities.share(largest.removed / largest.came)
     return (
         f"Most was removed by {largest.stage}: {largest.removed:,} of the {largest.came:,} documents"
@@ -113,7 +113,7 @@ def _finding_of_flow(flow: Sequence[Step]) -> str:
 def _finding_of_histogram(histogram: Histogram) -> str:
     if not histogram.thresholds:
         return (
-            f"Half of the {histogram.documents:,} documents measured are at or below"
+            f"About half of the {histogram.documents:,} documents measured are at or below"
             f" {quantities.short(histogram.median)}; the largest value is {quantities.short(histogram.largest)}."
         )
     parts = []

@@ -65,6 +65,7 @@ class Histogram(msgspec.Struct, frozen=True, kw_only=True):
     """One more than ``counts``. The outer bins also hold everything beyond them."""
     counts: tuple[int, ...]
     median: float
+    """Of a sample, where the run has very many documents."""
     largest: float
     thresholds: tuple[Threshold, ...] = ()
     beyond: tuple[int, ...] = ()

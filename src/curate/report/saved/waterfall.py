@@ -16,6 +16,7 @@ from curate.report.judgments.judgments import Judgments
 from curate.report.judgments.looking import KEPT, REASONS, Documents
 from curate.report.packing_loss import PACKED, Numbers, places_of
 from curate.report.saved.compute import Figure, flops_per_token
+from curate.settings.compute_constants import TOKENS_PER_PARAMETER
 from curate.settings.report import ReportSettings
 from curate.shards.index import ShardIndex
 from curate.shards.mixture import Share
@@ -291,7 +292,7 @@ class _Waterfall:
             if parts:
                 found[kind] = _modelled(parts[1], min(parts), max(parts), "tokens")
         settings = self.settings
-        parameters = settings.model_parameters or self.kept / 20
+        parameters = settings.model_parameters or self.kept / TOKENS_PER_PARAMETER
         flops = flops_per_token(parameters, layers=settings.layers, width=settings.width, context=settings.context)
         low, used, high = settings.range("utilisation")
         less = [max(0.0, 1 - self.kept / raw) * scale * flops * settings.epochs for raw in self._raws() if raw]

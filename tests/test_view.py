@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import errno
 import json
 import re
 import shutil
@@ -63,6 +64,11 @@ def run(tmp_path_factory):
 @pytest.fixture(scope="module")
 def index(run):
     return Index(run.path)
+
+
+def pressed(page):
+    """Keys of the buttons that are pressed; the style sheet on the page speaks of them, too."""
+    return re.findall(r'<button aria-pressed="true" data-key="(.)">', page)
 
 
 class Browser:
@@ -204,7 +210,7 @@ def test_marks_are_kept_beside_the_run_and_counted(run, index, browser):
     again = {one.rule: one for one in Marks(run.path).precisions()}
     assert (again["quality.too_few_words"].right, again["quality.too_few_words"].wrong) == (3, 1)
     assert "75 %" in browser("marks")[2].replace("\u202f", " ").replace(".0", "")
-    assert 'aria-pressed="true"' in browser(f"document/{rows[0]}")[2]
+    assert pressed(browser(f"document/{rows[0]}")[2]) == ["r"]
     before = (run.path / "marks.csv").read_bytes()
     again = curate.run(run.path.parent / "in.jsonl", run.path, config=QUICK, input={"part_bytes": 20_000})
     assert not again.warnings
@@ -228,6 +234,19 @@ def test_a_file_of_marks_loses_no_line(tmp_path):
         with pytest.raises(UserError, match="is no mark"):
             first.set(one)
         assert file.read_text() == text
+
+
+def test_a_mark_that_cannot_be_written_is_not_shown_as_kept(run, tmp_path, monkeypatch):
+    browser = Browser(Index(shutil.copytree(run.path, tmp_path / "out")))
+    assert browser("mark/0?mark=right", "POST")[0] == 303
+
+    def read_only(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("curate.view.marks.write_whole", read_only)
+    status, _, page = browser("mark/1?mark=wrong", "POST")
+    assert (status, "marks.csv` cannot be written: Read-only file system" in page) == (400, True)
+    assert [pressed(browser(f"document/{row}")[2]) for row in (0, 1)] == [["r"], []]
 
 
 def test_marks_of_several_at_once_are_all_kept(tmp_path):
@@ -422,7 +441,7 @@ def test_a_run_in_a_bucket_is_browsed_as_one_on_this_disk(run, index, in_bucket,
                 "s3://runs/view", str(run.path)
             )
     assert there(f"mark/{near}?mark=right", "POST")[0] == 303
-    assert 'aria-pressed="true"' in Browser(Index(in_bucket))(f"document/{near}")[2]
+    assert pressed(Browser(Index(in_bucket))(f"document/{near}")[2]) == ["r"]
 
 
 def test_of_the_cache_only_what_curate_wrote_is_removed(tmp_path, monkeypatch):
@@ -435,6 +454,8 @@ def test_of_the_cache_only_what_curate_wrote_is_removed(tmp_path, monkeypatch):
         Stored([], [str(run)], 3).groups(lambda: made)
         for table in tmp_path.glob("view/*/groups.json"):
             (table.parent / "note.txt").write_text("somebody's, too")
+            (table.parent / "tmp1.tmp").write_text("of a process that was killed")
     assert len([*tmp_path.glob("view/*/groups.json")]) == RUNS
     assert (tmp_path / "view" / "photos" / "a.npy").read_text() == "somebody's"
     assert len([*tmp_path.glob("view/*/note.txt")]) == RUNS + 2
+    assert len([*tmp_path.glob("view/*/*.tmp")]) == RUNS

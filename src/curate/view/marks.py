@@ -79,20 +79,25 @@ class Marks:
         """Keep a mark, in the file too; an empty one takes it away.
 
         Raises:
-            UserError: somebody has changed the file, and a line of it is no mark; nothing is written.
+            UserError: somebody has changed the file, and a line of it is no mark; or it cannot be written. It stays.
         """
         with self._lock, _alone(self.file.parent):
             self._read()  # another `curate view` or a spreadsheet may have written it
-            self._marks.pop((mark.part, mark.row), None)
+            marks = {place: one for place, one in self._marks.items() if place != (mark.part, mark.row)}
             if mark.mark:
-                self._marks[mark.part, mark.row] = mark
+                marks[mark.part, mark.row] = mark
             text = io.StringIO()
             writer = csv.writer(text, lineterminator="\n")
             writer.writerow(_COLUMNS)
-            for one in sorted(self._marks.values()):
+            for one in sorted(marks.values()):
                 cells = (one.part, one.row, one.id, one.source, " ".join(one.reasons), one.mark)
                 writer.writerow([_cell(cell) for cell in cells])
-            write_whole(self.file, text.getvalue().encode(errors="backslashreplace"))
+            try:
+                write_whole(self.file, text.getvalue().encode(errors="backslashreplace"))
+            except OSError as error:
+                why = f"`{self.file}` cannot be written: {error.strerror or error}"
+                raise UserError(why, hint="mark documents of a copy of the run that you may write to") from error
+            self._marks = marks
 
     def __len__(self) -> int:
         return len(self._marks)

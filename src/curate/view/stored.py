@@ -101,7 +101,7 @@ class Stored:
         assert self._folder is not None
         ours = [table.parent for table in self._folder.parent.glob("*/groups.json")]
         for folder in sorted(ours, key=lambda folder: folder.stat().st_mtime, reverse=True)[RUNS:]:
-            for file in (folder / "groups.json", *folder.glob("*.npy")):
+            for file in (folder / "groups.json", *folder.glob("*.npy"), *folder.glob("tmp*.tmp")):  # of a killed one
                 file.unlink(missing_ok=True)
             with suppress(OSError):  # somebody else's file is in it
                 folder.rmdir()

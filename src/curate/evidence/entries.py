@@ -12,7 +12,6 @@ from curate.evidence.looked import Looked, Mask, Numbers
 from curate.evidence.looked import place as placed
 from curate.evidence.scratch import EditAblation, Later, Looking, cut_out
 from curate.store.objects.ranges import parquet_source
-from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 from curate.text.core.edits import edited
 
@@ -82,7 +81,7 @@ class Reader:
 
     def edits(self, part: int, number: int) -> pa.ChunkedArray:
         """Edits of a stage, row for row of a part."""
-        return read_columns(self.directory.checked(self.names[number], part, ["edits"]), ["edits"]).column(0)
+        return self.directory.columns(self.names[number], part, ["edits"]).column(0)
 
     def edited(self, looked: Sequence[Looked]) -> list[int]:
         """Numbers of the stages that edited some text."""

@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 from curate.store.digest import digest
 from curate.store.manifest_entries import Manifest
 from curate.store.objects.ranges import parquet_source
-from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 from curate.text.core.hashes import mixed
 
@@ -49,7 +48,7 @@ def rules_of(manifest: Manifest) -> list[str]:
 
 def look(directory: RunDirectory, stages: Sequence[str], part: int, rules: Sequence[str] = ()) -> Looked:
     """What the judgments say of a part; ``rules`` are those of `rules_of`."""
-    sizes = read_columns(directory.checked(DOCUMENTS, part, ["raw_bytes"]), ["raw_bytes"])
+    sizes = directory.columns(DOCUMENTS, part, ["raw_bytes"])
     rows, place_of = len(sizes), {name: number for number, name in enumerate(rules)}
     own = (np.uint64(part) << np.uint64(40)) | np.arange(rows, dtype=np.uint64)
     keys, first, kept = own, np.full(rows, -1, np.int64), np.ones(rows, np.bool_)
@@ -57,7 +56,7 @@ def look(directory: RunDirectory, stages: Sequence[str], part: int, rules: Seque
     single = np.full(rows, -1, np.int64)
     for number, stage in enumerate(stages):
         columns = ["reasons", *(["survivor_at", "survivor_run"] if stage == DUPLICATES else [])]
-        judged = read_columns(directory.checked(stage, part, columns), columns)
+        judged = directory.columns(stage, part, columns)
         given = pc.list_value_length(judged.column("reasons"))
         known = given.is_valid().to_numpy()
         some = known & (pc.fill_null(given, 0).to_numpy() > 0)

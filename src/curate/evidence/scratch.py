@@ -19,7 +19,6 @@ from curate.stages import stage_class
 from curate.stages.contract import CorpusStage, Encoder, Rewriter
 from curate.store.cost_entries import Timings
 from curate.store.objects.ranges import parquet_source
-from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 from curate.text.core.arrow import EDITS
 
@@ -218,7 +217,7 @@ class _Anew:
                 return file.read_row_group(group, columns=[name]).column(0).combine_chunks().take(rows - start)
         if stage not in self.seen or measure not in pq.read_schema(parquet_source(directory.part(stage, part))).names:
             raise KeyError(name)
-        return read_columns(directory.checked(stage, part, [measure]), [measure]).column(0).combine_chunks().take(rows)
+        return directory.columns(stage, part, [measure]).column(0).combine_chunks().take(rows)
 
     def _turns(self) -> pa.Array:
         """Turns of conversations in texts that have the edits of the stages that saw them."""

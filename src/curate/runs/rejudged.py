@@ -229,7 +229,7 @@ class Rejudged:
         stage = one.now
         assert isinstance(stage, Reconsidering)
         columns = stage.judged_columns
-        judged = (read_columns(self._directory.checked(stage.name, part, columns), columns) for part in parts)
+        judged = (self._directory.columns(stage.name, part, columns) for part in parts)
         written = stage.gathered(judged)
         came, comes = (
             np.concatenate([np.empty(0, np.bool_), *(self._comes(part, number, each) for part in parts)])

@@ -131,7 +131,7 @@ def _require_measured(directory: RunDirectory, stages: Sequence[Was]) -> None:
             continue
         new = [name for name in one.now.judged_by if name not in one.then.judged_by]
         for name in new:
-            columns = [read_columns(directory.checked(one.now.name, part, [name]), [name]).column(0)
+            columns = [directory.columns(one.now.name, part, [name]).column(0)
                        for part in range(len(directory.names))]  # fmt: skip
             if all(column.null_count == len(column) for column in columns):
                 raise ConfigError(

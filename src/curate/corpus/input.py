@@ -156,6 +156,10 @@ class InputFile(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     """Something worth telling the user that is no problem."""
 
+    def noted(self, note: str) -> "InputFile":
+        """The same with one more note; an empty one adds nothing."""
+        return msgspec.structs.replace(self, note="; ".join(filter(None, [self.note, note])))
+
     @property
     def text_fields(self) -> tuple[str, ...]:
         """The fields of which the text is made where it is a template; none where ``text`` is the name of one."""

@@ -176,7 +176,7 @@ def _unpacked(file: InputFile, stored_head: bytes, settings: InputSettings) -> L
     elif not inner and (problem := _unreadable(file, head)):
         return Looked(msgspec.structs.replace(file, problem=problem))
     if formats()[file.format].encoded and (encoding := encoding_of_lines(head)):
-        file = msgspec.structs.replace(file, encoding=encoding, marks=(), note=file.note or f"is read as {encoding}")
+        file = msgspec.structs.replace(file, encoding=encoding, marks=()).noted(f"is read as {encoding}")
         head = _head(file)
     return formats()[file.format].inspect(file, head, settings)
 

@@ -74,9 +74,8 @@ class ArrowIpc(Format):
                 options=(stream,),
                 row_groups=tuple(groups),
                 empty=not groups,
-                note=file.note or note,
                 repeated=repeated_names(batches.schema),
-            )
+            ).noted(note)
         return Looked(file, None if file.empty else seen)
 
     def text_bytes(self, file: InputFile) -> int:

@@ -72,8 +72,8 @@ class Separated(Format):
         if not table.header:
             return Looked(msgspec.structs.replace(file, empty=True))
         if settings.csv_header:
-            note = "; ".join(filter(None, [file.note, _looks_like_data(table.header)]))
-            file = msgspec.structs.replace(file, repeated=_repeated(table.header), note=note)
+            file = msgspec.structs.replace(file, repeated=_repeated(table.header))
+            file = file.noted(_looks_like_data(table.header))
         return Looked(file, _seen(table, settings, _RECORDS))
 
     def look_at_all(self, file: InputFile, settings: InputSettings) -> Seen | None:

@@ -51,8 +51,8 @@ def sources(context: typer.Context, incomplete: str) -> list[str]:
 
     run = context.params.get("run") or next(iter(context.args), "")  # typer parses no further than the unfinished flag
     try:
-        told = json.loads((place(run) / REPORT_JSON).read_bytes())
-        names = [str(group["name"]) for group in told["sources"]]
+        report = json.loads((place(run) / REPORT_JSON).read_bytes())
+        names = [str(group["name"]) for group in report["sources"]]
     except (OSError, ValueError, KeyError, TypeError, CurateError):  # a shell that asks wants no error
         return []
     return _beginning(incomplete, (name for name in names if not name.startswith("(")))

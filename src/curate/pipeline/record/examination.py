@@ -141,8 +141,8 @@ class _Examination:
                 if isinstance(looked, str):
                     yield self._problem(file, looked)
 
-    def _shards(self, told: Shards | None) -> Iterator[Problem]:
-        if not told:
+    def _shards(self, recorded: Shards | None) -> Iterator[Problem]:
+        if not recorded:
             return
         folder = self.directory.shards
         try:
@@ -160,7 +160,7 @@ class _Examination:
             self._count(folder / name)
             if not is_one_of(folder / name, {xxh3}):
                 yield self._problem(folder / name, "is missing or damaged")
-        if index.tokens != told.tokens:
+        if index.tokens != recorded.tokens:
             yield self._problem(index_path(folder), "counts other tokens than the run")
         listed = {name for shard in index.shards for name in shard.files}
         for entry in entries(folder):

@@ -78,7 +78,7 @@ class Outcome:
 
     @property
     def before_if_unchanged(self) -> Manifest | None:
-        """The same, where the run made nothing: then all that was told of making the files stays."""
+        """The same, where the run made nothing: then what it says of making the files holds."""
         return None if self.profile.made_something else self.before
 
 
@@ -89,14 +89,14 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
         outcome: of the run.
         directory: where its files are.
         command: what the user typed.
-        warnings: what the user was told.
+        warnings: what the user was warned of.
     """
     plan, books = outcome.plan, outcome.books
-    parts, told = _parts(plan, directory), outcome.before_if_unchanged
+    parts, unchanged = _parts(plan, directory), outcome.before_if_unchanged
     return Manifest(
         **msgspec.structs.asdict(judged(plan, books, outcome.audits)) | {"parts": parts},
         schema_version=SCHEMA_VERSION,
-        curate=told.curate if told else __version__,
+        curate=unchanged.curate if unchanged else __version__,
         command=command,
         recipe=_recipe(plan.config.pipeline.recipe),
         inputs=_inputs(plan, directory),
@@ -112,8 +112,8 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
         shards=_shards(outcome, directory),
         timings=_timings(outcome, parts),
         work=outcome.profile.pieces(),
-        machine=told.machine if told else machine(),
-        versions=told.versions if told else versions(),
+        machine=unchanged.machine if unchanged else machine(),
+        versions=unchanged.versions if unchanged else versions(),
         warnings=tuple(warnings),
         gates=(
             *gates(plan.config.gates, books, plan.stored_bytes),
@@ -122,7 +122,7 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
             *_source_gates(outcome, directory),
             *_unknown_gate(outcome),
         ),
-        profile=told.profile if told and told.profile else outcome.profile.breakdown(),
+        profile=unchanged.profile if unchanged and unchanged.profile else outcome.profile.breakdown(),
     )
 
 
@@ -133,7 +133,7 @@ def _timings(outcome: Outcome, parts: Sequence[Part]) -> Timings:
     of the others.
     """
     work, steps, stages = outcome.profile.pieces(), outcome.profile.steps(), {s.name for s in outcome.plan.stages}
-    before, told = outcome.before.timings if outcome.before else None, outcome.before_if_unchanged
+    before, unchanged = outcome.before.timings if outcome.before else None, outcome.before_if_unchanged
     peak = peak_rss_bytes()
     if before and any(piece.started == before.started for piece in work):
         peak = max(peak, before.peak_rss_bytes)
@@ -142,13 +142,13 @@ def _timings(outcome: Outcome, parts: Sequence[Part]) -> Timings:
     read = [part for part in parts if part.name in known]
     started = min((piece.started for piece in work), default=outcome.started.isoformat(timespec="seconds"))
     return Timings(
-        started=told.timings.started if told else started,
+        started=unchanged.timings.started if unchanged else started,
         wall_seconds=round(wall, 3),
         cpu_seconds=round(sum((piece.cpu_seconds for piece in work), 0.0), 3),
         documents_per_second=round(sum(part.documents for part in read) / wall, 3) if wall else None,
         bytes_per_second=round(sum(part.raw_bytes for part in read) / wall, 3) if wall else None,
-        peak_rss_bytes=told.timings.peak_rss_bytes if told else peak,
-        resumed_parts=told.timings.resumed_parts if told else outcome.reused_parts,
+        peak_rss_bytes=unchanged.timings.peak_rss_bytes if unchanged else peak,
+        resumed_parts=unchanged.timings.resumed_parts if unchanged else outcome.reused_parts,
         steps={name: round(step.wall, 3) for name, step in steps.items()},
         stages={
             name: StageTime(seconds=round(effort.seconds, 3), bytes=effort.bytes, documents=effort.documents)

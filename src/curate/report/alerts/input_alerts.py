@@ -22,8 +22,8 @@ def of_input(manifest: Manifest) -> Iterator[Alert]:
 
 def _quarantine(manifest: Manifest) -> Iterator[Alert]:
     quarantined, losses = manifest.counts.quarantined, manifest.losses
-    told = sum(1 if loss.lost_documents is None else loss.lost_documents for loss in losses[:LOSSES])
-    if quarantined and quarantined != told:
+    named = sum(1 if loss.lost_documents is None else loss.lost_documents for loss in losses[:LOSSES])
+    if quarantined and quarantined != named:
         files = [entry.name for entry in manifest.inputs if entry.quarantined]
         one = quarantined == 1
         yield Alert(

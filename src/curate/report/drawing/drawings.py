@@ -33,11 +33,11 @@ def drawing_of_contributions(found: Sequence[Contribution]) -> Drawing | None:
     measured = [each for each in found if each.multiplier and each.multiplier.value]
     if not measured:
         return None
-    told = {
+    names_of = {
         verdict: [each.name for each in measured if each.verdict == verdict]
         for verdict in ("earns its keep", "costs more than it brings")
     }
-    said = [f"{name} {verdict}" for verdict, names in told.items() for name in names[:3]]
+    said = [f"{name} {verdict}" for verdict, names in names_of.items() for name in names[:3]]
     return Drawing(
         id="contributions",
         title="Worth of stages and rules",

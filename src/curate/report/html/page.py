@@ -158,7 +158,7 @@ def report_json(report: Report) -> bytes:
     """All numbers of the report, indented; document text and the copy of ``run.json`` are not in it."""
     data = msgspec.to_builtins(report)
     del data["samples"], data["shown"], data["manifest"]
-    data["gates"] = [{**told, "unit": gate.unit} for told, gate in zip(data["gates"], report.gates, strict=True)]
+    data["gates"] = [{**entry, "unit": gate.unit} for entry, gate in zip(data["gates"], report.gates, strict=True)]
     return msgspec.json.format(msgspec.json.encode(data), indent=2) + b"\n"
 
 

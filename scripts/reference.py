@@ -16,11 +16,11 @@ from curate.cache.tables import shipped
 from curate.cli import app
 from curate.cli.display.questions.explanation import all_reasons, changes_of
 from curate.cli.display.setting_comments import setting_comments
-from curate.cli.display.settings import toml
 from curate.cli.grouped_help import OF_RUN
 from curate.corpus.formats.registry import formats
 from curate.pipeline.planning.config import FILE_NAME, FIXED, settings_class
 from curate.report.glossary import glossary
+from curate.settings.file import as_toml
 from curate.shards.formats import FORMATS
 from curate.stages import stage_class, stage_names
 
@@ -134,7 +134,7 @@ def settings() -> Iterator[str]:
 def keys(path: str, content: dict[str, Any]) -> Iterator[str]:
     said = setting_comments()
     plain = {key: value for key, value in content.items() if not isinstance(value, dict) or not value}
-    rows = [(f"`{key}`", f"`{toml(value)}`", prose(said.get(f"{path}.{key}", ""))) for key, value in plain.items()]
+    rows = [(f"`{key}`", f"`{as_toml(value)}`", prose(said.get(f"{path}.{key}", ""))) for key, value in plain.items()]
     yield from table(("key", "default", "meaning"), rows) if rows else ()
     for key in (key for key in content if key not in plain):
         yield f"### {path}.{key}\n"

@@ -236,6 +236,15 @@ def test_a_file_of_marks_loses_no_line(tmp_path):
         assert file.read_text() == text
 
 
+def test_a_mark_names_rare_reasons_too(run, index, tmp_path, monkeypatch):
+    monkeypatch.setattr("curate.view.index.MOST_REASONS", 1)
+    few = Index(shutil.copytree(run.path, tmp_path / "out", ignore=shutil.ignore_patterns("marks.csv")))
+    row = next(int(row) for row in index.rows(Query(outcome="removed")) if not few.reasons_of(int(row)))
+    assert Browser(few)(f"mark/{row}?mark=right", "POST")[0] == 303
+    [line] = csv.DictReader((tmp_path / "out" / "marks.csv").read_text("utf-8").splitlines())
+    assert sorted(line["reasons"].split()) == sorted(index.reasons_of(row)) != []
+
+
 def test_a_mark_that_cannot_be_written_is_not_shown_as_kept(run, tmp_path, monkeypatch):
     browser = Browser(Index(shutil.copytree(run.path, tmp_path / "out")))
     assert browser("mark/0?mark=right", "POST")[0] == 303

@@ -23,6 +23,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from curate.errors import CurateError, DamagedFile
+from curate.store.life import life_at
 from curate.view.index import NEAREST, Index, Query
 from curate.view.marks import RIGHT, WRONG, Mark, Marks
 from curate.view.moved import moved
@@ -168,11 +169,10 @@ class _View:
         if row >= self.index.judgments.rows or mark not in ("", RIGHT, WRONG):
             return PlainTextResponse("not found", 404)
         part, inside = self.index.judgments.place(row)
-        one = document(self.index, self._marks, row)
-        told = one.life.document
-        reasons = tuple(self.index.reasons_of(row))
-        name = self.index.directory.names[part]
-        self._marks.set(Mark(name, inside, told["id"] or "", told["source"] or "", reasons, mark))
+        life = life_at(self.index.directory, self.index.manifest, (part, inside))
+        reasons = tuple(f"{verdict.stage}.{code}" for verdict in life.verdicts for code in verdict.reasons or ())
+        id_, source = (life.document[name] or "" for name in ("id", "source"))
+        self._marks.set(Mark(self.index.directory.names[part], inside, id_, source, reasons, mark))
         link = Link(self.base, query_of(request), request.query_params.get("q", ""))
         return RedirectResponse(link(f"document/{row}", at=request.query_params.get("at", "")), 303)
 

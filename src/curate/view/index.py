@@ -22,6 +22,7 @@ from curate.store.manifest import read_manifest
 from curate.store.manifest_entries import Rule
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
+from curate.store.row_groups import groups_in
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 from curate.view.groups import group
 from curate.view.stored import Stored
@@ -78,8 +79,7 @@ class Index:
         pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="index")
         files = [file for folder in (DOCUMENTS, *self.stages) for file in self.directory.parts(folder)]
         proof = [str(run.absolute()), digest(self.manifest.written()), self.manifest.run_id]
-        told = sum(part.documents for part in self.manifest.parts)
-        self._stored = Stored(files, proof, told)
+        self._stored = Stored(files, proof, sum(part.documents for part in self.manifest.parts))
         self.judgments = Judgments(self.directory, self.stages, pool.map, known=self._stored.is_there)
         self.masks = Masks(self.manifest.stages, self.manifest.config)
         self.reasons = self._codes()
@@ -262,17 +262,12 @@ class Index:
         inside = rows - self.judgments.offsets[part]
         answer = np.zeros(len(rows), np.bool_)
         with pq.ParquetFile(parquet_source(self.directory.part(DOCUMENTS, part))) as file:
-            start = 0
-            for group in range(file.num_row_groups):
-                end = start + file.metadata.row_group(group).num_rows
-                here = np.flatnonzero((inside >= start) & (inside < end))
+            for group, start, stop in groups_in(file.metadata):
+                here = np.flatnonzero((inside >= start) & (inside < stop))
                 if len(here):
-                    texts = (
-                        file.read_row_group(group, columns=["text"]).column("text").take(pa.array(inside[here] - start))
-                    )
-                    hit = pc.match_substring(texts, text, ignore_case=True)
+                    texts = file.read_row_group(group, columns=["text"]).column("text")
+                    hit = pc.match_substring(texts.take(pa.array(inside[here] - start)), text, ignore_case=True)
                     answer[here] = pc.fill_null(hit, False).to_numpy()
-                start = end
         return [bool(one) for one in answer]
 
     @cached_property

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from curate.corpus.formats.tables.parquet_file import decoded_name, unused
+from curate.corpus.formats.tables.parquet_file import decoded_name, distinct
 
 _TEXT = pa.large_string()
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
@@ -155,11 +155,9 @@ def _names(kind: pa.StructType) -> dict[str, int]:
 
 
 def _members(value: pa.StructScalar) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for number in range(value.type.num_fields):
-        name = decoded_name(value.type.field(number))
-        found[unused(f"field {number + 1}" if name is None else name, found)] = plain(value[number])
-    return found
+    names = [decoded_name(value.type.field(number)) for number in range(value.type.num_fields)]
+    own = distinct(f"field {number}" if name is None else name for number, name in enumerate(names, 1))
+    return {name: plain(value[number]) for number, name in enumerate(own)}
 
 
 def _encoded(values: pa.Array) -> pa.Array:

@@ -6,7 +6,7 @@ that keeps the values from being read.
 
 import struct
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
 import pyarrow as pa
@@ -104,11 +104,7 @@ def named_columns(schema: pa.Schema) -> dict[str, pa.DataType]:
         >>> list(named_columns(pa.schema([("a", pa.int8()), ("a", pa.int8())])))
         ['a', 'a_2']
     """
-    found = dict[str, pa.DataType]()
-    for number in range(len(schema)):
-        field = schema.field(number)
-        found[unused(_name(field, number), found)] = field.type
-    return found
+    return dict(zip(_own_names(schema), schema.types, strict=True))
 
 
 def decoded_name(field: pa.Field) -> str | None:
@@ -159,16 +155,14 @@ def _without_arrow_schema(source: Any) -> pq.FileMetaData | None:
 
 
 def _columns(file: pq.ParquetFile) -> tuple[Column, ...]:
-    schema, found, first = file.schema_arrow, dict[str, Column](), 0
-    for number in range(len(schema)):
-        field = schema.field(number)
-        leaves = _leaves(field.type)
-        name = unused(_name(field, number), found)
-        found[name] = Column(name, field.type, range(first, first + leaves))
+    schema, found, first = file.schema_arrow, list[Column](), 0
+    for name, kind in zip(_own_names(schema), schema.types, strict=True):
+        leaves = _leaves(kind)
+        found.append(Column(name, kind, range(first, first + leaves)))
         first += leaves
     if first != file.metadata.num_columns:
         raise ValueError(f"{file.metadata.num_columns} columns, but the schema tells of {first}")
-    return tuple(found.values())
+    return tuple(found)
 
 
 def repeated_names(schema: pa.Schema) -> frozenset[str]:
@@ -215,15 +209,25 @@ def texts_in(name: str, kind: pa.DataType) -> Iterator[str]:
                 yield from texts_in(f"{name}.{inner}", member.type)
 
 
-def unused(name: str, taken: Any) -> str:
-    """``name``, or with a number behind it where it is taken already.
+def distinct(names: Iterable[str]) -> list[str]:
+    """The names in their order, with a number behind those that are taken already.
 
     Example:
-        >>> unused("url", {"url", "url_2"})
-        'url_3'
+        >>> distinct(["url", "url_2", "url", "url"])
+        ['url', 'url_2', 'url_3', 'url_4']
     """
-    numbered = (f"{name}_{count}" for count in range(2, len(taken) + 3))
-    return name if name not in taken else next(one for one in numbered if one not in taken)
+    found, counts = dict[str, None](), dict[str, int]()
+    for name in names:
+        own = name
+        while own in found:
+            counts[name] = counts.get(name, 1) + 1  # never from 2 on again: a name may have thousands of columns
+            own = f"{name}_{counts[name]}"
+        found[own] = None
+    return list(found)
+
+
+def _own_names(schema: pa.Schema) -> list[str]:
+    return distinct(_name(schema.field(number), number) for number in range(len(schema)))
 
 
 def _leaves(kind: pa.DataType) -> int:

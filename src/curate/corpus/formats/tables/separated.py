@@ -15,6 +15,7 @@ from curate.corpus.compression import STORED_STEP, Block, blocks
 from curate.corpus.documents import Rows
 from curate.corpus.formats.format import Format, Looked, Span, Step
 from curate.corpus.formats.line_file import stored_spans
+from curate.corpus.formats.tables.parquet_file import distinct
 from curate.corpus.formats.tables.separated_rows import NO_HEADER, Table
 from curate.corpus.formats.tables.table_rows import TableRows, parse
 from curate.corpus.input import InputFile, InputSettings
@@ -164,14 +165,8 @@ def _is_no_name(name: str) -> bool:
 
 def _names(table: Table) -> list[str]:
     """Names of the fields: each its own, and none without."""
-    found, free = dict[str, None](), dict[str, int]()
-    for number, name in enumerate(table.names, 1):
-        text = chosen = name.encode(errors="surrogateescape").decode(errors="replace").strip() or f"column {number}"
-        while chosen in found:  # as `unused`, but that a name of thousands of columns is not tried from 2 on each time
-            free[text] = free.get(text, 1) + 1
-            chosen = f"{text}_{free[text]}"
-        found[chosen] = None
-    return list(found)
+    texts = (name.encode(errors="surrogateescape").decode(errors="replace").strip() for name in table.names)
+    return distinct(text or f"column {number}" for number, text in enumerate(texts, 1))
 
 
 def _repeated(header: list[str]) -> frozenset[str]:

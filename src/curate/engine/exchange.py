@@ -95,7 +95,7 @@ class Mailboxes:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         receivers = np.unique(np.concatenate([one.receivers for one in self._waiting]))
         with pa.OSFile(str(self._file), "ab") as file, pa.ipc.new_stream(file, self._schema) as stream:
-            stream.write_batch(self._waiting[0].rows.slice(0, 0))  # behind the schema, which is known
+            stream.write_batch(self._waiting[0].rows.slice(0, 0))  # with the schema, which readers know
             bounds = [file.tell()]
             for receiver in receivers:
                 parts = [part for one in self._waiting if len(part := one.of(int(receiver)))]

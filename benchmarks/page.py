@@ -6,8 +6,9 @@ RUN is a finished run of one part. Runs of more documents are made of it: its ro
 many documents as one of 64 MB, that part as often as needed (hard links, so a run of 10 million takes no more disk).
 Survivors are all in the first part, which makes its clusters larger than real ones.
 
-Each figure is of a process of its own, `--cores` allowed: `curate report`, and `curate whatif` with a stricter
-`quality.min_words`. CPU seconds are of all its processes; start-up is in them, 0.9 s of both.
+Each figure is of a process of its own, `--cores` allowed: `curate report`, the same again with another price, and
+`curate whatif` with a stricter `quality.min_words`.
+CPU seconds are of all its processes; start-up is in them, 0.9 s of each.
 """
 
 import argparse
@@ -39,20 +40,22 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=2)
     asked = parser.parse_args()
     curate = [sys.executable, "-m", "curate"]
-    print("| documents | page CPU s | wall s | peak MB | page bytes | what-if CPU s | wall s | peak MB |")
-    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    kinds = ("page", "drawn again", "what-if")
+    print(f"| documents | page bytes | {' | '.join(f'{kind} CPU s | wall s | peak MB' for kind in kinds)} |")
+    print(f"|{' ---: |' * 11}")
     for number in asked.documents:
         with tempfile.TemporaryDirectory(dir=asked.run.parent) as folder:
             run = Path(folder) / "run"
             documents = repeated(asked.run, run, number)
             log = Path(folder) / "log"
-            page = measure([*curate, "report", str(run)], log=log, cores=asked.cores)
-            size = (run / "report.html").stat().st_size if page.status == "done" else 0
-            words = ["whatif", str(run), "--set", "quality.min_words=80", "--json"]
-            what = measure([*curate, *words], log=log, cores=asked.cores)
-            figures = [f"{one.cpu_seconds:.1f} | {one.wall_seconds:.1f} | {one.peak_mb:.0f}" for one in (page, what)]
-            print(f"| {documents:,} | {figures[0]} | {size:,} | {figures[1]} |", flush=True)
-            if {page.status, what.status} != {"done"}:
+            other_price = ["--set", "report.price_per_gpu_hour=9"]
+            stricter = ["--set", "quality.min_words=80", "--json"]
+            commands = (["report", str(run)], ["report", str(run), *other_price], ["whatif", str(run), *stricter])
+            found = [measure([*curate, *words], log=log, cores=asked.cores) for words in commands]
+            size = (run / "report.html").stat().st_size if found[0].status == "done" else 0
+            figures = [f"{one.cpu_seconds:.1f} | {one.wall_seconds:.1f} | {one.peak_mb:.0f}" for one in found]
+            print(f"| {documents:,} | {size:,} | {' | '.join(figures)} |", flush=True)
+            if {one.status for one in found} != {"done"}:
                 print(log.read_text()[-2000:], file=sys.stderr)
 
 

@@ -104,7 +104,7 @@ def test_documents_about_as_long_as_a_piece_do_not_bend_what_is_told(monkeypatch
     assert found["all_text_bytes"]["value"] == pytest.approx(sum(map(len, texts)), rel=0.03)
 
 
-def test_copies_of_which_the_other_is_not_tried_are_reckoned_with():
+def test_copies_of_which_the_other_is_not_tried_are_estimated():
     """Pairs all over a corpus of a million, of which a hundredth is tried: a tenth of it are copies."""
     chance = random.Random(1)
     copies = Copies()

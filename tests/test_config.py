@@ -1,5 +1,7 @@
 """Settings: layers, origins, and errors that say what to type."""
 
+import itertools
+import shlex
 import tomllib
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +16,7 @@ from curate.cli import command
 from curate.errors import ConfigError
 from curate.pipeline.planning import config
 from curate.pipeline.planning.config import FIXED, default_file, load, settings_class
+from curate.runs.command_line import command_line
 from curate.settings.file import as_toml, toml_key
 from curate.stages import BUILTIN, stage_class, stage_names
 from thorough import settings
@@ -50,6 +53,17 @@ def test_settings_of_a_group_with_any_name_are_shown_as_toml_with_their_lines(tm
     shown = capsys.readouterr().out
     assert tomllib.loads(shown)["mix"]["weights"] == {"my books": 2.0, "a.com": 3.0}
     assert '"my books" = 2.0   # curate.toml:2\n"a.com"    = 3.0   # curate.toml:3\n' in shown
+
+
+def test_the_command_of_a_program_gives_the_settings_that_it_gave():
+    given = {
+        "mix": {"weights": {"a.com": 2.0, "my books": 1.0}},
+        "quality": {"languages": {"de": {"min_words": 3}}, "max_symbol_ratio": False},
+        "language": {"keep": ("en", "fr")},
+    }
+    words = shlex.split(command_line(["in"], "out", arguments=given))
+    assignments = [after for word, after in itertools.pairwise(words) if word == "--set"]
+    assert load(assignments=assignments).resolved() == load(arguments=given).resolved()
 
 
 def test_later_layers_win_and_say_where_they_are(tmp_path):

@@ -1,6 +1,5 @@
 """A look at a corpus before any run: what is there, what would be read, what would come of it. Nothing is written."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -25,6 +24,7 @@ from curate.pipeline.planning.extrapolation import Guess
 from curate.pipeline.planning.plan import Plan
 from curate.pipeline.planning.trial import Trial, tried
 from curate.runs.job import Job
+from curate.settings.file import as_toml, toml_key
 
 WANTED_LANGUAGE = 0.05
 """Share of the sampled documents from which a language is proposed for `language.keep`."""
@@ -68,9 +68,7 @@ class Checkup(msgspec.Struct, frozen=True, kw_only=True):
     def toml(self) -> str:
         """The settings as lines of ``curate.toml``."""
         sections = (
-            "\n".join(
-                [f"[{name}]", *(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in keys.items())]
-            )
+            "\n".join([f"[{name}]", *(f"{toml_key(key)} = {as_toml(value)}" for key, value in keys.items())])
             for name, keys in self.settings.items()
         )
         return "\n\n".join(sections) + "\n" * bool(self.settings)

@@ -148,7 +148,7 @@ def toml_key(name: str) -> str:
 
 
 def as_toml(value: object) -> str:
-    """A value as TOML writes it in one line.
+    """A value as TOML writes it in one line; what TOML has no word for, such as a path, as text.
 
     Example:
         >>> as_toml(True), as_toml(["en", "fr"]), as_toml(1e9), as_toml(None), as_toml({"a.com": 3})
@@ -163,7 +163,7 @@ def as_toml(value: object) -> str:
         return f"[{', '.join(map(as_toml, value))}]"
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return json.dumps(value, ensure_ascii=False, default=str).replace("\x7f", "\\u007f")
 
 
 def _place(message: str, source: str, file: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 import json as jsonlib
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ from curate.evidence.held_out import own_text
 from curate.evidence.multiplier import Interval, saving_of
 from curate.evidence.tuning import CONFIRM, Search, Tuned, tune
 from curate.pipeline.planning.lint import run_settings
-from curate.settings.file import toml_value
+from curate.settings.file import as_toml, toml_value
 from curate.store.files import place
 
 
@@ -115,8 +116,10 @@ def _is_worth_a_line(found: Tuned, number: int) -> bool:
 
 def _flags(found: Tuned) -> str:
     winner = found.points[found.winner].candidate
-    flags = [f"--recipe {winner.recipe}"] if winner.recipe else []
-    return " ".join([*flags, *(f"--set {key}={jsonlib.dumps(value)}" for key, value in winner.changes)])
+    words = ["--recipe", winner.recipe] if winner.recipe else []
+    for key, value in winner.changes:
+        words += ["--set", f"{key}={as_toml(value)}"]
+    return shlex.join(words)
 
 
 def _loss(found: Tuned, number: int) -> float:

@@ -53,6 +53,7 @@ def test_settings_of_a_group_with_any_name_are_shown_as_toml_with_their_lines(tm
     shown = capsys.readouterr().out
     assert tomllib.loads(shown)["mix"]["weights"] == {"my books": 2.0, "a.com": 3.0}
     assert '"my books" = 2.0   # curate.toml:2\n"a.com"    = 3.0   # curate.toml:3\n' in shown
+    assert load(assignments=['mix.weights."a.com"=5']).mix.weights == {"my books": 2.0, "a.com": 5.0}
 
 
 def test_the_command_of_a_program_gives_the_settings_that_it_gave():

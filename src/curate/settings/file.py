@@ -14,6 +14,8 @@ from curate.errors import ConfigError
 
 _KEY = r"""(?:"[^"]*"|[\w.-])+"""
 """Of a setting or a table in a file."""
+_DOT = re.compile(r"""\.(?=(?:[^"]*"[^"]*")*[^"]*$)""")
+"""That is not inside quotes."""
 Tree = Mapping[str, Any]
 """Section → setting → value; a value may be a table of settings again."""
 
@@ -49,7 +51,7 @@ def leaves(tree: Tree, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The tree of ``section.key`` → value.
+    """The tree of ``section.key`` → value; a name with a dot in it stands in quotes.
 
     Raises:
         ConfigError: a value is to be a table as well.
@@ -57,10 +59,12 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
     Example:
         >>> nested({"quality.min_words": 50, "quality.lines.min_words": 3})
         {'quality': {'min_words': 50, 'lines': {'min_words': 3}}}
+        >>> nested({'mix.weights."a.com"': 2})
+        {'mix': {'weights': {'a.com': 2}}}
     """
     tree: dict[str, Any] = {}
     for key, value in values.items():
-        *tables, name = key.split(".")
+        *tables, name = (one.strip('"') for one in _DOT.split(key))
         inner = tree
         for number, table in enumerate(tables, 1):
             inner = inner.setdefault(table, {})

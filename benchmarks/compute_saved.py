@@ -1,6 +1,6 @@
 """What `curate measure` says where the answer is known, and which rules of recipes earn their keep.
 
-    python -m benchmarks.compute_saved controls RUN… [--proxy transformer] [--seeds 4] [--tokens 200000]
+    python -m benchmarks.compute_saved controls RUN… [--proxy transformer] [--seeds 4] [--tokens 200000] [--reach 1]
     python -m benchmarks.compute_saved coverage RUN [--repeats 60] [--seeds 4] [--tokens 40000]
     python -m benchmarks.compute_saved rules FILE… [--recipes gopher,c4,fineweb-code] [--sample 0.2]
 
@@ -53,6 +53,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--tokens", type=int, default=0, help="most kept tokens of a training")
     parser.add_argument("--texts", type=int, default=3, help="how many texts to score on, the headline's first")
+    parser.add_argument("--reach", type=float, default=0, help="raw tokens of a training at most, by kept ones")
     parser.add_argument("--repeats", type=int, default=60)
     parser.add_argument("--recipes", default="gopher,c4,fineweb-code")
     parser.add_argument("--sample", type=float, default=1.0, help="share of the documents of each file")
@@ -62,7 +63,9 @@ def main() -> None:
         print("| --- | --- | --- | --- | --- | --- | ---: |")
         for run in options.places:
             try:
-                _controls(run, proxy_named(options.proxy), options.seeds, options.tokens or 200_000, options.texts)
+                proxy = proxy_named(options.proxy)
+                proxy.raw_most = options.reach or proxy.raw_most
+                _controls(run, proxy, options.seeds, options.tokens or 200_000, options.texts)
             except InputError as problem:
                 print(f"| {run.name} | refused: {problem.message} |", flush=True)
     elif options.what == "coverage":
@@ -105,18 +108,19 @@ def _controls(run: Path, proxy: Proxy, seeds: int, tokens: int, texts: int) -> N
         made = sampled(run, proxy, tokens, workers, texts)
         arms, pool = made.arms, made.arms.pool
         ours, theirs = ([salt(n) for n in range(seeds)] for salt in (arms.salt, arms.control_salt))
+        budgets = arms.budgets[: HEADLINE + 1]
         raw = made.trained(pool.raw, arms.raw_budgets, ours)
-        again = made.trained(pool.raw, arms.budgets, theirs)
+        again = made.trained(pool.raw, budgets, theirs)
         kept = made.trained(pool.curated, arms.raw_budgets, ours)
         removed = pool.raw & ~np.isin(pool.keys, pool.keys[pool.curated])
-        junk = made.trained(removed, arms.budgets, ours) if arms.tokens_in(removed) > arms.largest else {}
+        junk = made.trained(removed, budgets, ours) if arms.tokens_in(removed) > budgets[-1] else {}
     for name in arms.evaluations:
 
         def against(curve: dict[str, Floats], other: dict[str, Floats], name: str = name) -> str:
             if not other:
                 return "too little removed"
             return written(
-                Curves(arms.raw_budgets, arms.budgets, curve[name], other[name], arms.sizes[name]).multiplier(HEADLINE)
+                Curves(arms.raw_budgets, budgets, curve[name], other[name], arms.sizes[name]).multiplier(HEADLINE)
             )
 
         cells = (
@@ -196,8 +200,8 @@ def written(found: Interval) -> str:
     return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
 
 
-_MIDDLE = slice(RAW_STEPS.index(1 / 4), RAW_STEPS.index(1.0) + 1)
-"""Budgets of the curated arm among those of the raw one."""
+_MIDDLE = slice(RAW_STEPS.index(1 / 4), RAW_STEPS.index(1 / 2) + 1)
+"""Budgets of the curated arm among those of the raw one, up to the headline's."""
 
 if __name__ == "__main__":
     main()

@@ -1,13 +1,14 @@
 """What a run would keep without one of its edit rules, told from a sample: a run without the rule says the same."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from curate.evidence.pool import Pool, read_pool
-from curate.evidence.scratch import Later, found_again
+from curate.evidence.scratch import EditAblation, Later, found_again
 from curate.pipeline.planning.lint import run_settings
 from curate.store.manifest import read_manifest
 from curate.store.run_directory import RunDirectory
@@ -60,15 +61,36 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _pool(corpus: Path, out: Path, *settings: str) -> Pool:
     assert run(corpus / "all.jsonl", out, *SETTINGS, f'toxicity.words=["{corpus / "bad.txt"}"]', *settings) == 0
+    return _sampled(out)
+
+
+def _sampled(out: Path) -> Pool:
     made = read_manifest(out)
     later = Later(run_settings(out), made.stage_names, ("stage", "rule"))
     return read_pool(RunDirectory.finished(out, made), made, 1, later)
 
 
-def test_what_comes_back_is_what_a_run_without_the_rule_keeps(corpus, tmp_path):
+def _many_rules(out: Path, monkeypatch: pytest.MonkeyPatch) -> Pool:
+    """The sample, with each rule there 17 times under other names."""
+    found = Later.ablations
+
+    def repeated(later: Later, editors: Sequence[int]) -> list[EditAblation]:
+        each = found(later, editors)
+        return [one._replace(name=f"{one.name} {number}") for number in range(17) for one in each]
+
+    with monkeypatch.context() as changed:
+        changed.setattr(Later, "ablations", repeated)
+        return _sampled(out)
+
+
+def test_what_comes_back_is_what_a_run_without_the_rule_keeps(corpus, tmp_path, monkeypatch):
     pool = _pool(corpus, tmp_path / "whole", STAGES, *RULES)
     kept = {text for text, here in zip(pool.texts, pool.curated, strict=True) if here}
     assert set(pool.ablated) == set(WITHOUT)
+    many = _many_rules(tmp_path / "whole", monkeypatch)
+    assert len(many.ablated) == 17 * len(WITHOUT)  # more than a machine word has bits
+    for (kind, name), arm in many.ablated.items():
+        assert (arm == pool.ablated[kind, name.partition(" ")[0]]).all()
     for number, (name, settings) in enumerate(WITHOUT.items()):
         other = _pool(corpus, tmp_path / str(number), *settings)
         expected = {text for text, here in zip(other.texts, other.curated, strict=True) if here}

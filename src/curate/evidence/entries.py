@@ -27,7 +27,7 @@ class Entry(NamedTuple):
     curated: bool
     spared: bool
     without: int
-    """Bit n: the run without the n-th of `Reader.ablations` keeps this text."""
+    """Bit n: the run without the n-th of `Reader.ablations` keeps this text; there may be more than 64."""
     unseen: bool
     first: int
     rule: int

@@ -156,7 +156,6 @@ def _pool(
         np.array([getattr(entry, name) for entry in entries], np.bool_)
         for name in ("unseen", "raw", "curated", "spared")
     )
-    bits = np.array([entry.without for entry in entries], np.uint64)
     keys = np.array([entry.key for entry in entries], np.uint64)
     pool = Pool(
         texts,
@@ -169,7 +168,10 @@ def _pool(
         shares,
         totals,
         parts,
-        {(each.kind, each.name): (bits >> np.uint64(n)) & np.uint64(1) > 0 for n, each in enumerate(ablations)},
+        {
+            (each.kind, each.name): np.array([entry.without >> number & 1 for entry in entries], np.bool_)
+            for number, each in enumerate(ablations)
+        },
     )
     # An edited document is there twice; its raw and its edited text are compared among themselves.
     again = _repeated(texts, unseen & raw) | _repeated(texts, unseen & spared & ~raw)

@@ -7,6 +7,7 @@ import numpy as np
 
 from curate import __version__
 from curate.evidence.arms import HEADLINE, Arms, Trained
+from curate.evidence.attribution import MOST, enough
 from curate.evidence.attribution import Contribution as Contributed
 from curate.evidence.held_out import RAW, HeldOut
 from curate.evidence.looked import DUPLICATES, Mask
@@ -186,7 +187,7 @@ class Result:
             tokens=round(each.ablation.tokens / share),
             share=each.ablation.tokens / (each.ablation.tokens + self.arms.tokens["curated"]),
             multiplier=on[0].multiplier if on else None,
-            verdict=_verdict(next(iter(each.multipliers.values()), None)),
+            verdict=_verdict(next(iter(each.multipliers.values()), None), others=enough(each.ablation, self.arms)),
             on=tuple(on),
         )
 
@@ -282,9 +283,10 @@ class Result:
         return tuple(notes)
 
 
-def _verdict(found: Interval | None) -> str:
+def _verdict(found: Interval | None, *, others: bool) -> str:
+    """What to say of a stage or rule; ``others``: it is not measured because `MOST` others removed more."""
     if found is None:
-        return "too little to measure"
+        return f"not measured: {MOST} others remove more" if others else "too little to measure"
     if found.low > 1:
         return "earns its keep"
     return "costs more than it brings" if found.high < 1 else "no measurable difference"

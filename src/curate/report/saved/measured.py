@@ -82,7 +82,8 @@ class Contribution(msgspec.Struct, frozen=True, kw_only=True):
     multiplier: Measured | None
     """Above 1: it earns its keep. None where too few documents come back to tell."""
     verdict: str
-    """``earns its keep``, ``costs more than it brings``, ``no measurable difference`` or ``too little to measure``."""
+    """``earns its keep``, ``costs more than it brings``, ``no measurable difference``, ``too little to measure``, or
+    ``not measured`` and why."""
     on: tuple[OnText, ...]
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -25,7 +26,7 @@ from curate.evidence.multiplier import (
     value_of_removed,
 )
 from curate.evidence.pool import Pool
-from curate.report.saved.measured import read_evidence
+from curate.report.saved.measured import Evidence, read_evidence, second_opinion
 from curate.store.files import place, write_whole
 from small_run import run
 
@@ -248,6 +249,11 @@ def test_good_text_kept_wins_and_junk_kept_loses(corpus, tmp_path, capsys):
     assert scenario["net_energy"]["value"] < scenario["energy"]["value"]
     assert {"concatenated", "best fit"} <= {each["method"] for each in report["waterfall"]["packing"]}
 
+    assert "2.26x" in wins["caution"]
+    assert wins["caution"] in (tmp_path / "wins" / "report.html").read_text()
+    assert report["summary"]["measured"] == f"{wins['sentence']}; {wins['caution']}"
+    _second_opinions(msgspec.convert(wins, Evidence))
+
     asked = ("evidence.measure=true", "evidence.seeds=3", f"evidence.texts.good={corpus / 'good.jsonl'}")
     junk, out = ("pipeline.recipe=none", *PARTS, "quality.max_words=100"), tmp_path / "loses"
     run(corpus / "docs", out, *junk, *asked)  # measures at its end
@@ -260,6 +266,20 @@ def test_good_text_kept_wins_and_junk_kept_loses(corpus, tmp_path, capsys):
     assert loses["multiplier"]["high"] < 1
     assert loses["saving"]["value"] < 0
     assert any("worse than raw" in note for note in loses["notes"])
+
+
+def _second_opinions(ngram: Evidence) -> None:
+    text, changed = ngram.evaluations[0], msgspec.structs.replace
+    assert second_opinion(None, "ngram", text) is second_opinion(ngram, "ngram", text) is None
+    assert second_opinion(ngram, "transformer", changed(text, fingerprint="of other text")) is None
+    second = second_opinion(ngram, "transformer", text)
+    assert second.multiplier == ngram.multiplier
+    both = changed(ngram, proxy="transformer", second=second)
+    assert f"n-gram model said {second.multiplier.value:.2f}x of this run: trust the sign" in both.caution
+    assert second_opinion(both, "transformer", text) == second  # not lost when it is asked again
+    against = changed(both, multiplier=changed(ngram.multiplier, value=0.5, low=0.4, high=0.6))
+    assert against.caution.endswith("the opposite: go by neither")
+    assert not changed(ngram, kept_share=1.0).caution
 
 
 def test_nothing_removed_is_one_and_the_record_is_the_runs_own(corpus, capsys):

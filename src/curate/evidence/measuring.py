@@ -27,7 +27,7 @@ from curate.evidence.scratch import Later
 from curate.pipeline.planning.lint import run_settings
 from curate.report.duplicates import find_duplicates
 from curate.report.judgments.judgments import Judgments
-from curate.report.saved.measured import Evidence
+from curate.report.saved.measured import Evidence, read_evidence
 from curate.stages.language import Language, LanguageSettings
 from curate.store.manifest import read_manifest
 from curate.store.run_directory import CACHE, EVIDENCE_CACHE, RunDirectory
@@ -115,6 +115,7 @@ def measure(run: Path, proxy: Proxy, question: Question, listener: Listener | No
         contributed,
         again,
         found.redundancy.multiplier if found and found.redundancy and found.removed else None,
+        before=read_evidence(run, manifest.run_id),
         cpu_seconds=time.process_time() - cpu,
         wall_seconds=time.monotonic() - started,
     )

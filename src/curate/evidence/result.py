@@ -34,6 +34,7 @@ from curate.report.saved.measured import (
     Measured,
     OnText,
     Point,
+    second_opinion,
 )
 from curate.store.manifest_entries import Manifest
 
@@ -66,6 +67,7 @@ class Result:
         again: float | None,
         duplicates: Figure | None,
         *,
+        before: Evidence | None,
         cpu_seconds: float,
         wall_seconds: float,
     ) -> Evidence:
@@ -75,6 +77,7 @@ class Result:
             contributed: what was switched off one by one.
             again: see `curate.evidence.measuring.half_rate`.
             duplicates: bracket of what their removal is worth.
+            before: an earlier measurement of the run.
             cpu_seconds: that all of it took.
             wall_seconds: the same by the clock.
         """
@@ -95,6 +98,7 @@ class Result:
             budget=self.arms.budgets[HEADLINE],
             evaluation=self.evaluations[0].name,
             multiplier=evaluated[0].multiplier,
+            second=second_opinion(before, self.proxy.name, evaluated[0]),
             saving=self._follows(found, saving_of, "share", "1 - 1/m"),
             saving_at_equal_quality=self._follows(
                 found,

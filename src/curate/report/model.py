@@ -63,7 +63,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     compute_saved: Measured | None
     """Share of the tokens that a small model does not need for the same loss, where that was measured."""
     measured: str | None
-    """The same as a sentence."""
+    """The same as a sentence, with what to make of its size."""
     shards: int
     shard_bytes: int
     wall_seconds: float
@@ -364,7 +364,7 @@ def _summary(
         one_pass_costs_less=saving.share.value if saving else None,
         compute_multiplier=evidence.multiplier if evidence else None,
         compute_saved=evidence.saving if evidence else None,
-        measured=evidence.sentence if evidence else None,
+        measured="; ".join(filter(None, (evidence.sentence, evidence.caution))) if evidence else None,
         shards=shards.files if shards else 0,
         shard_bytes=shards.bytes if shards else 0,
         wall_seconds=timings.wall_seconds,

@@ -114,7 +114,7 @@ def _show(out: Console, found: Evidence) -> None:
         ("control, raw and raw", f"{_times(found.control)}: 1 is right"),
         ("with scale", f"log m by log tokens {_number(found.slope)}"),
     )
-    for label, text in lines:
+    for label, text in (lines[0], *([("", found.caution)] if found.caution else []), *lines[1:]):
         out.print(Text.assemble((f"  {label:<22}", "dim"), text), soft_wrap=True)
     if found.duplicates and found.combined:
         bracket = f"{found.duplicates.low:.2f}x to {found.duplicates.high:.2f}x [{found.duplicates.tag}]"

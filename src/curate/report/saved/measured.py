@@ -101,6 +101,15 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
     """Estimate for the arm before sampling."""
 
 
+class Second(msgspec.Struct, frozen=True, kw_only=True):
+    """What another proxy said before of the same run, on the same text."""
+
+    proxy: str
+    seeds: int
+    budget: int
+    multiplier: Measured
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """One measurement of one run."""
 
@@ -119,6 +128,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     evaluation: str
     """The text that the headline is about."""
     multiplier: Measured
+    second: Second | None = None
     saving: Measured
     saving_at_equal_quality: Measured
     value_of_removed_token: Measured
@@ -142,16 +152,52 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     def sentence(self) -> str:
         """What it says in one sentence, without a full stop."""
         m, on = self.multiplier, self.evaluation
-        low, high = m.low or 0.0, math.inf if m.high is None else m.high
+        low, high = _ends(m)
+        model = f"A small {_KINDS.get(self.proxy, 'model')}"
         if self.kept_share == 1:
             return "Nothing but duplicates was removed: there is nothing to measure"
         if low <= 1 <= high:
-            return f"A small model learns {on} as well from the kept as from the raw text, as far as was measured"
+            return f"{model} learns {on} as well from the kept as from the raw text, as far as was measured"
         if low > 1:
             fewer = "more than " if m.bound else ""
             share = f"{fewer}{quantities.share(self.saving.value)}"
-            return f"A small model learns {on} as well from {share} fewer tokens of the kept text"
-        return f"A small model learns {on} worse from the kept than from the raw text"
+            return f"{model} learns {on} as well from {share} fewer tokens of the kept text"
+        return f"{model} learns {on} worse from the kept than from the raw text"
+
+    @property
+    def caution(self) -> str:
+        """What to make of the size of the multiplier, to be read beside it; empty where it has none."""
+        low, high = _ends(self.multiplier)
+        if self.kept_share == 1 or (low <= 1 <= high and not self.second):
+            return ""
+        if not self.second:
+            own, other = ("ngram", "transformer") if self.proxy == "ngram" else ("transformer", "ngram")
+            return (
+                f"the size depends on the kind of model: on {_COMPARED_ON} {_indefinite(own)} said {_COMPARED[own]}"
+                f" and {_indefinite(other)} {_COMPARED[other]}; trust the sign"
+            )
+        m, kind = self.second.multiplier, _indefinite(self.second.proxy)
+        said = f"{kind} said {f'{m.bound} ' if m.bound else ''}{m.value or 0:.2f}x of this run"
+        least, most = _ends(m)
+        if (low > 1 and most < 1) or (high < 1 and least > 1):
+            return f"{said}, the opposite: go by neither"
+        return f"{said}: trust the sign, and take the distance between the two as the uncertainty of the size"
+
+
+def _ends(figure: Measured) -> tuple[float, float]:
+    return figure.low or 0.0, math.inf if figure.high is None else figure.high
+
+
+def _indefinite(proxy: str) -> str:
+    """A kind of model with its article."""
+    kind = _KINDS.get(proxy, "model")
+    return f"{'an' if kind.startswith('n-') else 'a small'} {kind}"
+
+
+_KINDS = {"ngram": "n-gram model", "transformer": "transformer"}
+_COMPARED = {"ngram": "2.26x [2.08, 2.46]", "transformer": "1.39x [1.27, 1.52]"}
+_COMPARED_ON = "37,126 technical pages"
+"""The corpus that both were measured on: benchmarks/README.md, *Compute saved*."""
 
 
 def write_evidence(run: Path, evidence: Evidence) -> Path:
@@ -171,7 +217,16 @@ def read_evidence(run: Path, run_id: str) -> Evidence | None:
     return evidence if evidence.run_id == run_id else None
 
 
+def second_opinion(before: Evidence | None, proxy: str, text: Evaluated) -> Second | None:
+    """What another proxy said of the same run and text, as an earlier measurement has it."""
+    if not before or [each.fingerprint for each in before.evaluations[:1]] != [text.fingerprint]:
+        return None
+    if before.proxy == proxy:
+        return before.second
+    return Second(proxy=before.proxy, seeds=before.seeds, budget=before.budget, multiplier=before.multiplier)
+
+
 def as_data(evidence: Evidence) -> dict[str, Any]:
-    """The result as JSON has it: an open end is null."""
+    """The result as JSON has it, with its sentence and what to make of it: an open end is null."""
     data: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(evidence))
-    return data
+    return data | {"sentence": evidence.sentence, "caution": evidence.caution}

@@ -1,5 +1,6 @@
 """Tiny tokenizers of every kind that a ``tokenizer.json`` can hold, trained here and now."""
 
+import base64
 import json
 from functools import cache
 
@@ -9,6 +10,11 @@ from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tok
 BYTES = sorted(pre_tokenizers.ByteLevel.alphabet())
 WORDS = ["the quick brown fox  jumps over the lazy dog, isn't it? 123 456 Hello NASA"] * 9
 MORE = [*WORDS, *["Größe naïve 日本語 def f(x):\n    return"] * 9]
+
+
+def base64_bytes():
+    """The 256 bytes as rank files write them."""
+    return [base64.b64encode(bytes([byte])).decode() for byte in range(256)]
 
 
 def byte_level(*, whole=True, normalizer=None, splitter=None, prefix=False, size=330, **model):

@@ -166,8 +166,13 @@ class Tokenize(Encoder):
         Raises:
             PlanError: the tokenizer cannot be used as the settings say.
         """
-        _ = self.chats
-        return list(self.tokenizer.notes)
+        notes = list(self.tokenizer.notes)
+        if self.chats and (by := self.chats.backend) and self.settings.backend not in {"auto", by}:
+            notes.append(
+                f"conversations are encoded by {by}, which says where tokens stand in a text;"
+                f" `tokenize.backend` = `{self.settings.backend}` is for other documents."
+            )
+        return notes
 
     def encode(self, text: pa.Array) -> Encoded:
         """Ids of each text (``large_string``, no nulls), end mark included, and its unknown characters."""

@@ -84,6 +84,11 @@ class ChatEncoder:
         """What the ids follow from, besides the conversation."""
         return f"{self.template.fingerprint}:{self.tokenizer.fingerprint}"
 
+    @property
+    def backend(self) -> str | None:
+        """The library that encodes whatever the tokenizer's own is; None for the tokenizer's own."""
+        return None if self._whole is None else "huggingface"
+
     def encode(self, messages: Sequence[Message], tools: Any = None) -> Encoding:
         """Ids and mask of a conversation, with one token that begins the text and one that ends it.
 
@@ -266,10 +271,11 @@ def chat_encoder(template: str, date: str, tokenizer: Tokenizer) -> ChatEncoder:
         PlanError: the template cannot be used.
     """
     found = load_chat_template(template, date)
-    return _ENCODERS.setdefault((found.name, found.fingerprint, tokenizer.fingerprint), ChatEncoder(found, tokenizer))
+    key = found.name, found.fingerprint, tokenizer.fingerprint, tokenizer.wanted_backend
+    return _ENCODERS.setdefault(key, ChatEncoder(found, tokenizer))
 
 
-_ENCODERS: dict[tuple[str, str, str], ChatEncoder] = {}
+_ENCODERS: dict[tuple[str, str, str, str], ChatEncoder] = {}
 
 
 def messages_of(turns: Sequence[Turn]) -> list[dict[str, Any]]:

@@ -59,9 +59,10 @@ def own_begin_note(name: str, begin: int | None, vocabulary: Vocabulary) -> tupl
         return ()
     names = {number: token for token, number in vocabulary.control_tokens.items()}
     own = listed([names.get(number, str(number)) for number in before])
+    who = "configuration" if vocabulary.begin_mark == names.get(before[0]) else "post-processor"
     here = f"`{names[begin]}`" if begin is not None else "nothing"
     said = (
-        f"the post-processor of `{name}` puts {own} before each text, and documents here begin with {here}"
+        f"the {who} of `{name}` puts {own} before each text, and documents here begin with {here}"
         ' (`tokenize.begin_of_document = "auto"` does as it does).'
     )
     return (said,)
@@ -70,11 +71,14 @@ def own_begin_note(name: str, begin: int | None, vocabulary: Vocabulary) -> tupl
 def around(vocabulary: Vocabulary) -> Around:
     """What the post-processor in a ``tokenizer.json`` adds: the same to all of about 200 probe texts.
 
+    A file without one begins texts as the folder of its model says.
+
     Raises:
         PlanError: it adds different tokens to different texts.
     """
     if vocabulary.file is None or not vocabulary.file[0].endswith(".json"):
-        return Around()
+        mark = vocabulary.control_tokens.get(vocabulary.begin_mark or "")
+        return Around() if mark is None else Around((mark,))
     section = msgspec.json.decode(vocabulary.file[1]).get("post_processor")
     if not _adds(section):
         return Around()

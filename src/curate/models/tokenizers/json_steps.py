@@ -65,6 +65,25 @@ def splitting_of(document: Document) -> Splitting | None:
     return _SPLITTING.get(split["pattern"].get("Regex", "")) if known and len(kinds) == 1 else None
 
 
+def adds_blank(document: Document) -> bool | None:
+    """Whether a blank is put before a text; None where no step says anything of it."""
+    said = [_blank_before(step) for step in _steps(document)]
+    return any(said) if any(one is not None for one in said) else None
+
+
+def _blank_before(step: Document) -> bool | None:
+    if step.get("type") == "Metaspace" and "prepend_scheme" in step:
+        return bool(step["prepend_scheme"] != "never")
+    if step.get("type") in {"ByteLevel", "Metaspace"}:
+        return bool(step.get("add_prefix_space", True))
+    return True if step.get("type") == "Prepend" else None
+
+
+def lowers(document: Document) -> bool | None:
+    """Whether capitals are written small; None where no step of BERT says."""
+    return next((bool(step.get("lowercase")) for step in _steps(document) if step["type"] == "BertNormalizer"), None)
+
+
 def may_remove(document: Document) -> bool:
     """Whether a step may take more than white space out of a text before the model sees it."""
     return any(_removes(step) for step in _steps(document))

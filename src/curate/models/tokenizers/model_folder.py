@@ -1,21 +1,88 @@
-"""The tokenizer in a folder of a model, as its ``tokenizer_config.json`` has it."""
+"""The tokenizer in a folder of a model, as its ``tokenizer_config.json`` has it.
 
+Transformers reads more than the file of the tokenizer: it adds tokens that only the configuration has, and some of its
+classes take blanks and lower case from there. Where that gives other ids than the file does, the folder is refused.
+"""
+
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import pyarrow as pa
 
 from curate.errors import PlanError
+from curate.models.tokenizers.added_tokens import AddedTokens, is_mark
+from curate.models.tokenizers.json_steps import adds_blank, lowers
+from curate.models.tokenizers.vocabulary import Vocabulary
 
 _FILES = ("tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model")
 _CONFIG = "tokenizer_config.json"
 
 
 class ModelFolder(NamedTuple):
-    """A folder's tokenizer: its file, and the mark with which the model's texts end, where the folder says one."""
+    """A folder's tokenizer.
+
+    Attributes:
+        file: of the vocabulary.
+        config: what ``tokenizer_config.json`` says; empty where there is none.
+        added: ids of ordinary tokens that the configuration or ``added_tokens.json`` adds, by their text.
+    """
 
     file: Path
-    end_mark: str | None
+    config: Mapping[str, Any]
+    added: Mapping[str, int]
+
+    @property
+    def end_mark(self) -> str | None:
+        """The mark with which the model's texts end, where the folder says one."""
+        return _text(self.config.get("eos_token"))
+
+    @property
+    def begin_mark(self) -> str | None:
+        """The mark that the configuration puts before each text."""
+        return _text(self.config.get("bos_token")) if self.config.get("add_bos_token") is True else None
+
+    def check(self, vocabulary: Vocabulary, added_tokens: AddedTokens) -> None:
+        """See that the vocabulary's file alone gives the ids that the folder asks for.
+
+        Args:
+            vocabulary: of the file.
+            added_tokens: which ordinary added tokens text may become.
+
+        Raises:
+            PlanError: it does not.
+        """
+        sought = [text for text in self.added if added_tokens == "all" or not is_mark(text)]
+        if sought:
+            found = vocabulary.open(vocabulary.backends[-1])(pa.array(sought, pa.large_string()))
+            for row, text in enumerate(sought):
+                ids = found.ids[found.offsets[row] : found.offsets[row + 1]]
+                if self.added[text] not in ids:
+                    raise self._refused(f"the added token `{text}` with the id {self.added[text]}", "has not")
+        for said in self._contradictions():
+            raise self._refused(f"`{said}` = {str(self.config[said]).lower()}", "says otherwise")
+
+    def _contradictions(self) -> Iterator[str]:
+        """What transformers' class for this model takes from the configuration, and the file has otherwise."""
+        if self.file.suffix != ".json" or self.config.get("tokenizer_class") in _FOLLOW_THE_FILE:
+            return
+        document = msgspec.json.decode(self.file.read_bytes())
+        for name, of_file in (("add_prefix_space", adds_blank(document)), ("do_lower_case", lowers(document))):
+            wanted = self.config.get(name)
+            if isinstance(wanted, bool) and of_file is not None and wanted != of_file:
+                yield name
+
+    def _refused(self, said: str, other: str) -> PlanError:
+        folder = str(self.file.parent)
+        return PlanError(
+            f"the configuration in `{folder}` has {said}, and `{self.file.name}` {other}",
+            hint=f"AutoTokenizer.from_pretrained({folder!r}).save_pretrained(…) writes both anew;"
+            f" --set tokenize.tokenizer={self.file} takes the file as it is",
+        )
+
+
+_FOLLOW_THE_FILE = (None, "PreTrainedTokenizerFast", "TokenizersBackend")
 
 
 def model_folder(folder: Path) -> ModelFolder:
@@ -34,14 +101,26 @@ def model_folder(folder: Path) -> ModelFolder:
             else "the path of a tokenizer.json, .model or .tiktoken file"
         )
         raise PlanError(f"the folder `{folder}` has no tokenizer.json, tokenizer.model or .tiktoken file", hint=hint)
-    config = folder / _CONFIG
-    if not config.is_file():
-        return ModelFolder(found[0], None)
+    config = _object(folder / _CONFIG)
+    listed = config.get("added_tokens_decoder") or {}
+    added = dict(_object(folder / "added_tokens.json"))
     try:
-        content = msgspec.json.decode(config.read_bytes())
-        return ModelFolder(found[0], _text(content.get("eos_token")))
-    except (msgspec.DecodeError, AttributeError) as error:
-        raise PlanError(f"`{config}` is no {_CONFIG}: {error}", where=str(config)) from error
+        added |= {entry["content"]: int(number) for number, entry in listed.items()}
+        special = {entry["content"] for entry in listed.values() if entry.get("special")}
+        ordinary = {text: int(number) for text, number in added.items() if text not in special}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise PlanError(f"the added tokens of `{folder}` are no texts with their ids: {error!r}") from error
+    return ModelFolder(found[0], config, ordinary)
+
+
+def _object(path: Path) -> Mapping[str, Any]:
+    """What a file says; nothing where there is none."""
+    if not path.is_file():
+        return {}
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise PlanError(f"`{path}` is no {path.name}: {error}", where=str(path)) from error
 
 
 def _text(token: Any) -> str | None:

@@ -95,6 +95,7 @@ class RankFileVocabulary:
 
     backends: ClassVar[tuple[str, ...]] = ("fastokens", "tiktoken")
     added_tokens: AddedTokens = "words"
+    begin_mark: str | None = None
     drops_unknown = False
 
     def __init__(

@@ -50,6 +50,7 @@ class SentencePieceVocabulary:
         self.end_of_document = chosen_end(name, end_of_document, self.control_tokens)
         self.size = len(pieces)
         self.pattern: str | None = None
+        self.begin_mark: str | None = None
         self.added_tokens: AddedTokens = "words"
         self.file: tuple[str, bytes] | None = (FILE, content)
         self.drops_unknown = False

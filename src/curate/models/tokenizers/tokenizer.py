@@ -55,6 +55,7 @@ class Tokenizer:
         begin_of_document: text of the control token that begins a document; None for none.
         begin_of_document_id: its id.
         fingerprint: SHA-256 (hexadecimal) of vocabulary, split pattern and marks, whatever the backend.
+        wanted_backend: what was asked for, ``auto`` included.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Tokenizer:
         if self.begin_of_document_id is not None:
             identity += self.begin_of_document_id.to_bytes(8, "little")
         self.fingerprint = hashlib.sha256(identity).hexdigest()
-        self._wanted_backend = _wanted_backend(name, vocabulary, backend)
+        self.wanted_backend = _wanted_backend(name, vocabulary, backend)
         self._lock = threading.Lock()
         self._loaded: Prepared | None = None
         self._is_little, self._encoded = little and backend == "auto", 0
@@ -181,7 +182,7 @@ class Tokenizer:
         with self._lock:
             if self._loaded is None:
                 try:
-                    wanted = self.vocabulary.backends[-1] if self._is_little else self._wanted_backend
+                    wanted = self.vocabulary.backends[-1] if self._is_little else self.wanted_backend
                     chosen = _choose(self.name, self.vocabulary, wanted)
                     self._loaded = chosen._replace(notes=chosen.notes + self._habits())
                 except ValueError as error:
@@ -285,11 +286,14 @@ def _vocabulary(name: str, end_of_document: str, pattern: str, added_tokens: Add
 def _in_folder(folder: ModelFolder, end_of_document: str, pattern: str, added_tokens: AddedTokens) -> Vocabulary:
     """The tokenizer of a model's folder; where the likeliest end mark is not there, the folder's own ends documents."""
     try:
-        return _vocabulary(str(folder.file), end_of_document, pattern, added_tokens)
+        found = _vocabulary(str(folder.file), end_of_document, pattern, added_tokens)
     except PlanError:
         if end_of_document != "auto" or folder.end_mark is None:
             raise
-        return _vocabulary(str(folder.file), folder.end_mark, pattern, added_tokens)
+        found = _vocabulary(str(folder.file), folder.end_mark, pattern, added_tokens)
+    folder.check(found, added_tokens)
+    found.begin_mark = folder.begin_mark
+    return found
 
 
 def _wanted_backend(name: str, vocabulary: Vocabulary, backend: str) -> str:

@@ -83,6 +83,7 @@ class JsonVocabulary:
         self.control_tokens: Mapping[str, int] = {t: number for t, number in named.items() if t != model.unknown}
         self.size = max(*model.ids.values(), *(t.id for t in added), 0) + 1
         self.pattern: str | None = None
+        self.begin_mark: str | None = None
         self.added_tokens = added_tokens
         self.file: tuple[str, bytes] | None = ("tokenizer.json", content)
         self.drops_unknown = not self.nothing_is_lost and model.unknown is None

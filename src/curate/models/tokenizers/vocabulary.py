@@ -24,6 +24,8 @@ class Vocabulary(Protocol):
     """Control tokens and their ids."""
     end_of_document: str
     """The control token that ends documents."""
+    begin_mark: str | None
+    """The control token that the folder of its model puts before texts, where the file has no post-processor."""
     pattern: str | None
     """Split pattern that must be given to load it again; None when nothing but the name is needed."""
     added_tokens: AddedTokens
@@ -70,6 +72,7 @@ class BytesVocabulary:
 
     backends: ClassVar[tuple[str, ...]] = ("bytes",)
     size = 257
+    begin_mark: str | None = None
     control_tokens: Mapping[str, int] = {"<|endoftext|>": 256}
     pattern: str | None = None
     added_tokens: AddedTokens = "words"

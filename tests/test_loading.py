@@ -11,7 +11,7 @@ import curate
 from curate.errors import UserError
 from curate.shards import formats
 from curate.shards.convert import convert
-from curate.shards.loading.permutation import Permutation
+from curate.shards.permutation import Permutation
 from curate.shards.reader import read_shards
 from curate.shards.settings import ShardSettings
 from test_shards import SHARD_TOKENS, write_run

@@ -6,8 +6,14 @@ import shutil
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from contrary_engine import ContraryEngine
 from curate.errors import PlanError
+from curate.pipeline.sharding import drawn_order
+from curate.pipeline.sharding.cutters import walk
+from curate.pipeline.sharding.drawn_order import DrawnOrder
 from curate.pipeline.sharding.shard_order import is_held_out, ordered
 from curate.shards.convert import convert
 from curate.shards.index import read_index
@@ -107,3 +113,46 @@ def test_copies_go_the_same_way_and_the_share_is_met():
 
 def test_no_documents_make_no_shards():
     assert ordered(np.zeros(0, np.int64), np.zeros(0, np.bool_), 10, 1).sizes.tolist() == []
+
+
+PARTS = st.lists(st.lists(st.tuples(st.integers(1, 12), st.booleans()), max_size=9), max_size=6)
+
+
+class Counts:
+    """Tokens and splits of parts, which a task may look at."""
+
+    def __init__(self, parts):
+        self.parts = [
+            (np.array([n for n, _ in part], np.int64), np.array([h for _, h in part], bool)) for part in parts
+        ]
+
+    def __call__(self, part):
+        return self.parts[part]
+
+    def together(self):
+        nothing = (np.zeros(0, np.int64), np.zeros(0, bool))
+        return [np.concatenate(arrays) for arrays in zip(nothing, *self.parts, strict=True)]
+
+
+@pytest.mark.parametrize("packing", ["none", "concatenate"])
+@given(parts=PARTS, seed=st.integers(0, 3))
+def test_places_that_nobody_sees_at_once_are_those_of_the_whole_corpus(packing, parts, seed):
+    look, settings = Counts(parts), ShardSettings(shard_tokens=17, sequence_length=4, packing=packing)
+    n_tokens, held_out = look.together()
+    in_order = walk(settings, look.parts)
+    expected = ordered(n_tokens, held_out, 17, None, packing, 4)
+    assert (in_order.sizes, in_order.validation) == (tuple(expected.sizes.tolist()), expected.validation)
+    places = [in_order.places(number, *part) for number, part in enumerate(look.parts)]
+    assert [*np.concatenate([[], *(shard for shard, _ in places)])] == expected.shard.tolist()
+    assert [*np.concatenate([[], *(offset for _, offset in places)])] == expected.offset.tolist()
+
+    expected = ordered(n_tokens, held_out, 17, seed, packing, 4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drawn_order, "STRETCH", 7)
+        order = DrawnOrder.of(look, [len(n) for n, _ in look.parts], seed, ContraryEngine(seed), None)
+        drawn = walk(settings, order.counts())
+        home = order.sent_home(drawn)
+    assert (drawn.sizes, drawn.validation) == (tuple(expected.sizes.tolist()), expected.validation)
+    assert drawn.tokens == n_tokens.sum()
+    for name in ("shard", "offset"):
+        assert [place for one in home for place in one.column(name).to_pylist()] == getattr(expected, name).tolist()

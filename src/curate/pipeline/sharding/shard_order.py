@@ -1,6 +1,6 @@
-"""Which shard each kept document goes to, over the whole corpus: in a drawn order, and apart for validation.
+"""Which shard each kept document goes to, decided over all of them at once, 40 bytes each: best fit, and mixtures.
 
-A draw needs 40 bytes a kept document in memory; the texts move by an exchange.
+What is for validation goes apart.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from curate.shards.packing import Packed, Packing, best_fitted, concatenated
 from curate.shards.packing.cutting import cut
+from curate.shards.permutation import Permutation
 
 Int64 = npt.NDArray[np.int64]
 
@@ -54,8 +55,9 @@ def ordered(
         >>> found.shard.tolist(), found.offset.tolist(), found.validation
         ([0, 2, 0, 1], [0, 0, 4, 0], 2)
     """
-    drawn = seed is not None and packing != "best_fit"  # which draws an order of sequences
-    order = np.random.default_rng(seed).permutation(len(n_tokens)) if drawn else np.arange(len(n_tokens))
+    order = np.arange(len(n_tokens))
+    if seed is not None and packing != "best_fit":  # which draws an order of sequences
+        order[drawn_places(len(n_tokens), seed)(order)] = order.copy()
     shard, offset = np.zeros(len(n_tokens), np.int32), np.zeros(len(n_tokens), np.int64)
     sizes = [np.zeros(0, np.int64)]
     for chosen in (order[~held_out[order]], order[held_out[order]]):
@@ -70,6 +72,12 @@ def ordered(
         shard[chosen], offset[chosen] = found.shard + done, found.offset
         sizes.append(found.sizes)
     return Order(shard, offset, np.concatenate(sizes), len(sizes[1]))
+
+
+def drawn_places(documents: int, seed: int) -> Permutation:
+    """The place of each document in a drawn order, by its number in the order of the corpus."""
+    # apart from other draws by the same seed: a loader that permutes with it must not put documents back
+    return Permutation(documents, [seed, 2])
 
 
 def is_held_out(clusters: Sequence[bytes], share: float, seed: int) -> npt.NDArray[np.bool_]:

@@ -54,7 +54,7 @@ def write_shards(
         engine: writes several shards at once.
         hear: hears of each shard that is written, and what it cost.
     """
-    settings, shards = plan.config.shards, cutting.shards
+    settings = plan.config.shards
     tokenizer = step.stage.tokenizer  # type: ignore[attr-defined]
     chats = getattr(step.stage, "chats", None)
     notes, layout = notes_of(directory), layout_of(settings, tokenizer, masked=chats is not None)
@@ -66,18 +66,18 @@ def write_shards(
     items = [
         _Shard(
             number,
-            tuple(stretches),
+            stretches := tuple(cutting.shards.get(number, ())),
             digest(*made_from, settings.format, msgspec.to_builtins(layout), [each.content for each in stretches]),
-            cutting.sizes[number] if layout.sequence_length else None,
+            size if layout.sequence_length else None,
         )
-        for number, stretches in sorted(shards.items())
+        for number, size in enumerate(cutting.sizes)
     ]
     sent = None
     if cutting.drawn:
         missing = [shard.number for shard in items if notes.existing(shard.number, shard.key) is None]
         sent = _Sent(cutting, missing, step, directory, engine) if missing else None
     directory.shards.mkdir(parents=True, exist_ok=True)
-    task = _ShardTask(notes, settings, layout, step, directory, cutting.validation, sent, cutting.drawn)
+    task = _ShardTask(notes, settings, layout, step, directory, cutting.validation, sent)
     entries: dict[int, ShardEntry] = dict(engine.map(task, items, hear))
     if cutting.drawn:
         directory.clear_scratch()
@@ -108,7 +108,6 @@ class _ShardTask:
     directory: RunDirectory
     validation: int
     sent: "_Sent | None"
-    drawn: bool
 
     def __call__(self, shard: _Shard, worker: Worker) -> tuple[int, ShardEntry]:
         """The number of the shard and its entry in the index."""
@@ -127,9 +126,10 @@ class _ShardTask:
             note, folder = functools.partial(self.notes.take, number, key=key), self.directory.shards
             entry = write_shard(folder, number, documents, self.settings, self.layout, split=split, whole=note)
             worker.tell(Made(entry.file))
-        first, last = At(stretches[0].part, stretches[0].first), At(stretches[-1].part, stretches[-1].last)
-        places = {} if self.drawn else {"first": first, "last": last}
-        return number, msgspec.structs.replace(entry, split=split, **places)
+        if stretches:
+            first, last = At(stretches[0].part, stretches[0].first), At(stretches[-1].part, stretches[-1].last)
+            entry = msgspec.structs.replace(entry, first=first, last=last)
+        return number, msgspec.structs.replace(entry, split=split)
 
 
 def _named(part: int, cutting: Cutting, step: Step, directory: RunDirectory) -> tuple[Repeats, pa.Array, pa.Array]:
@@ -145,8 +145,7 @@ def _drawn_from(cutting: Cutting, plan: Plan) -> tuple[object, ...]:
     settings, seed = plan.config.shards, plan.config.run.seed
     drawn: tuple[object, ...] = (settings.validation, seed) if settings.validation else ()
     if cutting.drawn:
-        everything = [[stretch.content for stretch in stretches] for _, stretches in sorted(cutting.shards.items())]
-        drawn += (settings.order, seed, digest(everything), *([cutting.mixture] if cutting.mixture else []))
+        drawn += (settings.order, seed, cutting.drawn)
     return drawn
 
 
@@ -163,11 +162,9 @@ class _Sent:
     ) -> None:
         self._first, self._missing = pieces(cutting.sizes, PIECE_TOKENS), np.array(sorted(missing), np.int64)
         self._step, self._directory, self._repeats = step, directory, cutting.repeats
-        found = {stretch.part for number in missing for stretch in cutting.shards[number]}
-        self._parts = sorted(found)
         self._sizes, self._mark = cutting.sizes, step.stage.end_of_document_id  # type: ignore[attr-defined]
         self._pieces = engine.exchange(
-            self._send, len(self._parts), None, int(self._first[-1]), _SENT, directory.scratch
+            self._send, len(directory.names), None, int(self._first[-1]), _SENT, directory.scratch
         )
 
     def documents(self, shard: int, worker: Worker) -> Iterator[Block]:
@@ -175,8 +172,7 @@ class _Sent:
         numbers = range(int(self._first[shard]), int(self._first[shard + 1]))
         yield from padded(worker.spread(self._pieces.__getitem__, numbers), self._sizes[shard], self._mark)
 
-    def _send(self, sender: int) -> Iterator[pa.RecordBatch]:
-        part = self._parts[sender]
+    def _send(self, part: int) -> Iterator[pa.RecordBatch]:
         ids = read_columns(self._directory.part(DOCUMENTS, part), ["id"]).column("id").combine_chunks()
         placed = read_columns(self._directory.part(self._step.stage.name, part), ["shard", "offset"])
         shard = placed.column("shard").fill_null(-1).to_numpy().astype(np.int64)

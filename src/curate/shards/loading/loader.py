@@ -15,7 +15,7 @@ from curate.errors import UserError
 from curate.shards.convert import of_split
 from curate.shards.formats import FORMATS
 from curate.shards.index import ShardIndex, index_path, read_index
-from curate.shards.loading.permutation import Permutation
+from curate.shards.permutation import Permutation
 from curate.shards.reader import read_blocks
 from curate.store.files import place
 from curate.store.run_directory import SHARDS

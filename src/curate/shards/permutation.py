@@ -1,5 +1,6 @@
 """A pseudo-random order of ``0 … n - 1`` that needs no memory: any stretch of it is computed by itself."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ class Permutation:
         True
     """
 
-    def __init__(self, size: int, seed: int) -> None:
+    def __init__(self, size: int, seed: int | Sequence[int]) -> None:
         self._size = size
         self._half = max(1, (max(size - 1, 1).bit_length() + 1) // 2)
         self._keys = np.random.default_rng(seed).integers(0, 2**64, _ROUNDS, np.uint64)

@@ -106,11 +106,16 @@ class Rows:
                 sources=pa.array(self.sources, pa.string()),
                 files=pa.array(self.files, pa.string()),
                 positions=pa.array(self.positions, pa.int64()),
-                metadata=pa.array(self.metadata, pa.large_string()),
+                metadata=_metadata(self.metadata),
             )
         )
         for column in (self.ids, self.texts, self.sources, self.files, self.positions, self.metadata):
             column.clear()
+
+
+def _metadata(found: list[bytes | None]) -> pa.Array:
+    whole = [one for one in found if one is not None]
+    return _joined(whole) if len(whole) == len(found) else pa.array(found, pa.large_string())
 
 
 def _joined(texts: list[bytes]) -> pa.Array:

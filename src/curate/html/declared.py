@@ -6,7 +6,8 @@ import html
 import re
 from typing import NamedTuple
 
-_HEAD = 16 * 1024
+HEAD = 16 * 1024
+"""Bytes of a page in which it is looked for; characters, of its text."""
 _CHARSET = re.compile(rb"""<meta\b[^>]{0,500}?\bcharset\s*=\s*["']?\s*([\w.:-]{1,40})""", re.IGNORECASE)
 _XML = re.compile(rb"""\s*<\?xml[^>]{0,200}?\bencoding\s*=\s*["']([\w.:-]{1,40})""", re.IGNORECASE)
 _LANGUAGE = re.compile(
@@ -61,7 +62,7 @@ def charset(data: bytes) -> str:
         >>> charset(b'<html><meta http-equiv=x content="text/html; charset=koi8-r">')
         'koi8-r'
     """
-    head = data[:_HEAD]
+    head = data[:HEAD]
     found = _XML.match(head) or _CHARSET.search(head)
     return as_browsers_read(found[1].decode("ascii", "replace")) if found else ""
 
@@ -73,8 +74,8 @@ def declared(page: str) -> Declared:
         >>> declared('<html lang=de><title>Gr&uuml;n</title><link rel=canonical href="https://x.example/a">')
         Declared(title='Grün', language='de', url='https://x.example/a', date=None)
     """
-    end = _END.search(page, 1, _HEAD)
-    head = page[: end.start() if end else _HEAD]
+    end = _END.search(page, 1, HEAD)
+    head = page[: end.start() if end else HEAD]
     title, language, url, date = _TITLE.search(head), _LANGUAGE.search(head), None, None
     if "canonical" in head:
         links = (link for link in _ADDRESS.findall(head) if _CANONICAL.search(link))

@@ -4,6 +4,7 @@ Responses (HTTP 200), resources and conversions that hold HTML or text are read.
 their nature, and counted by reason: no document is lost with them.
 """
 
+import functools
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,15 +14,16 @@ from fastwarc.warc import WarcRecord
 from zlib_ng import zlib_ng
 
 from curate.corpus.documents import Rows
-from curate.corpus.encoding import decoded
-from curate.corpus.formats.format import Format, Looked, Span, Step, span
+from curate.corpus.encoding import UTF8, Decoded, decoded
+from curate.corpus.formats.format import Format, Looked, Span, Step
 from curate.corpus.formats.line_file import stored_spans
-from curate.corpus.formats.warc_records import Headers, RawRecord, WarcReader, headers
+from curate.corpus.formats.warc_header import Headers, headers
+from curate.corpus.formats.warc_records import RawRecord, Records, WarcReader
 from curate.corpus.input import InputFile, InputSettings
 from curate.corpus.lines import BOM
 from curate.corpus.memory import too_large
 from curate.corpus.quarantine import Quarantined
-from curate.html.declared import as_browsers_read, charset, declared
+from curate.html.declared import HEAD, as_browsers_read, charset, declared
 from curate.html.pages import CONTENT_TYPE
 
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
@@ -35,6 +37,8 @@ _SAID = {
     "language": b"warc-identified-content-language",
 }
 """Field of the metadata → header of the record."""
+_PLAIN = frozenset({"", "utf-8"})
+"""Encodings that text in ASCII need not be decoded from."""
 _STATUS = re.compile(rb"HTTP/[^ \n]* (\d{1,5})(?![^ \r\n])")
 _STEP = 256 * 1024
 _PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
@@ -64,26 +68,24 @@ class Warc(Format):
 
     def split(self, file: InputFile, part_bytes: int) -> Iterator[tuple[Span, ...]]:
         """One strand of all parts: records are found one after another."""
-        if file.compression:
-            yield tuple(stored_spans(file, part_bytes))
-        else:
-            starts = range(0, file.size, part_bytes)
-            yield tuple(
-                span(file, at, min(at + part_bytes, file.size), 1, min(part_bytes, file.size - at)) for at in starts
-            )
+        yield tuple(stored_spans(file, part_bytes))
 
     def read(self, span: Span, chunk_bytes: int) -> Iterator[Step]:  # noqa: ARG002
         """Records that may be documents, and entries for all others."""
         yield from WarcReader(span.file).steps()
 
-    def parse(self, piece: RawRecord, rows: Rows) -> None:
-        """The page or text of a record, with what the record and the page say of it."""
-        try:
-            found = _document(piece, rows)
-        except OSError as error:
-            found = _refused(piece, "bad_record", str(error))
-        if found:
-            rows.quarantined.append(found)
+    def parse(self, piece: Records, rows: Rows) -> None:
+        """The page or text of each record, with what the record and the page say of it."""
+        for record in piece.found:
+            if isinstance(record, Quarantined):
+                rows.quarantined.append(record)
+                continue
+            try:
+                found = _document(record, rows)
+            except OSError as error:
+                found = _refused(record, "bad_record", str(error))
+            if found:
+                rows.quarantined.append(found)
 
 
 def _document(piece: RawRecord, rows: Rows) -> Quarantined | None:
@@ -91,15 +93,15 @@ def _document(piece: RawRecord, rows: Rows) -> Quarantined | None:
     told, served = piece.headers, piece.headers
     content_type = told.get(b"content-type", b"")
     if piece.kind == "response":
-        if _media_type(content_type) != b"application/http":
+        if _media_type(content_type) != "application/http":
             return _passed_over(piece, "not_text", _text(content_type) or "no HTTP response")
-        head = piece.head[piece.served_at :]
+        head = piece.served
         status = _STATUS.match(head)
         if status is None or status[1] != b"200":
             return _passed_over(piece, "no_success", f"HTTP status {int(status[1])}" if status else "no HTTP status")
         served = headers(head)
         content_type = served.get(b"content-type", b"")
-    kind = _text(_media_type(told.get(b"warc-identified-payload-type") or content_type))
+    kind = _media_type(told.get(b"warc-identified-payload-type") or content_type)
     if kind not in _READ and not _is_vague(kind):
         return _passed_over(piece, "not_text", kind)
     payload = piece.body
@@ -113,14 +115,20 @@ def _document(piece: RawRecord, rows: Rows) -> Quarantined | None:
         if not _LOOKS_LIKE_HTML.match(payload[:8192]):
             return _passed_over(piece, "not_text", kind or "unknown")
         kind = "text/html"
-    page = decoded(payload, _charset(content_type, payload, kind))
-    if page is None:
+    named = _charset(content_type, payload, kind)
+    if named in _PLAIN and payload.isascii():
+        page = Decoded(payload[:HEAD].decode("ascii"), UTF8)
+    elif (read := decoded(payload, named)) is None:
         return _refused(piece, "undecodable", "the bytes are no text in any encoding")
-    said = declared(page.text)._asdict() if kind in _HTML else {}
+    else:
+        page = read
+    said: dict[str, str | None] = declared(page.text)._asdict() if kind in _HTML else {}
     for key, name in _SAID.items():  # the address and date of the capture win over the page's own
         if value := told.get(name):
             said[key] = _text(value).strip(" <>")
-    said[CONTENT_TYPE], said["encoding"] = kind, page.encoding or None
+    said[CONTENT_TYPE] = kind
+    if page.encoding:
+        said["encoding"] = page.encoding
     own_id = _text(told.get(b"warc-record-id", b"")).strip(" <>")
     text = page.text if page.encoding or payload.startswith(BOM) else payload
     rows.add(piece.file.name, piece.position, text, piece.file.default_source, own_id, **said)
@@ -131,8 +139,16 @@ def _text(value: bytes) -> str:
     return value.decode("utf-8", "replace")
 
 
-def _media_type(content_type: bytes) -> bytes:
-    return content_type.partition(b";")[0].strip().lower()
+@functools.lru_cache(maxsize=256)
+def _media_type(content_type: bytes) -> str:
+    return _text(content_type.partition(b";")[0].strip().lower())
+
+
+@functools.lru_cache(maxsize=256)
+def _named(content_type: bytes) -> str:
+    """The encoding that a header names."""
+    named = _CHARSET.search(_text(content_type)) if b"=" in content_type else None
+    return as_browsers_read(named[1]) if named else ""
 
 
 def _unpacked(piece: RawRecord, served: Headers) -> bytes:
@@ -142,7 +158,7 @@ def _unpacked(piece: RawRecord, served: Headers) -> bytes:
     gzip: where the body is not as its header says, it is taken as the header's other half has it, then as it is.
     """
     body, most = piece.body, piece.file.longest_document + 1
-    content = piece.head[piece.served_at :] + body
+    content = piece.served + body
     record = b"WARC/1.1\r\nContent-Type: application/http\r\nContent-Length: %d\r\n\r\n" % len(content) + content
     for decode in ("all", "content", "transfer") if not _is_broken_gzip(body, served, most) else ():
         whole = WarcRecord.from_bytes(record)
@@ -181,8 +197,7 @@ def _is_vague(kind: str) -> bool:
 
 def _charset(content_type: bytes, payload: bytes, kind: str) -> str:
     """The encoding that the header names, else the page."""
-    named = _CHARSET.search(_text(content_type)) if b"=" in content_type else None
-    return (as_browsers_read(named[1]) if named else "") or (charset(payload) if kind in _HTML else "")
+    return _named(content_type) or (charset(payload) if kind in _HTML else "")
 
 
 def _passed_over(piece: RawRecord, reason: str, detail: str) -> Quarantined:

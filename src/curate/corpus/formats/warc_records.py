@@ -5,7 +5,6 @@ length is false costs itself; reading goes on at the next line that begins a rec
 goes on at the next member that is whole.
 """
 
-import functools
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -14,31 +13,27 @@ from typing import NamedTuple
 
 from zlib_ng import zlib_ng
 
-from curate.corpus.compression import Block, blocks
+from curate.corpus.compression import STORED_STEP, blocks
 from curate.corpus.formats.format import Step
+from curate.corpus.formats.warc_header import MOST_HEADER, Header, Headers, end_of_header, header_of
 from curate.corpus.input import InputFile
 from curate.corpus.memory import too_large
 from curate.corpus.quarantine import KEPT_BYTES, Damaged, Quarantined
 from curate.corpus.stored import StoredBytes, stored_bytes
 
 MAGIC = b"WARC/"
-_MOST_HEADER = 1 << 20
 _PEEK = 64
 """Bytes behind a record that tell whether another begins."""
 _BEGINS = re.compile(rb"WARC/[01]\.\d+[ \t]*\r?\n[A-Za-z-]+[ \t]*:")
-_FOLDED = re.compile(rb"\r?\n[ \t]+")
-_MOST_DIGITS = 18
 _MEMBER = b"\x1f\x8b\x08"
+_BETWEEN = b"\r\n\r\n"
+"""What is between records."""
 _STEP = 1 << 20
 _BLOCK = 256 * 1024
 """Bytes of a plain file that are read at a time: they stay in the processor's cache until they are records."""
 
 DOCUMENTS = frozenset({"response", "resource", "conversion"})
 """Types of records that may hold a document."""
-
-
-Headers = dict[bytes, bytes]
-"""Values by name, names in lower case; of several of a name the first."""
 
 
 class RawRecord(NamedTuple):
@@ -49,28 +44,38 @@ class RawRecord(NamedTuple):
     """Number of the record in the file, counted from 1."""
     kind: str
     headers: Headers
-    head: bytes
-    """Its header as it is written; of a response also what the server sent before the body."""
+    data: bytes
+    """Where it lies, with others."""
+    start: int
     served_at: int
-    """Where in it the latter begins."""
-    body: bytes
+    """Where what is behind its header begins: of a response, what the server sent before the body."""
+    body_at: int
+    end: int
 
     @property
-    def nbytes(self) -> int:
-        """Bytes held in memory."""
-        return len(self.head) + len(self.body)
+    def head(self) -> bytes:
+        """Its header as it is written; of a response also what the server sent before the body."""
+        return self.data[self.start : self.body_at]
+
+    @property
+    def served(self) -> bytes:
+        """What the server sent before the body."""
+        return self.data[self.served_at : self.body_at]
+
+    @property
+    def body(self) -> bytes:
+        """Its content, of a response without what comes before it."""
+        return self.data[self.body_at : self.end]
 
 
-class _Header(NamedTuple):
-    """What is wanted of the header of a record."""
+class Records(NamedTuple):
+    """Records of one file that follow each other, of one part: one by one they would cost twice the time."""
 
-    length: int | None
-    """Bytes behind the header; None where it does not say, or says no number."""
-    kind: str
-    """Its type, in lower case; empty where it has none."""
-    identity: bytes
-    """What tells the record from others: its id, else all of its header."""
-    fields: Headers
+    file: InputFile
+    found: tuple[RawRecord | Quarantined, ...]
+    """Those that may be documents, and entries for the others."""
+    nbytes: int
+    """Bytes held in memory."""
 
 
 class WarcReader:
@@ -82,7 +87,7 @@ class WarcReader:
 
     def __init__(self, file: InputFile) -> None:
         self._file = file
-        self._limit = file.longest_document + _MOST_HEADER
+        self._limit = file.longest_document + MOST_HEADER
         self._position = 0
         self._read_to = 0
         """Stored bytes that were counted as read."""
@@ -112,36 +117,51 @@ class WarcReader:
                 self._begin_anew()
 
     def _begin_anew(self) -> None:
-        self._held = bytearray()
+        self._held = b""
         self._at = 0
         """Where in it lies what was not handed on yet."""
-        self._origin = 0
-        """Offset of that in the stream."""
+        self._held_from = 0
+        """Offset of what is held in the stream."""
+        self._more: list[bytes] = []
+        """What follows it, not put together with it yet: a member of gzip is a block, and most hold one record."""
+        self._wanted = _BLOCK
+        """Bytes of which it is worthwhile to look for records."""
+        self._needed = 0
+        """Bytes, from where reading is, that the next record is known to take."""
         self._blocks: deque[tuple[int, int]] = deque()
         """Offset in the stream and in the stored file of blocks that are held."""
         self._lost: Quarantined | None = None
         """What was given up; the next record is looked for."""
 
     def _from(self, start: int) -> Iterator[Step]:
-        source, looked_at = blocks(self._file, start, self._file.size, _BLOCK), len(self._held)
+        end = 0
+        """Offset in the stream of what comes next."""
         try:
-            for block in source:
+            for block in blocks(self._file, start, self._file.size, _BLOCK):
                 fresh = max(0, block.at + block.stored - self._read_to) if block.stored else 0
-                self._read_to += fresh
-                yield Step(block.at, None, fresh)
-                self._add(block)
-                if len(self._held) - looked_at >= _BLOCK:  # a member of gzip is a block, and most hold one record
+                if fresh:
+                    self._read_to += fresh
+                    yield Step(block.at, None, fresh)
+                if not self._blocks or self._blocks[-1][1] != block.at:
+                    self._blocks.append((end, block.at))
+                self._more.append(block.data)
+                end += len(block.data)
+                if end - self._held_from - self._at >= self._wanted:
+                    self._join()
                     yield from self._found(final=False)
-                    del self._held[: self._at]
-                    self._at, looked_at = 0, len(self._held)
+                    left = len(self._held) - self._at
+                    self._wanted, self._needed = max(left + _BLOCK, self._needed), 0
         except Damaged:
+            self._join()
             yield from self._found(final=False)
             raise
+        self._join()
         yield from self._found(final=True)
 
-    def _add(self, block: Block) -> None:
-        self._blocks.append((self._origin + len(self._held) - self._at, block.at))
-        self._held += block.data
+    def _join(self) -> None:
+        self._held_from += self._at
+        self._held = b"".join((memoryview(self._held)[self._at :], *self._more))
+        self._at, self._more = 0, []
 
     def _head(self) -> bytes:
         """As much of what comes next as quarantine keeps."""
@@ -149,21 +169,18 @@ class WarcReader:
 
     def _place(self) -> int:
         """Where in the stored file lies what comes next."""
-        while len(self._blocks) > 1 and self._blocks[1][0] <= self._origin:
+        origin = self._held_from + self._at
+        while len(self._blocks) > 1 and self._blocks[1][0] <= origin:
             self._blocks.popleft()
         if not self._blocks:
             return self._read_to
         stream, stored = self._blocks[0]
-        return stored if self._file.compression else stored + self._origin - stream
-
-    def _drop(self, size: int) -> None:
-        self._at += size
-        self._origin += size
+        return stored if self._file.compression else (stored + origin - stream) // STORED_STEP * STORED_STEP
 
     def _drop_line_ends(self) -> None:
         while not self._held.startswith(MAGIC, self._at) and (head := self._held[self._at : self._at + _PEEK]):
             ends = len(head) - len(head.lstrip(b"\r\n"))
-            self._drop(ends)
+            self._at += ends
             if ends < len(head):
                 return
 
@@ -172,112 +189,123 @@ class WarcReader:
         while self._lost is None:
             self._drop_line_ends()
             end = end_of_header(self._held, self._at)
-            length = _header(bytes(self._held[self._at : end.start])).length if end else None
+            length = header_of(self._held[self._at : end.start]).length if end else None
             if not end or length is None or len(self._held) < end.stop + length:
                 return
-            step = self._next(final=True)
-            if step and step.piece:
-                yield step
+            place, began = self._place(), self._at
+            if record := self._next(final=True):
+                yield self._step(place, began, [record])
 
     def _found(self, *, final: bool) -> Iterator[Step]:
         """Records that are whole, as far as that is known."""
+        run, place, began = list[RawRecord | Quarantined](), 0, 0
         while True:
-            if self._lost is not None:
-                step = self._sought(final=final)
-            else:
+            if self._lost is None:
                 self._drop_line_ends()
-                step = self._next(final=final)
+                here = self._place()
+                if run and here != place:
+                    yield self._step(place, began, run)
+                    run = []
+                if not run:
+                    place, began = here, self._at
+                record = self._next(final=final)
+                if record is not None:
+                    run.append(record)
+                    continue
+            if run:
+                yield self._step(place, began, run)
+                run = []
+            step = self._sought(final=final) if self._lost is not None else None
             if step is None:
                 return
-            if step.piece is not None:
-                yield step
+            yield step
 
-    def _next(self, *, final: bool) -> Step | None:
-        """The record that begins here; None where more must be read."""
+    def _step(self, place: int, began: int, run: list[RawRecord | Quarantined]) -> Step:
+        return Step(place, Records(self._file, tuple(run), self._at - began))
+
+    def _next(self, *, final: bool) -> RawRecord | Quarantined | None:
+        """The record that begins here; None where more must be read, or what is here was given up."""
         held, at = self._held, self._at
         left = len(held) - at
         if not left or (left < _PEEK and not final):
             return None
         if not held.startswith(MAGIC, at):
-            return self._give_up("what is here is no record", 0)
+            self._give_up("what is here is no record", 0)
+            return None
         header_end = end_of_header(held, at)
         if header_end is None:
-            whole = final or left > _MOST_HEADER
-            return self._give_up("its header has no end", len(MAGIC)) if whole else None
-        header = _header(bytes(held[at : header_end.start]))
-        length = header.length
+            if final or left > MOST_HEADER:
+                self._give_up("its header has no end", len(MAGIC))
+            return None
+        told = header_of(held[at : header_end.start])
+        length = told.length
         if length is None:
-            return self._give_up("it has no length", header_end.stop - at)
+            self._give_up("it has no length", header_end.stop - at)
+            return None
         end = header_end.stop + length
         if end - at > self._limit:
-            return self._too_large(header.kind, length, header_end.stop - at)
-        if len(held) < end + _PEEK and not final:
+            self._too_large(told.kind, length, header_end.stop - at)
             return None
-        if len(held) < end or not (held.startswith(b"\r\n\r\n", end) or self._may_end(end, final=final)):
-            told = f"its length is given as {length:,} bytes, and no record begins there"
-            return self._give_up(told, header_end.stop - at)
-        return self._record(header, header_end.stop, end)
+        if len(held) < end + _PEEK and not final:
+            self._needed = end + _PEEK - at
+            return None
+        if len(held) < end or not (held.startswith(_BETWEEN, end) or self._may_end(end, final=final)):
+            why = f"its length is given as {length:,} bytes, and no record begins there"
+            self._give_up(why, header_end.stop - at)
+            return None
+        return self._record(told, header_end.stop, end)
 
     def _may_end(self, end: int, *, final: bool) -> bool:
         """Whether another record begins here, or nothing does."""
         behind = self._held[end : end + _PEEK].lstrip(b"\r\n")
         return behind.startswith(MAGIC) or (final and not behind)
 
-    def _record(self, header: _Header, content: int, end: int) -> Step:
-        place, kind = self._place(), header.kind
+    def _record(self, header: Header, content: int, end: int) -> RawRecord | Quarantined:
+        start, kind = self._at, header.kind
+        self._at = end + len(_BETWEEN) if self._held.startswith(_BETWEEN + MAGIC, end) else end
         self._position += 1
-        self._remember(place, header.identity)
-        if kind in DOCUMENTS:
-            body = content
-            if kind == "response":
-                served = end_of_header(self._held, content, end)
-                body = served.stop if served else end
-            held = memoryview(self._held)
-            head, at = bytes(held[self._at : body]), content - self._at
-            piece: RawRecord | Quarantined = RawRecord(
-                self._file, self._position, kind, header.fields, head, at, bytes(held[body:end])
-            )
-            held.release()
-        else:
-            piece = passed_over(self._file, self._position, kind)
-        self._drop(end - self._at)
-        return Step(place, piece)
+        if self._file.compression == "gzip":
+            self._remember(self._blocks[0][1], header.identity)
+        if kind not in DOCUMENTS:
+            return passed_over(self._file, self._position, kind)
+        body = content
+        if kind == "response":
+            served = end_of_header(self._held, content, end)
+            body = served.stop if served else end
+        return RawRecord(self._file, self._position, kind, header.fields, self._held, start, content, body, end)
 
-    def _too_large(self, kind: str, length: int, search_from: int) -> Step:
+    def _too_large(self, kind: str, length: int, search_from: int) -> None:
         self._position += 1
         self._lost = (
             too_large(self._file, self._position, None, length, self._head())
             if kind in DOCUMENTS
             else passed_over(self._file, self._position, kind)
         )
-        return self._skip(search_from)
+        self._skip(search_from)
 
-    def _give_up(self, why: str, search_from: int) -> Step:
+    def _give_up(self, why: str, search_from: int) -> None:
         self._position += 1
         head = self._head()
-        kind = _header(head[: end.start]).kind if (end := end_of_header(head)) else ""
+        kind = header_of(head[: end.start]).kind if (end := end_of_header(head)) else ""
         lost = 0 if kind and kind not in DOCUMENTS else 1
         self._lost = Quarantined(self._file.name, self._position, None, "bad_record", why, head, lost)
-        return self._skip(search_from)
+        self._skip(search_from)
 
-    def _skip(self, size: int) -> Step:
+    def _skip(self, size: int) -> None:
         self._lost_at = self._place()
-        self._drop(size)
-        return Step(self._lost_at, None)
+        self._at += size
 
     def _sought(self, *, final: bool) -> Step | None:
         """What was given up, once the next record is found."""
         found, left = _BEGINS.search(self._held, self._at), len(self._held) - self._at
         if found is None and not final:
-            self._drop(max(0, left - _PEEK))
+            self._at += max(0, left - _PEEK)
             return None
-        self._drop(left if found is None else found.start() - self._at)
+        self._at = len(self._held) if found is None else found.start()
         lost, self._lost = self._lost, None
         return Step(self._lost_at, lost)
 
     def _remember(self, at: int, identity: bytes) -> None:
-        if self._file.compression != "gzip":
-            return
         while self._ids and self._ids[0][0] < at:
             self._ids.popleft()
         self._ids.append((at, identity))
@@ -290,8 +318,8 @@ class WarcReader:
             for at in _members(source, start, self._file.size):
                 head = _head_if_whole(source, at, self._file.size)
                 if at > self._entered_at and head.startswith(MAGIC):
-                    header = head[: end.start] if (end := end_of_header(head)) else head
-                    if _header(header).identity not in known:
+                    block = head[: end.start] if (end := end_of_header(head)) else head
+                    if header_of(block).identity not in known:
                         self._entered_at = at
                         return at
         return None
@@ -301,47 +329,6 @@ def passed_over(file: InputFile, position: int, kind: str) -> Quarantined:
     """The entry of a record that holds no document by its nature; none is lost."""
     reason = "revisit" if kind == "revisit" else "other_record"
     return Quarantined(file.name, position, None, reason, kind or "it has no type", lost_documents=0)
-
-
-def end_of_header(held: bytes | bytearray, start: int = 0, stop: int | None = None) -> slice | None:
-    """Where the empty line behind a header lies, with the line end before it."""
-    most = start + _MOST_HEADER if stop is None else min(stop, start + _MOST_HEADER)
-    stop = held.find(b"\n\r\n", start, most)
-    bare = held.find(b"\n\n", start, most if stop < 0 else stop + 1)
-    at = bare if bare >= 0 else stop
-    if at < 0:
-        return None
-    return slice(at - (held[at - 1 : at] == b"\r"), at + (2 if bare >= 0 else 3))
-
-
-def headers(block: bytes) -> Headers:
-    r"""The fields of a header, without its end. A line that begins with white space goes on with the one before.
-
-    Example:
-        >>> headers(b"HTTP/1.1 200 OK\r\nServer: a\r\n b\r\nServer: c\r\nAge:")
-        {b'server': b'a b', b'age': b''}
-    """
-    if b"\n " in block or b"\n\t" in block:
-        block = _FOLDED.sub(b" ", block)
-    found: Headers = {}
-    for line in block.split(b"\n"):
-        name, colon, value = line.partition(b":")
-        if colon:
-            found.setdefault(name.strip().lower(), value.strip())
-    return found
-
-
-def _header(block: bytes) -> _Header:
-    """What is wanted of a header, without its end."""
-    found = headers(block)
-    told = found.get(b"content-length", b"")
-    length = int(told) if told.isdigit() and len(told) <= _MOST_DIGITS else None
-    return _Header(length, _kind(found.get(b"warc-type", b"")), found.get(b"warc-record-id") or block, found)
-
-
-@functools.lru_cache(maxsize=64)
-def _kind(told: bytes) -> str:
-    return told.decode("utf-8", "replace").lower()
 
 
 def _members(source: StoredBytes, start: int, size: int) -> Iterator[int]:

@@ -1,7 +1,7 @@
 """What `curate measure` says where the answer is known, and which rules of recipes earn their keep.
 
     python -m benchmarks.compute_saved controls RUN… [--proxy transformer] [--seeds 4] [--tokens 200000] [--reach 1]
-    python -m benchmarks.compute_saved coverage RUN [--repeats 60] [--seeds 4] [--tokens 40000]
+    python -m benchmarks.compute_saved coverage RUN [--repeats 60] [--seeds 4] [--tokens 40000] [--reach 1]
     python -m benchmarks.compute_saved rules FILE… [--recipes gopher,c4,fineweb-code] [--sample 0.2]
 
 ``controls`` trains, of finished runs, the kept text against the raw; what was removed as if it were what was kept,
@@ -69,7 +69,9 @@ def main() -> None:
             except InputError as problem:
                 print(f"| {run.name} | refused: {problem.message} |", flush=True)
     elif options.what == "coverage":
-        _coverage(options.places[0], options.seeds, options.tokens or 40_000, options.repeats)
+        ngram = NgramProxy()
+        ngram.raw_most = options.reach or ngram.raw_most
+        _coverage(options.places[0], ngram, options.seeds, options.tokens or 40_000, options.repeats)
     else:
         for file in options.places:
             _rules(file, options.recipes.split(","), options.sample, options.seeds, options.tokens or 200_000)
@@ -132,16 +134,17 @@ def _controls(run: Path, proxy: Proxy, seeds: int, tokens: int, texts: int) -> N
         print(f"| {run.name} | {name} | {' | '.join(cells)} | {time.process_time() - cpu:.0f} |", flush=True)
 
 
-def _coverage(run: Path, seeds: int, tokens: int, repeats: int) -> None:
+def _coverage(run: Path, proxy: Proxy, seeds: int, tokens: int, repeats: int) -> None:
     cpu, held, logs = time.process_time(), 0, list[float]()
     with workers_for() as workers:
-        made = sampled(run, NgramProxy(), tokens, workers, texts=1)
+        made = sampled(run, proxy, tokens, workers, texts=1)
         arms, (name, sizes) = made.arms, next(iter(made.arms.sizes.items()))
+        budgets = arms.budgets[: HEADLINE + 1]
         for repeat in range(repeats):
             ours, theirs = ([f"{side} {repeat} {n}" for n in range(seeds)] for side in ("one", "other"))
             raw = made.trained(arms.pool.raw, arms.raw_budgets, ours)[name]
-            other = made.trained(arms.pool.raw, arms.budgets, theirs)[name]
-            found = Curves(arms.raw_budgets, arms.budgets, raw, other, sizes).multiplier(HEADLINE, repeat)
+            other = made.trained(arms.pool.raw, budgets, theirs)[name]
+            found = Curves(arms.raw_budgets, budgets, raw, other, sizes).multiplier(HEADLINE, repeat)
             held += found.low <= 1 <= found.high
             logs.append(float(np.log(found.value)))
     print(

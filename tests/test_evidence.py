@@ -12,7 +12,7 @@ import pytest
 
 from curate.cli import command
 from curate.evidence import measuring
-from curate.evidence.held_out import HeldOut, bundled, bundled_languages, decontaminated
+from curate.evidence.held_out import HeldOut, bundled, bundled_languages, decontaminated, losses_of_text
 from curate.evidence.kneser_ney import START, VOCABULARY, KneserNey
 from curate.evidence.measuring import identified_language
 from curate.evidence.multiplier import (
@@ -26,6 +26,9 @@ from curate.evidence.multiplier import (
     value_of_removed,
 )
 from curate.evidence.pool import Pool
+from curate.evidence.question import require_text
+from curate.evidence.result import _figure
+from curate.pipeline.planning.config import load
 from curate.report.saved.measured import Evidence, read_evidence, second_opinion
 from curate.store.files import place, write_whole
 from small_run import run
@@ -50,6 +53,8 @@ def test_beyond_the_curve_there_is_a_bound():
     assert crossing(BUDGETS, RAW, 1e6, 1.70) == Crossing(4.0, ">")
     assert interval(Crossing(4.0, ">"), 0.1, 8, 0.1, 0.5, 4.0)[1:] == (4.0, np.inf, ">")
     assert interval(Crossing(3.9), 0.5, 8, 0.1, 0.5, 4.0).high == np.inf  # an end beyond the curve is no number
+    wide = interval(Crossing(1.0), 9.0, 8, 0.1, 0.5, 4.0)
+    assert (_figure(wide, "x", (), "").low, _figure(wide, "x", (), "").high) == (None, None)
     assert crossing(BUDGETS, RAW, 1e6, 2.05).value == 1.0
 
 
@@ -152,6 +157,10 @@ def test_text_that_any_arm_has_is_not_measured_on():
     pool = Pool([theirs, ours], np.array([1, 2], np.uint64), mask, ~mask, none, none, mask & ~mask, {}, {}, 1)
     found = decontaminated([HeldOut("good", "independent", (theirs, ours, other))], pool)[0]
     assert (found.texts, found.dropped) == ((other,), 2)
+    short = pool._replace(texts=["five words\nand no more", ours])
+    found = decontaminated([HeldOut("good", "independent", ("five words and no more", "five other words"))], short)[0]
+    assert (found.texts, found.dropped) == (("five other words",), 1)
+    assert losses_of_text([found]) == ["1 of 2 documents of good are in the corpus, too, and were not measured on"]
 
 
 def test_language_of_a_run_that_identified_none_is_that_of_its_text():
@@ -208,6 +217,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
         file.writelines(json.dumps({"text": text}) + "\n" for text in rows)
     with (folder / "good.jsonl").open("w") as file:
         file.writelines(json.dumps({"text": text}) + "\n" for text in _documents(rng, good, 60, 200))
+        file.write("{broken\n")
     return folder
 
 
@@ -232,6 +242,7 @@ def test_good_text_kept_wins_and_junk_kept_loses(corpus, tmp_path, capsys):
     assert wins["control"]["low"] <= 1 <= wins["control"]["high"]
     assert {each["kind"] for each in wins["evaluations"]} == {"independent", "raw", "curated"}
     assert wins["evaluations"][0]["name"] == "good"
+    assert f"1 record of good could not be read (curate check {corpus / 'good.jsonl'})" in wins["notes"]
 
     by = {(each["kind"], each["name"]): each for each in wins["contributions"]}
     cut = by.pop(("rule", "quality.lines.policy"))
@@ -329,6 +340,10 @@ def test_what_cannot_be_measured_is_refused(corpus, tmp_path, capsys):
         assert command(["measure", str(tmp_path / "out"), *flags]) == 2
         assert why in capsys.readouterr().err
     assert command(["measure", str(tmp_path / "nowhere")]) == 2
+
+
+def test_a_run_that_keeps_all_languages_may_find_text_to_measure_on():
+    require_text(load(flags={"language.keep": ["*"]}, in_folder=False), ["language"])
 
 
 def test_without_torch_the_plan_says_what_to_install(tmp_path, capsys, monkeypatch):

@@ -38,6 +38,8 @@ class HeldOut(NamedTuple):
     dropped: int = 0
     """Documents that were too much like some of an arm."""
     source: str = ""
+    unread: int = 0
+    """Records of it that could not be read."""
 
     @property
     def fingerprint(self) -> str:
@@ -94,7 +96,8 @@ def own_text(name: str, path: str, config: Config) -> HeldOut:
             f"`{path}` has too few different documents to measure on: {len(read.texts)}, and {FEWEST} are needed",
             hint=f"name more text: --eval {name}=FOLDER",
         )
-    return HeldOut(name, "independent", tuple(placed.text for placed in read.texts.values()), source=path)
+    texts = tuple(placed.text for placed in read.texts.values())
+    return HeldOut(name, "independent", texts, source=path, unread=read.quarantined)
 
 
 def split(pool: Pool, seed: int) -> tuple[Pool, list[HeldOut]]:
@@ -110,20 +113,43 @@ def split(pool: Pool, seed: int) -> tuple[Pool, list[HeldOut]]:
 
 
 def decontaminated(evaluations: Sequence[HeldOut], pool: Pool) -> list[HeldOut]:
-    """The evaluation texts without documents of whose 13-word shingles a fifth or more is in an arm."""
+    """The evaluation texts without documents of whose 13-word shingles a fifth or more is in an arm.
+
+    A shorter document has none; it is in an arm where a document there has the same words.
+    """
     texts = [text for each in evaluations for text in each.texts]
     grams = [own for _, own in text_grams(pa.array(texts, pa.large_string()), SHINGLE_WORDS, SHINGLE_WORDS)]
     every = np.unique(np.concatenate([np.empty(0, np.uint64), *grams]))
-    if not len(every):
-        return list(evaluations)
     known = collection([SHINGLE_WORDS], every)
     seen = np.zeros(len(every), np.bool_)
     rows = np.flatnonzero(pool.raw | pool.curated)
     for start in range(0, len(rows), _BATCH):
         batch = pa.array([pool.texts[row] for row in rows[start : start + _BATCH]], pa.large_string())
         seen[find_grams(batch, known)[1].places] = True
-    clean = [len(own) == 0 or bool(seen[np.searchsorted(every, own)].mean() < MOST_SHARED) for own in grams]
+    short = {" ".join(pool.texts[row].split()) for row in rows.tolist() if len(pool.texts[row]) <= _SHORT}
+    clean = [
+        seen[np.searchsorted(every, own)].mean() < MOST_SHARED if len(own) else " ".join(text.split()) not in short
+        for text, own in zip(texts, grams, strict=True)
+    ]
     return _chosen(evaluations, np.array(clean, np.bool_))
+
+
+def losses_of_text(evaluations: Sequence[HeldOut]) -> list[str]:
+    """What of independent texts is not measured on, a sentence for each kind.
+
+    Example:
+        >>> losses_of_text([HeldOut("own", "independent", ("one", "two"), dropped=3, source="my/", unread=1)])
+        ['1 record of own could not be read (curate check my/)', '3 of 5 documents of own are in the corpus, too, and were not measured on']
+    """  # noqa: E501
+    found = []
+    for each in evaluations:
+        if each.unread:
+            records = f"{each.unread:,} record{'s' if each.unread > 1 else ''}"
+            found.append(f"{records} of {each.name} could not be read (curate check {each.source})")
+        if each.dropped and each.kind == "independent":
+            of = f"{each.dropped:,} of {each.dropped + len(each.texts):,} documents of {each.name}"
+            found.append(f"{of} are in the corpus, too, and were not measured on")
+    return found
 
 
 def _chosen(evaluations: Sequence[HeldOut], clean: Mask) -> list[HeldOut]:
@@ -138,5 +164,7 @@ def _chosen(evaluations: Sequence[HeldOut], clean: Mask) -> list[HeldOut]:
 
 _TEXTS = files("curate.evidence") / "texts"
 _BATCH = 2000
+_SHORT = 4000
+"""Characters of documents that may have the same words as one of fewer than `SHINGLE_WORDS`."""
 _RESERVED = "clean-", "held-out-"
 _HALVES = "choose", "confirm"

@@ -62,7 +62,7 @@ def question_of(
 def require_text(config: Config, stages: Sequence[str]) -> None:
     """Raises UserError where a run could only find text that there is nothing to measure on."""
     keep, known = getattr(config.stage("language"), "keep", ()), bundled_languages()
-    if "language" in stages and keep and not config.evidence.texts and not set(keep) & set(known):
+    if "language" in stages and keep and not config.evidence.texts and not {*known, "*"} & set(keep):
         raise UserError(
             f"`evidence.measure` has no text to measure on: the package carries {' and '.join(known)},"
             f" and `language.keep` is {', '.join(keep)}",

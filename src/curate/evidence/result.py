@@ -9,7 +9,7 @@ from curate import __version__
 from curate.evidence.arms import HEADLINE, Arms, Trained
 from curate.evidence.attribution import MOST, enough
 from curate.evidence.attribution import Contribution as Contributed
-from curate.evidence.held_out import RAW, HeldOut
+from curate.evidence.held_out import RAW, HeldOut, losses_of_text
 from curate.evidence.looked import DUPLICATES, Mask
 from curate.evidence.multiplier import (
     Curves,
@@ -265,7 +265,7 @@ class Result:
         return _figure(value, "x", said, "measured multiplier times the bracket of the duplicates")
 
     def _notes(self, evaluated: Sequence[Evaluated], again: float | None) -> tuple[str, ...]:
-        notes = []
+        notes = losses_of_text(self.evaluations)
         if again is not None and (value := evaluated[0].multiplier.value) is not None:
             same = (again > 0) == (value > 1)
             said = "says the same" if same else "says the opposite: do not go by this figure"
@@ -303,7 +303,7 @@ _TAG: Tag = "MEASURED-ON-PROXY"
 def _figure(found: Interval, unit: str, assumptions: tuple[str, ...], source: str) -> Measured:
     return Measured(
         value=_finite(found.value),
-        low=_finite(found.low),
+        low=_finite(found.low) if unit != "x" or found.low > 0 else None,  # 0 is where the curve ends
         high=_finite(found.high),
         unit=unit,
         tag=_TAG,

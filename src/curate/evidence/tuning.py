@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from curate.errors import ConfigError
+from curate.errors import ConfigError, UserError
 from curate.evidence.arms import CURATED_STEPS, HEADLINE, Arms
 from curate.evidence.attribution import STEPS
 from curate.evidence.candidates import Candidate, Judge, shown
-from curate.evidence.held_out import HeldOut, decontaminated, split
+from curate.evidence.held_out import HeldOut, decontaminated, losses_of_text, split
 from curate.evidence.looked import Mask, place
 from curate.evidence.measuring import (
     Listener,
@@ -119,15 +119,19 @@ def tune(run: Path, search: Search, listener: Listener) -> Tuned:
         texts = enough_text(decontaminated([*independent, *held], pool), least=20)
         judge = Judge(config, manifest, pool, listener)
         candidates = list(judge.candidates(search.tries))
+        if not candidates:
+            raise UserError(
+                "no stage of the run has a threshold that can be tried", hint=f"curate stages, curate whatif {run}"
+            )
         pool = pool._replace(curated=judge.kept(Candidate("the run", ())))
         refuse_small(pool)
         proxy = NgramProxy()
         proxy.largest = LARGEST
         arms = Arms(pool, [*_halves(texts[0], seed), *texts[1:]], proxy, seed, _PART)
         ends = {name: started + 60 * search.minutes * share for name, share in _SHARES.items()}
-        return _Tuning(arms, judge, proxy, search.seeds, texts[0].name, workers, listener).tuned(
-            candidates, ends, started
-        )
+        tuning = _Tuning(arms, judge, proxy, search.seeds, texts[0].name, workers, listener)
+        tuning.notes += losses_of_text(texts)
+        return tuning.tuned(candidates, ends, started)
 
 
 class _Tuning:

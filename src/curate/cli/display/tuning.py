@@ -92,10 +92,8 @@ def _show(out: Console, found: Tuned) -> None:
         out.print(Text("Nothing tried is better than the run's settings.", "bold"))
     for remark in found.notes:
         out.print(Text(f"  {remark}", "dim"), soft_wrap=True)
-    out.print(
-        Text(f"  measured anew, in the sample: {', '.join(found.anew)}; {duration(found.seconds)}", "dim"),
-        soft_wrap=True,
-    )
+    anew = f"measured anew, in the sample: {', '.join(found.anew) or 'nothing'}"
+    out.print(Text(f"  {anew}; {duration(found.seconds)}", "dim"), soft_wrap=True)
 
 
 def _name(found: Tuned, number: int) -> str:
@@ -173,6 +171,7 @@ def _figures(interval: Interval) -> Mapping[str, Any]:
 
 def _figure(interval: Interval, unit: str) -> dict[str, Any]:
     value, low, high = (end if math.isfinite(end) else None for end in interval[:3])
+    low = None if unit == "x" and not low else low  # 0 is where the curve ends
     return {
         "value": value, "low": low, "high": high, "unit": unit, "tag": "MEASURED-ON-PROXY", "bound": interval.bound,
     }  # fmt: skip
@@ -181,9 +180,9 @@ def _figure(interval: Interval, unit: str) -> dict[str, Any]:
 def _written(interval: Interval) -> str:
     if interval.bound:
         return f"{interval.bound} {interval.value:.3f}x"
-    high = f"{interval.high:.3f}x" if math.isfinite(interval.high) else "beyond the curve"
+    low, high = (f"{end:.3f}x" if 0 < end < math.inf else "beyond the curve" for end in interval[1:3])
     verdict = "better" if interval.low > 1 else "worse" if interval.high < 1 else "no measurable difference"
-    return f"{interval.value:.3f}x [{interval.low:.3f}x to {high}]  {verdict}"
+    return f"{interval.value:.3f}x [{low} to {high}]  {verdict}"
 
 
 _ALL_SHOWN = 12

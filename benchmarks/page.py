@@ -28,7 +28,8 @@ from curate.store.checked_json import write_json
 from curate.store.row_file import Keys, row_file
 
 PART_DOCUMENTS = 50_000
-GROUP_ROWS = 4_000
+GROUP_ROWS = 6_000
+"""As in a run: 8 MB of text."""
 COUNTED = ("counts", "flow", "tokens", "losses")
 """Numbers of the manifest that grow with the documents."""
 
@@ -72,10 +73,9 @@ def repeated(run: Path, to: Path, documents: int) -> int:
         table = pq.ParquetFile(run / folder / name).read()
         first = to / folder / "part-0000-0000.parquet"
         with row_file(first, table.schema.remove_metadata()) as writer:
-            for number in range(times):
-                shifted = moved(table, number * rows)
-                for batch in shifted.to_batches(max_chunksize=GROUP_ROWS):
-                    writer.write(batch)
+            repeats = pa.concat_tables(moved(table, number * rows) for number in range(times))
+            for start in range(0, times * rows, GROUP_ROWS):
+                writer.write(repeats.slice(start, GROUP_ROWS).combine_chunks().to_batches()[0])
             writer.finish(Keys("measured", "judged"))
         for part in range(1, parts):
             os.link(first, to / folder / f"part-{part:04d}-0000.parquet")

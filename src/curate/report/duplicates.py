@@ -1,6 +1,6 @@
 """Clusters of duplicates: how many, how large, and what the copies were worth."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -8,9 +8,10 @@ import msgspec
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curate.report.judgments.judgments import ROW, Judgments
-from curate.report.judgments.looking import KEPT, REASONS, Documents
+from curate.report.judgments.looking import REASONS, Documents, coded
 from curate.report.saved.compute import Redundancy, redundancy
 from curate.report.sources import UNNAMED_SOURCE
 from curate.stages.contract import PASSED_OVER, TO
@@ -109,20 +110,21 @@ class Copies:
 
     def of(self, piece: Documents) -> Found:
         """See `curate.report.judgments.looking.Question`."""
-        frame, known = piece.frame, "near_dup.standing" in self.columns
-        stays = frame.select(
-            pl.int_range(piece.first, piece.first + pl.len(), dtype=pl.Int64).alias(ROW),
-            bytes=pl.col("raw_bytes").cast(pl.Int64),
-            documents=pl.col("near_dup.copies").cast(pl.Int64).fill_null(1),
-            stays=pl.col(f"near_dup.{REASONS}").list.len() == 0,
-        ).filter("stays")
+        reasons, copies = piece.given("near_dup"), piece.whole("near_dup.copies", missing=1)
+        rows = np.flatnonzero(reasons.number == 0)
+        stays = pl.DataFrame({ROW: rows + piece.first, "bytes": piece.raw_bytes[rows], "documents": copies[rows]})
+        passed_over = 0
+        if "near_dup.standing" in self.columns:
+            passed_over = pc.sum(
+                pc.equal(coded(piece.column("near_dup.standing")).cast(pa.string()), PASSED_OVER)
+            ).as_py()
         return Found(
             stays.group_by("documents").agg(clusters=pl.len().cast(pl.Int64), bytes=pl.col("bytes").sum()),
             _first_few(stays.filter(pl.col("documents") > 1).select(ROW, "documents")),
             {
-                "removed": len(np.unique(piece.given("near_dup").places)),
-                "passed_over": int((frame["near_dup.standing"] == PASSED_OVER).sum()) if known else 0,
-                "bytes": int(frame["raw_bytes"].filter(frame[KEPT]).sum()),
+                "removed": int((reasons.number > 0).sum()),
+                "passed_over": passed_over or 0,
+                "bytes": int(piece.raw_bytes[piece.kept].sum()),
                 "tokens": int(piece.tokens.sum()),
             },
         )
@@ -158,6 +160,8 @@ def find_duplicates(
         found = Copies(judgments).of(judgments.nothing)
     by_size = found.sizes.sort("documents")
     settings = manifest.plan.get("near_dup", {}) or {}
+    largest: dict[int, int] = dict(found.largest.iter_rows())
+    pairs, sources = _for_whom(judgments, largest)
     return Duplicates(
         sizes=tuple(
             ClusterSize(documents=row["documents"], clusters=row["clusters"])
@@ -166,13 +170,13 @@ def find_duplicates(
         ),
         removed=found.totals["removed"],
         passed_over=found.totals["passed_over"],
-        largest=_clusters(judgments, dict(found.largest.iter_rows())),
+        largest=_clusters(judgments, largest, sources),
         bands=settings.get("bands", 0),
         rows=settings.get("rows", 0),
         similarity=settings.get("similarity", 0.0),
         curve=tuple((float(at), float(chance)) for at, chance in settings.get("curve", ())),
         redundancy=_redundancy(by_size, found.totals, epochs),
-        matrix=_matrix(judgments),
+        matrix=_matrix(pairs),
         audit=audit if (audit := manifest.audit.get("near_dup")) and audit["twins"] else None,
     )  # fmt: skip
 
@@ -181,36 +185,23 @@ def _first_few(clusters: pl.DataFrame) -> pl.DataFrame:
     return clusters.sort("documents", ROW, descending=[True, False]).head(LARGEST)
 
 
-def _clusters(judgments: Judgments, largest: Mapping[int, int]) -> tuple[Cluster, ...]:
-    """The clusters of these survivors: row → documents."""
-    if not largest:
-        return ()
-    survivor = pl.col("near_dup.survivor_at").struct
-    places = {row: judgments.place(row) for row in largest}
-    row = pl.coalesce(
-        pl.when((survivor.field("part") == part) & (survivor.field("row") == at)).then(pl.lit(row, pl.Int64))
-        for row, (part, at) in places.items()
-    )
-    found = judgments.grouped(
-        (ROW, "source"),
-        row.alias(ROW),
-        pl.col("source").fill_null(UNNAMED_SOURCE),
-        len=pl.lit(1, pl.Int64),
-        where=row.is_not_null() & pl.col("near_dup.survivor_run").is_null(),
-    )
-    sources: dict[int, list[tuple[str, int]]] = {row: [] for row in largest}
-    for row_of, source, number in found.sort("len", "source", descending=[True, False]).iter_rows():
-        sources[row_of].append((source, number))
-    return tuple(
-        Cluster(
-            row=row_of,
-            survivor=judgments.id_of(row_of),
-            documents=documents,
-            sources=tuple(sources[row_of][:CLUSTER_SOURCES]),
-            other_sources=max(0, len(sources[row_of]) - CLUSTER_SOURCES),
+def _clusters(
+    judgments: Judgments, largest: Mapping[int, int], sources: Mapping[int, Mapping[str, int]]
+) -> tuple[Cluster, ...]:
+    """The clusters of these survivors: row → documents, and row → source → copies."""
+    found: list[Cluster] = []
+    for row, documents in largest.items():
+        copies = sorted(sources[row].items(), key=lambda one: (-one[1], one[0]))
+        found.append(
+            Cluster(
+                row=row,
+                survivor=judgments.id_of(row),
+                documents=documents,
+                sources=tuple(copies[:CLUSTER_SOURCES]),
+                other_sources=max(0, len(copies) - CLUSTER_SOURCES),
+            )
         )
-        for row_of, documents in largest.items()
-    )
+    return tuple(found)
 
 
 _REMOVED = pa.schema([("row", pa.int64()), ("source", pa.string()), ("documents", pa.int64())])
@@ -220,7 +211,7 @@ _REMOVED = pa.schema([("row", pa.int64()), ("source", pa.string()), ("documents"
 def _send_removed(judgments: Judgments, part: int) -> Iterator[pa.RecordBatch]:
     """To the part of each survivor: from which sources documents were removed for it."""
     survivor, own = pl.col("near_dup.survivor_at"), pl.col("near_dup.survivor_run").is_null()
-    removed = judgments.part(part).filter(survivor.is_not_null()).select(
+    removed = judgments.part(part, ["near_dup"]).filter(survivor.is_not_null()).select(
         pl.when(own).then(survivor.struct.field("part")).otherwise(part).cast(pl.Int64).alias(TO),
         pl.when(own).then(survivor.struct.field("row")).otherwise(-1).cast(pl.Int64).alias("row"),
         pl.col("source").fill_null(UNNAMED_SOURCE),
@@ -229,22 +220,34 @@ def _send_removed(judgments: Judgments, part: int) -> Iterator[pa.RecordBatch]:
     yield from counted.to_arrow().cast(pa.schema([(TO, pa.int64()), *_REMOVED])).to_batches()
 
 
-def _receive_removed(judgments: Judgments, part: int, rows: pa.Table) -> pa.Table:
-    """Removed documents by source and that of their survivor."""
+def _receive_removed(judgments: Judgments, largest: Collection[int], part: int, rows: pa.Table) -> pa.Table:
+    """Removed documents by source and that of their survivor, and each of the ``largest`` for itself."""
     removed = pl.DataFrame(rows)
     sources = scanned([judgments.files[part]], ["source"]).collect()["source"].fill_null(UNNAMED_SOURCE)
     at = pl.when(pl.col("row") >= 0).then(pl.col("row"))
     survivor = sources.gather(removed.select(at.cast(pl.UInt32)).to_series()).fill_null(EARLIER_RUN)
-    pairs = removed.with_columns(survivor=survivor).group_by("source", "survivor").agg(pl.col("documents").sum())
-    return pairs.to_arrow()
+    in_run = pl.col("row") + int(judgments.offsets[part])
+    known = removed.with_columns(survivor=survivor, row=pl.when(at.is_not_null() & in_run.is_in(largest)).then(in_run))
+    return known.group_by("source", "survivor", "row").agg(pl.col("documents").sum()).to_arrow()
 
 
-def _matrix(judgments: Judgments) -> Matrix | None:
+def _for_whom(
+    judgments: Judgments, largest: Collection[int]
+) -> tuple[dict[tuple[str, str], int], dict[int, dict[str, int]]]:
+    """Removed documents by their source and that of their survivor; and by source, for each of these survivors."""
+    pairs: dict[tuple[str, str], int] = {}
+    copies: dict[int, dict[str, int]] = {row: {} for row in largest}
+    receive = partial(_receive_removed, judgments, tuple(largest))
+    for table in judgments.sent(partial(_send_removed, judgments), receive, _REMOVED):
+        for source, survivor, row, documents in zip(*(column.to_pylist() for column in table.columns), strict=True):
+            pairs[source, survivor] = pairs.get((source, survivor), 0) + documents
+            if row is not None:
+                copies[row][source] = copies[row].get(source, 0) + documents
+    return pairs, copies
+
+
+def _matrix(counts: Mapping[tuple[str, str], int]) -> Matrix | None:
     """Removed documents by their source and that of their survivor."""
-    counts: dict[tuple[str, str], int] = {}
-    for table in judgments.sent(partial(_send_removed, judgments), partial(_receive_removed, judgments), _REMOVED):
-        for source, survivor, documents in zip(*(column.to_pylist() for column in table.columns), strict=True):
-            counts[source, survivor] = counts.get((source, survivor), 0) + documents
     if len({name for pair in counts for name in pair}) < 2:
         return None
     rows, columns = (_foremost(counts, side) for side in (0, 1))

@@ -102,9 +102,8 @@ def checked(path: Path, columns: Collection[str] | None = None, group: int | Non
     handle = _opened(path)
     try:
         frame = _frame(handle)
-        for number, chunk in enumerate(_chunks(frame.footer)):
-            asked = (columns is None or chunk.column in columns) and group in (None, chunk.group)
-            if asked and frame.hashes[number * _HASH_BYTES :][:_HASH_BYTES] != _hash(handle, chunk):
+        for number, chunk in _asked(frame.footer, columns, group):
+            if frame.hashes[number * _HASH_BYTES :][:_HASH_BYTES] != _hash(handle, chunk):
                 raise BrokenSeal(f"is damaged: `{chunk.column}` in row group {chunk.group}")
     except OSError as error:
         raise BrokenSeal(f"cannot be read: {error.strerror}") from error
@@ -166,8 +165,26 @@ def _chunks(footer: pq.FileMetaData) -> Iterator[_Chunk]:
             start += chunk.total_compressed_size
 
 
+def _asked(
+    footer: pq.FileMetaData, columns: Collection[str] | None, group: int | None
+) -> Iterator[tuple[int, _Chunk]]:
+    """Chunks of these columns with their numbers in file order; what the footer says of others is not looked at."""
+    first = footer.row_group(0) if footer.num_row_groups else None
+    names = [first.column(at).path_in_schema.partition(".")[0] for at in range(footer.num_columns)] if first else []
+    asked = [(at, name) for at, name in enumerate(names) if columns is None or name in columns]
+    for number in range(footer.num_row_groups) if group is None else (group,):
+        row_group = footer.row_group(number)
+        for at, name in asked:
+            chunk = row_group.column(at)
+            pages = chunk.data_page_offset, chunk.dictionary_page_offset
+            start = min(page for page in pages if page)
+            yield number * len(names) + at, _Chunk(number, name, start, chunk.total_compressed_size)
+
+
 def _hash(handle: "int | ObjectReader", chunk: _Chunk) -> bytes:
     """Of its bytes, read a block at a time."""
+    if chunk.size <= _BLOCK:
+        return xxhash.xxh3_64_digest(_at(handle, chunk.start, chunk.size))
     state = xxhash.xxh3_64()
     for start in range(chunk.start, chunk.start + chunk.size, _BLOCK):
         state.update(_at(handle, start, min(_BLOCK, chunk.start + chunk.size - start)))

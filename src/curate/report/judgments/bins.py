@@ -21,6 +21,7 @@ def put_into_bins(
     only: npt.NDArray[np.int32],
     first: int,
     edges: Floats,
+    per: float,
     limits: Floats,
     below: Flags,
     at: Flags,
@@ -41,7 +42,8 @@ def put_into_bins(
         tokens: of each that was.
         only: code of the reason of documents that have just one.
         first: row of the first document.
-        edges: where bins begin, filled up to a power of two with infinity; the first and the last bin hold all beyond.
+        edges: where bins begin and the last ends; the first and the last hold all beyond.
+        per: bins in a distance of 1, where they are about equally wide; else 0, and they are gone through.
         limits: what values are held against.
         below: of each limit, whether smaller values are beyond it.
         at: whether the value itself is, too.
@@ -64,11 +66,14 @@ def put_into_bins(
             continue
         inside, found = len(apart) == 0 or not apart[place], 0
         if inside:
-            step = len(edges) >> 1
-            while step:
-                found += step * (edges[found + step - 1] <= value)
-                step >>= 1
-            found = min(max(found - 1, 0), bins - 1)
+            if value >= edges[bins - 1]:
+                found = bins - 1
+            elif value > edges[0]:
+                found = min(int((value - edges[0]) * per), bins - 1)
+                while edges[found] > value:
+                    found -= 1
+                while edges[found + 1] <= value:
+                    found += 1
             sums[0, found] += 1
             sums[1, found] += kept[place]
             sums[2, found] += tokens[place]

@@ -16,11 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
 from curate.engine.local import LocalEngine
-from curate.report.judgments.looking import KEPT, REASONS, TOKENS, Documents, Question
+from curate.report.judgments.decoding import decoded
+from curate.report.judgments.looking import N_TOKENS, REASONS, Documents, Question, coded
 from curate.stages.contract import Receive, Rows, Send
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import scanned
@@ -122,6 +124,7 @@ class Judgments:
     def look(self, *questions: Question) -> tuple[Any, ...]:
         """What each question finds out about all documents, which are read once; None where there are none."""
         columns = list(dict.fromkeys(column for question in questions for column in question.columns))
+        columns += [N_TOKENS] * (N_TOKENS not in columns and self.has(N_TOKENS))
         found: list[Any] = [None] * len(questions)
         for answers in self.spread(partial(self._look, questions, columns), self._pieces()):
             for place, (question, answer) in enumerate(zip(questions, answers, strict=True)):
@@ -131,14 +134,16 @@ class Judgments:
     @property
     def nothing(self) -> Documents:
         """No documents: what a question finds in a run without any."""
-        return Documents(0, self.frame.head(0).with_columns(*self._always).collect())
+        table = self.frame.head(0).collect().to_arrow(compat_level=pl.CompatLevel.oldest())
+        columns = dict(zip(table.column_names, table.columns, strict=True))
+        return Documents(0, 0, columns, self.stages[-1] if self.stages else "")
 
     def sample(self, columns: Sequence[str], many: int) -> pl.DataFrame:
         """Columns of about so many documents, the same ones every time: every k-th, of row groups all over the run."""
         apart = max(1, self.rows // (_SAMPLED * many))
         chosen = self._groups()[::apart] if apart > 1 else list(self._pieces())
         step = max(1, sum(piece.length for piece in chosen) // many)
-        found = list(self.spread(partial(self._answer, [pl.col(*columns)], pl.col(ROW) % step == 0), chosen))
+        found = list(self.spread(partial(self._answer, [*map(pl.col, columns)], pl.col(ROW) % step == 0), chosen))
         return pl.concat(found) if found else self.frame.select(columns).collect()
 
     def rows_of(self, rows: Iterable[int], columns: Sequence[str]) -> dict[int, dict[str, Any]]:
@@ -148,31 +153,8 @@ class Judgments:
             begin = group.first + group.start
             inside = chosen[bisect_left(chosen, begin) : bisect_left(chosen, begin + group.length)]
             pieces += [group._replace(rows=tuple(inside))] * bool(inside)
-        found = self.spread(partial(self._answer, [pl.col(ROW, *columns)], None), pieces)
+        found = self.spread(partial(self._answer, [*map(pl.col, (ROW, *columns))], None), pieces)
         return {row[ROW]: row for answers in found for row in answers.to_dicts()}
-
-    def grouped(
-        self, by: Sequence[str], *questions: pl.Expr, where: pl.Expr | None = None, **sums: pl.Expr
-    ) -> pl.DataFrame:
-        """Sums over the documents with the same answers, in order of these.
-
-        Args:
-            by: names of the questions that tell documents apart.
-            questions: what is selected of them.
-            where: the documents that count; None: all.
-            sums: name → what is added up.
-
-        Memory holds a row for each group, or some thousands.
-        """
-        asked, found, most = (*questions, *(each.alias(name) for name, each in sums.items())), [], _MERGED_ROWS
-        for one in self.spread(partial(self._summed, tuple(by), asked, where), self._pieces()):
-            found.append(one)
-            if sum(map(len, found)) > most:
-                found = [_summed(by, pl.concat(found))]
-                most = max(_MERGED_ROWS, 2 * len(found[0]))
-        if not found:
-            found = [self.frame.filter(*([] if where is None else [where])).select(*asked).collect()]
-        return _summed(by, pl.concat(found)).sort(*by)
 
     def sent(self, send: Send, receive: Receive, schema: pa.Schema) -> Iterator[pa.Table]:
         """What each part makes of the rows sent to it, in order of part: see `curate.stages.contract.Corpus`."""
@@ -181,9 +163,9 @@ class Judgments:
             made = exchange(send, len(self.files), receive, len(self.files), schema, Path(folder))
             yield from (made[part] for part in range(len(self.files)))
 
-    def part(self, part: int) -> pl.LazyFrame:
-        """The rows of `frame` in one part."""
-        return self._frame([self.files[part]], int(self.offsets[part]))
+    def part(self, part: int, stages: Collection[str]) -> pl.LazyFrame:
+        """The rows of `frame` in one part, with columns of these stages."""
+        return self._frame([self.files[part]], int(self.offsets[part]), stages)
 
     def answers(self, *questions: pl.Expr) -> Iterable[pl.DataFrame]:
         """What is selected of each piece of `frame`, in order: a part or less."""
@@ -203,12 +185,6 @@ class Judgments:
         if not self.stages:
             return pl.lit(value=True)
         return pl.col(f"{self.stages[-1]}.{REASONS}").list.len().eq(0).fill_null(value=False)
-
-    def kept_tokens(self) -> pl.Expr:
-        """Tokens of kept documents, 0 for others and where nothing counted them."""
-        if not self.has("tokenize.n_tokens"):
-            return pl.lit(0, pl.Int64)
-        return pl.when(self.kept()).then(pl.col("tokenize.n_tokens").cast(pl.Int64)).otherwise(0).fill_null(0)
 
     def place(self, row: int) -> tuple[int, int]:
         """Part (its place in `files`) and row inside it."""
@@ -244,31 +220,25 @@ class Judgments:
                 yield _Piece(place, first, start - first, min(end - start, _PIECE_ROWS))
 
     def _answer(self, questions: Sequence[pl.Expr], where: pl.Expr | None, piece: "_Piece") -> pl.DataFrame:
-        table = self._frame([self.files[piece.place]], piece.first).slice(piece.start, piece.length)
+        stages = {column.partition(".")[0] for question in questions for column in question.meta.root_names()}
+        table = self._frame([self.files[piece.place]], piece.first, stages).slice(piece.start, piece.length)
         if piece.rows is not None:
             table = table.filter(pl.col(ROW).is_in(piece.rows))
         if where is not None:
             table = table.filter(where)
         return table.select(*questions).collect()
 
-    def _summed(
-        self, by: Sequence[str], questions: Sequence[pl.Expr], where: pl.Expr | None, piece: "_Piece"
-    ) -> pl.DataFrame:
-        return _summed(by, self._answer(questions, where, piece))
-
     def _look(self, questions: Sequence[Question], columns: Sequence[str], piece: "_Piece") -> list[Any]:
-        asked = Documents(piece.first + piece.start, self._answer([pl.col(columns), *self._always], None, piece))
+        rows = range(piece.start, piece.start + piece.length)
+        asked = decoded(self.directory, self.stages, columns, piece.place, rows, piece.first)
         return [question.of(asked) for question in questions]
 
-    @property
-    def _always(self) -> tuple[pl.Expr, pl.Expr]:
-        return self.kept().alias(KEPT), self.kept_tokens().alias(TOKENS)
-
-    def _frame(self, files: list[Path], first: int) -> pl.LazyFrame:
+    def _frame(self, files: list[Path], first: int, stages: Collection[str] | None = None) -> pl.LazyFrame:
         documents = scanned(files, _DOCUMENT).with_row_index(ROW, first)
         judged = [
             pl.scan_parquet(self._files_of(stage, files)).select(pl.all().name.prefix(f"{stage}."))
             for stage in self.stages
+            if stages is None or stage in stages
         ]
         return pl.concat([documents.select(ROW, *_DOCUMENT), *judged], how="horizontal")
 
@@ -282,44 +252,54 @@ class Tally:
     def __init__(self, judgments: Judgments) -> None:
         reasons = [f"{stage}.{REASONS}" for stage in judgments.stages]
         label = ["language.label"] if judgments.has("language.label") else []
-        self.columns = ["source", "raw_bytes", *label, *(each for each in reasons if judgments.has(each))]
-
-    @property
-    def _keys(self) -> list[str]:
-        return ["source", LABEL, *(column for column in self.columns if column.endswith(f".{REASONS}"))]
+        reasons = [each for each in reasons if judgments.has(each)]
+        self.columns = ["source", "raw_bytes", *label, *reasons]
+        self._keys = {"source": "source"} | dict.fromkeys([LABEL] * len(label), "language.label")
+        self._keys |= {each: each for each in reasons}
+        """What tells documents apart, and the column that it is in."""
 
     def of(self, piece: Documents) -> pl.DataFrame:
         """See `curate.report.judgments.looking.Question`."""
-        label = "language.label" if "language.label" in self.columns else pl.lit(None, pl.String)
-        rows = piece.frame.select("source", "raw_bytes", TOKENS, **{LABEL: label}, alike=pl.Series(self._alike(piece)))
-        rows = rows.with_row_index("at")
-        counted = rows.group_by("source", LABEL, "alike").agg(
-            documents=pl.len().cast(pl.Int64),
-            bytes=pl.col("raw_bytes").cast(pl.Int64).sum(),
-            tokens=pl.col(TOKENS).sum(),
-            first=pl.col("at").first(),
+        rows = {"alike": self._alike(piece), "bytes": piece.raw_bytes, "tokens": piece.tokens}
+        counted = (
+            pl.DataFrame(rows)
+            .with_row_index("first")
+            .group_by("alike")
+            .agg(pl.col("first").first(), pl.col("bytes", "tokens").sum(), documents=pl.len().cast(pl.Int64))
         )
-        given = piece.frame.select(self._keys[2:])[counted["first"]]
-        return counted.drop("alike", "first").hstack(given)
+        chosen = counted["first"].to_arrow()
+        keys = {LABEL: pl.repeat(None, len(chosen), dtype=pl.String, eager=True)}
+        for key, column in self._keys.items():
+            kind = pa.list_(pa.string()) if key.endswith(f".{REASONS}") else pa.string()
+            keys[key] = pl.Series(piece.column(column).take(chosen).cast(kind))
+        return pl.DataFrame(keys).hstack(counted.select("documents", "bytes", "tokens"))
 
     def _alike(self, piece: Documents) -> "np.ndarray[tuple[int], np.dtype[np.uint64]]":
-        """The same number for documents with the same reasons of every stage."""
-        alike = np.zeros(piece.frame.height, np.uint64)
-        for column in self._keys[2:]:
-            given = piece.given(column.removesuffix(f".{REASONS}"))
-            worth = np.array([xxhash.xxh3_64_intdigest(f"{column} {name}".encode()) for name in given.names], np.uint64)
-            np.add.at(alike, given.places, worth[given.codes])
-            if piece.frame[column].null_count():
-                alike[piece.frame[column].is_null().to_numpy()] += np.uint64(xxhash.xxh3_64_intdigest(column.encode()))
+        """The same number for documents of the same source and label with the same reasons of every stage."""
+        alike = np.zeros(piece.rows, np.uint64)
+        for key, column in self._keys.items():
+            if key.endswith(f".{REASONS}"):
+                given = piece.given(column.removesuffix(f".{REASONS}"))
+                np.add.at(alike, given.places, _worth(key, given.names)[given.codes])
+                alike[given.number < 0] += _worth(key, [None])
+                continue
+            texts = coded(piece.column(column))
+            worth = _worth(key, [None, *texts.dictionary.to_pylist()])
+            alike += worth[pc.fill_null(texts.indices, -1).to_numpy().astype(np.int64) + 1]
         return alike
 
     def joined(self, found: pl.DataFrame, behind: pl.DataFrame) -> pl.DataFrame:
         """See `curate.report.judgments.looking.Question`."""
         return (
             pl.concat([found, behind.select(found.columns)])
-            .group_by(self._keys)
+            .group_by("source", LABEL, *(key for key in self._keys if key.endswith(f".{REASONS}")))
             .agg(pl.col("documents", "bytes", "tokens").sum())
         )
+
+
+def _worth(key: str, values: Iterable[str | None]) -> "np.ndarray[tuple[int], np.dtype[np.uint64]]":
+    """A number for each value of a key."""
+    return np.array([xxhash.xxh3_64_intdigest(f"{key} {value!r}".encode()) for value in values], np.uint64)
 
 
 class _Piece(NamedTuple):
@@ -338,12 +318,6 @@ def ask(queries: Iterable[pl.LazyFrame]) -> list[pl.DataFrame]:
     return [query.collect(engine="streaming") for query in queries]
 
 
-def _summed(by: Sequence[str], rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.group_by(*by).agg(pl.all().exclude(*by).cast(pl.Int64).sum())
-
-
-_MERGED_ROWS = 50_000
-"""Groups of pieces that wait to be brought together."""
 _READ_AGAIN = ("offsets", "_lengths", "schema", "frame", "tally")
 _PIECE_ROWS = 70_000
 """Documents whose answers to some sixty questions take 35 MB."""

@@ -229,11 +229,9 @@ class _Shape:
         """What is found in a piece."""
         lines, bins = self.thresholds, len(self.edges) - 1
         given = None
-        if f"{(stage := self.measure.partition('.')[0])}.{REASONS}" in piece.frame.columns:
+        if piece.has(f"{(stage := self.measure.partition('.')[0])}.{REASONS}"):
             given = piece.given(stage)
         codes = {name: code for code, name in enumerate(given.names)} if given else {}
-        filled = np.full(1 << len(self.edges).bit_length(), np.inf)
-        filled[: len(self.edges)] = self.edges
         sums, alone, sides = (
             np.zeros((3, bins), np.int64),
             np.zeros((len(lines), bins), np.int64),
@@ -246,9 +244,10 @@ class _Shape:
             piece.flags(self._pairs.exact) if self._pairs else np.zeros(0, np.bool_),
             piece.kept,
             piece.tokens,
-            given.only if given else np.full(piece.frame.height, -1, np.int32),
+            given.only if given else np.full(piece.rows, -1, np.int32),
             piece.first,
-            filled,
+            self.edges,
+            0.0 if self.log else bins / float(self.edges[-1] - self.edges[0]),
             np.array([line.value for line in lines], np.float64),
             np.array([line.side == "min" for line in lines], np.bool_),
             np.array([line.at for line in lines], np.bool_),

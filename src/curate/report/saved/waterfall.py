@@ -11,9 +11,11 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from curate.report.judgments.judgments import Judgments
-from curate.report.judgments.looking import KEPT, REASONS, Documents
+from curate.report.judgments.looking import REASONS, Documents
 from curate.report.packing_loss import PACKED, Numbers, places_of
 from curate.report.saved.compute import Figure, flops_per_token
 from curate.settings.compute_constants import TOKENS_PER_PARAMETER
@@ -138,14 +140,12 @@ class Keeping:
 
     def of(self, piece: Documents) -> Remains:
         """See `curate.report.judgments.looking.Question`."""
-        edit, cut = pl.col("edit").struct, dict[str, int]()
+        cut = dict[str, int]()
         for stage in self._edited:
-            edits = piece.frame.select(KEPT, edit=f"{stage}.edits").filter(
-                pl.col(KEPT) & pl.col("edit").list.len().gt(0)
-            )
-            spans = edits.explode("edit").drop_nulls()
-            size = edit.field("end").cast(pl.Int64) - edit.field("start") - edit.field("replacement").str.len_bytes()
-            cut[stage] = int(spans.select(size.sum()).item() or 0)
+            edits = piece.column(f"{stage}.edits").filter(pa.array(piece.kept)).flatten()
+            start, end, replacement = (edits.field(name) for name in ("start", "end", "replacement"))
+            size = pc.subtract(pc.subtract(end, start), pc.binary_length(replacement))
+            cut[stage] = int(pc.sum(size).as_py() or 0)
         return Remains(cut, *np.unique(piece.tokens[piece.kept], return_counts=True))
 
     def joined(self, found: Remains, behind: Remains) -> Remains:

@@ -56,7 +56,7 @@ def test_a_cache_that_names_a_class_that_has_moved_is_made_anew(tmp_path):
 
 
 def test_the_compiler_is_loaded_without_linear_algebra():
-    load = "from curate.pipeline.first_compile import load_compiler; load_compiler()"
+    load = "import curate.text; from curate.cache.kernels import load_compiler; load_compiler()"
     code = f"import sys; {load}; print('scipy.linalg' in sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE)
     assert loaded.stdout.decode().strip() == "False"
@@ -102,7 +102,8 @@ _SIDE_BY_SIDE = """
 import sys, threading
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np
-from curate.pipeline.first_compile import load_compiler
+import curate.text
+from curate.cache.kernels import load_compiler
 from numba import njit
 
 @njit

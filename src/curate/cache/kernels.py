@@ -5,6 +5,8 @@ numba's cache holds pickles and machine code, which are run when they are read: 
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,36 @@ def forget_moved_types() -> None:
             return {}
 
     IndexDataCacheFile._load_index = load_or_forget  # noqa: SLF001
+
+
+def load_compiler() -> None:
+    """Have numba load what every kernel needs, from the cache too: 0.3 s that the first kernel pays otherwise.
+
+    A kernel that another thread calls meanwhile waits: numba looks each of its tables through once, so whoever came in
+    the middle would compile with half of them. All kernels are loaded and compiled under the lock that is taken here.
+    """
+    from numba.core.compiler_lock import global_compiler_lock
+    from numba.core.registry import cpu_target
+
+    with global_compiler_lock, _no_linear_algebra():
+        cpu_target.typing_context.refresh()
+        cpu_target.target_context.refresh()
+
+
+@contextmanager
+def _no_linear_algebra() -> Iterator[None]:
+    """Keep numba from importing SciPy to see whether there is a BLAS for its ``np.correlate``: 0.1 s."""
+    from numba.np import linalg
+
+    def absent() -> None:
+        raise ImportError
+
+    ensure_blas = getattr(linalg, "ensure_blas", absent)  # a name that another version may not have
+    linalg.ensure_blas = absent
+    try:
+        yield
+    finally:
+        linalg.ensure_blas = ensure_blas
 
 
 def _writable(folder: Path) -> bool:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
+from curate.cache.kernels import load_compiler
 from curate.corpus.discovery.discover import Discovery, discover
 from curate.corpus.discovery.notices import notices
 from curate.corpus.discovery.standard_input import STANDARD, spooled, spooled_for_now
@@ -26,7 +27,7 @@ from curate.errors import PlanError, Stopped, UserError
 from curate.events import Emit, Event, Warned, Working
 from curate.models.tokenizers import LITTLE
 from curate.pipeline.execute import execute, forget
-from curate.pipeline.first_compile import announced_compiling, load_compiler
+from curate.pipeline.first_compile import announced_compiling
 from curate.pipeline.mix_forecast import forecast, foretold
 from curate.pipeline.planning.config import Config, load
 from curate.pipeline.planning.engines import engine_for, require_able, run_memory

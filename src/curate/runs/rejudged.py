@@ -17,10 +17,11 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curate.stages.contract import Stage
+from curate.cache.kernels import load_compiler
+from curate.runs.verdicts import Verdicts, Was, between, moved_limits
+from curate.settings.base import Limit
 from curate.stages.reconsidering import Reconsidered, Reconsidering
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
@@ -30,16 +31,6 @@ Mask = npt.NDArray[np.bool_]
 
 STAYS, UNTOLD = -1, -2
 """Instead of the number of the stage that removes a document."""
-
-
-class Was(NamedTuple):
-    """A stage of the run, and the same with the settings of now."""
-
-    then: Stage
-    now: Stage
-    changed: bool
-    judges: bool
-    """Whether it can give a reason at all."""
 
 
 @dataclass
@@ -111,41 +102,6 @@ class Judged(Protocol):
         """Raw bytes of the same documents."""
 
 
-class _Verdicts:
-    """What one stage says of the documents of a part; reasons are kept of those alone that have some."""
-
-    def __init__(self, reasons: pa.Array) -> None:
-        self.known: Mask = reasons.is_valid().to_numpy(zero_copy_only=False)
-        self.fails: Mask = pc.fill_null(pc.list_value_length(reasons), 0).to_numpy(zero_copy_only=False) > 0
-        some = reasons.filter(pa.array(self.fails))
-        self._codes = pc.dictionary_encode(some.flatten())
-        self._of = np.repeat(np.flatnonzero(self.fails), pc.list_value_length(some).to_numpy())
-
-    def counted(self, which: Mask) -> Counter[str]:
-        """How often each reason is given to some of the documents."""
-        numbers = self._codes.indices.to_numpy()[which[self._of]]
-        counts = np.bincount(numbers, minlength=len(self._codes.dictionary))
-        names = self._codes.dictionary.to_pylist()
-        return Counter({name: int(count) for name, count in zip(names, counts, strict=True) if count})
-
-    def replaced(self, rows: npt.NDArray[np.int64], reasons: pa.Array) -> "_Verdicts":
-        """The same, with other reasons of some documents; those it did not judge stay so."""
-        new, made = _Verdicts(reasons.filter(pa.array(self.known[rows]))), _Verdicts(pa.nulls(0, reasons.type))
-        rows = rows[self.known[rows]]
-        stay = ~np.isin(self._of, rows)
-        codes = [each.dictionary_decode() for each in (self._codes.filter(pa.array(stay)), new._codes)]
-        made.known, made.fails = self.known, self.fails.copy()
-        made.fails[rows] = new.fails
-        made._codes = pc.dictionary_encode(pa.concat_arrays([each.cast(pa.string()) for each in codes]))
-        made._of = np.concatenate((self._of[stay], rows[new._of]))
-        return made
-
-    def of(self, row: int) -> list[str]:
-        """The reasons of one document."""
-        places = np.flatnonzero(self._of == row)
-        return [self._codes[int(place)].as_py() for place in places]
-
-
 class Rejudged:
     """All parts of a run under other settings.
 
@@ -173,7 +129,7 @@ class Rejudged:
             self._now = list(pool.map(partial(self._verdicts, again=True), parts))
         self.outcomes = self._settled()
 
-    def _verdicts(self, part: int, *, again: bool) -> list[_Verdicts]:
+    def _verdicts(self, part: int, *, again: bool) -> list[Verdicts]:
         if not again:
             return [self._stored(part, one) for one in self._stages]
         return [
@@ -183,27 +139,42 @@ class Rejudged:
             for one, then in zip(self._stages, self._then[part], strict=True)
         ]
 
-    def _stored(self, part: int, one: Was) -> _Verdicts:
+    def _stored(self, part: int, one: Was) -> Verdicts:
         if not one.judges:  # such as an encoder: it removes nothing
-            return _Verdicts(pa.array([[]] * self._rows[part], pa.list_(pa.string())))
-        file = self._directory.checked(one.then.name, part, ["reasons"])
-        return _Verdicts(_one(read_columns(file, ["reasons"]).column("reasons")))
+            return Verdicts(np.ones(self._rows[part], np.bool_))
+        return Verdicts.said(_one(self._directory.columns(one.then.name, part, ["reasons"]).column("reasons")))
 
-    def _judged(self, part: int, one: Was, stored: _Verdicts) -> _Verdicts:
+    def _judged(self, part: int, one: Was, stored: Verdicts) -> Verdicts:
+        if (limits := moved_limits(one)) and (found := self._moved(part, one, stored, limits)):
+            return found
         columns = list(one.now.judged_by) or list(one.now.adds)[:1]
-        file = self._directory.checked(one.now.name, part, columns)
-        measures = pa.RecordBatch.from_arrays([_one(c) for c in read_columns(file, columns).columns], names=columns)
+        table = self._directory.columns(one.now.name, part, columns)
+        measures = pa.RecordBatch.from_arrays([_one(column) for column in table.columns], names=columns)
         rows = np.flatnonzero(stored.known)
         given = one.now.judge(measures.take(pa.array(rows)))
         places = np.full(len(stored.known), -1)
         places[rows] = np.arange(len(rows))
-        return _Verdicts(given.take(pa.array(places, mask=~stored.known)))
+        return Verdicts.said(given.take(pa.array(places, mask=~stored.known)))
+
+    def _moved(self, part: int, one: Was, stored: Verdicts, limits: Sequence[tuple[Limit, Limit]]) -> Verdicts | None:
+        """Verdicts where only limits moved, told from the measures these are on; None: they are not all there is."""
+        table = self._directory.columns(one.now.name, part, {then.measure for then, _ in limits})
+        masks: dict[str, Mask] = {}
+        for then, now in limits:
+            values = np.asarray(table.column(then.measure).to_numpy(), np.float64)
+            found = between(values, stored.given(then.reason), then, now)
+            if found is None:
+                return None
+            masks[then.reason] = found & stored.known
+        order = [reason.code for reason in one.now.reasons]
+        return stored.turned(masks, order) if {*stored.names, *masks} <= {*order} else None
 
     def _settled(self) -> list[PartOutcome]:
         """The outcome of every document."""
         number = next((at for at, one in enumerate(self._stages) if isinstance(one.now, Reconsidering)), None)
         if number is None or not self._asked_again(number):
             return [self._outcome(part, None, None) for part in range(len(self._rows))]
+        load_compiler()
         found = self._reconsidered(number)
         self.expected = (found.more, found.fewer)
         return [self._outcome(part, number, found) for part in range(len(self._rows))]
@@ -215,7 +186,7 @@ class Rejudged:
         return any((self._comes(part, number, self._then) != self._comes(part, number, self._now)).any()
                    for part in range(len(self._rows)))  # fmt: skip
 
-    def _comes(self, part: int, number: int, verdicts: Sequence[list[_Verdicts]]) -> Mask:
+    def _comes(self, part: int, number: int, verdicts: Sequence[list[Verdicts]]) -> Mask:
         """Documents that a deduplicating stage knows, that come to it, and that no later stage removes."""
         own = verdicts[part]
         mask: Mask = own[number].known.copy()

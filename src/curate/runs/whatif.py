@@ -18,7 +18,8 @@ import numpy.typing as npt
 from curate.errors import ConfigError, UserError
 from curate.pipeline.planning.config import FIXED, Config, reconfigured
 from curate.runs.outlook import Change, Side, Span, WhatIf
-from curate.runs.rejudged import STAYS, UNTOLD, Judged, PartOutcome, Rejudged, Totals, Was
+from curate.runs.rejudged import STAYS, UNTOLD, Judged, PartOutcome, Rejudged, Totals
+from curate.runs.verdicts import Was
 from curate.settings.file import leaves
 from curate.stages import stage_class
 from curate.stages.contract import CorpusStage, Deduplicating, Encoder, Stage

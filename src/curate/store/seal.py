@@ -165,9 +165,7 @@ def _chunks(footer: pq.FileMetaData) -> Iterator[_Chunk]:
             start += chunk.total_compressed_size
 
 
-def _asked(
-    footer: pq.FileMetaData, columns: Collection[str] | None, group: int | None
-) -> Iterator[tuple[int, _Chunk]]:
+def _asked(footer: pq.FileMetaData, columns: Collection[str] | None, group: int | None) -> Iterator[tuple[int, _Chunk]]:
     """Chunks of these columns with their numbers in file order; what the footer says of others is not looked at."""
     first = footer.row_group(0) if footer.num_row_groups else None
     names = [first.column(at).path_in_schema.partition(".")[0] for at in range(footer.num_columns)] if first else []

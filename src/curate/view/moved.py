@@ -17,7 +17,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.runs.outlook import WhatIf
-from curate.runs.rejudged import STAYS, UNTOLD, Judged, Observed, PartOutcome, Rejudged, Rest, Totals, Was
+from curate.runs.rejudged import (
+    STAYS,
+    UNTOLD,
+    Judged,
+    Observed,
+    PartOutcome,
+    Rejudged,
+    Rest,
+    Totals,
+)
+from curate.runs.verdicts import Was, between, moved_limits
 from curate.runs.whatif import whatif
 from curate.settings.base import Limit
 from curate.stages.contract import CorpusStage, Encoder
@@ -166,32 +176,19 @@ class Moved:
 
     def _turned(self, stage: int) -> Turned:
         """What a stage whose settings changed says anew."""
-        limits = self._limits(stage)
+        limits = moved_limits(self._stages[stage])
         found = None if limits is None else self._between(stage, limits)
         return self._judged(stage) if found is None else found
-
-    def _limits(self, stage: int) -> list[tuple[Limit, Limit]] | None:
-        """Limits of then and of now that differ; None: something else differs too."""
-        one = self._stages[stage]
-        then, now = ({(limit.key, limit.reason): limit for limit in each.settings.limits()} for each in one[:2])
-        pairs = [(then[key], now[key]) for key in then if key in now and then[key] != now[key]]
-        plain = all(a.measure == b.measure and a.side == b.side and not (a.languages or b.languages) for a, b in pairs)
-        moved = {key for key, _ in then if key in {limit.key for limit, _ in pairs}}
-        a, b = (each.settings for each in one[:2])
-        others = any(getattr(a, name) != getattr(b, name) for name in a.__struct_fields__ if name not in moved)
-        return pairs if plain and not others and then.keys() == now.keys() else None
 
     def _between(self, stage: int, limits: Sequence[tuple[Limit, Limit]]) -> Turned | None:
         """Documents with a measure between the limits of then and of now; None: the rule is more than the limit."""
         name, found, turned = self._stages[stage].now.name, [], []
         for then, now in limits:
             values, bit = self._index.exactly(f"{name}.{then.measure}"), np.uint64(self._bits[f"{name}.{then.reason}"])
-            was = _beyond(values, then)
-            if (was != (self._groups.given & bit != 0)[self._groups.of]).any():
+            was = (self._groups.given & bit != 0)[self._groups.of]
+            if (goes := between(values, was, then, now)) is None:
                 return None
-            if np.float32(now.value) != now.value and (values == np.float32(now.value)).any():
-                return None  # who compares fewer digits may say something else
-            turned.append(np.flatnonzero(was != _beyond(values, now)))
+            turned.append(np.flatnonzero(was != goes))
             found.append(bit)
         rows = self._together(turned)
         said = self._given(rows) & self._of(stage)
@@ -272,9 +269,3 @@ class Moved:
     @cached_property
     def _sizes(self) -> npt.NDArray[np.float64]:
         return self._index.sizes
-
-
-def _beyond(values: npt.NDArray[np.float64], limit: Limit) -> Mask:
-    if limit.side == "min":
-        return np.asarray(values <= limit.value if limit.at else values < limit.value)
-    return np.asarray(values >= limit.value if limit.at else values > limit.value)

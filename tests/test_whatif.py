@@ -140,6 +140,7 @@ def test_what_only_a_rerun_can_tell_is_said(run):
         ("normalize.c1_controls=false", UserError, "decides what `normalize` measures"),
         ("quality.max_ellipsis_ends=0.1", ConfigError, "."),
         ("quality.min_wrods=1", ConfigError, "min_wrods"),
+        ("line_dup.min_documents=3", UserError, "`line_dup` did not run in this run"),
     ):
         with pytest.raises(kind, match=said):
             whatif(run.path, [change])
@@ -156,6 +157,9 @@ def test_a_lower_similarity_is_a_bound(run, capsys):
 def test_without_the_cache_survivors_of_now_are_preferred(run, tmp_path):
     shutil.copytree(run.path, tmp_path / "out")
     shutil.rmtree(tmp_path / "out" / ".cache")
+    with pytest.raises(UserError) as refused:
+        whatif(tmp_path / "out", ["language.fold=false"])
+    assert f"-o {tmp_path / 'out'} " in refused.value.hint  # the copy, not the folder that the run was made in
     found = whatif(tmp_path / "out", ["quality.min_words=80"])
     assert not found.exact
     assert found.kept == whatif(run.path, ["quality.min_words=80"]).kept

@@ -6,6 +6,7 @@ proof, and the answer says so: one document that comes back can be like several 
 """
 
 import math
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ from curate.stages.contract import CorpusStage, Deduplicating, Encoder, Stage
 from curate.stages.reconsidering import Reconsidering
 from curate.store.manifest import read_manifest
 from curate.store.manifest_entries import Manifest
+from curate.store.recorded_command import command_here
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 
@@ -67,7 +69,7 @@ def whatif(
     then, now = reconfigured(manifest.config), reconfigured(manifest.config, assignments, arguments)
     changes = _changes(then, now)
     stages = [_was(name, then, now) for name in manifest.stage_names]
-    _refuse(manifest, changes, stages)
+    _refuse(manifest, command_here(manifest.command, run), changes, stages)
     directory = RunDirectory.finished(run, manifest)
     _require_measured(directory, stages)
     return _Answer(judge(directory, stages), directory, manifest, changes, stages, examples).whatif()
@@ -90,35 +92,40 @@ def _was(name: str, then: Config, now: Config) -> Was:
     return Was(before, after, then.stage(name) != now.stage(name), bool(after.reasons))
 
 
-def _refuse(manifest: Manifest, changes: Iterable[Change], stages: Sequence[Was]) -> None:
+def _refuse(manifest: Manifest, command: str, changes: Iterable[Change], stages: Sequence[Was]) -> None:
     """A change that cannot be answered from judgments is a mistake, told before anything is read."""
     ran = {one.now.name: one for one in stages}
+
+    def only_a_rerun(change: Change, why: str) -> UserError:
+        seconds = max(1.0, manifest.timings.wall_seconds)
+        return UserError(
+            f"`{change.setting}` {why}; only a rerun can tell, in about {seconds:.0f} s",
+            hint=f"{command} --set {shlex.quote(f'{change.setting}={_shown(change.now)}')}",
+        )
+
     for change in changes:
         section, _, key = change.setting.partition(".")
         if section in _DECIDING:
-            raise _only_a_rerun(manifest, change, "decides which documents there are, and which stages judge them")
-        if section in FIXED or section not in ran:
+            raise only_a_rerun(change, "decides which documents there are, and which stages judge them")
+        if section in FIXED:
             continue
+        if section not in ran:
+            raise UserError(
+                f"`{section}` did not run in this run, so `{change.setting}` changes nothing",
+                hint=f"name a setting of a stage that did: {', '.join(ran)}",
+            )
         one = ran[section]
         if isinstance(one.now, Reconsidering):
             if why := one.now.undecidable(one.then.settings):
-                raise _only_a_rerun(manifest, change, f"cannot be told from a finished run: {why}")
+                raise only_a_rerun(change, f"cannot be told from a finished run: {why}")
         elif key.partition(".")[0] not in one.now.settings.thresholds or _own(one.then) != _own(one.now):
-            raise _only_a_rerun(manifest, change, f"decides what `{section}` measures")
+            raise only_a_rerun(change, f"decides what `{section}` measures")
 
 
 def _own(stage: Stage) -> Any:
     """What a stage measures by besides its plain settings."""
     stop_words = getattr(stage.settings, "stop_words", None)
     return stop_words() if callable(stop_words) else None
-
-
-def _only_a_rerun(manifest: Manifest, change: Change, why: str) -> UserError:
-    seconds = manifest.timings.wall_seconds
-    return UserError(
-        f"`{change.setting}` {why}; only a rerun can tell, in about {max(1.0, seconds):.0f} s",
-        hint=f"{manifest.command} --set {change.setting}={_shown(change.now)}",
-    )
 
 
 def _shown(value: Any) -> str:

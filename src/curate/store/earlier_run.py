@@ -13,6 +13,7 @@ from curate.store.digest import digest
 from curate.store.files import place
 from curate.store.manifest import read_manifest
 from curate.store.manifest_entries import Manifest
+from curate.store.recorded_command import command_here
 from curate.store.row_file import keys_of
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 from curate.store.seal import BrokenSeal, checked
@@ -76,7 +77,7 @@ class EarlierRun:
             raise self._unusable(file, str(broken)) from broken
 
     def _unusable(self, file: Path, why: str) -> PlanError:
-        hint = f"make it again: {self.manifest.command}"
+        hint = f"make it again: {command_here(self.manifest.command, Path(self.path))}"
         return PlanError(f"`{self.path}` cannot be compared with: `{file}` {why}", hint=hint)
 
     def digest(self, stage: str) -> str:
@@ -132,7 +133,7 @@ def _require_predecessors(runs: Sequence[EarlierRun]) -> None:
                 raise PlanError(
                     f"`{run.path}` was itself run against `{before.path}`, "
                     + ("which has changed since" if changed else "which is not given"),
-                    hint=f"make it again: {run.manifest.command}"
+                    hint=f"make it again: {command_here(run.manifest.command, Path(run.path))}"
                     if changed
                     else f"--against {before.path} --against {run.path}",
                 )

@@ -16,6 +16,7 @@ from curate.errors import DISTRIBUTION, DamagedFile, InputError
 from curate.store.checked_json import CHECKSUM, BrokenJson, parsed, with_checksum, write_json
 from curate.store.cost_entries import Machine
 from curate.store.manifest_entries import Manifest
+from curate.store.recorded_command import command_here
 from curate.store.report_file import find_report
 from curate.store.run_directory import LOCK, MANIFEST
 
@@ -101,13 +102,14 @@ def read_manifest(run: Path) -> Manifest:
 
 def other_layout(run: Path, found: Found) -> InputError:
     """What to say of a run that an older or a newer version wrote."""
+    command = command_here(str(found.content["command"]), run)
     if found.lacks:
         message = f"`{run}` was made by curate {found.content['curate']}, whose `{MANIFEST}` this version does not read"
         return InputError(f"{message}: {found.lacks}", hint=f"make it again: {found.content['command']} --fresh")
     message = f"`{run}` has layout {found.content['schema_version']}, and this version reads layout {SCHEMA_VERSION}"
     if found.state == "newer":
         return InputError(message, hint=f"pip install '{DISTRIBUTION}>={found.content['curate']}'")
-    return InputError(message, hint=f"make it again: {found.content['command']} --fresh")
+    return InputError(message, hint=f"make it again: {command} --fresh")
 
 
 def command_of(run: Path) -> str:
@@ -115,7 +117,7 @@ def command_of(run: Path) -> str:
     for tell in (_of_lock, _of_report, _of_manifest):
         with suppress(OSError, ValueError, KeyError, BrokenJson):
             if command := tell(run):
-                return command
+                return command_here(command, run)
     return f"curate run PATH... -o {shlex.quote(str(run))}"
 
 

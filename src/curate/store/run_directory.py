@@ -13,6 +13,7 @@ from curate.store.files import entries, is_unfinished, remove, remove_empty, unf
 from curate.store.manifest_entries import Manifest
 from curate.store.objects.local_copies import room
 from curate.store.objects.store_path import StorePath
+from curate.store.recorded_command import command_here
 from curate.store.row_file import read_columns
 from curate.store.seal import BrokenSeal, checked
 
@@ -61,7 +62,7 @@ class RunDirectory:
     @classmethod
     def finished(cls, path: Path, manifest: Manifest) -> Self:
         """Of a run with that manifest."""
-        return cls(path, manifest.part_names, remedy=manifest.command)
+        return cls(path, manifest.part_names, remedy=command_here(manifest.command, path))
 
     @property
     def manifest(self) -> Path:

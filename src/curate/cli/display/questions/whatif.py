@@ -13,11 +13,13 @@ from curate.cli.display.console import Color, console
 from curate.cli.display.format import duration
 from curate.cli.display.notes import printable
 from curate.errors import ExitCode, UserError
+from curate.pipeline.planning.config import FIXED
 from curate.runs.outlook import Side, Span, WhatIf
 from curate.runs.whatif import whatif
 from curate.settings.file import as_toml
 from curate.store.files import place
 from curate.store.manifest import read_manifest
+from curate.store.recorded_command import command_here
 
 MOST_REASONS = 12
 
@@ -39,7 +41,7 @@ def show_whatif(run: str, assignments: list[str], number: int, *, json: bool, co
         out.print(Text("The run has these settings already."))
         return ExitCode.DONE
     _show(out, found)
-    command = str(read_manifest(place(run)).command)
+    command = command_here(read_manifest(place(run)).command, place(run))
     added = shlex.join(word for assignment in assignments for word in ("--set", assignment))
     out.print(Text(f"A rerun takes about {duration(found.rerun_seconds)}:", "dim"))
     out.print(Text(printable(f"  {command} {added}"), "dim"), soft_wrap=True)
@@ -78,6 +80,9 @@ def _show(out: Console, found: WhatIf) -> None:
         sides = [side for side in found.examples if side.untold == stage]
         _show_sides(out, f"Would come to {stage}, which never saw them", count, sides)
     out.print()
+    for change in found.changes:
+        if change.setting.partition(".")[0] in FIXED:
+            out.print(Text(f"{change.setting} decides nothing about which documents are kept."))
     if found.exact:
         out.print(Text("Exact: a rerun would count the same documents and reasons.", "green"))
     for why in found.why_not:

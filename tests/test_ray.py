@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -112,19 +113,58 @@ def test_without_the_package_there_is_a_command_to_type(corpus, tmp_path, monkey
 
 
 def test_without_a_cluster_there_is_a_command_to_type(corpus, tmp_path, monkeypatch):
+    import psutil
+
+    if any(process.name() == "gcs_server" for process in psutil.process_iter()):
+        pytest.skip("Ray finds a cluster that runs on this machine")
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     with pytest.raises(PlanError, match="no Ray cluster answers at `auto") as caught:
         run(corpus, tmp_path / "out", engine="ray")
     assert caught.value.hint.startswith("ray start --head")
 
 
-def test_a_cluster_that_is_gone_is_not_waited_for(corpus, tmp_path, monkeypatch):
+@pytest.mark.parametrize("told", ["by RAY_ADDRESS", "by the last cluster"])
+def test_a_cluster_that_is_gone_is_not_waited_for(corpus, tmp_path, monkeypatch, told):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and nobody listens
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        monkeypatch.setenv("RAY_ADDRESS", address)
-        with pytest.raises(PlanError, match=f"no Ray cluster answers at `{address}`: .* says: Connection refused"):
+        monkeypatch.setenv("RAY_ADDRESS", address if told == "by RAY_ADDRESS" else "")
+        monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+        (tmp_path / "ray").mkdir()
+        (tmp_path / "ray" / "ray_current_cluster").write_text(address)
+        with pytest.raises(PlanError, match=f"no Ray cluster answers at `.*`: {address} says: Connection refused"):
             run(corpus, tmp_path / "out", engine="ray")
+
+
+def test_a_head_node_that_goes_away_is_noticed(monkeypatch):
+    from curate.engine import ray_cluster
+
+    monkeypatch.setattr(ray_cluster, "PULSE_SECONDS", 0.01)
+    monkeypatch.setattr(ray_cluster, "GONE_SECONDS", 0.3)
+    told, closed = [], threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        address = f"127.0.0.1:{head.getsockname()[1]}"
+        thread = threading.Thread(target=ray_cluster.watched, args=(address, closed, told.append))
+        thread.start()
+        time.sleep(0.5)
+        assert not told
+    thread.join(timeout=20)
+    assert told == [f"the head node of the Ray cluster at {address} is gone (Connection refused)"]
+
+
+def test_another_python_is_named(corpus, tmp_path, monkeypatch):
+    from ray._private.utils import check_version_info
+
+    def refuse(**_):
+        check_version_info({"ray_version": ray.__version__, "python_version": "3.9.1"}, "10.0.0.7")
+
+    monkeypatch.setenv("RAY_ADDRESS", "local")
+    monkeypatch.setattr("ray.init", refuse)
+    with pytest.raises(
+        PlanError, match=r"has Ray .* and Python 3\.9\.1, and here are Ray .* and Python 3\.1"
+    ) as caught:
+        run(corpus, tmp_path / "out", engine="ray")
+    assert "on its head node" in caught.value.hint
 
 
 def test_files_of_the_documentation_are_valid():
@@ -158,6 +198,12 @@ def test_a_cluster_gives_the_bytes_of_a_local_run(cluster, corpus, finished, tmp
     assert all(node["tasks"] and node["cpu_seconds"] for node in nodes)
     assert sum(node["sent_bytes"] for node in nodes) > 0
     assert nodes[0]["name"] in (tmp_path / "out" / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_memory_that_no_node_has_is_refused(cluster, corpus, tmp_path):
+    with pytest.raises(PlanError, match="`run.memory` is 90,000.0 GB for each worker, and no node of the Ray cluster"):
+        run(corpus, tmp_path / "out", "run.memory=90000GB", engine="ray")
 
 
 @pytest.mark.slow

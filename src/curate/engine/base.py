@@ -109,7 +109,7 @@ class Engine(Protocol):
         The rows that come back can travel: a task that holds them can read them wherever it runs.
         """
 
-    def stop(self, why: str = "failed") -> None:
+    def stop(self, why: str = "stopped") -> None:
         """Ask running tasks to end at their next item; `map` then raises `Interrupted`."""
 
     def close(self) -> None:

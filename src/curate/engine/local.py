@@ -124,7 +124,7 @@ class LocalEngine:
         release_unused_memory()
         return received
 
-    def stop(self, why: str = "failed") -> None:
+    def stop(self, why: str = "stopped") -> None:
         """See `curate.engine.base.Engine.stop`."""
         self.stopped = self.stopped or why
 

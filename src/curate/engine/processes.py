@@ -135,7 +135,7 @@ class ProcessEngine:
         release_unused_memory()
         return received
 
-    def stop(self, why: str = "failed") -> None:
+    def stop(self, why: str = "stopped") -> None:
         """See `curate.engine.base.Engine.stop`. Takes no lock: a signal may call it in the middle of anything."""
         self._here.stop(why)
 

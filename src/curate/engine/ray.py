@@ -20,11 +20,23 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 import pyarrow as pa
 
 from curate.engine.base import Alone, Hear, Interrupted, NodeWork, Worker
-from curate.engine.ray_cluster import Node, connected, first_line, full_disk, node_died, nodes, share_of_memory
+from curate.engine.ray_cluster import (
+    Node,
+    connected,
+    first_line,
+    full_disk,
+    lost_work,
+    node_died,
+    nodes,
+    require_memory,
+    share_of_memory,
+    watched,
+)
 from curate.engine.ray_worker import Failed, NotAlike, Reply, Setting, do_items, receive_group, send_groups
 from curate.engine.received import RowsOfGroups
 from curate.errors import PlanError, Stopped
 from curate.events import Advanced, Warned
+from curate.process.stopping import end
 from curate.stages.contract import Receive, Rows, Send
 from curate.store.manifest import versions
 from curate.store.objects.endpoint import endpoint
@@ -73,7 +85,7 @@ class RayEngine:
 
     Raises:
         MissingExtra: Ray is not installed.
-        PlanError: there is no cluster.
+        PlanError: there is no cluster, or it has no node with that memory.
     """
 
     is_shared = True
@@ -81,9 +93,13 @@ class RayEngine:
     def __init__(self, workers: int = 0, memory: int = 0, base: int = 0) -> None:
         self._ray, self._most = connected(), workers
         self._looked, self._slots, self._lock = 0.0, 1, threading.Lock()
+        self._closed = threading.Event()
+        head = self._ray.get_runtime_context().gcs_address, self._closed, self._gone
+        threading.Thread(target=watched, args=head, name="pulse", daemon=True).start()
         self.stopped, self.cpu_elsewhere, self.losses = "", 0.0, 0
         self.by_node: dict[str, NodeWork] = {}
         self.memory = memory or share_of_memory()
+        require_memory(self.memory)
         packages = tuple(versions().items())
         self._setting = Setting(str(Path.cwd()), max(1, self.memory - base), packages, endpoint())
         self._options = {"num_cpus": 1, "memory": self.memory, "scheduling_strategy": "SPREAD"}
@@ -127,6 +143,8 @@ class RayEngine:
                     batch = flying.pop(one)
                     try:
                         reply = ray.get(one)
+                        if isinstance(lost := reply.failed and reply.failed.error, ray.exceptions.RayError):
+                            raise lost
                     except ray.exceptions.RayError as error:
                         again = self._after_death(batch, error, deaths, losses)
                         if hear:
@@ -200,12 +218,13 @@ class RayEngine:
                 found[node] = error
         return found
 
-    def stop(self, why: str = "failed") -> None:
+    def stop(self, why: str = "stopped") -> None:
         """See `curate.engine.base.Engine.stop`."""
         self.stopped = self.stopped or why
 
     def close(self) -> None:
         """See `curate.engine.base.Engine.close`; the cluster goes on."""
+        self._closed.set()
 
     # ---- one task -------------------------------------------------------------------------------------------
 
@@ -268,9 +287,7 @@ class RayEngine:
                     self._spent(said.node, NodeWork(1, said.cpu, sent_bytes=said.sent))
         except ray.exceptions.RayError as error:
             self._cancel(left)
-            raise full_disk(error) or Stopped(
-                f"the cluster lost work: {first_line(error)}", hint="curate doctor --engine ray"
-            ) from error
+            raise full_disk(error) or lost_work(error) from error
         except BaseException:  # as in `map`
             self._cancel(left)
             raise
@@ -283,6 +300,10 @@ class RayEngine:
     def _check(self) -> None:
         if self.stopped:
             raise Interrupted
+
+    def _gone(self, why: str) -> None:
+        self.stop(why)
+        end()  # whoever waits for Ray hears nothing else
 
     def _cancel(self, tasks: Iterable[Any]) -> None:
         """End tasks, whatever they do: files appear only when they are whole."""
@@ -311,6 +332,8 @@ def _raise(failed: Failed) -> NoReturn:
         raise PlanError(message, hint=hint) from None
     if full := full_disk(failed.error, failed.node):
         raise full from failed.error
+    if type(failed.error).__module__ == "ray.exceptions":  # what an exchange sent is lost
+        raise lost_work(failed.error) from failed.error
     failed.error.add_note(f"on node {failed.node}:\n{failed.trace}")
     raise failed.error
 

@@ -4,10 +4,19 @@ import os
 import re
 import signal
 import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from curate.errors import PlanError, Stopped, require
+
+PULSE_SECONDS = 5.0
+GONE_SECONDS = 25.0
+"""A head node that is restarted has so long."""
 
 
 class Node(NamedTuple):
@@ -40,6 +49,14 @@ def connected() -> Any:
         _knock(address)
         ray.init(address=address, logging_level="ERROR", log_to_driver=False, configure_logging=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
+        found = re.findall(r"Ray: (\S+)\s+Python: (\S+)", str(error))
+        if len(found) == 2:
+            (ray_there, python_there), (ray_here, python_here) = found
+            raise PlanError(
+                f"the Ray cluster at `{address}` has Ray {ray_there} and Python {python_there}, and here are Ray"
+                f" {ray_here} and Python {python_here}",
+                hint="start curate where Python and Ray are those of the cluster: on its head node, or in its image",
+            ) from error
         if "AuthToken" in f"{error} {error.__cause__} {error.__context__}":
             raise PlanError(
                 f"the Ray cluster at `{address}` asks for a token",
@@ -61,15 +78,43 @@ def _knock(address: str) -> None:
     Raises:
         ConnectionError: nobody listens there.
     """
-    from ray._private.services import canonicalize_bootstrap_address
-
-    place = None if "://" in address else canonicalize_bootstrap_address(address)
-    if place:
-        host, _, port = place.rpartition(":")
+    place = "" if "://" in address else _last_started() if address == "auto" else address
+    host, _, port = place.rpartition(":")
+    if host and port.isdecimal():
         try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+            _connect(place)
         except OSError as error:
             raise ConnectionError(f"{place} says: {error.strerror or error}") from error
+
+
+def _connect(place: str) -> None:
+    host, _, port = place.rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+
+
+def watched(address: str, closed: threading.Event, gone: Callable[[str], None]) -> None:
+    """Until ``closed``, look whether the head node is there; when it has not been for a while, say why it is ``gone``.
+
+    Whoever asks Ray for anything then waits, and after a minute Ray ends the process with exit code 1.
+    """
+    seen = time.monotonic()
+    while not closed.wait(PULSE_SECONDS):
+        try:
+            _connect(address)
+            seen = time.monotonic()
+        except OSError as error:
+            if time.monotonic() - seen > GONE_SECONDS:
+                gone(f"the head node of the Ray cluster at {address} is gone ({error.strerror or error})")
+                return
+
+
+def _last_started() -> str:
+    """The cluster that `ray.init` finds by itself, from the file that its documentation names; empty: none."""
+    own = os.environ.get("TMPDIR") if sys.platform.startswith("linux") else None
+    folder = os.environ.get("RAY_TMPDIR") or own or "/tmp"  # noqa: S108  (as Ray does)
+    with suppress(OSError):
+        return Path(folder, "ray", "ray_current_cluster").read_text("utf-8").strip()
+    return ""
 
 
 def nodes() -> list[Node]:
@@ -101,6 +146,21 @@ def share_of_memory() -> int:
     return int(min(shares))
 
 
+def require_memory(each: int) -> None:
+    """See that a worker with so many bytes has a place: Ray would wait for a node that is large enough.
+
+    Raises:
+        PlanError: no node has that much.
+    """
+    most = int(max((node.memory for node in nodes()), default=0))
+    if each > most:
+        raise PlanError(
+            f"`run.memory` is {each / 1e9:,.1f} GB for each worker, and no node of the Ray cluster has more than"
+            f" {most / 1e9:,.1f} GB",
+            hint="leave --memory out: workers then share what their node has",
+        )
+
+
 def full_disk(error: Exception, node: str = "") -> Stopped | None:
     """What to say where a node has no room for what waits; None where that is not the trouble."""
     cause = getattr(error, "cause", error)
@@ -111,6 +171,14 @@ def full_disk(error: Exception, node: str = "") -> Stopped | None:
     return Stopped(
         f"the disk of {node} to which Ray spills is full",
         hint="make room, or ray start with --object-spilling-directory on a larger disk; then the same command goes on",
+    )
+
+
+def lost_work(error: Exception) -> Stopped:
+    """What to say where Ray cannot make again what is gone."""
+    return Stopped(
+        f"the cluster lost work: {first_line(error)}",
+        hint="curate doctor --engine ray; then the same command goes on",
     )
 
 

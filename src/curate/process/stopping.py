@@ -32,6 +32,7 @@ Ask = Callable[[], None]
 
 def listen() -> None:
     """Have signals end this process from now on. Ignored ones (``nohup``, ``trap ''``) stay ignored."""
+    _listening.append(True)
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
@@ -39,6 +40,12 @@ def listen() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _handle)
+
+
+def end() -> None:
+    """End this process as SIGTERM would, from any thread; without `listen`, nothing."""
+    if _listening:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextmanager
@@ -96,6 +103,7 @@ def _last_words() -> bytes:
     return cursor + f"error: {error.message}{hint}\n".encode(errors="replace")
 
 
+_listening: list[bool] = []
 _received: list[int] = []
 """Signals, the first one first."""
 _stack: list[tuple[Explain, Ask | None]] = []

@@ -13,7 +13,7 @@ from curate.report import quantities
 from curate.report.alerts.alert import Alert
 from curate.report.alerts.alerts import find_alerts
 from curate.report.conversations import COLUMNS as CONVERSATION_COLUMNS
-from curate.report.conversations import Conversations, find_conversations
+from curate.report.conversations import Conversations, find_conversations, with_tokens
 from curate.report.crossed import Crossed, cross
 from curate.report.duplicates import Copies, Duplicates, find_duplicates, has_copies
 from curate.report.judgments.judgments import Exchange, Judgments, Tally
@@ -191,7 +191,7 @@ def findings_of(
         without_effect=without_effect(manifest, judgments, labels),
         histograms=measuring.histograms(measured),
         duplicates=duplicates,
-        conversations=None,
+        conversations=find_conversations(manifest, judgments),
         weights=weigh(judgments, kept),
         crossed=cross(judgments),
         shown=Shown(
@@ -226,7 +226,7 @@ def _read(manifest: Judged) -> set[str]:
     limits = {key[4:] for section in manifest.config.values() for key in section if key[:4] in ("min_", "max_")}
     named = {"input.source", "input.id"} & {*manifest.given}
     documents = {"origin", "metadata"} if manifest.mentions or named else set()
-    return {*COLUMNS, *rules, *limits, *documents, *(one.measure for one in manifest.mentions)}
+    return {*COLUMNS, *CONVERSATION_COLUMNS, *rules, *limits, *documents, *(one.measure for one in manifest.mentions)}
 
 
 def build_report(run_dir: Path, settings: ReportSettings, findings: Findings | None = None) -> Report:
@@ -267,7 +267,7 @@ def build_report(run_dir: Path, settings: ReportSettings, findings: Findings | N
         waterfall=waterfall(manifest, findings.weights, _index(run_dir, manifest), settings),
         previous=previous_run(run_dir, manifest),
         manifest=manifest,
-        **msgspec.structs.asdict(findings) | {"conversations": _conversations(run_dir, manifest)},
+        **msgspec.structs.asdict(findings) | {"conversations": with_tokens(findings.conversations, manifest.shards)},
     )
 
 
@@ -280,14 +280,6 @@ def read_report(run_dir: Path, manifest: Manifest) -> Report | None:
         return msgspec.convert(content | {"samples": Samples(), "shown": Shown(), "manifest": manifest}, Report)
     except (OSError, BrokenJson, msgspec.ValidationError):
         return None
-
-
-def _conversations(run_dir: Path, manifest: Manifest) -> Conversations | None:
-    """Only now it is known how many tokens the shards have."""
-    if not any(stage.name == "chat" for stage in manifest.stages):
-        return None
-    directory = RunDirectory.finished(run_dir, manifest)
-    return find_conversations(manifest, Judgments(directory, manifest.stage_names, read=CONVERSATION_COLUMNS))
 
 
 def _reasons(manifest: Judged) -> tuple[ReasonCount, ...]:

@@ -221,13 +221,18 @@ class Job:
             progress(event)
             hear(event)
 
-        with explained(directory, progress, command), claimed(directory.path, command, take_over=self.take_over):
+        def why() -> Stopped:
+            return stopped(directory, progress, prepared.engine.stopped or "stopped", command)
+
+        with (
+            explained(directory, progress, command, prepared.engine),
+            claimed(directory.path, command, take_over=self.take_over),
+        ):
             if fresh:
                 forget(directory.path)
             self._refuse_other_corpus(plan, directory)
             require_able(prepared.engine, plan, directory)
-            stopping = stoppable(partial(stopped, directory, progress, "stopped", command), prepared.engine.stop)
-            with stopping:
+            with stoppable(why, prepared.engine.stop):
                 try:
                     done = self._worked(prepared, directory, tell)
                 except BaseException:
@@ -250,7 +255,8 @@ class Job:
                 if table := foretold(plan, directory):
                     tell(Working(table))
                 outcome = execute(plan, directory, engine, tell, ready, report.begin)
-            manifest = manifest_of(outcome, directory, self.command_line(), [w.message for w in warnings])
+            told = [warning.message for warning in warnings]
+            manifest = manifest_of(outcome, directory, self.command_line(), told, spreading(engine))
             history = History(directory.path)
             if history.damage:
                 lost = "what it said is lost" if history.is_ours else "it stays, and no history is kept"

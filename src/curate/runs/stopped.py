@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from curate.engine.base import Interrupted
+from curate.engine.base import Engine, Interrupted
 from curate.errors import CurateError, Stopped
 from curate.process.stopping import exit_code
 from curate.runs.progress import Progress
@@ -12,12 +12,12 @@ from curate.store.run_directory import DOCUMENTS, RunDirectory
 
 
 @contextmanager
-def explained(directory: RunDirectory, progress: Progress, command: str) -> Iterator[None]:
+def explained(directory: RunDirectory, progress: Progress, command: str, engine: Engine) -> Iterator[None]:
     """Turn a stop or a disk that takes no more into an error that says what is safe and how to go on."""
     try:
         yield
     except Interrupted:
-        error = stopped(directory, progress, "stopped", command)
+        error = stopped(directory, progress, engine.stopped, command)
         error.exit_code = exit_code()
         raise error from None
     except Exception as problem:

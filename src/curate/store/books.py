@@ -116,9 +116,8 @@ class Lost(NamedTuple):
     bytes: int
 
 
-def lost_in(directory: RunDirectory, part: int) -> Lost:
-    """What of one part is in quarantine."""
-    entries = read_columns(directory.part(QUARANTINE, part), ["lost_documents", "lost_bytes"])
+def lost_of(entries: pa.Table) -> Lost:
+    """What entries of the quarantine stand for."""
     documents = pc.sum(pc.fill_null(entries.column("lost_documents"), 1)).as_py()
     return Lost(documents or 0, pc.sum(entries.column("lost_bytes")).as_py() or 0)
 
@@ -145,7 +144,7 @@ def _books_of(directory: RunDirectory, stages: tuple[str, ...], part: int) -> _P
         sums = int(mask.sum()), int(after.sum()), given, int(sizes[mask].sum()), int(sizes[after].sum())
         each.append(StageBooks(stage, *sums))
         mask = after
-    lost = lost_in(directory, part)
+    lost = lost_of(read_columns(directory.part(QUARANTINE, part), ["lost_documents", "lost_bytes"]))
     return _PartBooks(len(sizes), int(mask.sum()), int(sizes.sum()), tuple(each), lost, np.packbits(mask))
 
 

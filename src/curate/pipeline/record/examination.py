@@ -22,7 +22,7 @@ from curate.store.history import History, entry_of
 from curate.store.manifest import Found, command_of, find_manifest, read_manifest
 from curate.store.manifest_entries import Manifest, Shards
 from curate.store.report_file import find_report
-from curate.store.row_file import is_in_place, keys_together
+from curate.store.row_file import is_in_place, keys_of, keys_together
 from curate.store.run_directory import (
     CACHE,
     DOCUMENTS,
@@ -124,7 +124,7 @@ class _Examination:
         if books.counts() != manifest.counts:
             yield self._problem(self.directory.manifest, "counts other documents than the files hold")
         for folder in self.folders:
-            if manifest.keys.get(folder) != keys_together(self.directory.parts(folder)):
+            if manifest.keys.get(folder) != keys_together(map(keys_of, self.directory.parts(folder))):
                 yield self._problem(self.run / folder, "holds files that were made from something else")
 
     def _cache(self) -> Iterator[Problem]:

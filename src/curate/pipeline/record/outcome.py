@@ -3,7 +3,6 @@
 import math
 import resource
 import sys
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,29 +11,26 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pyarrow.compute as pc
 
 from curate import __version__
 from curate.corpus.input import LOST_KINDS
-from curate.pipeline.passed_over import is_passed_over, passed_over
 from curate.pipeline.planning.config import DEFAULT, GateSettings
 from curate.pipeline.planning.plan import Plan
 from curate.pipeline.planning.unused_settings import mentions_of
+from curate.pipeline.record.part_records import PartRecords
 from curate.pipeline.record.profile import Profile
 from curate.pipeline.sharding.unknown_characters import UnknownCharacters
 from curate.recipes import recipe
 from curate.shards.index import ShardIndex
 from curate.stages.contract import Deduplicating, Stage
-from curate.store.books import Books, lost_in, removed_by_source
+from curate.store.books import Books, removed_by_source
 from curate.store.cost_entries import StageTime, Timings
 from curate.store.manifest import SCHEMA_VERSION, machine, versions
 from curate.store.manifest_entries import (
     Against,
     Flow,
     Gate,
-    Input,
     Judged,
-    Loss,
     Manifest,
     MixShare,
     Part,
@@ -48,12 +44,9 @@ from curate.store.manifest_entries import (
     StageEntry,
     Tokens,
 )
-from curate.store.row_file import keys_together, read_columns
-from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
+from curate.store.run_directory import RunDirectory, Spread
 
 NEAR_DUP = "near_dup"
-LARGEST_LOSSES = 20
-"""Pieces of input named in run.json that could not be read; all of them are in quarantine."""
 FEW_DOCUMENTS = 30
 """Sources with fewer documents break no gate."""
 
@@ -82,7 +75,9 @@ class Outcome:
         return None if self.profile.made_something else self.before
 
 
-def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warnings: Sequence[str]) -> Manifest:
+def manifest_of(
+    outcome: Outcome, directory: RunDirectory, command: str, warnings: Sequence[str], spread: Spread = map
+) -> Manifest:
     """The content of ``run.json``.
 
     Args:
@@ -90,27 +85,25 @@ def manifest_of(outcome: Outcome, directory: RunDirectory, command: str, warning
         directory: where its files are.
         command: what the user typed.
         warnings: what the user was warned of.
+        spread: looks at several parts at once.
     """
-    plan, books = outcome.plan, outcome.books
-    parts, unchanged = _parts(plan, directory), outcome.before_if_unchanged
+    plan, books, unchanged = outcome.plan, outcome.books, outcome.before_if_unchanged
+    records = PartRecords.of(plan, directory, spread)
     return Manifest(
-        **msgspec.structs.asdict(judged(plan, books, outcome.audits)) | {"parts": parts},
+        **msgspec.structs.asdict(judged(plan, books, outcome.audits)) | {"parts": records.parts},
         schema_version=SCHEMA_VERSION,
         curate=unchanged.curate if unchanged else __version__,
         command=command,
         recipe=_recipe(plan.config.pipeline.recipe),
-        inputs=_inputs(plan, directory),
+        inputs=records.inputs,
         against=tuple(Against(path=run.path, run_id=run.run_id) for run in plan.against),
         skipped=tuple(Skipped(path=skipped.path, why=skipped.why, kind=skipped.kind) for skipped in plan.skipped),
-        passed_over=passed_over(directory, len(plan.parts)),
-        losses=_losses(plan, directory),
-        keys={
-            folder: keys_together(directory.part(folder, part.index) for part in plan.parts)
-            for folder in (DOCUMENTS, QUARANTINE, *(stage.name for stage in plan.stages))
-        },
+        passed_over=records.passed_over,
+        losses=records.losses,
+        keys=records.keys,
         tokens=_tokens(outcome),
         shards=_shards(outcome, directory),
-        timings=_timings(outcome, parts),
+        timings=_timings(outcome, records.parts),
         work=outcome.profile.pieces(),
         machine=unchanged.machine if unchanged else machine(),
         versions=unchanged.versions if unchanged else versions(),
@@ -288,65 +281,6 @@ def peak_rss_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _inputs(plan: Plan, directory: RunDirectory) -> tuple[Input, ...]:
-    documents, quarantined, lost_bytes = Counter[str](), Counter[str](), Counter[str]()
-    for part in plan.parts:
-        read = read_columns(directory.part(DOCUMENTS, part.index), ["origin"]).column("origin")
-        documents.update(_counted(pc.struct_field(read, "file")))
-        columns = ["file", "lost_documents", "lost_bytes"]
-        for entry in read_columns(directory.part(QUARANTINE, part.index), columns).to_pylist():
-            quarantined[entry["file"]] += 1 if entry["lost_documents"] is None else entry["lost_documents"]
-            lost_bytes[entry["file"]] += entry["lost_bytes"] or 0
-    return tuple(
-        Input(
-            name=file.name,
-            format=file.format + (f".{file.compression}" if file.compression else ""),
-            bytes=file.size,
-            fingerprint=file.fingerprint,
-            documents=documents[file.name],
-            quarantined=quarantined[file.name],
-            lost_bytes=lost_bytes[file.name],
-            text_field=file.text,
-            conversation=file.conversation,
-            guessed=tuple(sorted(file.guessed)),
-            empty=file.empty,
-        )
-        for file in plan.files
-    )
-
-
-def _losses(plan: Plan, directory: RunDirectory) -> tuple[Loss, ...]:
-    """The largest pieces of input in quarantine that are more than one document, with why they could not be read."""
-    found: list[Loss] = []
-    for part in plan.parts:
-        entries = read_columns(directory.part(QUARANTINE, part.index), Loss.__struct_fields__)
-        large = pc.fill_null(pc.not_equal(entries.column("lost_documents"), 1), True)
-        lost = pc.invert(is_passed_over(entries.column("reason")))
-        found += msgspec.convert(entries.filter(pc.and_(large, lost)).to_pylist(), list[Loss])
-        found.sort(key=lambda one: (-(one.lost_documents or 0), -(one.lost_bytes or 0)))
-        del found[LARGEST_LOSSES:]
-    return tuple(found)
-
-
-def _parts(plan: Plan, directory: RunDirectory) -> tuple[Part, ...]:
-    parts = []
-    for part in plan.parts:
-        sizes = read_columns(directory.part(DOCUMENTS, part.index), ["raw_bytes"]).column("raw_bytes")
-        lost = lost_in(directory, part.index)
-        parts.append(
-            Part(
-                name=part.name,
-                fingerprint=part.fingerprint,
-                documents=len(sizes),
-                raw_bytes=pc.sum(sizes).as_py() or 0,
-                quarantined=lost.documents,
-                lost_bytes=lost.bytes,
-                files=len(part.spans),
-            )
-        )
-    return tuple(parts)
-
-
 def _tokens(outcome: Outcome) -> Tokens | None:
     if outcome.index is None or outcome.tokens is None or outcome.unknown is None:
         return None
@@ -392,7 +326,3 @@ def _recipe(name: str) -> Recipe | None:
 def _number(value: float) -> float | None:
     """A limit as JSON has it: none is null."""
     return None if math.isnan(value) else value
-
-
-def _counted(column: Any) -> dict[str, int]:
-    return {entry["values"]: entry["counts"] for entry in pc.value_counts(column.combine_chunks()).to_pylist()}

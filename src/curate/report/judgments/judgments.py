@@ -82,8 +82,7 @@ class Judgments:
     @cached_property
     def _lengths(self) -> list[list[int]]:
         """Rows of each row group of each part."""
-        footers = (pq.read_metadata(parquet_source(file)) for file in self.files)
-        return [[footer.row_group(at).num_rows for at in range(footer.num_row_groups)] for footer in footers]
+        return [*self.spread(_group_lengths, self.files)]
 
     @property
     def rows(self) -> int:
@@ -311,6 +310,11 @@ class _Piece(NamedTuple):
     length: int
     rows: tuple[int, ...] | None = None
     """Rows of the run that alone are asked for; None: all."""
+
+
+def _group_lengths(file: Path) -> list[int]:
+    footer = pq.read_metadata(parquet_source(file))
+    return [footer.row_group(at).num_rows for at in range(footer.num_row_groups)]
 
 
 def ask(queries: Iterable[pl.LazyFrame]) -> list[pl.DataFrame]:

@@ -83,7 +83,8 @@ def with_tokens(found: Conversations | None, shards: Shards | None) -> Conversat
 def _send(judgments: Judgments, part: int) -> Iterator[pa.RecordBatch]:
     """Different prompts of kept conversations, to where the same ones of other parts go."""
     kept = pl.col("chat.turns").is_not_null() & judgments.kept()
-    prompts = judgments.part(part).filter(kept).select(pl.col("chat.prompt").unique()).collect().to_series().to_numpy()
+    asked = judgments.part(part, {"chat", judgments.stages[-1]}).filter(kept).select(pl.col("chat.prompt").unique())
+    prompts = asked.collect().to_series().to_numpy()
     yield addressed(prompts % np.uint64(len(judgments.files)), prompt=prompts)
 
 

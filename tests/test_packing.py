@@ -3,6 +3,7 @@
 import json
 import random
 from itertools import pairwise
+from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
@@ -16,10 +17,10 @@ from curate.errors import InputError, UserError
 from curate.pipeline.sharding.shard_order import ordered
 from curate.shards.block import joined
 from curate.shards.convert import convert
-from curate.shards.files.token_bytes import as_bytes
+from curate.shards.files.token_bytes import brought_together, split
 from curate.shards.formats import FORMATS
 from curate.shards.index import read_index
-from curate.shards.packing import best_fitted, concatenated
+from curate.shards.packing import best_fitted, concatenated, padding
 from curate.shards.packing.padding import padded
 from curate.shards.packing.recutting import cut_again
 from curate.shards.provenance.locate import locate
@@ -208,12 +209,17 @@ def rows_of(n_tokens, packing, length, limit):
     for number, size in enumerate(order.sizes.tolist()):
         inside = np.flatnonzero(order.shard == number)
         inside = inside[np.argsort(order.offset[inside])]
-        ids = as_bytes(pa.array([[at] * n_tokens[at] for at in inside], pa.large_list(pa.uint32())))
+        lists = pa.array([[at] * n_tokens[at] for at in inside], pa.large_list(pa.uint32()))
+        ids = brought_together(*split(lists, wide=bool(number % 2)))
         columns = {"id": [names[at] for at in inside], "input_ids": ids, "offset": order.offset[inside]}
         half = len(inside) // 2
         pieces = [pa.table(columns).slice(at, stop - at) for at, stop in ((0, half), (half, len(inside)))]
         pieces = [piece.take(pa.array(np.arange(len(piece))[::-1])) for piece in pieces]
-        yield list(padded(pieces, size, 999))
+        taken = list(padded(pieces, size, 999))
+        with patch.object(padding, "_LARGE", 0):  # as large documents are laid
+            copied = list(padded(pieces, size, 999))
+        assert [plainly([one]) for one in copied] == [plainly([one]) for one in taken]
+        yield taken
 
 
 def plainly(blocks):

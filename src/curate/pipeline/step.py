@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from curate.pipeline.planning.plan import measure_key, thresholds_of
 from curate.pipeline.record.profile import Effort, Stopwatch
-from curate.shards.files.token_bytes import BYTES, as_bytes
+from curate.shards.files.token_bytes import BYTES, HIGH, LOW, split
 from curate.stages.contract import CorpusStage, Stage
 from curate.store.digest import digest
 from curate.store.objects.ranges import parquet_source
@@ -38,11 +38,11 @@ Values = TypeVar("Values", pa.Array, pa.RecordBatch)
 REASONS = pa.field("reasons", pa.list_(pa.string()))
 COUNTS = pa.schema([("n_tokens", pa.int64()), ("characters", pa.int64()), ("unknown", pa.int64())])
 """What is counted of each text that is encoded: tokens, characters, and those of them that are unknown."""
-TOKENS = COUNTS.append(pa.field("input_ids", BYTES))
+TOKENS = pa.schema([*COUNTS, pa.field(LOW, BYTES), pa.field(HIGH, BYTES)])
 """What is kept of an encoder: counts apart from ids, so that cutting shards reads a few bytes a document. Ids are
 bytes: Parquet encodes a list element by element, which takes longer than making the ids."""
 
-_ROLES = {"encode": "encode as bytes"}
+_ROLES = {"encode": "encode as bytes in two columns"}
 """What is kept in another way than earlier versions kept it, under another name, so that it is made again."""
 
 
@@ -110,7 +110,8 @@ class Step:
         text = batch.column("text")
         ids, unknown = self.stage.encode_rows(batch)  # type: ignore[attr-defined]
         counts = [pc.list_value_length(ids).cast(pa.int64()), pc.utf8_length(text).cast(pa.int64()), unknown]
-        return pa.RecordBatch.from_arrays([*counts, as_bytes(ids)], schema=TOKENS)
+        halves = split(ids, wide=self.stage.has_wide_ids)  # type: ignore[attr-defined]
+        return pa.RecordBatch.from_arrays([*counts, *halves], schema=TOKENS)
 
     def judged(self, rows: pa.RecordBatch, entering: Mask) -> tuple[pa.RecordBatch, Mask]:
         """Rows with their reasons, and which documents stay in."""

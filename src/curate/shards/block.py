@@ -75,6 +75,15 @@ def blocks_of(documents: Iterable[pa.RecordBatch | Block]) -> Iterator[Block]:
     Args:
         documents: blocks, or batches of ``id`` (string) and ``input_ids`` (large_list<uint32>), of any size.
     """
+    return map(joined, pieces_of(documents))
+
+
+def pieces_of(documents: Iterable[pa.RecordBatch | Block]) -> Iterator[list[Block]]:
+    """The same as `blocks_of`, each block as the pieces in which it came: putting them together copies all ids.
+
+    Args:
+        documents: as for `blocks_of`.
+    """
     cutter = Cutter(BLOCK_WEIGHT)
     pending: list[Block] = []
     current = 0
@@ -86,12 +95,12 @@ def blocks_of(documents: Iterable[pa.RecordBatch | Block]) -> Iterator[Block]:
             if start == stop:
                 continue
             if numbers[start] != current and pending:
-                yield joined(pending)
+                yield pending
                 pending = []
             current = numbers[start]
             pending.append(arrived.rows(start, stop))
     if pending:
-        yield joined(pending)
+        yield pending
 
 
 def joined(blocks: list[Block]) -> Block:

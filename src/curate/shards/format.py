@@ -7,9 +7,10 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 import numpy.typing as npt
+import pyarrow as pa
 
 from curate.errors import PlanError, listed
-from curate.shards.block import Block
+from curate.shards.block import Block, blocks_of
 from curate.shards.entry import ShardEntry
 from curate.shards.packing import Packing
 
@@ -114,6 +115,17 @@ class ShardFormat(ABC):
             layout: how ids are stored.
             whole: hears of the shard when all of it is written, before it gets its name.
         """
+
+    def write_documents(
+        self,
+        folder: Path,
+        stem: str,
+        documents: Iterable[pa.RecordBatch | Block],
+        layout: Layout,
+        whole: Callable[[ShardEntry], None],
+    ) -> ShardEntry:
+        """As `write`, of documents in batches of any size (see `curate.shards.block.blocks_of`)."""
+        return self.write(folder, stem, blocks_of(documents), layout, whole)
 
     @abstractmethod
     def read(self, folder: Path, entry: ShardEntry, layout: Layout) -> Iterator[Block]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
-from curate.shards.block import Block, blocks_of
+from curate.shards.block import Block
 from curate.shards.entry import At, ShardEntry
 from curate.shards.format import Layout
 from curate.shards.formats import FORMATS
@@ -40,11 +40,6 @@ def write_shard(
         whole: hears of the shard (without these places) when all of it is written, before it gets its name.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    entry = FORMATS[settings.format].write(
-        folder,
-        f"{split or 'shard'}-{number:05d}",
-        blocks_of(documents),
-        layout,
-        whole,
-    )
+    stem = f"{split or 'shard'}-{number:05d}"
+    entry = FORMATS[settings.format].write_documents(folder, stem, documents, layout, whole)
     return msgspec.structs.replace(entry, first=first, last=last, split=split)

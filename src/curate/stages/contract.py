@@ -155,6 +155,11 @@ class Encoder(Stage):
     def expect(self, size: int) -> None:
         """Be told, before anything else, how many bytes of input there are, as they lie there."""
 
+    @property
+    def has_wide_ids(self) -> bool:
+        """Whether ids, with what marks them, may be 2^24 or more."""
+        return True
+
     @abstractmethod
     def encode(self, text: pa.Array) -> Encoded:
         """Ids for each text (``large_string``, no nulls)."""

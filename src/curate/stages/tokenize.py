@@ -151,6 +151,11 @@ class Tokenize(Encoder):
         return self.tokenizer.vocabulary_size
 
     @property
+    def has_wide_ids(self) -> bool:
+        """Where the highest bit is a loss mask, too."""
+        return self.settings.has_template or self.vocabulary_size > 1 << 24
+
+    @property
     def end_of_document_id(self) -> int:
         """Id of the mark that ends each document."""
         return self.tokenizer.end_of_document_id

@@ -31,8 +31,10 @@ VERDICT_KEY = b"curate.verdict_key"
 PLACE = b"curate.file"
 
 TEXTS = {"compression": "zstd", "compression_level": 1}
-JUDGMENTS = {"compression": "lz4"}
+JUDGMENTS = "lz4"
 """They are read again and again: a fifth larger than with zstd, and read in three fifths of the time."""
+DENSE = "ids_low"
+"""A column that compressing takes ten times as long as writing, and makes hardly smaller."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,12 @@ class Keys:
 
     measure: str
     verdict: str
+
+
+def _compression(schema: pa.Schema) -> str | dict[str, str]:
+    if DENSE not in schema.names:
+        return JUDGMENTS
+    return {name: "none" if name == DENSE else JUDGMENTS for name in schema.names}
 
 
 class RowFileWriter:
@@ -54,7 +62,7 @@ class RowFileWriter:
             use_dictionary=dictionary,
             write_statistics=False,
             store_schema=True,
-            **(TEXTS if "text" in schema.names else JUDGMENTS),
+            **(TEXTS if "text" in schema.names else {"compression": _compression(schema)}),
         )
 
     def write(self, batch: pa.RecordBatch) -> None:

@@ -25,7 +25,7 @@ from curate.pipeline.sharding.shard_places import Cutting, Stretch
 from curate.pipeline.step import Step
 from curate.shards.block import Block
 from curate.shards.entry import At, ShardEntry
-from curate.shards.files.token_bytes import BYTES, as_lists
+from curate.shards.files.token_bytes import BYTES, HIGH, LOW, as_lists, brought_together
 from curate.shards.format import Layout
 from curate.shards.index import ShardIndex, layout_of, write_index
 from curate.shards.mixture.repeats import NO_REPEATS, REPEATS_FILE, Repeats, write_repeats
@@ -185,7 +185,7 @@ class _Sent:
                 again = repeats.between(start, stop)
                 chosen = np.isin(again.shard, self._missing)
                 if len(here) or chosen.any():
-                    tokens = file.read_row_group(group, columns=["input_ids"], use_threads=False).column("input_ids")
+                    tokens = _ids_in(file, group)
                     at = np.concatenate([here + start, again.rows[chosen]])
                     shards = np.concatenate([shard[here + start], again.shard[chosen]])
                     offsets = np.concatenate([offset[here + start], again.offset[chosen]])
@@ -198,10 +198,16 @@ class _Sent:
                             pa.array(to),
                             pa.array(offsets),
                             ids.take(pa.array(at)).cast(pa.string()),
-                            one_array(tokens).take(rows),
+                            tokens.take(rows),
                         ],
                         names=[TO, *_SENT.names],
                     )
+
+
+def _ids_in(file: pq.ParquetFile, group: int) -> pa.Array:
+    """The ids of all documents of a row group, as bytes."""
+    table = file.read_row_group(group, columns=[LOW, HIGH], use_threads=False)
+    return brought_together(one_array(table.column(LOW)), one_array(table.column(HIGH)))
 
 
 def notes_of(directory: RunDirectory) -> Notes:
@@ -220,9 +226,11 @@ class _Group(NamedTuple):
     def read(self) -> pa.RecordBatch:
         """Their ids and token ids."""
         with pq.ParquetFile(parquet_source(self.cached)) as file:
-            tokens = file.read_row_group(self.number, columns=["input_ids"], use_threads=False).column("input_ids")
-        chosen = as_lists(one_array(tokens).filter(self.here))
-        return pa.RecordBatch.from_arrays([self.ids.filter(self.here), chosen], ["id", "input_ids"])
+            tokens = _ids_in(file, self.number)
+        ids = self.ids
+        if self.here.true_count < len(self.here):
+            ids, tokens = ids.filter(self.here), tokens.filter(self.here)
+        return pa.RecordBatch.from_arrays([ids, as_lists(tokens)], ["id", "input_ids"])
 
 
 def _groups(stretches: Sequence[Stretch], number: int, step: Step, directory: RunDirectory) -> Iterator[_Group]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curate.shards.block import Block
+from curate.shards.block import Block, pieces_of
 from curate.shards.damage import DamagedShard
 from curate.shards.entry import FileHash, ShardEntry
 from curate.shards.files.hashed_file import HashedFile, hashed_file
@@ -56,6 +56,8 @@ class IndexedFormat(ShardFormat):
     """Writes and reads the index; a format says how the ids lie in its own files."""
 
     suffix: ClassVar[str]
+    takes_pieces: ClassVar[bool] = False
+    """Whether its files are the same however documents arrive: then the ids of a block are not put together first."""
 
     @abstractmethod
     def writing(self, files: ExitStack, folder: Path, stem: str, layout: Layout) -> Writing:
@@ -83,16 +85,43 @@ class IndexedFormat(ShardFormat):
         whole: Callable[[ShardEntry], None],
     ) -> ShardEntry:
         """See `ShardFormat.write`."""
+        return self._written(folder, stem, ([block] for block in blocks), layout, whole)
+
+    def write_documents(
+        self,
+        folder: Path,
+        stem: str,
+        documents: Iterable[pa.RecordBatch | Block],
+        layout: Layout,
+        whole: Callable[[ShardEntry], None],
+    ) -> ShardEntry:
+        """See `ShardFormat.write_documents`."""
+        if not self.takes_pieces:
+            return super().write_documents(folder, stem, documents, layout, whole)
+        return self._written(folder, stem, pieces_of(documents), layout, whole)
+
+    def _written(
+        self,
+        folder: Path,
+        stem: str,
+        blocks: Iterable[list[Block]],
+        layout: Layout,
+        whole: Callable[[ShardEntry], None],
+    ) -> ShardEntry:
         tally = Tally(layout.sequence_length, has_loss=layout.masked)
         with ExitStack() as files:
             index = files.enter_context(hashed_file(folder / f"{stem}.index.parquet"))
             writing = self.writing(files, folder, stem, layout)
             with pq.ParquetWriter(index, SCHEMA, compression="zstd", compression_level=layout.level) as writer:
                 for block in blocks:
-                    writing.add(block)
-                    rows = [block.ids, pa.array(block.offsets[:-1] + tally.tokens), pa.array(block.n_tokens)]
-                    writer.write_table(pa.table(rows, schema=SCHEMA), row_group_size=len(block.ids))
-                    tally.add(block)
+                    rows = []
+                    for piece in block:
+                        writing.add(piece)
+                        places = [pa.array(piece.offsets[:-1] + tally.tokens), pa.array(piece.n_tokens)]
+                        rows.append(pa.table([piece.ids, *places], schema=SCHEMA))
+                        tally.add(piece)
+                    table = pa.concat_tables(rows).combine_chunks()
+                    writer.write_table(table, row_group_size=len(table))
             (file, body), *others = writing.finish()
             entry = ShardEntry(
                 file=file,

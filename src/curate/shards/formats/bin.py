@@ -42,6 +42,7 @@ class BinFormat(IndexedFormat):
     dtypes: ClassVar[Mapping[str, int]] = {"uint16": 65_536, "uint32": 2**32}
     options: ClassVar[tuple[str, ...]] = ("header",)
     suffix: ClassVar[str] = ".bin"
+    takes_pieces: ClassVar[bool] = True
 
     def writing(self, files: ExitStack, folder: Path, stem: str, layout: Layout) -> Writing:
         """Ids as they come, or spooled where a header counts them."""

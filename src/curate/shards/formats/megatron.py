@@ -36,6 +36,7 @@ class MegatronFormat(IndexedFormat):
     about: ClassVar[str] = ".bin and .idx (Megatron-LM, NeMo, GPT-NeoX, MaxText)"
     dtypes: ClassVar[Mapping[str, int]] = {"uint16": 65_499, "int32": 2**31}
     suffix: ClassVar[str] = ".bin"
+    takes_pieces: ClassVar[bool] = True
 
     def writing(self, files: ExitStack, folder: Path, stem: str, layout: Layout) -> Writing:
         """Both files."""

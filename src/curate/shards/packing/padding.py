@@ -1,8 +1,10 @@
 """Padding between documents: rows of a block with no id, whose tokens are end marks."""
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -10,6 +12,9 @@ from curate.shards.block import Block, Int64, block_of
 from curate.shards.files.token_bytes import BYTES, as_lists
 
 _WIDTH = 4
+_LARGE = 1024
+"""Bytes of a document from which on average it is faster to copy each to its place than to have Arrow take them, which
+first puts all that it takes from into one piece."""
 
 
 def padded(pieces: Iterable[pa.Table], size: int, mark: int) -> Iterator[Block]:
@@ -30,10 +35,26 @@ def padded(pieces: Iterable[pa.Table], size: int, mark: int) -> Iterator[Block]:
         gaps = np.flatnonzero(before)
         rows = np.insert(order, gaps, len(order) + np.arange(len(gaps)))
         ids = piece["id"].take(pa.array(rows, mask=rows >= len(order)))
-        tokens = pa.chunked_array([*piece["input_ids"].chunks, _marks(before[gaps], mark)], BYTES).take(pa.array(rows))
+        tokens = pa.chunked_array([*piece["input_ids"].chunks, _marks(before[gaps], mark)], BYTES)
+        taken = _copied if tokens.nbytes >= _LARGE * len(rows) else _taken
+        yield taken(ids.combine_chunks(), tokens, rows)
         done = int(ends[-1]) if len(ends) else done
-        yield block_of(ids.combine_chunks(), as_lists(_one(tokens)))
     yield from _end(size - done, mark)
+
+
+def _taken(ids: pa.Array, tokens: pa.ChunkedArray, rows: Int64) -> Block:
+    return block_of(ids, as_lists(_one(tokens.take(pa.array(rows)))))
+
+
+def _copied(ids: pa.Array, tokens: pa.ChunkedArray, rows: Int64) -> Block:
+    places: list[npt.NDArray[np.uint32]] = []
+    for lists in map(as_lists, tokens.chunks):
+        values = lists.values.to_numpy()
+        edges = lists.offsets.to_numpy().tolist()
+        places += [values[start:stop] for start, stop in pairwise(edges)]
+    chosen = [places[row] for row in rows.tolist()]
+    offsets = np.cumsum([0, *map(len, chosen)], dtype=np.int64)
+    return Block(ids, np.concatenate([np.zeros(0, np.uint32), *chosen]), offsets)
 
 
 def filled_up(batches: Iterable[pa.RecordBatch], size: int, mark: int) -> Iterator[Block]:

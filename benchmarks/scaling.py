@@ -85,6 +85,8 @@ def measured(layout: str, options: argparse.Namespace) -> Run:
     words = [sys.executable, "-m", "benchmarks.scaling", *options.corpus, "--child", str(out), "--layouts", layout]
     for setting in options.set:
         words += ["--set", setting]
+    if options.recipe:
+        words += ["--recipe", options.recipe]
     process = subprocess.Popen(words)
     tree, seconds, peak, looks = (
         _Tree(process.pid),
@@ -138,7 +140,8 @@ def child(options: argparse.Namespace) -> None:
         with suppress(ValueError):
             value = json.loads(value)
         sections.setdefault(section, {})[key] = value
-    curate.run(options.corpus, out / "run", on_event=hear, **sections)
+    curate.run(options.corpus, out / "run", recipe=options.recipe, on_event=hear, **sections)
+    os._exit(0)  # as the command does: freeing every object would count as part of the report
 
 
 class _Tree:
@@ -191,6 +194,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("corpus", nargs="+")
     made.add_argument("--layouts", default="1x1,1x2,2x1", help="processes x threads, several by commas")
     made.add_argument("--runs", type=int, default=1)
+    made.add_argument("--recipe")
     made.add_argument("--set", action="append", default=[], metavar="section.key=value")
     made.add_argument("--child", help=argparse.SUPPRESS)
     return made

@@ -13,7 +13,9 @@ import numba
 import pytest
 from numba.core.caching import IndexDataCacheFile
 
+import curate.text
 from curate.cache.kernels import choose_kernel_cache
+from curate.corpus.lines import count_newlines
 from curate.events import Warned
 from curate.pipeline import first_compile as compiling
 from curate.pipeline.first_compile import announced_compiling
@@ -55,15 +57,15 @@ def test_a_cache_that_names_a_class_that_has_moved_is_made_anew(tmp_path):
     assert cache.load("types") == "code again"
 
 
-def test_the_compiler_is_loaded_without_linear_algebra():
-    load = "import curate.text; from curate.cache.kernels import load_compiler; load_compiler()"
-    code = f"import sys; {load}; print('scipy.linalg' in sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE)
-    assert loaded.stdout.decode().strip() == "False"
+def test_a_kernel_that_is_kept_is_loaded_without_the_compiler_which_comes_when_it_is_needed():
+    assert count_newlines(b"a\nb\n") == 2
+    subprocess.run([sys.executable, "-c", _LOADED_ALONE], check=True)
+    kept = [file.read_bytes() for file in Path(curate.text.__file__).parent.rglob("*.nbc")]
+    assert not any(b"hashsecret" in code for code in kept)  # what machine code calls that comes with the compiler
 
 
-def test_what_is_compiled_while_the_compiler_loads_waits_until_it_has(tmp_path):
-    """With an empty cache one thread loads numba's tables, another compiles; they would meet in the middle."""
+def test_what_is_compiled_while_the_runtime_is_made_waits_until_it_is(tmp_path):
+    """With an empty cache one thread makes the runtime, another compiles; they would meet in the middle."""
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     subprocess.run([sys.executable, "-c", _SIDE_BY_SIDE], check=True, env=environment)
 
@@ -98,12 +100,31 @@ def test_what_the_second_process_compiles_is_not_compiled_again(monkeypatch, tmp
     assert second == []
 
 
+_LOADED_ALONE = """
+import sys
+import numpy as np
+from curate.corpus.lines import count_newlines
+from numba import njit
+
+assert count_newlines(b"a\\nb\\n") == 2
+assert "numba.np.linalg" not in sys.modules
+
+@njit
+def ordered(values):
+    found = {}
+    for value in values:
+        found[value] = np.sort(values).sum()
+    return found[values[0]]
+
+assert ordered(np.array([3, 1, 2])) == 6
+"""
+
 _SIDE_BY_SIDE = """
 import sys, threading
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import curate.text
-from curate.cache.kernels import load_compiler
+from curate.cache.kernels import load_runtime
 from numba import njit
 
 @njit
@@ -115,7 +136,7 @@ def filled(size):
 sys.setswitchinterval(1e-5)
 both = threading.Barrier(2)
 with ThreadPoolExecutor(2) as pool:
-    loading = pool.submit(lambda: (both.wait(), load_compiler()))
+    loading = pool.submit(lambda: (both.wait(), load_runtime()))
     compiling = pool.submit(lambda: (both.wait(), filled(3))[1])
     loading.result()
     assert compiling.result() == 21

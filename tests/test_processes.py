@@ -2,8 +2,10 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import pytest
 from corpus_maker import make_corpus
 from curate.engine.base import Alone, Interrupted, Worker, in_order
 from curate.engine.child_worker import Setting
+from curate.engine.computing import Computing
 from curate.engine.local import LocalEngine
 from curate.engine.processes import ProcessEngine
 from curate.engine.turns import Turns
@@ -192,3 +195,19 @@ def test_the_layout_follows_cores_and_input(settings, cores, parts, threads):
     assert spread.threads == threads
     taken = engines.BASE_BYTES + (len(threads) - 1) * engines.PROCESS_BYTES + sum(spread.memory)
     assert taken <= 30_000_000_000
+
+
+def test_what_a_file_waits_for_is_computed_before_everything_else():
+    computing, busy, order = Computing(1), threading.Event(), list[str]()
+    computing.submit(busy.wait, for_file=False)
+    futures = [computing.submit(order.append, name, for_file=name[0] == "f") for name in ("1", "f1", "2", "f2", "3")]
+    futures[2].cancel()
+    busy.set()
+    futures[-1].result()
+    with pytest.raises(CancelledError):
+        futures[2].result()
+    assert order == ["f1", "f2", "1", "3"]
+    failing = computing.submit(divmod, 1, 0, for_file=True)
+    with pytest.raises(ZeroDivisionError):
+        failing.result()
+    computing.close()

@@ -110,7 +110,9 @@ class InOneThread(LocalEngine):
     def __init__(self) -> None:
         super().__init__(workers=1, lanes=1, ahead=1)
 
-    def spread(self, task: Callable, items: Iterable, takes: Callable | None = None) -> Iterator:
+    def spread(
+        self, task: Callable, items: Iterable, takes: Callable | None = None, *, for_file: bool = False
+    ) -> Iterator:
         return (task(item) for item in items)
 
 

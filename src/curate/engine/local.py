@@ -1,7 +1,8 @@
 """All cores of this machine, in threads: kernels, Arrow and the tokenizer release the interpreter's lock.
 
-Two pools. *Lanes* each take one strand of parts, read it and write its files; *workers* compute batches for all lanes.
-A lane that waits for a worker blocks no worker, so one huge file keeps every core as busy as a thousand small ones.
+Two pools. *Lanes* each take one strand of parts, read it and write its files; *workers* compute batches for all lanes,
+and before anything else. A lane that waits for a worker blocks no worker, so one huge file keeps every core as busy as
+a thousand small ones.
 """
 
 from collections import deque
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import pyarrow as pa
 
 from curate.engine.base import Alone, Hear, Interrupted, NodeWork, Worker
+from curate.engine.computing import Computing
 from curate.engine.exchange import Mailboxes, Received, Unread
 from curate.engine.memory_budget import MemoryBudget
 from curate.engine.turns import Turns
@@ -44,7 +46,7 @@ class LocalEngine:
         self.by_node: dict[str, NodeWork] = {}
         self.is_shared = False
         self._memory = MemoryBudget(max(memory, workers * FLIGHT_BYTES), lambda: bool(self.stopped), turns)
-        self._computing = ThreadPoolExecutor(workers, thread_name_prefix="worker")
+        self._computing = Computing(workers)
         self._begun = ThreadPoolExecutor(lanes, thread_name_prefix="lane")
 
     def compiling(self) -> None:
@@ -81,13 +83,18 @@ class LocalEngine:
         """One piece of work that somebody else counts, among several engines: on a lane, or alone on a worker."""
         worker = _Here(self, hear)
         if alone:
-            return self._computing.submit(self._checked, work, worker, FLIGHT_BYTES)
+            return self._computing.submit(self._checked, work, worker, FLIGHT_BYTES, for_file=False)
         return self._begun.submit(work, worker)
 
     def spread(
-        self, task: Callable[[Item], Result], items: Iterable[Item], takes: Callable[[Item], int] | None = None
+        self,
+        task: Callable[[Item], Result],
+        items: Iterable[Item],
+        takes: Callable[[Item], int] | None = None,
+        *,
+        for_file: bool = False,
     ) -> Iterator[Result]:
-        """See `curate.engine.base.Worker.spread`."""
+        """See `curate.engine.base.Worker.spread`; ``for_file`` as of `Computing.submit`."""
         flying, source = deque[tuple[Future[Result], int]](), iter(items)
         try:
             while True:
@@ -96,7 +103,8 @@ class LocalEngine:
                     if item is _END:
                         break
                     size = max(FLIGHT_BYTES, takes(item)) if takes else FLIGHT_BYTES  # type: ignore[arg-type]
-                    flying.append((self._computing.submit(self._checked, task, item, size), size))  # type: ignore[arg-type]
+                    future = self._computing.submit(self._checked, task, item, size, for_file=for_file)
+                    flying.append((future, size))
                 if not flying:
                     return
                 yield flying.popleft()[0].result()
@@ -131,7 +139,7 @@ class LocalEngine:
     def close(self) -> None:
         """See `curate.engine.base.Engine.close`: wait for what still runs and let the threads go."""
         self._begun.shutdown(wait=True, cancel_futures=True)
-        self._computing.shutdown(wait=True, cancel_futures=True)
+        self._computing.close()
 
     def _checked(self, task: Callable[[Item], Result], item: Item, size: int) -> Result:
         if self.stopped:
@@ -150,7 +158,7 @@ class _Here(NamedTuple):
     def spread(
         self, task: Callable[[Item], Result], items: Iterable[Item], takes: Callable[[Item], int] | None = None
     ) -> Iterator[Result]:
-        return self.engine.spread(task, items, takes)
+        return self.engine.spread(task, items, takes, for_file=True)
 
     def tell(self, news: Any) -> None:
         if self.hear:

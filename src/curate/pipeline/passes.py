@@ -152,7 +152,8 @@ class StrandWork:
     ) -> Iterator[RowGroup]:
         for number, start, stop in groups_in(metadata):
             rows = stop - start
-            columns = Columns({name: values.slice(start, rows) for name, values in known.items()}, (documents, number))
+            known_here = {name: values.slice(start, rows) for name, values in known.items()}
+            columns = Columns(known_here, (documents, number, metadata))
             kept = {name: batch.slice(start, rows) for name, batch in stored.items() if batch is not None}
             yield RowGroup(start, rows, entering[start:stop], columns, kept)
 

@@ -32,7 +32,9 @@ class RowGroup(NamedTuple):
 class Columns:
     """Columns of a row group, read when first asked for."""
 
-    def __init__(self, known: Mapping[str, pa.Array], documents: tuple[Path, int] | None = None) -> None:
+    def __init__(
+        self, known: Mapping[str, pa.Array], documents: tuple[Path, int, pq.FileMetaData] | None = None
+    ) -> None:
         self._known = dict(known)
         self._documents = documents
         self._edits = [values for name, values in known.items() if name.endswith(".edits")]
@@ -46,8 +48,8 @@ class Columns:
         if name not in self._known:
             if self._documents is None or name not in DOCUMENTS_SCHEMA.names:
                 raise KeyError(name)
-            path, group = self._documents
-            with pq.ParquetFile(parquet_source(path)) as file:
+            path, group, footer = self._documents
+            with pq.ParquetFile(parquet_source(path), metadata=footer) as file:
                 if name not in file.schema_arrow.names:
                     raise KeyError(name)
                 values = one_array(file.read_row_group(group, columns=[name], use_threads=False).column(name))

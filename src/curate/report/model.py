@@ -7,7 +7,6 @@ from pathlib import Path
 
 import msgspec
 
-from curate.cache.kernels import load_compiler
 from curate.errors import UserError
 from curate.report import quantities
 from curate.report.alerts.alert import Alert
@@ -171,7 +170,6 @@ def findings_of(
 
     Memory is bounded by the number of sources and the documents shown, not by the corpus.
     """
-    load_compiler()
     judgments = Judgments(directory, manifest.stage_names, spread, exchange=exchange, read=_read(manifest))
     thresholds, pairs, reasons = thresholds_in(manifest, judgments), pairs_in(manifest, judgments), _reasons(manifest)
     given = [f"{reason.stage}.{reason.code}" for reason in reasons if reason.documents]

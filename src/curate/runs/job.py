@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
-from curate.cache.kernels import load_compiler
+from curate.cache.kernels import load_runtime
 from curate.corpus.discovery.discover import Discovery, discover
 from curate.corpus.discovery.notices import notices
 from curate.corpus.discovery.standard_input import STANDARD, spooled, spooled_for_now
@@ -183,12 +183,12 @@ class Job:
 
                 measurement = measurement_of(self.output, config, [stage.name for stage in stages])
             with ThreadPoolExecutor(2) as pool:
-                compiler, found = pool.submit(load_compiler), self.found(config, held)
+                runtime, found = pool.submit(load_runtime), self.found(config, held)
                 notes = pool.submit(_stage_notes, stages, config, found)
                 plan = self.plan(config, stages, found)
                 import_module("curate.report.html.page")
                 pa.array([0])  # the first list has pyarrow import pandas, where there is one: 0.2 s
-                compiler.result()
+                runtime.result()
                 warnings = [*notices(plan.files, plan.skipped), *_setting_notes(plan), *notes.result()]
                 return Prepared(plan, engine_for(config, plan), warnings, measurement)
 

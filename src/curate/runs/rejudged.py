@@ -19,7 +19,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curate.cache.kernels import load_compiler
 from curate.runs.verdicts import Verdicts, Was, between, moved_limits
 from curate.settings.base import Limit
 from curate.stages.reconsidering import Reconsidered, Reconsidering
@@ -174,7 +173,6 @@ class Rejudged:
         number = next((at for at, one in enumerate(self._stages) if isinstance(one.now, Reconsidering)), None)
         if number is None or not self._asked_again(number):
             return [self._outcome(part, None, None) for part in range(len(self._rows))]
-        load_compiler()
         found = self._reconsidered(number)
         self.expected = (found.more, found.fewer)
         return [self._outcome(part, number, found) for part in range(len(self._rows))]

@@ -10,6 +10,7 @@ import hashlib
 import re
 import tempfile
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -102,13 +103,16 @@ class RankFileVocabulary:
         self, name: str, content: bytes, ranks: Mapping[bytes, int], encoding: Encoding, end_of_document: str
     ) -> None:
         self._content, self._ranks, self._encoding = content, ranks, encoding
-        self._tokens = {rank: token for token, rank in ranks.items()}
         packaged = name in PACKAGED
         self.file: tuple[str, bytes] | None = None if packaged else ("vocabulary.tiktoken", content)
         self.pattern: str | None = None if packaged else encoding.pattern
         self.control_tokens = encoding.control_tokens
         self.end_of_document = chosen_end(name, end_of_document, encoding.control_tokens)
         self.size = max(*ranks.values(), *encoding.control_tokens.values()) + 1
+
+    @cached_property
+    def _tokens(self) -> dict[int, bytes]:
+        return {rank: token for token, rank in self._ranks.items()}
 
     def digest(self) -> bytes:
         """Of the rank file and the pattern."""
@@ -204,7 +208,9 @@ def packaged_vocabulary(name: str, end_of_document: str = "auto") -> RankFileVoc
             f"The installed vocabulary of `{name}` is not the published one: its SHA-256 is {found}.",
             where=str(file),
         )
-    return RankFileVocabulary(name, content, _ranks(content), ENCODINGS[name], end_of_document)
+    fields = content.split()  # nothing needs to be checked of what is the published file
+    ranks = dict(zip(map(binascii.a2b_base64, fields[::2]), map(int, fields[1::2]), strict=True))
+    return RankFileVocabulary(name, content, ranks, ENCODINGS[name], end_of_document)
 
 
 def is_rank_file(path: Path) -> bool:

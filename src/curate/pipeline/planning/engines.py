@@ -121,7 +121,7 @@ def local_engine(config: Config, plan: Plan | None = None) -> LocalEngine | Proc
 def load() -> None:
     """What every task of a pass needs, loaded by a process before it has one."""
     import_module("curate.pipeline.passes")
-    import_module("curate.cache.kernels").load_compiler()
+    import_module("curate.cache.kernels").load_runtime()
 
 
 def _setting(threads: int, memory: int) -> Setting:

@@ -36,6 +36,8 @@ _T_63 = 1.9983  # two-sided 95 % point of Student's t with 63 degrees of freedom
 class _Group(NamedTuple):
     part: int
     number: int
+    out: bytes
+    """A bit for each of its documents: whether it is removed or edited."""
     documents: int
     """Removed or edited ones."""
     bytes: int
@@ -80,7 +82,7 @@ def raw_tokens(
         picked = rng.choice(len(groups), min(GROUPS_DRAWN, len(groups)), replace=False)
         groups = [_thinned(groups[i], rng) for i in sorted(picked)]
 
-    encode = partial(_encoded, encoder, directory, judges)
+    encode = partial(_encoded, encoder, directory)
     measured = np.array(list(in_order(engine, encode, groups)), np.float64).reshape(-1, 2)
     sampled = sum(group.looked_at for group in groups)
     if exact:
@@ -112,13 +114,11 @@ def ratio_with_error(ratios: npt.NDArray[np.float64], weights: npt.NDArray[np.fl
     return whole, math.sqrt((n - 1) / n * float(((without - without.mean()) ** 2).sum()))
 
 
-def _encoded(encoder: Encoder, directory: RunDirectory, judges: tuple[Step, ...], group: _Group) -> tuple[int, int]:
+def _encoded(encoder: Encoder, directory: RunDirectory, group: _Group) -> tuple[int, int]:
     """Tokens of the documents of a group that are looked at, and their bytes."""
     with pq.ParquetFile(parquet_source(directory.part(DOCUMENTS, group.part))) as file:
         table = file.read_row_group(group.number, columns=["text", "raw_bytes"], use_threads=False)
-        start = sum(file.metadata.row_group(before).num_rows for before in range(group.number))
-    out = _out(directory, judges, group.part)[0][start : start + len(table)]
-    rows = np.flatnonzero(out)
+    rows = np.flatnonzero(np.unpackbits(np.frombuffer(group.out, np.uint8), count=len(table)))
     chosen = table.take(pa.array(rows if group.drawn is None else rows[list(group.drawn)])).combine_chunks()
     text = chosen.column("text").combine_chunks() if len(chosen) else pa.array([], pa.large_string())
     text = text if isinstance(text, pa.Array) else pa.concat_arrays(text.chunks)
@@ -147,7 +147,7 @@ def _unknown(directory: RunDirectory, judges: tuple[Step, ...], part: int) -> li
         rows = np.flatnonzero(out[start:stop])
         if len(rows):
             size, left = int(sizes[start:stop][rows].sum()), int(counted[start:stop].sum())
-            found.append(_Group(part, number, len(rows), size, left))
+            found.append(_Group(part, number, np.packbits(out[start:stop]).tobytes(), len(rows), size, left))
     return found
 
 

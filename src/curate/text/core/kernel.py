@@ -9,9 +9,10 @@ code says `f(x, int64(0))`.
 
 from numba import njit
 
-from curate.cache.kernels import forget_moved_types
+from curate.cache.kernels import forget_moved_types, load_without_compiler
 
 forget_moved_types()
+load_without_compiler()
 kernel = njit(nogil=True, cache=True, no_cfunc_wrapper=True)
 """For functions that Python calls; they run without the interpreter's lock."""
 

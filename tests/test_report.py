@@ -11,7 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import small_run
+from corpus_maker import make_corpus
 from curate.errors import InputError
+from curate.pipeline import row_group
 from curate.report.html.page import report_json
 from curate.report.judgments.measures import BINS, _edges, _log_edges
 from curate.report.kept_findings import keep_findings, kept_findings
@@ -322,3 +325,14 @@ def test_what_the_run_warned_of_is_said_once(run, tmp_path):
     titles = [alert.title for alert in changed(run, tmp_path, warned).alerts]
     assert sum("empty" in title for title in titles) == 1
     assert not any(title.endswith("skipped") for title in titles)
+
+
+def test_parts_of_several_row_groups_are_reported_as_those_of_one(tmp_path, monkeypatch):
+    corpus, whole = make_corpus(tmp_path / "in", documents=40), "input.part_bytes=1000000"
+    small_run.run(corpus, tmp_path / "one", whole)
+    monkeypatch.setattr(row_group, "GROUP_ROWS", 7)
+    small_run.run(corpus, tmp_path / "several", whole)
+    one, several = (json.loads((tmp_path / name / "report.json").read_text()) for name in ("one", "several"))
+    told = ("flow", "reasons", "sources", "histograms", "duplicates", "crossed")
+    assert {name: several[name] for name in told} == {name: one[name] for name in told}
+    assert one["reasons"]

@@ -42,10 +42,14 @@ def decoded(
 
 
 def _rows(file: Path, names: Sequence[str], rows: range) -> pa.Table:
-    """Columns of some rows of a file, by what row groups hold them; see `curate.store.row_file.read_columns`."""
+    """Columns of some rows of a file, by what row groups hold them; see `curate.store.row_file.read_columns`.
+
+    One row group after another: Arrow reads lists of codes in one piece only.
+    """
     codes = [_CODED[name] for name in names if name in _CODED]
     with pq.ParquetFile(parquet_source(file), pre_buffer=False, read_dictionary=codes) as opened:
         groups = [group for group in groups_in(opened.metadata) if group.start < rows.stop and group.stop > rows.start]
-        table = opened.read_row_groups([group.number for group in groups], columns=names, use_threads=False)
+        tables = [opened.read_row_group(each.number, columns=names, use_threads=False) for each in groups]
+        table = pa.concat_tables(tables) if tables else opened.read_row_groups([], columns=names)
     before = groups[0].start if groups else 0
     return table.select(names).slice(rows.start - before, len(rows))

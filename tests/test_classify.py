@@ -156,7 +156,7 @@ def test_trained_models_give_what_fasttext_gives_on_real_text():
     texts = []
     for name in ("sms_spam", "onestop"):
         with gzip.open(CORPORA / "quality" / f"{name}.jsonl.gz", "rt") as file:
-            texts += [json.loads(line)["text"] for line in file][::7]
+            texts += [json.loads(line)["text"] for line in file][::29]
     for file in [*sorted(CASES.iterdir()), langid._lid176_file()]:
         assert_equal_to_reference(file, texts)
 

@@ -29,6 +29,10 @@ def settings_of_run(request):
     return [f"shards.format={request.param}"]
 
 
+one_format = pytest.mark.parametrize("settings_of_run", ["parquet"], indirect=True, scope="module")
+"""Of what is not about shards."""
+
+
 @pytest.fixture(scope="module")
 def finished(corpus, settings_of_run, tmp_path_factory):
     out = tmp_path_factory.mktemp("finished") / "out"
@@ -70,7 +74,7 @@ def damaged(finished: Path, folder: Path, data) -> tuple[Path, str]:
     return out, name
 
 
-@settings(max_examples=60, quick=30, deadline=None)
+@settings(max_examples=60, quick=20, deadline=None)
 @given(data=st.data())
 def test_damage_is_told(finished, tmp_path_factory, data):
     out, name = damaged(finished, tmp_path_factory.mktemp("told"), data)
@@ -82,7 +86,7 @@ def test_damage_is_told(finished, tmp_path_factory, data):
         assert name in {problem.file for problem in examined(out).problems}
 
 
-@settings(max_examples=10, quick=3, deadline=None)
+@settings(max_examples=10, quick=2, deadline=None)
 @given(data=st.data())
 def test_damage_is_mended(corpus, finished, settings_of_run, tmp_path_factory, data):
     out, _ = damaged(finished, tmp_path_factory.mktemp("mended"), data)
@@ -114,6 +118,7 @@ def out(finished, tmp_path):
     return Path(shutil.copytree(finished, tmp_path / "out"))
 
 
+@one_format
 @pytest.mark.parametrize(
     ("folder", "column", "words"),
     [
@@ -155,6 +160,7 @@ def test_a_damaged_shard_is_written_again_and_never_becomes_official(corpus, fin
     assert shard.read_bytes() == (finished / "shards" / shard.name).read_bytes()
 
 
+@one_format
 def test_a_lost_quarantine_file_does_not_change_the_books(corpus, finished, settings_of_run, out):
     shutil.rmtree(out / "quarantine")
     assert run(corpus, out, *settings_of_run) == ExitCode.DONE
@@ -163,6 +169,7 @@ def test_a_lost_quarantine_file_does_not_change_the_books(corpus, finished, sett
     assert contents(out) == contents(finished)
 
 
+@one_format
 def test_files_of_other_settings_are_found(corpus, finished, settings_of_run, tmp_path):
     """They are whole, in their place and as long as they should be."""
     other = tmp_path / "other"
@@ -172,6 +179,7 @@ def test_files_of_other_settings_are_found(corpus, finished, settings_of_run, tm
     assert {problem.file for problem in examined(other).problems} <= {"run.json", "quality"} != set()
 
 
+@one_format
 @pytest.mark.parametrize("folder", ["documents", "near_dup", ".cache/near_dup"])
 def test_an_earlier_run_is_checked_before_it_is_compared_with(corpus, finished, settings_of_run, tmp_path, folder):
     may = Path(shutil.copytree(finished, tmp_path / "may"))
@@ -181,6 +189,7 @@ def test_an_earlier_run_is_checked_before_it_is_compared_with(corpus, finished, 
     assert refused.value.hint.startswith("make it again: curate run")
 
 
+@one_format
 def test_a_report_without_its_manifest_still_knows_the_command(out):
     (out / "run.json").write_bytes(b"")
     problems = examined(out).problems

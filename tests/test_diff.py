@@ -12,16 +12,21 @@ from curate.events import Warned
 from curate.runs.diff import diff
 from curate.store.history import History
 
-QUICK = {"tokenize": {"tokenizer": "bytes"}, "report": {"samples": 0}, "gates": {"max_quarantined": 1.0}}
+QUICK = {
+    "pipeline": {"stages": ["normalize", "near_dup", "quality", "tokenize"]},
+    "tokenize": {"tokenizer": "bytes"},
+    "report": {"samples": 0},
+    "gates": {"max_quarantined": 1.0},
+}
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("diff")
-    corpus = make_corpus(folder / "in", 120)
-    a = curate.run(corpus, folder / "a", config=QUICK, input={"part_bytes": 9000})
+    corpus = make_corpus(folder / "in", 60)
+    a = curate.run(corpus, folder / "a", config=QUICK, input={"part_bytes": 30_000})
     shutil.copytree(a.path, folder / "b")
-    b = curate.run(corpus, folder / "b", config=QUICK, input={"part_bytes": 9000}, quality={"min_words": 165})
+    b = curate.run(corpus, folder / "b", config=QUICK, input={"part_bytes": 30_000}, quality={"min_words": 165})
     return a, b
 
 
@@ -40,7 +45,7 @@ def test_it_counts_who_changed_sides(runs):
 def test_a_run_does_not_differ_from_itself_made_elsewhere(runs, tmp_path, capsys):
     a, _ = runs
     corpus = a.path.parent / "in"
-    again = curate.run(corpus, tmp_path / "again", config=QUICK, input={"part_bytes": 9000}, run={"workers": 1})
+    again = curate.run(corpus, tmp_path / "again", config=QUICK, input={"part_bytes": 30_000}, run={"workers": 1})
     found = diff(a.path, again.path)
     assert not found.differs
     assert [one.name for one in found.settings] == ["run.workers"]
@@ -53,7 +58,7 @@ def test_other_input_is_told_by_file_and_by_document(runs, tmp_path):
     corpus = tmp_path / "in"
     shutil.copytree(a.path.parent / "in", corpus)
     (corpus / "new.txt").write_text("Something new. " * 80)
-    found = diff(a.path, curate.run(corpus, tmp_path / "out", config=QUICK, input={"part_bytes": 9000}).path)
+    found = diff(a.path, curate.run(corpus, tmp_path / "out", config=QUICK, input={"part_bytes": 30_000}).path)
     assert [(one.name, one.a) for one in found.inputs] == [("new.txt", None)]
     assert (found.only_a, found.only_b, found.to_removed, found.to_kept) == (0, 1, 0, 0)
     assert [moved.a for moved in found.examples if moved.id == "new.txt#1"] == [None]
@@ -81,7 +86,7 @@ def test_history_has_a_line_for_each_run_that_made_something(runs, tmp_path, cap
     assert History(b.path).runs[0] == History(a.path).runs[0]
     files = {name: (b.path / name).read_bytes() for name in ("history.jsonl", "report.json", "report.html")}
     corpus = a.path.parent / "in"
-    curate.run(corpus, b.path, config=QUICK, input={"part_bytes": 9000}, quality={"min_words": 165})
+    curate.run(corpus, b.path, config=QUICK, input={"part_bytes": 30_000}, quality={"min_words": 165})
     assert {name: (b.path / name).read_bytes() for name in files} == files
     assert command(["history", str(a.path), str(b.path), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)["runs"]
@@ -96,14 +101,14 @@ def test_history_has_a_line_for_each_run_that_made_something(runs, tmp_path, cap
     (tmp_path / "b" / "history.jsonl").write_text(f"{lines[0][:-9]}\n{lines[1]}\n")
     assert command(["history", str(tmp_path / "b")]) == 0
     assert "has 1 damaged line" in capsys.readouterr().err
-    again = {"config": QUICK, "input": {"part_bytes": 9000}, "on_event": heard.append}
+    again = {"config": QUICK, "input": {"part_bytes": 30_000}, "on_event": heard.append}
     curate.run(corpus, tmp_path / "b", quality={"min_words": 60}, **again)
     assert [one.message for one in heard if isinstance(one, Warned) and "history" in one.message] == [
         "`history.jsonl` has 1 damaged line: what it said is lost"
     ]
     assert [one["kept"] for one in History(tmp_path / "b").runs][:1] == [b.counts.kept]
     (tmp_path / "b" / "history.jsonl").write_text("somebody's notes\n")
-    curate.run(corpus, tmp_path / "b", config=QUICK, input={"part_bytes": 9000}, quality={"min_words": 70})
+    curate.run(corpus, tmp_path / "b", config=QUICK, input={"part_bytes": 30_000}, quality={"min_words": 70})
     assert (tmp_path / "b" / "history.jsonl").read_text() == "somebody's notes\n"
     assert command(["history", str(tmp_path)]) == 2
 

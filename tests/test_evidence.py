@@ -293,6 +293,7 @@ def _second_opinions(ngram: Evidence) -> None:
     assert not changed(ngram, kept_share=1.0).caution
 
 
+@pytest.mark.slow
 def test_nothing_removed_is_one_and_the_record_is_the_runs_own(corpus, capsys):
     out = place("memory://evidence/all")  # in an object store
     same = _measured(corpus, out, capsys)

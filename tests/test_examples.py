@@ -28,6 +28,7 @@ def said(cell):
     return streams, [one for one in results if not one.startswith("shape:")]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_notebooks_show_what_they_show(examples, monkeypatch):
     pytest.importorskip("nbclient")

@@ -118,9 +118,9 @@ BLANK = {"PYTHONPATH": ":/opt/no/such/folder"}
 @pytest.mark.parametrize(
     ("started", "environment", "verbs"),
     [
-        pytest.param(BY_SCRIPT, {}, VERBS, marks=started_by_script),
+        pytest.param(BY_SCRIPT, {}, VERBS, marks=[started_by_script, pytest.mark.slow]),
         pytest.param(BY_SCRIPT, BLANK, [SHORT], marks=started_by_script),
-        (BY_SAFE_MODULE, {}, [SHORT]),
+        pytest.param(BY_SAFE_MODULE, {}, [SHORT], marks=pytest.mark.slow),
         (BY_MODULE, {}, [SHORT]),
     ],
     ids=["script", "script-blank-pythonpath", "safe-module", "module"],

@@ -62,6 +62,8 @@ def test_a_shuffle_is_of_all_documents_and_the_same_again(corpus, plain, tmp_pat
     for document in list(read_shards(tmp_path / "a/shards"))[::9]:
         assert locate(tmp_path / "a/shards", document.shard, document.offset).id == document.id
     before = contents(tmp_path / "a")
+    if shard_format == "mds":  # what follows is not of the format
+        return
     shard = tmp_path / "a/shards" / read_index(tmp_path / "a/shards").shards[1].file
     shard.write_bytes(b"damaged")
     assert run(corpus, tmp_path / "a", *settings) == 0

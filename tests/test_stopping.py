@@ -14,7 +14,6 @@ import psutil
 import pytest
 
 from corpus_maker import make_corpus, prose
-from thorough import THOROUGH
 
 CURATE = [sys.executable, "-P", "-m", "curate"]
 LATEST_SECONDS = 5.0
@@ -37,14 +36,15 @@ def ended(process: subprocess.Popen[str], number: int) -> tuple[float, str]:
     return took, said
 
 
+@pytest.mark.slow
 def test_terminated_at_any_moment_it_leaves_in_time_and_continues_to_the_same_bytes(tmp_path):
     corpus = make_corpus(tmp_path / "in", 30)
     (corpus / "long.jsonl").write_text(json.dumps({"text": " ".join(prose(n) for n in range(1000))}) + "\n")
-    words = [*CURATE, "run", str(corpus), "-qq", "--set", "gates.max_quarantined=1", "--set", "input.part_bytes=9000"]
+    words = [*CURATE, "run", str(corpus), "-qq", "--set", "gates.max_quarantined=1", "--set", "input.part_bytes=20000"]
     started = time.monotonic()
     subprocess.run([*words, "-o", str(tmp_path / "whole")], check=True, stdout=subprocess.DEVNULL)
     whole, draw, out = time.monotonic() - started, random.Random(), tmp_path / "out"
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT) * (2 if THOROUGH else 1):
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         process = subprocess.Popen([*words, "-o", str(out)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         time.sleep(0.3 + draw.uniform(0, whole))
         if process.poll() is None:

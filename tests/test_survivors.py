@@ -32,7 +32,7 @@ from fake_run import files_of
 from reference_shingles import jaccard, shingle_set
 from test_laws import contents, modified
 from test_near_dup import Document, naive
-from thorough import settings
+from thorough import THOROUGH, settings
 
 SAMPLE = Path(__file__).resolve().parents[1] / "sample_data"
 BLOCKED, QUESTION = "blocked.example", "which of the seven quick foxes never once jumped over a lazy dog"
@@ -254,7 +254,7 @@ class Killed(BaseException):
     """What no code catches."""
 
 
-@pytest.mark.parametrize("order", [ORDER, BEHIND])
+@pytest.mark.parametrize("order", [pytest.param(ORDER, marks=pytest.mark.slow), BEHIND], ids=["before", "behind"])
 def test_killed_at_any_file_it_continues_to_the_same_bytes(tmp_path_factory, order):
     corpus = corpus_of(LONG_CHAIN, tmp_path_factory)
     corpus.run("out", order, "longest")
@@ -271,7 +271,7 @@ def test_killed_at_any_file_it_continues_to_the_same_bytes(tmp_path_factory, ord
         return sync
 
     out = corpus.folder / "killed"
-    for file in range(5, 400, 37):
+    for file in range(5, 400, 37 if THOROUGH else 61):
         shutil.rmtree(out, ignore_errors=True)
         written = itertools.count()
         with mock.patch.object(files, "_sync", dies_at(file)):
@@ -286,8 +286,9 @@ def test_killed_at_any_file_it_continues_to_the_same_bytes(tmp_path_factory, ord
     assert file > 100
 
 
-@pytest.mark.parametrize("drafts", [LONG_CHAIN, BAD_FIRST, BAD_FIRST[:2]])
-@pytest.mark.parametrize("order", [ORDER, BEHIND])
+@pytest.mark.parametrize(
+    ("drafts", "order"), [(LONG_CHAIN, ORDER), (LONG_CHAIN, BEHIND), (BAD_FIRST, BEHIND), (BAD_FIRST[:2], ORDER)]
+)
 def test_the_same_command_again_redoes_nothing(tmp_path_factory, order, drafts):
     corpus = corpus_of(drafts, tmp_path_factory)
     corpus.run("out", order, "longest")
@@ -323,7 +324,13 @@ def test_the_engine_does_not_matter(tmp_path_factory):
 DEDUPLICATING = [name for name in recipe_names() if "near_dup" in load_recipe(name).pipeline.stages]
 
 
-@pytest.mark.parametrize("recipe", DEDUPLICATING)
+QUICK = ("fineweb-paper", "nemotron", "sft")  # rules alone, models too, and chats
+assert set(QUICK) <= set(DEDUPLICATING)
+
+
+@pytest.mark.parametrize(
+    "recipe", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in DEDUPLICATING]
+)
 def test_every_recipe_keeps_the_law(recipe, tmp_path):
     flags = {"pipeline.recipe": recipe}
     (tmp_path / "chat.jinja").write_text(FAMILIES["chatml"][0])
@@ -336,6 +343,7 @@ def test_every_recipe_keeps_the_law(recipe, tmp_path):
     assert removed > 0 or recipe == "fineweb2"  # its quality rules remove both of the only two copies
 
 
+@pytest.mark.slow
 def test_rules_in_front_or_behind_leave_the_same_documents(tmp_path):
     kept = []
     for order in (["quality", "near_dup"], ["near_dup", "quality"]):

@@ -94,11 +94,11 @@ def run(tmp_path_factory):
 @pytest.mark.parametrize(
     ("changes", "exact"),
     [
-        (["quality.min_words=80"], True),
+        pytest.param(["quality.min_words=80"], True, marks=pytest.mark.slow),
         (["quality.min_words=80", "language.min_score=0.5"], True),
         (["quality.min_words=30"], False),
         (["near_dup.similarity=0.9"], False),
-        (["run.workers=1", "shards.order=shuffle"], True),
+        pytest.param(["run.workers=1", "shards.order=shuffle"], True, marks=pytest.mark.slow),
     ],
 )
 def test_on_real_text(run, tmp_path, changes, exact):

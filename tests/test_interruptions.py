@@ -34,7 +34,7 @@ def kill_every(number: int, work: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_at_writes_renames_and_removals(tmp_path):
-    """Of each kind many, all over the run; `test_survivors` kills runs at fewer in this process, so that it is quick."""
+    """Of each kind many, all over the run; `test_survivors` kills some in its own process, which is quick."""
     kill_every(9, tmp_path)
 
 

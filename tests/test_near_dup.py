@@ -191,7 +191,7 @@ def test_outcome_is_the_definition_whatever_the_parts_and_batches(documents, how
         assert row["exact"] == (None if survivor is None else document.text == documents[survivor].text)
 
 
-@settings(max_examples=40, quick=10, deadline=None)
+@settings(max_examples=40, quick=5, deadline=None)
 @given(DOCUMENTS, DOCUMENTS, SETTINGS, st.integers(1, 5), CUTS)
 def test_a_run_against_an_earlier_one_decides_as_one_run_over_both_does(earlier, later, how, part_rows, cuts):
     stage = NearDup(msgspec.structs.replace(how, survivor="first"))
@@ -240,7 +240,7 @@ def settle(stage: NearDup, corpus: FakeCorpus, fails: Collection[int], known: Co
     raise AssertionError("it does not end")
 
 
-@settings(max_examples=40, quick=10, deadline=None)
+@settings(max_examples=40, quick=6, deadline=None)
 @given(
     DOCUMENTS, SETTINGS, st.sets(st.integers(0, 13)), st.sets(st.integers(0, 13)), st.integers(1, 5), CUTS,
     st.sampled_from([0, 1, 4]),

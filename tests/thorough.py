@@ -1,4 +1,4 @@
-"""How much is tried: everything by ``make test-all``, a part of it by ``make test``."""
+"""How many examples are tried: a part of them, or with ``make test-all EXAMPLES=all`` all of them."""
 
 import os
 from typing import Any

@@ -1,11 +1,13 @@
 """The command line: one file for each verb, no logic inside. Heavy imports wait until a verb runs."""
 
+import functools
 import json
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -96,7 +98,7 @@ def command(arguments: Sequence[str], began: float | None = None) -> int:
     """
     look_for_endpoint(_endpoint_in_settings)
     try:
-        result = typer.main.get_command(app).main(list(arguments), prog_name="curate", standalone_mode=False, obj=began)
+        result = _verbs().main(list(arguments), prog_name="curate", standalone_mode=False, obj=began)
         sys.stdout.flush()  # what cannot be written is an error here, not a remark at the end of the process
     except CurateError as error:
         show_error(console(), error)
@@ -119,6 +121,12 @@ def command(arguments: Sequence[str], began: float | None = None) -> int:
         _as_json(arguments, code, (shown() if shown else f"{type(error).__name__}: {error}").rstrip("."))
         return code
     return result if isinstance(result, int) else ExitCode.DONE
+
+
+@functools.cache
+def _verbs() -> Any:
+    """All verbs with their options, made once: to read the signatures of all of them takes longer than many a verb."""
+    return typer.main.get_command(app)
 
 
 def _endpoint_in_settings() -> Endpoint:

@@ -15,6 +15,7 @@ from curate.shards.permutation import Permutation
 from curate.shards.reader import read_shards
 from curate.shards.settings import ShardSettings
 from test_shards import SHARD_TOKENS, write_run
+from thorough import settings
 
 LENGTH = 32
 
@@ -72,24 +73,57 @@ def test_ranks_share_the_windows_of_a_step(folders, world, batch_size):
         assert np.array_equal(batch["input_ids"], other)
 
 
-@pytest.mark.parametrize("world", [2, 3])
-def test_a_killed_loader_goes_on_also_on_other_ranks(folders, world):
-    def opened(rank, world):
-        return curate.load(folders / "olmo", sequence_length=LENGTH, batch_size=2, rank=rank, world=world, seed=5)
-
-    whole = rows(curate.load(folders / "olmo", sequence_length=LENGTH, seed=5))
-    loaders = [opened(rank, 2) for rank in range(2)]
-    steps = [iter(loader) for loader in loaders]
-    seen = [row for _ in range(4) for each in steps for row in rows([next(each)])]
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_a_killed_loader_goes_on_also_on_other_ranks(folders, data):
+    """Killed at any step, again and again, with other batches and ranks each time: the windows of one order."""
+    name, length = data.draw(st.sampled_from(["olmo", "bin", "parquet"])), data.draw(st.sampled_from([1, 7, 32, 300]))
+    seed, prefetch = data.draw(st.integers(0, 3)), data.draw(st.sampled_from([0, 2, 9]))
+    chosen = {"sequence_length": length, "seed": seed}
+    whole = rows(curate.load(folders / name, **chosen))
+    seen, state = [], None
+    for _ in range(data.draw(st.integers(1, 4))):
+        world, batch_size = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 5))
+        loaders = [
+            curate.load(folders / name, **chosen, batch_size=batch_size, rank=rank, world=world, prefetch=prefetch)
+            for rank in range(world)
+        ]
+        for loader in loaders if state else ():
+            loader.load_state_dict(pickle.loads(pickle.dumps(state)))
+        left = len(whole) - len(seen)
+        assert {len(loader) for loader in loaders} == {left // (batch_size * world)}
+        steps = [iter(loader) for loader in loaders]
+        for _ in range(data.draw(st.integers(0, min(len(loaders[0]), 300)))):
+            seen += [row for each in steps for row in rows([next(each)])]
+        state = loaders[0].state_dict()
     assert seen == whole[: len(seen)]
-    state = pickle.loads(pickle.dumps(loaders[0].state_dict()))
-    assert state["batches"] == 4
-    again = [opened(rank, world) for rank in range(world)]
-    for loader in again:
-        loader.load_state_dict(state)
-    rest = [row for step in zip(*again, strict=True) for row in rows(step)]
-    assert rest == whole[len(seen) : len(seen) + len(rest)]
-    assert len(whole) - len(seen) - len(rest) < 2 * world
+
+
+def test_what_gives_out_no_batch_is_refused(folders):
+    tokens = curate.load(folders / "bin", sequence_length=1).windows
+    assert len(curate.load(folders / "bin", sequence_length=tokens)) == 1
+    for more in ({"sequence_length": tokens + 1}, {"sequence_length": 1, "batch_size": tokens, "world": 2}):
+        with pytest.raises(UserError, match=f"the {tokens:,} tokens"):
+            curate.load(folders / "bin", **more)
+    with pytest.raises(UserError, match="of the split `validation`"):
+        curate.load(folders / "bin", sequence_length=1, split="validation")
+    with pytest.raises(UserError, match="none of `curate.load`"):
+        curate.load(folders / "bin", sequence_length=1).load_state_dict({"epoch": 1})
+
+
+def test_an_epoch_that_is_set_has_its_own_order(folders):
+    def loader():
+        return curate.load(folders / "bin", sequence_length=LENGTH, seed=3)
+
+    first, second = rows(one := loader()), rows(one)
+    copy = loader()
+    for epoch, order in ((0, first), (1, second), (0, first)):
+        copy.set_epoch(epoch)
+        assert rows(pickle.loads(pickle.dumps(copy))) == order
+    going_on = loader()
+    next(iter(going_on))
+    going_on.set_epoch(0)
+    assert rows(going_on) == first[1:]
 
 
 def test_states_of_other_tokens_are_refused(folders):

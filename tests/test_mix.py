@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from curate.cli.session import Session
@@ -44,17 +44,21 @@ def mix(corpus, *, by_copies=None, **given):
 
 @settings(deadline=None)
 @given(corpora(), st.tuples(*[st.just(0) | st.floats(0.01, 5)] * 3).filter(any))
+@example((np.full(30, 10), np.arange(30) % 3), (1e308, 1.7e308, 1e308))
+@example((np.full(30, 10), np.arange(30) % 3), (5e-324, 5e-324, 0))
+@example((np.full(30, 10), np.arange(30) % 3), (1, 1e-300, 1e-15))
 def test_shares_are_those_of_the_weights_and_nothing_is_repeated(corpus, weights):
     times, table = mix(corpus, weights=dict(zip(NAMES, weights, strict=True)))
     assert times.max() <= 1
-    wanted = np.array(weights) / sum(weights)
+    wanted = np.array(weights) / max(weights)
+    wanted /= wanted.sum()
     whole = min(one.tokens / share for one, share in zip(table, wanted, strict=True) if share)
     for one, share in zip(table, wanted, strict=True):
         assert abs(one.mixed_tokens - share * whole) <= 101  # two documents
 
 
 @settings(deadline=None)
-@given(corpora(), st.floats(0, 6), st.floats(0, 500))
+@given(corpora(), st.floats(0, 6), st.floats(51, 500))
 def test_epochs_and_budgets_are_met_to_a_document(corpus, epochs, budget):
     times, table = mix(corpus, epochs={"b": epochs})
     assert set(times[corpus[1] != 1]) == {1}
@@ -81,6 +85,10 @@ def test_documents_with_many_copies_are_taken_more_often():
         ({"weights": {"a": 1}}, "no number for source `b`"),
         ({"epochs": {"a": 4.2}}, r"asks for 420: 4.2 epochs, more than `mix.max_epochs` = 4"),
         ({"weights": {"a": 1, "*": 1}, "total_tokens": 5000}, "25.0 epochs"),
+        ({"tokens": {"*": 1e300}}, "more than `mix.max_epochs` = 4"),
+        ({"tokens": {"a": 1}, "max_epochs": 0.0}, "more than `mix.max_epochs` = 0"),
+        ({"tokens": {"*": 0}}, "takes none of the 30 kept documents"),
+        ({"epochs": {"*": 1e-9}}, "takes none of the 30 kept documents"),
     ],
 )
 def test_mixtures_that_cannot_be_are_refused(given, message):

@@ -70,6 +70,13 @@ class Loader:
         self._seed, self._prefetch = seed, prefetch
         self._what = {"seed": seed, "sequence_length": sequence_length, "tokens": index.tokens}
         self.windows = index.tokens // sequence_length
+        if self.windows < batch_size * world:
+            raise UserError(
+                f"a step takes `batch_size` × `world` = {batch_size * world:,} windows of {sequence_length:,} tokens,"
+                f" and the {index.tokens:,} tokens{f' of the split `{split}`' if split else ''} in `{folder}` hold"
+                f" {self.windows:,}",
+                hint="a smaller sequence_length or batch_size",
+            )
         self.epoch = 0
         self._begun = 0  # windows of the epoch that were given out, on all ranks, before the first batch counted
         self._batches = 0
@@ -117,6 +124,18 @@ class Loader:
         starts = begun + (steps * self._world + self._rank) * self._batch + np.arange(self._batch)
         return permutation(np.minimum(starts, self.windows - 1))
 
+    def set_epoch(self, epoch: int) -> None:
+        """Begin an epoch; of the one that is being read nothing changes.
+
+        Workers of torch's ``DataLoader`` read copies, which forget what they counted: without this every epoch would
+        have the order of the first.
+
+        Args:
+            epoch: its number, from 0.
+        """
+        if epoch != self.epoch:
+            self.epoch, self._begun, self._batches = epoch, 0, 0
+
     def state_dict(self) -> dict[str, Any]:
         """Where the next batch comes from: batches handed out in this epoch, and on how many ranks."""
         return {
@@ -134,6 +153,9 @@ class Loader:
         Raises:
             UserError: it read other tokens, or in another order.
         """
+        lacking = [name for name in self.state_dict() if name not in state]
+        if lacking:
+            raise UserError(f"the saved state has no `{lacking[0]}`: it is none of `curate.load`")
         for name, value in self._what.items():
             if state[name] != value:
                 raise UserError(f"the saved loader has `{name}` = {state[name]}, and this one {value}")
@@ -213,7 +235,7 @@ def load(
         An iterable with ``state_dict()`` and ``load_state_dict()``. Ids are NumPy arrays of the type in the shards.
 
     Raises:
-        UserError: an argument is out of range, or there are no shards.
+        UserError: an argument is out of range, there are no shards, or their tokens fill no step.
         MissingExtra: ``torch`` is asked for and not installed.
     """
     if torch:

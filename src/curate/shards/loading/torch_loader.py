@@ -24,7 +24,8 @@ def torch_loader() -> type[Loader]:
     class TorchLoader(Loader, IterableDataset):  # type: ignore[misc, type-arg, unused-ignore]
         """Batches of tensors. Workers of a ``DataLoader`` take turns, so batches come in the order of one process.
 
-        With workers the counting happens in them: count the batches that you took, and set ``batches`` in the state.
+        With workers the counting happens in them: count the batches that you took, set ``batches`` in the state, and
+        call ``set_epoch`` before each epoch.
         """
 
         def __iter__(self) -> Iterator[dict[str, Any]]:

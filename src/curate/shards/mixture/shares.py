@@ -78,6 +78,12 @@ def mixed(
         drawn = drawn[np.lexsort((rng.random(len(drawn)), n_tokens[drawn]))]
         sums = np.concatenate([[0.0], np.cumsum(rests[drawn])]) + rng.random()
         times[drawn] += np.diff(np.floor(sums)).astype(np.int64)
+    if len(times) and not times.any():
+        raise PlanError(
+            f"the mixture takes none of the {len(times):,} kept documents: it asks for"
+            f" {(available * epochs).sum():,.0f} tokens",
+            hint="--set 'mix.weights={\"*\" = 1}'",
+        )
     return times, _table(n_tokens, times, groups, names)
 
 
@@ -142,8 +148,9 @@ def asked_tokens(available: Mapping[str, float], settings: MixSettings) -> dict[
         else:
             asked[name] = tokens
     if settings.weights:
-        whole = sum(asked.values())
-        shares = {name: weight / whole if whole else 0.0 for name, weight in asked.items()}
+        largest = max(asked.values(), default=0.0) or 1.0  # a sum of the largest numbers would be infinite
+        whole = sum(weight / largest for weight in asked.values()) or 1.0
+        shares = {name: weight / largest / whole for name, weight in asked.items()}
         most = min((available[name] / share for name, share in shares.items() if share > _LEAST), default=0.0)
         asked = {name: (settings.total_tokens or most) * share for name, share in shares.items()}
     return asked

@@ -140,16 +140,16 @@ def test_a_head_node_that_goes_away_is_noticed(monkeypatch):
     from curate.engine import ray_cluster
 
     monkeypatch.setattr(ray_cluster, "PULSE_SECONDS", 0.01)
-    monkeypatch.setattr(ray_cluster, "GONE_SECONDS", 0.3)
     told, closed = [], threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as head:
         address = f"127.0.0.1:{head.getsockname()[1]}"
-        thread = threading.Thread(target=ray_cluster.watched, args=(address, closed, told.append))
+        places = [ray_cluster.Place("the head node", address, 0.3)]
+        thread = threading.Thread(target=ray_cluster.watched, args=(places, closed, told.append))
         thread.start()
         time.sleep(0.5)
         assert not told
     thread.join(timeout=20)
-    assert told == [f"the head node of the Ray cluster at {address} is gone (Connection refused)"]
+    assert told == [f"the head node at {address} is gone (Connection refused)"]
 
 
 def test_another_python_is_named(corpus, tmp_path, monkeypatch):

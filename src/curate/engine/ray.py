@@ -26,6 +26,7 @@ from curate.engine.ray_cluster import (
     first_line,
     full_disk,
     lost_work,
+    needed,
     node_died,
     nodes,
     require_memory,
@@ -94,8 +95,8 @@ class RayEngine:
         self._ray, self._most = connected(), workers
         self._looked, self._slots, self._lock = 0.0, 1, threading.Lock()
         self._closed = threading.Event()
-        head = self._ray.get_runtime_context().gcs_address, self._closed, self._gone
-        threading.Thread(target=watched, args=head, name="pulse", daemon=True).start()
+        pulse = needed(), self._closed, self._gone
+        threading.Thread(target=watched, args=pulse, name="pulse", daemon=True).start()
         self.stopped, self.cpu_elsewhere, self.losses = "", 0.0, 0
         self.by_node: dict[str, NodeWork] = {}
         self.memory = memory or share_of_memory()

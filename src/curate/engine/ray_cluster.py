@@ -7,14 +7,14 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from curate.errors import PlanError, Stopped, require
 
-PULSE_SECONDS = 5.0
+PULSE_SECONDS = 2.0
 GONE_SECONDS = 25.0
 """A head node that is restarted has so long."""
 
@@ -92,19 +92,47 @@ def _connect(place: str) -> None:
     socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
-def watched(address: str, closed: threading.Event, gone: Callable[[str], None]) -> None:
-    """Until ``closed``, look whether the head node is there; when it has not been for a while, say why it is ``gone``.
+class Place(NamedTuple):
+    """Something that a driver cannot do without: what it is, its address, and seconds in which it may be restarted."""
 
-    Whoever asks Ray for anything then waits, and after a minute Ray ends the process with exit code 1.
-    """
-    seen = time.monotonic()
-    while not closed.wait(PULSE_SECONDS):
+    what: str
+    address: str
+    patience: float
+
+    def trouble(self) -> str:
+        """Why nobody is there; empty: somebody is."""
         try:
-            _connect(address)
-            seen = time.monotonic()
+            _connect(self.address)
         except OSError as error:
-            if time.monotonic() - seen > GONE_SECONDS:
-                gone(f"the head node of the Ray cluster at {address} is gone ({error.strerror or error})")
+            return error.strerror or str(error)
+        return ""
+
+
+def needed() -> list[Place]:
+    """The head node, and the node of this machine."""
+    import ray
+
+    context = ray.get_runtime_context()
+    own = next(node for node in ray.nodes() if node["NodeID"] == context.get_node_id())
+    return [
+        Place("the head node of the Ray cluster", context.gcs_address, GONE_SECONDS),
+        Place("the Ray node of this machine", f"{own['NodeManagerAddress']}:{own['NodeManagerPort']}", PULSE_SECONDS),
+    ]
+
+
+def watched(places: Sequence[Place], closed: threading.Event, gone: Callable[[str], None]) -> None:
+    """Until ``closed``, look whether places are there; when one has not been for a while, say why it is ``gone``.
+
+    Whoever asks Ray for anything then waits, and soon Ray ends the process with exit code 1.
+    """
+    seen = dict.fromkeys(places, time.monotonic())
+    while not closed.wait(PULSE_SECONDS):
+        for place in places:
+            trouble = place.trouble()
+            if not trouble:
+                seen[place] = time.monotonic()
+            elif time.monotonic() - seen[place] > place.patience:
+                gone(f"{place.what} at {place.address} is gone ({trouble})")
                 return
 
 

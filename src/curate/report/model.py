@@ -318,7 +318,9 @@ def _flow(manifest: Judged, reasons: tuple[ReasonCount, ...]) -> tuple[Step, ...
 
 def _saving(manifest: Manifest, settings: ReportSettings) -> PassSaving | None:
     tokens = manifest.tokens
-    return pass_saving(tokens.kept, tokens.raw, manifest.timings.cpu_seconds, settings) if tokens else None
+    return (
+        pass_saving(tokens.kept, tokens.raw, manifest.timings.cpu_seconds, settings) if tokens and tokens.kept else None
+    )
 
 
 def _equal_quality(manifest: Manifest, evidence: Evidence | None, settings: ReportSettings) -> EqualQuality | None:
@@ -371,9 +373,11 @@ def _verdict(manifest: Manifest, saving: PassSaving | None, evidence: Evidence |
     counts, tokens = manifest.counts, manifest.tokens
     if not counts.read:
         return "There was nothing to read."
+    if not counts.kept:
+        return f"None of {quantities.counted(counts.read, 'document')} was kept: there is nothing to train on."
     kept = (
-        f"{quantities.count(counts.kept)} of {quantities.count(counts.read)} documents were kept"
-        f" ({quantities.share(counts.kept / counts.read)})"
+        f"{quantities.count(counts.kept)} of {quantities.counted(counts.read, 'document')}"
+        f" {'was' if counts.kept == 1 else 'were'} kept ({quantities.share(counts.kept / counts.read)})"
     )
     if tokens is None:
         return f"{kept}."

@@ -1,7 +1,7 @@
 """What differs between two finished runs: settings, inputs, counts, tokens, reasons, and whose outcome changed."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ import polars as pl
 from curate.errors import UserError, nearest
 from curate.runs.outcomes import KEPT, Outcomes
 from curate.settings.file import leaves
+from curate.store.manifest import read_manifest
 from curate.store.manifest_entries import Manifest
 
 EXAMPLES = 3
@@ -86,9 +87,7 @@ class Diff(msgspec.Struct, frozen=True, kw_only=True):
         for one in self.counts:
             if one.name == name:
                 return one
-        raise UserError(
-            f"there is no number `{name}` to compare", hint=nearest(name, [one.name for one in self.counts])
-        )
+        raise _unknown(name, [one.name for one in self.counts])
 
 
 class Condition(NamedTuple):
@@ -169,6 +168,23 @@ def diff(a: Path, b: Path, *, examples: int = EXAMPLES) -> Diff:
         examples=tuple(moved),
         **{kind: len(rows) for kind, rows in found.items()},
     )
+
+
+def require_numbers(names: Iterable[str], *runs: Path) -> None:
+    """What conditions are about is in one of the runs at least: told before anything is compared.
+
+    Raises:
+        UserError: it is not.
+        InputError: a folder is no finished run.
+    """
+    known = list(dict.fromkeys(name for run in runs for name in numbers(read_manifest(run))))
+    for name in names:
+        if name not in known:
+            raise _unknown(name, known)
+
+
+def _unknown(name: str, known: Sequence[str]) -> UserError:
+    return UserError(f"there is no number `{name}` to compare", hint=nearest(name, known))
 
 
 def numbers(manifest: Manifest) -> dict[str, int | None]:

@@ -13,7 +13,7 @@ from rich.text import Text
 from curate.cli.display.console import Color, console
 from curate.cli.display.notes import printable
 from curate.errors import ExitCode
-from curate.runs.diff import Changed, Condition, Diff, Moved, condition, diff
+from curate.runs.diff import Changed, Condition, Diff, Moved, condition, diff, require_numbers
 from curate.settings.file import as_toml
 from curate.store.files import place
 
@@ -36,6 +36,7 @@ def show_diff(
         UserError: a condition is none, or the runs have no such number.
     """
     asked = [condition(text) for text in conditions]
+    require_numbers((one.name for one in asked), place(a), place(b))
     found = diff(place(a), place(b), examples=number)
     held = [one for one in asked if one.holds(found)]
     if json:

@@ -19,6 +19,8 @@ from curate.store.manifest import find_manifest, read_manifest
 from curate.store.run_directory import HISTORY
 
 _BAR = 20
+_LEAST, _NUMBERS = 12, 66
+"""Columns for the name of a run at least, and those that the rest takes."""
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
@@ -63,10 +65,20 @@ def _show(out: Console, told: Sequence[Mapping[str, Any]], *, several: bool) -> 
     headers = [*(["run"] if several else []), "started", "read", "kept", "", "tokens", "time", ""]
     table.add_row(*(Text(header, "dim") for header in headers))
     for one in told:
-        folder = [printable(one["run"])] if several else []
+        folder = [_short(printable(one["run"]), max(_LEAST, out.width - _NUMBERS))] if several else []
         row = [*folder, one["started"][:16].replace("T", " "), *_numbers(one)]
         table.add_row(*row, Text.assemble((_bar(one), "cyan"), ("" if one["gates_passed"] else "  gate failed", "red")))
     out.print(table)
+
+
+def _short(path: str, most: int) -> str:
+    """The end of a path that is too long.
+
+    Example:
+        >>> _short("corpora/2026/november/curated", 20)
+        '…26/november/curated'
+    """
+    return path if len(path) <= most else f"…{path[1 - most :]}"
 
 
 def _markdown(told: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -197,9 +197,11 @@ def numbers(manifest: Manifest) -> dict[str, int | None]:
         "quarantined": counts.quarantined,
         "tokens": manifest.tokens.kept if manifest.tokens else None,
     }
+    could = {stage.name: [reason.code for reason in stage.reasons] for stage in manifest.stages}
     for stage, entry in counts.removed.items():
         found[stage] = entry.documents
-        found |= {f"{stage}.{code}": count for code, count in entry.reasons.items()}
+        given = dict.fromkeys(could.get(stage, ()), 0) | entry.reasons
+        found |= {f"{stage}.{code}": count for code, count in given.items()}
     return found
 
 

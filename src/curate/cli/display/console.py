@@ -16,10 +16,14 @@ Color = Literal["auto", "always", "never"]
 
 _WORD = re.compile(r"`[^`\n]*`\S*|\S+")
 """What is not broken: a word, or what stands in backticks."""
-_BEGINNING = re.compile(r"(?: *[^\s=]+(?: [^\s=]+)* {2,}){1,3}| *")
-"""Blanks, or up to three labels with two blanks behind each."""
+_LABEL = re.compile(r" *[^\s=]+(?: [^\s=]+)* {2,}")
+"""With two blanks behind it."""
+_LABELS = 3
+"""That a line may begin with."""
 _WIDEST_BEGINNING = 34
 _COMMAND = re.compile(r"(?<=: )curate \S|(?<=: )--set |(?<=: )-o ")
+_COMMAND_LINE = re.compile(r"(?:| {2,}|.*\S {2,})curate \S")
+"""A line that is a command, or a label with one: the terminal wraps it, so that it can be copied whole."""
 _NARROWEST = 20
 
 
@@ -58,20 +62,21 @@ def broken(text: Text, width: int) -> list[Text]:
         ['Input    12 files, 3.04 MB in', '         three formats']
         >>> [line.plain for line in broken(Text("hint: make it again: curate run corpus/ -o out"), 30)]
         ['hint: make it again:', '  curate run corpus/ -o out']
+        >>> [line.plain for line in broken(Text("Input    12 files, 3.04 MB in three formats   and more"), 42)]
+        ['Input    12 files, 3.04 MB in three', '         formats   and more']
     """
     return [piece for line in text.split("\n", allow_blank=True) for piece in _broken_line(line, width)]
 
 
 def _broken_line(line: Text, width: int) -> list[Text]:
-    if cell_len(line.plain) <= width:
+    if cell_len(line.plain) <= width or _COMMAND_LINE.match(line.plain):
         return [line]
     command = _COMMAND.search(line.plain)
     if command:
         head, tail = line.divide([command.start()])
         head.rstrip()
         return [*_broken_line(head, width), Text("  ").append_text(tail)]
-    begins = _BEGINNING.match(line.plain)
-    hang = begins.end() if begins and begins.end() <= min(_WIDEST_BEGINNING, width - _NARROWEST) else 2
+    hang = _hang(line.plain, min(_WIDEST_BEGINNING, width - _NARROWEST))
     breaks = [0]
     for word, end in _words(line.plain, width - hang):
         start = breaks[-1]
@@ -83,6 +88,17 @@ def _broken_line(line: Text, width: int) -> list[Text]:
     for piece in pieces:
         piece.rstrip()
     return pieces
+
+
+def _hang(line: str, most: int) -> int:
+    """How far lines behind the first are moved in: as its blanks, or as the labels that it begins with."""
+    blanks = hang = len(line) - len(line.lstrip(" "))
+    for _ in range(_LABELS):
+        label = _LABEL.match(line, 0 if hang == blanks else hang)
+        if not label or label.end() > most:
+            break
+        hang = label.end()
+    return hang if hang <= most and (hang > blanks or _LABEL.match(line) is None) else 2
 
 
 def _words(line: str, width: int) -> Iterator[tuple[int, int]]:

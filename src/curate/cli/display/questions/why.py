@@ -140,7 +140,7 @@ def _show_verdict(
     rules: Mapping[tuple[str, str], Rule],
 ) -> None:
     if verdict.reasons is None:
-        out.print(Text(f"  {verdict.stage:<13}  not asked, already out", "dim"))
+        out.print(Text(f"  {verdict.stage:<13}  not asked: removed before", "dim"))
         return
     out.print(Text.assemble(f"  {verdict.stage:<13}  ", ("removed", "red") if verdict.reasons else ("kept", "green")))
     for code in verdict.reasons:

@@ -33,11 +33,8 @@ def show_header(console: Console, plan: Plan, workers: int) -> None:
         f"{counted(len(plan.files), 'file')}, {size(plan.input_bytes)} ({_formats(plan)})   {_fields(plan)}",
     )
     stages = " → ".join(stage.name for stage in plan.stages) or "no stages"
-    _line(
-        console,
-        "Plan",
-        f"{stages}   {counted(len(plan.passes), 'pass', 'passes')}, {counted(len(plan.parts), 'part')}",
-    )
+    _line(console, "Plan", stages)
+    _line(console, "", f"{counted(len(plan.passes), 'pass', 'passes')}, {counted(len(plan.parts), 'part')}")
     for line in _recipe_lines(plan.config):
         _line(console, *line)
     for stage in plan.stages:

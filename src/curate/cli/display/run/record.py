@@ -152,6 +152,8 @@ def _times(manifest: Manifest, spent: float, reused: int) -> str:
     if reused:
         known = f"the work took {took}" if timings.wall_seconds else "nobody knows how long the work took"
         work = [f"This time {duration(spent)}, {reused} of {counted(len(manifest.parts), 'part')} reused · {known}"]
+    elif timings.wall_seconds > spent:  # a run that was stopped did some of it
+        work = [f"This time {duration(spent)} · the work took {took}"]
     else:
         work = [f"{duration(spent)}, of which {took} on the text"]
     if (speed := timings.bytes_per_second or 0) >= 1:

@@ -39,10 +39,11 @@ from curate.evidence.multiplier import Curves, Floats, Interval
 from curate.evidence.pool import read_pool
 from curate.evidence.proxy import NgramProxy, Proxy, proxy_named
 from curate.evidence.question import Question
+from curate.evidence.remembered import Remembered
 from curate.report.judgments.judgments import Judgments
 from curate.report.saved.measured import Evidence
 from curate.store.manifest import read_manifest
-from curate.store.run_directory import RunDirectory
+from curate.store.run_directory import CACHE, EVIDENCE_CACHE, RunDirectory
 
 
 def main() -> None:
@@ -53,6 +54,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--tokens", type=int, default=0, help="most kept tokens of a training")
     parser.add_argument("--texts", type=int, default=3, help="how many texts to score on, the headline's first")
+    parser.add_argument("--documents", type=int, default=0, help="of a text at most")
     parser.add_argument("--reach", type=float, default=0, help="raw tokens of a training at most, by kept ones")
     parser.add_argument("--repeats", type=int, default=60)
     parser.add_argument("--recipes", default="gopher,c4,fineweb-code")
@@ -65,7 +67,7 @@ def main() -> None:
             try:
                 proxy = proxy_named(options.proxy)
                 proxy.raw_most = options.reach or proxy.raw_most
-                _controls(run, proxy, options.seeds, options.tokens or 200_000, options.texts)
+                _controls(run, proxy, options.seeds, options.tokens or 200_000, options.texts, options.documents)
             except InputError as problem:
                 print(f"| {run.name} | refused: {problem.message} |", flush=True)
     elif options.what == "coverage":
@@ -91,7 +93,9 @@ class Sampled(NamedTuple):
         return {name: np.array([each[name] for each in found]) for name in self.arms.evaluations}
 
 
-def sampled(run: Path, proxy: Proxy, tokens: int, workers: ThreadPoolExecutor, texts: int = 3) -> Sampled:
+def sampled(
+    run: Path, proxy: Proxy, tokens: int, workers: ThreadPoolExecutor, texts: int, documents: int = 0
+) -> Sampled:
     """The arms as `curate measure` makes them."""
     manifest = read_manifest(run)
     directory = RunDirectory.finished(run, manifest)
@@ -101,13 +105,15 @@ def sampled(run: Path, proxy: Proxy, tokens: int, workers: ThreadPoolExecutor, t
     independent = independent_texts(labelled_language(judgments) or identified_language(pool, 42), ())
     pool, held = split(pool, 42)
     evaluations = enough_text(decontaminated([*independent, *held], pool))[:texts]
+    evaluations = [each._replace(texts=each.texts[: documents or None]) for each in evaluations]
     return Sampled(Arms(pool, evaluations, proxy, 42, most=tokens), workers, proxy)
 
 
-def _controls(run: Path, proxy: Proxy, seeds: int, tokens: int, texts: int) -> None:
+def _controls(run: Path, proxy: Proxy, seeds: int, tokens: int, texts: int, documents: int) -> None:
     cpu = time.process_time()
+    known = Remembered(proxy, run / CACHE / EVIDENCE_CACHE, read_manifest(run).run_id)  # goes on where it was stopped
     with workers_for() as workers:
-        made = sampled(run, proxy, tokens, workers, texts)
+        made = sampled(run, known, tokens, workers, texts, documents)
         arms, pool = made.arms, made.arms.pool
         ours, theirs = ([salt(n) for n in range(seeds)] for salt in (arms.salt, arms.control_salt))
         budgets = arms.budgets[: HEADLINE + 1]

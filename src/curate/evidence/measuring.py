@@ -100,7 +100,7 @@ def measure(run: Path, proxy: Proxy, question: Question, listener: Listener | No
         if switched_off:
             number = min(MOST, sum(enough(each, arms) for each in switched_off))
             seconds = number * question.seeds * 2 * arms.largest / speed
-            listener.say(f"{number} stages and rules are switched off one by one: about {math.ceil(seconds)} s")
+            listener.say(f"stages and rules to switch off one by one: {number}, in about {math.ceil(seconds)} s")
         contributed = contributions(
             switched_off,
             arms,

@@ -36,7 +36,7 @@ class TransformerProxy:
 
     def __init__(self, rate: float = RATE) -> None:
         self.rate = rate
-        self.key = f"transformer 1, rate {rate:g}"
+        self.key = f"transformer 2, rate {rate:g}"
         require("torch", "torch", "you asked for the proxy `transformer`")
         import torch
 
@@ -114,7 +114,9 @@ class _Model:
             x = x + mixed @ weights[f"{layer}.mix"].T
             x = x + nn.gelu(nn.layer_norm(x, (WIDTH,)) @ weights[f"{layer}.widen"].T) @ weights[f"{layer}.narrow"].T
         logits = nn.layer_norm(x, (WIDTH,)) @ weights["tokens"].T
-        return nn.cross_entropy(logits.transpose(1, 2), wanted, ignore_index=0, reduction="none")
+        # Tokens last: across rows that lie apart the same sum takes 1.6 times as long, training and all.
+        nats = nn.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=0, reduction="none")
+        return nats.view(wanted.shape)
 
 
 def _rows(tokens: Tokens) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

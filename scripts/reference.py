@@ -87,7 +87,7 @@ def verbs(command: Any, name: str) -> Iterator[str]:
 
 def told(command: Any) -> Iterator[str]:
     text = inspect.cleandoc(command.help or "")
-    about, _, examples = text.partition("\b\nExamples:\n")
+    about, examples = [*re.split(r"\x08\nExamples?:\n", text, maxsplit=1), ""][:2]
     yield prose(about.strip()) + "\n"
     if examples:
         yield "```console"

@@ -205,7 +205,7 @@ def test_content_tells_what_the_name_does_not(tmp_path: Path) -> None:
     assert {one.path: (one.kind, one.why) for one in found.skipped} == {
         "code.py": (
             "text",
-            "`.py` is no suffix of text that is meant to be read; --set 'input.text_suffixes=[\".py\"]' has it read",
+            "`.py` is not a suffix that is read as text; --set 'input.text_suffixes=[\".py\"]' reads it",
         ),
         "photo.img": ("format", "`.img` is not a known format; the file is PNG"),
         "nothing": ("empty", "an empty folder"),

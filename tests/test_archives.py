@@ -128,7 +128,7 @@ def test_links_paths_and_encryption(tmp_path: Path) -> None:
         ("d.tar!pipe.txt", "member", "a device or a pipe inside an archive"),
         ("d.tar!.hidden.txt", "hidden", "hidden: its name begins with a dot"),
         ("d.tar!__MACOSX/._x.txt", "hidden", "hidden: its name begins with a dot"),
-        ("d.tar!code.py", "text", "`.py` is no suffix of text that is meant to be read"),
+        ("d.tar!code.py", "text", "`.py` is not a suffix that is read as text"),
         ("e.zip!secret.txt", "member", "it is encrypted"),
     }
     assert sorted(path.name for path in tmp_path.iterdir()) == ["d.tar", "e.zip"]

@@ -56,7 +56,7 @@ def test_what_cannot_begin_a_document_is_refused(tmp_path):
     saved(path, before="<s> <s>")
     with pytest.raises(PlanError, match="can begin with one control token"):
         load_tokenizer(str(path), begin_of_document="auto")
-    with pytest.raises(PlanError, match="`the` is no control token"):
+    with pytest.raises(PlanError, match="`the` is not a control token"):
         load_tokenizer(str(path), begin_of_document="the")
     json.loads(path.read_text())
 

@@ -276,7 +276,7 @@ def test_another_corpus_is_refused_also_without_a_manifest(finished, out, tmp_pa
         ("in/a.jsonl/below/it", "is a file, not a folder"),
         ("nowhere", "is a link that leads nowhere"),
         ("x" * 300, "File name too long"),
-        ("taken", "is no folder, and curate needs one there"),
+        ("taken", "is not a folder, and curate needs one there"),
         ("taken-2", "is a folder, and curate writes a file there"),
         ("/proc/out", "cannot be written"),
     ],

@@ -190,7 +190,7 @@ def test_dry_run_writes_nothing(capsys, tmp_path):
         ),
         (
             ["run", "corpus", "--set", "tokenize.tokenizer=nope.json"],
-            snapshot("error: `tokenize.tokenizer` = `nope.json` is neither a built-in tokenizer nor a file."),
+            snapshot("error: `tokenize.tokenizer` = `nope.json` is neither a built-in tokenizer nor a file"),
         ),
     ],
 )
@@ -387,6 +387,28 @@ def test_report_is_drawn_again_with_other_prices(capsys, finished):
     assert "99" in (finished / "report.html").read_text()
 
 
+REFUSED = {
+    "does not change a report": (
+        ["report", "RUN", "--set", "quality.min_words=3"],
+        "curate whatif RUN --set quality.min",
+    ),
+    "belongs to a run": (["shards", "convert", "RUN", "--to", "bin", "-o", "RUN/documents"], "-o bin/"),
+    "is a folder; name a shard": (["shards", "locate", "RUN/shards", "5"], "ls RUN/shards"),
+    "`some` is not a share": (["run", "RUN", "--sample", "some"], "curate run --help"),
+    "'--format': 'html' is not one of": (["run", "RUN", "--format", "html"], "curate run --help"),
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_a_mistake_is_named_with_something_to_type(capsys, finished, why):
+    words, hint = REFUSED[why]
+    code, out, err = said(capsys, *(word.replace("RUN", str(finished)) for word in words))
+    assert (code, out) == (2, "")
+    message, advice = err.splitlines()
+    assert why in message.replace(" (env var: 'CURATE_FORMAT')", "")
+    assert advice.startswith(f"hint: {hint.replace('RUN', str(finished))}")
+
+
 def test_doctor_finds_this_machine_ready(capsys):
     code, out, _ = said(capsys, "doctor", "--json")
     assert code == 0
@@ -507,7 +529,7 @@ def test_a_log_has_everything_and_markdown_goes_to_the_page_of_a_job(capsys, tmp
     [
         (["--log-file", "in/run.log"], "would be read as a text of the corpus"),
         (["--log-file", "out/run.log"], "holds files of the run alone"),
-        (["--log-file", "s3://bucket/run.log"], "is no file of this machine"),
+        (["--log-file", "s3://bucket/run.log"], "is not a file of this machine"),
         (["--log-file", "nowhere/run.log"], "cannot be written: No such file or directory"),
         (["--log-file", "run.log", "--dry-run"], "`--dry-run` makes none"),
     ],

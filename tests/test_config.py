@@ -99,7 +99,7 @@ def test_later_layers_win_and_say_where_they_are(tmp_path):
         ),
         ("[language]\nmin_score = 65", "`language.min_score` must be between 0 and 1", ":2", "curate config language"),
         ("[language]\nmin_score = 'high'", "`language.min_score` is 'high'", ":2", "curate config language"),
-        ("[language]\nkeep = 'en'", "`language.keep` is 'en': expected `array`", ":2", 'keep = ["en"]'),
+        ("[language]\nkeep = 'en'", "`language.keep` is 'en': expected a list", ":2", 'keep = ["en"]'),
         ("[run]\nengine = 'rai'", "`run.engine` is 'rai'", ":2", "did you mean `ray`?"),
         (
             "[quality.lines]\nkeep_code = 3\n[mix\n",

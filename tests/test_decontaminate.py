@@ -138,9 +138,9 @@ def write(path: Path, data: bytes) -> Path:
     ("name", "data", "message"),
     [
         ("a.jsonl", b"", "which is empty"),
-        ("a.jsonl", b'{"q": "x"\n', "line 1 of .* is no JSON"),
+        ("a.jsonl", b'{"q": "x"\n', "line 1 of .* is not JSON"),
         ("a.json", b"[]", "which has no item with text"),
-        ("a.txt", b"\xff\xfe\x00", "which is no text"),
+        ("a.txt", b"\xff\xfe\x00", "which is not text"),
         ("a.parquet", b"PAR1", "cannot be read as Parquet"),
         ("a.xlsx", b"PK", "whose format is not known"),
         ("a.jsonl", b'{"question": "Too short?"}', "no item .* has 8 words or more"),

@@ -391,7 +391,7 @@ def test_tuning_finds_the_limit_that_matters_and_confirms_it_on_other_text(corpu
 
     for wrong, why in (
         ("min_words", "has no setting"),
-        ("quality.signals=all", "is no threshold"),
+        ("quality.signals=all", "is not a threshold"),
         ("mix.a=1", "has no stage `mix`"),
         ("near_dup.similarity=0.7", "cannot tell what copies are worth"),
         ("normalize.unicode=none", "makes the text"),

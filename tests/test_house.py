@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import curate
+from curate import errors
 
 SOURCE = Path(curate.__file__).parent
 LONGEST = 400
 OPENING = {"open", "read_text", "read_bytes", "write_text", "write_bytes", "memmap", "fromfile"}
 SYSTEM = {"os", "io", "pathlib", "shutil", "tempfile", "mmap", "subprocess", "socket"}
 NOT_NAMES = {"utils", "util", "helpers", "common", "manager", "misc"}
+ERRORS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
+ERRORS |= {"DamagedShard"}
 
 
 def modules(wing: str = "") -> list[Path]:
@@ -45,3 +48,22 @@ def test_files_are_short_and_named_for_what_they_hold():
     lines = {file: file.read_bytes().count(b"\n") for file in modules()}
     assert {file.name: n for file, n in lines.items() if n > LONGEST} == {}
     assert {file.stem for file in lines} & NOT_NAMES == set()
+
+
+def endings(tree: ast.AST) -> Iterator[str]:
+    """How the messages of errors that are made here end, where that is a constant."""
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Call)
+            and node.args
+            and getattr(node.func, "attr", getattr(node.func, "id", "")) in ERRORS
+        ):
+            message = node.args[0]
+            last = message.values[-1] if isinstance(message, ast.JoinedStr) else message
+            yield from [str(last.value)[-40:]] if isinstance(last, ast.Constant) else []
+
+
+def test_messages_of_errors_end_without_a_full_stop():
+    found = [ending for file in modules() for ending in endings(ast.parse(file.read_text("utf-8")))]
+    assert len(found) > 200
+    assert [ending for ending in found if ending.endswith(".")] == []

@@ -127,7 +127,7 @@ def test_mistakes_are_named():
         RedactSettings(kinds=("emails",))
     with pytest.raises(ValueError, match="no digit"):
         RedactSettings(placeholders={"email": "me@x.org"})
-    with pytest.raises(PlanError, match="`UK`, which is no country code"):
+    with pytest.raises(PlanError, match="`UK`, which is not a country code"):
         Redact(RedactSettings(phone_regions=("UK",))).warnings()
 
 

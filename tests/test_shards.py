@@ -198,7 +198,7 @@ def test_peek_finds_documents(tmp_path):
     assert [found.text for found in peek(folder, id="file.jsonl#3")] == [TEXTS[3], TEXTS[53]]
     second = peek(folder, 1, shard=1)[0]
     assert (second.shard, second.offset, second.n_tokens) == (1, 0, len(second.text.encode()) + 1)
-    with pytest.raises(InputError, match="There is no shard 99"):
+    with pytest.raises(InputError, match="there is no shard 99"):
         peek(folder, shard=99)
 
 
@@ -305,7 +305,7 @@ def test_an_index_that_lies_is_found(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "holds no shards"), ("{", "is no JSON"), ('{"format": 1}', "its checksum")],
+    [(None, "holds no shards"), ("{", "is not JSON"), ('{"format": 1}', "its checksum")],
 )
 def test_folders_without_an_index_are_the_users_mistake(tmp_path, content, message):
     if content is not None:

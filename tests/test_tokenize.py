@@ -290,7 +290,7 @@ def test_a_changed_packaged_vocabulary_is_refused(monkeypatch):
         ({"name": "cl100k_base", "backend": "huggingface"}, "`huggingface` cannot read `cl100k_base`"),
         (
             {"name": "cl100k_base", "end_of_document": "</s>"},
-            "`</s>` is no control token .* known: `<|endofprompt|>`",
+            "`</s>` is not a control token .* known: `<|endofprompt|>`",
         ),
     ],
 )

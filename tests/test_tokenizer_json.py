@@ -306,7 +306,7 @@ def test_sections_for_inference_do_not_act(tmp_path):
 
 def test_dropout_is_refused(tmp_path):
     path = changed(maker.saved(maker.made("bytes"), tmp_path), lambda document: document["model"].update(dropout=0.1))
-    with pytest.raises(PlanError, match=r"leaves out merges at random \(`model.dropout` = 0.1\)") as raised:
+    with pytest.raises(PlanError, match=r"omits merges at random \(`model.dropout` = 0.1\)") as raised:
         load_tokenizer(path)
     assert "set `dropout` to null" in raised.value.hint
 
@@ -322,7 +322,7 @@ def test_an_end_mark_may_be_any_token_that_text_cannot_become(tmp_path):
     (ids,) = tokenizer.encode(large(["<|endoftext|> a<|endoftext|>"])).to_pylist()
     assert [at for at, number in enumerate(ids) if number == tokenizer.end_of_document_id] == [len(ids) - 1]
     assert tokenizer.decode(np.array(ids)) == "<|endoftext|> a<|endoftext|>"
-    with pytest.raises(PlanError, match="`the` is no control token .* or another that text cannot become"):
+    with pytest.raises(PlanError, match="`the` is not a control token .* or another that text cannot become"):
         load_tokenizer(path, end_of_document="the")
 
 
@@ -373,9 +373,9 @@ def _duplicate_id(document):
     ("damage", "why"),
     [
         (lambda d: d.pop("model"), "no JSON object with a section `model`"),
-        (lambda d: d.update(model=[]), "its `model` is no JSON object"),
+        (lambda d: d.update(model=[]), "its `model` is not a JSON object"),
         (lambda d: d["model"].update(type="Tree"), "of the kind `Tree`"),
-        (lambda d: d["model"].update(vocab=[]), "no object of tokens and ids"),
+        (lambda d: d["model"].update(vocab=[]), "not an object of tokens and ids"),
         (lambda d: d["model"].update(vocab={}), "its vocabulary is empty"),
         (lambda d: d["model"]["vocab"].update(a=-1), "the id of `a` is -1"),
         (lambda d: d["model"]["vocab"].update(a="1"), "the id of `a` is '1'"),

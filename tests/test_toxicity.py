@@ -87,7 +87,7 @@ def test_mistakes_are_named(tmp_path):
     with pytest.raises(PlanError, match="`toxicity.words` names .*which is not there"):
         stage_of(tmp_path).warnings()
     (tmp_path / "all.txt").write_bytes(b"\x00\xff")
-    with pytest.raises(PlanError, match="which is no text"):
+    with pytest.raises(PlanError, match="which is not text"):
         stage_of(tmp_path).warnings()
     with pytest.raises(ValueError, match="`toxicity.max_share` must be"):
         ToxicitySettings(max_share=-1)

@@ -9,7 +9,7 @@ import curate
 from curate.cli.session import Session
 from curate.corpus.input import InputFile
 from curate.errors import ConfigError
-from curate.pipeline.planning.config import load
+from curate.pipeline.planning.config import default_file, load
 from curate.pipeline.planning.unused_settings import unused_notes
 from curate.stages import DEFAULT
 
@@ -94,9 +94,12 @@ def test_defaults_and_recipes_are_not_worth_a_word(tmp_path):
         assert unused_notes(config, config.pipeline.stages, (JSONL,)) == []
 
 
-def test_a_file_of_defaults_is_not_worth_a_word(tmp_path):
+@pytest.mark.parametrize(
+    "text", [(Path(curate.__file__).parent / "curate.toml").read_text(), default_file()], ids=["plain", "init"]
+)
+def test_a_file_of_defaults_is_not_worth_a_word(tmp_path, text):
     file = tmp_path / "curate.toml"
-    file.write_text((Path(curate.__file__).parent / "curate.toml").read_text())
+    file.write_text(text)
     config = load(file)
     notes = unused_notes(config, config.pipeline.stages, (JSONL,))
     assert [note.message for note in notes] == []

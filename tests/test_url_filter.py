@@ -105,7 +105,7 @@ def test_a_hashed_set_is_a_set(members, others):
     [
         (b"", "which is empty"),
         (b"# only\n", "which has no entry"),
-        (b"\x89PNG\r\n\x1a\n\xff", "which is no text"),
+        (b"\x89PNG\r\n\x1a\n\xff", "which is not text"),
         (b"a\0b", "null bytes"),
     ],
 )

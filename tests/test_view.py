@@ -229,9 +229,9 @@ def test_a_file_of_marks_loses_no_line(tmp_path):
     assert file.read_text().splitlines()[1:] == ["part-0,4,''quoted,'=s,quality.too_few_words,wrong"]
     for text in ("part;row;id;source;reasons;mark\npart-0;3;a;s;;right\n", file.read_text() + "my notes\n"):
         file.write_text(text)
-        with pytest.raises(UserError, match=r"line \d of .* is no mark"):
+        with pytest.raises(UserError, match=r"line \d of .* is not a mark"):
             Marks(tmp_path)
-        with pytest.raises(UserError, match="is no mark"):
+        with pytest.raises(UserError, match="is not a mark"):
             first.set(one)
         assert file.read_text() == text
 

@@ -152,7 +152,7 @@ def _unexpected(error: Exception) -> int:
     if message is not None:  # a flag or argument that typer refused
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "curate"
-        note(console(), "error", message().rstrip("."), f"{path} --help")
+        note(console(), "error", message().rstrip(".").replace("Value error, ", ""), f"{path} --help")
         return ExitCode.USER_ERROR
     note(console(), "error", f"something went wrong inside curate: {type(error).__name__}: {error}")
     if os.environ.get("CURATE_DEBUG") or "-vv" in sys.argv:

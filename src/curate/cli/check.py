@@ -13,12 +13,12 @@ def check(
     config: ConfigOption = None,
     assignments: SetOption = None,
     write: Annotated[
-        bool, typer.Option("--write", help="Write the settings to begin with to curate.toml, which must not be there.")
+        bool, typer.Option("--write", help="Write the suggested settings to curate.toml, which must not exist.")
     ] = False,
     json: JsonOption = False,
     color: ColorOption = "auto",
 ) -> int:
-    """Look at a corpus: what would be read, what it is, and what a run over it would take.
+    """Look at a corpus: its formats, fields and languages, and what a run over it would take.
 
     Every file is looked at once, and the stages are tried on some pieces of them. Nothing is written.
 

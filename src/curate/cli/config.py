@@ -10,7 +10,12 @@ from curate.cli.options import ConfigOption, JsonOption, RecipeOption, SetOption
 
 def config(
     section: Annotated[
-        str | None, typer.Argument(help="Only this section.", autocompletion=completion.sections)
+        str | None,
+        typer.Argument(
+            metavar="SECTION",
+            help="Only this section, or this setting: SECTION.KEY.",
+            autocompletion=completion.sections,
+        ),
     ] = None,
     recipe: RecipeOption = None,
     config: ConfigOption = None,
@@ -23,6 +28,7 @@ def config(
     Examples:
       curate config
       curate config near_dup --recipe fineweb-paper
+      curate config quality.min_words
       curate config quality --set quality.min_words=20
     """
     from curate.cli.display.settings import show_settings

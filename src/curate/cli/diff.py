@@ -16,7 +16,7 @@ def diff(
         typer.Option(
             "--fail-on",
             metavar="CONDITION",
-            help="Exit with 1 only where this holds, such as 'kept<-1%'; may be given often.",
+            help="Exit with 1 only where this holds, such as 'kept<-1%'; repeatable.",
             autocompletion=completion.numbers,
         ),
     ] = None,

@@ -35,7 +35,7 @@ def export(
     to: Annotated[
         str, typer.Option("--to", metavar="TRAINER", help="nanochat: a folder of its text shards, shuffled.")
     ] = "",
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     json: JsonOption = False,
 ) -> int:
     """Write the kept documents as text, with all edits applied; conversations in the shape they came in.

@@ -17,7 +17,7 @@ def history(
 ) -> int:
     """Show what each run of a folder read, kept and removed, the oldest first, as a table and a chart.
 
-    A run is told once: running the same command again, which does nothing, adds no line.
+    Running the same command again, which does nothing, adds no line.
 
     \b
     Examples:

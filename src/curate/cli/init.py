@@ -8,7 +8,7 @@ import typer
 
 def init(
     path: Annotated[str, typer.Argument(metavar="FILE", help="Where to write it.")] = "curate.toml",
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> int:
     """Write curate.toml: every setting with its default and what it does.
 

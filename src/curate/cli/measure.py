@@ -24,7 +24,7 @@ def measure(
         typer.Option(
             "--eval",
             metavar="NAME=PATH",
-            help="Good text that the run never saw, to measure on; may be given often, the first is the headline.",
+            help="Good text that the run never saw, to measure on; repeatable, the first is the headline.",
         ),
     ] = None,
     by: Annotated[
@@ -35,8 +35,8 @@ def measure(
 ) -> int:
     """Train the same small model on raw and on kept text, and say how much compute curation saves, or costs.
 
-    What no flag says is as the section [evidence] of the run's settings has it (ngram, 8 seeds).
-    The result lies beside the run as evidence.json, and its report is drawn again with it.
+    Without a flag, the section [evidence] of the run's settings decides (ngram, 8 seeds).
+    Writes evidence.json to the run directory and draws the report again with it.
 
     \b
     Examples:

@@ -34,7 +34,7 @@ SetOption = Annotated[
         "--set",
         envvar="CURATE_SET",
         metavar="SECTION.KEY=VALUE",
-        help="One setting; may be given often.",
+        help="One setting; repeatable.",
         autocompletion=completion.settings,
     ),
 ]
@@ -66,4 +66,4 @@ def share(given: str) -> float:
     try:
         return float(given.removesuffix("%").strip()) / (100 if given.endswith("%") else 1)
     except ValueError:
-        raise typer.BadParameter(f"`{given}` is no share", param_hint="--sample 1%") from None
+        raise typer.BadParameter(f"`{given}` is not a share such as 1% or 0.01", param_hint="'--sample'") from None

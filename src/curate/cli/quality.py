@@ -24,14 +24,14 @@ def quality() -> None:
 def train(
     good: Annotated[
         list[str],
-        typer.Option("--good", metavar="PATH", help="Examples of good text; may be given often.", show_default=False),
+        typer.Option("--good", metavar="PATH", help="Examples of good text; repeatable.", show_default=False),
     ],
     bad: Annotated[
         list[str],
-        typer.Option("--bad", metavar="PATH", help="Examples of bad text; may be given often.", show_default=False),
+        typer.Option("--bad", metavar="PATH", help="Examples of bad text; repeatable.", show_default=False),
     ],
     output: Annotated[
-        str, typer.Option("--output", "-o", metavar="FILE", help="Model file; its card lies beside it as .html.")
+        str, typer.Option("--output", "-o", metavar="FILE", help="Model file; its card is written beside it as .html.")
     ] = "good.curate-model",
     prior: Annotated[
         float, typer.Option("--prior", help="Share of good documents where the model will be used.")
@@ -46,7 +46,7 @@ def train(
     ] = "",
     config: ConfigOption = None,
     assignments: SetOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a model that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing model.")] = False,
     json: JsonOption = False,
 ) -> int:
     """Train a small classifier that tells good text from bad, and say how well it does on documents it never saw.

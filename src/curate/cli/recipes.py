@@ -35,7 +35,7 @@ def recipes(context: typer.Context, json: JsonOption = False) -> int | None:
 
 @app.command("list")
 def list_recipes(json: JsonOption = False) -> int:
-    """List the recipes that ship.
+    """List the recipes that come with curate.
 
     \b
     Example:
@@ -48,7 +48,7 @@ def list_recipes(json: JsonOption = False) -> int:
 
 @app.command()
 def show(recipe: Recipe, json: JsonOption = False) -> int:
-    """Show a recipe as a TOML file: every number, its source, what of the original it does not do.
+    """Show a recipe as a TOML file: every number, its source, and what of the original is missing.
 
     \b
     Example:
@@ -87,7 +87,7 @@ def lint(
         list[str] | None,
         typer.Argument(
             metavar="RECIPE...",
-            help="Names or files; all that ship where none is given.",
+            help="Names or files; without any, all that come with curate.",
             autocompletion=completion.recipes,
         ),
     ] = None,
@@ -96,7 +96,7 @@ def lint(
     ] = None,
     json: JsonOption = False,
 ) -> int:
-    """Find what is wrong or idle in a recipe; exit code 1 where something is that it does not account for.
+    """Find rules of a recipe that are wrong or without effect; exit code 1 where its notes do not explain one.
 
     With --run, the documents of a finished run are judged again by the recipe (without one: by the run's own settings),
     from the signals it stored, and rules that removed no document are named.

@@ -12,7 +12,7 @@ def report(
     run: RunArgument,
     config: ConfigOption = None,
     assignments: SetOption = None,
-    no_samples: Annotated[bool, typer.Option("--no-samples", help="Put no document text in the page.")] = False,
+    no_samples: Annotated[bool, typer.Option("--no-samples", help="Put no text of documents in the page.")] = False,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     form: Annotated[
         Literal["page", "markdown"],

@@ -37,7 +37,7 @@ def run(
             "--only",
             envvar="CURATE_ONLY",
             metavar="STAGE",
-            help="Run only this stage; may be given often.",
+            help="Run only this stage; repeatable.",
             autocompletion=completion.stages,
         ),
     ] = None,
@@ -47,7 +47,7 @@ def run(
             "--skip",
             envvar="CURATE_SKIP",
             metavar="STAGE",
-            help="Do not run this stage; may be given often.",
+            help="Do not run this stage; repeatable.",
             autocompletion=completion.stages,
         ),
     ] = None,
@@ -57,7 +57,7 @@ def run(
             "--against",
             envvar="CURATE_AGAINST",
             metavar="RUN",
-            help="Leave out what this finished run holds already; may be given often.",
+            help="Also remove what this finished run already holds; repeatable.",
         ),
     ] = None,
     sample: Annotated[
@@ -98,11 +98,13 @@ def run(
     ] = False,
     fresh: Annotated[
         bool,
-        typer.Option("--fresh", envvar="CURATE_FRESH", help="Forget what the run directory holds."),
+        typer.Option("--fresh", envvar="CURATE_FRESH", help="Start over: discard what the run directory holds."),
     ] = False,
     take_over: Annotated[
         bool,
-        typer.Option("--take-over", envvar="CURATE_TAKE_OVER", help="Take a run in a bucket from who holds it."),
+        typer.Option(
+            "--take-over", envvar="CURATE_TAKE_OVER", help="Take over a run in a bucket that another process holds."
+        ),
     ] = False,
     form: Annotated[
         Literal["text", "markdown"],
@@ -129,7 +131,7 @@ def run(
             "--log-file",
             envvar="CURATE_LOG_FILE",
             metavar="FILE",
-            help="Tell everything there, too, with the time; appends.",
+            help="Also append all messages, with the time, to this file.",
         ),
     ] = None,
     color: ColorOption = "auto",
@@ -179,7 +181,7 @@ def run(
     )
     if dry_run and (form == "markdown" or log_file):
         given = f"--log-file {log_file}" if log_file else "--format markdown"
-        raise UserError(f"`{given}` tells of a run, and `--dry-run` makes none", hint="take one of them away")
+        raise UserError(f"`{given}` describes a finished run, and `--dry-run` makes none", hint="remove one of them")
     if dry_run:
         return session.show_plan(json=json, color=color, warnings=quiet < 2)
     face: Literal["auto", "plain", "quiet"] = "quiet" if quiet or no_progress else ("plain" if verbose else "auto")

@@ -23,7 +23,7 @@ def sample(
         str,
         typer.Option("--stage", metavar="STAGE", help="Removed by this stage.", autocompletion=completion.stages),
     ] = "",
-    kept: Annotated[bool, typer.Option("--kept", help="Documents that stayed to the end.")] = False,
+    kept: Annotated[bool, typer.Option("--kept", help="Documents that were kept.")] = False,
     source: Annotated[
         str, typer.Option("--source", metavar="NAME", help="Only of this source.", autocompletion=completion.sources)
     ] = "",

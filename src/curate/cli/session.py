@@ -1,6 +1,7 @@
 """``curate run`` on a terminal: a `Job` whose events are shown, and what is printed before and after."""
 
 import json as jsonlib
+import shlex
 import sys
 import time
 import webbrowser
@@ -21,7 +22,7 @@ from curate.cli.display.run.quiet import QuietFace
 from curate.cli.display.run.record import show_record
 from curate.cli.display.run.terminal import TerminalFace
 from curate.engine.base import spreading
-from curate.errors import ExitCode
+from curate.errors import ConfigError, ExitCode
 from curate.events import Emit, Event
 from curate.pipeline.planning.config import load
 from curate.pipeline.planning.engines import local_engine
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 Face = TerminalFace | PlainFace | QuietFace
 Form = Literal["text", "markdown"]
+
+_DRAWN_WITH = ("report", "run", "storage")
+"""Sections of settings that a report is drawn with."""
 
 
 class Session(Job):
@@ -164,6 +168,12 @@ def redraw(
         {"report.samples": 0 if no_samples else None},
         [*kept, *assignments],
     )
+    for assignment in assignments:
+        if assignment.partition(".")[0] not in _DRAWN_WITH:
+            raise ConfigError(
+                f"`--set {assignment}` does not change a report: only settings of [report] do",
+                hint=f"curate whatif {shlex.quote(run)} --set {shlex.quote(assignment)}",
+            )
     engine = local_engine(config)
     with ReportMaker(folder, config.report, spreading(engine), engine.exchange) as maker:
         report = maker.make()

@@ -22,7 +22,7 @@ Examples:
     rich_markup_mode=None,
 )
 
-Folder = Annotated[str, typer.Argument(metavar="DIR", help="Folder of shards, or the run directory it lies in.")]
+Folder = Annotated[str, typer.Argument(metavar="DIR", help="Folder of shards, or the run directory that holds it.")]
 
 
 @app.command()
@@ -86,7 +86,10 @@ def convert(
         typer.Option("--set", metavar="KEY=VALUE", help="A setting of [shards], such as shards.shard_tokens=1000000."),
     ] = None,
     split: Annotated[
-        str, typer.Option("--split", metavar="NAME", help="validation: the shards for it, not those for training.")
+        str,
+        typer.Option(
+            "--split", metavar="NAME", help="validation: convert the validation shards, not those for training."
+        ),
     ] = "",
     json: JsonOption = False,
 ) -> int:
@@ -109,10 +112,10 @@ def locate(
     shard: Annotated[
         str, typer.Argument(metavar="SHARD", help="A shard's file, such as curated/shards/shard-00000.bin.")
     ],
-    offset: Annotated[int, typer.Argument(metavar="OFFSET", min=0, help="Of a token in it, from 0.")],
+    offset: Annotated[int, typer.Argument(metavar="OFFSET", min=0, help="Position of a token in the shard, from 0.")],
     json: JsonOption = False,
 ) -> int:
-    """Say which document a token is of: its id, its source, its file and its place there.
+    """Say which document a token belongs to: its id, source, file and position.
 
     \b
     Example:

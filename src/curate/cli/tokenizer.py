@@ -43,7 +43,7 @@ def train(
         typer.Option(
             "--control",
             metavar="TOKEN",
-            help="A control token; may be given often. The first ends documents.  [default: <|endoftext|>]",
+            help="A control token; repeatable. The first ends documents.  [default: <|endoftext|>]",
             show_default=False,
         ),
     ] = None,
@@ -51,7 +51,7 @@ def train(
         float, typer.Option("--sample", min=0.001, metavar="MB", help="Most text to learn from, in megabytes.")
     ] = 1000,
     seed: Annotated[int, typer.Option("--seed", envvar="CURATE_SEED", min=0, help="Seed of every random draw.")] = 42,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     json: JsonOption = False,
 ) -> int:
     """Learn a byte-level BPE vocabulary from the kept text of a run, and show bytes per token by language and source.
@@ -78,7 +78,7 @@ def compare(
     seed: Annotated[int, typer.Option("--seed", envvar="CURATE_SEED", min=0, help="Seed of every random draw.")] = 42,
     json: JsonOption = False,
 ) -> int:
-    """Say what the kept text of a run costs in tokens of two tokenizers, by language and source.
+    """Compare how many tokens the kept text of a run takes with two tokenizers, by language and source.
 
     \b
     Example:

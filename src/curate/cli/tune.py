@@ -15,7 +15,7 @@ def tune(
         typer.Option(
             "--try",
             metavar="SECTION.KEY=V1,V2",
-            help="Only these thresholds and values; may be given often. Default: all of them, and every recipe.",
+            help="Only these thresholds and values; repeatable. Default: all of them, and every recipe.",
         ),
     ] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=2, max=64, help="Trainings of each candidate.")] = 4,

@@ -60,7 +60,7 @@ REASONS = (
 )
 
 PASSED_OVER = (
-    Reason("other_record", "A record of an archive that is no page: a request, metadata, a note on the archive."),
+    Reason("other_record", "A record of an archive that is not a page: a request, metadata, a note on the archive."),
     Reason("revisit", "A record of an archive that says that a page had not changed since it was captured before."),
     Reason("no_success", "A page of which the server answered with another status than 200."),
     Reason("not_text", "A capture of something that is neither HTML nor text: an image, a script, nothing at all."),

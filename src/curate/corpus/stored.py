@@ -157,7 +157,7 @@ def _opened(file: InputFile) -> int:
     found = os.fstat(handle)
     if not stat.S_ISREG(found.st_mode):
         os.close(handle)
-        raise Damaged(UNREADABLE, "it is no file any more")
+        raise Damaged(UNREADABLE, "it is no longer a file")
     if file.size and found.st_size != file.size:
         os.close(handle)
         detail = f"the file had {file.size} bytes when the run began, and has {found.st_size} now"

@@ -104,7 +104,7 @@ class Judge:
         if key not in self._measured:
             said = ", ".join(f"{name} {value}" for name, value in way.items() if isinstance(value, str))
             self.anew.append(f"{stage.name} ({said})" if said else stage.name)
-            self.listener.say(f"measuring {len(self.pool.texts):,} documents anew: {self.anew[-1]}")
+            self.listener.say(f"measuring {len(self.pool.texts):,} documents again: {self.anew[-1]}")
             kind = stage_class(stage.name)
             self._measured[key] = self._measure(kind(settings))  # type: ignore[call-arg]
         return self._measured[key]
@@ -161,7 +161,7 @@ class Judge:
             )
         settings = self.config.stage(stage)
         if name not in settings.thresholds:
-            raise UserError(f"`{key}` is no threshold", hint=nearest(name, settings.thresholds))
+            raise UserError(f"`{key}` is not a threshold", hint=nearest(name, settings.thresholds))
 
     def _why_not(self, name: str) -> str:
         """What stands against trying the thresholds of a stage of the run."""

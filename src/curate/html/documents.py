@@ -80,7 +80,7 @@ def _decoded(page: bytes, name: str) -> str:
     for encoding in filter(None, (mark, "utf-8", charset(page))):
         with suppress(UnicodeError):
             return page.decode(encoding)
-    raise UnreadableError(f"`{name}` is no text in UTF-8, nor in the encoding that it declares")
+    raise UnreadableError(f"`{name}` is not text in UTF-8, nor in the encoding that it declares")
 
 
 def _docx(data: bytes) -> Extracted:

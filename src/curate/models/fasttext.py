@@ -79,7 +79,7 @@ class FastText:
 
     def __init__(self, model: FastTextFile) -> None:
         if model.loss != "hs" or model.word_ngrams > 1:
-            raise ValueError("the model is no language model: hierarchical softmax over single words is expected")
+            raise ValueError("the model is not a language model: hierarchical softmax over single words is expected")
         self.labels = tuple(model.labels)
         self._tables = _layout(model)
 

@@ -61,7 +61,7 @@ class NgramModel:
         """Raises ValueError when the number of weights is no power of two."""
         size = len(weights)
         if not 2 <= size <= _MOST_BUCKETS or size & (size - 1):
-            raise ValueError(f"the model has {size:,} weights, which is no power of two")
+            raise ValueError(f"the model has {size:,} weights, which is not a power of two")
         self.weights = weights
         self.facts = facts
 

@@ -19,7 +19,7 @@ from curate.stages.contract import CorpusStage, Encoder, Rewriter, Stage
 if TYPE_CHECKING:
     import pyarrow as pa
 
-COMPILING = "kernels are being compiled for this machine: some 20 seconds, once after an installation"
+COMPILING = "kernels are being compiled for this machine: about a minute, once after an installation"
 _APART = ("quality",)
 """Stages that the second process compiles: half of all there is to compile."""
 _MEANWHILE = ("near_dup",)

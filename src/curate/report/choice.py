@@ -20,7 +20,7 @@ class Question(NamedTuple):
     stage: str = ""
     """The stage that removed them; empty: any."""
     kept: bool = False
-    """Documents that stayed to the end."""
+    """Documents that were kept."""
     source: str = ""
     """Only of this source; empty: any."""
     number: int = 5

@@ -8,7 +8,7 @@ proof, and the answer says so: one document that comes back can be like several 
 import math
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,21 +92,21 @@ def _was(name: str, then: Config, now: Config) -> Was:
     return Was(before, after, then.stage(name) != now.stage(name), bool(after.reasons))
 
 
-def _refuse(manifest: Manifest, command: str, changes: Iterable[Change], stages: Sequence[Was]) -> None:
-    """A change that cannot be answered from judgments is a mistake, told before anything is read."""
+def _refuse(manifest: Manifest, command: str, changes: Sequence[Change], stages: Sequence[Was]) -> None:
+    """A change that cannot be answered from judgments is a mistake, found before anything is read."""
     ran = {one.now.name: one for one in stages}
 
-    def only_a_rerun(change: Change, why: str) -> UserError:
+    def only_a_rerun(why: str) -> UserError:
         seconds = max(1.0, manifest.timings.wall_seconds)
+        assignments = [shlex.quote(f"{change.setting}={_shown(change.now)}") for change in changes]
         return UserError(
-            f"`{change.setting}` {why}; only a rerun can tell, in about {seconds:.0f} s",
-            hint=f"{command} --set {shlex.quote(f'{change.setting}={_shown(change.now)}')}",
+            f"{why}, so only a rerun can tell, in about {seconds:.0f} s", hint=" --set ".join([command, *assignments])
         )
 
     for change in changes:
         section, _, key = change.setting.partition(".")
         if section in _DECIDING:
-            raise only_a_rerun(change, "decides which documents there are, and which stages judge them")
+            raise only_a_rerun(f"`{change.setting}` decides which documents there are, and which stages judge them")
         if section in FIXED:
             continue
         if section not in ran:
@@ -117,9 +117,9 @@ def _refuse(manifest: Manifest, command: str, changes: Iterable[Change], stages:
         one = ran[section]
         if isinstance(one.now, Reconsidering):
             if why := one.now.undecidable(one.then.settings):
-                raise only_a_rerun(change, f"cannot be told from a finished run: {why}")
+                raise only_a_rerun(why)
         elif key.partition(".")[0] not in one.now.settings.thresholds or _own(one.then) != _own(one.now):
-            raise only_a_rerun(change, f"decides what `{section}` measures")
+            raise only_a_rerun(f"`{change.setting}` decides what `{section}` measures")
 
 
 def _own(stage: Stage) -> Any:

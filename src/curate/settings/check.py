@@ -114,16 +114,34 @@ def _explained(
             value = value[key]
         if message.startswith("Invalid enum value"):
             hint = nearest(str(value), map(str, _choices(kind, typed[1].split(".")))) or hint
-            message = "it is none of the names that there are"
+            message = "no such name"
         elif message.startswith("Expected `array`") and isinstance(value, str | int | float):
             listed = f"[{json.dumps(value, ensure_ascii=False)}]"
             typed_so = origin_of(named, origins).startswith("--")
             hint = f"--set '{named}={listed}'" if typed_so else f"{typed[1].rpartition('.')[2]} = {listed}"
-        message = f"`{named}` is {value!r}: {message[0].lower()}{message[1:]}"
+        message = f"`{named}` is {value!r}: {_in_words(message)}"
     else:  # a check of the section itself, which names the setting
         named = next((name for name, _ in leaves({section: given}) if f"`{name}`" in message), "")
     where = origin_of(named, origins) if named else ""
     return ConfigError(message, where=where, hint=hint)
+
+
+_WORDS = {"bool": "true or false", "int": "a whole number", "str": "text", "array": "a list", "object": "a table"}
+
+
+def _in_words(message: str) -> str:
+    """What msgspec says of types, in words of TOML.
+
+    Example:
+        >>> _in_words("Expected `bool | int | float`, got `str`")
+        'expected true or false or a number'
+    """
+    expected = re.fullmatch(r"Expected `([a-z |]+)`, got `.*`", message)
+    if expected is None:
+        return message[0].lower() + message[1:]
+    kinds = expected[1].split(" | ")
+    kinds = [kind for kind in kinds if not (kind == "int" and "float" in kinds)]
+    return f"expected {' or '.join(_WORDS.get(kind, 'a number') for kind in kinds)}"
 
 
 def _choices(kind: type[Settings], path: Sequence[str]) -> Iterator[object]:

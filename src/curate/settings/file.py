@@ -111,7 +111,7 @@ def read_layer(file: Path, prefix: str = "", name: str = "") -> Layer:
         raise ConfigError(f"there is no file `{file}`", hint="curate init writes one") from None
     except UnicodeDecodeError as error:
         wide = source_bytes.startswith((b"\xff\xfe", b"\xfe\xff"))
-        what = "is UTF-16" if wide else f"is no text: byte {error.start:,} is not UTF-8"
+        what = "is UTF-16" if wide else f"is not text: byte {error.start:,} is not UTF-8"
         raise ConfigError(f"`{file}` {what}", where=str(file), hint="save it as UTF-8") from None
     except OSError as error:
         raise ConfigError(

@@ -23,11 +23,14 @@ from curate.shards.packing.recutting import cut_again
 from curate.shards.reader import read_blocks
 from curate.shards.settings import ShardSettings
 from curate.shards.writer import write_shard
+from curate.store.claim import is_run_directory
 from curate.store.digest import digest
 from curate.store.files import require_folder, way
+from curate.store.run_directory import CACHE, DOCUMENTS, QUARANTINE, SHARDS
 
 NOTES = ".curate"
 """Folder of what is known of shards whose index is not written; may be deleted."""
+_OF_A_RUN = {DOCUMENTS, QUARANTINE, SHARDS, CACHE}
 
 
 def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -> ShardIndex:
@@ -52,6 +55,8 @@ def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -
     layout = layout_of(settings, tokenizer, masked=bool(index.chat_template))
     if out.absolute().resolve() == source.absolute().resolve():
         raise InputError(f"`{out}` holds the shards that are to be converted", hint=f"-o {out}-{settings.format}")
+    if is_run_directory(out) or (out.name in _OF_A_RUN and is_run_directory(out.absolute().parent)):
+        raise InputError(f"`{out}` belongs to a run of curate", hint=f"-o {settings.format}/")
     require_folder(out)
     notes = Notes(out, out / NOTES)
     notes.require_room(FORMATS[settings.format].index_file)

@@ -287,9 +287,12 @@ def read_index(folder: Path) -> ShardIndex:
             content = read_json(path)
         return msgspec.convert(content, ShardIndex)
     except FileNotFoundError as error:
-        raise InputError(f"`{folder}` holds no shards: there is no `{INDEX_FILE}`.") from error
+        raise InputError(
+            f"`{folder}` holds no shards: there is no `{INDEX_FILE}`",
+            hint="name the folder of a run, or one that `curate shards convert … -o` wrote",
+        ) from error
     except (BrokenJson, msgspec.ValidationError) as error:
-        why = str(error) if isinstance(error, BrokenJson) else f"is no index of shards: {error}"
+        why = str(error) if isinstance(error, BrokenJson) else f"is not an index of shards: {error}"
         raise DamagedFile(f"`{path}` {why}", hint=remedy(folder)) from error
 
 
@@ -332,5 +335,5 @@ def tokenizer_of(folder: Path, index: ShardIndex) -> Tokenizer:
         added_tokens=entry.added_tokens,
     )
     if tokenizer.fingerprint != entry.fingerprint:
-        raise InputError(f"The tokenizer `{entry.name}` is not the one that wrote these shards.", where=str(folder))
+        raise InputError(f"the tokenizer `{entry.name}` is not the one that wrote these shards", where=str(folder))
     return tokenizer

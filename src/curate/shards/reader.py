@@ -48,7 +48,7 @@ def read_shards(folder: Path, *, shard: int | None = None, loss: bool = False) -
     """
     index = read_index(folder)
     if shard is not None and not 0 <= shard < len(index.shards):
-        raise InputError(f"There is no shard {shard}: `{folder}` holds {len(index.shards)} shards, from 0.")
+        raise InputError(f"there is no shard {shard}: `{folder}` holds {len(index.shards)} shards, from 0")
     for number in range(len(index.shards)) if shard is None else [shard]:
         entry, offset = index.shards[number], 0
         if entry.xxh3 and not entry.is_whole(folder):
@@ -79,7 +79,7 @@ def read_blocks(folder: Path, index: ShardIndex, entry: ShardEntry, *, loss: boo
         OSError, pyarrow.ArrowException: a file is missing or cannot be decoded.
     """
     if index.format not in FORMATS:
-        raise DamagedShard(f"`{index.format}` is no known shard format.", where=str(folder))
+        raise DamagedShard(f"`{index.format}` is not a known shard format", where=str(folder))
     blocks = FORMATS[index.format].read(folder, entry, index.layout)
     if loss or not index.layout.masked:
         return blocks

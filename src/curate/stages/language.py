@@ -110,7 +110,7 @@ class Language(Stage):
     adds: ClassVar[Mapping[str, pa.DataType]] = {"label": pa.string(), "score": pa.float32()}
     reasons: ClassVar[tuple[Reason, ...]] = (
         Reason("not_in_keep", "It is in a language that is not to be kept."),
-        Reason("low_score", "Its language could not be told with enough confidence."),
+        Reason("low_score", "Its language could not be identified with enough confidence."),
     )
     about: ClassVar[str] = "Detects the language of each document and keeps those confidently in a wanted one."
     settings_type: ClassVar[type[Settings]] = LanguageSettings

@@ -26,7 +26,7 @@ def named_files(setting: str, patterns: Iterable[str], endings: tuple[str, ...] 
     found: dict[Path, None] = {}
     for pattern in patterns:
         if not pattern.strip() or "\0" in pattern:
-            raise PlanError(f"`{setting}` holds {pattern!r}, which is no path", hint=f'{setting} = ["lists/"]')
+            raise PlanError(f"`{setting}` holds {pattern!r}, which is not a path", hint=f'{setting} = ["lists/"]')
         path = Path(pattern).expanduser()
         if path.is_dir():
             files = sorted(file for file in path.iterdir() if file.is_file() and file.name.endswith(endings))
@@ -54,11 +54,11 @@ def text_of(setting: str, path: Path) -> str:
         raise PlanError(f"`{setting}` names `{path}`, which cannot be read: {error}") from error
     except UnicodeDecodeError as error:
         raise PlanError(
-            f"`{setting}` names `{path}`, which is no text: byte {error.start:,} is not UTF-8",
+            f"`{setting}` names `{path}`, which is not text: byte {error.start:,} is not UTF-8",
             hint="a text file in UTF-8, or one packed by gzip or zstd",
         ) from error
     if "\0" in text:
-        raise PlanError(f"`{setting}` names `{path}`, which is no text: it holds null bytes")
+        raise PlanError(f"`{setting}` names `{path}`, which is not text: it holds null bytes")
     if not text.strip():
         raise PlanError(f"`{setting}` names `{path}`, which is empty")
     return text

@@ -64,7 +64,7 @@ def parsed(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise BrokenJson(f"cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise BrokenJson("is damaged: it is no JSON") from error
+        raise BrokenJson("is damaged: it is not JSON") from error
     if not isinstance(content, dict):
-        raise BrokenJson("is no JSON object")
+        raise BrokenJson("is not a JSON object")
     return content

@@ -67,7 +67,9 @@ def _require_writable(path: Path, folders: Collection[str]) -> None:
     inside = [path / folder for folder in folders if nearest == path and _is_there(path / folder)]
     for folder in (nearest, *inside):
         if not folder.is_dir():
-            raise UserError(f"`{folder}` is no folder, and curate needs one there", hint="name another folder with -o")
+            raise UserError(
+                f"`{folder}` is not a folder, and curate needs one there", hint="name another folder with -o"
+            )
         try:
             with tempfile.TemporaryFile(dir=folder):
                 pass

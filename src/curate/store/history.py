@@ -69,7 +69,7 @@ class History:
         """What is wrong with the file, as the end of a sentence; nothing of a file that is somebody else's."""
         if not self.is_ours:
             return ""
-        return self.damage or ("" if self.tells_of(entry) else "does not tell of this run")
+        return self.damage or ("" if self.tells_of(entry) else "does not describe this run")
 
     def clear(self) -> None:
         """Remove the file, if it is ours."""

@@ -167,7 +167,7 @@ def _read(file: Path) -> list[Mark]:
             continue
         if len(cells) != len(_COLUMNS) or cells[-1] not in (RIGHT, WRONG) or not cells[1].isdecimal():
             raise UserError(
-                f"line {lines.line_num} of `{file}` is no mark of `curate view`, which would lose it",
+                f"line {lines.line_num} of `{file}` is not a mark of `curate view`, which would lose it",
                 hint=f"its columns are {','.join(_COLUMNS)}, separated by commas; mend the line, or move the file away",
             )
         part, row, id_, source, reasons, mark = cells

@@ -24,7 +24,7 @@ SIMILARITIES = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9)
 
 
 def show_recipes(*, json: bool) -> int:
-    """List the recipes that ship."""
+    """List the recipes that come with curate."""
     found = [recipe(name) for name in recipe_names()]
     if json:
         keys = ("name", "version", "title", "source", "extends")

@@ -17,7 +17,7 @@ def setting_comments() -> dict[str, str]:
 
     Example:
         >>> setting_comments()["quality.cut_lines"]
-        'false keeps the lines that the rules of the table below would cut'
+        'false: keep the lines that the rules of [quality.lines] would cut'
     """
     found: dict[str, str] = {}
     section = key = ""

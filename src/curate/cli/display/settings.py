@@ -21,9 +21,7 @@ def show_settings(
     """Print settings as TOML with their origin, or as one JSON object."""
     config = load(Path(file) if file else None, {"pipeline.recipe": recipe}, assignments)
     resolved = config.resolved()
-    if section is not None and section not in resolved:
-        raise ConfigError(f"there is no section `{section}`", hint=nearest(section, resolved))
-    chosen = {name: values for name, values in resolved.items() if section in (None, name)}
+    chosen = resolved if section is None else _of(resolved, section)
     if json:
         typer.echo(jsonlib.dumps(chosen, ensure_ascii=False))
         return ExitCode.DONE
@@ -31,6 +29,16 @@ def show_settings(
     for name, values in chosen.items():
         _show_table(out, (name,), values, config)
     return ExitCode.DONE
+
+
+def _of(resolved: Mapping[str, Mapping[str, Any]], named: str) -> dict[str, Mapping[str, Any]]:
+    """One section, or one setting or table of it."""
+    section, _, key = named.partition(".")
+    if section not in resolved:
+        raise ConfigError(f"there is no section `{section}`", hint=nearest(section, resolved))
+    if key and key not in resolved[section]:
+        raise ConfigError(f"`{section}` has no setting `{key}`", hint=nearest(key, resolved[section]))
+    return {section: {key: resolved[section][key]} if key else resolved[section]}
 
 
 def _show_table(out: Console, path: tuple[str, ...], values: Mapping[str, Any], config: Config) -> None:

@@ -101,7 +101,7 @@ def convert_shards(folder: str, to: str, out: str, assignments: Sequence[str], *
     """Write the shards in another format; print the folder and the trainer's lines."""
     source, target = _shards_in(folder), place(out)
     if to not in FORMATS:
-        raise UserError(f"`--to` is `{to}`, which is no format of shards", hint=nearest(to, FORMATS))
+        raise UserError(f"`--to` is `{to}`, which is not a shard format", hint=nearest(to, FORMATS))
     index = read_index(source)
     given = {
         "format": to,

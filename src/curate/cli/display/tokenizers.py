@@ -107,4 +107,4 @@ def _table(costs: Costs) -> Table:
 
 
 def _change(one: int, other: int) -> str:
-    return f"{other / one - 1:+.1%}" if one else "—"
+    return f"{100 * (other / one - 1):+.1f} %" if one else "—"

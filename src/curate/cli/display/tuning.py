@@ -92,8 +92,8 @@ def _show(out: Console, found: Tuned) -> None:
         out.print(Text("Nothing tried is better than the run's settings.", "bold"))
     for remark in found.notes:
         out.print(Text(f"  {remark}", "dim"), soft_wrap=True)
-    anew = f"measured anew, in the sample: {', '.join(found.anew) or 'nothing'}"
-    out.print(Text(f"  {anew}; {duration(found.seconds)}", "dim"), soft_wrap=True)
+    again = f"measured again, in the sample: {', '.join(found.anew) or 'nothing'}"
+    out.print(Text(f"  {again}; {duration(found.seconds)}", "dim"), soft_wrap=True)
 
 
 def _name(found: Tuned, number: int) -> str:

@@ -6,6 +6,7 @@ skipped is listed with the reason, so that no file is lost in silence.
 
 import glob
 import os
+import shlex
 import stat
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -125,7 +126,7 @@ class _Search:
             self._add_objects(path)
             return
         if not path.strip() or "\0" in path:
-            raise InputError(f"{path!r} is no path", hint="curate run corpus/")
+            raise InputError(f"{path!r} is not a path", hint="curate run corpus/")
         if os.path.lexists(path):
             self._refuse_output(path)
             self._root(path if os.path.isdir(path) else os.path.dirname(path))  # noqa: PTH112, PTH120
@@ -310,7 +311,7 @@ def _similar(path: Path) -> str:
     folder = next(parent for parent in path.absolute().parents if os.path.isdir(parent))  # noqa: PTH112
     wanted = path.absolute().relative_to(folder).parts[0]
     hint = nearest(wanted, _names(folder))
-    return hint if hint.startswith("did you mean") else f"look what is in `{folder}`"
+    return hint if hint.startswith("did you mean") else f"ls {shlex.quote(str(folder))}"
 
 
 def _names(folder: Path) -> list[str]:

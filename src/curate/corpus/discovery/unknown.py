@@ -63,15 +63,15 @@ def told_by(begin: bytes, name: str) -> Told:
         return Told(why=f"{shown}; the file is {actual}{inside}")
     if is_text(head) and not inside:
         if not suffix:
-            return Told(why=f"{shown}; one that ends with .txt has it read as text", kind="text")
+            return Told(why=f"{shown}; rename it to end with .txt to read it as text", kind="text")
         setting = f"--set 'input.text_suffixes=[\"{suffix.lower()}\"]'"
-        return Told(why=f"`{suffix}` is no suffix of text that is meant to be read; {setting} has it read", kind="text")
-    return Told(why=f"{shown}, nor does what is in it" if _tells_nothing(suffix) else shown)
+        return Told(why=f"`{suffix}` is not a suffix that is read as text; {setting} reads it", kind="text")
+    return Told(why=f"{shown}, nor does its content" if _tells_nothing(suffix) else shown)
 
 
 def _unknown(name: str) -> str:
     suffix = os.path.splitext(name)[1]  # noqa: PTH122  (a name, not a path)
-    return "its name tells no format" if _tells_nothing(suffix) else f"`{suffix}` is not a known format"
+    return "its name does not say its format" if _tells_nothing(suffix) else f"`{suffix}` is not a known format"
 
 
 def _tells_nothing(suffix: str) -> bool:

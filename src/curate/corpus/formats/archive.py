@@ -28,7 +28,7 @@ class ArchiveFormat(Format):
         """
         damage = archive(file).damage if file.outer_size else None
         raise damage or Damaged(
-            "other_format", f"this is {self.about}; a name that ends with {self.suffixes[0]} has it read"
+            "other_format", f"this is {self.about}; give it a name that ends with {self.suffixes[0]}"
         )
 
     def read(self, span: Span, chunk_bytes: int) -> Iterator[Step]:  # noqa: ARG002

@@ -230,7 +230,7 @@ class WarcReader:
         if not left or (left < _PEEK and not final):
             return None
         if not held.startswith(MAGIC, at):
-            self._give_up("what is here is no record", 0)
+            self._give_up("what is here is not a record", 0)
             return None
         header_end = end_of_header(held, at)
         if header_end is None:

@@ -89,7 +89,7 @@ class ChatTemplate:
         try:
             self._template, self.marks_answers = compiled(source, date)
         except jinja2.TemplateError as error:
-            raise PlanError(f"the chat template of `{name}` is no Jinja template: {error}", where=name) from error
+            raise PlanError(f"the chat template of `{name}` is not a Jinja template: {error}", where=name) from error
 
     @property
     def fingerprint(self) -> str:

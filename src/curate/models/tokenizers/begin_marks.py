@@ -38,7 +38,7 @@ def chosen_begin(name: str, wanted: str, vocabulary: Vocabulary) -> str | None:
             return wanted
         known = sorted(vocabulary.control_tokens)
         raise PlanError(
-            f"`tokenize.begin_of_document` = `{wanted}` is no control token of `{name}`; known: {listed(known)}.",
+            f"`tokenize.begin_of_document` = `{wanted}` is not a control token of `{name}`; known: {listed(known)}",
             hint=f"--set 'tokenize.begin_of_document={known[0]}'" if known else "--set tokenize.begin_of_document=none",
         )
     before = around(vocabulary).before

@@ -60,11 +60,11 @@ def chosen_end(
         )
         unmarked = f"; text cannot become {listed(others)} either" if others else ""
         raise errors.PlanError(
-            f"Which token of `{name}` ends a document cannot be guessed; {marked}{unmarked}.", hint=hint
+            f"which token of `{name}` ends a document cannot be guessed; {marked}{unmarked}", hint=hint
         )
     raise errors.PlanError(
-        f"`tokenize.end_of_document` = `{wanted}` is no control token of `{name}` or another that text cannot become;"
-        f" known: {listed(known) or 'none'}.",
+        f"`tokenize.end_of_document` = `{wanted}` is not a control token of `{name}` or another that text cannot"
+        f" become; known: {listed(known) or 'none'}",
         hint=hint,
     )
 

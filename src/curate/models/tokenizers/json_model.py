@@ -88,20 +88,20 @@ def read_model(section: Any) -> JsonModel:
         ValueError: it is none.
     """
     if not isinstance(section, Mapping):
-        raise TypeError("its `model` is no JSON object")
+        raise TypeError("its `model` is not a JSON object")
     kind = _kind(section)
     vocabulary = section.get("vocab")
     if kind == "Unigram":
         if not isinstance(vocabulary, list) or not all(_is_piece(entry) for entry in vocabulary):
-            raise ValueError("`model.vocab` is no list of pieces with their scores")
+            raise ValueError("`model.vocab` is not a list of pieces with their scores")
         ids = {piece: number for number, (piece, _) in enumerate(vocabulary)}
         at = section.get("unk_id")
         if at is not None and not (isinstance(at, int) and 0 <= at < len(vocabulary)):
-            raise ValueError(f"`model.unk_id` = {at} is no piece of its vocabulary")
+            raise ValueError(f"`model.unk_id` = {at} is not a piece of its vocabulary")
         unknown = None if at is None else str(vocabulary[at][0])
     else:
         if not isinstance(vocabulary, Mapping):
-            raise ValueError("`model.vocab` is no object of tokens and ids")
+            raise ValueError("`model.vocab` is not an object of tokens and ids")
         ids = dict(vocabulary)
         named = section.get("unk_token", _UNKNOWN_BY_DEFAULT.get(kind))
         unknown = named if named in ids else None

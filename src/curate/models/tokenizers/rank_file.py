@@ -163,7 +163,7 @@ class RankFileVocabulary:
             if self._loses(encode, text):
                 lost = next((letter for letter in text if self._loses(encode, letter)), text[:20])
                 raise PlanError(
-                    f"`tokenize.pattern` does not match {lost!r}, and tiktoken drops what the pattern does not match.",
+                    f"`tokenize.pattern` does not match {lost!r}, and tiktoken drops what the pattern does not match",
                     hint=f"--set 'tokenize.pattern={self._encoding.pattern}|(?s:.)'",
                 )
 
@@ -205,7 +205,7 @@ def packaged_vocabulary(name: str, end_of_document: str = "auto") -> RankFileVoc
     found = hashlib.sha256(content).hexdigest()
     if found != ENCODINGS[name].sha256:
         raise PlanError(
-            f"The installed vocabulary of `{name}` is not the published one: its SHA-256 is {found}.",
+            f"the installed vocabulary of `{name}` is not the published one: its SHA-256 is {found}",
             where=str(file),
         )
     fields = content.split()  # nothing needs to be checked of what is the published file
@@ -235,16 +235,16 @@ def rank_file_vocabulary(path: Path, pattern: str, end_of_document: str = "auto"
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise PlanError(f"`{path}` cannot be read: {error.strerror}.", where=str(path)) from error
+        raise PlanError(f"`{path}` cannot be read: {error.strerror}", where=str(path)) from error
     digest = hashlib.sha256(content).hexdigest()
     known = next((encoding for encoding in ENCODINGS.values() if encoding.sha256 == digest), None)
     try:
         ranks = _ranks(content)
     except ValueError as error:
-        raise PlanError(f"`{path.name}` is not a tiktoken rank file: {error}.", where=str(path)) from error
+        raise PlanError(f"`{path.name}` is not a tiktoken rank file: {error}", where=str(path)) from error
     if known is None and pattern == "auto":
         raise PlanError(
-            f"`{path.name}` is not a published encoding, so its split pattern is not known.",
+            f"`{path.name}` is not a published encoding, so its split pattern is not known",
             where=str(path),
             hint=f"set `tokenize.pattern` to one of {', '.join(ENCODINGS)}, or to a regular expression",
         )

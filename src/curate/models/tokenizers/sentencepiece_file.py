@@ -144,9 +144,9 @@ def sentencepiece_vocabulary(path: Path, end_of_document: str = "auto") -> Sente
     try:
         return SentencePieceVocabulary(path.read_bytes(), str(path), end_of_document)
     except OSError as error:
-        raise PlanError(f"`{path}` cannot be read: {error.strerror}.", where=str(path)) from error
+        raise PlanError(f"`{path}` cannot be read: {error.strerror}", where=str(path)) from error
     except (ValueError, StopIteration) as error:
-        raise PlanError(f"`{path.name}` is not a model of SentencePiece: {error}.", where=str(path)) from error
+        raise PlanError(f"`{path.name}` is not a model of SentencePiece: {error}", where=str(path)) from error
 
 
 def _is_convertible(proto: Proto) -> bool:

@@ -106,7 +106,7 @@ def _fields(content: bytes) -> Iterator[tuple[int, Value]]:
         elif wire in {1, 5}:
             size = 8 if wire == 1 else 4
         else:
-            raise ValueError("it is no protocol buffer")
+            raise ValueError("it is not a protocol buffer")
         if at + size > len(content):
             raise ValueError("it ends too soon")
         yield key >> 3, content[at : at + size]

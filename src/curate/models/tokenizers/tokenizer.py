@@ -121,7 +121,7 @@ class Tokenizer:
         try:
             ids, offsets, unknown = self.prepare().encode(texts)
         except ValueError as error:
-            raise UserError(f"{self.backend} fails on a text with `{self.name}`: {error}.") from error
+            raise UserError(f"{self.backend} fails on a text with `{self.name}`: {error}") from error
         places, marks = offsets[1:], np.full(len(texts), self.end_of_document_id, np.uint32)
         lengthened = offsets + np.arange(len(offsets), dtype=np.int64)
         if self.begin_of_document_id is not None:
@@ -186,7 +186,7 @@ class Tokenizer:
                     chosen = _choose(self.name, self.vocabulary, wanted)
                     self._loaded = chosen._replace(notes=chosen.notes + self._habits())
                 except ValueError as error:
-                    raise PlanError(f"`{self.name}` cannot encode the texts that are tried: {error}.") from error
+                    raise PlanError(f"`{self.name}` cannot encode the texts that are tried: {error}") from error
             return self._loaded
 
     def _look_at(self, texts: pa.Array) -> None:
@@ -268,7 +268,7 @@ def _vocabulary(name: str, end_of_document: str, pattern: str, added_tokens: Add
     if not path.is_file():
         near = nearest(name, [*PACKAGED, "bytes"])
         raise PlanError(
-            f"`tokenize.tokenizer` = `{name}` is neither a built-in tokenizer nor a file.",
+            f"`tokenize.tokenizer` = `{name}` is neither a built-in tokenizer nor a file",
             hint=f"{near}; or the path of a tokenizer.json, .model or .tiktoken file, or of a model's folder",
         )
     readers: dict[str, Callable[[], Vocabulary]] = {
@@ -277,7 +277,7 @@ def _vocabulary(name: str, end_of_document: str, pattern: str, added_tokens: Add
         ".model": lambda: sentencepiece_vocabulary(path, end_of_document),
     }
     if path.suffix not in readers:
-        raise PlanError(f"`tokenize.tokenizer` = `{name}` must end in `.json`, `.model` or `.tiktoken`.")
+        raise PlanError(f"`tokenize.tokenizer` = `{name}` must end in `.json`, `.model` or `.tiktoken`")
     if path.suffix == ".model" and is_rank_file(path):  # Llama 3's tokenizer.model is one
         return readers[".tiktoken"]()
     return readers[path.suffix]()
@@ -300,7 +300,7 @@ def _wanted_backend(name: str, vocabulary: Vocabulary, backend: str) -> str:
     if backend == "auto" or backend in vocabulary.backends or vocabulary.backends == ("bytes",):
         return backend
     raise PlanError(
-        f"`tokenize.backend` = `{backend}` cannot read `{name}`.",
+        f"`tokenize.backend` = `{backend}` cannot read `{name}`",
         hint=f"possible: {listed(['auto', *vocabulary.backends])}",
     )
 
@@ -314,7 +314,7 @@ def _choose(name: str, vocabulary: Vocabulary, wanted: str) -> Prepared:
         fast = vocabulary.open(preferred)
     except Exception as error:  # whatever a young library raises, the reference can do the work
         if wanted == preferred:
-            raise PlanError(f"`tokenize.backend` = `{wanted}` cannot read `{name}`: {error}.") from error
+            raise PlanError(f"`tokenize.backend` = `{wanted}` cannot read `{name}`: {error}") from error
         return trusted._replace(notes=(f"{preferred} cannot read `{name}` ({error}); {_slower(reference)}",))
     probe = first_disagreement(fast, trusted.encode, vocabulary.words())
     if probe is None:
@@ -333,4 +333,4 @@ def _open(name: str, vocabulary: Vocabulary, backend: str) -> Backend:
     try:
         return vocabulary.open(backend)
     except Exception as error:  # tokenizers raises bare Exception
-        raise PlanError(f"{backend} cannot read `{name}`: {error}.") from error
+        raise PlanError(f"{backend} cannot read `{name}`: {error}") from error

@@ -64,8 +64,8 @@ class JsonVocabulary:
         model = read_model(document["model"])
         if model.section.get("dropout"):
             raise PlanError(
-                f"`{name}` leaves out merges at random (`model.dropout` = {model.section['dropout']}), so a text would"
-                " not have the same ids twice.",
+                f"`{name}` omits merges at random (`model.dropout` = {model.section['dropout']}), so a text would"
+                " not have the same ids twice",
                 hint=f"set `dropout` to null in the section `model` of {name}",
             )
         added = read_added_tokens(document.get("added_tokens"), model.ids)
@@ -243,18 +243,18 @@ def json_vocabulary(path: Path, end_of_document: str = "auto", added_tokens: Add
     try:
         return JsonVocabulary(path.read_bytes(), str(path), end_of_document, added_tokens)
     except OSError as error:
-        raise PlanError(f"`{path}` cannot be read: {error.strerror}.", where=str(path)) from error
+        raise PlanError(f"`{path}` cannot be read: {error.strerror}", where=str(path)) from error
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         why = (
             str(error) if isinstance(error, ValueError) and error.args else f"a part of it has another form ({error!r})"
         )
-        raise PlanError(f"`{path.name}` is not a Hugging Face tokenizer.json: {why}.", where=str(path)) from error
+        raise PlanError(f"`{path.name}` is not a Hugging Face tokenizer.json: {why}", where=str(path)) from error
 
 
 def _document(content: bytes) -> Document:
     document = msgspec.json.decode(content)
     if not isinstance(document, dict) or "model" not in document:
-        raise ValueError("it is no JSON object with a section `model`")
+        raise ValueError("it is not a JSON object with a section `model`")
     return document
 
 
@@ -276,7 +276,7 @@ def _without_its_unknown(model: JsonModel, name: str, *, complete: bool) -> Json
     """The same model, whose unknown token is to mark the ends of documents."""
     if not complete:
         raise PlanError(
-            f"`{model.unknown}` is the unknown token of `{name}`: what it does not know would end a document.",
+            f"`{model.unknown}` is the unknown token of `{name}`: what it does not know would end a document",
             hint="choose another `tokenize.end_of_document`",
         )
     return model._replace(unknown=None, section={**model.section, "unk_token": None, "unk_id": None})

@@ -76,14 +76,15 @@ def mentions_of(config: Config, runs: Sequence[str]) -> tuple[Mention, ...]:
 
 
 def _meant(config: Config) -> list[str]:
-    """The settings given, but for sections copied from where the defaults are listed."""
-    copied = set()
+    """The settings given, but for headings of empty sections and sections copied from the list of defaults."""
+    copied, headings = set(), set()
     for name in config.sections:
         given = [key for key in config.given if key.startswith(f"{name}.")]
         plain = dict(leaves({name: msgspec.to_builtins(settings_class(name)())}))
         if len(given) >= _COPIED and all(key in plain and plain[key] == config.value(key) for key in given):
             copied.add(name)
-    return [key for key in config.given if key.partition(".")[0] not in copied]
+        headings |= {key for key in config.given if any(one.startswith(f"{key}.") for one in plain)}
+    return [key for key in config.given if key not in headings and key.partition(".")[0] not in copied]
 
 
 def _at_work(config: Config, runs: Sequence[str]) -> Iterator[tuple[str, Settings]]:

@@ -49,7 +49,7 @@ class FlatReading:
         self._file = files.enter_context(path.open("rb"))
         size = path.stat().st_size - start
         if size < 0 or size % self._dtype.itemsize:
-            raise DamagedShard(f"`{path.name}` has {size} bytes, which is not a multiple of {self._dtype.itemsize}.")
+            raise DamagedShard(f"`{path.name}` has {size} bytes, which is not a multiple of {self._dtype.itemsize}")
         self._file.seek(start)
         self._left = size // self._dtype.itemsize
 
@@ -58,11 +58,11 @@ class FlatReading:
         count = int(n_tokens.sum())
         tokens = np.fromfile(self._file, self._dtype, count=count)
         if len(tokens) < count:
-            raise DamagedShard(f"`{self._name}` ends before its index does.")
+            raise DamagedShard(f"`{self._name}` ends before its index does")
         self._left -= count
         return tokens
 
     def end(self) -> None:
         """See that nothing remains."""
         if self._left:
-            raise DamagedShard(f"`{self._name}` has tokens beyond the last document of its index.")
+            raise DamagedShard(f"`{self._name}` has tokens beyond the last document of its index")

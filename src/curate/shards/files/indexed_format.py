@@ -137,7 +137,7 @@ class IndexedFormat(ShardFormat):
     def read(self, folder: Path, entry: ShardEntry, layout: Layout) -> Iterator[Block]:
         """One block for each row group of the index."""
         if entry.index_file is None:
-            raise DamagedShard(f"`{entry.file}` has no index file.")
+            raise DamagedShard(f"`{entry.file}` has no index file")
         done = 0
         with ExitStack() as files:
             reading = self.reading(files, folder, entry, layout)
@@ -147,7 +147,7 @@ class IndexedFormat(ShardFormat):
                 n_tokens = rows["n_tokens"].to_numpy()
                 offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(n_tokens)])
                 if not np.array_equal(rows["offset"].to_numpy(), offsets[:-1] + done):
-                    raise DamagedShard(f"`{entry.index_file}` has offsets that do not follow from one another.")
+                    raise DamagedShard(f"`{entry.index_file}` has offsets that do not follow from one another")
                 tokens = reading.take(n_tokens)
                 done += len(tokens)
                 yield Block(pa.concat_arrays(rows["id"].chunks), tokens, offsets)

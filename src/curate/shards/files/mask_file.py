@@ -52,7 +52,7 @@ class MaskedReading(FlatReading):
         self._masked, self._mask = layout.masked, None
         if layout.loss_mask:
             if mask.stat().st_size != self._left:
-                raise DamagedShard(f"`{mask.name}` has not one byte for each token of `{path.name}`.")
+                raise DamagedShard(f"`{mask.name}` has not one byte for each token of `{path.name}`")
             self._mask = files.enter_context(mask.open("rb"))
 
     def take(self, n_tokens: npt.NDArray[np.int64]) -> npt.NDArray[Any]:

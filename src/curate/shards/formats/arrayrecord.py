@@ -105,7 +105,7 @@ class _Reading(SampleReading):
         except (RuntimeError, ValueError) as error:
             raise DamagedShard(f"`{path.name}` cannot be read: {error}") from error
         if found != wanted:
-            raise DamagedShard(f"`{path.name}` has {found:,} records, and its index {wanted:,}.")
+            raise DamagedShard(f"`{path.name}` has {found:,} records, and its index {wanted:,}")
         self._row = 0
 
     def samples(self, n_tokens: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
@@ -118,14 +118,14 @@ class _Reading(SampleReading):
             raise DamagedShard(f"`{self._name}` cannot be read: {error}") from error
         sizes = np.array([len(record) for record in records], np.int64)
         if not np.array_equal(sizes, n_tokens * self._dtype.itemsize):
-            raise DamagedShard(f"`{self._name}` has records of other lengths than its index.")
+            raise DamagedShard(f"`{self._name}` has records of other lengths than its index")
         self._row += len(n_tokens)
         return np.frombuffer(b"".join(records), self._dtype)
 
     def end(self) -> None:
         """See that nothing remains."""
         if len(self._rest):
-            raise DamagedShard(f"`{self._name}` has tokens beyond the last document of its index.")
+            raise DamagedShard(f"`{self._name}` has tokens beyond the last document of its index")
 
 
 def _close(reader: Any) -> None:

@@ -53,7 +53,7 @@ class BinFormat(IndexedFormat):
         """From behind the header, which must say what the index says."""
         path = folder / entry.file
         if layout.header == "llm.c" and _start_of(path) != _header(layout.dtype, entry.tokens):
-            raise DamagedShard(f"`{entry.file}` does not begin with the header of llm.c for {entry.tokens:,} tokens.")
+            raise DamagedShard(f"`{entry.file}` does not begin with the header of llm.c for {entry.tokens:,} tokens")
         return FlatReading(files, path, layout.dtype, self.start(entry, layout))
 
     def start(self, entry: ShardEntry, layout: Layout) -> int:  # noqa: ARG002

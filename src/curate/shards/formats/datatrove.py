@@ -94,16 +94,16 @@ class _Reading(MaskedReading):
         self._index = files.enter_context(self._ends.open("rb"))
         self._at = 0
         if path.with_name(path.name + ".metadata").read_bytes() != _metadata(layout, entry.tokens):
-            raise DamagedShard(f"`{path.name}.metadata` is about other tokens than `{path.name}`.")
+            raise DamagedShard(f"`{path.name}.metadata` is about other tokens than `{path.name}`")
 
     def take(self, n_tokens: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         ends = np.cumsum(n_tokens) + self._at
         if not np.array_equal(np.fromfile(self._index, stored("uint64"), len(ends)), ends.astype(np.uint64)):
-            raise DamagedShard(f"`{self._ends.name}` has other ends than `{self._name}` near token {self._at:,}.")
+            raise DamagedShard(f"`{self._ends.name}` has other ends than `{self._name}` near token {self._at:,}")
         self._at = int(ends[-1]) if len(ends) else self._at
         return super().take(n_tokens)
 
     def end(self) -> None:
         super().end()
         if self._index.read(1):
-            raise DamagedShard(f"`{self._ends.name}` has ends beyond the last document.")
+            raise DamagedShard(f"`{self._ends.name}` has ends beyond the last document")

@@ -123,11 +123,11 @@ class _Reading(FlatReading):
             table = np.fromfile(file, stored("uint32"), entry.rows + 2).astype(np.int64)
         self._counts = np.diff(table[1:]) // np.dtype(dtype).itemsize
         if table.tobytes() != np.frombuffer(_table(self._counts, dtype), "<u4").astype(np.int64).tobytes():
-            raise DamagedShard(f"`{path.name}` does not begin with the places of {entry.rows:,} documents.")
+            raise DamagedShard(f"`{path.name}` does not begin with the places of {entry.rows:,} documents")
         self._row = 0
 
     def take(self, n_tokens: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         if not np.array_equal(self._counts[self._row : self._row + len(n_tokens)], n_tokens):
-            raise DamagedShard(f"`{self._name}` has documents of other lengths than its index.")
+            raise DamagedShard(f"`{self._name}` has documents of other lengths than its index")
         self._row += len(n_tokens)
         return super().take(n_tokens)

@@ -154,7 +154,7 @@ class _Reading(SampleReading):
         table = np.fromfile(self._file, stored("uint32"), samples + 2).astype(np.int64)
         whole = len(table) == samples + 2 and table[0] == samples and table[1] == start
         if not whole or table[-1] != path.stat().st_size or self._file.read(len(config)) != config:
-            raise DamagedShard(f"`{path.name}` does not begin with the places of {samples:,} samples.")
+            raise DamagedShard(f"`{path.name}` does not begin with the places of {samples:,} samples")
         self._sizes, self._row = np.diff(table[1:]).tolist(), 0
 
     def samples(self, n_tokens: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
@@ -165,7 +165,7 @@ class _Reading(SampleReading):
             size = len(head) + count * item
             sample = self._file.read(size)
             if self._row >= len(self._sizes) or self._sizes[self._row] != size or not sample.startswith(head):
-                raise DamagedShard(f"`{self._name}` has another sample {self._row:,} than its index.")
+                raise DamagedShard(f"`{self._name}` has another sample {self._row:,} than its index")
             tokens.append(np.frombuffer(sample, self._dtype, count, len(head)))
             self._row += 1
         return np.concatenate(tokens)
@@ -173,4 +173,4 @@ class _Reading(SampleReading):
     def end(self) -> None:
         """See that nothing remains."""
         if self._row != len(self._sizes) or len(self._rest):
-            raise DamagedShard(f"`{self._name}` has samples beyond the last document of its index.")
+            raise DamagedShard(f"`{self._name}` has samples beyond the last document of its index")

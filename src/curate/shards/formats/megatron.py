@@ -101,10 +101,10 @@ class _Reading(FlatReading):
         sizes = np.frombuffer(content[start : start + 4 * count], stored("int32"))
         if content != b"".join(_index(sizes, dtype)) or len(sizes) != count:
             raise DamagedShard(
-                f"`{self._index.name}` is no index of {count:,} {'sequences' if length else 'documents'}."
+                f"`{self._index.name}` is not an index of {count:,} {'sequences' if length else 'documents'}"
             )
         if length and (sizes != length).any():
-            raise DamagedShard(f"`{self._index.name}` has sequences that are not of {length:,} tokens.")
+            raise DamagedShard(f"`{self._index.name}` has sequences that are not of {length:,} tokens")
         self._sizes, self._row, self._packed = sizes, 0, bool(length)
 
     def take(self, n_tokens: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
@@ -112,6 +112,6 @@ class _Reading(FlatReading):
             return super().take(n_tokens)
         here = self._sizes[self._row : self._row + len(n_tokens)]
         if not np.array_equal(here, n_tokens):
-            raise DamagedShard(f"`{self._index.name}` has documents of other lengths than `{self._name}`.")
+            raise DamagedShard(f"`{self._index.name}` has documents of other lengths than `{self._name}`")
         self._row += len(n_tokens)
         return super().take(n_tokens)

@@ -101,7 +101,7 @@ class _Reading(MaskedReading):
         for count in n_tokens.tolist():
             start, end = self._at, self._at + count
             if not self._line().startswith(b"%d,%d," % (start, end)):
-                raise DamagedShard(f"`{self._spans_name}` has other spans than `{self._name}` near token {start:,}.")
+                raise DamagedShard(f"`{self._spans_name}` has other spans than `{self._name}` near token {start:,}")
             self._at = end
         return super().take(n_tokens)
 
@@ -109,9 +109,9 @@ class _Reading(MaskedReading):
         try:
             return self._lines.readline()
         except (EOFError, OSError, zlib.error) as error:
-            raise DamagedShard(f"`{self._spans_name}` cannot be read: {error}.") from error
+            raise DamagedShard(f"`{self._spans_name}` cannot be read: {error}") from error
 
     def end(self) -> None:
         super().end()
         if self._line():
-            raise DamagedShard(f"`{self._spans_name}` has spans beyond the last document.")
+            raise DamagedShard(f"`{self._spans_name}` has spans beyond the last document")

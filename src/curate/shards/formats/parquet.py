@@ -146,7 +146,7 @@ def packed_documents(path: Path, length: int, tokens_of: Callable[[pa.Table], np
             ids, counts, starts = (pc.list_flatten(table[name]) for name in ("id", "seq_lengths", "start"))
             counts, starts = counts.to_numpy().astype(np.int64), starts.to_numpy()
             if len(tokens) != len(table) * length or int(counts.sum()) != len(tokens):
-                raise DamagedShard(f"`{path.name}` has rows that are not of {length:,} tokens.")
+                raise DamagedShard(f"`{path.name}` has rows that are not of {length:,} tokens")
             first = np.flatnonzero(starts == 0)
             begins = (np.cumsum(counts) - counts)[first]
             before = len(pending.tokens)
@@ -157,7 +157,7 @@ def packed_documents(path: Path, length: int, tokens_of: Callable[[pa.Table], np
                 offsets.astype(np.int64),
             )
             if len(joined.ids) == 0:
-                raise DamagedShard(f"`{path.name}` begins inside a document.")
+                raise DamagedShard(f"`{path.name}` begins inside a document")
             last = len(joined.ids) - 1
             if last:
                 yield joined.rows(0, last)

@@ -110,7 +110,7 @@ class SftFormat(ParquetFormat):
         row = 0
         with pq.ParquetFile(parquet_source(folder / entry.file)) as file:
             if file.metadata.num_rows != len(names):
-                raise DamagedShard(f"`{entry.index_file}` has {len(names):,} ids for {file.metadata.num_rows:,} rows.")
+                raise DamagedShard(f"`{entry.index_file}` has {len(names):,} ids for {file.metadata.num_rows:,} rows")
             for group in range(file.num_row_groups):
                 table = file.read_row_group(group).combine_chunks()
                 lists = table["input_ids"].combine_chunks()

@@ -1,5 +1,6 @@
 """From a token of a shard back to its document: its id, and where it was in the input."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,6 +59,8 @@ def shard_named(name: str) -> tuple[Path, int]:
     """
     path = place(name)
     folder = path.parent
+    if path.is_dir():
+        raise InputError(f"`{path}` is a folder; name a shard in it", hint=f"ls {shlex.quote(name)}")
     index = read_index(folder)
     for number, entry in enumerate(index.shards):
         stem = entry.file.partition(".")[0]
@@ -80,7 +83,7 @@ def locate(folder: Path, number: int, offset: int) -> Located:
     index = read_index(folder)
     entry = index.shards[number]
     if not 0 <= offset < entry.tokens:
-        raise InputError(f"`{entry.file}` has no token {offset:,}: it has {entry.tokens:,}, from 0.")
+        raise InputError(f"`{entry.file}` has no token {offset:,}: it has {entry.tokens:,}, from 0")
     origin = source_of(folder, index)
     counts = stream(index)
     if index.made_from and origin.is_dir() and offset < counts[number]:
@@ -151,11 +154,11 @@ def _in_shard(folder: Path, index: ShardIndex, entry: ShardEntry, offset: int) -
         if len(ends) and offset < ends[-1]:
             row = int(np.searchsorted(ends, offset, side="right"))
             if not ids[row].is_valid:
-                raise InputError(f"Token {offset:,} of `{entry.file}` is padding: it is of no document.")
+                raise InputError(f"token {offset:,} of `{entry.file}` is padding: it is of no document")
             count = int(n_tokens[row])
             return Located(id=str(ids[row]), token=offset - int(ends[row]) + count, n_tokens=count)
         start = int(ends[-1]) if len(ends) else start
-    raise InputError(f"`{entry.file}` ends before token {offset:,}.")
+    raise InputError(f"`{entry.file}` ends before token {offset:,}")
 
 
 def _documents(folder: Path, index: ShardIndex, entry: ShardEntry) -> Iterator[tuple[pa.Array, Int64]]:

@@ -111,7 +111,7 @@ def _rows(path: Path, text: str, delimiter: str) -> Iterator[list[str]]:
         yield from rows
     except csv.Error as error:
         raise PlanError(
-            f"line {rows.line_num:,} of `{path}` is no CSV: {error}", hint=f"`{SETTING}` names it"
+            f"line {rows.line_num:,} of `{path}` is not CSV: {error}", hint=f"`{SETTING}` names it"
         ) from error
 
 
@@ -131,7 +131,9 @@ def _json_items(path: Path, text: str, *, lines: bool) -> Iterator[Mapping[str, 
         try:
             value = _decoded(line)
         except (ValueError, RecursionError) as error:
-            raise PlanError(f"line {number:,} of `{path}` is no JSON: {error}", hint=f"`{SETTING}` names it") from error
+            raise PlanError(
+                f"line {number:,} of `{path}` is not JSON: {error}", hint=f"`{SETTING}` names it"
+            ) from error
         for item in _listed(value):
             yield item if isinstance(item, dict) else {"": item}
 

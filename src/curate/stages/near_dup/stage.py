@@ -147,12 +147,12 @@ class NearDup(Audited, Reconsidering, Comparing):
 
         Example:
             >>> NearDup(NearDupSettings(scope="source")).undecidable(NearDupSettings())
-            '`near_dup.scope` decides which pairs are found or who is preferred'
+            '`near_dup.scope` decides which pairs are found or which copy is preferred'
         """
         assert isinstance(then, NearDupSettings)
         for name in self.settings.__struct_fields__:
             if name not in _COMPARED_AGAIN and getattr(self.settings, name) != getattr(then, name):
-                return f"`near_dup.{name}` decides which pairs are found or who is preferred"
+                return f"`near_dup.{name}` decides which pairs are found or which copy is preferred"
         return ""
 
     def gathered(self, judged: Iterable[pa.Table]) -> dict[str, npt.NDArray[Any]]:

@@ -101,7 +101,7 @@ class Redact(Stage):
         for region in self.settings.phone_regions:
             if region not in SUPPORTED_REGIONS:
                 raise PlanError(
-                    f"`redact.phone_regions` has `{region}`, which is no country code",
+                    f"`redact.phone_regions` has `{region}`, which is not a country code",
                     hint='codes of ISO 3166, such as redact.phone_regions = ["US", "DE"]',
                 )
         return []

@@ -299,7 +299,7 @@ class Bucket:
         if isinstance(error, PreconditionError):
             return Changed(url)
         if isinstance(error, InvalidPathError):
-            return InputError(f"`{url}` is no name of an object", hint="give it another key")
+            return InputError(f"`{url}` is not the name of an object", hint="give it another key")
         if type(error).__name__ in {"PermissionDeniedError", "UnauthenticatedError"} or any(
             w in said for w in _REFUSED
         ):

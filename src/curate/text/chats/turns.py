@@ -28,8 +28,10 @@ _ROLES: Mapping[str, Role] = {
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 
 REASONS = (
-    Reason("no_turns", "The conversation is missing, or is no list of turns with a role and a content."),
-    Reason("unknown_role", "The role of a turn is none of system, user, assistant and tool, nor another word for one."),
+    Reason("no_turns", "The conversation is missing, or is not a list of turns with a role and a content."),
+    Reason(
+        "unknown_role", "The role of a turn is not system, user, assistant or tool, nor another word for one of these."
+    ),
     Reason("roles_do_not_alternate", "User and assistant do not take turns, beginning with the user."),
     Reason("empty_turn", "A turn of user, assistant or tool says nothing, or a question or an answer is missing."),
     Reason("no_answer", "No turn is the assistant's."),
@@ -208,10 +210,10 @@ def _no_text(name: str, value: Any) -> Malformed:
 
 def _listed(value: Any, path: tuple[Key, ...]) -> Iterator[Turn]:
     if not isinstance(value, list):
-        raise Malformed("no_turns", f"`{'.'.join(map(str, path))}` is no list of turns")
+        raise Malformed("no_turns", f"`{'.'.join(map(str, path))}` is not a list of turns")
     for number, message in enumerate(value):
         if not isinstance(message, dict):
-            raise Malformed("no_turns", f"turn {number + 1} is no object with a role and a content")
+            raise Malformed("no_turns", f"turn {number + 1} is not an object with a role and a content")
         yield _turn(message, number + 1, (*path, number))
 
 
@@ -261,7 +263,7 @@ def _content(content: Any, path: tuple[Key, ...], role: Role, number: int) -> It
     elif role == "tool" and isinstance(content, dict | list):
         yield _object(content, path)
     elif content is not None:
-        raise Malformed("turn_not_text", f"the content of turn {number} is no text")
+        raise Malformed("turn_not_text", f"the content of turn {number} is not text")
 
 
 def _slot(text: str, path: tuple[Key, ...]) -> Slot:

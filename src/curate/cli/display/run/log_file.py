@@ -81,7 +81,7 @@ def logged(path: str | None, command: str, inputs: Sequence[str], output: str) -
 
 def _require_apart(path: str, inputs: Sequence[str], output: str) -> None:
     if is_url(path):
-        raise UserError(f"`--log-file {path}` is no file of this machine", hint="--log-file curate.log")
+        raise UserError(f"`--log-file {path}` is not a file of this machine", hint="--log-file curate.log")
     place = Path(path).resolve()
     for folder, why in [*((each, "would be read as a text of the corpus") for each in inputs), (output, "")]:
         if (

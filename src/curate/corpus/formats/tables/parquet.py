@@ -177,7 +177,7 @@ def _row_group(
                 if at > done:
                     yield TableRows(file, row + done, batch.slice(len(batch) - (at - done)))
                     done = at
-            error = "" if done >= rows else f"the footer tells of {rows:,} rows, and {done:,} are there"
+            error = "" if done >= rows else f"the footer says {rows:,} rows, and {done:,} are there"
             break
         except CurateError:  # the store does not answer: that is no damage
             raise

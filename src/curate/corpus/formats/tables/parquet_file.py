@@ -161,7 +161,7 @@ def _columns(file: pq.ParquetFile) -> tuple[Column, ...]:
         found.append(Column(name, kind, range(first, first + leaves)))
         first += leaves
     if first != file.metadata.num_columns:
-        raise ValueError(f"{file.metadata.num_columns} columns, but the schema tells of {first}")
+        raise ValueError(f"{file.metadata.num_columns} columns, but the schema has {first}")
     return tuple(found)
 
 

@@ -263,7 +263,7 @@ def test_a_begin_of_text_is_there_once_whoever_writes_it(folders):
 def test_templates_that_cannot_be_proven_are_refused_with_the_turn(tmp_path, folders):
     with pytest.raises(PlanError, match=r"before turn 2 .*`Paris\.`"):
         load_chat_template(model_folder(tmp_path / "shuffled", "", SHUFFLED))
-    with pytest.raises(PlanError, match="no Jinja template"):
+    with pytest.raises(PlanError, match="not a Jinja template"):
         load_chat_template(model_folder(tmp_path / "broken", "", "{% if %}"))
     with pytest.raises(PlanError, match="has no chat template"):
         load_chat_template(tmp_path)

@@ -372,7 +372,7 @@ def _duplicate_id(document):
 @pytest.mark.parametrize(
     ("damage", "why"),
     [
-        (lambda d: d.pop("model"), "no JSON object with a section `model`"),
+        (lambda d: d.pop("model"), "not a JSON object with a section `model`"),
         (lambda d: d.update(model=[]), "its `model` is not a JSON object"),
         (lambda d: d["model"].update(type="Tree"), "of the kind `Tree`"),
         (lambda d: d["model"].update(vocab=[]), "not an object of tokens and ids"),

@@ -136,6 +136,7 @@ def test_traps_and_what_holds_no_text_go_to_quarantine(tmp_path: Path, monkeypat
     (tmp_path / "c.pdf").write_bytes(pdf(""))
     (tmp_path / "d.pdf").write_bytes(b"%PDF-1.7 and nothing of one")
     (tmp_path / "e.epub").write_bytes(zipped({"mimetype": "application/epub+zip", "x": "0" * (600 << 20)}))
+    (tmp_path / "f.docx").write_bytes(zipped({"word/document.xml": "<p/>" * 2_000_001}))
     found = read([tmp_path])
     assert {one["file"]: (one["reason"], one["detail"]) for one in found.quarantined} == {
         "a.epub": ("corrupt_file", "not readable as EPUB: its XML declares entities"),
@@ -143,6 +144,7 @@ def test_traps_and_what_holds_no_text_go_to_quarantine(tmp_path: Path, monkeypat
         "c.pdf": ("no_text", "it may hold pictures of text"),
         "d.pdf": ("corrupt_file", "not readable as PDF: Failed to load document (PDFium: Data format error)."),
         "e.epub": ("corrupt_file", "not readable as EPUB: it expands to more than 536,870,912 bytes"),
+        "f.docx": ("corrupt_file", "not readable as DOCX: it has more than 2,000,000 elements of XML"),
     }
     monkeypatch.setattr(document_file, "CPU_SECONDS", 0.001)
     (tmp_path / "b.docx").write_bytes(WHOLE["b.docx"])

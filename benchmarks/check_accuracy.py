@@ -5,7 +5,7 @@
 Each corpus is checked, and curated with the same settings. In a cell: the estimate and its error (?: one piece was
 tried, which tells none), and in bold what the run came to. Kept: before near-duplicates are removed; tokens of the run
 are those of kept documents, divided by their share of those. CPU seconds of the run are those of all its processes,
-starting included.
+starting included; disk is all of the run directory.
 """
 
 import argparse
@@ -52,9 +52,11 @@ def outcome(corpus: Path, settings: list[str], out: Path) -> Outcome:
     texts = pl.scan_parquet(out / "documents" / "*.parquet").select(pl.col("text").hash())
     copies = 1 - texts.collect().n_unique() / max(1, counts.read)
     tokens = curate.open(out).tokens.kept or 0
-    disk = sum(file.stat().st_size for file in out.rglob("*") if file.is_file() and ".cache" not in file.parts)
+    disk = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
     share = counts.kept / max(1, before)
-    return Outcome(counts.read, before / max(1, counts.read), copies, tokens, share, cost.cpu_seconds, disk)
+    return Outcome(
+        counts.read - counts.quarantined, before / max(1, counts.read), copies, tokens, share, cost.cpu_seconds, disk
+    )
 
 
 def row(corpus: Path, told: dict[str, Any], run: Outcome) -> str:
@@ -71,7 +73,7 @@ def row(corpus: Path, told: dict[str, Any], run: Outcome) -> str:
         cell(trial["kept"], run.kept, ".1f", 100),
         cell(trial["exact_copies"], run.copies, ".1f", 100),
         cell(trial["all_tokens"], run.tokens / max(1e-9, run.unique), ",.2f", 1e-6),
-        cell(trial["cpu_seconds"], run.seconds, ".1f"),
+        cell(told["cpu_seconds"], run.seconds, ".1f"),
         cell(told["disk_bytes"], run.disk, ",.1f", 1e-6),
     ]
     return f"| {' | '.join(cells)} |"

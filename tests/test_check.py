@@ -13,7 +13,7 @@ import pytest
 from corpus_maker import make_corpus, prose
 from curate.cli import command
 from curate.cli.session import Session
-from curate.pipeline.planning import trial
+from curate.pipeline.planning import pieces
 from curate.pipeline.planning.extrapolation import Copies, Guess, with_pairs
 
 FRENCH = "Le bateau part à six heures du matin, et personne ne sait quand il reviendra de son voyage vers les îles."
@@ -57,7 +57,7 @@ def test_all_of_a_small_corpus_is_tried_and_told_exactly(capsys):
 
 
 def test_what_pieces_tell_of_the_whole_is_within_its_error(capsys, monkeypatch):
-    monkeypatch.setattr(trial, "PLACE_BYTES", 3_000)
+    monkeypatch.setattr(pieces, "PLACE_BYTES", 3_000)
     Path("in").mkdir()
     for number in range(40):
         rows = [
@@ -76,7 +76,7 @@ def test_what_pieces_tell_of_the_whole_is_within_its_error(capsys, monkeypatch):
 @pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".parquet"])
 def test_a_single_file_is_tried_at_several_places_beside_files_that_are_denser(suffix, monkeypatch, capsys):
     """English first and French behind it, in one row group or one stream; and pages that take more room each."""
-    monkeypatch.setattr(trial, "PLACE_BYTES", 4_000)
+    monkeypatch.setattr(pieces, "PLACE_BYTES", 4_000)
     Path("in").mkdir()
     rows = [{"text": f"{prose(n % 50)} {n}" if n < 600 else f"{FRENCH} numéro {n}", "n": n} for n in range(1_000)]
     if suffix == ".parquet":
@@ -96,7 +96,7 @@ def test_a_single_file_is_tried_at_several_places_beside_files_that_are_denser(s
 
 def test_documents_about_as_long_as_a_piece_do_not_bend_what_is_told(monkeypatch, capsys):
     """A block of lines is counted with the first of them: chunks told twice the bytes that they held."""
-    monkeypatch.setattr(trial, "PLACE_BYTES", 4_000)
+    monkeypatch.setattr(pieces, "PLACE_BYTES", 4_000)
     chance = random.Random(2)
     texts = [(f"{number} {prose(number)} " * 40)[: chance.choice([100, 900, 3_500])] for number in range(1_500)]
     Path("in.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))

@@ -172,8 +172,8 @@ def test_a_mixture_changes_only_the_shards_and_goes_without_a_trace(corpus, tmp_
     assert [one.epochs for one in expected.groups] == pytest.approx(
         [one.epochs for one in index.mix], abs=0.05
     )  # to a document
-    monkeypatch.setattr("curate.pipeline.planning.trial.PLACES", 6)
-    monkeypatch.setattr("curate.pipeline.planning.trial.PLACE_BYTES", 1500)
+    monkeypatch.setattr("curate.pipeline.planning.pieces.PLACES", 6)
+    monkeypatch.setattr("curate.pipeline.planning.pieces.PLACE_BYTES", 1500)
     guessed = job(corpus, tmp_path / "other", "input.part_bytes=1000", *by_year, skip=["quality"]).planned().mixture
     assert not guessed.whole
     for one, exact in zip(guessed.groups, index.mix, strict=True):

@@ -22,7 +22,7 @@ from curate.html.extractors import Extracted
 _MOST_BYTES = 1 << 29
 """Of what comes of the members of one document."""
 _MOST_ELEMENTS = 2_000_000
-"""Of XML in a DOCX, for each of which mammoth takes 0.8 kB of memory and 10 µs; a thousand pages have half a million."""
+"""Of XML in a DOCX. For each mammoth takes 0.8 kB of memory and 10 µs; a thousand pages have half a million."""
 _HYPHEN = re.compile("[\ufffe\x02]\r?\n?")
 """How PDFium tells a hyphen at the end of a line that is none in the word."""
 _LAID_OUT: dict[str, Any] = {

@@ -5,7 +5,7 @@ import msgspec
 from curate.errors import PlanError
 from curate.pipeline.planning.extrapolation import Guess
 from curate.pipeline.planning.plan import Plan
-from curate.pipeline.planning.trial import tried
+from curate.pipeline.planning.trial import Trial, tried
 from curate.shards.mixture.shares import asked_tokens, check_named, check_numbered, too_often
 from curate.stages.contract import Deduplicating
 from curate.store.run_directory import RunDirectory
@@ -45,8 +45,8 @@ class MixForecast(msgspec.Struct, frozen=True, kw_only=True):
     unseen: list[str]
 
 
-def forecast(plan: Plan) -> MixForecast | None:
-    """Try the plan on some pieces of its input; None where there is no mixture to tell of.
+def forecast(plan: Plan, trial: Trial | None = None) -> MixForecast | None:
+    """From what a plan came to on pieces of its input; None where there is no mixture to tell of.
 
     Raises:
         PlanError: the mixture cannot be made, whatever the rest of the input holds.
@@ -54,7 +54,7 @@ def forecast(plan: Plan) -> MixForecast | None:
     settings = plan.config.mix
     if not settings.active or not plan.encoder or plan.limit is not None:
         return None
-    trial = tried(plan)
+    trial = trial or tried(plan)
     tokens = {name: guess.value for name, guess in trial.mixed_tokens.items() if guess.value}
     named = settings.weights or settings.tokens or settings.epochs
     unseen = [name for name in named if name not in tokens and name != "*"]

@@ -14,12 +14,7 @@ from curate.events import Warned
 from curate.pipeline.conversations import ConversationsError
 from curate.pipeline.planning.config import Config
 from curate.pipeline.planning.engines import engine_for, run_memory
-from curate.pipeline.planning.estimate import (
-    CACHE_BYTES_A_TOKEN,
-    PARQUET_SHARE,
-    RESOLVE_SHARE,
-    SHARD_BYTES_A_TOKEN,
-)
+from curate.pipeline.planning.estimate import estimated
 from curate.pipeline.planning.extrapolation import Guess
 from curate.pipeline.planning.plan import Plan
 from curate.pipeline.planning.trial import Trial, tried
@@ -29,7 +24,6 @@ from curate.settings.file import as_toml, toml_key
 WANTED_LANGUAGE = 0.05
 """Share of the sampled documents from which a language is proposed for `language.keep`."""
 _INDEX_BYTES = 32  # of near_dup, for a document
-_DOCUMENT_BYTES = 150
 
 
 class FormatFound(msgspec.Struct, frozen=True):
@@ -56,6 +50,9 @@ class Checkup(msgspec.Struct, frozen=True, kw_only=True):
     stages: list[str]
     trial: Trial
     seconds: Guess
+    """Of wall time, starting included."""
+    cpu_seconds: Guess
+    """Of all processes, starting included."""
     disk_bytes: Guess
     travel_bytes: int
     """What a run would fetch from object stores: each object once."""
@@ -97,6 +94,7 @@ def checkup(job: Job) -> tuple[Checkup, list[Warned]]:
     workers = engine.workers
     engine.close()
     trial = tried(plan)
+    takes = estimated(trial, workers)
     found = Checkup(
         files=len(plan.files),
         bytes=plan.stored_bytes,
@@ -111,8 +109,9 @@ def checkup(job: Job) -> tuple[Checkup, list[Warned]]:
         ],
         stages=[stage.name for stage in plan.stages],
         trial=trial,
-        seconds=_times(trial.cpu_seconds, (1 + RESOLVE_SHARE) / workers),
-        disk_bytes=_disk(trial),
+        seconds=takes.seconds,
+        cpu_seconds=takes.cpu_seconds,
+        disk_bytes=takes.disk_bytes,
         travel_bytes=plan.remote_bytes,
         memory_bytes=_memory(config, trial, workers),
         workers=workers,
@@ -137,19 +136,6 @@ def _fields(plan: Plan) -> dict[str, dict[str, int]]:
         if names:
             found[role] = dict(names.most_common())
     return found
-
-
-def _times(guess: Guess, factor: float) -> Guess:
-    return Guess(guess.value * factor, None if guess.error is None else guess.error * factor)
-
-
-def _disk(trial: Trial) -> Guess:
-    parts = [(trial.all_text_bytes, PARQUET_SHARE), (trial.all_documents, float(_DOCUMENT_BYTES))]
-    if trial.all_tokens:
-        parts.append((trial.all_tokens, CACHE_BYTES_A_TOKEN + SHARD_BYTES_A_TOKEN))
-    errors = [None if guess.error is None else guess.error * factor for guess, factor in parts]
-    known = [error for error in errors if error is not None]
-    return Guess(sum(g.value * f for g, f in parts), sum(known) if len(known) == len(errors) else None)
 
 
 def _memory(config: Config, trial: Trial, workers: int) -> int:

@@ -31,8 +31,9 @@ from curate.pipeline.first_compile import announced_compiling
 from curate.pipeline.mix_forecast import forecast, foretold
 from curate.pipeline.planning.config import Config, load
 from curate.pipeline.planning.engines import engine_for, require_able, run_memory
-from curate.pipeline.planning.estimate import estimate
+from curate.pipeline.planning.estimate import estimated
 from curate.pipeline.planning.plan import Plan, left_out, make_plan, make_stages
+from curate.pipeline.planning.trial import tried
 from curate.pipeline.planning.unused_settings import unused_notes
 from curate.pipeline.record.outcome import Outcome, manifest_of
 from curate.pipeline.sharding.mixing import check_mix
@@ -160,7 +161,8 @@ class Job:
         plan = self.plan(config, self.stages(config), found)
         engine = engine_for(config, plan)
         notes = [*notices(plan.files, plan.skipped), *_setting_notes(plan), *_stage_notes(plan.stages, config, found)]
-        guess, mixture = estimate(plan, engine.workers), forecast(plan)
+        trial = tried(plan)
+        guess, mixture = estimated(trial, engine.workers), forecast(plan, trial)
         engine.close()
         if held:
             held[1].cleanup()

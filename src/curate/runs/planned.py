@@ -17,7 +17,7 @@ class Planned(NamedTuple):
 
     Attributes:
         plan: files, parts, passes, stages and settings.
-        estimate: wall seconds and bytes of disk, from trying the plan on a few megabytes.
+        estimate: seconds and bytes of disk, each with its error, from trying the plan on pieces of its input.
         workers: cores that it would use.
         warnings: what it would warn of before it begins.
         output: folder that it would write to.
@@ -43,7 +43,7 @@ class Planned(NamedTuple):
             "workers": self.workers,
             "processes": processes_of(plan),
             "config": plan.config.resolved(),
-            "estimate": self.estimate._asdict(),
+            "estimate": msgspec.to_builtins(self.estimate._asdict()),
             "travels": self.travels._asdict(),
             **({"mixture": msgspec.to_builtins(self.mixture)} if self.mixture else {}),
         }
@@ -51,4 +51,4 @@ class Planned(NamedTuple):
     @property
     def travels(self) -> Travels:
         """Bytes that would come from object stores and go to one."""
-        return Travels(self.plan.remote_bytes, self.estimate.disk_bytes if is_url(self.output) else 0)
+        return Travels(self.plan.remote_bytes, round(self.estimate.disk_bytes.value) if is_url(self.output) else 0)

@@ -97,6 +97,21 @@ def row_file(final: Path, schema: pa.Schema, dictionary: list[str] | None = None
         seal(temporary)
 
 
+def size_of_rows(batch: pa.RecordBatch) -> int:
+    """Bytes that rows take in a row file; its footer is not counted."""
+    footers: list[pq.FileMetaData] = []
+    kind = TEXTS if "text" in batch.schema.names else JUDGMENTS
+    pq.write_table(
+        pa.Table.from_batches([batch]),
+        pa.BufferOutputStream(),
+        write_statistics=False,
+        metadata_collector=footers,
+        **kind,
+    )
+    groups = [footers[0].row_group(number) for number in range(footers[0].num_row_groups)]
+    return sum(group.column(at).total_compressed_size for group in groups for at in range(group.num_columns))
+
+
 def read_columns(path: Path, columns: Iterable[str], footer: pq.FileMetaData | None = None) -> pa.Table:
     """Columns of a whole file, in the order asked for; its footer need not be read where it is known.
 

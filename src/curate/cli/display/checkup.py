@@ -1,14 +1,14 @@
 """What ``curate check`` tells, as people read it."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 from rich.text import Text
 
 from curate.cli.display.console import Color, console
-from curate.cli.display.format import count, duration, share, size
+from curate.cli.display.format import about, count, duration, share, size
 from curate.cli.display.notes import note, printable
 from curate.errors import ExitCode
 from curate.pipeline.planning.config import FILE_NAME
@@ -76,16 +76,16 @@ def _lines(found: Checkup) -> Iterator[tuple[str, str]]:
     where = "all of it" if trial.whole else f"{counted(trial.pieces, 'piece')} of it"
     yield "Tried on", f"{where}: {counted(trial.documents, 'document')}, {size(trial.text_bytes)} of text"
     yield from _of_text(trial)
-    yield "Expect", f"documents: {_about(trial.all_documents, count)}; text: {_about(trial.all_text_bytes, size)}"
+    yield "Expect", f"documents: {about(trial.all_documents, count)}; text: {about(trial.all_text_bytes, size)}"
     if trial.all_tokens:
-        yield "", f"{_about(trial.all_tokens, count)} tokens, before near-duplicates are removed"
+        yield "", f"{about(trial.all_tokens, count)} tokens, before near-duplicates are removed"
     if found.travel_bytes:
         yield "", f"{size(found.travel_bytes)} from object stores, each object once"
     yield (
         "",
         (
-            f"{_about(found.seconds, duration)} of work on {counted(found.workers, 'worker')}, some 3 s to start,"
-            f" {_about(found.disk_bytes, size)} of disk, about {size(found.memory_bytes)} of memory"
+            f"{about(found.seconds, duration)} on {counted(found.workers, 'worker')},"
+            f" {about(found.disk_bytes, size)} of disk, about {size(found.memory_bytes)} of memory"
         ),
     )
 
@@ -118,12 +118,6 @@ def _shares(counts: Mapping[str, int], whole: int) -> str:
 def _percent(guess: Guess) -> str:
     error = "" if not guess.error else f" ± {100 * guess.error:.1f}"
     return f"{100 * guess.value:.1f}{error} %"
-
-
-def _about(guess: Guess, shown: Callable[[float], str]) -> str:
-    if guess.error is None:
-        return f"perhaps {shown(guess.value)}"
-    return f"about {shown(guess.value)} (± {share(guess.error, guess.value)})" if guess.error else shown(guess.value)
 
 
 def _listed(entries: Sequence[Mapping[str, str]]) -> str:

@@ -1,6 +1,12 @@
 """Numbers, sizes and times on a terminal, where room is scarce; `curate.report.quantities` has those of a page."""
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from curate.report import quantities
+
+if TYPE_CHECKING:
+    from curate.pipeline.planning.extrapolation import Guess
 
 
 def share(part: float, whole: float) -> str:
@@ -56,3 +62,16 @@ def _scaled(number: float, units: tuple[str, ...]) -> str:
             return f"{number:.3g} {unit}" if number < 99.95 else f"{number:.0f} {unit}"
         number /= 1000
     return f"{number:,.1f} {units[-1]}"
+
+
+def about(guess: "Guess", shown: Callable[[float], str]) -> str:
+    """An estimate with its error.
+
+    Example:
+        >>> from curate.pipeline.planning.extrapolation import Guess
+        >>> about(Guess(20.0, 5.0), duration), about(Guess(20.0, None), duration)
+        ('about 20s (± 25 %)', 'perhaps 20s')
+    """
+    if guess.error is None:
+        return f"perhaps {shown(guess.value)}"
+    return f"about {shown(guess.value)} (± {share(guess.error, guess.value)})" if guess.error else shown(guess.value)

@@ -1,40 +1,39 @@
-"""What a run will take, from trying the plan on a few megabytes of its own input. Nothing is written.
+"""What a run will take: seconds and bytes of disk, from what the plan came to on pieces of its own input.
 
-A guess is honest about being one: it comes from the first documents of some parts, one thread, and excludes duplicates
-(they need the whole corpus), so it says ``about``.
+Starting, the report, and what needs all of the corpus cannot be tried; they are constants, as measured on the corpora
+of ``benchmarks/check_accuracy.py``.
 """
 
-import time
-from collections.abc import Iterator
+import math
 from typing import NamedTuple
 
-import numpy as np
-import pyarrow as pa
+from curate.pipeline.planning.extrapolation import Guess
+from curate.pipeline.planning.trial import Trial
 
-from curate.corpus.parts import Strand
-from curate.corpus.reader import chunks
-from curate.pipeline.planning.plan import Plan
-from curate.pipeline.rewriting import rewritten, rows_of
-from curate.pipeline.step import Step, settle
-from curate.process.child import spent
-from curate.stages.contract import Encoder
-
-SAMPLE_BYTES = 2_000_000
-STRANDS_TRIED = 4
-
-RESOLVE_SHARE = 0.30
-"""Comparing candidates and cutting shards, for one second of the passes: 8.6 to 28 s for 1.07 GB of documentation."""
-PARQUET_SHARE = 0.32
-"""Size of zstd-1 Parquet for one byte of text; this and the next two as found on sample_data."""
-CACHE_BYTES_A_TOKEN = 1.6
-SHARD_BYTES_A_TOKEN = 1.5
+START_SECONDS = 3.3
+"""CPU seconds of a run of little input: starting, kernels, models, the report."""
+_CHILD_SECONDS = 1.0
+"""CPU seconds of starting a process with an extractor."""
+_DOCUMENT_SECONDS = 120e-6
+"""CPU seconds of comparing and choosing near-duplicates, and of the report, for a document that rules keep."""
+_TOKEN_SECONDS = 0.15e-6
+"""CPU seconds of cutting shards, for a token."""
+_START_BYTES = 800_000
+"""The report and the record of a run."""
+_SHARD_BYTES_A_TOKEN = 1.3
+_UNSURE = 0.25
+"""By what share two runs of the same differ: other work of the machine, a cold cache."""
 
 
 class Estimate(NamedTuple):
-    """Seconds of wall time and bytes of disk that a run will take; documents and megabytes it was tried on."""
+    """What a run will take, and the documents and bytes of text that it was tried on."""
 
-    seconds: float
-    disk_bytes: int
+    seconds: Guess
+    """Of wall time, starting included."""
+    cpu_seconds: Guess
+    """Of all processes, starting included."""
+    disk_bytes: Guess
+    """Of the run directory, its cache included."""
     sampled_documents: int
     sampled_bytes: int
 
@@ -46,62 +45,40 @@ class Travels(NamedTuple):
     written: int
 
 
-def estimate(plan: Plan, workers: int) -> Estimate:
-    """Try the plan on a sample of its input.
+def estimated(trial: Trial, workers: int) -> Estimate:
+    """What a run will take.
 
     Args:
-        plan: checked.
+        trial: of its plan.
         workers: cores that the run will use.
     """
-    sample = list(_sample(plan))
-    if not sample:
-        return Estimate(0.0, 0, 0, 0)
-    _try(plan, sample[0][0].slice(0, 20))  # kernels compile and models load outside the clock
-    seconds, text_bytes, tokens, documents, input_bytes = 0.0, 0, 0, 0, 0
-    for batch, consumed in sample:
-        started = time.process_time() + spent.seconds
-        found = _try(plan, batch)
-        seconds += time.process_time() + spent.seconds - started
-        tokens, documents = tokens + found, documents + len(batch)
-        text_bytes += int(pa.compute.sum(batch.column("raw_bytes")).as_py() or 0)
-        input_bytes += consumed
-    scale = plan.config.input.sample * plan.input_bytes / max(1, input_bytes)
-    disk = text_bytes * PARQUET_SHARE + tokens * (CACHE_BYTES_A_TOKEN + SHARD_BYTES_A_TOKEN) + 150 * documents
-    return Estimate(seconds * scale * (1 + RESOLVE_SHARE) / workers, int(disk * scale), documents, text_bytes)
+    tokens = trial.all_tokens or Guess(0.0, 0.0)
+    documents, share = trial.all_documents, trial.kept
+    kept = Guess(documents.value * share.value, _sum(_by(documents, share.value), _by(share, documents.value)))
+    passes = trial.cpu_seconds
+    later = kept.value * _DOCUMENT_SECONDS + tokens.value * _TOKEN_SECONDS
+    work = passes.value + later
+    start = START_SECONDS + (_CHILD_SECONDS * workers if trial.child_seconds else 0.0)
+    spread = _sum(passes.error, _by(kept, _DOCUMENT_SECONDS), _by(tokens, _TOKEN_SECONDS))
+    disk = trial.row_bytes.value + tokens.value * _SHARD_BYTES_A_TOKEN + _START_BYTES
+    return Estimate(
+        _guess(start + work / workers, spread and spread / workers),
+        _guess(start + work, spread),
+        _guess(disk, _sum(trial.row_bytes.error, _by(tokens, _SHARD_BYTES_A_TOKEN))),
+        trial.documents,
+        trial.text_bytes,
+    )
 
 
-def _sample(plan: Plan) -> Iterator[tuple[pa.RecordBatch, int]]:
-    step = max(1, len(plan.strands) // STRANDS_TRIED)
-    for strand in plan.strands[::step][:STRANDS_TRIED]:
-        yield from _first_chunk(strand)
+def _by(guess: Guess, factor: float) -> float | None:
+    return None if guess.error is None else guess.error * factor
 
 
-def _first_chunk(strand: Strand) -> Iterator[tuple[pa.RecordBatch, int]]:
-    for chunk in chunks(strand, frozenset([strand.parts[0].index]), SAMPLE_BYTES // STRANDS_TRIED):
-        documents = chunk.parse().documents
-        if len(documents):
-            yield documents, max(1, chunk.input_bytes)
-            return
+def _sum(*errors: float | None) -> float | None:
+    """The error of a sum; None where one of them is not known."""
+    known = [error for error in errors if error is not None]
+    return math.hypot(*known) if len(known) == len(errors) else None
 
 
-def _try(plan: Plan, documents: pa.RecordBatch) -> int:
-    """Run every stage over a batch; returns the tokens that came out."""
-    documents, _ = rewritten(documents, plan.rewriters)
-    said = {rewriter.name: rows_of(documents, rewriter) for rewriter in plan.rewriters}
-    entering, tokens = np.ones(len(documents), np.bool_), 0
-    for one in plan.passes:
-        steps = [Step(s, "encode" if isinstance(s, Encoder) else "judge") for s in one.stages]
-        if one.closing:
-            steps.append(Step(one.closing, "observe"))
-        for settled in settle(tuple(steps), lambda name: documents.column(_index(documents, name)), entering, said):
-            entering = settled.staying
-            if "n_tokens" in settled.rows.schema.names:
-                tokens += int(pa.compute.sum(settled.rows.column("n_tokens")).as_py() or 0)
-    return tokens
-
-
-def _index(documents: pa.RecordBatch, name: str) -> int:
-    index = documents.schema.get_field_index(name)
-    if index < 0:
-        raise KeyError(name)
-    return int(index)
+def _guess(value: float, spread: float | None) -> Guess:
+    return Guess(value, None if spread is None else math.hypot(spread, _UNSURE * value))

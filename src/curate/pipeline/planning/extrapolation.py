@@ -1,6 +1,8 @@
 """From some pieces of an input to all of it: numbers, shares and copies, and by how much they may be off.
 
-Source: Cochran, Sampling Techniques, 3rd ed., sections 6.3 and 6.10: a ratio to the stored bytes for each stratum.
+Pieces lie where evenly spaced places fall, so that a long one is met more often: what counts of each is its ratio to
+its size, and of a stratum the mean of these (Hansen and Hurwitz, 1943; Cochran, Sampling Techniques, 3rd ed., sections
+9A.3 and 6.10).
 """
 
 import math
@@ -56,15 +58,10 @@ def total(
     values: Sequence[float], sizes: Sequence[float], strata: Sequence[Stratum], sample: float, *, whole: bool
 ) -> Guess:
     """What ``values`` come to in all, by their ratio to ``sizes`` in each stratum."""
-    x, y = np.array(sizes, float), np.array(values, float)
-    value = variance = 0.0
-    for stratum in strata:
-        of, held = x[stratum.pieces], y[stratum.pieces]
-        scale = stratum.size / float(of.sum())
-        value += scale * float(held.sum())
-        variance += _spread(scale * (held - held.sum() / of.sum() * of), scale * float(held.sum()), scale)
-    error = 0.0 if whole else _error(variance, len(x), len(strata))
-    return Guess(value * sample, error and error * sample)
+    stands_for, y = _stand_for(sizes, strata), np.array(values, float)
+    variance = sum(_spread(stands_for[of.pieces] * y[of.pieces], of, sizes) for of in strata)
+    error = 0.0 if whole else _error(variance, len(y), len(strata))
+    return Guess(float((stands_for * y).sum()) * sample, error and error * sample)
 
 
 def share(
@@ -76,26 +73,36 @@ def share(
     whole: bool,
 ) -> Guess:
     """The share of documents that ``values`` are, each stratum counting with what it holds in all."""
-    x, n, y = (np.array(each, float) for each in (sizes, documents, values))
-    weights = np.zeros(len(x))
-    for stratum in strata:
-        weights[stratum.pieces] = stratum.size / x[stratum.pieces].sum()
-    held = float((weights * n).sum())
+    stands_for, n, y = _stand_for(sizes, strata), np.array(documents, float), np.array(values, float)
+    held = float((stands_for * n).sum())
     if not held:
         return Guess(0.0, 0.0 if whole else None)
-    ratio, variance = float((weights * y).sum()) / held, 0.0
+    ratio = float((stands_for * y).sum()) / held
+    off = stands_for * (y - ratio * n) / held
+    variance = sum(_spread(off[of.pieces], of, sizes) for of in strata)
+    return Guess(ratio, 0.0 if whole else _error(variance, len(y), len(strata)))
+
+
+def _stand_for(sizes: Sequence[float], strata: Sequence[Stratum]) -> npt.NDArray[np.float64]:
+    """How many pieces of its kind each piece stands for: one, where all of a stratum was tried."""
+    x = np.array(sizes, float)
+    found = np.ones(len(x))
     for stratum in strata:
-        of, off, scale = x[stratum.pieces], (y - ratio * n)[stratum.pieces], float(weights[stratum.pieces[0]])
-        centred = off - off.sum() / of.sum() * of
-        variance += _spread(scale / held * centred, scale / held * float(abs(off).sum()), scale)
-    return Guess(ratio, 0.0 if whole else _error(variance, len(x), len(strata)))
+        of = x[stratum.pieces]
+        if stratum.size > of.sum():
+            found[stratum.pieces] = stratum.size / len(of) / of
+        else:
+            found[stratum.pieces] = stratum.size / of.sum()
+    return found
 
 
-def _spread(off: npt.NDArray[np.float64], all_of_it: float, scale: float) -> float:
-    """The variance of a sum over a stratum; of one piece nothing is known, and it may be off by all of it."""
-    if scale <= 1.0:
+def _spread(parts: npt.NDArray[np.float64], stratum: Stratum, sizes: Sequence[float]) -> float:
+    """The variance of the sum of a stratum's parts; of one piece nothing is known: it may be off by all of it."""
+    if sum(sizes[piece] for piece in stratum.pieces) >= stratum.size:
         return 0.0  # all of it was tried
-    return float((off**2).sum()) * len(off) / (len(off) - 1) if len(off) > 1 else all_of_it**2
+    if len(parts) == 1:
+        return float(parts[0] ** 2)
+    return float(((parts - parts.mean()) ** 2).sum()) * len(parts) / (len(parts) - 1)
 
 
 def _error(variance: float, pieces: int, strata: int) -> float | None:

@@ -3,10 +3,8 @@
 What is told of the whole follows from the pieces (`curate.pipeline.planning.extrapolation`).
 """
 
-import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -15,14 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from curate.corpus.documents import Parsed
-from curate.corpus.formats.format import Span
 from curate.corpus.input import InputFile
-from curate.corpus.parts import Part, Strand
 from curate.corpus.quarantine import PASSED_OVER
-from curate.corpus.reader import Chunk, chunks
 from curate.pipeline.planning import extrapolation
 from curate.pipeline.planning.extrapolation import Copies, Guess, Stratum, with_pairs
+from curate.pipeline.planning.pieces import Piece, cpu_seconds, kind_of, pieces
 from curate.pipeline.planning.plan import Plan
 from curate.pipeline.rewriting import rewritten, rows_of
 from curate.pipeline.sharding.mixing import groups_of
@@ -30,11 +25,7 @@ from curate.pipeline.step import Step, reason_counts, settle
 from curate.process.child import spent
 from curate.stages.contract import Deduplicating, Encoder
 from curate.stages.near_dup.partial import band_column
-
-PLACES = 24
-PLACE_BYTES = 250_000
-_REACH = 200_000_000
-"""Stored bytes that are read on the way to pieces in the middle of large stretches: about a second."""
+from curate.store.row_file import size_of_rows
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +43,11 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     mixed_tokens: dict[str, Guess]
     """The same by group of the mixture; empty where there is none."""
     cpu_seconds: Guess
+    """Of reading, of all stages, and of writing their rows; without starting and what needs all of the corpus."""
+    child_seconds: float
+    """CPU seconds that child processes had for the pieces: extractors, which take a while to start."""
+    row_bytes: Guess
+    """Of documents, judgments and ids of tokens, written as a run writes them."""
     kept: Guess
     """Share that the stages keep, before near-duplicates are removed."""
     exact_copies: Guess
@@ -66,17 +62,12 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     passed_over: dict[str, int]
 
 
-class _Piece(NamedTuple):
-    file: InputFile
-    stored: int
-    parsed: Parsed
-
-
 class _Found:
     """What is added up over the pieces."""
 
     def __init__(self) -> None:
-        self.stored, self.documents, self.text_bytes = list[int](), list[int](), list[int]()
+        self.stored, self.counted = list[int](), list[int]()
+        self.documents, self.text_bytes, self.row_bytes = list[int](), list[int](), list[int]()
         self.groups = list[dict[str, int]]()
         self.tokens, self.kept, self.seconds = list[int](), list[int](), list[float]()
         self.exact, self.near = list[int](), list[int]()
@@ -93,130 +84,49 @@ def tried(plan: Plan) -> Trial:
     Args:
         plan: checked.
     """
-    found = _Found()
-    for number, piece in enumerate(_pieces(plan.strands)):
-        if not number and len(piece.parsed.documents):
+    found, fixed, before = _Found(), -1.0, spent.seconds
+    for piece in pieces(plan.strands):
+        if fixed < 0 and len(piece.parsed.documents):
             _try(plan, piece.parsed.documents.slice(0, 20), _Found())  # kernels compile and models load before
-        _add(plan, piece, found)
-    return _trial(plan, found)
+            started = cpu_seconds()
+            _try(plan, piece.parsed.documents.slice(0, 1), _Found())
+            fixed = cpu_seconds() - started
+        _add(plan, piece, found, max(0.0, fixed))
+    return _trial(plan, found, spent.seconds - before)
 
 
-def _pieces(strands: Sequence[Strand]) -> Iterator[_Piece]:
-    """Pieces of the input that lie evenly in it: all of it, where that is little."""
-    spans = [span for strand in strands for span in _spans(strand)]
-    ends = np.cumsum([span.bytes for span in spans])
-    if not len(ends):
-        return
-    if ends[-1] <= PLACES * PLACE_BYTES:
-        yield from (_first(spans[at : at + 1], None) for at in range(len(spans)))
-        return
-    places = [(place + 0.5) / PLACES * float(ends[-1]) for place in range(PLACES)]
-    within = dict[int, list[float]]()
-    for at, place in zip(np.searchsorted(ends, places, side="right").tolist(), places, strict=True):
-        within.setdefault(at, []).append(place - float(ends[at]) + spans[at].bytes)
-    beyond = -1
-    for first, offsets in within.items():
-        if first <= beyond:
-            continue
-        beyond, taken, kind = first, 0, _kind(spans[first].file)
-        while (
-            beyond + 1 < len(spans)
-            and _kind(spans[beyond + 1].file) == kind
-            and (taken := taken + spans[beyond].bytes) < PLACE_BYTES
-        ):
-            beyond += 1
-        if beyond > first or spans[first].bytes <= PLACE_BYTES:
-            yield _first(spans[first : beyond + 1], PLACE_BYTES)
-        else:
-            yield from _within(spans[first], offsets, _REACH // len(within))
-
-
-def _spans(strand: Strand) -> tuple[Span, ...]:
-    """The stretches of a strand; parts that must be read one after another are one."""
-    if len(strand.parts) == 1:
-        return strand.parts[0].spans
-    spans = [span for part in strand.parts for span in part.spans]
-    return (msgspec.structs.replace(spans[0], stop=spans[-1].stop, bytes=sum(span.bytes for span in spans)),)
-
-
-def _first(spans: Sequence[Span], most: int | None) -> _Piece:
-    """What some stretches of files hold, or the first of it."""
-    stored, parsed = 0, list[Parsed]()
-    for chunk in _chunks(spans, most or PLACES * PLACE_BYTES):
-        stored += chunk.input_bytes
-        parsed.append(chunk.parse())
-        if most and (stored >= most or sum(one.documents["text"].nbytes for one in parsed) >= 2 * most):
-            break
-    return _piece(spans[0].file, stored, parsed)
-
-
-def _within(span: Span, offsets: list[float], reach: int) -> Iterator[_Piece]:
-    """What a large stretch holds at some places. What lies between them is read and not parsed.
-
-    Args:
-        span: of a file, or of a part of it.
-        offsets: stored bytes behind its beginning, ascending.
-        reach: how many of them are read at most; places beyond are drawn together to what is read.
-    """
-    shrunk = min(1.0, reach / span.bytes)
-    waiting, read, held = deque(offset * shrunk for offset in offsets), 0, 0
-    found = list[tuple[int, Parsed]]()
-    for chunk in _chunks([span], PLACE_BYTES):
-        size = sum(piece.nbytes for piece in chunk.pieces)
-        read, held = read + chunk.input_bytes, held + size
-        if size and read >= waiting[0]:
-            found.append((size, chunk.parse()))
-            while waiting and waiting[0] <= read:
-                waiting.popleft()
-            if not waiting:
-                break
-    for size, parsed in found:  # a block counts as read with the first of its lines: what one chunk took is too rough
-        yield _piece(span.file, round(size * read / held), [parsed])
-
-
-def _chunks(spans: Sequence[Span], size: int) -> Iterator[Chunk]:
-    part = Part(0, "", tuple(spans), sum(span.bytes for span in spans), "")
-    return chunks(Strand((part,)), frozenset([0]), size)
-
-
-def _kind(file: InputFile) -> str:
-    """Files of which a stored byte holds about as much text."""
-    return f"{file.format} {file.compression}"
-
-
-def _piece(file: InputFile, stored: int, parsed: Sequence[Parsed]) -> _Piece:
-    documents = pa.Table.from_batches([one.documents for one in parsed]).combine_chunks().to_batches()
-    quarantined = pa.concat_batches([one.quarantined for one in parsed])
-    return _Piece(file, max(1, stored), Parsed(documents[0] if documents else parsed[0].documents, quarantined))
-
-
-def _add(plan: Plan, piece: _Piece, found: _Found) -> None:
+def _add(plan: Plan, piece: Piece, found: _Found, fixed: float) -> None:
+    """Try a piece; ``fixed`` CPU seconds of that are what a call takes, which a run has once for many pieces."""
     documents, quarantined = piece.parsed
     found.files.append(piece.file)
     over = {reason.code for reason in PASSED_OVER}
     for code in quarantined["reason"].to_pylist():
         (found.passed_over if code in over else found.quarantined)[code] += 1
-    started = time.process_time() + spent.seconds
-    _try(plan, documents, found)
-    found.seconds.append(time.process_time() + spent.seconds - started)
+    started = cpu_seconds()
+    found.row_bytes.append(_try(plan, documents, found))
+    found.seconds.append(piece.seconds + max(0.0, cpu_seconds() - started - fixed))
     found.stored.append(piece.stored)
+    found.counted.append(piece.counted)
     found.documents.append(len(documents))
     found.text_bytes.append(int(pc.sum(documents["raw_bytes"]).as_py() or 0))
     found.encodings.update(_encodings(documents["metadata"]))
 
 
-def _try(plan: Plan, documents: pa.RecordBatch, found: _Found) -> None:
+def _try(plan: Plan, documents: pa.RecordBatch, found: _Found) -> int:
+    """Run every stage; returns the bytes of all rows that a run writes."""
     documents, _ = rewritten(documents, plan.rewriters)
     said = {rewriter.name: rows_of(documents, rewriter) for rewriter in plan.rewriters}
     entering, tokens, near = np.ones(len(documents), np.bool_), 0, 0
     found.lengths.append(pc.utf8_length(documents["text"]).to_numpy().astype(np.int64))
     found.exact.append(_copies(documents["text"], found))
     columns = {name: documents[name] for name in documents.schema.names}
+    size = size_of_rows(documents) + sum(map(size_of_rows, said.values()))
     for one in plan.passes:
         steps = [Step(stage, "encode" if isinstance(stage, Encoder) else "judge") for stage in one.stages]
         steps += [Step(one.closing, "observe")] if one.closing else []
         for step, settled in zip(steps, settle(tuple(steps), columns.__getitem__, entering, said), strict=True):
             rows, name = settled.rows, step.stage.name
+            size += size_of_rows(rows)
             entering = settled.staying
             columns |= {f"{name}.{column}": rows[column] for column in rows.schema.names}
             if step.role == "judge":
@@ -233,6 +143,7 @@ def _try(plan: Plan, documents: pa.RecordBatch, found: _Found) -> None:
     found.tokens.append(tokens)
     found.kept.append(int(entering.sum()))
     found.near.append(near)
+    return size
 
 
 def _by_group(groups: pa.Array, n_tokens: pa.Array, kept: npt.NDArray[np.bool_]) -> dict[str, int]:
@@ -263,7 +174,7 @@ def _encodings(metadata: pa.Array) -> Iterator[str]:
         yield one["name"] if one else "utf-8"
 
 
-def _trial(plan: Plan, found: _Found) -> Trial:
+def _trial(plan: Plan, found: _Found, child_seconds: float) -> Trial:
     whole = sum(found.stored) >= plan.input_bytes
     closing = any(isinstance(one.closing, Deduplicating) for one in plan.passes)
     lengths = np.concatenate([np.zeros(0, np.int64), *found.lengths])
@@ -285,7 +196,9 @@ def _trial(plan: Plan, found: _Found) -> Trial:
         documents=sum(found.documents),
         text_bytes=sum(found.text_bytes),
         whole=whole,
-        all_documents=total(found.documents),
+        all_documents=extrapolation.total(
+            found.documents, found.counted, strata, plan.config.input.sample, whole=whole
+        ),
         all_text_bytes=total(found.text_bytes),
         all_tokens=total(found.tokens) if plan.encoder else None,
         mixed_tokens={
@@ -293,6 +206,8 @@ def _trial(plan: Plan, found: _Found) -> Trial:
             for name in sorted({name for piece in found.groups for name in piece})
         },
         cpu_seconds=total(found.seconds),
+        child_seconds=child_seconds,
+        row_bytes=total(found.row_bytes),
         kept=share(found.kept),
         exact_copies=copies(found.exact, found.texts.pairs),
         near_copies=copies(found.near, found.bands.pairs) if closing else None,
@@ -317,7 +232,7 @@ def _strata(plan: Plan, found: _Found) -> list[Stratum]:
     counts = Counter(file.name for file in found.files)
 
     def key(file: InputFile) -> str:
-        return f"file {file.name}" if counts[file.name] > 1 else _kind(file)
+        return f"file {file.name}" if counts[file.name] > 1 else kind_of(file)
 
     sizes, members = Counter[str](), dict[str, list[int]]()
     for span in (span for part in plan.parts for span in part.spans):

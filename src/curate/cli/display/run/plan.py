@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from curate import __version__
-from curate.cli.display.format import duration, size
+from curate.cli.display.format import about, duration, size
 from curate.cli.display.notes import printable
 from curate.pipeline.mix_forecast import MixForecast
 from curate.pipeline.planning.config import DEFAULT, Config
@@ -77,7 +77,7 @@ def show_plan(
     _line(
         console,
         "Estimate",
-        f"about {duration(guess.seconds)} and {size(guess.disk_bytes)} of disk"
+        f"{about(guess.seconds, duration)} and {about(guess.disk_bytes, size)} of disk"
         f"   (tried on {guess.sampled_documents:,} documents, {size(guess.sampled_bytes)})",
     )
     if mixture:

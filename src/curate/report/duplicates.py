@@ -220,14 +220,16 @@ def _send_removed(judgments: Judgments, part: int) -> Iterator[pa.RecordBatch]:
     yield from counted.to_arrow().cast(pa.schema([(TO, pa.int64()), *_REMOVED])).to_batches()
 
 
-def _receive_removed(judgments: Judgments, largest: Collection[int], part: int, rows: pa.Table) -> pa.Table:
-    """Removed documents by source and that of their survivor, and each of the ``largest`` for itself."""
+def _receive_removed(
+    judgments: Judgments, largest: Mapping[int, Collection[int]], part: int, rows: pa.Table
+) -> pa.Table:
+    """Removed documents by source and that of their survivor, and each of the part's ``largest`` for itself."""
     removed = pl.DataFrame(rows)
     sources = scanned([judgments.files[part]], ["source"]).collect()["source"].fill_null(UNNAMED_SOURCE)
     at = pl.when(pl.col("row") >= 0).then(pl.col("row"))
     survivor = sources.gather(removed.select(at.cast(pl.UInt32)).to_series()).fill_null(EARLIER_RUN)
-    in_run = pl.col("row") + int(judgments.offsets[part])
-    known = removed.with_columns(survivor=survivor, row=pl.when(at.is_not_null() & in_run.is_in(largest)).then(in_run))
+    apart = pl.col("row").is_in(list(largest.get(part, ())))
+    known = removed.with_columns(survivor=survivor, row=pl.when(apart).then(pl.col("row")))
     return known.group_by("source", "survivor", "row").agg(pl.col("documents").sum()).to_arrow()
 
 
@@ -237,12 +239,17 @@ def _for_whom(
     """Removed documents by their source and that of their survivor; and by source, for each of these survivors."""
     pairs: dict[tuple[str, str], int] = {}
     copies: dict[int, dict[str, int]] = {row: {} for row in largest}
-    receive = partial(_receive_removed, judgments, tuple(largest))
-    for table in judgments.sent(partial(_send_removed, judgments), receive, _REMOVED):
+    apart: dict[int, dict[int, int]] = {}
+    for of_run in largest:
+        part, inside = judgments.place(of_run)
+        apart.setdefault(part, {})[inside] = of_run
+    receive = partial(_receive_removed, judgments, {part: tuple(rows) for part, rows in apart.items()})
+    for part, table in enumerate(judgments.sent(partial(_send_removed, judgments), receive, _REMOVED)):
         for source, survivor, row, documents in zip(*(column.to_pylist() for column in table.columns), strict=True):
             pairs[source, survivor] = pairs.get((source, survivor), 0) + documents
             if row is not None:
-                copies[row][source] = copies[row].get(source, 0) + documents
+                own = copies[apart[part][row]]
+                own[source] = own.get(source, 0) + documents
     return pairs, copies
 
 

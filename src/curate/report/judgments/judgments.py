@@ -163,8 +163,8 @@ class Judgments:
             yield from (made[part] for part in range(len(self.files)))
 
     def part(self, part: int, stages: Collection[str]) -> pl.LazyFrame:
-        """The rows of `frame` in one part, with columns of these stages."""
-        return self._frame([self.files[part]], int(self.offsets[part]), stages)
+        """The rows of `frame` in one part, counted from its first, with columns of these stages."""
+        return self._frame([self.files[part]], 0, stages)
 
     def answers(self, *questions: pl.Expr) -> Iterable[pl.DataFrame]:
         """What is selected of each piece of `frame`, in order: a part or less."""

@@ -130,7 +130,7 @@ def _span(span: Span, about: str = "") -> str:
 
 
 def _change(before: int, span: Span) -> str:
-    if not before:
+    if not before or span.low == before == span.high:
         return ""
     low, high = (100 * (value - before) / before for value in (span.low, span.high))
     if span.exact:

@@ -211,3 +211,16 @@ def test_what_a_file_waits_for_is_computed_before_everything_else():
     with pytest.raises(ZeroDivisionError):
         failing.result()
     computing.close()
+
+
+def test_while_a_lane_works_one_thread_less_takes_what_no_file_waits_for():
+    computing, together = Computing(2), threading.Barrier(2, timeout=60)
+    with computing.lane():
+        futures = [computing.submit(together.wait, for_file=False) for _ in range(2)]
+        assert computing.submit(max, 1, 2, for_file=True).result(60) == 2
+        assert together.n_waiting <= 1
+        with computing.lane(-1):  # it waits meanwhile
+            assert {future.result(60) for future in futures} == {0, 1}
+        futures = [computing.submit(together.wait, for_file=False) for _ in range(2)]
+    assert {future.result(60) for future in futures} == {0, 1}
+    computing.close()

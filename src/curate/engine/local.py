@@ -8,6 +8,7 @@ a thousand small ones.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -67,7 +68,7 @@ class LocalEngine:
             try:
                 while True:
                     for item in source:
-                        waiting.add(pool.submit(task, item))
+                        waiting.add(pool.submit(self._in_lane, task, item))
                         if len(waiting) >= self.lanes:
                             break
                     if not waiting:
@@ -84,7 +85,7 @@ class LocalEngine:
         worker = _Here(self, hear)
         if alone:
             return self._computing.submit(self._checked, work, worker, FLIGHT_BYTES, for_file=False)
-        return self._begun.submit(work, worker)
+        return self._begun.submit(self._in_lane, work, worker)
 
     def spread(
         self,
@@ -107,7 +108,9 @@ class LocalEngine:
                     flying.append((future, size))
                 if not flying:
                     return
-                yield flying.popleft()[0].result()
+                with self._computing.lane(-1) if for_file else nullcontext():
+                    result = flying.popleft()[0].result()
+                yield result
         finally:
             for future, _ in flying:
                 future.cancel()
@@ -140,6 +143,10 @@ class LocalEngine:
         """See `curate.engine.base.Engine.close`: wait for what still runs and let the threads go."""
         self._begun.shutdown(wait=True, cancel_futures=True)
         self._computing.close()
+
+    def _in_lane(self, task: Callable[[Item], Result], item: Item) -> Result:
+        with self._computing.lane():
+            return task(item)
 
     def _checked(self, task: Callable[[Item], Result], item: Item, size: int) -> Result:
         if self.stopped:

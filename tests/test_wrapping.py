@@ -1,12 +1,18 @@
 """Lines on a terminal are broken between words, commands not at all; what is no terminal gets whole lines."""
 
+import errno
 import io
+import os
+import sys
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given
 from rich.cells import cell_len
 from rich.text import Text
 
+from curate.__main__ import open_closed_streams
+from curate.cli import command
 from curate.cli.display.console import WordConsole, broken
 from curate.cli.display.notes import note, show_error
 from curate.errors import UserError
@@ -45,3 +51,39 @@ def test_commands_are_whole_lines_on_a_narrow_terminal():
 def test_what_is_no_terminal_gets_whole_lines():
     message = "word " * 60
     assert printed(40, lambda console: note(console, "error", message), terminal=False) == f"error: {message}\n"
+
+
+class NobodyReads(io.StringIO):
+    def write(self, _text: str) -> int:
+        raise BrokenPipeError
+
+
+def test_where_nobody_reads_results_end_and_messages_are_dropped():
+    with pytest.raises(BrokenPipeError):
+        WordConsole(file=NobodyReads()).print("a result")
+    messages = WordConsole(file=NobodyReads(), stderr=True)
+    messages.print("one")
+    messages.print("another")
+
+
+def test_results_that_nobody_reads_are_no_failure(capfd, monkeypatch):
+    def nobody_reads(_text):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr("typer.echo", nobody_reads)
+    kept = os.dup(1)
+    try:
+        assert command(["config", "--json"]) == 0
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def test_closed_streams_are_opened(monkeypatch):
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    open_closed_streams()
+    with sys.stdin, sys.stdout, sys.stderr:
+        assert sys.stdin.read() == ""
+        sys.stdout.write("a result")
+        sys.stderr.write("a message")

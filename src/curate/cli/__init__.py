@@ -106,7 +106,10 @@ def command(arguments: Sequence[str], began: float | None = None) -> int:
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return exit_code()
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit) as error:
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+            raise
+        # nobody reads the results any more, as behind `| head`; typer would leave with 1, which says that a gate failed
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE
     except Exception as error:  # noqa: BLE001  (the one place where the unexpected becomes an exit code)

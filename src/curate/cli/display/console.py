@@ -41,6 +41,16 @@ class WordConsole(Console):
             objects = (Text("\n").join(broken(text, self.width)),)
         super().print(*objects, soft_wrap=soft_wrap, **options)
 
+    def on_broken_pipe(self) -> None:
+        """Where nobody reads any more: work goes on without messages; a result ends the command, which did its work.
+
+        Raises:
+            BrokenPipeError: nobody reads the results. rich would exit with 1 here, which says that a gate failed.
+        """
+        if not self.stderr:
+            raise  # noqa: PLE0704  (rich calls this while it handles the error)
+        self.quiet = True
+
 
 def console(color: Color = "auto", *, stderr: bool = True) -> WordConsole:
     """A console that honours ``NO_COLOR`` and ``--color`` and never reads text as markup."""

@@ -3,9 +3,11 @@
     python -m benchmarks.shards_speed FILE... [--megabytes 160] [--only 'NAME;NAME'] [--runs 3]
 
 The floors decode the same input files and write what comes out of them (what is compressed is compressed), without a
-checksum, a sync or any thought of order; *hashed* ones take the checksum of the same bytes, too. *tokenize* is all from
-texts to shards, and its floor the same engine on the same texts with a plain write of its ids. CPU seconds of the whole
-process, floor and curate in turn, the least of several runs.
+checksum, a sync or any thought of order; *hashed* ones take the checksum of the same bytes, too. Where documents change
+their places, such a floor does not do the job: the *moving* one reads the same ids, lays each document in another place
+by NumPy, all in memory at once, and writes that. *tokenize* is all from texts to shards, and its floor the same engine
+on the same texts with a plain write of its ids. CPU seconds of the whole process, floors and curate in turn, the least
+of several runs.
 """
 
 import argparse
@@ -16,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,7 @@ import curate
 from curate.pipeline import execute
 from curate.pipeline.step import Step
 from curate.shards.convert import convert
+from curate.shards.files.token_bytes import HIGH, LOW, as_lists, brought_together
 from curate.shards.index import read_index
 from curate.shards.settings import ShardSettings
 from curate.stages.tokenize import Tokenize
@@ -43,6 +47,8 @@ SHARDS: dict[str, dict[str, Any]] = {
     "best fit": {"shards": {"format": "bin", "packing": "best_fit"}},
     "mix, 1.5 epochs": {"shards": {"format": "bin"}, "mix": {"epochs": {"*": 1.5}}},
 }
+MOVING = ("shuffle", "best fit", "mix, 1.5 epochs")
+"""Documents change their places, and the files have nothing but ids."""
 TOKENIZED = {f"tokenize, {name}": {"shards": {"format": name}} for name in ("bin", "megatron", "parquet")}
 CONVERSIONS = (
     ("bin", "megatron"),
@@ -97,6 +103,29 @@ def floor(read: list[Path], written: list[Path], *, hashed: bool) -> float:
         return time.process_time() - began
 
 
+def moving_floor(read: list[Path], written: list[Path]) -> float:
+    """CPU seconds of reading the ids of a run, laying its documents in another order and writing them."""
+    tokens = sum(path.stat().st_size for path in written if path.suffix == ".bin") // 4
+    with tempfile.TemporaryDirectory(dir=written[0].parent.parent) as name:
+        began = time.process_time()
+        found: list[np.ndarray] = []
+        for path in read:
+            table = pq.read_table(path, columns=[LOW, HIGH], use_threads=False)
+            for low, high in zip(table[LOW].chunks, table[HIGH].chunks, strict=True):
+                lists = as_lists(brought_together(low, high))
+                ids, edges = lists.values.to_numpy(), lists.offsets.to_numpy().tolist()
+                found += [ids[start:stop] for start, stop in pairwise(edges)]
+        dice, chosen, size = np.random.default_rng(0), list[np.ndarray](), 0
+        while size < tokens:
+            for at in dice.permutation(len(found)).tolist():
+                chosen.append(found[at])
+                size += len(found[at])
+                if size >= tokens:
+                    break
+        np.concatenate(chosen).tofile(Path(name) / "moved.bin")
+        return time.process_time() - began
+
+
 def documents(files: list[str], folder: Path, size: int) -> Path:
     """The texts of some files, up to a size."""
     rows: list[dict[str, str]] = []
@@ -121,13 +150,16 @@ def compared(
     first: Callable[[], float] = lambda: 0.0,
 ) -> None:
     """One line: floors and curate in turn; ``first`` is what a floor does before it writes."""
-    mine = least = hashed = 9e9
+    mine = least = hashed = moving = 9e9
+    moves = name in MOVING
     for _ in range(runs):
         mine = min(mine, ours())
         least = min(least, first() + floor(read, written, hashed=False))
         hashed = min(hashed, first() + floor(read, written, hashed=True))
+        moving = min(moving, moving_floor(read, written)) if moves else moving
     size = sum(path.stat().st_size for path in written) / 1e6
-    print(f"| {name} | {size:,.0f} | {mine:.2f} | {least:.2f} | {least / mine:.0%} | {hashed / mine:.0%} |", flush=True)
+    shares = f"{least / mine:.0%} | {hashed / mine:.0%} | {f'{moving / mine:.0%}' if moves else ''}"
+    print(f"| {name} | {size:,.0f} | {mine:.2f} | {least:.2f} | {shares} |", flush=True)
 
 
 class Bench:
@@ -223,7 +255,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         bench = Bench(Path(name), documents(asked.files, Path(name), asked.megabytes * 1_000_000))
         print(f"{bench.tokens:,} tokens\n")
-        print("| | MB | CPU s | floor | share | share of hashed floor |\n| --- | --: | --: | --: | --: | --: |")
+        print("| | MB | CPU s | floor | share | of hashed floor | of moving floor |")
+        print("| --- | --: | --: | --: | --: | --: | --: |")
         bench.run(asked.runs, [one for one in asked.only.split(";") if one])
 
 

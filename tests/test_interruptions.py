@@ -20,6 +20,7 @@ from curate.pipeline.execute import _Run
 from curate.store import files, row_file
 from curate.store.files import allocate, is_unfinished
 from small_run import contents, run
+from thorough import THOROUGH
 
 KILLED_RUN = Path(__file__).with_name("killed_run.py")
 
@@ -35,7 +36,7 @@ def kill_every(number: int, work: Path) -> None:
 @pytest.mark.slow
 def test_killed_at_writes_renames_and_removals(tmp_path):
     """Of each kind many, all over the run; `test_survivors` kills some in its own process, which is quick."""
-    kill_every(9, tmp_path)
+    kill_every(7 if THOROUGH else 30, tmp_path)
 
 
 @pytest.fixture(scope="module")

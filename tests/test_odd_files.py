@@ -330,7 +330,7 @@ def test_lines_that_end_with_carriage_returns_alone(tmp_path: Path) -> None:
 
 
 def test_a_dictionary_of_one_long_text_is_read_a_few_rows_at_a_time(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"text": ["long " * 200_000] * 2000}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"text": ["long " * 200_000] * 600}), tmp_path / "a.parquet")
     section = InputSettings()
     [file], _ = inspect(discover([str(tmp_path)], section).files, section, 1)
     with ParquetTable(file) as table:

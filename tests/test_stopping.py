@@ -16,8 +16,11 @@ import pytest
 from corpus_maker import make_corpus, prose
 
 CURATE = [sys.executable, "-P", "-m", "curate"]
-LATEST_SECONDS = 5.0
-"""Two are promised; machines that test are busy."""
+
+
+def latest_seconds() -> float:
+    """Two are promised; machines that test are busy, and some have more to do than cores."""
+    return 5.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def contents(out: Path) -> dict[str, str]:
@@ -49,7 +52,7 @@ def test_terminated_at_any_moment_it_leaves_in_time_and_continues_to_the_same_by
         time.sleep(0.3 + draw.uniform(0, whole))
         if process.poll() is None:
             took, said = ended(process, number)
-            assert took < LATEST_SECONDS
+            assert took < latest_seconds()
             assert process.returncode in {0, 130 if number == signal.SIGINT else 4}
             if process.returncode and "safe" in said:
                 assert "the same command continues" in said
@@ -69,7 +72,7 @@ def test_the_first_compile_is_left_in_time(tmp_path):
             break
     time.sleep(1)
     took, said = ended(process, signal.SIGTERM)
-    assert took < LATEST_SECONDS
+    assert took < latest_seconds()
     assert process.returncode == 4
     assert "parts of documents are safe" in said
 
@@ -97,7 +100,7 @@ def test_before_anything_was_read_it_says_so(tmp_path):
     assert process.stdout
     assert process.stdout.readline() == "looking\n"
     took, said = ended(process, signal.SIGTERM)
-    assert took < LATEST_SECONDS
+    assert took < latest_seconds()
     assert process.returncode == 4
     assert "stopped" in said
     assert not (tmp_path / "out").exists()
@@ -131,7 +134,7 @@ def test_who_does_not_stop_is_left_after_a_while_with_the_last_words_said(doing)
     process, sent = stuck(0.5, doing), time.monotonic()
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=60)
-    assert 0.5 < time.monotonic() - sent < LATEST_SECONDS
+    assert 0.5 < time.monotonic() - sent < latest_seconds()
     assert (process.returncode, said.decode()) == (4, "error: stopped; all is safe\nhint: go on\n")
 
 

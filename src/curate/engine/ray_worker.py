@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from curate.engine.exchange import by_number
 from curate.engine.local import LocalEngine
 from curate.engine.received import Block, block_of, table_in
 from curate.stages.contract import TO, Receive, Send
@@ -202,12 +203,13 @@ def node_name() -> str:
 def _grouped(rows: pa.Table, bounds: Sequence[int]) -> list[Block | None]:
     """A block for each group, its rows by receiver; None where there are none."""
     to = rows.column(TO).to_numpy()
-    order = np.argsort(to, kind="stable")
-    ends = np.searchsorted(to[order], bounds)
-    return [
-        block_of([rows.take(pa.array(order[start:stop]))]) if stop > start else None
-        for start, stop in itertools.pairwise(ends)
-    ]
+    order = by_number(to) if (np.diff(to) < 0).any() else None
+    ends = np.searchsorted(to if order is None else to[order], bounds)
+
+    def group(start: int, stop: int) -> pa.Table:
+        return rows.slice(start, stop - start) if order is None else rows.take(pa.array(order[start:stop]))
+
+    return [block_of([group(*pair)]) if pair[1] > pair[0] else None for pair in itertools.pairwise(ends.tolist())]
 
 
 def _of(table: pa.Table, receiver: int) -> pa.Table:

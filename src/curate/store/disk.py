@@ -11,7 +11,11 @@ from pathlib import Path
 
 from curate.store.objects.store_path import StorePath
 
-_FULL = {errno.ENOSPC: "is full", errno.EDQUOT: "has no room left for you: your quota is used up"}
+_FULL = {
+    errno.ENOSPC: "is full",
+    errno.EDQUOT: "has no room left for you: your quota is used up",
+    errno.EFBIG: "takes no file as large as this, or `ulimit -f` forbids it",
+}
 _SAID = {os.strerror(number): state for number, state in _FULL.items()}
 """Libraries in other languages give the words, and not always the number."""
 
@@ -27,6 +31,8 @@ def full_disk(error: BaseException, *folders: Path) -> str:
     Example:
         >>> full_disk(OSError(errno.ENOSPC, "No space left on device", "/data/out/run.json"))
         'the disk of `/data/out` is full'
+        >>> full_disk(OSError(errno.EFBIG, "File too large", "/data/out/run.json"))
+        'the disk of `/data/out` takes no file as large as this, or `ulimit -f` forbids it'
         >>> full_disk(OSError(errno.EACCES, "Permission denied"))
         ''
     """

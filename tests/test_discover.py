@@ -53,6 +53,17 @@ def test_what_is_no_file_is_named_and_never_opened(tmp_path: Path, monkeypatch: 
             found(corpus / f"{name}.jsonl")
 
 
+def test_names_behind_a_link_do_not_depend_on_where_a_corpus_lies(tmp_path: Path) -> None:
+    filled(tmp_path / "far", "away/b.jsonl")
+    filled(tmp_path / "further", "c.jsonl")
+    (tmp_path / "far" / "on").symlink_to(tmp_path / "further", target_is_directory=True)
+    corpus = filled(tmp_path / "deep" / "corpus", "a.jsonl", "z/d.jsonl")
+    (corpus / "link").symlink_to(tmp_path / "far", target_is_directory=True)
+    (corpus / "again").symlink_to("z", target_is_directory=True)
+    assert found(corpus)[0] == ["a.jsonl", "link/away/b.jsonl", "link/on/c.jsonl", "z/d.jsonl"]
+    assert [file.default_source for file in discover([str(corpus)], SETTINGS).files] == ["a", "link", "link", "z"]
+
+
 def test_folders_that_may_not_be_entered_stop_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     corpus = filled(tmp_path / "corpus", "a.jsonl", "closed/b.jsonl", "listed/c.jsonl")
 

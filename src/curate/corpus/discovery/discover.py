@@ -78,7 +78,7 @@ def discover(paths: Sequence[str], settings: InputSettings, output: str = "", st
     address = _common(search.addresses) if not search.roots else ""
 
     def name_in_corpus(path: str) -> str:
-        return name_of(path, address) if is_url(path) else _name(path, root)
+        return name_of(path, address) if is_url(path) else _name(search.as_reached(path, root), root)
 
     taken, skipped = [], [entry._replace(path=name_in_corpus(entry.path)) for entry in search.skipped]
     unknown: list[tuple[str, str, Stored | None]] = []
@@ -119,6 +119,7 @@ class _Search:
         self.skipped: list[Skipped] = []
         self._output = output
         self._walked: set[str] = set()
+        self._links: dict[str, str] = {}
         self._passed_over: dict[str, bool] = {}
 
     def add(self, path: str) -> None:
@@ -229,7 +230,10 @@ class _Search:
         if entry.name.startswith("."):
             self._skip(entry.path, "hidden: its name begins with a dot", "hidden")
         elif is_folder:
-            self._walk(os.path.realpath(entry.path) if entry.is_symlink() else entry.path)
+            target = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
+            if target != entry.path and target not in self._walked:
+                self._links[target] = entry.path
+            self._walk(target)
         elif is_file:
             if why := sidecar(entry.name, names):
                 self._skip(entry.path, why, "sidecar")
@@ -237,6 +241,17 @@ class _Search:
                 self.found.setdefault(entry.path, entry.path)  # the folder is canonical already
         else:
             self._keep(entry.path)
+
+    def as_reached(self, path: str, root: str) -> str:
+        """The path below ``root`` of what lies outside of it: through the link that led there, so that names (and ids)
+        do not depend on where a corpus lies.
+        """
+        while not _is_within(path, root):
+            folder = next((each for each in map(str, Path(path).parents) if each in self._links), None)
+            if folder is None:
+                return path
+            path = self._links[folder] + path[len(folder.rstrip(os.sep)) :]
+        return path
 
     def _is_passed_over(self, folder: str) -> bool:
         """Whether a folder is a run directory, which is said once."""

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
@@ -12,7 +13,9 @@ import curate
 from curate.cli import command
 from curate.errors import ConfigError, UserError
 from curate.runs.finished import Run
+from curate.runs.verdicts import Verdicts, Was, between, moved_limits
 from curate.runs.whatif import EXAMPLES, whatif
+from curate.stages import stage_class
 from curate.view.index import Index
 from curate.view.moved import moved
 from small_run import contents
@@ -79,6 +82,50 @@ def test_it_says_what_a_rerun_counts(tmp_path_factory, drafts, order, preference
     for side in found.examples:
         if found.exact:
             assert (side.id in then, side.id in now) == (not side.before, not side.now)
+
+
+LIMITS = [
+    ("language", "min_score", 0.65),
+    ("line_dup", "min_words_left", 50),
+    ("decontaminate", "max_overlap", 0.5),
+    ("decontaminate", "max_item_overlap", 0.5),
+    ("redact", "max_per_1000_characters", 3.0),
+    ("toxicity", "max_share", 0.5),
+    ("classify", "min_score", 0.5),
+    ("quality", "min_words", 50),
+]
+VALUES = {
+    "<": st.none(),
+    "float": st.sampled_from([None, 0.0, 0.2, 0.5, 0.8, 1.0]),
+    "int": st.sampled_from([0, 3, 49, 50, 60, 100]),
+    "string": st.sampled_from([None, "en", "und"]),
+    "bool": st.booleans(),
+}
+
+
+@pytest.mark.parametrize(("name", "key", "usual"), LIMITS)
+@settings(max_examples=200, quick=40, deadline=None, phases=list(Phase)[:3])
+@given(data=st.data())
+def test_a_limit_that_moved_is_all_there_is_to_its_reason(name, key, usual, data):
+    """Else the stage itself is asked: a reason can hang on more than the measure, which a few documents do not show."""
+    kind = stage_class(name)
+    then, now = (
+        kind(kind.settings_type(**{key: value}))
+        for value in data.draw(st.permutations([usual, type(usual)(0 if key.startswith("min") else 1)]))
+    )
+    rows, columns = data.draw(st.integers(1, 4)), {}
+    for column in now.judged_by or now.adds:
+        kind_of = now.adds[column]
+        word = next(word for word in VALUES if word in str(kind_of).replace("double", "float"))
+        columns[column] = pa.array(data.draw(st.lists(VALUES[word], min_size=rows, max_size=rows)), kind_of)
+    measures = pa.RecordBatch.from_pydict(columns)
+    said = Verdicts.said(then.judge(measures))
+    for a, b in moved_limits(Was(then, now, changed=True, judges=True)) or ():
+        values = measures[a.measure].cast(pa.float64()).to_numpy(zero_copy_only=False)
+        found = between(values, said.given(a.reason), a, b)
+        if found is not None:
+            turned = said.turned({a.reason: found}, [reason.code for reason in now.reasons])
+            assert [turned.of(row) for row in range(rows)] == now.judge(measures).to_pylist()
 
 
 def ids(run: Run) -> set[str]:

@@ -98,11 +98,14 @@ def _named(names: Sequence[str], codes: Numbers) -> tuple[list[str], Numbers]:
 
 
 def moved_limits(one: Was) -> list[tuple[Limit, Limit]] | None:
-    """Limits of then and of now that differ; None: something else differs too."""
+    """Limits of then and of now that differ; None: something else differs too, or a reason hangs on more than one."""
     then, now = ({(limit.key, limit.reason): limit for limit in each.settings.limits()} for each in one[:2])
     pairs = [(then[key], now[key]) for key in then if key in now and then[key] != now[key]]
-    plain = all(a.measure == b.measure and a.side == b.side and not (a.languages or b.languages) for a, b in pairs)
-    moved = {key for key, _ in then if key in {limit.key for limit, _ in pairs}}
+    limits = Counter(reason for _, reason in then)
+    plain = all(
+        a.decides and limits[a.reason] == 1 and a[1:3] == b[1:3] and not (a.languages or b.languages) for a, b in pairs
+    )
+    moved = {limit.key for limit, _ in pairs}
     a, b = (each.settings for each in one[:2])
     others = any(getattr(a, name) != getattr(b, name) for name in a.__struct_fields__ if name not in moved)
     return pairs if plain and not others and then.keys() == now.keys() else None

@@ -31,6 +31,8 @@ class Limit(NamedTuple):
     """Whether a document at the very limit gets the reason, too."""
     languages: Mapping[str, float] = {}
     """Language → the limit that holds there instead; NaN: none."""
+    decides: bool = True
+    """Whether the measure alone decides who gets the reason; if not, who wants to know must ask the stage."""
 
 
 class Unused(NamedTuple):

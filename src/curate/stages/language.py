@@ -83,8 +83,8 @@ class LanguageSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
         yield Mentions("keep", languages=tuple(code for code in self.keep if code not in (ALL, UNDETERMINED)))
 
     def limits(self) -> tuple[Limit, ...]:
-        """The least score."""
-        return (Limit("min_score", "score", "min", self.min_score, "low_score"),)
+        """The least score, of documents whose language is not ``und``."""
+        return (Limit("min_score", "score", "min", self.min_score, "low_score", decides=False),)
 
 
 class Language(Stage):

@@ -28,8 +28,9 @@ class LineDupSettings(Settings, frozen=True):
                 raise ValueError(f"`line_dup.{key}` must be at least {least}, but is {getattr(self, key)}")
 
     def limits(self) -> tuple[Limit, ...]:
-        """The words that must be left."""
-        return (Limit("min_words_left", "words_left", "min", self.min_words_left, "too_short_after_cutting"),)
+        """The words that must be left, of documents that had as many."""
+        least = self.min_words_left
+        return (Limit("min_words_left", "words_left", "min", least, "too_short_after_cutting", decides=False),)
 
     @property
     def paragraphs(self) -> bool:

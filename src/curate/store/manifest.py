@@ -105,7 +105,7 @@ def other_layout(run: Path, found: Found) -> InputError:
     command = command_here(str(found.content["command"]), run)
     if found.lacks:
         message = f"`{run}` was made by curate {found.content['curate']}, whose `{MANIFEST}` this version does not read"
-        return InputError(f"{message}: {found.lacks}", hint=f"make it again: {found.content['command']} --fresh")
+        return InputError(f"{message}: {found.lacks}", hint=f"make it again: {command} --fresh")
     message = f"`{run}` has layout {found.content['schema_version']}, and this version reads layout {SCHEMA_VERSION}"
     if found.state == "newer":
         return InputError(message, hint=f"pip install '{DISTRIBUTION}>={found.content['curate']}'")

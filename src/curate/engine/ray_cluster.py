@@ -17,6 +17,8 @@ from curate.errors import PlanError, Stopped, require
 PULSE_SECONDS = 2.0
 GONE_SECONDS = 25.0
 """A head node that is restarted has so long."""
+NODE_SECONDS = 1.5 * PULSE_SECONDS
+"""Of the node of this machine: two looks, so that one that fails by chance ends nothing. Ray ends the process after 14."""
 
 
 class Node(NamedTuple):
@@ -116,7 +118,7 @@ def needed() -> list[Place]:
     own = next(node for node in ray.nodes() if node["NodeID"] == context.get_node_id())
     return [
         Place("the head node of the Ray cluster", context.gcs_address, GONE_SECONDS),
-        Place("the Ray node of this machine", f"{own['NodeManagerAddress']}:{own['NodeManagerPort']}", PULSE_SECONDS),
+        Place("the Ray node of this machine", f"{own['NodeManagerAddress']}:{own['NodeManagerPort']}", NODE_SECONDS),
     ]
 
 

@@ -43,7 +43,7 @@ def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -
         split: ``validation`` for the shards that are for it; else those for training.
 
     Raises:
-        InputError: there are no shards, or ``out`` is where they are.
+        InputError: there are no shards, or ``out`` is where they are, or where a run keeps its files.
         PlanError: the format cannot hold the vocabulary.
         DamagedShard: a shard contradicts itself.
         UserError: a file in ``out`` is in the way.
@@ -55,7 +55,7 @@ def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -
     layout = layout_of(settings, tokenizer, masked=bool(index.chat_template))
     if out.absolute().resolve() == source.absolute().resolve():
         raise InputError(f"`{out}` holds the shards that are to be converted", hint=f"-o {out}-{settings.format}")
-    if is_run_directory(out) or (out.name in _OF_A_RUN and is_run_directory(out.absolute().parent)):
+    if _is_of_a_run(out.absolute()):
         raise InputError(f"`{out}` belongs to a run of curate", hint=f"-o {settings.format}/")
     require_folder(out)
     notes = Notes(out, out / NOTES)
@@ -95,6 +95,12 @@ def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -
     chats = chats_of(source, index, tokenizer_of(source, index)) if index.chat_template else None
     made = way(source, out)
     return write_index(out, settings, tokenizer, entries, made_from=made, split=split, mix=mix, chats=chats)
+
+
+def _is_of_a_run(folder: Path) -> bool:
+    """Whether it is a run directory, or one of the folders in which a run keeps its files, or inside of these."""
+    ways = zip((folder, *folder.parents), folder.parents, strict=False)
+    return any(map(is_run_directory, (folder, *(parent for inner, parent in ways if inner.name in _OF_A_RUN))))
 
 
 def _packed(settings: ShardSettings, index: ShardIndex, source: Path) -> ShardSettings:

@@ -18,7 +18,7 @@ PULSE_SECONDS = 2.0
 GONE_SECONDS = 25.0
 """A head node that is restarted has so long."""
 NODE_SECONDS = 1.5 * PULSE_SECONDS
-"""Of the node of this machine: two looks, so that one that fails by chance ends nothing. Ray ends the process after 14."""
+"""Of the node of this machine: one look that fails by chance ends nothing. Ray ends the process after 14."""
 
 
 class Node(NamedTuple):

@@ -264,7 +264,7 @@ def _at_once(look: _Look, parts: Sequence[int], settings: ShardSettings, mix: Mi
     for part, (counts, *_) in zip(parts, found, strict=True):
         starts.append(whole.start(part, done, len(counts)))
         done += len(counts)
-    shards, content, repeats = _placed(look, starts, _as_told, engine, drawn=True)
+    shards, content, repeats = _placed(look, starts, _as_placed, engine, drawn=True)
     sizes = tuple(order.sizes.tolist())
     return Cutting(int(n_tokens.sum()), sizes, order.validation, shards, content, repeats, taken.table)
 
@@ -273,7 +273,7 @@ _Where = Callable[[_Counted, _Start], tuple[npt.NDArray[np.int32], npt.NDArray[n
 """Shard and offset of each kept document of a part."""
 
 
-def _as_told(_counted: _Counted, start: _Start) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+def _as_placed(_counted: _Counted, start: _Start) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
     assert start.places
     return start.places
 

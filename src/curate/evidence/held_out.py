@@ -126,9 +126,10 @@ def decontaminated(evaluations: Sequence[HeldOut], pool: Pool) -> list[HeldOut]:
     for start in range(0, len(rows), _BATCH):
         batch = pa.array([pool.texts[row] for row in rows[start : start + _BATCH]], pa.large_string())
         seen[find_grams(batch, known)[1].places] = True
-    short = {" ".join(pool.texts[row].split()) for row in rows.tolist() if len(pool.texts[row]) <= _SHORT}
+    short = {_plain(text) for text, own in zip(texts, grams, strict=True) if not len(own)}
+    there = short & {_plain(pool.texts[row]) for row in rows.tolist()} if short else short
     clean = [
-        seen[np.searchsorted(every, own)].mean() < MOST_SHARED if len(own) else " ".join(text.split()) not in short
+        seen[np.searchsorted(every, own)].mean() < MOST_SHARED if len(own) else _plain(text) not in there
         for text, own in zip(texts, grams, strict=True)
     ]
     return _chosen(evaluations, np.array(clean, np.bool_))
@@ -152,6 +153,11 @@ def losses_of_text(evaluations: Sequence[HeldOut]) -> list[str]:
     return found
 
 
+def _plain(text: str) -> str:
+    """The words of a text, whatever white space is between them."""
+    return " ".join(text.split())
+
+
 def _chosen(evaluations: Sequence[HeldOut], clean: Mask) -> list[HeldOut]:
     found, start = [], 0
     for each in evaluations:
@@ -164,7 +170,5 @@ def _chosen(evaluations: Sequence[HeldOut], clean: Mask) -> list[HeldOut]:
 
 _TEXTS = files("curate.evidence") / "texts"
 _BATCH = 2000
-_SHORT = 4000
-"""Characters of documents that may have the same words as one of fewer than `SHINGLE_WORDS`."""
 _RESERVED = "clean-", "held-out-"
 _HALVES = "choose", "confirm"

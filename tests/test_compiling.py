@@ -19,9 +19,9 @@ from curate.cache.kernels import choose_kernel_cache
 from curate.events import Warned
 from curate.pipeline import first_compile as compiling
 from curate.pipeline.first_compile import announced_compiling
-from curate.text.core.hashes import mixed
 from curate.process import child
 from curate.stages.quality import Quality, QualitySettings
+from curate.text.core.hashes import mixed
 
 
 def test_the_first_compile_is_announced_once():

@@ -181,7 +181,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         least, most = _ends(m)
         if (low > 1 and most < 1) or (high < 1 and least > 1):
             return f"{said}, the opposite: go by neither"
-        return f"{said}: trust the sign, and take the distance between the two as the uncertainty of the size"
+        agree = "trust the sign, and " if (low > 1 and least > 1) or (high < 1 and most < 1) else ""
+        return f"{said}: {agree}take the distance between the two as the uncertainty of the size"
 
 
 def _ends(figure: Measured) -> tuple[float, float]:

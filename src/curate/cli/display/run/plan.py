@@ -20,7 +20,7 @@ from curate.settings.file import leaves
 
 
 def show_header(console: Console, plan: Plan, workers: int) -> None:
-    """Two or three lines before the work: what runs, on what, with which guesses."""
+    """A few lines before the work: what runs, on what, with which guesses."""
     run = plan.config.run
     _line(
         console,

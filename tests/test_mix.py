@@ -96,6 +96,13 @@ def test_mixtures_that_cannot_be_are_refused(given, message):
         mixed(np.full(30, 10), np.ones(30, np.int64), np.arange(30) % 3, NAMES, MixSettings(**given), 0)
 
 
+def test_too_few_tokens_for_a_document_are_named():
+    settings = MixSettings(weights={"*": 1}, total_tokens=1e-6)
+    with pytest.raises(PlanError) as caught:
+        mixed(np.full(30, 10), np.ones(30, np.int64), np.arange(30) % 3, NAMES, settings, 0)
+    assert caught.value.hint == "--set mix.total_tokens=300"
+
+
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mix")

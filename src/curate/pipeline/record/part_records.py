@@ -161,11 +161,11 @@ def _passed_over(counted: Mapping[tuple[str, str], int]) -> tuple[PassedOver, ..
     found: dict[str, Counter[str]] = {}
     for (reason, detail), records in counted.items():
         found.setdefault(reason, Counter())[detail] += records
-    told = [
+    entries = [
         PassedOver(reason=reason, records=details.total(), details=dict(_most(details)))
         for reason, details in sorted(found.items())
     ]
-    return tuple(sorted(told, key=lambda one: -one.records))
+    return tuple(sorted(entries, key=lambda one: -one.records))
 
 
 def _most(details: Counter[str]) -> list[tuple[str, int]]:

@@ -82,7 +82,9 @@ def mixed(
         raise PlanError(
             f"the mixture takes none of the {len(times):,} kept documents: it asks for"
             f" {(available * epochs).sum():,.0f} tokens",
-            hint="--set 'mix.weights={\"*\" = 1}'",
+            hint=f"--set mix.total_tokens={kept.sum():.0f}"
+            if settings.total_tokens
+            else "--set 'mix.weights={\"*\" = 1}'",
         )
     return times, _table(n_tokens, times, groups, names)
 

@@ -1,5 +1,6 @@
 """Numbers, sizes and times on a terminal, where room is scarce; `curate.report.quantities` has those of a page."""
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,7 @@ def _scaled(number: float, units: tuple[str, ...]) -> str:
 
 
 def about(guess: "Guess", shown: Callable[[float], str]) -> str:
-    """An estimate with its error.
+    """An estimate with its error, in whole per cent rounded up: an error is itself an estimate.
 
     Example:
         >>> from curate.pipeline.planning.extrapolation import Guess
@@ -74,4 +75,8 @@ def about(guess: "Guess", shown: Callable[[float], str]) -> str:
     """
     if guess.error is None:
         return f"perhaps {shown(guess.value)}"
-    return f"about {shown(guess.value)} (± {share(guess.error, guess.value)})" if guess.error else shown(guess.value)
+    if not guess.error:
+        return shown(guess.value)
+    if not guess.value:
+        return f"about {shown(guess.value)}"
+    return f"about {shown(guess.value)} (± {math.ceil(100 * guess.error / guess.value)} %)"

@@ -95,29 +95,29 @@ LIMITS = [
     ("quality", "min_words", 50),
 ]
 VALUES = {
-    "<": st.none(),
-    "float": st.sampled_from([None, 0.0, 0.2, 0.5, 0.8, 1.0]),
-    "int": st.sampled_from([0, 3, 49, 50, 60, 100]),
-    "string": st.sampled_from([None, "en", "und"]),
-    "bool": st.booleans(),
+    "<": [None],
+    "float": [None, 0.0, 0.2, 0.5, 0.8, 1.0],
+    "int": [0, 3, 49, 50, 60, 100],
+    "string": [None, "en", "und"],
+    "bool": [False, True],
 }
 
 
 @pytest.mark.parametrize(("name", "key", "usual"), LIMITS)
-@settings(max_examples=200, quick=40, deadline=None, phases=list(Phase)[:3])
-@given(data=st.data())
-def test_a_limit_that_moved_is_all_there_is_to_its_reason(name, key, usual, data):
+@settings(max_examples=300, quick=120, deadline=None, phases=list(Phase)[:3])
+@given(draw=st.randoms(use_true_random=True))
+def test_a_limit_that_moved_is_all_there_is_to_its_reason(name, key, usual, draw):
     """Else the stage itself is asked: a reason can hang on more than the measure, which a few documents do not show."""
     kind = stage_class(name)
     then, now = (
         kind(kind.settings_type(**{key: value}))
-        for value in data.draw(st.permutations([usual, type(usual)(0 if key.startswith("min") else 1)]))
+        for value in draw.sample([usual, type(usual)(0 if key.startswith("min") else 1)], 2)
     )
-    rows, columns = data.draw(st.integers(1, 4)), {}
+    rows, columns = draw.randint(1, 4), {}
     for column in now.judged_by or now.adds:
         kind_of = now.adds[column]
         word = next(word for word in VALUES if word in str(kind_of).replace("double", "float"))
-        columns[column] = pa.array(data.draw(st.lists(VALUES[word], min_size=rows, max_size=rows)), kind_of)
+        columns[column] = pa.array(draw.choices(VALUES[word], k=rows), kind_of)
     measures = pa.RecordBatch.from_pydict(columns)
     said = Verdicts.said(then.judge(measures))
     for a, b in moved_limits(Was(then, now, changed=True, judges=True)) or ():

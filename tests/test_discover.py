@@ -60,7 +60,13 @@ def test_names_behind_a_link_do_not_depend_on_where_a_corpus_lies(tmp_path: Path
     corpus = filled(tmp_path / "deep" / "corpus", "a.jsonl", "z/d.jsonl")
     (corpus / "link").symlink_to(tmp_path / "far", target_is_directory=True)
     (corpus / "again").symlink_to("z", target_is_directory=True)
-    assert found(corpus)[0] == ["a.jsonl", "link/away/b.jsonl", "link/on/c.jsonl", "z/d.jsonl"]
+    (tmp_path / "nothing").mkdir()
+    (corpus / "empty").symlink_to(tmp_path / "nothing", target_is_directory=True)
+    names = ["a.jsonl", "link/away/b.jsonl", "link/on/c.jsonl", "z/d.jsonl"]
+    assert found(corpus) == (names, {"empty": "empty"})
+    assert found(corpus / "*") == (names, {"empty": "empty"})
+    assert found(corpus / "**/*.jsonl")[0] == names
+    assert found(corpus / "**")[0] == names  # which matches the corpus itself, too
     assert [file.default_source for file in discover([str(corpus)], SETTINGS).files] == ["a", "link", "link", "z"]
 
 

@@ -141,7 +141,7 @@ class _Search:
             self._root(fixed)
             for match in matches:
                 if not any(map(self._is_passed_over, _folders_between(fixed, match))):
-                    self._take(match)
+                    self._take(match, os.path.normpath(f"{self.roots[-1]}/{os.path.relpath(match, fixed)}"))
         else:
             raise InputError(f"`{path}` does not exist", hint=_similar(Path(path)))
 
@@ -182,13 +182,22 @@ class _Search:
                 hint="name another folder with -o",
             )
 
-    def _take(self, path: str) -> None:
+    def _take(self, path: str, reached: str = "") -> None:
         if os.path.isdir(path):  # noqa: PTH112
-            self._walk(os.path.realpath(path))
+            target = os.path.realpath(path)
+            self._link(target, reached)
+            self._walk(target)
         else:
             # The folder is made canonical, not the file: a linked file keeps the name it was found under.
             folder, name = os.path.split(path)
-            self._keep(os.path.join(os.path.realpath(folder or "."), name))  # noqa: PTH118
+            target = os.path.realpath(folder or ".")
+            self._link(target, os.path.dirname(reached))  # noqa: PTH120
+            self._keep(os.path.join(target, name))  # noqa: PTH118
+
+    def _link(self, target: str, reached: str) -> None:
+        """Note how a folder was reached first, where that is through a link."""
+        if reached and target != reached and target not in self._walked:
+            self._links.setdefault(target, self.as_reached(reached, *self.roots))
 
     def _keep(self, path: str) -> None:
         try:
@@ -231,8 +240,7 @@ class _Search:
             self._skip(entry.path, "hidden: its name begins with a dot", "hidden")
         elif is_folder:
             target = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
-            if target != entry.path and target not in self._walked:
-                self._links[target] = entry.path
+            self._link(target, entry.path)
             self._walk(target)
         elif is_file:
             if why := sidecar(entry.name, names):
@@ -242,16 +250,14 @@ class _Search:
         else:
             self._keep(entry.path)
 
-    def as_reached(self, path: str, root: str) -> str:
-        """The path below ``root`` of what lies outside of it: through the link that led there, so that names (and ids)
+    def as_reached(self, path: str, *roots: str) -> str:
+        """The path below a root of what lies outside of them: through the link that led there, so that names (and ids)
         do not depend on where a corpus lies.
         """
-        while not _is_within(path, root):
-            folder = next((each for each in map(str, Path(path).parents) if each in self._links), None)
-            if folder is None:
-                return path
-            path = self._links[folder] + path[len(folder.rstrip(os.sep)) :]
-        return path
+        if any(_is_within(path, root) for root in roots):
+            return path
+        folder = next((each for each in (path, *map(str, Path(path).parents)) if each in self._links), None)
+        return path if folder is None else self._links[folder] + path[len(folder.rstrip(os.sep)) :]
 
     def _is_passed_over(self, folder: str) -> bool:
         """Whether a folder is a run directory, which is said once."""
@@ -317,7 +323,7 @@ def _fixed_folder(pattern: str) -> str:
 
 def _folders_between(fixed: str, match: str) -> list[str]:
     """The folders below ``fixed`` in which a file lies."""
-    *folders, _ = Path(os.path.relpath(match, fixed)).parts
+    folders = Path(os.path.relpath(match, fixed)).parts[:-1]
     return [os.path.realpath(os.path.join(fixed, *folders[:end])) for end in range(1, len(folders) + 1)]  # noqa: PTH118
 
 

@@ -77,9 +77,9 @@ REFUSED = {
         {},
         "`do_lower_case` = false",
     ),
-    "ids that are none": ({**FAST, "added_tokens_decoder": {"x": token("a")}}, "bytes", {}, "no texts with their ids"),
-    "no object of tokens": ({**FAST, "added_tokens_decoder": [1]}, "bytes", {}, "no texts with their ids"),
-    "no object": ([], "bytes", {}, "is no tokenizer_config.json"),
+    "ids that are none": ({**FAST, "added_tokens_decoder": {"x": token("a")}}, "bytes", {}, "not texts with their ids"),
+    "no object of tokens": ({**FAST, "added_tokens_decoder": [1]}, "bytes", {}, "not texts with their ids"),
+    "no object": ([], "bytes", {}, "tokenizer_config.json` is not a JSON object"),
 }
 
 

@@ -86,7 +86,7 @@ class ChatEncoder:
 
     @property
     def backend(self) -> str | None:
-        """The library that encodes whatever the tokenizer's own is; None for the tokenizer's own."""
+        """The library that encodes conversations whatever was asked for; None where it is the one asked for."""
         return None if self._whole is None else "huggingface"
 
     def encode(self, messages: Sequence[Message], tools: Any = None) -> Encoding:

@@ -77,7 +77,7 @@ class ModelFolder(NamedTuple):
         folder = str(self.file.parent)
         return PlanError(
             f"the configuration in `{folder}` has {said}, and `{self.file.name}` {other}",
-            hint=f"AutoTokenizer.from_pretrained({folder!r}).save_pretrained(…) writes both anew;"
+            hint=f"AutoTokenizer.from_pretrained({folder!r}).save_pretrained(…) writes both again;"
             f" --set tokenize.tokenizer={self.file} takes the file as it is",
         )
 
@@ -109,7 +109,7 @@ def model_folder(folder: Path) -> ModelFolder:
         special = {entry["content"] for entry in listed.values() if entry.get("special")}
         ordinary = {text: int(number) for text, number in added.items() if text not in special}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise PlanError(f"the added tokens of `{folder}` are no texts with their ids: {error!r}") from error
+        raise PlanError(f"the added tokens of `{folder}` are not texts with their ids: {error!r}") from error
     return ModelFolder(found[0], config, ordinary)
 
 
@@ -120,7 +120,7 @@ def _object(path: Path) -> Mapping[str, Any]:
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise PlanError(f"`{path}` is no {path.name}: {error}", where=str(path)) from error
+        raise PlanError(f"`{path}` is not a JSON object: {error}", where=str(path)) from error
 
 
 def _text(token: Any) -> str | None:

@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 DEV    := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all coverage test-readers smoke lint format docs bench bench-rivals bench-check clean
+.PHONY: help run test test-all test-cluster coverage test-readers smoke lint format docs bench bench-rivals bench-check clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -15,14 +15,17 @@ run: $(READY) ## curate the sample corpus into curated/
 	$(BIN)/curate run sample_data/ -o curated
 
 test: $(DEV) ## the tests that run in minutes
-	$(BIN)/pytest -q -n logical --dist worksteal -m "not slow"
+	$(BIN)/pytest -q -n logical --dist worksteal -m "not slow and not cluster"
 
-test-all: $(DEV) ## all tests; EXAMPLES=all: with all examples of properties
+test-all: $(DEV) ## all tests of one machine; EXAMPLES=all: with all examples of properties
 	CURATE_TEST_ALL=$(EXAMPLES) $(BIN)/pytest -q -n logical --dist worksteal --ignore tests/test_ray.py
-	CURATE_TEST_ALL=$(EXAMPLES) $(BIN)/pytest -q tests/test_ray.py  # a cluster of its own keeps every core busy
+	$(BIN)/pytest -q -m "not cluster" tests/test_ray.py  # a cluster of its own keeps every core busy
+
+test-cluster: $(DEV) ## a Ray cluster whose nodes and workers die, join late and fill up: 7 minutes
+	$(BIN)/pytest -q tests/test_ray.py
 
 coverage: $(DEV) ## the tests that run in minutes, and the lines that none of them reaches
-	$(BIN)/pytest -q -n logical --dist worksteal -m "not slow" --cov --cov-report=term
+	$(BIN)/pytest -q -n logical --dist worksteal -m "not slow and not cluster" --cov --cov-report=term
 
 test-readers: $(READY) ## every format of shards, read by its trainer's own reader
 	$(BIN)/python -m pip install --quiet --editable '.[arrayrecord]'

@@ -200,13 +200,13 @@ def test_a_cluster_gives_the_bytes_of_a_local_run(cluster, corpus, finished, tmp
     assert nodes[0]["name"] in (tmp_path / "out" / "report.html").read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_memory_that_no_node_has_is_refused(cluster, corpus, tmp_path):
     with pytest.raises(PlanError, match="`run.memory` is 90,000.0 GB for each worker, and no node of the Ray cluster"):
         run(corpus, tmp_path / "out", "run.memory=90000GB", engine="ray")
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_a_run_moves_to_a_cluster_and_back(cluster, corpus, finished, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(finished, out)
@@ -221,7 +221,7 @@ def test_a_run_moves_to_a_cluster_and_back(cluster, corpus, finished, tmp_path):
         assert contents(out) == contents(finished)
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_a_node_that_dies_and_one_that_comes_change_nothing(cluster, corpus, finished, tmp_path):
     node = cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
     for number, folder in enumerate(("documents", ".cache/near_dup", "shards")):
@@ -236,7 +236,7 @@ def test_a_node_that_dies_and_one_that_comes_change_nothing(cluster, corpus, fin
     cluster.remove_node(node)
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_a_bucket_is_storage_that_all_nodes_share(cluster, corpus, finished):
     out = "s3://runs/on-a-cluster"
     assert run(corpus, out, engine="ray") == ExitCode.DONE
@@ -250,9 +250,9 @@ def test_a_bucket_is_storage_that_all_nodes_share(cluster, corpus, finished):
     assert written == contents(finished)
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, ExitCode.STOPPED)])
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_a_driver_that_ends_is_started_again(cluster, corpus, finished, tmp_path, number, code):
     process = started(corpus, tmp_path / "out")
     wait_for(lambda: any((tmp_path / "out").glob("documents/part-*")), process)
@@ -265,7 +265,7 @@ def test_a_driver_that_ends_is_started_again(cluster, corpus, finished, tmp_path
     assert contents(tmp_path / "out") == contents(finished)
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_a_document_that_kills_workers_is_quarantined(cluster, tmp_path):
     lines = [{"text": f"Number {n} of some sentences, none of which is like another: {n * n}."} for n in range(30)]
     lines[17]["text"] += " POISON"
@@ -280,7 +280,7 @@ def test_a_document_that_kills_workers_is_quarantined(cluster, tmp_path):
     assert counts(tmp_path / "out")["quarantined"] == 1
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_a_worker_that_is_killed_is_replaced(cluster, corpus, tmp_path):
     import psutil
 
@@ -300,7 +300,7 @@ def test_a_worker_that_is_killed_is_replaced(cluster, corpus, tmp_path):
     assert counts(tmp_path / "out")["quarantined"] == 0
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_nodes_join_while_one_part_takes_long(cluster, tmp_path):
     """One of them has another numpy and one another model, and both are refused; a third one works."""
     (tmp_path / "in").mkdir()
@@ -332,7 +332,7 @@ def test_nodes_join_while_one_part_takes_long(cluster, tmp_path):
     assert len(json.loads((tmp_path / "there" / "run.json").read_text())["profile"]["nodes"]) == 3
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_a_full_disk_is_named(cluster):
     from curate.engine.ray import RayEngine
 
@@ -349,7 +349,7 @@ def test_a_full_disk_is_named(cluster):
         engine._wait([ray.remote(fail).remote()])
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_nodes_that_are_not_ready_are_named_before_work(cluster, corpus, tmp_path):
     fake = tmp_path / "fake" / "polars-0.0.1.dist-info"
     fake.mkdir(parents=True)
@@ -365,7 +365,7 @@ def test_nodes_that_are_not_ready_are_named_before_work(cluster, corpus, tmp_pat
         cluster.remove_node(node)
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_the_check_up_names_every_node(cluster, tmp_path, capsys, monkeypatch):
     from curate.cli.display.cluster import show_cluster
 
@@ -378,7 +378,7 @@ def test_the_check_up_names_every_node(cluster, tmp_path, capsys, monkeypatch):
     assert not list(place("s3://runs/checked").tree.store.listed("checked"))
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_large_answers_do_not_pile_up_behind_a_slow_one(cluster):
     from curate.engine.base import Alone
     from curate.engine.ray import RayEngine
@@ -391,7 +391,7 @@ def test_large_answers_do_not_pile_up_behind_a_slow_one(cluster):
     assert [number for number, _ in asked] == list(range(12))
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_rows_travel_in_blocks_or_bundles(cluster, monkeypatch):
     from curate.engine.ray import RayEngine
     from curate.engine.received import RowsOfGroups
@@ -415,7 +415,7 @@ def test_rows_travel_in_blocks_or_bundles(cluster, monkeypatch):
         rows[8]
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_what_the_object_store_cannot_hold_is_spilled(cluster):
     """More than the stores of both nodes hold: nothing is lost, and nobody waits for ever."""
     from curate.engine.ray import RayEngine

@@ -3,7 +3,7 @@
 import re
 from xml.etree import ElementTree as ET
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from curate.report.drawing import charts
@@ -85,6 +85,7 @@ def test_a_histogram_has_a_bar_for_every_bin_with_documents_on_its_side_of_the_l
             assert abs(y + tall - 125) <= 0.11
 
 
+@example([("0", 10_117, 5_140_840), ("0", 3_458_690, 1), ("0000000¡¡¡¡¡¡¡¡¡¡¡", 0, 0)])
 @given(st.lists(st.tuples(NAME, COUNT, COUNT), min_size=1, max_size=9))
 def test_the_flow_shows_each_stage_to_one_scale(stages):
     flow = [

@@ -26,7 +26,7 @@ _RIGHT = 8
 _TALL = 190
 _LONGEST_NAME = 44
 _LEAST_WIDTH = 200
-"""Of the bars of a chart that also has names and numbers."""
+"""Of the bars of a chart that also has names and numbers, as long as its labels are not known."""
 FEW_SIZES = 8
 """Sizes of clusters that have a bar each."""
 
@@ -42,10 +42,14 @@ def flow_chart(flow: Sequence[Step], quarantined: int = 0) -> str:
         read = Step(stage=_READ, came=came + quarantined, kept=came, removed=quarantined, bytes_in=0, bytes_kept=0)
         flow = [read, *flow]
     most = max((step.came for step in flow), default=0) or 1
-    inside = [width_of(f"{step.kept:,}") + 16 < _LEAST_WIDTH * step.kept / most for step in flow]
-    names, labels = [_cut(step.stage) for step in flow], [*map(_beside_bar, flow, inside)]
-    left, right = _room(names, 13), _room(labels)
-    plot = Plot(_WIDTH - left - right, 34 * len(flow), left=left, right=right)
+    names = [_cut(step.stage) for step in flow]
+    left = _room(names, 13)
+    inside = _inside_bars(flow, _LEAST_WIDTH / most)
+    labels = [*map(_beside_bar, flow, inside)]
+    while inside != (fitting := _inside_bars(flow, (_WIDTH - left - _room(labels)) / most, inside)):
+        inside, labels = fitting, [*map(_beside_bar, flow, fitting)]
+    right = _room(labels)
+    plot = Plot(max(_WIDTH - left - right, 1), 34 * len(flow), left=left, right=right)
     x = scale("linear", 0, most, plot.width)
     kept = [max(x(step.kept), float(step.kept > 0)) for step in flow]
     lost = [max(x(step.removed), float(step.removed > 0)) for step in flow]
@@ -154,6 +158,12 @@ def _room(labels: Iterable[str], size: int = 12) -> float:
 
 def _cut(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+
+
+def _inside_bars(flow: Sequence[Step], width: float, among: Sequence[bool] | None = None) -> list[bool]:
+    """Whose number of kept documents fits into its bar, of `among`, where a document is so wide."""
+    fitting = [width_of(f"{step.kept:,}") + 16 < width * step.kept for step in flow]
+    return [all(both) for both in zip(fitting, among or fitting, strict=True)]
 
 
 def _beside_bar(step: Step, kept_is_inside: bool) -> str:

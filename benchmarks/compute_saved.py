@@ -37,9 +37,9 @@ from curate.evidence.measuring import (
 )
 from curate.evidence.multiplier import Curves, Floats, Interval
 from curate.evidence.pool import read_pool
-from curate.evidence.proxy import NgramProxy, Proxy, proxy_named
+from curate.evidence.proxies.proxy import NgramProxy, Proxy, proxy_named
+from curate.evidence.proxies.remembered import Remembered
 from curate.evidence.question import Question
-from curate.evidence.remembered import Remembered
 from curate.report.judgments.judgments import Judgments
 from curate.report.saved.measured import Evidence
 from curate.store.manifest import read_manifest

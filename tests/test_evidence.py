@@ -13,7 +13,6 @@ import pytest
 from curate.cli import command
 from curate.evidence import measuring
 from curate.evidence.held_out import HeldOut, bundled, bundled_languages, decontaminated, losses_of_text
-from curate.evidence.kneser_ney import START, VOCABULARY, KneserNey
 from curate.evidence.measuring import identified_language
 from curate.evidence.multiplier import (
     Crossing,
@@ -26,6 +25,7 @@ from curate.evidence.multiplier import (
     value_of_removed,
 )
 from curate.evidence.pool import Pool
+from curate.evidence.proxies.kneser_ney import START, VOCABULARY, KneserNey
 from curate.evidence.question import require_text
 from curate.evidence.result import _figure
 from curate.pipeline.planning.config import load
@@ -357,7 +357,7 @@ def test_without_torch_the_plan_says_what_to_install(tmp_path, capsys, monkeypat
 
 def test_transformer_learns_and_repeats_itself():
     pytest.importorskip("torch")
-    from curate.evidence.proxy import Evaluation, proxy_named
+    from curate.evidence.proxies.proxy import Evaluation, proxy_named
 
     rng = np.random.default_rng(2)
     tokens = (np.cumsum(rng.integers(1, 4, 40_000)) % 50 + 1).astype(np.uint16)

@@ -248,8 +248,8 @@ ALLOWED = {
     ("engine/processes.py", "pickle"),
     ("engine/ray_worker.py", "pickle"),  # tasks of the run's own driver, over the cluster that the user named
     ("pipeline/dangerous.py", "pickle"),  # a task of the parent process, over a pipe
-    ("evidence/transformer.py", "torch"),  # trains a model of its own and loads none
-    ("evidence/transformer.py", "torch.nn.functional"),
+    ("evidence/proxies/transformer.py", "torch"),  # trains a model of its own and loads none
+    ("evidence/proxies/transformer.py", "torch.nn.functional"),
     ("shards/loading/torch_loader.py", "torch"),  # tensors of the token files
     ("shards/loading/torch_loader.py", "torch.utils.data"),
 }

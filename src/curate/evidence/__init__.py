@@ -4,8 +4,7 @@
 
     pool        ── a finished run → documents of the raw and of the curated arm, whole duplicate clusters
     held_out    ── texts to be scored on: independent, held-out raw, held-out curated; none of them in an arm
-    vocabulary  ── texts → tokens of 11 bits, one tokenizer for all
-    proxy       ── tokens → loss at every budget; `kneser_ney`, `transformer`
+    proxies     ── texts → tokens → loss at every budget of a small model
     multiplier  ── two loss curves → compute multiplier with its interval, and what follows from it
     result      ── all figures, with their intervals
     attribution ── stages and rules switched off one by one

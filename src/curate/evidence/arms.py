@@ -10,8 +10,8 @@ from curate.evidence.held_out import HeldOut
 from curate.evidence.looked import Mask, place
 from curate.evidence.multiplier import Floats
 from curate.evidence.pool import Pool
-from curate.evidence.proxy import Evaluation, Proxy, drawn
-from curate.evidence.vocabulary import Vocabulary
+from curate.evidence.proxies.proxy import Evaluation, Proxy, drawn
+from curate.evidence.proxies.vocabulary import Vocabulary
 
 CURATED_STEPS = (1 / 4, 1 / 2, 1.0)
 RAW_STEPS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0)

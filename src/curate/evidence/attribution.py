@@ -9,7 +9,7 @@ import numpy as np
 from curate.evidence.arms import HEADLINE, Arms, Trained
 from curate.evidence.looked import Mask, rules_of
 from curate.evidence.multiplier import Curves, Floats, Interval
-from curate.evidence.proxy import Proxy
+from curate.evidence.proxies.proxy import Proxy
 from curate.store.manifest_entries import Manifest
 
 STEPS = (1 / 8, 1 / 4, 1 / 2, 1.0, 2.0)

@@ -19,9 +19,9 @@ from curate.evidence.attribution import MOST, ablations, contributions, enough
 from curate.evidence.held_out import FEWEST, PUBLIC, HeldOut, bundled, bundled_languages, decontaminated, split
 from curate.evidence.looked import place
 from curate.evidence.pool import Pool, read_pool
-from curate.evidence.proxy import Proxy
+from curate.evidence.proxies.proxy import Proxy
+from curate.evidence.proxies.remembered import Remembered
 from curate.evidence.question import Question
-from curate.evidence.remembered import Remembered
 from curate.evidence.result import Result
 from curate.evidence.scratch import Later
 from curate.pipeline.planning.lint import run_settings

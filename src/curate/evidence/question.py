@@ -7,7 +7,7 @@ from typing import NamedTuple
 from curate import __version__
 from curate.errors import UserError
 from curate.evidence.held_out import HeldOut, bundled_languages, own_text
-from curate.evidence.proxy import Proxy
+from curate.evidence.proxies.proxy import Proxy
 from curate.pipeline.planning.config import Config
 from curate.store.digest import digest
 

@@ -21,7 +21,7 @@ from curate.evidence.multiplier import (
     value_of_removed,
 )
 from curate.evidence.pool import Pool
-from curate.evidence.proxy import Proxy
+from curate.evidence.proxies.proxy import Proxy
 from curate.evidence.question import Question
 from curate.report.saved.compute import Figure, Tag
 from curate.report.saved.measured import (

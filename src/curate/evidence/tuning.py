@@ -31,7 +31,7 @@ from curate.evidence.measuring import (
 )
 from curate.evidence.multiplier import Curves, Floats, Interval
 from curate.evidence.pool import read_pool
-from curate.evidence.proxy import NgramProxy
+from curate.evidence.proxies.proxy import NgramProxy
 from curate.pipeline.planning.lint import run_settings
 from curate.report.judgments.judgments import Judgments
 from curate.store.digest import digest

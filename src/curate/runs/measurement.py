@@ -7,7 +7,7 @@ from typing import NamedTuple
 from curate.errors import CurateError, InputError, Stopped
 from curate.events import Emit, Warned, Working
 from curate.evidence.measuring import measure
-from curate.evidence.proxy import Proxy, proxy_named
+from curate.evidence.proxies.proxy import Proxy, proxy_named
 from curate.evidence.question import Question, question_of, require_text
 from curate.pipeline.planning.config import Config
 from curate.process.stopping import exit_code, stoppable

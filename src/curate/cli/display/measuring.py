@@ -13,7 +13,7 @@ from curate.cli.display.console import console
 from curate.cli.display.format import count, duration, share
 from curate.errors import ExitCode, UserError, nearest
 from curate.evidence.measuring import measure
-from curate.evidence.proxy import proxy_named
+from curate.evidence.proxies.proxy import proxy_named
 from curate.evidence.question import question_of
 from curate.pipeline.planning.lint import run_settings
 from curate.report.html.page import ReportMaker

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from curate.evidence.kneser_ney import START, VOCABULARY, Tokens
+from curate.evidence.proxies.kneser_ney import START, VOCABULARY, Tokens
 
 PIECE = 512
 """Tokens of a piece: what arms are sampled in, and how much of a held-out document is scored."""

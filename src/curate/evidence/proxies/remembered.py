@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from curate.evidence.kneser_ney import Tokens
-from curate.evidence.proxy import Evaluation, Proxy
+from curate.evidence.proxies.kneser_ney import Tokens
+from curate.evidence.proxies.proxy import Evaluation, Proxy
 from curate.store.digest import digest
 from curate.store.files import entries, remove, write_whole
 
@@ -37,7 +37,7 @@ class Remembered:
     def losses(
         self, tokens: Tokens, budgets: Sequence[int], evaluations: Mapping[str, Evaluation], seed: int
     ) -> dict[str, npt.NDArray[np.float64]]:
-        """See `curate.evidence.proxy.Proxy.losses`."""
+        """See `curate.evidence.proxies.proxy.Proxy.losses`."""
         learnt = xxhash.xxh3_128_hexdigest(tokens.tobytes())
         scored = {name: xxhash.xxh3_128_hexdigest(each.tokens.tobytes()) for name, each in evaluations.items()}
         key = digest(self.proxy.key, learnt, list(budgets), scored, seed)

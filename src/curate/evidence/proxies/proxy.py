@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.errors import UserError, nearest
-from curate.evidence.kneser_ney import KneserNey, Tokens
-from curate.evidence.vocabulary import Pieces
+from curate.evidence.proxies.kneser_ney import KneserNey, Tokens
+from curate.evidence.proxies.vocabulary import Pieces
 
 
 class Evaluation(NamedTuple):
@@ -45,7 +45,7 @@ class Proxy(Protocol):
 
 
 class NgramProxy:
-    """The 5-gram model of `curate.evidence.kneser_ney`."""
+    """The 5-gram model of `curate.evidence.proxies.kneser_ney`."""
 
     name = "ngram"
     about = "5-gram model with Kneser-Ney smoothing, exact counts, 2,047 byte-level tokens"
@@ -79,7 +79,7 @@ def proxy_named(name: str) -> Proxy:
     if name == NgramProxy.name:
         return NgramProxy()
     if name == "transformer":
-        from curate.evidence.transformer import TransformerProxy
+        from curate.evidence.proxies.transformer import TransformerProxy
 
         return TransformerProxy()
     raise UserError(f"there is no proxy `{name}`", hint=nearest(name, (NgramProxy.name, "transformer")))

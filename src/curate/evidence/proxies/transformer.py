@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.errors import require
-from curate.evidence.kneser_ney import START, VOCABULARY, Tokens
-from curate.evidence.proxy import Evaluation
+from curate.evidence.proxies.kneser_ney import START, VOCABULARY, Tokens
+from curate.evidence.proxies.proxy import Evaluation
 
 WIDTH, LAYERS, HEADS, CONTEXT, BATCH = 64, 2, 4, 128, 8
 RATE = 1e-3

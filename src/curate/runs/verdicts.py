@@ -103,7 +103,11 @@ def moved_limits(one: Was) -> list[tuple[Limit, Limit]] | None:
     pairs = [(then[key], now[key]) for key in then if key in now and then[key] != now[key]]
     limits = Counter(reason for _, reason in then)
     plain = all(
-        a.decides and limits[a.reason] == 1 and a[1:3] == b[1:3] and not (a.languages or b.languages) for a, b in pairs
+        a.decides
+        and limits[a.reason] == 1
+        and (a.measure, a.side) == (b.measure, b.side)
+        and not (a.languages or b.languages)
+        for a, b in pairs
     )
     moved = {limit.key for limit, _ in pairs}
     a, b = (each.settings for each in one[:2])

@@ -32,7 +32,7 @@ _SMALL = 1000
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """What some pieces of the input told; shares are of their documents."""
+    """What some pieces of the input showed; shares are of their documents."""
 
     pieces: int
     documents: int

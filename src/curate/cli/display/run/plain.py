@@ -18,7 +18,7 @@ class PlainFace:
 
     def __init__(self, console: Console) -> None:
         self._console, self.progress = console, Progress()
-        self._last = time.monotonic()
+        self._last, self._said = time.monotonic(), ""
 
     def __enter__(self) -> Self:
         return self
@@ -59,6 +59,6 @@ class PlainFace:
         return " ".join(f"{key}={value}" for key, value in known.items() if value is not None)
 
     def _say(self, line: str) -> None:
-        if line:
-            self._last = time.monotonic()
+        if line and line != self._said:
+            self._last, self._said = time.monotonic(), line
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)

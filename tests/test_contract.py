@@ -1,23 +1,28 @@
 """One suite that every stage must pass, built in or not."""
 
 import json
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from corpus_maker import prose
 from curate import stages
 from curate.cli.session import Session
 from curate.corpus.documents import SCHEMA
+from curate.errors import BrokenStage
 from curate.pipeline.planning.plan import thresholds_of
-from curate.pipeline.step import Step
-from curate.settings.base import Settings
+from curate.pipeline.step import Step, settle
+from curate.settings.base import Reason, Settings
 from curate.stages import stage_class, stage_names
-from curate.stages.contract import CorpusStage, Encoder, Rewriter, Stage
+from curate.stages.contract import CorpusStage, Encoder, Rewriter, Stage, reasons_where
+from curate.text.core.arrow import EDITS
 
 TEXTS = [
     prose(1),
@@ -124,3 +129,76 @@ def test_the_stage_in_the_documentation_runs_as_a_plug_in(monkeypatch, tmp_path)
     counts = json.loads((out / "run.json").read_text())["counts"]
     assert counts["removed"]["shouting"] == {"documents": 1, "reasons": {"too_many_capitals": 1}}
     stages.stage_class.cache_clear()
+
+
+def hurt(part: str, answer: Any, *, edits: bool = False) -> type[Stage]:
+    """A stage of another package of which one function answers ``answer(what is right)``."""
+
+    class Hurt(Stage):
+        name, version, about, needs = "hurt", 1, "Answers otherwise than it declares.", ("text",)
+        adds: ClassVar = {"length": pa.int64(), **({"edits": EDITS} if edits else {})}
+        reasons = (Reason("long", "It is long."),)
+        settings_type = Settings
+
+        def __init__(self, settings: Settings) -> None:
+            self.settings = settings
+
+        def measure(self, batch: pa.RecordBatch) -> Any:
+            lengths = pc.utf8_length(batch["text"]).cast(pa.int64())
+            columns = [lengths, pa.array([[]] * len(batch), EDITS)][: 1 + edits]
+            right = pa.RecordBatch.from_arrays(columns, schema=pa.schema(list(self.adds.items())))
+            return answer(right) if part == "measure" else right
+
+        def judge(self, measures: pa.RecordBatch) -> Any:
+            right = reasons_where({"long": measures["length"].to_numpy() > 10**6}, len(measures))
+            return answer(right) if part == "judge" else right
+
+    Hurt.__module__ = "other.package"
+    return Hurt
+
+
+def edited_as(*edits: tuple[int, int]) -> Any:
+    one = [{"start": start, "end": end, "replacement": ""} for start, end in edits]
+    return lambda right: right.set_column(1, right.schema.field(1), pa.array([one] * len(right), EDITS))
+
+
+@pytest.mark.parametrize(
+    ("part", "answer", "said"),
+    [
+        ("measure", lambda _: None, "it gave None where a RecordBatch"),
+        ("measure", lambda right: right.slice(1), "it gave 2 rows for 3 documents"),
+        ("measure", lambda right: pa.concat_batches([right, right]), "it gave 6 rows for 3 documents"),
+        ("measure", lambda right: right.rename_columns(["size"]), "the column `length` is there 0 times"),
+        ("measure", lambda right: right.cast(pa.schema([("length", pa.int8())])), "of type int8, and was to be int64"),
+        ("judge", lambda right: right.to_pylist(), "`judge` gave a list where an array"),
+        ("judge", lambda _: pa.array([[]], pa.list_(pa.string())), "1 verdicts for 3 documents"),
+        ("judge", lambda _: pa.array([None] * 3, pa.list_(pa.string())), "null as a verdict"),
+        ("judge", lambda _: pa.array([["odd"]] * 3), r"reasons that `reasons` does not declare: \['odd'\]"),
+        ("judge", lambda _: pa.array([True] * 3), "`judge` gave bool"),
+        *(
+            ("edits", edited_as(*edits), "its edits overlap, lie outside of their text or inside of a character")
+            for edits in ([(0, 99)], [(-1, 2)], [(3, 2)], [(0, 3), (2, 4)], [(1, 2)])
+        ),
+        ("edits", edited_as((0, 2), (2, 3), (6, 6)), ""),
+    ],
+)
+def test_a_stage_of_another_package_is_held_to_what_it_declares(part, answer, said):
+    stage = hurt("measure" if part == "edits" else part, answer, edits=part == "edits")(Settings())
+    texts = {"text": pa.array(["école", "été fin", "écrit"], pa.large_string())}
+    work = partial(settle, (Step(stage, "judge"),), texts.__getitem__, np.ones(3, np.bool_), {})
+    if not said:
+        assert work()[0].staying.all()
+        return
+    with pytest.raises(BrokenStage, match=said) as raised:
+        work()
+    assert "the stage `hurt` of `other.package` does not answer as it declares" in raised.value.message
+
+
+def test_what_a_stage_of_another_package_raises_says_whose_it_is():
+    def fail(_):
+        raise ValueError("no such model")
+
+    texts = {"text": pa.array(["some words"], pa.large_string())}
+    with pytest.raises(ValueError, match="no such model") as raised:
+        settle((Step(hurt("measure", fail)(Settings()), "judge"),), texts.__getitem__, np.ones(1, np.bool_), {})
+    assert raised.value.__notes__ == ["raised in the stage `hurt` of `other.package`"]

@@ -67,7 +67,32 @@ def test_names_behind_a_link_do_not_depend_on_where_a_corpus_lies(tmp_path: Path
     assert found(corpus / "*") == (names, {"empty": "empty"})
     assert found(corpus / "**/*.jsonl")[0] == names
     assert found(corpus / "**")[0] == names  # which matches the corpus itself, too
+    assert found(*sorted(corpus.iterdir())) == (names, {"empty": "empty"})  # as a shell's `corpus/*`
+    (tmp_path / "there").symlink_to(corpus.parent, target_is_directory=True)
+    assert found(*sorted((tmp_path / "there" / "corpus").iterdir())) == (names, {"empty": "empty"})
+    assert found(corpus / "link" / ".." / "deep" / "corpus" / "z", corpus / "a.jsonl")[0] == ["a.jsonl", "z/d.jsonl"]
+    assert found(corpus / "link" / "away" / "b.jsonl", corpus / "z" / "d.jsonl")[0] == [
+        "link/away/b.jsonl",
+        "z/d.jsonl",
+    ]
     assert [file.default_source for file in discover([str(corpus)], SETTINGS).files] == ["a", "link", "link", "z"]
+
+
+def test_links_that_lead_in_circles_are_followed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = filled(
+        tmp_path / "corpus", "a.jsonl", "sub/b.jsonl", "sub/deep/c.jsonl", ".hidden/d.jsonl", "sub/.e.jsonl"
+    )
+    for number in range(4):  # with `glob`, 4 ** 40 ways
+        (corpus / f"round{number}").symlink_to(".", target_is_directory=True)
+        (corpus / "sub" / f"round{number}").symlink_to("..", target_is_directory=True)
+    every = ["a.jsonl", "sub/b.jsonl", "sub/deep/c.jsonl"]
+    for pattern in ("", "**", "**/", "**/*", "**/*.jsonl", "**/**/*.jsonl", "../corpus/**"):
+        assert found(corpus / pattern if pattern != "**/" else f"{corpus}/**/")[0] == every, pattern
+    assert found(corpus / "**" / "sub" / "**" / "c.*")[0] == ["sub/deep/c.jsonl"]
+    assert found(corpus / "s?b" / "*.jsonl")[0] == ["sub/b.jsonl"]
+    assert found(corpus / "*" / ".[e]*")[0] == ["sub/.e.jsonl"]
+    monkeypatch.chdir(corpus)
+    assert found("**/*.jsonl")[0] == every
 
 
 def test_folders_that_may_not_be_entered_stop_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

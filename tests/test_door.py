@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import pickle
 import re
 import shlex
 import shutil
@@ -10,13 +11,14 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 import curate
 from corpus_maker import make_corpus, prose
 from curate.cli import command
-from curate.errors import ConfigError, CurateError, InputError, UserError
+from curate.errors import ConfigError, CurateError, DamagedFile, InputError, MissingExtra, UserError
 from curate.events import Warned
 
 ROOT = Path(__file__).parent.parent
@@ -132,6 +134,14 @@ def test_mistakes_are_exceptions(run, tmp_path):
         (lambda: curate.run(corpus, tmp_path / "o", qualty={"min_words": 3}), ConfigError, "qualty"),
         (lambda: curate.run(corpus, tmp_path / "o", quality=3), ConfigError, "quality"),
         (lambda: curate.run(corpus, tmp_path / "o", limit=0), ConfigError, "limit"),
+        (lambda: curate.run(corpus, tmp_path / "o", limit=1.5), ConfigError, "limit"),
+        (lambda: curate.run([], tmp_path / "o"), InputError, "no path is given"),
+        (
+            lambda: curate.run(corpus, tmp_path / "o", quality=None, only=None),
+            ConfigError,
+            "`quality` is given as None",
+        ),
+        (lambda: curate.run(corpus, tmp_path / "o", near_dup={"similarity": np.float32(2)}), ConfigError, "is 2"),
         (lambda: curate.run(tmp_path / "other.txt", run.path), UserError, "over other files"),
         (lambda: curate.open(tmp_path), InputError, "no finished run"),
         (lambda: curate.plan(corpus, config=tmp_path / "no.toml"), ConfigError, "no.toml"),
@@ -154,6 +164,33 @@ def test_faults_of_ours_are_exceptions_too(tmp_path, monkeypatch):
         curate.run(make_corpus(tmp_path / "in", 5), tmp_path / "o", config=QUICK)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize("number", [1, 4])
+def test_what_a_listener_raises_comes_out_as_it_is(number, run, tmp_path):
+    class Enough(Exception):  # noqa: N818
+        pass
+
+    heard = []
+
+    def listen(event):
+        heard.append(event)
+        if len(heard) == number:
+            raise Enough
+
+    with pytest.raises(Enough):
+        curate.run(run.path.parent / "in", tmp_path / "o", config=QUICK, on_event=listen)
+    assert curate.run(run.path.parent / "in", tmp_path / "o", config=QUICK).counts == run.counts
+
+
+def test_errors_travel_between_processes():
+    for error in (
+        MissingExtra("`a` has `b`", "package", "extra"),
+        InputError("a message", where="a place", hint="a hint"),
+        DamagedFile("a message"),
+    ):
+        again = pickle.loads(pickle.dumps(error))
+        assert (type(again), str(again), again.where, again.hint) == (type(error), str(error), error.where, error.hint)
 
 
 def test_arguments_alone_are_settings(tmp_path, monkeypatch):

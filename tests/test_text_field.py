@@ -146,10 +146,33 @@ def test_files_without_the_text_are_passed_over_and_named(tmp_path: Path) -> Non
             "d.jsonl": "`text` holds numbers, not text",
             "e.jsonl": "it has no field `text`; its fields are messages",
         }
-    (tmp_path / "f.txt").unlink()
-    with pytest.raises(InputError, match="`a.jsonl` cannot be read: it has no field `txt`.*any of 4 more") as error:
-        inspected(tmp_path, text="txt")
-    assert error.value.hint == "set `input.text`: did you mean `text`?"
+    for _ in range(2):  # beside files without fields, and alone
+        with pytest.raises(InputError, match="`a.jsonl` cannot be read: it has no field `txt`.*any of 4 more") as error:
+            inspected(tmp_path, text="txt")
+        assert error.value.hint == "set `input.text`: did you mean `text`?"
+        (tmp_path / "f.txt").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("write", [jsonl, table])
+def test_a_label_that_no_record_has_is_refused_and_files_without_it_are_named(write: Any, tmp_path: Path) -> None:
+    suffix = "jsonl" if write is jsonl else "parquet"
+    write(tmp_path, f"a.{suffix}", {"text": LONG, "key": 1, "meta": {"site": 5, "page": {"no": 1}}})
+    write(tmp_path, f"b.{suffix}", {"text": LONG})
+    (tmp_path / "c.txt").write_text("A text file has no fields.")
+    for key in ("id", "source"):
+        for name, hint in (("kay", "key"), ("meta.sit", "meta"), ("meta.page.na", "known"), ("text.key", "text")):
+            with pytest.raises(InputError, match=f"`input.{key}` names the field `{name}`, which no file has") as error:
+                inspected(tmp_path, **{key: name})
+            assert hint in error.value.hint
+        for name in ("key", "meta", "meta.site", "meta.page.no"):
+            notes = [file.note for file in inspected(tmp_path, **{key: name}).files]
+            assert notes == ["", f"is without `{name}` (`input.{key}`) in the records that were looked at", ""]
+
+
+def test_fields_that_appear_late_are_not_refused(tmp_path: Path) -> None:
+    jsonl(tmp_path, "a.jsonl", *[{"text": LONG}] * 50, {"text": LONG, "key": 7, "meta": {"n": 3}, "title": "t"})
+    for section in ({"id": "key"}, {"source": "meta.n"}, {"text": "{title}\n{text}"}):
+        assert len(read(tmp_path, **section)[0]) == 51
 
 
 def test_a_field_that_appears_late_costs_no_row(tmp_path: Path) -> None:

@@ -117,7 +117,12 @@ def test_a_language_by_another_name_is_refused_before_work(code, meant):
 
 def run(folder: Path, *assignments: str) -> dict:
     rows = [
-        {"text": f"The committee met {at} times and found what it was looking for in the end.", "source": "s"}
+        {
+            "text": f"The committee met {at} times and found what it was looking for in the end.",
+            "source": "s",
+            "key": None,
+            "forum": "",
+        }
         for at in range(8)
     ]
     (folder / "in.jsonl").write_text("\n".join(map(json.dumps, rows)))
@@ -136,7 +141,7 @@ def test_what_the_corpus_does_not_have_is_told_at_the_end(tmp_path):
         'near_dup.exempt_sources=["s", "forum"]',
         "near_dup.scope=metadata.site",
         f'url_filter.domains=["{tmp_path}/list.txt"]',
-        "input.source=site",
+        "input.source=forum",
         "input.id=key",
     )
     told = {
@@ -149,8 +154,8 @@ def test_what_the_corpus_does_not_have_is_told_at_the_end(tmp_path):
         "`near_dup.scope` had no effect: no document has `site` in its metadata",
         "`url_filter` had no effect: no document has an address",
         "`url_filter.domains` had no effect: no document has an address with an entry of the lists",
-        "`input.source` had no effect: no record has a field `site`",
-        "`input.id` had no effect: no record has a field `key`",
+        "`input.source` had no effect: no record has a value in `forum`",
+        "`input.id` had no effect: no record has a value in `key`",
     }
     (note,) = [alert for alert in report["alerts"] if "that you set removed nothing" in alert["title"]]
     assert note["level"] == "note"

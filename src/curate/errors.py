@@ -10,6 +10,7 @@
      │   │   └─ MissingExtra             a package that an extra installs
      │   └─ DamagedFile                  a file of a run is not what was written
      ├─ BooksDoNotBalance            3   documents read ≠ kept + removed + quarantined
+     ├─ BrokenStage                  3   a stage of another package answers otherwise than it declares
      └─ Stopped                      4   stopped part-way (disk full, …); the same command continues
 
 A message is one sentence in the user's words with the value in it; ``where`` names the file and line; ``hint`` is
@@ -20,6 +21,7 @@ import difflib
 import importlib.util
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
+from typing import Any
 
 DISTRIBUTION = "curate-corpus"
 """What ``pip install`` calls curate."""
@@ -83,6 +85,11 @@ class MissingExtra(PlanError):  # noqa: N818  (named for what it is)
 
     def __init__(self, what: str, package: str, extra: str) -> None:
         super().__init__(f"{what}, which needs the package `{package}`", hint=f"pip install '{DISTRIBUTION}[{extra}]'")
+        self._made_of = (what, package, extra)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Made again of what it was made of: an error that cannot be pickled hangs the pool that it is raised in."""
+        return type(self), self._made_of
 
 
 class DamagedFile(UserError):  # noqa: N818  (named for what it is)
@@ -91,6 +98,10 @@ class DamagedFile(UserError):  # noqa: N818  (named for what it is)
 
 class BooksDoNotBalance(CurateError):  # noqa: N818  (named for what happened)
     """Documents read are not the sum of kept, removed and quarantined ones."""
+
+
+class BrokenStage(CurateError):  # noqa: N818  (named for what it is)
+    """A stage of another package answers otherwise than it declares."""
 
 
 class Stopped(CurateError):  # noqa: N818

@@ -157,7 +157,8 @@ def _unexpected(error: Exception) -> int:
         path = context.command_path if context else "curate"
         note(console(), "error", message().rstrip(".").replace("Value error, ", ""), f"{path} --help")
         return ExitCode.USER_ERROR
-    note(console(), "error", f"something went wrong inside curate: {type(error).__name__}: {error}")
+    where = ", ".join(getattr(error, "__notes__", ())) or "something went wrong inside curate"
+    note(console(), "error", f"{where}: {type(error).__name__}: {error}")
     if os.environ.get("CURATE_DEBUG") or "-vv" in sys.argv:
         traceback.print_exception(error)
     else:

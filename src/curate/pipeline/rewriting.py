@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from curate.pipeline.exporting.turn_by_turn import rewritten_by_turns
 from curate.pipeline.record.profile import Effort, Stopwatch
+from curate.pipeline.stage_answers import asked, require_rows, require_texts, require_verdicts
 from curate.pipeline.step import REASONS, scattered, staying
 from curate.stages.contract import Rewriter
 from curate.text.core.replaced import replaced
@@ -31,10 +32,15 @@ def rewritten(documents: pa.RecordBatch, chain: Sequence[Rewriter]) -> tuple[pa.
         if rewriter.turn_by_turn and turns.null_count < len(batch):
             text, turns, measures = rewritten_by_turns(batch, rewriter)
         else:
-            text, measures = rewriter.rewrite(batch)
+            with asked(rewriter):
+                text, measures = rewriter.rewrite(batch)
+                require_texts(rewriter, text, len(batch))
             text = text if turns.null_count == len(batch) else pc.if_else(turns.is_valid(), batch["text"], text)
         efforts[rewriter.name] = watch.effort(len(batch), batch["text"].nbytes)
-        verdicts = rewriter.judge(measures)
+        require_rows(rewriter, measures, pa.schema(list(rewriter.adds.items())), batch["text"], len(batch))
+        with asked(rewriter):
+            verdicts = rewriter.judge(measures)
+            require_verdicts(rewriter, verdicts, len(batch))
         if not entering.all():
             text = replaced(documents["text"], np.flatnonzero(entering), text)
             turns = pc.if_else(pa.array(entering), scattered(turns, entering), documents["turns"])

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from curate.pipeline.planning.plan import measure_key, thresholds_of
 from curate.pipeline.record.profile import Effort, Stopwatch
+from curate.pipeline.stage_answers import asked, require_rows, require_verdicts
 from curate.shards.files.token_bytes import BYTES, HIGH, LOW, split
 from curate.stages.contract import CorpusStage, Stage
 from curate.store.digest import digest
@@ -102,13 +103,17 @@ class Step:
         """Rows for a batch of documents that are all still in."""
         if self.ready:
             self.ready(self.stage)
-        if self.role == "judge":
-            measures = self.stage.measure(batch)
-            return measures.add_column(0, REASONS, pa.nulls(len(batch), REASONS.type))
-        if self.role == "observe":
-            return self.stage.observe(batch)  # type: ignore[attr-defined]
-        text = batch.column("text")
-        ids, unknown = self.stage.encode_rows(batch)  # type: ignore[attr-defined]
+        text = batch.column("text") if "text" in batch.schema.names else None
+        with asked(self.stage):
+            if self.role == "judge":
+                measures = self.stage.measure(batch)
+                require_rows(self.stage, measures, pa.schema(list(self.stage.adds.items())), text, len(batch))
+                return measures.add_column(0, REASONS, pa.nulls(len(batch), REASONS.type))
+            if self.role == "observe":
+                observed = self.stage.observe(batch)  # type: ignore[attr-defined]
+                require_rows(self.stage, observed, self.schema, text, len(batch))
+                return observed
+            ids, unknown = self.stage.encode_rows(batch)  # type: ignore[attr-defined]
         counts = [pc.list_value_length(ids).cast(pa.int64()), pc.utf8_length(text).cast(pa.int64()), unknown]
         halves = split(ids, wide=self.stage.has_wide_ids)  # type: ignore[attr-defined]
         return pa.RecordBatch.from_arrays([*counts, *halves], schema=TOKENS)
@@ -118,7 +123,10 @@ class Step:
         if self.role != "judge":
             return rows, entering
         measures = rows.remove_column(0)
-        verdicts = self.stage.judge(measures if entering.all() else measures.filter(pa.array(entering)))
+        measures = measures if entering.all() else measures.filter(pa.array(entering))
+        with asked(self.stage):
+            verdicts = self.stage.judge(measures)
+            require_verdicts(self.stage, verdicts, len(measures))
         reasons = scattered(verdicts, entering)
         staying = entering.copy()
         staying[entering] = pc.list_value_length(verdicts).to_numpy(zero_copy_only=False) == 0

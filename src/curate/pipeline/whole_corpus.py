@@ -16,6 +16,7 @@ from curate.engine.base import Engine, in_order, spreading
 from curate.pipeline.choices import Choice, settings_that_count
 from curate.pipeline.planning.plan import Plan, measure_key, thresholds_of
 from curate.pipeline.record.profile import Made, Profile
+from curate.pipeline.stage_answers import asked, require_rows, require_verdicts
 from curate.pipeline.step import REASONS, Mask, Step, entering_mask, input_key, scattered, with_edits, with_moves
 from curate.stages.contract import Audited, Comparing, CorpusStage, Deduplicating, Receive, Rows, Send
 from curate.store.checked_json import BrokenJson, read_json, write_json
@@ -219,8 +220,13 @@ def _judge(
     keys: Sequence[Keys],
     part: int,
 ) -> None:
-    measures, mask, schema = measure(part), entering(part), Step(stage, "judge").schema
-    reasons = scattered(stage.judge(measures.filter(pa.array(mask))), mask)
+    mask, schema = entering(part), Step(stage, "judge").schema
+    with asked(stage):
+        measures = measure(part)
+        require_rows(stage, measures, pa.schema(list(stage.adds.items())), None, len(mask))
+        verdicts = stage.judge(measures.filter(pa.array(mask)))
+        require_verdicts(stage, verdicts, int(mask.sum()))
+    reasons = scattered(verdicts, mask)
     with row_file(directory.part(stage.name, part), schema, ["reasons.list.element"]) as writer:
         judged = measures.add_column(0, REASONS, reasons).cast(schema)
         for group in groups_in(pq.read_metadata(parquet_source(directory.part(DOCUMENTS, part)))):

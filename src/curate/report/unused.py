@@ -85,11 +85,11 @@ def _unread_fields(manifest: Judged, judgments: Judgments) -> Iterator[tuple[str
     if "input.source" in given and settings.get("source"):
         answers = _of_each_part(judgments, pl.struct(file.alias("file"), "source").unique())
         if all(one["source"] == _default_source(one["file"]) for pairs in answers for one in pairs.to_series()):
-            yield "input.source", f"no record has a field `{settings['source']}`", ""
+            yield "input.source", f"no record has a value in `{settings['source']}`", ""
     if "input.id" in given and settings.get("id"):
         by_default = pl.col("id") == pl.concat_str(file, pl.lit("#"), position)
         if all(answer.item() for answer in _of_each_part(judgments, by_default.all())):
-            yield "input.id", f"no record has a field `{settings['id']}`", ""
+            yield "input.id", f"no record has a value in `{settings['id']}`", ""
 
 
 def _default_source(name: str) -> str:

@@ -46,7 +46,8 @@ def run(
         only: run just these stages.
         skip: run all but these stages.
         fresh: forget what the run directory holds.
-        on_event: is told what happens (`curate.events`), from several threads.
+        on_event: is told what happens (`curate.events`), from several threads. What it raises ends the run, and comes
+            out of here as it is; the same call continues.
         **sections: settings by section, ``near_dup={"similarity": 0.7}``; they win over ``config``.
 
     Returns:
@@ -66,8 +67,8 @@ def run(
         (False, 0, 1)
     """
     job = _job(paths, output, config, recipe, limit, only, skip, sections)
-    hear = on_event or _nobody
-    with _faults():
+    hear = _Listener(on_event or _nobody)
+    with _faults(hear):
         job.carried_out(job.prepared(fresh=fresh), hear, fresh=fresh)
         return Run(place(job.output))
 
@@ -128,8 +129,13 @@ def _job(
     from curate.runs.job import Job
     from curate.settings.file import merged
 
-    if limit is not None and limit < 1:
-        raise ConfigError(f"`limit` must be at least 1, but is {limit}", hint="limit=1000")
+    if limit is not None and (not isinstance(limit, int) or limit < 1):
+        raise ConfigError(f"`limit` must be a whole number of at least 1, but is {limit!r}", hint="limit=1000")
+    for name, section in sections.items():
+        if not isinstance(section, Mapping):
+            raise ConfigError(
+                f"`{name}` is given as {section!r}, and a section is a dictionary of settings", hint=f"{name}={{…}}"
+            )
     several = [paths] if isinstance(paths, str | os.PathLike) else paths
     tables = config if isinstance(config, Mapping) else {}
     return Job(
@@ -139,31 +145,51 @@ def _job(
         arguments=_plain(merged(tables, sections)),
         flags={"pipeline.recipe": None if recipe is None else os.fspath(recipe)},
         limit=limit,
-        only=[only] if isinstance(only, str) else only,
-        skip=[skip] if isinstance(skip, str) else skip,
+        only=[only] if isinstance(only, str) else only or (),
+        skip=[skip] if isinstance(skip, str) else skip or (),
         in_folder=False,
     )
 
 
 def _plain(value: Any) -> Any:
-    """Settings as a file would say them: paths are text, tuples are lists."""
+    """Settings as a file would say them: paths are text, tuples are lists, NumPy's numbers are Python's."""
     if isinstance(value, Mapping):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(inner) for inner in (sorted(value) if isinstance(value, set | frozenset) else value)]
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value.item() if type(value).__module__ == "numpy" and hasattr(value, "item") else value
+
+
+class _Listener:
+    """The caller's function; what it raised first is kept."""
+
+    def __init__(self, hear: Emit) -> None:
+        self.raised: BaseException | None = None
+        self._hear = hear
+
+    def __call__(self, event: Event) -> None:
+        try:
+            self._hear(event)
+        except BaseException as error:
+            self.raised = self.raised or error
+            raise
 
 
 @contextmanager
-def _faults() -> Iterator[None]:
-    """Whatever was not foreseen is an error of curate, with what happened as its cause."""
+def _faults(listener: _Listener | None = None) -> Iterator[None]:
+    """Whatever was not foreseen is an error of curate, with what happened as its cause; but for the caller's own."""
     try:
         yield
-    except CurateError:
-        raise
-    except Exception as error:
+    except BaseException as error:
+        if listener and listener.raised:
+            raise listener.raised  # noqa: B904  (of another thread, or what became of it on its way)
+        if isinstance(error, CurateError) or not isinstance(error, Exception):
+            raise
+        where = ", ".join(getattr(error, "__notes__", ())) or "something went wrong inside curate"
         raise CurateError(
-            f"something went wrong inside curate: {type(error).__name__}: {error}",
+            f"{where}: {type(error).__name__}: {error}",
             hint="finished parts are safe; the traceback above says where it happened",
         ) from error
 

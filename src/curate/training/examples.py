@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -68,8 +69,9 @@ def read_examples(paths: Sequence[str], config: Config, *, seed: int, limit: int
     Raises:
         InputError: a path does not exist, no document in it has text, or one lacks the field ``group``.
     """
-    found = discover(list(paths), config.input)
-    files = inspect(found.files, config.input, config.run.workers or os.cpu_count() or 1).files
+    section = msgspec.structs.replace(config.input, id="", source="")  # examples have neither
+    found = discover(list(paths), section)
+    files = inspect(found.files, section, config.run.workers or os.cpu_count() or 1).files
     sample, seen = _Sample(seed, limit), [np.empty(0, np.uint64)]
     read = quarantined = 0
     for strand in cut(files, config.input.part_bytes):

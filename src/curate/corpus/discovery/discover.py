@@ -18,6 +18,7 @@ from typing import NamedTuple
 from curate.corpus.archives.members import expanded, is_archive
 from curate.corpus.discovery.named import input_file, input_file_of
 from curate.corpus.discovery.objects import located, name_of, runs_among
+from curate.corpus.discovery.pattern import fixed_folder, matching
 from curate.corpus.discovery.sidecars import sidecar
 from curate.corpus.discovery.standard_input import NAME, STANDARD
 from curate.corpus.discovery.unknown import note_of, told
@@ -75,10 +76,11 @@ def discover(paths: Sequence[str], settings: InputSettings, output: str = "", st
         if path != STANDARD or not standard_input:
             search.add(path)
     root = os.path.commonpath(search.roots) if search.roots else ""
+    real_root = os.path.realpath(root)
     address = _common(search.addresses) if not search.roots else ""
 
     def name_in_corpus(path: str) -> str:
-        return name_of(path, address) if is_url(path) else _name(search.as_reached(path, root), root)
+        return name_of(path, address) if is_url(path) else _name(*search.as_reached(path, root, real_root))
 
     taken, skipped = [], [entry._replace(path=name_in_corpus(entry.path)) for entry in search.skipped]
     unknown: list[tuple[str, str, Stored | None]] = []
@@ -130,18 +132,19 @@ class _Search:
             raise InputError(f"{path!r} is not a path", hint="curate run corpus/")
         if os.path.lexists(path):
             self._refuse_output(path)
-            self._root(path if os.path.isdir(path) else os.path.dirname(path))  # noqa: PTH112, PTH120
+            given = _as_given(path)
+            self.roots.append(given if os.path.isdir(path) else os.path.dirname(given))  # noqa: PTH112, PTH120
             self._take(path)
         elif glob.has_magic(path):
-            matches = sorted(glob.glob(path, recursive=True))  # noqa: PTH207  (Path's takes no absolute)
-            if not matches:
+            fixed, before = fixed_folder(path), len(self.skipped)
+            matches = sorted(matching(path, self._not_listed))
+            if not matches and len(self.skipped) == before:
                 raise InputError(f"the pattern `{path}` matches nothing", hint="quote patterns with `**`")
-            fixed = _fixed_folder(path)
             self._refuse_output(fixed)
-            self._root(fixed)
+            self.roots.append(_as_given(fixed))
             for match in matches:
                 if not any(map(self._is_passed_over, _folders_between(fixed, match))):
-                    self._take(match, os.path.normpath(f"{self.roots[-1]}/{os.path.relpath(match, fixed)}"))
+                    self._take(match)
         else:
             raise InputError(f"`{path}` does not exist", hint=_similar(Path(path)))
 
@@ -172,9 +175,6 @@ class _Search:
             else:
                 self.objects.setdefault(url, stored)
 
-    def _root(self, folder: str) -> None:
-        self.roots.append(os.path.realpath(folder or "."))
-
     def _refuse_output(self, path: str) -> None:
         if self._output and _is_within(path if is_url(path) else os.path.realpath(path), self._output):
             raise InputError(
@@ -182,22 +182,23 @@ class _Search:
                 hint="name another folder with -o",
             )
 
-    def _take(self, path: str, reached: str = "") -> None:
+    def _take(self, path: str) -> None:
+        given = _as_given(path)
         if os.path.isdir(path):  # noqa: PTH112
             target = os.path.realpath(path)
-            self._link(target, reached)
+            self._link(target, given)
             self._walk(target)
         else:
             # The folder is made canonical, not the file: a linked file keeps the name it was found under.
-            folder, name = os.path.split(path)
-            target = os.path.realpath(folder or ".")
-            self._link(target, os.path.dirname(reached))  # noqa: PTH120
+            folder, name = os.path.split(given)
+            target = os.path.realpath(folder)
+            self._link(target, folder)
             self._keep(os.path.join(target, name))  # noqa: PTH118
 
     def _link(self, target: str, reached: str) -> None:
         """Note how a folder was reached first, where that is through a link."""
-        if reached and target != reached and target not in self._walked:
-            self._links.setdefault(target, self.as_reached(reached, *self.roots))
+        if target != reached and target not in self._walked:
+            self._links.setdefault(target, reached)
 
     def _keep(self, path: str) -> None:
         try:
@@ -221,7 +222,7 @@ class _Search:
             with os.scandir(folder) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
-            self._skip(folder, f"the folder cannot be listed: {error.strerror}", "irregular")
+            self._not_listed(folder, error)
             return
         if self._is_passed_over(folder):
             return
@@ -250,14 +251,26 @@ class _Search:
         else:
             self._keep(entry.path)
 
-    def as_reached(self, path: str, *roots: str) -> str:
-        """The path below a root of what lies outside of them: through the link that led there, so that names (and ids)
-        do not depend on where a corpus lies.
+    def as_reached(self, path: str, root: str, real_root: str) -> tuple[str, str]:
+        """A file as it was reached, and the root that this lies below: what lies outside of the root is named after the
+        link that led there, so that names (and ids) do not depend on where a corpus lies.
+
+        Args:
+            path: of a file, its folders free of links.
+            root: what all paths as the user gave them have in common.
+            real_root: the same, free of links.
         """
-        if any(_is_within(path, root) for root in roots):
-            return path
-        folder = next((each for each in (path, *map(str, Path(path).parents)) if each in self._links), None)
-        return path if folder is None else self._links[folder] + path[len(folder.rstrip(os.sep)) :]
+        while not _is_within(path, real_root):
+            folder = next((each for each in (path, *map(str, Path(path).parents)) if each in self._links), None)
+            if folder is None:
+                break
+            path = self._links[folder] + path[len(folder.rstrip(os.sep)) :]
+            if _is_within(path, root):
+                return path, root
+        return path, real_root
+
+    def _not_listed(self, folder: str, error: OSError) -> None:
+        self._skip(folder, f"the folder cannot be listed: {error.strerror}", "irregular")
 
     def _is_passed_over(self, folder: str) -> bool:
         """Whether a folder is a run directory, which is said once."""
@@ -301,6 +314,8 @@ def _is_within(path: str, folder: str) -> bool:
 
 def _nothing_to_read(paths: Sequence[str], skipped: Sequence[Skipped]) -> str:
     where = ", ".join(f"`{path}`" for path in paths)
+    if not paths:
+        return "no path is given"
     if not skipped:
         return f"there is no file to read in {where}"
     more = f", and {len(skipped) - 1:,} more passed over" if len(skipped) > 1 else ""
@@ -314,11 +329,11 @@ def _nothing_hint(skipped: Sequence[Skipped]) -> str:
     return f"known suffixes: {' '.join(by_suffix())}, each (but {alone}) also with {' '.join(COMPRESSIONS)}"
 
 
-def _fixed_folder(pattern: str) -> str:
-    """The folders of a pattern before its first wildcard."""
-    parts = Path(pattern).parts
-    fixed = next((i for i, part in enumerate(parts) if glob.has_magic(part)), len(parts))
-    return str(Path(*parts[:fixed]))
+def _as_given(path: str) -> str:
+    """A path from the root of the file system on, with the links that it was typed with; none before a ``..`` of it."""
+    parts = Path(path).parts
+    steps = len(parts) - parts[::-1].index(os.pardir) if os.pardir in parts else 0
+    return os.path.join(os.path.realpath(os.path.join("", *parts[:steps])), *parts[steps:])  # noqa: PTH118
 
 
 def _folders_between(fixed: str, match: str) -> list[str]:

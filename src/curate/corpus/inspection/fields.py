@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from curate.corpus.input import InputSettings
+from curate.corpus.inspection.template import template_fields
 from curate.text.chats.shape import is_turn
 
 ID_NAMES = ("id", "_id", "doc_id", "document_id", "docid", "uuid", "guid")
@@ -61,15 +62,20 @@ class Seen:
     """Gathers what the records of a file hold.
 
     Args:
-        wanted: the field that is the text, where the user said so: however deep, it is looked for.
+        settings: the section ``[input]``: the fields that it names are looked for, however deep; None: no matter.
         kinds: what is known of the fields beforehand.
         texts: names of fields that hold strings.
     """
 
-    def __init__(self, wanted: str = "", kinds: Mapping[str, str] | None = None, texts: Iterable[str] = ()) -> None:
+    def __init__(
+        self, settings: InputSettings | None = None, kinds: Mapping[str, str] | None = None, texts: Iterable[str] = ()
+    ) -> None:
         self.records = 0
         self.kinds = dict(kinds or {})
-        self._wanted = wanted
+        self.labels: set[str] = set()
+        """Of the fields that the user names as id or source, those that are there."""
+        self._wanted = text_fields(settings) if settings else ()
+        self._labels = {settings.id, settings.source} - {""} if settings else set[str]()
         self.lengths: dict[str, Lengths] = dict.fromkeys(texts, Lengths())
         self.lists: dict[str, Lengths] = {}
         self.chats: dict[str, None] = {}
@@ -77,8 +83,10 @@ class Seen:
     def add(self, record: Mapping[str, Any]) -> None:
         """Look at one record."""
         self.records += 1
-        if self._wanted and isinstance(value_at(record, self._wanted), str):
-            self.lengths.setdefault(self._wanted, Lengths())
+        for wanted in self._wanted:
+            if isinstance(value_at(record, wanted), str):
+                self.lengths.setdefault(wanted, Lengths())
+        self.labels |= {label for label in self._labels - self.labels if value_at(record, label) is not None}
         for name, value in record.items():
             if self.kinds.get(name, "null") == "null":
                 self.kinds[name] = next(kind for types, kind in _KINDS if isinstance(value, types))
@@ -104,6 +112,16 @@ class Seen:
             for inner, one in value.items():
                 if "." not in inner:
                     self._look(f"{name}.{inner}", one, depth + 1)
+
+
+def text_fields(settings: InputSettings) -> tuple[str, ...]:
+    """The fields that the user names as the text: one, or those of a template.
+
+    Example:
+        >>> text_fields(InputSettings(text="{title}: {body}")), text_fields(InputSettings())
+        (('title', 'body'), ())
+    """
+    return template_fields(settings.text) or ((settings.text,) if settings.text else ())
 
 
 def value_at(record: Mapping[str, Any], path: str) -> Any:

@@ -25,7 +25,7 @@ def look(file: InputFile, head: bytes, settings: InputSettings) -> Seen:
         head: its first (decompressed) bytes.
         settings: the section ``[input]``; where they name the text, the first records tell the rest.
     """
-    seen = Seen(settings.text)
+    seen = Seen(settings)
     _add(seen, head.removeprefix(BOM).split(b"\n")[: None if len(head) < _PLACE_BYTES else -1])
     if not seen.records:  # the first record is longer
         _add(seen, _first_lines(file))
@@ -36,7 +36,7 @@ def look(file: InputFile, head: bytes, settings: InputSettings) -> Seen:
 
 def look_at_all(file: InputFile, settings: InputSettings) -> Seen:
     """What all records of a file hold, for the few of which some have told nothing of a text."""
-    seen = Seen(settings.text)
+    seen = Seen(settings)
     for lines in _lines(file):
         for _, line in split(lines):
             record = json_object(bytes(line))

@@ -8,7 +8,7 @@ import msgspec
 
 from curate.corpus.formats.registry import formats
 from curate.corpus.input import NO_CONVERSATION, InputFile, InputSettings, Problem, Skipped
-from curate.corpus.inspection.fields import Schema, Seen, labels
+from curate.corpus.inspection.fields import Schema, Seen, labels, text_fields
 from curate.corpus.inspection.template import template_fields
 from curate.corpus.inspection.text_field import ANSWERING, ASKING, NAMES, Corpus, candidates
 from curate.errors import InputError, nearest
@@ -23,6 +23,8 @@ class _Entry(NamedTuple):
     """None where it has no records with fields, or none can be read."""
     shape: Shape | None = None
     """Where its records are conversations."""
+    labels: frozenset[str] = frozenset()
+    """Of the fields that the user names as id or source, those that it has."""
 
     @property
     def needs_text(self) -> bool:
@@ -56,11 +58,12 @@ def resolve(
         texts = _texts(corpus, settings)
     if settings.conversation not in {"", NO_CONVERSATION}:
         _refuse_without_conversation(entries, settings)
+    _refuse_unknown(entries, settings, lambda at: again.get(at) or look_at_all(entries[at].file))
     _refuse_several(entries, texts, corpus)
     usual = _most({one.file.name: texts.get(one.schema, "") for one in entries if one.schema}.values())
     files = tuple(_file(one, texts, usual, settings) for one in entries if not one.needs_text or one.schema in texts)
     left_out = [one for one in entries if one.needs_text and one.schema not in texts]
-    if not any(not file.problem and not file.empty for file in files):
+    if (settings.text and not texts) or not any(not file.problem and not file.empty for file in files):
         _refuse_all(left_out, files, settings)
     skipped = (
         Skipped(one.file.name, missing(settings.text or usual, one.schema, is_set=bool(settings.text)), "no_text")
@@ -97,9 +100,9 @@ def _entry(file: InputFile, seen: Seen | None, corpus: Corpus, settings: InputSe
     """A file; its schema is among those of the corpus unless its records are conversations."""
     if seen is None:
         return _Entry(file, None)
-    schema = seen.schema()
+    schema, labels = seen.schema(), frozenset(seen.labels)
     shape = _shape(schema, settings)
-    return _Entry(file, schema if shape else corpus.add(schema, seen.lengths, seen.lists), shape)
+    return _Entry(file, schema if shape else corpus.add(schema, seen.lengths, seen.lists), shape, labels)
 
 
 def _shape(schema: Schema, settings: InputSettings) -> Shape | None:
@@ -116,20 +119,21 @@ def _shape(schema: Schema, settings: InputSettings) -> Shape | None:
 def _texts(corpus: Corpus, settings: InputSettings) -> dict[Schema, str]:
     """The text of each schema that has it; empty where two answers are likely."""
     if settings.text:
-        fields = template_fields(settings.text)
-        _refuse_unknown(fields, corpus)
-        wanted = set(fields or (settings.text,))
+        wanted = set(text_fields(settings))
         return {schema: settings.text for schema in corpus.schemas if wanted & set(schema.texts)}
     return corpus.decided()
 
 
 def _file(entry: _Entry, texts: dict[Schema, str], usual: str, settings: InputSettings) -> InputFile:
-    file, schema, shape = entry
+    file, schema, shape, found = entry
     if not formats()[file.format].fields or (schema is None and file.problem):
         return file
     conversation = str(shape) if shape else ""
     text = "" if shape else texts[schema] if schema else settings.text or usual or NAMES[0]
     named_id, source = labels(settings, schema.names if schema else ())
+    for key, name in (("id", settings.id), ("source", settings.source)):
+        if name and schema and not _has(schema, name) and name not in found:
+            file = file.noted(f"is without `{name}` (`input.{key}`) in the records that were looked at")
     fields = {"text": text, "id": named_id, "source": source, "conversation": conversation}
     guessed = frozenset(key for key, name in fields.items() if name and not getattr(settings, key))
     problem = file.problem
@@ -145,7 +149,7 @@ def _refuse_without_conversation(entries: list[_Entry], settings: InputSettings)
     """Stop where no file has the conversation that the user names."""
     if any(one.shape for one in entries):
         return
-    for file, schema, _ in entries:
+    for file, schema, *_ in entries:
         if schema is not None:
             missing_names = [name for name in parsed(settings.conversation).fields if name not in schema.names]
             raise InputError(
@@ -156,12 +160,32 @@ def _refuse_without_conversation(entries: list[_Entry], settings: InputSettings)
             )
 
 
-def _refuse_unknown(fields: Iterable[str], corpus: Corpus) -> None:
-    """Stop where a template names a field that no file has."""
-    known = sorted({name for schema in corpus.schemas for name in (*schema.names, *schema.texts)})
-    for name in fields:
-        if known and name not in known:
-            raise InputError(f"`input.text` names the field `{name}`, which no file has", hint=nearest(name, known))
+def _refuse_unknown(
+    entries: Sequence[_Entry], settings: InputSettings, look_at_all: Callable[[int], Seen | None]
+) -> None:
+    """Stop where a template, ``input.id`` or ``input.source`` names a field that no record has."""
+    with_fields = [at for at, one in enumerate(entries) if one.schema]
+    named = [("text", name) for name in template_fields(settings.text)]
+    named += [(key, name) for key in ("id", "source") if (name := getattr(settings, key))]
+    for key, name in named if with_fields else ():
+        if any(_has(entries[at].schema, name) or name in entries[at].labels for at in with_fields):
+            continue
+        every = (seen for at in with_fields if (seen := look_at_all(at)))
+        if not any(_has(seen.schema(), name) or name in seen.labels for seen in every):
+            known = {field for at in with_fields if (schema := entries[at].schema) for field in _fields(schema)}
+            raise InputError(
+                f"`input.{key}` names the field `{name}`, which no file has",
+                where=entries[with_fields[0]].file.path,
+                hint=nearest(name, known),
+            )
+
+
+def _fields(schema: Schema) -> tuple[str, ...]:
+    return (*schema.names, *schema.texts)
+
+
+def _has(schema: Schema | None, name: str) -> bool:
+    return schema is not None and name in _fields(schema)
 
 
 def _refuse_several(entries: Iterable[_Entry], texts: dict[Schema, str], corpus: Corpus) -> None:
@@ -207,7 +231,7 @@ def _refuse_all(left_out: list[_Entry], files: Sequence[InputFile], settings: In
             raise InputError(f"`{file.name}` cannot be read: {file.problem.detail}", where=file.path, hint=_RENAME)
     if not left_out:
         return
-    file, schema, _ = left_out[0]
+    file, schema, *_ = left_out[0]
     assert schema is not None
     more = f" (nor has any of {len(left_out) - 1:,} more files)" if len(left_out) > 1 else ""
     raise InputError(

@@ -162,7 +162,7 @@ def _on_lines(data: Bytes, states: Bytes, out: Bytes) -> int:
 
 
 def _look(file: InputFile, settings: InputSettings, most: int | None) -> Seen:
-    seen = Seen(settings.text)
+    seen = Seen(settings)
     steps = runs(values_as_lines(blocks(file, 0, file.size, STORED_STEP)), file, 1, 0)
     pieces = (step.piece for step in steps if isinstance(step.piece, Lines))
     for _, line in chain.from_iterable(map(split, pieces)):

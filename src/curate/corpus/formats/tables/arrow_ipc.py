@@ -13,10 +13,9 @@ import pyarrow as pa
 from curate.corpus.documents import Rows
 from curate.corpus.formats.format import Format, Looked, Span, Step, span
 from curate.corpus.formats.tables.parquet import of_size, row_group_spans
-from curate.corpus.formats.tables.parquet_file import named_columns, repeated_names, shortly, texts_in
-from curate.corpus.formats.tables.table_rows import TableRows, add_records, kind_of, parse
+from curate.corpus.formats.tables.parquet_file import named_columns, repeated_names, shortly
+from curate.corpus.formats.tables.table_rows import TableRows, add_records, columns_seen, parse
 from curate.corpus.input import InputFile, InputSettings, RowGroup
-from curate.corpus.inspection.fields import Seen
 from curate.corpus.quarantine import Damaged, Quarantined
 from curate.corpus.stored import arrow_file
 
@@ -58,7 +57,7 @@ class ArrowIpc(Format):
         """The batches, and the columns with some records."""
         with arrow_file(file) as source:
             batches = _Batches(source)
-            seen = _seen(batches.schema)
+            seen = columns_seen(named_columns(batches.schema), settings)
             groups, at_most = [], file.size
             for number, batch in enumerate(batches.all()):
                 if isinstance(batch, str):
@@ -222,12 +221,6 @@ def _lost(file: InputFile, row: int, rows: int, why: str) -> Quarantined:
     detail = f"rows {row} to {row + rows - 1} are lost: {why}" if rows else f"what follows row {row - 1} is lost: {why}"
     reason = "truncated_file" if why.startswith(_CUT) else "corrupt_file"
     return Quarantined(file.name, row, None, reason, detail, lost_documents=rows or None)
-
-
-def _seen(schema: pa.Schema) -> Seen:
-    columns = named_columns(schema)
-    texts = [name for name, kind in columns.items() for name in texts_in(name, kind)]
-    return Seen(kinds={name: kind_of(kind) for name, kind in columns.items()}, texts=texts)
 
 
 def _named(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from curate.corpus.documents import Rows
 from curate.corpus.formats.format import Format, Looked, Span, Step, span
-from curate.corpus.formats.tables.parquet_file import ParquetTable, shortly, texts_in
-from curate.corpus.formats.tables.table_rows import TableRows, add_records, kind_of, may_hold_text, parse
+from curate.corpus.formats.tables.parquet_file import ParquetTable, shortly
+from curate.corpus.formats.tables.table_rows import TableRows, add_records, columns_seen, may_hold_text, parse
 from curate.corpus.input import InputFile, InputSettings, Problem, RowGroup
 from curate.corpus.inspection.fields import Seen
 from curate.corpus.inspection.text_field import named_text
@@ -42,7 +42,7 @@ class Parquet(Format):
 
     def inspect(self, file: InputFile, head: bytes, settings: InputSettings) -> Looked:  # noqa: ARG002
         """Row groups and columns from the footer; some rows where only they can tell which column is the text."""
-        layout = inspect(file, look=lambda seen: not settings.text and _may_need_rows(seen))
+        layout = inspect(file, settings)
         file = msgspec.structs.replace(
             file,
             row_groups=layout.row_groups,
@@ -117,20 +117,20 @@ class Layout(NamedTuple):
     problem: Problem | None
 
 
-def inspect(file: InputFile, *, look: Callable[[Seen], bool]) -> Layout:
+def inspect(file: InputFile, settings: InputSettings) -> Layout:
     """Row groups and fields of a Parquet file.
 
     Args:
         file: to look at.
-        look: whether rows must be read to tell which field is the text.
+        settings: the section ``[input]``; where they name the text, no row is read.
 
     Raises:
         Damaged: it cannot be read as Parquet.
     """
     with ParquetTable(file) as table:
-        texts = [name for column in table.columns for name in texts_in(column.name, column.type)]
-        seen = Seen(kinds={column.name: kind_of(column.type) for column in table.columns}, texts=texts)
-        error = _look(table, seen) if look(seen) and any(group.rows for group in table.row_groups) else ""
+        seen = columns_seen({column.name: column.type for column in table.columns}, settings)
+        is_wanted = not settings.text and _may_need_rows(seen) and any(group.rows for group in table.row_groups)
+        error = _look(table, seen) if is_wanted else ""
         problem = None
         if error:
             rows = sum(group.rows for group in table.row_groups)

@@ -6,7 +6,7 @@ that keeps the values from being read.
 
 import struct
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import pyarrow as pa
@@ -207,6 +207,22 @@ def texts_in(name: str, kind: pa.DataType) -> Iterator[str]:
         for inner, member in zip(names, members, strict=True):
             if inner is not None and "." not in inner and names.count(inner) == 1:
                 yield from texts_in(f"{name}.{inner}", member.type)
+
+
+def has_field(columns: Mapping[str, pa.DataType], path: str) -> bool:
+    """Whether there is a column of a name, or an object with a member of it at a dotted path.
+
+    Example:
+        >>> columns = {"page": pa.struct({"id": pa.int8()})}
+        >>> [has_field(columns, path) for path in ("page", "page.id", "page.url")]
+        [True, True, False]
+    """
+    first, dot, rest = path.partition(".")
+    kind = columns.get(first)
+    if path in columns or not dot or kind is None or not types.is_struct(kind):
+        return path in columns
+    members = [kind.field(number) for number in range(kind.num_fields)]
+    return has_field({decoded_name(member) or "": member.type for member in members}, rest)
 
 
 def distinct(names: Iterable[str]) -> list[str]:

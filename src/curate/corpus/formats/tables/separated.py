@@ -175,7 +175,7 @@ def _repeated(header: list[str]) -> frozenset[str]:
 
 def _seen(table: Table, settings: InputSettings, most: int | None) -> Seen:
     names = _names(table)
-    seen = Seen(settings.text, kinds=dict.fromkeys(names, "text"), texts=names)
+    seen = Seen(settings, kinds=dict.fromkeys(names, "text"), texts=names)
     for run in table.runs():
         for row in run.rows:
             seen.add(dict(zip(names, row, strict=True)))

@@ -22,6 +22,8 @@ from curate.corpus.quarantine import KEPT_BYTES, Damaged, Quarantined
 
 _AT_ONCE = 256 * 1024
 """Bytes of lines that are given to the reader at a time, at least."""
+_BEHIND_DAMAGE = 1024
+"""The same behind a row that contradicts itself, twice as many each time: where every row does, most are read once."""
 _WELL_BEYOND = 1 << 30  # the reader's own limit is a global of the process; ours is kept before it
 NO_HEADER = "no header"
 """Option of a file."""
@@ -108,10 +110,11 @@ class Table:
 
     def _all(self) -> Iterator["_Rows | _Lost"]:
         """All that is in the file, in order; what is given stays held until the next is asked for."""
-        held, limit, wanted = self._held, self._file.longest_document, _AT_ONCE
+        held, limit, wanted, most = self._held, self._file.longest_document, _AT_ONCE, _WELL_BEYOND
         while True:
             held.fill(wanted, limit)
-            found, why = self._read(held.whole())
+            lines, is_all = held.whole(most)
+            found, why = self._read(lines)
             too_long = np.flatnonzero(np.diff(found.bounds) > limit)
             if len(too_long):
                 found, why = _Rows(found.rows[: too_long[0]], found.bounds[: too_long[0] + 1]), ""
@@ -119,8 +122,11 @@ class Table:
             held.drop(int(found.bounds[-1]))
             if why:
                 lost = self._lost(why, held.start, held.line_end(0) or held.stop)
-            elif len(too_long) or len(held) > limit:
+            elif len(too_long) or (is_all and len(held) > limit):
                 lost = self._too_long(held.line_end(limit))
+            elif not is_all:
+                most = max(2 * most, _BEHIND_DAMAGE)
+                continue
             elif held.damage:
                 lost = self._lost(held.damage, held.start, held.stop)
             elif held.ended:
@@ -134,6 +140,7 @@ class Table:
             if isinstance(lost.why, Damaged):
                 return
             held.drop(lost.stop)
+            most = _BEHIND_DAMAGE
 
     def _read(self, lines: bytes) -> tuple["_Rows", str]:
         """The rows that are whole in lines, up to the first that contradicts itself, and how it does."""

@@ -1,6 +1,6 @@
 """Rows of a table (Parquet, Arrow, CSV) made into documents, column by column."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,8 +11,8 @@ from pyarrow import types
 
 from curate.corpus.conversations import Conversations
 from curate.corpus.documents import SCHEMA, Rows, document_batch
-from curate.corpus.formats.tables.parquet_file import is_text
-from curate.corpus.input import InputFile
+from curate.corpus.formats.tables.parquet_file import has_field, is_text, texts_in
+from curate.corpus.input import InputFile, InputSettings
 from curate.corpus.inspection.fields import Seen
 from curate.corpus.inspection.template import filled
 from curate.corpus.memory import too_large
@@ -108,6 +108,14 @@ def _templated(columns: dict[str, pa.Array], text: str, fields: tuple[str, ...])
     found = [{name: value for name, value in row.items() if value} for row in rows]
     made = [filled(text, row) if any(value.strip() for value in row.values()) else None for row in found]
     return pa.array(made, pa.large_string())
+
+
+def columns_seen(columns: Mapping[str, pa.DataType], settings: InputSettings) -> Seen:
+    """What the columns of a table tell of its records, before any is read."""
+    texts = [name for column, kind in columns.items() for name in texts_in(column, kind)]
+    seen = Seen(settings, kinds={name: kind_of(kind) for name, kind in columns.items()}, texts=texts)
+    seen.labels |= {name for name in (settings.id, settings.source) if name and has_field(columns, name)}
+    return seen
 
 
 def kind_of(kind: pa.DataType) -> str:

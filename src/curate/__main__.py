@@ -44,8 +44,10 @@ def main() -> None:
     from curate.errors import Stopped
     from curate.process.child import end_children
     from curate.process.stopping import listen, stoppable
+    from curate.process.unneeded import hide_unneeded
 
     listen()
+    hide_unneeded()
     with stoppable(lambda: Stopped("stopped", hint=shlex.join(["curate", *sys.argv[1:]]))):  # nobody knows more yet
         from curate.cli import command
 

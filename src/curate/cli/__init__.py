@@ -1,5 +1,6 @@
 """The command line: one file for each verb, no logic inside. Heavy imports wait until a verb runs."""
 
+import copy
 import functools
 import json
 import os
@@ -98,7 +99,9 @@ def command(arguments: Sequence[str], began: float | None = None) -> int:
     """
     look_for_endpoint(_endpoint_in_settings)
     try:
-        result = _verbs().main(list(arguments), prog_name="curate", standalone_mode=False, obj=began)
+        result = _verbs(arguments[0] if arguments else "").main(
+            list(arguments), prog_name="curate", standalone_mode=False, obj=began
+        )
         sys.stdout.flush()  # what cannot be written is an error here, not a remark at the end of the process
     except CurateError as error:
         show_error(console(), error)
@@ -127,9 +130,15 @@ def command(arguments: Sequence[str], began: float | None = None) -> int:
 
 
 @functools.cache
-def _verbs() -> Any:
-    """All verbs with their options, made once: to read the signatures of all of them takes longer than many a verb."""
-    return typer.main.get_command(app)
+def _verbs(asked: str) -> Any:
+    """The verb that is asked for, with its options; all of them where that is none: as for help, or a slip of the pen.
+
+    To read the signatures of all takes longer than many a verb.
+    """
+    alone = copy.copy(app)
+    alone.registered_commands = [one for one in app.registered_commands if one.name == asked]
+    alone.registered_groups = [one for one in app.registered_groups if one.name == asked]
+    return typer.main.get_command(alone if alone.registered_commands or alone.registered_groups else app)
 
 
 def _endpoint_in_settings() -> Endpoint:

@@ -93,6 +93,9 @@ def serve() -> None:
     os.environ["POLARS_MAX_THREADS"] = str(setting.threads)  # read when polars is imported
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.set_threshold(setting.young_objects)
+    from curate.process.unneeded import hide_unneeded
+
+    hide_unneeded()
     import pyarrow as pa
 
     pa.set_cpu_count(setting.threads)

@@ -20,7 +20,6 @@ LARGEST_LOSSES = 20
 """Pieces of input named in run.json that could not be read; all of them are in quarantine."""
 MOST_DETAILS = 8
 """Kinds of a reason for passing over that are told apart; the others are counted together."""
-_CODES = pa.array([reason.code for reason in PASSED_OVER])
 
 
 class _Lost(NamedTuple):
@@ -123,7 +122,7 @@ def _counted(directory: RunDirectory, folders: Sequence[str], part: int) -> _Cou
     read = read_columns(directory.part(DOCUMENTS, part), ["origin", "raw_bytes"])
     files = pc.value_counts(pc.struct_field(read.column("origin"), "file").combine_chunks())
     quarantined = read_columns(directory.part(QUARANTINE, part), Loss.__struct_fields__)
-    passed = pc.is_in(quarantined.column("reason"), value_set=_CODES)
+    passed = pc.is_in(quarantined.column("reason"), value_set=pa.array([reason.code for reason in PASSED_OVER]))
     large = pc.fill_null(pc.not_equal(quarantined.column("lost_documents"), 1), True)
     losses = quarantined.filter(pc.and_(large, pc.invert(passed)))
     kinds = quarantined.filter(passed).group_by(["reason", "detail"]).aggregate([([], "count_all")])

@@ -77,7 +77,7 @@ class Origin:
         in_order = in_order and drawn.get("packing") != "best_fit" and not _is_mixed(manifest)
         parts = self._read() if in_order else self._read_sorted()
         self._parts = map(renumbered, parts) if renumbered else parts
-        self._pending = _NOTHING
+        self._pending = _no_spans()
         self._texts = _Texts(-1, 0, pa.chunked_array([], pa.string()))
         self._edits: tuple[int, list[pa.ChunkedArray]] = (-1, [])
 
@@ -178,15 +178,18 @@ class Origin:
 
     def _read_sorted(self) -> Iterator[Spans]:
         """All documents in the order of the shards, where that is not the corpus's: 48 bytes and the id of each."""
-        spans = _joined([_NOTHING, *self._read(), *_again(self._repeats)])
+        spans = _joined([_no_spans(), *self._read(), *_again(self._repeats)])
         order = np.lexsort((spans.offset, spans.shard))
         yield Spans(spans.ids.take(pa.array(order)), *(column[order] for column in spans[1:]))
 
 
 _AT_ONCE = 1_000_000
 _TOKENIZE = "tokenize"
-_NONE = np.empty(0, np.int64)
-_NOTHING = Spans(pa.array([], pa.string()), _NONE, _NONE, _NONE, _NONE, _NONE)
+
+
+def _no_spans() -> Spans:
+    none = np.empty(0, np.int64)
+    return Spans(pa.array([], pa.string()), none, none, none, none, none)
 
 
 def _is_mixed(manifest: Manifest) -> bool:

@@ -69,21 +69,17 @@ def block_of(ids: pa.Array, lists: pa.Array) -> Block:
     return Block(ids.cast(pa.string()), tokens, offsets - offsets[0])
 
 
-def blocks_of(documents: Iterable[pa.RecordBatch | Block]) -> Iterator[Block]:
-    """The same documents in blocks of a size that depends on them alone.
+Documents = Iterable[pa.RecordBatch | Block]
+"""Blocks, or batches of ``id`` (string) and ``input_ids`` (large_list<uint32>), of any size."""
 
-    Args:
-        documents: blocks, or batches of ``id`` (string) and ``input_ids`` (large_list<uint32>), of any size.
-    """
+
+def blocks_of(documents: Documents) -> Iterator[Block]:
+    """The same documents in blocks of a size that depends on them alone."""
     return map(joined, pieces_of(documents))
 
 
-def pieces_of(documents: Iterable[pa.RecordBatch | Block]) -> Iterator[list[Block]]:
-    """The same as `blocks_of`, each block as the pieces in which it came: putting them together copies all ids.
-
-    Args:
-        documents: as for `blocks_of`.
-    """
+def pieces_of(documents: Documents) -> Iterator[list[Block]]:
+    """The same as `blocks_of`, each block as the pieces in which it came: putting them together copies all ids."""
     cutter = Cutter(BLOCK_WEIGHT)
     pending: list[Block] = []
     current = 0

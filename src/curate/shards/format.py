@@ -1,16 +1,15 @@
 """What a shard format must do. A new format is one file in `curate.shards.formats` and one entry in its registry."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import msgspec
 import numpy.typing as npt
-import pyarrow as pa
 
 from curate.errors import PlanError, listed
-from curate.shards.block import Block, blocks_of
+from curate.shards.block import Block, Documents
 from curate.shards.entry import ShardEntry
 from curate.shards.packing import Packing
 
@@ -102,7 +101,7 @@ class ShardFormat(ABC):
         self,
         folder: Path,
         stem: str,
-        blocks: Iterable[Block],
+        documents: Documents,
         layout: Layout,
         whole: Callable[[ShardEntry], None],
     ) -> ShardEntry:
@@ -111,21 +110,10 @@ class ShardFormat(ABC):
         Args:
             folder: exists.
             stem: file name without suffix.
-            blocks: documents in order.
+            documents: in order, however batched.
             layout: how ids are stored.
             whole: hears of the shard when all of it is written, before it gets its name.
         """
-
-    def write_documents(
-        self,
-        folder: Path,
-        stem: str,
-        documents: Iterable[pa.RecordBatch | Block],
-        layout: Layout,
-        whole: Callable[[ShardEntry], None],
-    ) -> ShardEntry:
-        """As `write`, of documents in batches of any size (see `curate.shards.block.blocks_of`)."""
-        return self.write(folder, stem, blocks_of(documents), layout, whole)
 
     @abstractmethod
     def read(self, folder: Path, entry: ShardEntry, layout: Layout) -> Iterator[Block]:

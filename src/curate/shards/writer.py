@@ -1,12 +1,11 @@
 """Write one shard, so that several can be written at once and whole ones skipped when a run continues."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-import pyarrow as pa
 
-from curate.shards.block import Block
+from curate.shards.block import Documents
 from curate.shards.entry import At, ShardEntry
 from curate.shards.format import Layout
 from curate.shards.formats import FORMATS
@@ -16,7 +15,7 @@ from curate.shards.settings import ShardSettings
 def write_shard(
     folder: Path,
     number: int,
-    documents: Iterable[pa.RecordBatch | Block],
+    documents: Documents,
     settings: ShardSettings,
     layout: Layout,
     *,
@@ -30,8 +29,7 @@ def write_shard(
     Args:
         folder: is made when missing.
         number: of the shard, from 0.
-        documents: blocks, or batches of ``id`` (string) and ``input_ids`` (large_list<uint32>), of any size. How they
-            are batched does not show in the file.
+        documents: in order. How they are batched does not show in the file.
         settings: format.
         layout: how ids are stored.
         first: place of the first document in the run.
@@ -41,5 +39,5 @@ def write_shard(
     """
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{split or 'shard'}-{number:05d}"
-    entry = FORMATS[settings.format].write_documents(folder, stem, documents, layout, whole)
+    entry = FORMATS[settings.format].write(folder, stem, documents, layout, whole)
     return msgspec.structs.replace(entry, first=first, last=last, split=split)

@@ -5,7 +5,7 @@ leads back to its documents in the same way. A null id is padding.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curate.shards.block import Block, pieces_of
+from curate.shards.block import Block, Documents, blocks_of, pieces_of
 from curate.shards.damage import DamagedShard
 from curate.shards.entry import FileHash, ShardEntry
 from curate.shards.files.hashed_file import HashedFile, hashed_file
@@ -77,37 +77,10 @@ class IndexedFormat(ShardFormat):
         return 0
 
     def write(
-        self,
-        folder: Path,
-        stem: str,
-        blocks: Iterable[Block],
-        layout: Layout,
-        whole: Callable[[ShardEntry], None],
+        self, folder: Path, stem: str, documents: Documents, layout: Layout, whole: Callable[[ShardEntry], None]
     ) -> ShardEntry:
         """See `ShardFormat.write`."""
-        return self._written(folder, stem, ([block] for block in blocks), layout, whole)
-
-    def write_documents(
-        self,
-        folder: Path,
-        stem: str,
-        documents: Iterable[pa.RecordBatch | Block],
-        layout: Layout,
-        whole: Callable[[ShardEntry], None],
-    ) -> ShardEntry:
-        """See `ShardFormat.write_documents`."""
-        if not self.takes_pieces:
-            return super().write_documents(folder, stem, documents, layout, whole)
-        return self._written(folder, stem, pieces_of(documents), layout, whole)
-
-    def _written(
-        self,
-        folder: Path,
-        stem: str,
-        blocks: Iterable[list[Block]],
-        layout: Layout,
-        whole: Callable[[ShardEntry], None],
-    ) -> ShardEntry:
+        blocks = pieces_of(documents) if self.takes_pieces else ([block] for block in blocks_of(documents))
         tally = Tally(layout.sequence_length, has_loss=layout.masked)
         with ExitStack() as files:
             index = files.enter_context(hashed_file(folder / f"{stem}.index.parquet"))

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curate.shards.block import Block, block_of
+from curate.shards.block import Block, Documents, block_of, blocks_of
 from curate.shards.damage import DamagedShard
 from curate.shards.entry import ShardEntry
 from curate.shards.files.hashed_file import HashedFile, hashed_file
@@ -48,16 +48,11 @@ class ParquetFormat(ShardFormat):
     dtypes: ClassVar[Mapping[str, int]] = {"int32": 2**31}
 
     def write(
-        self,
-        folder: Path,
-        stem: str,
-        blocks: Iterable[Block],
-        layout: Layout,
-        whole: Callable[[ShardEntry], None],
+        self, folder: Path, stem: str, documents: Documents, layout: Layout, whole: Callable[[ShardEntry], None]
     ) -> ShardEntry:
         """Write ``<stem>.parquet``."""
         with hashed_file(folder / f"{stem}.parquet") as file:
-            counts = self.write_rows(file, blocks, layout)
+            counts = self.write_rows(file, blocks_of(documents), layout)
             entry = ShardEntry(file=f"{stem}.parquet", xxh3=file.xxh3(), **counts)
             whole(entry)
         return entry

@@ -5,7 +5,7 @@ conversations lie row for row in a file beside them. Packed shards have a row fo
 and ``seq_lengths`` (from which TRL knows where a conversation begins), and ``id`` and ``start`` of each piece.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curate.shards.block import Block, block_of
+from curate.shards.block import Block, Documents, block_of, blocks_of
 from curate.shards.damage import DamagedShard
 from curate.shards.entry import ShardEntry
 from curate.shards.files.hashed_file import hashed_file
@@ -48,18 +48,13 @@ class SftFormat(ParquetFormat):
     has_loss: ClassVar[bool] = True
 
     def write(
-        self,
-        folder: Path,
-        stem: str,
-        blocks: Iterable[Block],
-        layout: Layout,
-        whole: Callable[[ShardEntry], None],
+        self, folder: Path, stem: str, documents: Documents, layout: Layout, whole: Callable[[ShardEntry], None]
     ) -> ShardEntry:
         """Write ``<stem>.parquet``, and ``<stem>.ids`` where a row is a document."""
         names: list[pa.Array] = []
 
         def noted() -> Iterator[Block]:
-            for block in blocks:
+            for block in blocks_of(documents):
                 names.append(block.ids if not layout.sequence_length else block.ids[:0])
                 yield block
 

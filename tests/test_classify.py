@@ -157,7 +157,7 @@ def test_trained_models_give_what_fasttext_gives_on_real_text():
     for name in ("sms_spam", "onestop"):
         with gzip.open(CORPORA / "quality" / f"{name}.jsonl.gz", "rt") as file:
             texts += [json.loads(line)["text"] for line in file][::29]
-    for file in [*sorted(CASES.iterdir()), langid._lid176_file()]:
+    for file in [*sorted(CASES.iterdir()), langid.LID176]:
         assert_equal_to_reference(file, texts)
 
 

@@ -22,6 +22,7 @@ from curate.evidence.multiplier import (
     interval,
     saving_at_equal_quality,
     saving_of,
+    student,
     value_of_removed,
 )
 from curate.evidence.pool import Pool
@@ -46,6 +47,12 @@ def test_published_example():
     assert epochs_for(1 / (found.value * 0.471)) == pytest.approx(1.341252, rel=1e-6)
     assert saving_at_equal_quality(found.value, 0.471) == pytest.approx(0.368270, rel=2e-6)
     assert value_of_removed(found.value, 0.471) == pytest.approx(0.300492, rel=2e-6)
+
+
+def test_quantiles_are_those_of_scipy():
+    special = pytest.importorskip("scipy.special")
+    found = [special.stdtr(freedom, student(freedom)) for freedom in range(1, 60)]
+    assert found == pytest.approx([0.975] * 59, rel=1e-12)
 
 
 def test_beyond_the_curve_there_is_a_bound():

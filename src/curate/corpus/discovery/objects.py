@@ -6,10 +6,11 @@ from fnmatch import translate
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from curate.errors import CurateError, InputError, Stopped, UserError, nearest
+from curate.errors import CurateError, InputError, Stopped, UserError, nearest, require
 from curate.store.claim import is_run_directory
 from curate.store.files import place
 from curate.store.objects.bucket import Stored, bucket, split_url
+from curate.store.objects.store_path import folders_of
 from curate.store.run_directory import DOCUMENTS, LOCK, MANIFEST
 
 _MAGIC = re.compile(r"[*?[]")
@@ -29,7 +30,7 @@ def located(address: str) -> Located:
 
     Raises:
         InputError: there are none, or the store does not answer.
-        PlanError: there are no credentials, or they do not do.
+        PlanError: there are no credentials, or they do not do; or an extra is missing.
     """
     scheme = address.partition("://")[0]
     try:
@@ -92,13 +93,14 @@ def _below(address: str) -> Located:
             raise InputError(f"the pattern `{address}` matches nothing", hint="quote patterns with `**`")
     if not found:
         raise InputError(f"`{address}` does not exist", hint=_similar(address, root, key))
-    folders = {folder for one in found for folder in _folders(one.key)}
+    folders = {folder for one in found for folder in folders_of(one.key)}
     files = [one for one in found if one.size or one.key not in folders]  # what consoles create as a folder is none
     return Located(store.url(fixed), tuple((store.url(one.key), one) for one in files))
 
 
 def _of_data_set(address: str) -> Located:
     """Files of a data set of the Hugging Face hub at the commit that its revision is now."""
+    require("huggingface_hub", "hf", f"`{address}` is listed by the Hugging Face hub")
     from huggingface_hub import HfApi
     from huggingface_hub.hf_api import RepoFile
 
@@ -173,8 +175,3 @@ def _regex(pattern: str) -> str:
         one = translate(piece).removeprefix("(?s:").removesuffix(r")\Z").removesuffix(r")\z").replace(".*", "[^/]*")
         found += "(?:[^/]+/)*" if piece == "**" else f"{one}/"
     return f"(?s:{found.removesuffix('/')})" if not pattern.endswith("**") else f"(?s:{found}[^/]+)"
-
-
-def _folders(key: str) -> list[str]:
-    pieces = key.split("/")
-    return ["/".join(pieces[:end]) for end in range(1, len(pieces))]

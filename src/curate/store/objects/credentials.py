@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from curate.errors import InputError, PlanError
+from curate.errors import DISTRIBUTION, InputError, PlanError
 from curate.store.objects.endpoint import s3_address
 
 SCHEMES = ("s3", "gs", "az", "http", "https", "hf", "memory")
@@ -125,8 +125,8 @@ def _boto3_provider(root: str) -> Any:
     except ImportError:
         raise PlanError(
             f"`{root}` cannot be opened: profile `{_profile_name()}` holds no keys, and signing in takes boto3",
-            hint=f'pip install boto3, or: eval "$(aws configure export-credentials --profile {_profile_name()}'
-            ' --format env)"',
+            hint=f"pip install '{DISTRIBUTION}[aws]', or: "
+            f'eval "$(aws configure export-credentials --profile {_profile_name()} --format env)"',
         ) from None
     return Boto3CredentialProvider(boto3.Session(profile_name=_profile_name()))
 

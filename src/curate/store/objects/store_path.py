@@ -86,7 +86,7 @@ class Tree:
         with self._lock:
             objects = self.objects()
             if self._folders is None:
-                self._folders = {folder for one in objects for folder in _folders(one)}
+                self._folders = {folder for one in objects for folder in folders_of(one)}
             return key in self._folders or (not key and bool(objects))
 
     def children(self, key: str) -> list[str]:
@@ -115,7 +115,7 @@ class Tree:
         with self._lock:
             if self._objects is not None:
                 self._objects[stored.key] = stored
-                self._folders = None if self._folders is None else self._folders.union(_folders(stored.key))
+                self._folders = None if self._folders is None else self._folders.union(folders_of(stored.key))
 
     def delete(self, key: str) -> None:
         """Remove an object; there may be none."""
@@ -319,7 +319,7 @@ class StorePath(PosixPath):
         return self.local().read_text(encoding, errors)
 
 
-def _folders(key: str) -> list[str]:
+def folders_of(key: str) -> list[str]:
     """All folders that an object lies in."""
     pieces = key.split("/")
     return ["/".join(pieces[:end]) for end in range(1, len(pieces))]

@@ -153,9 +153,9 @@ def in_order(
             following += 1
 
 
-def spreading(engine: Engine, *, large: bool = False) -> Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]:
-    """``map`` on an engine, results in order; ``large`` as for `Alone`."""
-    return partial(in_order, engine, large=large)
+def spreading(engine: Engine) -> Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]:
+    """``map`` on an engine, results in order."""
+    return partial(in_order, engine)
 
 
 class Interrupted(Exception):  # noqa: N818

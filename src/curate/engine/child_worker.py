@@ -152,7 +152,7 @@ class _Serving:
         self._say(Told(call, news))
 
     def _answer(self, call: int, done: "Future[Any]") -> None:
-        cpu = _cpu()
+        cpu = cpu_seconds()
         error = done.exception()
         if error is None:
             try:
@@ -182,7 +182,7 @@ def _able_to_travel(error: BaseException) -> Exception:
     return again if isinstance(again, Exception) else RuntimeError(f"{type(error).__name__}: {error}")
 
 
-def _cpu() -> float:
+def cpu_seconds() -> float:
     """CPU seconds of this process and its children so far."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system

@@ -65,7 +65,6 @@ MOST_LOSSES = 20
 """Times that an item may be lost with its node."""
 _PATIENCE = 0.2
 _SLOTS_SECONDS = 5.0
-_SLOTS_WAIT = 60.0
 
 
 class _Batch(NamedTuple):

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from curate.engine.child_worker import cpu_seconds
 from curate.engine.exchange import by_number
 from curate.engine.local import LocalEngine
 from curate.engine.received import Block, block_of, table_in
@@ -118,7 +119,7 @@ def do_items(setting: Setting, task: Sequence[Any], items: bytes, doubtful: bool
         items: one after another, pickled: what they need is loaded when this process knows that it has one core.
         doubtful: workers died of these before.
     """
-    before = _cpu()
+    before = cpu_seconds()
     worker = RayWorker(_engine(setting), doubtful=doubtful)
     try:
         _compare(setting)
@@ -126,8 +127,8 @@ def do_items(setting: Setting, task: Sequence[Any], items: bytes, doubtful: bool
         do = _fetched(task[0])
         results = [do(item, worker) for item in pickle.loads(items)]  # noqa: S301  (from our own driver)
     except Exception as error:  # noqa: BLE001  (whatever it is, the driver must know)
-        return Reply((), (), _cpu() - before, node_name(), _failed(error))
-    return Reply(results, worker.told, _cpu() - before, node_name())
+        return Reply((), (), cpu_seconds() - before, node_name(), _failed(error))
+    return Reply(results, worker.told, cpu_seconds() - before, node_name())
 
 
 def send_groups(
@@ -142,7 +143,7 @@ def send_groups(
         bounds: first receiver of each group, and how many there are.
         schema: columns delivered.
     """
-    before, groups = _cpu(), len(bounds) - 1
+    before, groups = cpu_seconds(), len(bounds) - 1
     _engine(setting)
     try:
         _compare(setting)
@@ -154,7 +155,7 @@ def send_groups(
         return (*([None] * (groups + 1)), _failed(error))
     blocks = _grouped(pa.Table.from_batches(batches, sent), bounds)
     size = sum(0 if block is None else block.nbytes for block in blocks)
-    spent = Spent(node_name(), _cpu() - before, size)
+    spent = Spent(node_name(), cpu_seconds() - before, size)
     return (*blocks, None, spent) if size >= groups * BUNDLED_BYTES else (*([None] * groups), blocks, spent)
 
 
@@ -176,7 +177,7 @@ def receive_group(
         schema: columns delivered.
         blocks: of `send_groups`: those for this group, then those for all.
     """
-    before = _cpu()
+    before = cpu_seconds()
     _engine(setting)
     own = [block[group] if isinstance(block, list) else block for block in blocks]
     try:
@@ -188,7 +189,7 @@ def receive_group(
         for receiver in receivers:
             rows = pa.concat_tables([schema.empty_table(), *(_of(table, receiver) for table in tables)])
             made.append(receiving(receiver, rows))
-        return block_of(made), Spent(node_name(), _cpu() - before)
+        return block_of(made), Spent(node_name(), cpu_seconds() - before)
     except Exception as error:  # noqa: BLE001
         return None, _failed(error)
 
@@ -261,9 +262,3 @@ def _failed(error: Exception) -> Failed:
     except Exception:  # noqa: BLE001  (some carry what cannot travel)
         error = RuntimeError(f"{type(error).__name__}: {error}")
     return Failed(error, trace, node_name())
-
-
-def _cpu() -> float:
-    """CPU seconds of this process and its children so far."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system

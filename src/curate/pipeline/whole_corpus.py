@@ -26,6 +26,7 @@ from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import Keys, keys_of, read_columns, row_file
 from curate.store.row_groups import groups_in
 from curate.store.run_directory import DOCUMENTS, RunDirectory, Spread
+from curate.text.core.arrow import one_array
 
 if TYPE_CHECKING:
     from curate.text.chats.spans import View
@@ -160,8 +161,7 @@ def _taken(file: pq.ParquetFile, group: int, rows: npt.NDArray[np.int64], column
     """Some of the texts of a row group, not copied where they follow each other."""
     texts = file.read_row_group(group, columns=[column], use_threads=False).column(column)
     in_a_row = rows[-1] - rows[0] + 1 == len(rows)
-    taken = texts.slice(rows[0], len(rows)) if in_a_row else texts.take(pa.array(rows))
-    return taken.chunk(0) if taken.num_chunks == 1 else taken.combine_chunks()
+    return one_array(texts.slice(rows[0], len(rows)) if in_a_row else texts.take(pa.array(rows)))
 
 
 def resolve(

@@ -25,6 +25,7 @@ from curate.stages.reconsidering import Reconsidered, Reconsidering
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
+from curate.text.core.arrow import one_array
 
 Mask = npt.NDArray[np.bool_]
 
@@ -141,14 +142,14 @@ class Rejudged:
     def _stored(self, part: int, one: Was) -> Verdicts:
         if not one.judges:  # such as an encoder: it removes nothing
             return Verdicts(np.ones(self._rows[part], np.bool_))
-        return Verdicts.said(_one(self._directory.columns(one.then.name, part, ["reasons"]).column("reasons")))
+        return Verdicts.said(one_array(self._directory.columns(one.then.name, part, ["reasons"]).column("reasons")))
 
     def _judged(self, part: int, one: Was, stored: Verdicts) -> Verdicts:
         if (limits := moved_limits(one)) and (found := self._moved(part, one, stored, limits)):
             return found
         columns = list(one.now.judged_by) or list(one.now.adds)[:1]
         table = self._directory.columns(one.now.name, part, columns)
-        measures = pa.RecordBatch.from_arrays([_one(column) for column in table.columns], names=columns)
+        measures = pa.RecordBatch.from_arrays([one_array(column) for column in table.columns], names=columns)
         rows = np.flatnonzero(stored.known)
         given = one.now.judge(measures.take(pa.array(rows)))
         places = np.full(len(stored.known), -1)
@@ -284,13 +285,9 @@ class Observed:
         return pa.concat_tables(tables)
 
 
-def _one(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-
-
 def tokens_of(file: Path) -> npt.NDArray[np.float64]:
     """Tokens of each document of a part, by the encoder's file; NaN where nothing counted them."""
-    column = _one(read_columns(file, ["n_tokens"]).column("n_tokens"))
+    column = one_array(read_columns(file, ["n_tokens"]).column("n_tokens"))
     return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
 
 

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from curate.text.core.arrow import one_array
+
 RANGE_BYTES = 16_000_000
 """Rows that one receiver gets, about: what sorting them takes is a few times that."""
 
@@ -29,7 +31,7 @@ def column(table: pa.Table | pa.RecordBatch, name: str) -> npt.NDArray[Any]:
     """A numeric column without nulls as one array; nulls, where a document is out, read 0."""
     values = table.column(name)
     if isinstance(values, pa.ChunkedArray):
-        values = values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
+        values = one_array(values)
     if values.null_count:
         values = values.fill_null(pa.scalar(0).cast(values.type))
     array: npt.NDArray[Any] = values.to_numpy(zero_copy_only=False)

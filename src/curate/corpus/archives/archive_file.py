@@ -5,7 +5,6 @@ beginning (a compressed tar, an archive inside an archive) is held in a temporar
 with this process, however that ends. Names in archives are names: nothing is ever written under them.
 """
 
-import io
 import os
 import struct
 import tarfile
@@ -23,6 +22,7 @@ from zlib_ng import zlib_ng
 from curate.corpus.compression import STORED_STEP, Block, sniff, unpacked
 from curate.corpus.input import InputFile
 from curate.corpus.quarantine import Damaged
+from curate.store.objects.ranges import PlacedReader
 
 MOST_EXPANSION = 250
 """Bytes that may come of a byte of an archive, all that is in it together; usual text is below 20."""
@@ -50,7 +50,7 @@ class Entry(NamedTuple):
     """Why it cannot be read; empty where it can."""
 
 
-class Range(io.RawIOBase):
+class Range(PlacedReader):
     """Some bytes of a file that is open, as a file.
 
     Args:
@@ -62,38 +62,12 @@ class Range(io.RawIOBase):
 
     def __init__(self, descriptor: int, start: int, size: int, owner: object = None) -> None:
         super().__init__()
-        self._descriptor, self._start, self._size, self._at, self._owner = descriptor, start, size, 0, owner
+        self._descriptor, self._start, self.nbytes, self._owner = descriptor, start, size, owner
 
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def seekable(self) -> bool:
-        """Always."""
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place."""
-        self._at = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence])
-        return self._at
-
-    def tell(self) -> int:
-        """The place."""
-        return self._at
-
-    def read(self, size: int | None = -1) -> bytes:
-        """Bytes from the place on."""
-        left = max(0, self._size - self._at)
-        wanted = left if size is None or size < 0 else min(size, left)
-        data = os.pread(self._descriptor, wanted, self._start + self._at) if wanted else b""
-        self._at += len(data)
-        return data
-
-    def readinto(self, buffer: Any) -> int:
-        """Bytes from the place on, into a buffer."""
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+    def at(self, start: int, size: int) -> bytes:
+        """Some of the bytes."""
+        wanted = min(size, self.nbytes - start)
+        return os.pread(self._descriptor, wanted, self._start + start) if wanted > 0 else b""
 
 
 class Archive:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from curate.shards.block import Block, Int64, block_of
 from curate.shards.files.token_bytes import BYTES, as_lists
+from curate.text.core.arrow import one_array
 
 _WIDTH = 4
 _LARGE = 1024
@@ -43,7 +44,7 @@ def padded(pieces: Iterable[pa.Table], size: int, mark: int) -> Iterator[Block]:
 
 
 def _taken(ids: pa.Array, tokens: pa.ChunkedArray, rows: Int64) -> Block:
-    return block_of(ids, as_lists(_one(tokens.take(pa.array(rows)))))
+    return block_of(ids, as_lists(one_array(tokens.take(pa.array(rows)))))
 
 
 def _copied(ids: pa.Array, tokens: pa.ChunkedArray, rows: Int64) -> Block:
@@ -76,10 +77,6 @@ def filled_up(batches: Iterable[pa.RecordBatch], size: int, mark: int) -> Iterat
 def _end(count: int, mark: int) -> Iterator[Block]:
     if count > 0:
         yield Block(pa.nulls(1, pa.string()), np.full(count, mark, np.uint32), np.array([0, count], np.int64))
-
-
-def _one(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()  # which always copies
 
 
 def _marks(counts: Int64, mark: int) -> pa.Array:

@@ -16,6 +16,7 @@ from curate.stages.contract import Corpus, Rows, addressed
 from curate.stages.near_dup.exact import COPIES
 from curate.stages.near_dup.numbering import Numbering
 from curate.stages.near_dup.places import Places, numbers_of, places_of
+from curate.stages.near_dup.routing import send_home
 from curate.stages.partitioning import column
 
 PARTNERS = pa.schema(
@@ -112,7 +113,7 @@ def copies_known(corpus: Corpus, numbering: Numbering, copies: Rows) -> Rows:
     ask = functools.partial(_send_copies, copies, numbering)
     receive = functools.partial(_follow_leaders, corpus, numbering)
     followed = corpus.exchange(ask, numbering.parts, receive, numbering.parts, COPIES)
-    send = functools.partial(_send_home, followed, numbering)
+    send = functools.partial(send_home, followed, numbering, PARTNERS)
     return corpus.exchange(send, len(followed), _received, numbering.parts, PARTNERS)
 
 
@@ -195,12 +196,6 @@ def decided_of(
         column(decided, "jaccard").copy(),
         column(decided, "exact").astype(np.bool_),
     )
-
-
-def _send_home(rows: Rows, numbering: Numbering, sender: int) -> Iterator[pa.RecordBatch]:
-    table = rows[sender]
-    columns = {name: table.column(name).combine_chunks() for name in PARTNERS.names}
-    yield addressed(numbering.part_of(column(table, "document")), **columns)
 
 
 def _received(receiver: int, rows: pa.Table) -> pa.Table:  # noqa: ARG001

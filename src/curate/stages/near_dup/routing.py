@@ -13,11 +13,12 @@ from curate.stages.partitioning import column
 
 def sent_home(corpus: Corpus, rows: Rows, numbering: Numbering, schema: pa.Schema) -> Rows:
     """Rows brought to the part of their ``document``, in the order of documents."""
-    send = functools.partial(_send_home, rows, numbering, schema)
+    send = functools.partial(send_home, rows, numbering, schema)
     return corpus.exchange(send, len(rows), in_order, numbering.parts, schema)
 
 
-def _send_home(rows: Rows, numbering: Numbering, schema: pa.Schema, sender: int) -> Iterator[pa.RecordBatch]:
+def send_home(rows: Rows, numbering: Numbering, schema: pa.Schema, sender: int) -> Iterator[pa.RecordBatch]:
+    """Rows of one sender, each addressed to the part of its ``document``."""
     table = rows[sender]
     columns = {name: table.column(name).combine_chunks() for name in schema.names}
     yield addressed(numbering.part_of(column(table, "document")), **columns)

@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import threading
+from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import groupby
@@ -47,7 +48,47 @@ class _Blocks:
 _blocks = _Blocks()
 
 
-class ObjectReader(io.RawIOBase):
+class PlacedReader(io.RawIOBase):
+    """A file of which `at` gives the bytes of any place."""
+
+    nbytes: int
+    _place = 0
+
+    @abstractmethod
+    def at(self, start: int, size: int) -> bytes:
+        """``size`` bytes from ``start`` on; fewer where the file ends."""
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place."""
+        self._place = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self.nbytes}[whence])
+        return self._place
+
+    def tell(self) -> int:
+        """The place."""
+        return self._place
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Bytes from the place on."""
+        data = self.at(self._place, self.nbytes if size is None or size < 0 else size)
+        self._place += len(data)
+        return data
+
+    def readinto(self, buffer: Any) -> int:
+        """Bytes from the place on, into a buffer."""
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+class ObjectReader(PlacedReader):
     """An object as a file that can be read at any place.
 
     Args:
@@ -58,7 +99,7 @@ class ObjectReader(io.RawIOBase):
 
     def __init__(self, store: Bucket, found: Stored, begin: bytes = b"") -> None:
         super().__init__()
-        self._store, self._found, self._begin, self._place = store, found, begin, 0
+        self._store, self._found, self._begin = store, found, begin
         self.nbytes = found.size
 
     @classmethod
@@ -95,35 +136,6 @@ class ObjectReader(io.RawIOBase):
         if stop <= len(self._begin):
             return iter([memoryview(self._begin)[start:stop]])
         return self._store.stream(self._found.key, start, min(stop, self.nbytes), self._found.tag)
-
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def seekable(self) -> bool:
-        """Always."""
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place."""
-        self._place = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self.nbytes}[whence]
-        return self._place
-
-    def tell(self) -> int:
-        """The place."""
-        return self._place
-
-    def read(self, size: int | None = -1) -> bytes:
-        """Bytes from the place on."""
-        data = self.at(self._place, self.nbytes if size is None or size < 0 else size)
-        self._place += len(data)
-        return data
-
-    def readinto(self, buffer: Any) -> int:
-        """Bytes from the place on, into a buffer."""
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
 
 
 def is_far(path: Path) -> bool:

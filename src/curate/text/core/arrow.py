@@ -46,6 +46,11 @@ def utf8_array(data: Bytes, offsets: Offsets) -> pa.Array:
     return pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
 
 
+def one_array(column: pa.ChunkedArray) -> pa.Array:
+    """A column as one array, copied only where it has several chunks."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
 EDITS = pa.list_(pa.struct([("start", pa.int64()), ("end", pa.int64()), ("replacement", pa.string())]))
 """Edits of a document: byte offsets in its text, ascending, without overlap; null and empty mean none."""
 

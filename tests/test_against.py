@@ -83,11 +83,11 @@ def refusal(folder, *against, settings=(), out=None):
 def test_what_cannot_be_compared_is_refused_before_anything_is_read(folder, tmp_path):
     may, june = folder / "may-run", folder / "june-run"
     assert refusal(folder, may, settings=["near_dup.shingle_words=3"]) == (
-        "`may-run` cannot be compared with: `near_dup.shingle_words` was 5 there and is 3 here",
+        "`may-run` cannot be used with --against: `near_dup.shingle_words` was 5 there and is 3 here",
         "--set near_dup.shingle_words=5",
     )
     assert refusal(folder, may, settings=["near_dup.bands=14", "near_dup.rows=8"]) == (
-        "`may-run` cannot be compared with: it has 16 bands × 6 rows, and here it would be 14 × 8",
+        "`may-run` cannot be used with --against: it has 16 bands × 6 rows, and here it would be 14 × 8",
         "--set near_dup.bands=16 --set near_dup.rows=6",
     )
     assert refusal(folder, june) == (
@@ -99,5 +99,5 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_read(folder, tmp_
     shutil.copytree(may, folder / "copy")
     shutil.rmtree(folder / "copy" / ".cache")
     message, hint = refusal(folder, folder / "copy")
-    assert message.startswith("`copy` cannot be compared with: `copy/.cache/near_dup/part-")
+    assert message.startswith("`copy` cannot be used with --against: `copy/.cache/near_dup/part-")
     assert hint.startswith("make it again: curate run")

@@ -84,7 +84,7 @@ def test_later_layers_win_and_say_where_they_are(tmp_path):
     [
         ("[quallity]\nmin_words = 3", "there is no section `quallity`", ":1", "did you mean `quality`?"),
         ("[quality]\nmin_word = 3", "`quality` has no setting `min_word`", ":2", "did you mean `min_words`?"),
-        ("min_words = 3", "`min_words` stands outside any section", ":1", "did you mean `quality.min_words`?"),
+        ("min_words = 3", "`min_words` is outside any section", ":1", "did you mean `quality.min_words`?"),
         (
             "[quality.lines]\nmin_word = 3",
             "`quality.lines` has no setting `min_word`",

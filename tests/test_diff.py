@@ -104,7 +104,7 @@ def test_history_has_a_line_for_each_run_that_made_something(runs, tmp_path, cap
     again = {"config": QUICK, "input": {"part_bytes": 30_000}, "on_event": heard.append}
     curate.run(corpus, tmp_path / "b", quality={"min_words": 60}, **again)
     assert [one.message for one in heard if isinstance(one, Warned) and "history" in one.message] == [
-        "`history.jsonl` has 1 damaged line: what it said is lost"
+        "`history.jsonl` has 1 damaged line: its content is lost"
     ]
     assert [one["kept"] for one in History(tmp_path / "b").runs][:1] == [b.counts.kept]
     (tmp_path / "b" / "history.jsonl").write_text("somebody's notes\n")

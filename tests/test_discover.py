@@ -117,7 +117,7 @@ def test_hidden_files_and_folders_are_counted_unless_they_are_named(tmp_path: Pa
     assert [file.name for file in discovery.files] == ["seen.jsonl"]
     assert {entry.path for entry in discovery.skipped} == {".hidden.jsonl", ".more", "sub/.git"}
     [notice] = notices(discovery.files, discovery.skipped)
-    assert notice.message == "3 hidden files or folders were passed over, such as `.hidden.jsonl`"
+    assert notice.message == "3 hidden files or folders were skipped, such as `.hidden.jsonl`"
     assert found(corpus / ".hidden.jsonl", corpus / ".more") == ([".hidden.jsonl", ".more/x.jsonl"], {})
 
 

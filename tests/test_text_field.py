@@ -110,7 +110,7 @@ def test_the_error_names_fields_and_lengths(tmp_path: Path) -> None:
         inspected(tmp_path)
     assert error.value.message.endswith("`answer` (2,000 characters on average), `question` (50)")
     whole = "--set 'input.conversation=question -> answer' for both"
-    assert error.value.hint == f"{whole}, or --set input.text=answer, or whichever it is"
+    assert error.value.hint == f"{whole}, or --set input.text=answer, or another field"
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_other_mistakes_are_named(tmp_path):
         UrlFilter(UrlFilterSettings(urls=(str(tmp_path / "a.gz"),))).warnings()
     (tmp_path / "words").write_text("two words\n")
     (found,) = UrlFilter(UrlFilterSettings(words=(str(tmp_path / "words"),))).warnings()
-    assert found == "1 banned words are no single words and match nothing, such as `two words`"
+    assert found == "1 banned words are not single words and match nothing, such as `two words`"
 
 
 def test_a_run_leaves_them_out_and_a_changed_list_is_noticed(lists, tmp_path):

@@ -158,7 +158,7 @@ def test_thresholds_move(browser):
     assert "Exactly" in page or "About" in page
     assert "would be removed: quality.too_few_words" in page
     status, _, page = browser("whatif?quality.min_words=-5")
-    assert (status, "That cannot be told" in page) == (400, True)
+    assert (status, "That cannot be shown" in page) == (400, True)
 
 
 MOVES = [
@@ -276,7 +276,7 @@ def test_a_run_that_changes_meanwhile_is_said_to(run, tmp_path):
     shutil.rmtree(tmp_path / "out" / "documents")
     for path, status in (("", 500), ("document/0", 400)):
         found, _, page = browser(path)
-        assert (found, "That cannot be told" in page) == (status, True)
+        assert (found, "That cannot be shown" in page) == (status, True)
 
 
 def test_of_long_texts_it_is_said_how_much_was_not_compared():

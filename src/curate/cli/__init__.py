@@ -48,7 +48,7 @@ EXAMPLES = """From a folder of raw text to token shards, with a reason for every
 
 \b
 Examples:
-  curate demo                               all of it on a little text that comes along
+  curate demo                               the whole job on a small corpus that is included
   curate run corpus/ -o curated             clean, deduplicate, score, tokenize; ends with a report
   curate run corpus/ -o curated --dry-run   show the plan, derived settings and an estimate; write nothing
   curate run corpus/ --recipe fineweb-paper a published pipeline; see `curate recipes`

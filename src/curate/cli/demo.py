@@ -35,7 +35,7 @@ def demo(
         f"\n  Open {Path(output, 'report.html')} in a browser, or type: curate report {run} --open", soft_wrap=True
     )
     for line in (
-        f"curate sample {run} --reason near_dup.near_duplicate     pairs that were taken for copies",
+        f"curate sample {run} --reason near_dup.near_duplicate     pairs that are near-duplicates",
         f"curate why {run} pep-0006.txt                            one document, stage by stage",
         f"curate whatif {run} --set quality.min_words=80           what another threshold would do",
     ):

@@ -10,13 +10,13 @@ from curate.cli.options import ColorOption, JsonOption
 
 def diff(
     a: Annotated[str, typer.Argument(metavar="A", help="Folder of a finished run.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="Folder of another one.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Folder of another finished run.")],
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
             "--fail-on",
             metavar="CONDITION",
-            help="Exit with 1 only where this holds, such as 'kept<-1%'; repeatable.",
+            help="Exit with 1 only if this holds, such as 'kept<-1%'; repeatable.",
             autocompletion=completion.numbers,
         ),
     ] = None,

@@ -28,7 +28,7 @@ def export(
         ),
     ] = None,
     removed: Annotated[
-        bool, typer.Option("--removed", help="What was removed, with its reasons, not what was kept.")
+        bool, typer.Option("--removed", help="Write the removed documents, with their reasons, not the kept ones.")
     ] = False,
     order: Annotated[str, typer.Option("--order", metavar="ORDER", help="input, or shuffle (by --seed).")] = "input",
     seed: Annotated[int, typer.Option("--seed", envvar="CURATE_SEED", min=0, help="Seed of the shuffle.")] = 42,
@@ -63,7 +63,7 @@ def export(
     if to not in {"", "nanochat"}:
         raise UserError(f"`--to` must be `nanochat`, but is `{to}`", hint="--to nanochat")
     if to and (removed or columns):
-        raise UserError("nanochat's shards hold the text of kept documents alone", hint="omit --removed and --columns")
+        raise UserError("nanochat's shards hold only the text of kept documents", hint="omit --removed and --columns")
     to_stdout = output == "-"
     if to_stdout and (to or json):
         raise UserError(f"`-o -` writes lines of JSON, and nothing else; `{'--to' if to else '--json'}` needs a file")

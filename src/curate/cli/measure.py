@@ -14,10 +14,10 @@ def measure(
         str | None,
         typer.Option("--proxy", metavar="NAME", help="What to train: ngram (minutes) or transformer (torch)."),
     ] = None,
-    seeds: Annotated[int | None, typer.Option("--seeds", min=2, max=64, help="Trainings of each arm.")] = None,
+    seeds: Annotated[int | None, typer.Option("--seeds", min=2, max=64, help="Trainings per arm.")] = None,
     tokens: Annotated[
         int | None,
-        typer.Option("--tokens", min=LEAST_TOKENS, help="Most kept tokens of a training; fewer are faster."),
+        typer.Option("--tokens", min=LEAST_TOKENS, help="Most kept tokens in a training; fewer are faster."),
     ] = None,
     evaluations: Annotated[
         list[str] | None,

@@ -12,7 +12,7 @@ app = typer.Typer(cls=CommandGroup, no_args_is_help=True, rich_markup_mode=None)
 
 @app.callback()
 def quality() -> None:
-    """Make a quality model of examples.
+    """Train a quality model on examples.
 
     \b
     Example:
@@ -34,14 +34,14 @@ def train(
         str, typer.Option("--output", "-o", metavar="FILE", help="Model file; its card is written beside it as .html.")
     ] = "good.curate-model",
     prior: Annotated[
-        float, typer.Option("--prior", help="Share of good documents where the model will be used.")
+        float, typer.Option("--prior", help="Share of good documents in the text that the model will be used on.")
     ] = 0.5,
-    limit: Annotated[int, typer.Option("--limit", min=100, help="Use no more documents of a side than this.")] = 20_000,
+    limit: Annotated[int, typer.Option("--limit", min=100, help="Use at most this many documents per side.")] = 20_000,
     seed: Annotated[int, typer.Option("--seed", envvar="CURATE_SEED", min=0, help="Seed of every random draw.")] = 42,
     group: Annotated[
         str,
         typer.Option(
-            "--group", metavar="FIELD", help="Field whose equal values belong together, as versions of a text."
+            "--group", metavar="FIELD", help="Field that groups documents, such as versions of one text."
         ),
     ] = "",
     config: ConfigOption = None,

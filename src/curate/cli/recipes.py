@@ -87,7 +87,7 @@ def lint(
         list[str] | None,
         typer.Argument(
             metavar="RECIPE...",
-            help="Names or files; without any, all that come with curate.",
+            help="Names or files; default: all that come with curate.",
             autocompletion=completion.recipes,
         ),
     ] = None,

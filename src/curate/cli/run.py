@@ -29,7 +29,7 @@ def run(
     assignments: SetOption = None,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", envvar="CURATE_LIMIT", min=1, help="Read no more documents than this."),
+        typer.Option("--limit", envvar="CURATE_LIMIT", min=1, help="Read at most this many documents."),
     ] = None,
     only: Annotated[
         list[str] | None,

@@ -25,10 +25,10 @@ def sample(
     ] = "",
     kept: Annotated[bool, typer.Option("--kept", help="Documents that were kept.")] = False,
     source: Annotated[
-        str, typer.Option("--source", metavar="NAME", help="Only of this source.", autocompletion=completion.sources)
+        str, typer.Option("--source", metavar="NAME", help="Only from this source.", autocompletion=completion.sources)
     ] = "",
     number: Annotated[int, typer.Option("--number", "-n", min=1, max=1000, help="How many.")] = 5,
-    random: Annotated[bool, typer.Option("--random", help="At random, not nearest to the limit first.")] = False,
+    random: Annotated[bool, typer.Option("--random", help="Choose at random, not nearest to the limit first.")] = False,
     seed: Annotated[int, typer.Option("--seed", envvar="CURATE_SEED", help="Seed of the random choice.")] = 0,
     json: JsonOption = False,
     color: ColorOption = "auto",

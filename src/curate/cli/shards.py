@@ -11,7 +11,7 @@ from curate.cli.options import JsonOption
 app = typer.Typer(
     cls=CommandGroup,
     no_args_is_help=True,
-    help="""Look at token shards and prove that they are whole.
+    help="""Verify, inspect and convert token shards.
 
 \b
 Examples:
@@ -28,7 +28,7 @@ Folder = Annotated[str, typer.Argument(metavar="DIR", help="Folder of shards, or
 @app.command()
 def verify(
     folder: Folder,
-    every: Annotated[bool, typer.Option("--all", help="Decode and compare every document, not a sample.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Decode and compare every document, not only a sample.")] = False,
     json: JsonOption = False,
 ) -> int:
     """Read every shard again: hashes, counts and ids of all, and of 100 documents the text, decoded and compared.
@@ -52,7 +52,7 @@ def peek(
     n: Annotated[int, typer.Option("-n", min=1, help="Documents to show.")] = 3,
     shard: Annotated[int, typer.Option("--shard", min=0, help="Which shard.")] = 0,
     document: Annotated[str | None, typer.Option("--id", help="Only this document.")] = None,
-    mask: Annotated[bool, typer.Option("--mask", help="Rows as the model reads them, with what it learns.")] = False,
+    mask: Annotated[bool, typer.Option("--mask", help="Show rows as the model reads them, and which tokens have loss.")] = False,
     json: JsonOption = False,
 ) -> int:
     """Show documents decoded from their tokens.

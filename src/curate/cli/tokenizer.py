@@ -11,7 +11,7 @@ from curate.cli.options import JsonOption, RunArgument
 app = typer.Typer(
     cls=CommandGroup,
     no_args_is_help=True,
-    help="""Make a tokenizer of kept text, and compare what tokenizers cost.
+    help="""Train a tokenizer on kept text, and compare what tokenizers cost.
 
 \b
 Examples:
@@ -37,7 +37,7 @@ def train(
     run: RunArgument,
     output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The tokenizer.json to write.")],
     vocabulary: Annotated[int, typer.Option("--vocabulary", metavar="IDS", help="Size of the vocabulary.")] = 32_768,
-    digits: Annotated[int, typer.Option("--digits", help="Most digits in a token.")] = 3,
+    digits: Annotated[int, typer.Option("--digits", help="Most digits per token.")] = 3,
     control: Annotated[
         list[str] | None,
         typer.Option(

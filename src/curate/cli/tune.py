@@ -18,7 +18,7 @@ def tune(
             help="Only these thresholds and values; repeatable. Default: all of them, and every recipe.",
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=2, max=64, help="Trainings of each candidate.")] = 4,
+    seeds: Annotated[int, typer.Option("--seeds", min=2, max=64, help="Trainings per candidate.")] = 4,
     evaluations: Annotated[
         list[str] | None,
         typer.Option("--eval", metavar="NAME=PATH", help="Good text that the run never saw, to choose and confirm by."),

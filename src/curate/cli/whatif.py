@@ -11,7 +11,7 @@ def whatif(
     run: RunArgument,
     assignments: SetOption = None,
     number: Annotated[
-        int, typer.Option("--number", "-n", min=0, max=100, help="Documents to name for each way to change sides.")
+        int, typer.Option("--number", "-n", min=0, max=100, help="Documents to name in each direction.")
     ] = 3,
     json: JsonOption = False,
     color: ColorOption = "auto",

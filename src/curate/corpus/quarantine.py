@@ -48,21 +48,21 @@ REASONS = (
     Reason(TOO_LITTLE_MEMORY, "The document would take more memory than `run.memory` leaves for one."),
     Reason("truncated_file", "The file ends too early: what came before was read, the rest is missing."),
     Reason("corrupt_file", "The file is damaged; what could be read of it was."),
-    Reason(DANGEROUS, "Two processes that worked on the document died of it, so that it was set aside."),
+    Reason(DANGEROUS, "Two processes died while they worked on the document, so it was put in quarantine."),
     Reason(UNREADABLE, "The file could not be opened or read, or changed during the run."),
-    Reason("other_format", "The file holds another format than its name says, one that curate does not read."),
-    Reason("took_too_long", "Reading the document took more processor time than one may take."),
+    Reason("other_format", "The format of the file is not the one that its name says, and curate does not read it."),
+    Reason("took_too_long", "Reading the document took more processor time than is allowed."),
     Reason("no_text", "The document holds no text, such as a PDF of scanned pages."),
     Reason("repeated_text", "More than one column of the file has the name of the text."),
     *MALFORMED,
-    Reason("corrupt_metadata", "A field beside the text is damaged; the documents were read without it."),
-    Reason("bad_record", "The record of the archive is malformed: a false length, no header, a body that is damaged."),
+    Reason("corrupt_metadata", "A field other than the text is damaged; the documents were read without it."),
+    Reason("bad_record", "The archive record is malformed: a wrong length, no header, or a damaged body."),
 )
 
 PASSED_OVER = (
-    Reason("other_record", "A record of an archive that is not a page: a request, metadata, a note on the archive."),
-    Reason("revisit", "A record of an archive that says that a page had not changed since it was captured before."),
-    Reason("no_success", "A page of which the server answered with another status than 200."),
+    Reason("other_record", "An archive record that is not a page: a request, metadata, a note on the archive."),
+    Reason("revisit", "An archive record that says that a page has not changed since an earlier capture."),
+    Reason("no_success", "A page for which the server sent a status other than 200."),
     Reason("not_text", "A capture of something that is neither HTML nor text: an image, a script, nothing at all."),
 )
 """Why a record is no document by its nature. Their entries say where it is and what; no document is lost with them."""

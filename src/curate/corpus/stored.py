@@ -177,4 +177,4 @@ def _told() -> Iterator[None]:
     except OSError as error:
         raise Damaged(UNREADABLE, str(error.strerror)) from error
     except Changed as error:
-        raise Damaged(UNREADABLE, "it is another object than when the run began") from error
+        raise Damaged(UNREADABLE, "it is no longer the object that it was when the run began") from error

@@ -266,7 +266,7 @@ class RayEngine:
         self.losses += 1
         if counted[batch.number] >= (MOST_DEATHS if counted is deaths else MOST_LOSSES):
             raise Stopped(
-                f"workers of the cluster died {counted[batch.number]} times of the same work: {first_line(error)}",
+                f"workers of the cluster died {counted[batch.number]} times on the same task: {first_line(error)}",
                 hint="curate doctor --engine ray",
             )
         if deaths[batch.number] < DEATHS:

@@ -57,11 +57,11 @@ def connected() -> Any:
             raise PlanError(
                 f"the Ray cluster at `{address}` has Ray {ray_there} and Python {python_there}, and here are Ray"
                 f" {ray_here} and Python {python_here}",
-                hint="start curate where Python and Ray are those of the cluster: on its head node, or in its image",
+                hint="start curate where Python and Ray have the versions of the cluster: on its head node, or in its image",
             ) from error
         if "AuthToken" in f"{error} {error.__cause__} {error.__context__}":
             raise PlanError(
-                f"the Ray cluster at `{address}` asks for a token",
+                f"the Ray cluster at `{address}` requires a token",
                 hint="export RAY_AUTH_MODE=token, and copy ~/.ray/auth_token of its head node to this machine",
             ) from error
         raise PlanError(
@@ -187,7 +187,7 @@ def require_memory(each: int) -> None:
         raise PlanError(
             f"`run.memory` is {each / 1e9:,.1f} GB for each worker, and no node of the Ray cluster has more than"
             f" {most / 1e9:,.1f} GB",
-            hint="leave --memory out: workers then share what their node has",
+            hint="omit --memory: workers then share the memory of their node",
         )
 
 
@@ -200,7 +200,7 @@ def full_disk(error: Exception, node: str = "") -> Stopped | None:
     node = node or (found[1] if found else "a node")
     return Stopped(
         f"the disk of {node} to which Ray spills is full",
-        hint="make room, or ray start with --object-spilling-directory on a larger disk; then the same command goes on",
+        hint="make room, or ray start with --object-spilling-directory on a larger disk; then the same command continues",
     )
 
 
@@ -208,7 +208,7 @@ def lost_work(error: Exception) -> Stopped:
     """What to say where Ray cannot make again what is gone."""
     return Stopped(
         f"the cluster lost work: {first_line(error)}",
-        hint="curate doctor --engine ray; then the same command goes on",
+        hint="curate doctor --engine ray; then the same command continues",
     )
 
 

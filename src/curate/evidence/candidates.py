@@ -174,7 +174,7 @@ class Judge:
             return f"`{name}` makes the text or its tokens and has no verdict to search"
         lacking = sorted(set(stage.needs) - {"text", "language.label"})
         if lacking:
-            return f"`{name}` looks at {', '.join(lacking)}, and the sample has texts alone"
+            return f"`{name}` looks at {', '.join(lacking)}, and the sample holds only texts"
         return f"`{name}` has no threshold"
 
 

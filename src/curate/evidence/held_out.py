@@ -88,7 +88,7 @@ def own_text(name: str, path: str, config: Config) -> HeldOut:
     """
     if name in _HALVES or name.startswith(_RESERVED):
         raise InputError(
-            f"`{name}` cannot be the name of `{path}`: others are called so by curate", hint=f"--eval own-{name}={path}"
+            f"`{name}` cannot be the name of `{path}`: curate uses that name itself", hint=f"--eval own-{name}={path}"
         )
     read = read_examples([path], load(flags={"input.text": config.input.text}, in_folder=False), seed=0, limit=HELD_OUT)
     if len(read.texts) < FEWEST:
@@ -140,7 +140,7 @@ def losses_of_text(evaluations: Sequence[HeldOut]) -> list[str]:
 
     Example:
         >>> losses_of_text([HeldOut("own", "independent", ("one", "two"), dropped=3, source="my/", unread=1)])
-        ['1 record of own could not be read (curate check my/)', '3 of 5 documents of own are in the corpus, too, and were not measured on']
+        ['1 record of own could not be read (curate check my/)', '3 of 5 documents of own are also in the corpus, and were left out of the measurement']
     """  # noqa: E501
     found = []
     for each in evaluations:
@@ -149,7 +149,7 @@ def losses_of_text(evaluations: Sequence[HeldOut]) -> list[str]:
             found.append(f"{records} of {each.name} could not be read (curate check {each.source})")
         if each.dropped and each.kind == "independent":
             of = f"{each.dropped:,} of {each.dropped + len(each.texts):,} documents of {each.name}"
-            found.append(f"{of} are in the corpus, too, and were not measured on")
+            found.append(f"{of} are also in the corpus, and were left out of the measurement")
     return found
 
 

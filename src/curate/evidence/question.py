@@ -66,5 +66,5 @@ def require_text(config: Config, stages: Sequence[str]) -> None:
         raise UserError(
             f"`evidence.measure` has no text to measure on: the package carries {' and '.join(known)},"
             f" and `language.keep` is {', '.join(keep)}",
-            hint="--set 'evidence.texts={manuals = \"good/manuals/\"}': good text that the corpus does not have",
+            hint="--set 'evidence.texts={manuals = \"good/manuals/\"}': good text that is not in the corpus",
         )

@@ -260,7 +260,7 @@ class Result:
         if duplicates is None:
             return None
         low, high = found.low * duplicates.low, found.high * duplicates.high
-        said = (*self._said(self.evaluations[0].name), "assumes that what filters and deduplication do is independent")
+        said = (*self._said(self.evaluations[0].name), "assumes that the effects of filters and of deduplication are independent")
         value = Interval(found.value * duplicates.low, low, high, found.bound)
         return _figure(value, "x", said, "measured multiplier times the bracket of the duplicates")
 
@@ -268,7 +268,7 @@ class Result:
         notes = losses_of_text(self.evaluations)
         if again is not None and (value := evaluated[0].multiplier.value) is not None:
             same = (again > 0) == (value > 1)
-            said = "says the same" if same else "says the opposite: do not go by this figure"
+            said = "says the same" if same else "says the opposite: do not rely on this figure"
             notes.append(f"a model that learns at half the rate {said}")
         if self.proxy.name == "ngram" and (evaluated[0].multiplier.low or 0.0) > 1 / self.kept_share:
             notes.append(

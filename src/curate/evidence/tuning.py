@@ -214,7 +214,7 @@ class _Tuning:
             return ""
         tokens = self.arms.tokens_in(kept)
         if tokens < 2 * self.arms.largest:
-            self.notes.append(f"{candidate.name} keeps too little to be trained on")
+            self.notes.append(f"{candidate.name} keeps too little to train on")
             return ""
         if any(np.array_equal(kept, point.kept) for point in known):
             return candidate.name

@@ -143,7 +143,7 @@ def _model(cursor: _Cursor) -> FastTextFile:
     word_ngrams, loss, kind, buckets, min_ngram, max_ngram = arguments[5:11]
     cursor.value("d")
     if kind != _SUPERVISED:
-        raise ValueError("the model is not a classifier, it holds word vectors alone")
+        raise ValueError("the model is not a classifier, it holds only word vectors")
     if loss not in _LOSSES:
         raise ValueError(f"the model's loss is {loss}, which is not supported")
     size, words, labels = cursor.values("3i")

@@ -72,7 +72,7 @@ def dangerous_documents(task: "PassTask", strand: Strand) -> frozenset[Place]:
         if place is None:
             names = ", ".join(sorted({span.file.name for part in strand.parts for span in part.spans})[:3])
             raise Stopped(
-                f"reading `{names}` ends the process that does it (exit status {process.returncode})",
+                f"reading `{names}` crashes the process that reads it (exit status {process.returncode})",
                 hint=f"curate run without it: --set 'input.exclude=[\"{names}\"]'",
             )
         found.add(place)

@@ -70,7 +70,7 @@ def never_fired(result: Rejudged) -> Iterator[Finding]:
         key = f"quality.{one.rule.key}"
         if not one.measured:
             yield Finding(
-                "never_fired", key, f"the run knows `{one.rule.signal}` of no document, so the rule cannot fire"
+                "never_fired", key, f"the run measured `{one.rule.signal}` for no document, so the rule cannot fire"
             )
         elif not one.documents:
             yield Finding("never_fired", key, f"the rule removed none of {one.measured:,} documents")

@@ -261,7 +261,7 @@ class Job:
             manifest = manifest_of(outcome, directory, self.command_line(), told, spreading(engine))
             history = History(directory.path)
             if history.damage:
-                lost = "what it said is lost" if history.is_ours else "it stays, and no history is kept"
+                lost = "its content is lost" if history.is_ours else "it is left alone, and no history is kept"
                 tell(Warned(f"`{HISTORY}` {history.damage}: {lost}"))
             history.keep(entry_of(manifest))
             write_manifest(directory.manifest, manifest)
@@ -302,7 +302,7 @@ class Job:
         if unknown:
             raise UserError(
                 f"`{self.output}` holds a run over other files, such as `{such_as}`",
-                hint=f"choose another folder with -o, or forget that run: {self.command_line()} --fresh",
+                hint=f"choose another folder with -o, or discard that run: {self.command_line()} --fresh",
             )
 
 

@@ -69,7 +69,7 @@ def sampled(run: Path, question: Question) -> Answer:
     """
     if question.kept and (question.reason or question.stage):
         raise UserError(
-            "`--kept` asks for documents that no stage removed", hint="leave --kept, or --reason and --stage"
+            "`--kept` asks for documents that no stage removed", hint="remove --kept, or --reason and --stage"
         )
     manifest = read_manifest(run)
     judgments = Judgments(RunDirectory.finished(run, manifest), manifest.stage_names)

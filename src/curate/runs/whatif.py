@@ -143,7 +143,7 @@ def _require_measured(directory: RunDirectory, stages: Sequence[Was]) -> None:
                        for part in range(len(directory.names))]  # fmt: skip
             if all(column.null_count == len(column) for column in columns):
                 raise ConfigError(
-                    f"the run did not measure `{one.now.name}.{name}`, which a rule is on now",
+                    f"the run did not measure `{one.now.name}.{name}`, which now has a rule",
                     hint=f"run it again with --set {one.now.name}.signals=all to try any rule",
                 )
 
@@ -208,7 +208,7 @@ class _Answer:
 
     def _why_not(self, untold: Mapping[str, int], unsure: int) -> tuple[str, ...]:
         found = [
-            f"{count:,} documents would come to `{stage}`, which never saw them" for stage, count in untold.items()
+            f"{count:,} documents would reach `{stage}`, which never saw them" for stage, count in untold.items()
         ]
         if unsure:
             found.append(f"{unsure:,} documents would be kept unless they are like others that were never compared")
@@ -224,14 +224,14 @@ class _Answer:
                 f"other bands would be compared: a rerun would find {told[0]} pairs fewer and {told[1]} others"
             )
         if (untold or unsure) and any(isinstance(one.now, Deduplicating) for one in self.stages):
-            found.append("the range takes it that each of them takes the place of one kept document at most")
+            found.append("the range assumes that each of them takes the place of at most one kept document")
         if loose := sum(outcome.loose for outcome in self.outcomes):
             found.append(f"{loose:,} documents would be removed by one stage or by a later one")
         if self.judged.preferences_lost:
-            found.append("`.cache` was deleted, so survivors of now are preferred")
+            found.append("`.cache` was deleted, so the survivors of the run are preferred")
         for at, one in enumerate(self.stages):
             if isinstance(one.now, CorpusStage) and not isinstance(one.now, Reconsidering) and self._others_come(at):
-                found.append(f"`{one.now.name}` depends on which documents come to it, and others would")
+                found.append(f"`{one.now.name}` depends on which documents reach it, and these would change")
         return tuple(found)
 
     def _others_come(self, stage: int) -> bool:

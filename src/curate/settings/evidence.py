@@ -21,7 +21,7 @@ class EvidenceSettings(Settings, frozen=True):
     proxy: Literal["ngram", "transformer"] = "ngram"
     """What is trained: a 5-gram model, or a small transformer (needs the extra ``torch``)."""
     seeds: int = 8
-    """Trainings of each arm."""
+    """Trainings per arm."""
     tokens: int = 0
     """Most kept tokens that a model is trained on; 0: as many as the proxy and the text allow."""
     by: tuple[Literal["stage", "rule"], ...] = ()

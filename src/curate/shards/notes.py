@@ -49,7 +49,7 @@ class Notes:
                 and not (name in INDEX_FILES and _was_index(file))
             ):
                 raise UserError(
-                    f"`{file}` is in the way of a file of the shards, and curate did not write it",
+                    f"`{file}` has the name of a file of the shards, and curate did not write it",
                     hint="move it, then run the same command again",
                 )
 

@@ -220,7 +220,7 @@ class _Verification:
         if where.any():
             strange = block.tokens[np.repeat(where, block.n_tokens)] != self.tokenizer.end_of_document_id
             if strange.any():
-                self._problem(entry.file, f"{np.count_nonzero(strange):,} tokens of padding are no end marks.")
+                self._problem(entry.file, f"{np.count_nonzero(strange):,} tokens of padding are not end marks.")
 
     def _check_tokens(self, entry: ShardEntry, block: Block) -> None:
         if self.chats:
@@ -233,11 +233,11 @@ class _Verification:
         begin, starts = self.tokenizer.begin_of_document_id, block.offsets[:-1]
         if begin is not None:
             begins = block.tokens == begin
-            self._at_rows(entry, block, ~begins[starts], "The document does not begin with the mark of its begin.")
+            self._at_rows(entry, block, ~begins[starts], "The document does not begin with the begin mark.")
             marks[starts] &= begin != end
             if begin != end and np.count_nonzero(begins) > np.count_nonzero(begins[starts]):
                 inside = np.add.reduceat(begins, starts, dtype=np.int64) > begins[starts]
-                self._at_rows(entry, block, inside, "The document has a mark of its begin inside.")
+                self._at_rows(entry, block, inside, "The document has a begin mark inside.")
         unended = ~marks[block.offsets[1:] - 1]
         self._at_rows(entry, block, unended, "The document does not end with the end mark.")
         if np.count_nonzero(marks) != len(block.ids) - np.count_nonzero(unended):

@@ -24,7 +24,7 @@ from curate.text.chats.spans import viewed
 
 REASONS = (
     Reason("refused_by_template", "The model's chat template does not take the conversation."),
-    Reason("mask_not_proven", "Where an answer begins or ends in what the template writes cannot be proven."),
+    Reason("mask_not_proven", "It cannot be proven where an answer begins or ends in what the template writes."),
     Reason("no_loss", "No token of the conversation is the assistant's, so nothing can be learnt from it."),
     Reason("too_long", "The conversation has more tokens than `max_tokens`."),
 )

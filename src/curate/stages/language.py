@@ -109,10 +109,10 @@ class Language(Stage):
     needs: ClassVar[tuple[str, ...]] = ("text",)
     adds: ClassVar[Mapping[str, pa.DataType]] = {"label": pa.string(), "score": pa.float32()}
     reasons: ClassVar[tuple[Reason, ...]] = (
-        Reason("not_in_keep", "It is in a language that is not to be kept."),
+        Reason("not_in_keep", "It is in a language that `language.keep` does not name."),
         Reason("low_score", "Its language could not be identified with enough confidence."),
     )
-    about: ClassVar[str] = "Detects the language of each document and keeps those confidently in a wanted one."
+    about: ClassVar[str] = "Detects the language of each document and keeps those that are confidently in a wanted language."
     settings_type: ClassVar[type[Settings]] = LanguageSettings
 
     settings: LanguageSettings

@@ -188,10 +188,10 @@ class Normalize(Rewriter):
     }
     reasons: ClassVar = (
         Reason("empty_after_cleaning", "Nothing is left of the text once it is cleaned."),
-        Reason("unsettled", "Cleaning the text came to no end: each step gave it more to do. It is left as it came."),
+        Reason("unsettled", "Cleaning the text did not finish: each step left more to do. The text is unchanged."),
         Reason(
             "too_much_to_look_at",
-            "More of it than `normalize.max_looked_at` looks damaged. It is left as it came.",
+            "More of it than `normalize.max_looked_at` looks damaged. The text is unchanged.",
         ),
     )
     changes: ClassVar = CHANGES

@@ -100,7 +100,7 @@ class Tokenize(Encoder):
         "offset": pa.int64(),
     }
     reasons: ClassVar[tuple[Reason, ...]] = ()
-    about: ClassVar[str] = "Turns documents into token ids, marks their ends, and notes where each lies in the shards."
+    about: ClassVar[str] = "Turns documents into token ids, marks their ends, and records where each is in the shards."
     settings_type: ClassVar[type[Settings]] = TokenizeSettings
     settings: TokenizeSettings
 

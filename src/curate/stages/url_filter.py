@@ -132,7 +132,7 @@ class UrlFilter(Stage):
         words = self._lists.words | self._lists.soft_words
         dead = sorted(entry for entry in words if not _WORD.fullmatch(entry))
         return (
-            [f"{len(dead):,} banned words are no single words and match nothing, such as `{dead[0]}`"] if dead else []
+            [f"{len(dead):,} banned words are not single words and match nothing, such as `{dead[0]}`"] if dead else []
         )
 
     def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -52,7 +52,7 @@ def require_usable(path: Path, folders: Collection[str], *, fresh: bool) -> None
     if not fresh and first_numbered(path):
         raise UserError(
             f"`{path}` holds an unfinished run of an older version, whose parts were numbered",
-            hint="name another folder with -o, or forget that run with --fresh",
+            hint="name another folder with -o, or discard that run with --fresh",
         )
 
 

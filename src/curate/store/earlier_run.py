@@ -78,7 +78,7 @@ class EarlierRun:
 
     def _unusable(self, file: Path, why: str) -> PlanError:
         hint = f"make it again: {command_here(self.manifest.command, Path(self.path))}"
-        return PlanError(f"`{self.path}` cannot be compared with: `{file}` {why}", hint=hint)
+        return PlanError(f"`{self.path}` cannot be used with --against: `{file}` {why}", hint=hint)
 
     def digest(self, stage: str) -> str:
         """What the index of a stage and the verdicts of all were made from."""

@@ -54,7 +54,7 @@ def split(good: Examples, bad: Examples) -> Split:
     if len(shared) > _MOST_SHARED * smaller:
         raise UserError(
             f"the sides leak into each other: {len(shared):,} of {smaller:,} documents of the smaller side are on both",
-            hint="leave the documents they share out of one of them",
+            hint="remove the documents they share from one of them",
         )
     out = frozenset(shared.tolist())
     sides = [[placed for key, placed in side.texts.items() if key not in out] for side in (good, bad)]
@@ -71,7 +71,7 @@ def split(good: Examples, bad: Examples) -> Split:
     fit = [[placed for placed in side if placed.place >= bound] for side in sides]
     measure = [[placed for placed in side if placed.place < bound] for side in sides]
     if not all((*fit, *measure)):
-        raise InputError("the groups are too few or too unlike to be split", hint="give more examples, or no --group")
+        raise InputError("the groups are too few or too unequal to be split", hint="give more examples, or no --group")
     return Split(_labelled(*fit), _labelled(*measure), len(shared))
 
 

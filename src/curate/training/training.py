@@ -128,7 +128,7 @@ def _warnings(sides: Sequence[Examples], shares: Split, found: Figures, words: S
     if shares.shared:
         yield f"documents on both sides, not used: {shares.shared:,}"
     if found.auc < _COIN:
-        yield "worse than a coin: where versions of one text are on both sides, keep them together with `--group FIELD`"
+        yield "worse than chance: where versions of one text are on both sides, keep them together with `--group FIELD`"
     giveaways = [word for word in words if word.giveaway]
     if giveaways:
         first = giveaways[0]

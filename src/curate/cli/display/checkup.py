@@ -56,7 +56,7 @@ def show_checkup(
         write_whole(target, found.toml.encode())
         sys.stdout.write(f"{FILE_NAME}\n" * (not json))
     elif not json and found.toml:
-        err.print(f"Lines to begin with, for {FILE_NAME} (--write):\n", highlight=False)
+        err.print(f"Settings to start from, for {FILE_NAME} (--write):\n", highlight=False)
         sys.stdout.write(found.toml)
     return ExitCode.DONE
 
@@ -97,10 +97,10 @@ def _of_text(trial: Trial) -> Iterator[tuple[str, str]]:
         yield "Languages", _shares(trial.languages, sum(trial.languages.values()))
     if trial.lengths:
         yield "Characters", ", ".join(f"{name} {length:,}" for name, length in trial.lengths.items())
-    copies = f"{_percent(trial.exact_copies)} have the text of another"
+    copies = f"{_percent(trial.exact_copies)} are exact copies of another"
     if trial.near_copies:
         copies += f"; of those that the rules keep, {_percent(trial.near_copies)} nearly so"
-    yield "Copies", copies + ("" if trial.whole else " among the documents tried; in the whole there are more")
+    yield "Copies", copies + ("" if trial.whole else " among the documents tried; the whole corpus has more")
     yield "Kept", f"{_percent(trial.kept)} of the documents, before near-duplicates are removed"
     if trial.reasons:
         yield "Removed", _shares(trial.reasons, trial.documents)

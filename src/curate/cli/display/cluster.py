@@ -62,14 +62,14 @@ def _findings(output: str) -> Iterator[Finding]:
                 yield Finding(node.name, good=False, detail=problem.message, remedy=problem.hint)
             if not own:
                 detail = (
-                    f"{node.cpus:g} cores, {size(int(node.memory))} for tasks; packages, models and storage as here"
+                    f"{node.cpus:g} cores, {size(int(node.memory))} for tasks; same packages, models and storage as here"
                 )
                 yield Finding(node.name, good=True, detail=detail)
     if not problems:
         failed = {n.name: e for n, e in engine.everywhere(Compile(stages)).items() if isinstance(e, Exception)}
         for name, error in failed.items():
             yield Finding(
-                name, good=False, detail=f"stages do not run: {error}", remedy="install there what is installed here"
+                name, good=False, detail=f"stages do not run: {error}", remedy="install the same packages there as here"
             )
         if not failed:
             yield Finding("kernels", good=True, detail="compiled on every node")

@@ -32,6 +32,6 @@ def show_examination(run: str, *, json: bool) -> int:
                 out.print(Text.assemble(("fix ", "bold red"), f"`{problem.file}` {problem.sentence}"), soft_wrap=True)
         out.print(Text(f"     hint: {remedy}", "cyan"), soft_wrap=True)
     if not found.problems:
-        whole = f"{counted(found.files, 'file')}, {size(found.bytes)}: all present and as written; the books balance"
+        whole = f"{counted(found.files, 'file')}, {size(found.bytes)}: all present and unchanged; the counts add up"
         out.print(Text.assemble(("ok  ", "green"), whole), soft_wrap=True)
     return ExitCode.GATE_FAILED if found.problems else ExitCode.DONE

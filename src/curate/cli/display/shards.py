@@ -58,7 +58,7 @@ def _compared(report: VerifyReport) -> str:
     """What became of the documents that were decoded, and how many were not."""
     decoded = f"{report.decoded:,} of {report.documents:,} decoded"
     if not report.compared:
-        return f"{decoded}, compared with no text: the run is not here"
+        return f"{decoded}, not compared with any text: the run is not here"
     same = report.compared - report.rewritten - report.lacking
     found = [f"{same:,} equal their text"]
     found += [f"{report.rewritten:,} as the tokenizer writes it, nothing lost"] if report.rewritten else []

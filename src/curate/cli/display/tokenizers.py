@@ -61,7 +61,7 @@ def train_and_show(
         Text(f"{tokenizer.vocabulary_size:,} ids learned from {learned / 1e6:,.1f} MB; {tokenizer.backend} encodes")
     )
     if tokenizer.vocabulary_size < vocabulary:
-        note(err, "warning", f"the text has no more words to merge: {vocabulary:,} ids were asked for")
+        note(err, "warning", f"the text has no more words to merge: {vocabulary:,} ids were requested")
     err.print(_table(costs))
     return ExitCode.DONE
 

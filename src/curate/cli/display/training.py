@@ -64,7 +64,7 @@ def _show(training: Training, page: str) -> None:
     err = console()
     lines = (
         f"AUC {found.auc:.3f} ({found.auc_least:.3f} to {found.auc_most:.3f}); length alone {found.length_auc:.3f}",
-        f"Measured on {found.good:,} good and {found.bad:,} bad documents that it never saw",
+        f"Measured on {found.good:,} good and {found.bad:,} bad documents that the model never saw",
         f"Calibration error {found.calibration_error:.3f} where {training.prior:.3g} of all documents are good",
         f"Fitted on {training.good.fit:,} good and {training.bad.fit:,} bad documents",
         f"Card {page}",

@@ -249,7 +249,7 @@ class MemberBytes:
                     raise Damaged("truncated_file", "the member ends before its end")
                 at += len(data)
                 if at == self._size and source.read(1):
-                    raise Damaged("corrupt_file", "more comes of the member than the directory says")
+                    raise Damaged("corrupt_file", "the member has more bytes than the directory says")
                 yield data
         except _FAULTS as error:
             raise _damaged(error) from error

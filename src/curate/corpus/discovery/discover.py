@@ -178,7 +178,7 @@ class _Search:
     def _refuse_output(self, path: str) -> None:
         if self._output and _is_within(path if is_url(path) else os.path.realpath(path), self._output):
             raise InputError(
-                f"`{path}` is to be read, and lies in the folder `{self._output}` that the run would write to",
+                f"`{path}` is to be read, but is in the folder `{self._output}` that the run would write to",
                 hint="name another folder with -o",
             )
 
@@ -204,7 +204,7 @@ class _Search:
         try:
             mode = os.stat(path).st_mode  # noqa: PTH116
         except OSError as error:
-            self._skip(path, f"it leads nowhere: {error.strerror}", "irregular")
+            self._skip(path, f"a link that leads nowhere: {error.strerror}", "irregular")
             return
         real = os.path.realpath(path)
         if not stat.S_ISREG(mode):
@@ -318,15 +318,15 @@ def _nothing_to_read(paths: Sequence[str], skipped: Sequence[Skipped]) -> str:
         return "no path is given"
     if not skipped:
         return f"there is no file to read in {where}"
-    more = f", and {len(skipped) - 1:,} more passed over" if len(skipped) > 1 else ""
-    return f"there is no file to read in {where}: `{skipped[0].path}` is passed over ({skipped[0].why}){more}"
+    more = f", and {len(skipped) - 1:,} more skipped" if len(skipped) > 1 else ""
+    return f"there is no file to read in {where}: `{skipped[0].path}` is skipped ({skipped[0].why}){more}"
 
 
 def _nothing_hint(skipped: Sequence[Skipped]) -> str:
     if any(entry.kind == "run" for entry in skipped):
         return "name its files themselves to read them: 'RUN/shards/*.parquet' holds what a run kept"
     alone = " ".join(suffix for suffix, each in by_suffix().items() if not each.packable)
-    return f"known suffixes: {' '.join(by_suffix())}, each (but {alone}) also with {' '.join(COMPRESSIONS)}"
+    return f"known suffixes: {' '.join(by_suffix())}, each (except {alone}) also with {' '.join(COMPRESSIONS)}"
 
 
 def _as_given(path: str) -> str:

@@ -59,10 +59,10 @@ def instead_of(head: bytes) -> str:
 
     Example:
         >>> instead_of(b"filedesc://a.arc 127.0.0.1")
-        'the file is ARC, which web archives were before WARC; `warcio recompress` makes WARC of it'
+        'the file is ARC, the predecessor of WARC; `warcio recompress` converts it to WARC'
     """
     if head.startswith(_ARC):
-        return "the file is ARC, which web archives were before WARC; `warcio recompress` makes WARC of it"
+        return "the file is ARC, the predecessor of WARC; `warcio recompress` converts it to WARC"
     return ""
 
 

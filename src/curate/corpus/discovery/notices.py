@@ -20,7 +20,7 @@ def notices(files: Sequence[InputFile], skipped: Sequence[Skipped]) -> list[Warn
 
     Example:
         >>> [notice.message for notice in notices((), [Skipped(".git", "hidden", "hidden")])]
-        ['1 hidden file or folder was passed over: `.git`']
+        ['1 hidden file or folder was skipped: `.git`']
     """
     return [*map(Warned, _passed_over(skipped)), *map(Warned, _of_files(files))]
 
@@ -32,9 +32,9 @@ def _passed_over(skipped: Sequence[Skipped]) -> Iterator[str]:
     for kind, entries in groupby(sorted(unread, key=lambda entry: entry.kind), key=lambda entry: entry.kind):
         first, *more = entries
         if kind == "hidden" and more:
-            yield f"{len(more) + 1:,} hidden files or folders were passed over, such as `{first.path}`"
+            yield f"{len(more) + 1:,} hidden files or folders were skipped, such as `{first.path}`"
         elif kind == "hidden":
-            yield f"1 hidden file or folder was passed over: `{first.path}`"
+            yield f"1 hidden file or folder was skipped: `{first.path}`"
         else:
             yield f"skipped `{first.path}`{_others(len(more))}: {first.why}"
 

@@ -38,7 +38,7 @@ def located(address: str) -> Located:
             return _one_file(address)
         return _of_data_set(address) if scheme == "hf" else _below(address)
     except Stopped as error:
-        raise InputError(error.message, hint="is the address right, and the network there?") from error
+        raise InputError(error.message, hint="check the address and the network") from error
 
 
 def runs_among(root: str, found: Sequence[tuple[str, Stored]]) -> Iterator[str]:
@@ -142,7 +142,7 @@ def _hub_error(address: str, error: Exception) -> CurateError:
         )
     return InputError(
         f"`{address}` cannot be listed: {str(error).partition(chr(10))[0][:200]}",
-        hint="is the network there? HF_ENDPOINT names another hub",
+        hint="check the network; HF_ENDPOINT names another hub",
     )
 
 

@@ -59,5 +59,5 @@ def _first_bytes() -> bytes:
 def _require(first: bytes) -> None:
     if not first:
         raise InputError(
-            "`-` reads JSON lines from standard input, and nothing comes in", hint="cat a.jsonl | curate run -"
+            "`-` reads JSON lines from standard input, which is empty", hint="cat a.jsonl | curate run -"
         )

@@ -123,4 +123,4 @@ def _is_json_lines(head: bytes) -> bool:
 
 def note_of(name: str) -> str:
     """What is said of a file that is read as this format although its name does not say so."""
-    return f"is {formats()[name].about} in spite of its name; read as that"
+    return f"is {formats()[name].about} despite its name, and is read as such"

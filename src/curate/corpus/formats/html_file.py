@@ -38,7 +38,7 @@ class HtmlFile(WholeFileFormat):
         file = piece.file
         page = decoded(piece.data, charset(piece.data))
         if page is None:
-            detail = "the bytes are no text in any encoding"
+            detail = "the bytes are not text in any known encoding"
             rows.quarantined.append(Quarantined(file.name, 1, 0, "undecodable", detail, piece.data))
             return
         said = declared(page.text)

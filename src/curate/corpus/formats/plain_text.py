@@ -68,7 +68,7 @@ class TextLines(LineFormat):
     """Each line of a file of text is a document."""
 
     name: ClassVar[str] = "lines"
-    about: ClassVar[str] = "plain text and Markdown, a document a line"
+    about: ClassVar[str] = "plain text and Markdown, one document per line"
     encoded: ClassVar[bool] = True
 
     def inspect(self, file: InputFile, head: bytes, settings: InputSettings) -> Looked:  # noqa: ARG002
@@ -190,7 +190,7 @@ def _undecodable(file: InputFile, position: int, start: int, data: bytes) -> Qua
     try:
         data.decode()
     except UnicodeDecodeError as error:
-        detail = f"not UTF-8: {error.reason} at byte {start + error.start}, nor plainly another encoding"
+        detail = f"not UTF-8: {error.reason} at byte {start + error.start}, nor clearly another encoding"
     else:  # a mark of another encoding stands before it
         detail = "not what its byte order mark says"
     return Quarantined(file.name, position, start, "undecodable", detail, data)

@@ -119,7 +119,7 @@ def _document(piece: RawRecord, rows: Rows) -> Quarantined | None:
     if named in _PLAIN and payload.isascii():
         page = Decoded(payload[:HEAD].decode("ascii"), UTF8)
     elif (read := decoded(payload, named)) is None:
-        return _refused(piece, "undecodable", "the bytes are no text in any encoding")
+        return _refused(piece, "undecodable", "the bytes are not text in any known encoding")
     else:
         page = read
     said: dict[str, str | None] = declared(page.text)._asdict() if kind in _HTML else {}

@@ -208,15 +208,15 @@ def _refuse_several(entries: Iterable[_Entry], texts: dict[Schema, str], corpus:
 def _hint_for_several(schema: Schema, corpus: Corpus, usual: str) -> str:
     longest = max(candidates(schema), key=lambda name: corpus.lengths[name].mean, default="")
     if usual:
-        return f"--set input.text={usual} reads the files that have it, and passes over the others"
+        return f"--set input.text={usual} reads the files that have it, and skips the others"
     asked = next((name for name in schema.texts if name in ASKING), "")
     answered = next((name for name in schema.texts if name in ANSWERING), "")
     if schema.chats:
         return f"--set input.conversation={schema.chats[0]} for its turns, or --set input.text={longest}"
     if asked and answered:
         both = f"--set 'input.conversation={asked} -> {answered}' for both"
-        return f"{both}, or --set input.text={longest}, or whichever it is"
-    return f"--set input.text={longest}, or whichever it is"
+        return f"{both}, or --set input.text={longest}, or another field"
+    return f"--set input.text={longest}, or another field"
 
 
 def _refuse_all(left_out: list[_Entry], files: Sequence[InputFile], settings: InputSettings) -> None:

@@ -37,7 +37,7 @@ class TransformerProxy:
     def __init__(self, rate: float = RATE) -> None:
         self.rate = rate
         self.key = f"transformer 2, rate {rate:g}"
-        require("torch", "torch", "you asked for the proxy `transformer`")
+        require("torch", "torch", "you requested the proxy `transformer`")
         import torch
 
         torch.set_num_threads(1)  # trainings run side by side

@@ -41,7 +41,7 @@ def prove(template: ChatTemplate) -> None:
                 raise PlanError(
                     f"the chat template of `{template.name}` writes today's date, and tokens must not change with it",
                     where=template.name,
-                    hint="say which date it is to write: --set tokenize.chat_date=2024-07-26",
+                    hint="set the date that it writes: --set tokenize.chat_date=2024-07-26",
                 ) from error
             raise PlanError(
                 f"the chat template of `{template.name}` cannot be used: {error.detail} (tried on a conversation of"

@@ -95,9 +95,9 @@ class SentencePieceVocabulary:
         found = []
         if self._proto.rewrites:
             rules = f"by the rules `{self._proto.normalizer}`"
-            found.append(f"`{self._name}` rewrites text before it splits it, {rules}; this is its maker's wish.")
+            found.append(f"`{self._name}` rewrites text before it splits it, {rules}; its author intended that.")
         if self._proto.joins_blanks:
-            found.append(f"`{self._name}` makes one blank of several: indentation is not in its ids.")
+            found.append(f"`{self._name}` merges several spaces into one: indentation is not in its ids.")
         if letters := unknown_letters(self.unknown_places):
             lost = f"becomes `{self._proto.pieces[self._unknown].text}`"
             said = f"what it does not know {lost}, and the run counts it."

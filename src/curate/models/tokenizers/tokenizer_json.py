@@ -202,7 +202,7 @@ class JsonVocabulary:
         if not self.nothing_is_lost:
             raise ValueError("its vocabulary does not spell every text, and only the other counts what is lost")
         if self._words and not are_simple(self._words, [self._normalized(word.content) for word in self._words]):
-            raise ValueError("its added tokens have flags that only the other is known to heed")
+            raise ValueError("its added tokens have flags that only the other library is known to obey")
         import fastokens
 
         fast = FastokensBackend(fastokens.Tokenizer.from_json_str(self._prepared.decode()))
@@ -246,7 +246,7 @@ def json_vocabulary(path: Path, end_of_document: str = "auto", added_tokens: Add
         raise PlanError(f"`{path}` cannot be read: {error.strerror}", where=str(path)) from error
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         why = (
-            str(error) if isinstance(error, ValueError) and error.args else f"a part of it has another form ({error!r})"
+            str(error) if isinstance(error, ValueError) and error.args else f"a part of it has an unexpected form ({error!r})"
         )
         raise PlanError(f"`{path.name}` is not a Hugging Face tokenizer.json: {why}", where=str(path)) from error
 

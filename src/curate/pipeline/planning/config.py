@@ -353,7 +353,7 @@ def _no_section(name: str, layer: Layer, content: object) -> ConfigError:
         return ConfigError(f"there is no section `{name}`", where=layer.where(name), hint=nearest(name, known))
     homes = [section for section in known if name in settings_class(section).__struct_fields__]
     hint = f"did you mean `{homes[0]}.{name}`?" if homes else nearest(name, known)
-    return ConfigError(f"`{name}` stands outside any section", where=layer.where(name), hint=hint)
+    return ConfigError(f"`{name}` is outside any section", where=layer.where(name), hint=hint)
 
 
 def default_file() -> str:

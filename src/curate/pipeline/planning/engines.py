@@ -114,7 +114,7 @@ def local_engine(config: Config, plan: Plan | None = None) -> LocalEngine | Proc
     engine = LocalEngine(here.threads, here.lanes, here.ahead, here.memory, turns)
     if not others:
         return engine
-    hint = "with less at the same time: --set run.processes=1, or --workers and --memory"
+    hint = "use less at the same time: --set run.processes=1, or --workers and --memory"
     return ProcessEngine(engine, others, hint, turns)
 
 

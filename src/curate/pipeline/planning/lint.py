@@ -119,5 +119,5 @@ def _misses(config: Config) -> Iterator[Finding]:
             "misses",
             "near_dup.bands",
             f"{banding.bands} bands of {banding.rows} rows find {share} of the pairs at {settings.similarity:g}",
-            hint="leave bands and rows out, so that they follow from near_dup.recall",
+            hint="omit bands and rows, so that they follow from near_dup.recall",
         )

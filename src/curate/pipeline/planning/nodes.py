@@ -188,15 +188,15 @@ def _differences(here: Seen, seen: Seen, token: bytes, folder: str) -> Iterator[
             )
     if seen.probe != token:
         yield (
-            f"does not see `{folder}` as the driver does: the run directory must lie where all nodes read it",
+            f"does not see `{folder}` as the driver does: the run directory must be where all nodes can read it",
             "-o /a/folder/that/all/nodes/share",
         )
     elif seen.unwritable:
         permitted = os.strerror(errno.EACCES) == seen.unwritable
-        hint = f"chmod -R a+rwX {folder}" if permitted else f"on that node: make `{folder}` one that takes files"
+        hint = f"chmod -R a+rwX {folder}" if permitted else f"on that node: make `{folder}` writable"
         yield f"cannot write to `{folder}`: {seen.unwritable}", hint
     if seen.missing:
-        yield f"does not see the input file `{seen.missing}`", "put the input where all nodes read it, by the same path"
+        yield f"does not see the input file `{seen.missing}`", "put the input where all nodes can read it, under the same path"
 
 
 def _not_able(node: Node, error: Exception) -> Problem:

@@ -239,11 +239,11 @@ def _check_against(stages: Sequence[Stage], against: Sequence[EarlierRun]) -> No
             then = run.settings(stage.name)
             if then is None:
                 raise PlanError(
-                    f"`{run.path}` cannot be compared with: it ran without `{stage.name}`",
+                    f"`{run.path}` cannot be used with --against: it ran without `{stage.name}`",
                     hint=f"run it with `{stage.name}` in pipeline.stages",
                 )
             if why := stage.incomparable(then):
-                raise PlanError(f"`{run.path}` cannot be compared with: {why.message}", hint=why.hint)
+                raise PlanError(f"`{run.path}` cannot be used with --against: {why.message}", hint=why.hint)
             run.require_index(stage.name)
 
 

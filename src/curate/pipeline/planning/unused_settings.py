@@ -96,7 +96,7 @@ def _at_work(config: Config, runs: Sequence[str]) -> Iterator[tuple[str, Setting
 
 def _of_no_stage(name: str, config: Config) -> Unused:
     if name in config.pipeline.stages:
-        return Unused(name, f"`--skip` or `--only` leaves the stage `{name}` out")
+        return Unused(name, f"`--skip` or `--only` excludes the stage `{name}`")
     hint = f"pipeline.stages names the stages that run; curate explain {name}"
     return Unused(name, f"the stage `{name}` is not in `pipeline.stages`", hint)
 

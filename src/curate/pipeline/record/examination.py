@@ -93,7 +93,7 @@ class _Examination:
         if self.state == "damaged":
             yield self._problem(self.directory.manifest, "is damaged")
         if (self.run / LOCK).exists():
-            yield self._problem(self.run / LOCK, "is there: a run was interrupted, or goes on")
+            yield self._problem(self.run / LOCK, "is there: a run was interrupted or is still running")
 
     def _row_files(self) -> Iterator[Problem]:
         """Each is whole, in its place, and as long as its documents; none is left of other runs."""
@@ -119,10 +119,10 @@ class _Examination:
             deduplicating = [stage.name for stage in manifest.stages if stage.deduplicates]
             books = balance(self.directory, manifest.stage_names, len(self.directory.names), deduplicating)
         except CurateError as error:
-            yield self._problem(self.directory.manifest, f"has no books that balance: {error.message}")
+            yield self._problem(self.directory.manifest, f"has counts that do not add up: {error.message}")
             return
         if books.counts() != manifest.counts:
-            yield self._problem(self.directory.manifest, "counts other documents than the files hold")
+            yield self._problem(self.directory.manifest, "does not count the documents that the files hold")
         for folder in self.folders:
             if manifest.keys.get(folder) != keys_together(map(keys_of, self.directory.parts(folder))):
                 yield self._problem(self.run / folder, "holds files that were made from something else")
@@ -182,7 +182,7 @@ class _Examination:
             if not page.is_file():
                 yield self._problem(page, "is missing", again)
             elif xxhash.xxh3_128_hexdigest(page.read_bytes()) != expected:
-                yield self._problem(page, "is damaged, or not of this report", again)
+                yield self._problem(page, "is damaged, or does not belong to this report", again)
 
     def _history(self) -> Iterator[Problem]:
         self._count(self.run / HISTORY)

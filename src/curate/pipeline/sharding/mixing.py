@@ -140,7 +140,7 @@ def check_mix(settings: MixSettings, stages: Sequence[Stage]) -> None:
     if by != "source" and not by.startswith(METADATA) and by not in measures:
         found = [one for one in measures if one.startswith(f"{stage}.")] if dot else []
         raise PlanError(
-            f"`mix.by` is `{settings.by}`, and no stage of this run says so of a document",
+            f"`mix.by` is `{settings.by}`, which no stage of this run measures",
             hint=f"known: {listed(['source', 'language', 'metadata.FIELD', *found])}",
         )
     least = min([1.0, *settings.copies.values()])

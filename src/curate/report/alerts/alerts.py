@@ -121,7 +121,7 @@ def _too_few_documents(manifest: Manifest) -> Iterator[Alert]:
         yield Alert(
             level="problem",
             title=f"{kept}: the gate `min_documents` failed, limit {quantities.count(gate.limit)}",
-            detail=f"The command ended with exit code 1. {_most_removed(manifest)}Where this is meant, set"
+            detail=f"The command ended with exit code 1. {_most_removed(manifest)}If this is intended, set"
             " `gates.min_documents = 0`.",
             command=_see_removed(manifest),
             section="flow",
@@ -170,7 +170,7 @@ def _unknown_characters(manifest: Manifest) -> Iterator[Alert]:
         level="warning",
         title=f"The tokenizer does not know {quantities.share(unknown.share)} of the characters of the kept text:"
         f" {count(unknown.characters)} in {documents}, such as {letters} in `{example.document}`",
-        detail="They are not in the shards, or only as the unknown token. `gates.max_unknown` sets how many may be.",
+        detail="They are not in the shards, or only as the unknown token. `gates.max_unknown` sets how many are allowed.",
         section="tokens",
         documents=unknown.documents,
     )

@@ -70,9 +70,9 @@ def _files(manifest: Manifest) -> Iterator[Alert]:
     if over := manifest.passed_over:
         yield Alert(
             level="note",
-            title=f"{quantities.count(sum(one.records for one in over))} records of archives are no pages",
+            title=f"{quantities.count(sum(one.records for one in over))} archive records are not pages",
             detail="; ".join(f"{one.reason} {one.records:,} ({_details(one)})" for one in over)
-            + ". No document is lost with them; where each lies is in the folder `quarantine`.",
+            + ". No document is lost with them; the folder `quarantine` says where each is.",
             section="inputs",
         )
     noticed = {entry.kind for entry in manifest.skipped if entry.path in said}  # with one, all others of its kind

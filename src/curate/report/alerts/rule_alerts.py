@@ -36,7 +36,7 @@ def _cliffs(histograms: Sequence[Histogram]) -> Iterator[Alert]:
             if share > CLIFF and not histogram.measure.startswith("near_dup."):
                 yield Alert(
                     level="note",
-                    title=f"{quantities.share(share)} of the documents lie near the line of `{histogram.measure}`",
+                    title=f"{quantities.share(share)} of the documents are near the limit of `{histogram.measure}`",
                     detail=f"They are within 5 % of {threshold.value:g}; a small change of it would move many across.",
                     documents=near,
                     section=f"stage-{histogram.measure.partition('.')[0]}",

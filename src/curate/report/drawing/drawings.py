@@ -40,7 +40,7 @@ def drawing_of_contributions(found: Sequence[Contribution]) -> Drawing | None:
     said = [f"{name} {verdict}" for verdict, names in names_of.items() for name in names[:3]]
     return Drawing(
         id="contributions",
-        title="Worth of stages and rules",
+        title="Value of stages and rules",
         svg=charts.contributions_chart(measured),
         finding=f"{'; '.join(said) or 'None makes a measurable difference'}. The line marks 1, no difference.",
         headers=(),
@@ -123,7 +123,7 @@ def _finding_of_histogram(histogram: Histogram) -> str:
             f"{beyond:,} ({quantities.share(beyond / histogram.documents)}) lie {side} {quantities.short(line.value)}"
         )
     near = max(histogram.near)
-    close = f" {near:,} lie within 5 % of the line." if near else ""
+    close = f" {near:,} are within 5 % of the limit." if near else ""
     return f"Of {histogram.documents:,} documents measured, {' and '.join(parts)}.{close}{_scale_of(histogram)}"
 
 
@@ -136,7 +136,7 @@ def _finding_of_pairs(histogram: Histogram) -> str:
         return removed
     found = [(at, pairs) for at, pairs in zip(histogram.edges, histogram.below, strict=False) if pairs]
     if not found:
-        return f"{removed} In a sample no kept documents lie a little below."
+        return f"{removed} In a sample, no pair of kept documents is just below it."
     near = sum(pairs for at, pairs in found if at >= line * (1 - NEAR))
     return (
         f"{removed} Below it lie about {sum(pairs for _, pairs in found):,.0f} pairs of kept documents from"

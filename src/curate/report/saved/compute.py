@@ -223,7 +223,7 @@ class _PassCost:
         low_cost, used_cost, high_cost = (cost(f, m) for f, m in zip(flops, machines(self.settings), strict=True))
         tokens: Tag = "EXACT" if self.raw.counted else "MODELLED"
         hardware = (*self.count, *self.model, self._setting("utilisation", "of peak"), f"{self.settings.gpu}")
-        energy = (*hardware, self._setting("gpu_kilowatts", "kW a GPU"), self._setting("pue", "PUE"))
+        energy = (*hardware, self._setting("gpu_kilowatts", "kW per GPU"), self._setting("pue", "PUE"))
         curation = self.core_seconds * self.settings.core_watts / 3.6e6
 
         def modelled(
@@ -271,7 +271,7 @@ class _PassCost:
                 "kg CO2e",
                 (
                     *energy,
-                    self._setting("grid_grams_per_kwh", "g CO2e a kWh"),
+                    self._setting("grid_grams_per_kwh", "g CO2e per kWh"),
                     "location-based; no embodied carbon, no water",
                 ),
                 "energy · grid intensity",

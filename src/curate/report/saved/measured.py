@@ -180,7 +180,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         said = f"{kind} said {f'{m.bound} ' if m.bound else ''}{m.value or 0:.2f}x of this run"
         least, most = _ends(m)
         if (low > 1 and most < 1) or (high < 1 and least > 1):
-            return f"{said}, the opposite: go by neither"
+            return f"{said}, the opposite: rely on neither"
         agree = "trust the sign, and " if (low > 1 and least > 1) or (high < 1 and most < 1) else ""
         return f"{said}: {agree}take the distance between the two as the uncertainty of the size"
 

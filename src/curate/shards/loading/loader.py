@@ -155,7 +155,7 @@ class Loader:
         """
         lacking = [name for name in self.state_dict() if name not in state]
         if lacking:
-            raise UserError(f"the saved state has no `{lacking[0]}`: it is none of `curate.load`")
+            raise UserError(f"the saved state has no `{lacking[0]}`: it is not a state of `curate.load`")
         for name, value in self._what.items():
             if state[name] != value:
                 raise UserError(f"the saved loader has `{name}` = {state[name]}, and this one {value}")

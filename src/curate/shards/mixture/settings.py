@@ -45,7 +45,7 @@ class MixSettings(Settings, frozen=True):
                     raise ValueError(f"`mix.{name}` must hold numbers from 0, but `{key}` is {value}")
         for key in self.copies:
             if not key.isdecimal() or int(key) < 1:
-                raise ValueError(f"`mix.copies` goes from numbers of copies, 1 or more, but has `{key}`")
+                raise ValueError(f"the keys of `mix.copies` must be numbers of copies, 1 or more, but it has `{key}`")
         if self.weights and not any(self.weights.values()):
             raise ValueError("`mix.weights` must hold a number above 0, but holds none")
         for name in ("total_tokens", "max_epochs"):

@@ -121,7 +121,7 @@ def check_numbered(available: Mapping[str, float], settings: MixSettings) -> Non
     if settings.weights and others and OTHERS not in settings.weights:
         raise PlanError(
             f"`mix.weights` has no number for {settings.by} {listed(others)}",
-            hint=f"--set mix.weights.{OTHERS}=0 leaves them out",
+            hint=f"--set mix.weights.{OTHERS}=0 excludes them",
         )
 
 

@@ -20,8 +20,8 @@ from curate.text.core.replaced import replaced
 
 REASONS: Mapping[str, Reason] = {
     "no_main_text": Reason("no_main_text", "The HTML page has no main text."),
-    "failed": Reason("extractor_failed", "The extractor failed over the HTML page, or took too much memory."),
-    "took_too_long": Reason("extractor_took_too_long", "The extractor came to no end with the HTML page in its time."),
+    "failed": Reason("extractor_failed", "The extractor failed on the HTML page, or took too much memory."),
+    "took_too_long": Reason("extractor_took_too_long", "The extractor did not finish with the HTML page within the time limit."),
 }
 """Outcome of a page that is removed → why."""
 
@@ -42,7 +42,7 @@ class Extract(Rewriter):
     name: ClassVar[str] = "extract"
     version: ClassVar[int] = 1
     turn_by_turn: ClassVar[bool] = False  # a page that somebody sends or is given is what is meant
-    about: ClassVar[str] = "Takes the main text out of HTML pages; other documents pass as they are."
+    about: ClassVar[str] = "Replaces HTML pages by their main text; passes other documents on unchanged."
     needs: ClassVar[tuple[str, ...]] = ("text",)
     wants: ClassVar[tuple[str, ...]] = ("metadata",)
     adds: ClassVar[Mapping[str, pa.DataType]] = {

@@ -185,7 +185,7 @@ class NearDup(Audited, Reconsidering, Comparing):
                 {name: value for name, value in then.items() if name != "version"}, NearDupSettings
             )
         except msgspec.ValidationError as error:
-            return Incomparable(f"its settings of near_dup do not hold any more ({error})", "make that run again")
+            return Incomparable(f"its near_dup settings are no longer valid ({error})", "make that run again")
         for name in ("shingle_words", "seed", "scope", "conversation"):
             there, here = getattr(before, name), getattr(self.settings, name)
             if there != here:

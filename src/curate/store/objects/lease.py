@@ -22,7 +22,7 @@ from curate.store.objects.store_path import StorePath
 
 RENEWED_SECONDS = 60
 STALE_SECONDS = 600
-_WAIT = "wait for it, choose another folder with -o, or, if it has surely ended, add --take-over"
+_WAIT = "wait for it, choose another folder with -o, or, if it has certainly ended, add --take-over"
 
 
 @contextmanager

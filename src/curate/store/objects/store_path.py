@@ -107,7 +107,7 @@ class Tree:
         """See that no other run may have taken it over."""
         if self.writable_until is not None and time.monotonic() > self.writable_until:
             raise Stopped(
-                f"the claim of `{self.store.url(self.prefix)}` was lost: another run may be writing to it",
+                f"the lock of `{self.store.url(self.prefix)}` was lost: another run may be writing to it",
                 hint="the same command continues when that run has ended",
             )
 

@@ -33,12 +33,12 @@ REASONS = (
         "unknown_role", "The role of a turn is not system, user, assistant or tool, nor another word for one of these."
     ),
     Reason("roles_do_not_alternate", "User and assistant do not take turns, beginning with the user."),
-    Reason("empty_turn", "A turn of user, assistant or tool says nothing, or a question or an answer is missing."),
+    Reason("empty_turn", "A turn of user, assistant or tool is empty, or a question or an answer is missing."),
     Reason("no_answer", "No turn is the assistant's."),
-    Reason("tool_call_without_result", "A tool is called, and the turns that follow do not give what it answered."),
-    Reason("tool_result_without_call", "A turn answers for a tool that was not called."),
+    Reason("tool_call_without_result", "A tool is called, and the turns that follow do not give its result."),
+    Reason("tool_result_without_call", "A turn gives the result of a tool that was not called."),
     Reason("turn_not_text", "A turn holds something other than text, such as an image."),
-    Reason("broken_unicode", "A turn holds half of a surrogate pair: no text can be made of it."),
+    Reason("broken_unicode", "A turn contains half of a surrogate pair, which is not valid text."),
 )
 """Why a record goes to quarantine where others become documents."""
 

@@ -51,7 +51,7 @@ def show_diff(
 
 def _show(out: Console, found: Diff, held: Sequence[Condition]) -> None:
     if not found.differs:
-        out.print(Text("The runs do not differ in anything that counts.", "green"))
+        out.print(Text("The runs do not differ in any result.", "green"))
     for title, changes in (("Settings", found.settings), ("Inputs", found.inputs)):
         if changes:
             out.print(Text(title, "bold"))
@@ -83,7 +83,7 @@ def _markdown(found: Diff, held: Sequence[Condition]) -> Iterator[str]:
     for failed in held:
         yield f"- **failed** {_code(failed.text)}"
     if not found.differs:
-        yield "The runs do not differ in anything that counts."
+        yield "The runs do not differ in any result."
         return
     for title, changes in (("Settings", found.settings), ("Inputs", found.inputs)):
         if changes:

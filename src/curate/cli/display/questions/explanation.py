@@ -67,7 +67,7 @@ def _page(code: str, *, every: bool) -> Page:
     if name in changes:
         stage = changes[name]
         sentence = changes_of(stage)[name.partition(".")[2]]
-        told = f"A change, no reason to remove a document: it is in the column `changes` of {stage}."
+        told = f"A change made to a document, not a reason to remove it: see the column `changes` of {stage}."
         return {"name": name, "kind": "change", "what": sentence, "why": told}
     section, _, key = code.removeprefix("config.").partition(".")
     if section in stage_names() and not key and not code.startswith("config."):
@@ -111,7 +111,7 @@ def _of_reason(name: str, reason: Reason) -> Page:
     page: Page = {"name": name, "kind": "reason", "what": reason.sentence}
     if stage == QUARANTINE:
         return page | {
-            "why": "What cannot be read is kept with its place, never dropped, and counted.",
+            "why": "What cannot be read is never dropped: it is counted, and kept with its position.",
             "default": f"gates.max_quarantined = {as_toml(FIXED['gates']().max_quarantined)}",  # type: ignore[attr-defined]
             "look": {"files of the run": "RUN/quarantine/*.parquet"},
         }

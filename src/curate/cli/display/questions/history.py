@@ -46,7 +46,7 @@ def _entries(run: str) -> list[dict[str, Any]]:
     history = History(folder)
     found = history.runs
     if history.damage:
-        note(console(), "warning", f"`{HISTORY}` of `{printable(run)}` {history.damage}; what it said is not shown")
+        note(console(), "warning", f"`{HISTORY}` of `{printable(run)}` {history.damage}; its content is not shown")
     if found:
         return found
     if find_manifest(folder).state == "whole":

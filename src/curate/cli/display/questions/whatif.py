@@ -78,11 +78,11 @@ def _show(out: Console, found: WhatIf) -> None:
     _show_sides(out, "Removed in the run, and would be kept", found.to_kept, [s for s in told if s.before])
     for stage, count in found.untold.items():
         sides = [side for side in found.examples if side.untold == stage]
-        _show_sides(out, f"Would come to {stage}, which never saw them", count, sides)
+        _show_sides(out, f"Would reach {stage}, which never saw them", count, sides)
     out.print()
     for change in found.changes:
         if change.setting.partition(".")[0] in FIXED:
-            out.print(Text(f"{change.setting} decides nothing about which documents are kept."))
+            out.print(Text(f"{change.setting} does not affect which documents are kept."))
     if found.exact:
         out.print(Text("Exact: a rerun would count the same documents and reasons.", "green"))
     for why in found.why_not:
@@ -99,7 +99,7 @@ def _show_reasons(out: Console, found: WhatIf) -> None:
         table.add_row(f"  {code}", f"{found.reasons_before[code]:,} → {found.reasons[code]:,}")
     out.print(table)
     if len(moved) > MOST_REASONS:
-        out.print(Text(f"  and {len(moved) - MOST_REASONS} reasons more; --json has all of them", "dim"))
+        out.print(Text(f"  and {len(moved) - MOST_REASONS} more reasons; --json has all of them", "dim"))
 
 
 def _show_sides(out: Console, title: str, count: int, sides: list[Side]) -> None:

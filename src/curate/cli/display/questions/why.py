@@ -118,13 +118,13 @@ def _show_stand_in(out: Console, life: Life) -> None:
         return
     if chose.measures["standing"] == PASSED_OVER and life.removed_by:
         kept = [partner for partner in life.partners if not partner.removed_by]
-        instead = f"{_names(kept)} stands in its place" if kept else "none of those like it is known to be kept"
+        instead = f"{_names(kept)} takes its place" if kept else "no document similar to it is known to be kept"
         said = f"  {chose.stage} chose it first, but {life.removed_by.stage} removes it; {instead}"
         out.print(Text(said, "cyan"), soft_wrap=True)
     failed = [partner for partner in life.partners if partner.removed_by not in ("", chose.stage)]
     if failed and not life.removed_by:
         stages = ", ".join(dict.fromkeys(partner.removed_by for partner in failed))
-        said = f"  it stands in the place of {_names(failed)}, which {chose.stage} chose first and {stages} removed"
+        said = f"  it takes the place of {_names(failed)}, which {chose.stage} chose first and {stages} removed"
         out.print(Text(said, "cyan"), soft_wrap=True)
 
 
@@ -140,7 +140,7 @@ def _show_verdict(
     rules: Mapping[tuple[str, str], Rule],
 ) -> None:
     if verdict.reasons is None:
-        out.print(Text(f"  {verdict.stage:<13}  not asked: removed before", "dim"))
+        out.print(Text(f"  {verdict.stage:<13}  not run: removed before", "dim"))
         return
     out.print(Text.assemble(f"  {verdict.stage:<13}  ", ("removed", "red") if verdict.reasons else ("kept", "green")))
     for code in verdict.reasons:

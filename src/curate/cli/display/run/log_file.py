@@ -43,7 +43,7 @@ def logged(path: str | None, command: str, inputs: Sequence[str], output: str) -
         path: of the file; it is made where it is not there, and what it holds stays.
         command: of the run, its first line.
         inputs: paths of the corpus, which a log must not become part of.
-        output: the run directory, which holds files of the run alone.
+        output: the run directory, which holds only files of the run.
 
     Raises:
         UserError: the file cannot be written, or lies where it must not.
@@ -81,7 +81,7 @@ def logged(path: str | None, command: str, inputs: Sequence[str], output: str) -
 
 def _require_apart(path: str, inputs: Sequence[str], output: str) -> None:
     if is_url(path):
-        raise UserError(f"`--log-file {path}` is not a file of this machine", hint="--log-file curate.log")
+        raise UserError(f"`--log-file {path}` is not a file on this machine", hint="--log-file curate.log")
     place = Path(path).resolve()
     for folder, why in [*((each, "would be read as a text of the corpus") for each in inputs), (output, "")]:
         if (
@@ -89,5 +89,5 @@ def _require_apart(path: str, inputs: Sequence[str], output: str) -> None:
             and Path(folder).is_dir() | (folder == output)
             and place.is_relative_to(Path(folder).resolve())
         ):
-            message = f"`--log-file {path}` lies in `{folder}`, " + (why or "which holds files of the run alone")
+            message = f"`--log-file {path}` lies in `{folder}`, " + (why or "which holds only files of the run")
             raise UserError(message, hint="choose a place outside it: --log-file ../curate.log")

@@ -121,7 +121,7 @@ def totals(manifest: Manifest, summary: Summary) -> list[str]:
     lines.append(f"Removed {removed:,}, each with its reason · quarantined {counts.quarantined:,}")
     if over := manifest.passed_over:
         what = ", ".join(f"{number:,} {name}" for name, number in _kinds(over))
-        lines.append(f"Passed over {sum(one.records for one in over):,} records of archives that are no pages: {what}")
+        lines.append(f"Passed over {sum(one.records for one in over):,} archive records that are not pages: {what}")
     if (audit := manifest.audit.get("near_dup")) and audit["twins"]:
         lines.append(
             f"Near-duplicates missed: about {100 * audit['share']:.1f} % of them, at most {100 * audit['upper']:.1f} % "
@@ -150,7 +150,7 @@ def _times(manifest: Manifest, spent: float, reused: int) -> str:
     timings = manifest.timings
     took = duration(timings.wall_seconds)
     if reused:
-        known = f"the work took {took}" if timings.wall_seconds else "nobody knows how long the work took"
+        known = f"the work took {took}" if timings.wall_seconds else "how long the work took is not known"
         work = [f"This time {duration(spent)}, {reused} of {counted(len(manifest.parts), 'part')} reused · {known}"]
     elif timings.wall_seconds > spent:  # a run that was stopped did some of it
         work = [f"This time {duration(spent)} · the work took {took}"]

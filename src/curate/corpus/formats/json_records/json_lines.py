@@ -20,7 +20,7 @@ class JsonLines(LineFormat):
     """One JSON object a line."""
 
     name: ClassVar[str] = "jsonl"
-    about: ClassVar[str] = "JSON lines: one object a line"
+    about: ClassVar[str] = "JSON lines: one object per line"
     suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson", ".json")
     fields: ClassVar[bool] = True
     encoded: ClassVar[bool] = True

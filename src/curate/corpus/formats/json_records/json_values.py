@@ -36,7 +36,7 @@ class JsonValues(Format):
     """Arrays of objects, and objects that are not each on a line."""
 
     name: ClassVar[str] = "json"
-    about: ClassVar[str] = "JSON: an array of objects, or objects one behind the other"
+    about: ClassVar[str] = "JSON: an array of objects, or objects one after the other"
     fields: ClassVar[bool] = True
     encoded: ClassVar[bool] = True
 

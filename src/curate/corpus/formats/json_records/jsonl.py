@@ -1,4 +1,4 @@
-"""JSON lines: one object a line, every value kept as it was written.
+"""JSON lines: one object per line, every value kept as it was written.
 
 Lines are read many at a time by a kernel (`json_objects`), without the interpreter's lock. Those
 around one that it is not certain of are split into their fields one by one, without decoding them (``msgspec.Raw``):

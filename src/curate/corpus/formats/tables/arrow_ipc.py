@@ -66,7 +66,7 @@ class ArrowIpc(Format):
                 groups.append(RowGroup(len(batch), min(batch.get_total_buffer_size(), at_most * 100)))
                 if number < _LOOKED_AT:
                     add_records(seen, _named(batch.slice(0, _GUESS_ROWS)))
-            note = "" if batches.ended else "has no end mark: what a writer that was stopped had not written is missing"
+            note = "" if batches.ended else "has no end mark: its writer was stopped, and the rest is missing"
             stream = "stream" if batches.is_stream else "file"
             file = msgspec.structs.replace(
                 file,

@@ -59,7 +59,7 @@ class Separated(Format):
     """Rows of fields between commas, tabs, semicolons or bars."""
 
     name: ClassVar[str] = "csv"
-    about: ClassVar[str] = "CSV or TSV: a header, and a record a row"
+    about: ClassVar[str] = "CSV or TSV: a header, then one record per row"
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv", ".tab")
     fields: ClassVar[bool] = True
     encoded: ClassVar[bool] = True

@@ -6,7 +6,7 @@
     run.counts.kept, run.ok
     run.documents().filter(polars.col("quality.score") > 0.8).collect()
 
-Importing it costs nothing: what is asked for is loaded then.
+Importing it costs nothing: each name is loaded when it is first used.
 """
 
 from typing import TYPE_CHECKING
@@ -33,7 +33,7 @@ __all__ = ["Run", "__version__", "load", "open", "plan", "run"]
 
 
 def __getattr__(name: str) -> object:
-    """What is loaded when it is first asked for, so that importing curate costs nothing."""
+    """A public name, loaded when it is first used, so that importing curate costs nothing."""
     if name in _HOMES:
         from importlib import import_module
 

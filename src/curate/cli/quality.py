@@ -40,9 +40,7 @@ def train(
     seed: Annotated[int, typer.Option("--seed", envvar="CURATE_SEED", min=0, help="Seed of every random draw.")] = 42,
     group: Annotated[
         str,
-        typer.Option(
-            "--group", metavar="FIELD", help="Field that groups documents, such as versions of one text."
-        ),
+        typer.Option("--group", metavar="FIELD", help="Field that groups documents, such as versions of one text."),
     ] = "",
     config: ConfigOption = None,
     assignments: SetOption = None,

@@ -52,7 +52,9 @@ def peek(
     n: Annotated[int, typer.Option("-n", min=1, help="Documents to show.")] = 3,
     shard: Annotated[int, typer.Option("--shard", min=0, help="Which shard.")] = 0,
     document: Annotated[str | None, typer.Option("--id", help="Only this document.")] = None,
-    mask: Annotated[bool, typer.Option("--mask", help="Show rows as the model reads them, and which tokens have loss.")] = False,
+    mask: Annotated[
+        bool, typer.Option("--mask", help="Show rows as the model reads them, and which tokens have loss.")
+    ] = False,
     json: JsonOption = False,
 ) -> int:
     """Show documents decoded from their tokens.

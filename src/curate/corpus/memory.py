@@ -101,4 +101,4 @@ def _too_much(document: pa.RecordBatch, head: bytes, size: int, takes: int) -> Q
 
 def _too_little_memory(size: int, takes: int) -> str:
     enough = -(-(takes * 5 // 4 + BASE_BYTES) // 10**9)
-    return f"{size:,} bytes take about {takes / 1e6:,.0f} MB of memory while they are processed; `--memory {enough}GB` is enough"
+    return f"{size:,} bytes take about {takes / 1e6:,.0f} MB of memory to process; `--memory {enough}GB` is enough"

@@ -57,7 +57,7 @@ def connected() -> Any:
             raise PlanError(
                 f"the Ray cluster at `{address}` has Ray {ray_there} and Python {python_there}, and here are Ray"
                 f" {ray_here} and Python {python_here}",
-                hint="start curate where Python and Ray have the versions of the cluster: on its head node, or in its image",
+                hint="start curate where Python and Ray have the cluster's versions: on its head node, or in its image",
             ) from error
         if "AuthToken" in f"{error} {error.__cause__} {error.__context__}":
             raise PlanError(
@@ -200,7 +200,7 @@ def full_disk(error: Exception, node: str = "") -> Stopped | None:
     node = node or (found[1] if found else "a node")
     return Stopped(
         f"the disk of {node} to which Ray spills is full",
-        hint="make room, or ray start with --object-spilling-directory on a larger disk; then the same command continues",
+        hint="make room, or ray start with --object-spilling-directory on a larger disk; the same command continues",
     )
 
 

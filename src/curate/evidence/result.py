@@ -260,7 +260,10 @@ class Result:
         if duplicates is None:
             return None
         low, high = found.low * duplicates.low, found.high * duplicates.high
-        said = (*self._said(self.evaluations[0].name), "assumes that the effects of filters and of deduplication are independent")
+        said = (
+            *self._said(self.evaluations[0].name),
+            "assumes that the effects of filters and of deduplication are independent",
+        )
         value = Interval(found.value * duplicates.low, low, high, found.bound)
         return _figure(value, "x", said, "measured multiplier times the bracket of the duplicates")
 

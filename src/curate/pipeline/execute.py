@@ -166,7 +166,11 @@ class _Run:
         else:
             notes.clear_all()
         if others:
-            self.emit(Warned(f"`{self.directory.path}` holds files that curate did not write, which are left alone: {listed(others)}"))
+            self.emit(
+                Warned(
+                    f"`{self.directory.path}` holds files that curate did not write and leaves alone: {listed(others)}"
+                )
+            )
         found = self.directory.row_files(folders)
         if found:
             self.emit(Working(f"checking {len(found):,} files of an earlier attempt"))

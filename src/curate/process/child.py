@@ -92,7 +92,7 @@ class Watch:
         if used - self._used > _LEAST_SECONDS:
             self._used, self._since = used, now
         if used - self._begun > self._most:
-            return f"came to no end in {self._most:g} s of processor time"
+            return f"did not finish within {self._most:g} s of processor time"
         return f"did nothing for {IDLE_SECONDS:g} s" if now - self._since > IDLE_SECONDS else ""
 
     def _seconds(self) -> float:

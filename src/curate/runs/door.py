@@ -1,4 +1,4 @@
-"""What a Python program calls: `run`, `open` and `plan`. They print nothing and listen to no signal."""
+"""The functions for Python programs: `run`, `open` and `plan`. They print nothing and install no signal handlers."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,31 +32,30 @@ def run(
     on_event: Emit | None = None,
     **sections: Mapping[str, Any],
 ) -> Run:
-    """Turn raw text into token shards and a report; what ``curate run`` does.
+    """Turn raw text into token shards and a report, as ``curate run`` does.
 
-    Running it again continues an interrupted run, and redoes only what changed settings touch. Settings come from the
-    arguments alone: neither ``curate.toml`` of the current folder nor ``CURATE_*`` variables count.
+    Running it again continues an interrupted run, and redoes only what changed settings affect. Settings come only from
+    the arguments: ``curate.toml`` in the current folder and ``CURATE_*`` variables are ignored.
 
     Args:
-        paths: folders, files or globs: one, or several.
-        output: the run directory; made where there is none.
-        config: a settings file, or a dictionary of sections as in one.
-        recipe: a published recipe, or the file of one; see ``curate recipes``.
-        limit: read no more documents than this.
-        only: run just these stages.
-        skip: run all but these stages.
-        fresh: forget what the run directory holds.
-        on_event: is told what happens (`curate.events`), from several threads. What it raises ends the run, and comes
-            out of here as it is; the same call continues.
-        **sections: settings by section, ``near_dup={"similarity": 0.7}``; they win over ``config``.
+        paths: one or several folders, files or globs.
+        output: the run directory; created if it does not exist.
+        config: a settings file, or a dictionary of sections like those in the file.
+        recipe: a published recipe, or the path of a recipe file; see ``curate recipes``.
+        limit: read at most this many documents.
+        only: run only these stages.
+        skip: run all stages except these.
+        fresh: start over, discarding what the run directory holds.
+        on_event: called with each event (`curate.events`), from several threads.
+        **sections: settings by section, ``near_dup={"similarity": 0.7}``; they override ``config``.
 
     Returns:
-        The finished run. Where it fails a gate, ``ok`` is False.
+        The finished run. If it fails a gate, ``ok`` is False.
 
     Raises:
-        UserError: the input or a setting is wrong; found before work begins. The command ends with exit code 2 then.
-        Stopped: the disk takes no more; the same call continues. Exit code 4.
-        CurateError: a fault of curate's own; its cause is chained. Exit code 3.
+        UserError: the input or a setting is wrong; found before work begins. The command's exit code is 2.
+        Stopped: the disk is full; the same call continues. The command's exit code is 4.
+        CurateError: a fault in curate; its cause is chained. The command's exit code is 3.
 
     Example:
         >>> import curate, pathlib, tempfile
@@ -80,8 +79,8 @@ def open(output: str | os.PathLike[str]) -> Run:  # noqa: A001  (curate.open, as
         output: the folder that was given to `run`, or to ``curate run -o``.
 
     Raises:
-        InputError: it holds no finished run.
-        DamagedFile: ``run.json`` is not what was written.
+        InputError: the folder holds no finished run.
+        DamagedFile: ``run.json`` has changed since it was written.
     """
     return Run(place(str(output)))
 
@@ -100,14 +99,14 @@ def plan(
     """What `run` would do with these arguments, and an estimate of time and disk; writes nothing.
 
     Args:
-        paths: folders, files or globs: one, or several.
-        output: the run directory, which is no input where it lies in a folder of the input.
-        config: a settings file, or a dictionary of sections as in one.
-        recipe: a published recipe, or the file of one.
-        limit: read no more documents than this.
-        only: run just these stages.
-        skip: run all but these stages.
-        **sections: settings by section; they win over ``config``.
+        paths: one or several folders, files or globs.
+        output: the run directory; it is not read as input, even if it is inside a folder of the input.
+        config: a settings file, or a dictionary of sections like those in the file.
+        recipe: a published recipe, or the path of a recipe file.
+        limit: read at most this many documents.
+        only: run only these stages.
+        skip: run all stages except these.
+        **sections: settings by section; they override ``config``.
 
     Raises:
         UserError: the input or a setting is wrong.
@@ -178,8 +177,8 @@ class _Listener:
 
 
 @contextmanager
-def _faults(listener: _Listener | None = None) -> Iterator[None]:
-    """Whatever was not foreseen is an error of curate, with what happened as its cause; but for the caller's own."""
+def _faults() -> Iterator[None]:
+    """Turn any unexpected exception into an error of curate, with the exception as its cause."""
     try:
         yield
     except BaseException as error:

@@ -1,4 +1,4 @@
-"""A finished run: what `curate.run` and `curate.open` return. What is asked for is read from its folder."""
+"""A finished run: what `curate.run` and `curate.open` return. Its contents are read from its folder when needed."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -30,7 +30,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
         removed: documents that a stage removed.
         quarantined: documents that could not be read.
         removed_by: stage → documents it removed.
-        reasons: ``stage.reason`` → documents it was given to; a document can have several.
+        reasons: ``stage.reason`` → documents that have it; a document can have several.
     """
 
     read: int
@@ -46,10 +46,10 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         kept: in the shards, end marks included.
-        raw: of all documents read; an estimate where ``raw_low`` and ``raw_high`` differ.
-        raw_low: the least it may be, with 95 % confidence.
-        raw_high: the most it may be.
-        tokenizer: its name.
+        raw: of all documents read; an estimate if ``raw_low`` and ``raw_high`` differ.
+        raw_low: lower end of the 95 % interval of ``raw``.
+        raw_high: its upper end.
+        tokenizer: name of the tokenizer.
     """
 
     kept: int
@@ -62,14 +62,14 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
 class Run:
     """A finished run.
 
-    Two objects of the same folder say the same; ``curate.open(run.path)`` gives another one.
+    Two objects for the same folder are equivalent; ``curate.open(run.path)`` makes another one.
 
     Attributes:
         path: the run directory.
 
     Raises:
         InputError: the folder holds no finished run.
-        DamagedFile: ``run.json`` is not what was written.
+        DamagedFile: ``run.json`` has changed since it was written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -79,7 +79,7 @@ class Run:
 
     @property
     def id(self) -> str:
-        """Digest of the input and of every setting that counts: equal ids, equal bytes."""
+        """Digest of the input and of every setting that affects results: runs with equal ids have equal bytes."""
         return self.manifest.run_id
 
     @property
@@ -89,7 +89,7 @@ class Run:
 
     @property
     def counts(self) -> Counts:
-        """What became of the documents."""
+        """How many documents were read, kept, removed and quarantined."""
         counts = self.manifest.counts
         return Counts(
             read=counts.read,
@@ -102,7 +102,7 @@ class Run:
 
     @property
     def tokens(self) -> Tokens | None:
-        """Tokens in the shards and in the raw corpus; None where nothing was tokenized."""
+        """Tokens in the shards and in the raw corpus; None if nothing was tokenized."""
         tokens = self.manifest.tokens
         if not tokens:
             return None
@@ -122,12 +122,12 @@ class Run:
 
     @property
     def ok(self) -> bool:
-        """Whether it met all of them."""
+        """Whether the run passed all gates."""
         return all(gate.passed for gate in self.gates)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the run warned of."""
+        """The warnings of the run."""
         return self.manifest.warnings
 
     @cached_property
@@ -144,7 +144,7 @@ class Run:
     def documents(self, kept: bool = True) -> "pl.LazyFrame":
         """The documents, with all edits applied.
 
-        Only columns that are used are read, and memory does not depend on the number of documents until the table is
+        Only the columns that you use are read. Memory does not depend on the number of documents until the table is
         collected.
 
         Args:
@@ -162,7 +162,7 @@ class Run:
         """The documents that a stage removed, with their reasons; columns as in `documents`.
 
         Args:
-            reason: only those that were given it: ``stage.reason``, or the bare reason where one stage gives it.
+            reason: only documents with this reason: ``stage.reason``, or the bare reason if only one stage gives it.
 
         Raises:
             InputError: no stage of the run gives that reason.
@@ -175,7 +175,7 @@ class Run:
         """What happened to a document, stage by stage: measures, reasons, edits, and its twin if it is a duplicate.
 
         Args:
-            document: its id. Ids of users may repeat: at most 20 documents are returned.
+            document: its id. Ids from the input may repeat: at most 20 documents are returned.
 
         Raises:
             InputError: no document has that id.
@@ -197,20 +197,20 @@ class Run:
         random: bool = False,
         seed: int = 0,
     ) -> list[Life]:
-        """A few documents to read; those nearest to the limit first, where the reason comes from one.
+        """A few documents to read; if the reason comes from a limit, those nearest to the limit first.
 
         Args:
-            reason: removed for it: ``stage.reason``, or the bare reason where one stage gives it.
-            stage: removed by it.
-            kept: kept documents; else removed ones.
-            source: only of this source.
+            reason: documents removed for this reason: ``stage.reason``, or the bare reason if only one stage gives it.
+            stage: documents removed by this stage.
+            kept: kept documents instead of removed ones.
+            source: only documents from this source.
             number: how many.
-            random: at random although a limit is known.
-            seed: of the random choice.
+            random: choose at random, not nearest to the limit first.
+            seed: seed of the random choice.
 
         Raises:
             InputError: the run has no such reason, stage or source.
-            UserError: kept documents were asked for with a reason or a stage.
+            UserError: kept documents were requested together with a reason or a stage.
         """
         from curate.report.choice import Question
         from curate.runs.questions import sampled
@@ -219,21 +219,21 @@ class Run:
         return sampled(self.path, question).lives
 
     def whatif(self, **sections: Mapping[str, Any]) -> "WhatIf":
-        """What the run would have kept under other settings, told from its judgments; nothing is written.
+        """What the run would have kept under other settings, computed from its judgments; nothing is written.
 
         Args:
             **sections: settings by section, ``quality={"min_words": 80}``.
 
         Raises:
             ConfigError: a setting is wrong.
-            UserError: a setting decides what is measured, so that only a rerun can tell.
+            UserError: a setting decides what is measured, so only a rerun can answer.
         """
         from curate.runs.whatif import whatif
 
         return whatif(self.path, arguments=sections)
 
     def shards(self) -> tuple[Path, ...]:
-        """Files of the token shards, in order; none where nothing was tokenized. `curate.load` reads them."""
+        """Files of the token shards, in order; empty if nothing was tokenized. `curate.load` reads them."""
         if not self.manifest.shards:
             return ()
         from curate.shards.index import read_index

@@ -207,16 +207,16 @@ class _Answer:
         return {one.now.name: found[one.now.name] for one in self.stages if found[one.now.name]}
 
     def _why_not(self, untold: Mapping[str, int], unsure: int) -> tuple[str, ...]:
-        found = [
-            f"{count:,} documents would reach `{stage}`, which never saw them" for stage, count in untold.items()
-        ]
+        found = [f"{count:,} documents would reach `{stage}`, which never saw them" for stage, count in untold.items()]
         if unsure:
-            found.append(f"{unsure:,} documents would be kept unless they are like others that were never compared")
+            found.append(
+                f"{unsure:,} documents would be kept unless they are similar to others that they were never compared with"
+            )
         more, fewer = self.judged.expected
         if math.isinf(fewer):
             found.append(
-                "pairs of a lower similarity are not stored; a rerun would find some and keep fewer, save where a"
-                " removed survivor leaves several documents that are not like each other"
+                "pairs of a lower similarity are not stored; a rerun would find some and keep fewer, except where a"
+                " removed survivor leaves several documents that are not similar to each other"
             )
         elif more or fewer:
             told = [f"about {pairs:.1f}" if pairs >= _FEW else f"less than {_FEW}" for pairs in (more, fewer)]

@@ -94,7 +94,9 @@ class Classify(Stage):
         Reason("low_score", "The model gives it too low a probability of being what is wanted."),
         Reason("high_perplexity", "Its text is too unlikely under the language model."),
     )
-    about: ClassVar[str] = "Scores documents by a model that you name: a trained one, a fastText classifier, a KenLM model."
+    about: ClassVar[str] = (
+        "Scores documents by a model that you name: a trained one, a fastText classifier, a KenLM model."
+    )
     settings_type: ClassVar[type[Settings]] = ClassifySettings
     settings: ClassifySettings
 

@@ -112,7 +112,9 @@ class Language(Stage):
         Reason("not_in_keep", "It is in a language that `language.keep` does not name."),
         Reason("low_score", "Its language could not be identified with enough confidence."),
     )
-    about: ClassVar[str] = "Detects the language of each document and keeps those that are confidently in a wanted language."
+    about: ClassVar[str] = (
+        "Detects the language of each document and keeps those that are confidently in a wanted language."
+    )
     settings_type: ClassVar[type[Settings]] = LanguageSettings
 
     settings: LanguageSettings

@@ -61,9 +61,7 @@ def _findings(output: str) -> Iterator[Finding]:
             for problem in own:
                 yield Finding(node.name, good=False, detail=problem.message, remedy=problem.hint)
             if not own:
-                detail = (
-                    f"{node.cpus:g} cores, {size(int(node.memory))} for tasks; same packages, models and storage as here"
-                )
+                detail = f"{node.cpus:g} cores, {size(int(node.memory))} for tasks; packages, models, storage as here"
                 yield Finding(node.name, good=True, detail=detail)
     if not problems:
         failed = {n.name: e for n, e in engine.everywhere(Compile(stages)).items() if isinstance(e, Exception)}

@@ -139,7 +139,7 @@ def _show_contributions(out: Console, kind: str, found: Sequence[Contribution]) 
     width = max(len("without this ") + len(kind), *(len(each.name) for each in found))
     out.print(
         Text(
-            f"  {'without this ' + kind:<{width + 2}}{'documents':>10} {'edited':>8} {'tokens':>8}  worth of having it",
+            f"  {'without this ' + kind:<{width + 2}}{'documents':>10} {'edited':>8} {'tokens':>8}  value of having it",
             "dim",
         ),
         soft_wrap=True,

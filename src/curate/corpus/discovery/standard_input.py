@@ -58,6 +58,4 @@ def _first_bytes() -> bytes:
 
 def _require(first: bytes) -> None:
     if not first:
-        raise InputError(
-            "`-` reads JSON lines from standard input, which is empty", hint="cat a.jsonl | curate run -"
-        )
+        raise InputError("`-` reads JSON lines from standard input, which is empty", hint="cat a.jsonl | curate run -")

@@ -159,7 +159,9 @@ def _unpacked(file: InputFile, stored_head: bytes, settings: InputSettings) -> L
     actual = sniff(stored_head)
     if actual != file.compression and (actual or _is_plain(stored_head)):
         said = actual or "plain text"
-        file = msgspec.structs.replace(file, compression=actual, note=f"is {said} despite its name, and is read as such")
+        file = msgspec.structs.replace(
+            file, compression=actual, note=f"is {said} despite its name, and is read as such"
+        )
     try:
         head = _head(file) if file.compression else stored_head
     except Damaged:

@@ -64,8 +64,8 @@ class JsonVocabulary:
         model = read_model(document["model"])
         if model.section.get("dropout"):
             raise PlanError(
-                f"`{name}` omits merges at random (`model.dropout` = {model.section['dropout']}), so a text would"
-                " not have the same ids twice",
+                f"`{name}` omits merges at random (`model.dropout` = {model.section['dropout']}), so the same text"
+                " would not always have the same ids",
                 hint=f"set `dropout` to null in the section `model` of {name}",
             )
         added = read_added_tokens(document.get("added_tokens"), model.ids)
@@ -246,7 +246,9 @@ def json_vocabulary(path: Path, end_of_document: str = "auto", added_tokens: Add
         raise PlanError(f"`{path}` cannot be read: {error.strerror}", where=str(path)) from error
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         why = (
-            str(error) if isinstance(error, ValueError) and error.args else f"a part of it has an unexpected form ({error!r})"
+            str(error)
+            if isinstance(error, ValueError) and error.args
+            else f"a part of it has an unexpected form ({error!r})"
         )
         raise PlanError(f"`{path.name}` is not a Hugging Face tokenizer.json: {why}", where=str(path)) from error
 

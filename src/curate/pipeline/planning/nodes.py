@@ -196,7 +196,10 @@ def _differences(here: Seen, seen: Seen, token: bytes, folder: str) -> Iterator[
         hint = f"chmod -R a+rwX {folder}" if permitted else f"on that node: make `{folder}` writable"
         yield f"cannot write to `{folder}`: {seen.unwritable}", hint
     if seen.missing:
-        yield f"does not see the input file `{seen.missing}`", "put the input where all nodes can read it, under the same path"
+        yield (
+            f"does not see the input file `{seen.missing}`",
+            "put the input where all nodes can read it, under the same path",
+        )
 
 
 def _not_able(node: Node, error: Exception) -> Problem:

@@ -170,7 +170,7 @@ def _unknown_characters(manifest: Manifest) -> Iterator[Alert]:
         level="warning",
         title=f"The tokenizer does not know {quantities.share(unknown.share)} of the characters of the kept text:"
         f" {count(unknown.characters)} in {documents}, such as {letters} in `{example.document}`",
-        detail="They are not in the shards, or only as the unknown token. `gates.max_unknown` sets how many are allowed.",
+        detail="They are not in the shards, or only as the unknown token. `gates.max_unknown` limits their share.",
         section="tokens",
         documents=unknown.documents,
     )

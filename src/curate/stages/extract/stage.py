@@ -21,7 +21,9 @@ from curate.text.core.replaced import replaced
 REASONS: Mapping[str, Reason] = {
     "no_main_text": Reason("no_main_text", "The HTML page has no main text."),
     "failed": Reason("extractor_failed", "The extractor failed on the HTML page, or took too much memory."),
-    "took_too_long": Reason("extractor_took_too_long", "The extractor did not finish with the HTML page within the time limit."),
+    "took_too_long": Reason(
+        "extractor_took_too_long", "The extractor did not finish with the HTML page within the time limit."
+    ),
 }
 """Outcome of a page that is removed → why."""
 

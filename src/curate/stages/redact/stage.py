@@ -66,7 +66,9 @@ class Redact(Stage):
     }
     reasons: ClassVar[tuple[Reason, ...]] = (
         Reason("too_many_redactions", "Too much of it is personal data or secrets."),
-        Reason("too_much_to_look_at", "It has more numbers and keys than `redact.max_looked_at` allows to be examined."),
+        Reason(
+            "too_much_to_look_at", "It has more numbers and keys than `redact.max_looked_at` allows to be examined."
+        ),
     )
     about: ClassVar[str] = "Replaces personal data and secrets by placeholders such as <EMAIL>."
     settings_type: ClassVar[type[Settings]] = RedactSettings

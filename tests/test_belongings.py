@@ -88,7 +88,7 @@ def test_files_of_others_stay_and_are_named(corpus, finished, tmp_path_factory, 
     words += [f"--set={assignment}" for assignment in SETTINGS] + ["--fresh"] * (how == "fresh")
     assert command(words) == ExitCode.DONE
     assert {file: file.read_bytes() for file in kept if file.exists()} == kept
-    assert "holds what curate did not write, which stays" in " ".join(capsys.readouterr().err.split())
+    assert "holds files that curate did not write and leaves alone" in " ".join(capsys.readouterr().err.split())
     ours = {name: value for name, value in contents(out).items() if out / name not in kept}
     if not skip:
         assert ours == contents(finished)

@@ -328,7 +328,7 @@ def test_every_reason_stage_and_section_is_explained(capsys):
     assert page["example"] == {"removed:": "words 49", "kept:": "   words 50"}
     assert "curate sample RUN --reason quality.too_few_words" in page["look"]
     for change in changes_of("normalize"):
-        assert "A change, no reason" in said(capsys, "explain", f"normalize.{change}")[1]
+        assert "A change made to a document" in said(capsys, "explain", f"normalize.{change}")[1]
 
 
 @pytest.mark.parametrize("name", [name for name in all_reasons() if name.partition(".")[0] in BY_DEFAULT])
@@ -529,7 +529,7 @@ def test_a_log_has_everything_and_markdown_goes_to_the_page_of_a_job(capsys, tmp
     ("words", "message"),
     [
         (["--log-file", "in/run.log"], "would be read as a text of the corpus"),
-        (["--log-file", "out/run.log"], "holds files of the run alone"),
+        (["--log-file", "out/run.log"], "holds only files of the run"),
         (["--log-file", "s3://bucket/run.log"], "is not a file of this machine"),
         (["--log-file", "nowhere/run.log"], "cannot be written: No such file or directory"),
         (["--log-file", "run.log", "--dry-run"], "`--dry-run` makes none"),

@@ -298,7 +298,7 @@ def _second_opinions(ngram: Evidence) -> None:
     assert f"n-gram model said {second.multiplier.value:.2f}x of this run: trust the sign" in both.caution
     assert second_opinion(both, "transformer", text) == second  # not lost when it is asked again
     against = changed(both, multiplier=changed(ngram.multiplier, value=0.5, low=0.4, high=0.6))
-    assert against.caution.endswith("the opposite: go by neither")
+    assert against.caution.endswith("the opposite: rely on neither")
     unclear = changed(both, multiplier=changed(ngram.multiplier, value=1.0, low=0.9, high=1.1))
     assert "of this run: take the distance" in unclear.caution  # there is no sign to trust
     assert not changed(ngram, kept_share=1.0).caution

@@ -107,7 +107,7 @@ def test_what_gives_out_no_batch_is_refused(folders):
             curate.load(folders / "bin", **more)
     with pytest.raises(UserError, match="of the split `validation`"):
         curate.load(folders / "bin", sequence_length=1, split="validation")
-    with pytest.raises(UserError, match="none of `curate.load`"):
+    with pytest.raises(UserError, match="not a state of `curate.load`"):
         curate.load(folders / "bin", sequence_length=1).load_state_dict({"epoch": 1})
 
 

@@ -206,7 +206,7 @@ def test_validation_documents_are_taken_once(corpus, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["mix.by=quality.nothing", "mix.epochs={a=1}"], "no stage of this run says so"),
+        (["mix.by=quality.nothing", "mix.epochs={a=1}"], "which no stage of this run measures"),
         (["mix.epochs={books=9}"], "9.0 epochs, more than"),
         (["mix.tokens={books=1e6}"], r"asks for 1,000,000: \d+.\d epochs, more than"),
         (["mix.tokens={films=1e6}"], "no kept document has that source"),

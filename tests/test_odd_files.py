@@ -309,7 +309,7 @@ def test_arrow_that_ends_too_early_is_told_wherever_that_is(tmp_path: Path) -> N
     assert len(read(tmp_path)[0]) == ROWS
     file.rename(tmp_path / "a.parquet")
     inspected, _ = inspect(discover([str(tmp_path)], InputSettings()).files, InputSettings(), 1)
-    assert all(note in inspected[0].note for note in ("in spite of its name", "no end mark"))
+    assert all(note in inspected[0].note for note in ("despite its name", "no end mark"))
 
 
 def test_columns_of_a_few_names_are_told_apart_by_number(tmp_path: Path) -> None:

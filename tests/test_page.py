@@ -137,13 +137,13 @@ def test_the_audit_is_a_sentence_and_absent_without_twins(report, page):
     audited = msgspec.structs.replace(report, duplicates=msgspec.structs.replace(report.duplicates, audit=audit))
     sentence = re.search(r'<p class="audit">(.*?)<span', render_page(audited))[1]
     assert "in a sample of 9,000 documents" in sentence
-    assert "400 had a twin and 1 of them was still there" in sentence
+    assert "400 had a near-duplicate, and 1 of them was not removed" in sentence
 
 
 def test_without_a_measurement_nothing_is_called_saved(page):
     text = re.sub(r"<script.*?</script>|<style.*?</style>|<pre.*?</pre>", "", page, flags=re.DOTALL)
     assert "compute saved" not in text.lower()
-    assert "no claim about equal quality" in text
+    assert "not a claim about equal quality" in text
 
 
 def test_a_page_too_large_gets_shorter_samples_and_says_so(report, page, monkeypatch):

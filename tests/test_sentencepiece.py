@@ -80,7 +80,7 @@ def test_what_it_does_to_text_is_said(models):
     tokenizer = load_tokenizer(str(models / "unigram.model"))
     notes = " ".join(tokenizer.notes)
     assert "`nmt_nfkc`" in notes
-    assert "one blank of several" in notes
+    assert "merges several spaces into one" in notes
     assert "does not know all letters of" in notes
     assert tokenizer.unknown_places("the 日本") == [4, 5]
 

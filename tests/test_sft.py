@@ -186,7 +186,7 @@ def test_the_report_and_why_speak_of_turns_prompts_and_loss(models, tmp_path, ca
     assert json.loads((tmp_path / "out/shards/chat_template.json").read_text())["date"] == "2024-07-26"
     rows = rows_of(tmp_path / "out")
     assert found["loss_tokens"] == sum(label != -100 for row in rows for label in row["labels"])
-    assert "begin as another one does" in (tmp_path / "out/report.html").read_text()
+    assert "have the prompt of another one" in (tmp_path / "out/report.html").read_text()
     capsys.readouterr()
     assert command(["why", str(tmp_path / "out"), "a.jsonl#2"]) == 0
     shown = capsys.readouterr().out

@@ -59,7 +59,7 @@ def test_settings_that_rule_each_other_out_say_so(assignments):
 
 def test_a_stage_that_is_skipped_is_told_once_for_all_of_its_settings():
     (note,) = said("quality.min_words=3", "quality.max_words=9", runs=("normalize", "language", "tokenize"))
-    left_out = "`--skip` or `--only` leaves the stage `quality` out"
+    left_out = "`--skip` or `--only` excludes the stage `quality`"
     assert note == f"`quality.min_words` and `quality.max_words` have no effect: {left_out}"
 
 

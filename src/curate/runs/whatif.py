@@ -210,7 +210,7 @@ class _Answer:
         found = [f"{count:,} documents would reach `{stage}`, which never saw them" for stage, count in untold.items()]
         if unsure:
             found.append(
-                f"{unsure:,} documents would be kept unless they are similar to others that they were never compared with"
+                f"{unsure:,} documents would be kept unless they are similar to others they were never compared with"
             )
         more, fewer = self.judged.expected
         if math.isinf(fewer):

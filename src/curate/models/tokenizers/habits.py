@@ -52,7 +52,7 @@ def habits_of(name: str, tokenizer: "tokenizers.Tokenizer", backend: HuggingFace
     }
     if changed:
         shown = ", ".join(f"`{_shown(a)}` → `{_shown(b)}`" for a, b in list(changed.items())[:_SHOWN])
-        yield f"`{name}` rewrites text before it splits it ({shown} …), as its author intended; it does not count as loss."
+        yield f"`{name}` rewrites text before it splits it ({shown} …), as its author intended; this is not a loss."
     in_tokens = covered(len(_SPACED), np.array(tokenizer.encode(_SPACED).offsets, np.int64).reshape(-1, 2))
     if any(letter.isspace() for letter, kept in zip(_SPACED, in_tokens, strict=True) if not kept):
         yield f"`{name}` keeps no white space between tokens: line breaks and indentation are not in its ids."

@@ -49,7 +49,7 @@ def test_what_is_no_file_is_named_and_never_opened(tmp_path: Path, monkeypatch: 
     expected = {"loop", "one", "other", "gone", "null", "pipe", "socket"}
     assert skipped == {**{f"{name}.jsonl": "irregular" for name in expected}, "folder.jsonl": "empty"}
     for name in sorted(expected):
-        with pytest.raises(InputError, match=f"there is no file to read in .*{name}.jsonl. is passed over"):
+        with pytest.raises(InputError, match=f"there is no file to read in .*{name}.jsonl. is skipped"):
             found(corpus / f"{name}.jsonl")
 
 

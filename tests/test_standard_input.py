@@ -20,7 +20,7 @@ def test_standard_input_is_read_and_gone_on_with(tmp_path: Path, monkeypatch, ca
 
     data = WRITERS[".jsonl"](records(500))
     assert curate(*SETS, data=b"") == 2
-    assert "nothing comes in" in capsys.readouterr().err
+    assert "which is empty" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
     assert curate("--dry-run", data=data) == 0
     told = capsys.readouterr()

@@ -530,7 +530,7 @@ def test_a_log_has_everything_and_markdown_goes_to_the_page_of_a_job(capsys, tmp
     [
         (["--log-file", "in/run.log"], "would be read as a text of the corpus"),
         (["--log-file", "out/run.log"], "holds only files of the run"),
-        (["--log-file", "s3://bucket/run.log"], "is not a file of this machine"),
+        (["--log-file", "s3://bucket/run.log"], "is not a file on this machine"),
         (["--log-file", "nowhere/run.log"], "cannot be written: No such file or directory"),
         (["--log-file", "run.log", "--dry-run"], "`--dry-run` makes none"),
     ],

@@ -46,7 +46,8 @@ def run(
         only: run only these stages.
         skip: run all stages except these.
         fresh: start over, discarding what the run directory holds.
-        on_event: called with each event (`curate.events`), from several threads.
+        on_event: called with each event (`curate.events`), from several threads. An exception that it raises ends the
+            run and is raised here unchanged; the same call continues.
         **sections: settings by section, ``near_dup={"similarity": 0.7}``; they override ``config``.
 
     Returns:
@@ -177,8 +178,8 @@ class _Listener:
 
 
 @contextmanager
-def _faults() -> Iterator[None]:
-    """Turn any unexpected exception into an error of curate, with the exception as its cause."""
+def _faults(listener: _Listener | None = None) -> Iterator[None]:
+    """Turn any unexpected exception, except one of the caller's, into an error of curate with it as the cause."""
     try:
         yield
     except BaseException as error:

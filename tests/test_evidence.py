@@ -346,7 +346,7 @@ def test_what_cannot_be_measured_is_refused(corpus, tmp_path, capsys):
         (["--eval", "nameless"], "--eval NAME=PATH"),
         (["--eval", "a=x", "--eval", "a=y"], "name of `x` already"),
         (["--eval", f"a={small}"], "too few different documents"),
-        (["--eval", f"clean-en={small}"], "others are"),
+        (["--eval", f"clean-en={small}"], "uses that name itself"),
         (["--by", "source"], "neither a stage nor a rule"),
     ):
         assert command(["measure", str(tmp_path / "out"), *flags]) == 2

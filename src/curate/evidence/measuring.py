@@ -1,7 +1,6 @@
 """One measurement of one run, from its judgments to `curate.report.saved.measured.Evidence`."""
 
 import math
-import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import psutil
 import pyarrow as pa
 
 from curate.errors import InputError
@@ -25,6 +23,7 @@ from curate.evidence.question import Question
 from curate.evidence.result import Result
 from curate.evidence.scratch import Later
 from curate.pipeline.planning.lint import run_settings
+from curate.process.machine import cores, free_memory
 from curate.report.duplicates import find_duplicates
 from curate.report.judgments.judgments import Judgments
 from curate.report.saved.measured import Evidence, read_evidence
@@ -123,8 +122,7 @@ def measure(run: Path, proxy: Proxy, question: Question, listener: Listener | No
 
 def workers_for() -> ThreadPoolExecutor:
     """As many threads as cores and memory allow; proxies train without the interpreter's lock."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return ThreadPoolExecutor(max(1, min(cores, psutil.virtual_memory().available // (2 * THREAD_BYTES))))
+    return ThreadPoolExecutor(max(1, min(cores(), free_memory() // (2 * THREAD_BYTES))))
 
 
 def half_rate(proxy: Proxy, arms: Arms, workers: ThreadPoolExecutor) -> float | None:

@@ -38,6 +38,7 @@ from curate.pipeline.planning.unused_settings import unused_notes
 from curate.pipeline.record.outcome import Outcome, manifest_of
 from curate.pipeline.sharding.mixing import check_mix
 from curate.pipeline.sharding.shard_places import CLUSTER
+from curate.process.machine import cores
 from curate.process.stopping import stoppable
 from curate.runs.command_line import command_line
 from curate.runs.planned import Planned
@@ -141,7 +142,7 @@ class Job:
         """
         found = found or self.found(config)
         memory = for_one_document(run_memory(config))
-        files, without_text = inspect(found.files, config.input, config.run.workers or os.cpu_count() or 1, memory)
+        files, without_text = inspect(found.files, config.input, config.run.workers or cores(), memory)
         strands = cut(files, config.input.part_bytes)
         return make_plan(
             config,

@@ -5,7 +5,6 @@ format would have written.
 """
 
 import functools
-import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from curate.errors import InputError
+from curate.process.machine import cores
 from curate.shards.block import Block
 from curate.shards.entry import ShardEntry
 from curate.shards.formats import FORMATS
@@ -83,7 +83,7 @@ def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -
     out.mkdir(parents=True, exist_ok=True)
     notes.foreign()  # what a killed attempt left unfinished goes
     if as_cut:
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
+        with ThreadPoolExecutor(cores()) as threads:
             numbers = range(len(index.shards))
             entries = list(threads.map(lambda at: written(at, blocks(index.shards[at])), numbers))
     else:

@@ -1,7 +1,6 @@
 """A finished run that a new one is compared with: what it observed, what it decided, and its texts."""
 
 import functools
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.errors import PlanError
+from curate.process.machine import cores
 from curate.store.digest import digest
 from curate.store.files import place
 from curate.store.manifest import read_manifest
@@ -64,7 +64,7 @@ class EarlierRun:
         folders = (DOCUMENTS, *self.manifest.stage_names)
         files = [self.directory.part(folder, part) for part in range(self.parts) for folder in folders]
         files += [self.directory.cached(stage, part) for part in range(self.parts)]
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             for file, broken in zip(files, pool.map(_broken, files), strict=True):
                 if broken:
                     raise self._unusable(file, broken)

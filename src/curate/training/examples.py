@@ -1,7 +1,6 @@
 """The documents of one side, read as a run reads them: any format, cleaned, each text once."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +20,7 @@ from curate.errors import InputError, nearest
 from curate.models.ngram_features import token_fingerprints
 from curate.pipeline.planning.config import Config
 from curate.pipeline.rewriting import rewritten
+from curate.process.machine import cores
 from curate.stages import stage_class
 from curate.stages.contract import Rewriter
 
@@ -71,7 +71,7 @@ def read_examples(paths: Sequence[str], config: Config, *, seed: int, limit: int
     """
     section = msgspec.structs.replace(config.input, id="", source="")  # examples have neither
     found = discover(list(paths), section)
-    files = inspect(found.files, section, config.run.workers or os.cpu_count() or 1).files
+    files = inspect(found.files, section, config.run.workers or cores()).files
     sample, seen = _Sample(seed, limit), [np.empty(0, np.uint64)]
     read = quarantined = 0
     for strand in cut(files, config.input.part_bytes):

@@ -1,6 +1,5 @@
 """All documents of a run, a few bytes each in memory, so that any question is answered at once."""
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from curate.process.machine import cores
 from curate.report.judgments.judgments import Judgments
 from curate.report.masking import Masks
 from curate.stages.reconsidering import Reconsidering
@@ -76,7 +76,7 @@ class Index:
         self.run, self.manifest = run, read_manifest(run)
         self.directory = RunDirectory.finished(run, self.manifest)
         self.stages = self.manifest.stage_names
-        pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="index")
+        pool = ThreadPoolExecutor(cores(), thread_name_prefix="index")
         files = [file for folder in (DOCUMENTS, *self.stages) for file in self.directory.parts(folder)]
         proof = [str(run.absolute()), digest(self.manifest.written()), self.manifest.run_id]
         self._stored = Stored(files, proof, sum(part.documents for part in self.manifest.parts))

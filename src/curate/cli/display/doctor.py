@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import NamedTuple
 
-import psutil
 import typer
 from rich.text import Text
 
@@ -18,6 +17,7 @@ from curate.cache.folder import cache_folder
 from curate.cli.display.console import console
 from curate.cli.display.format import duration, size
 from curate.errors import DISTRIBUTION, CurateError, ExitCode
+from curate.process.machine import all_memory, cores, free_memory
 from curate.report.quantities import counted
 from curate.store.manifest import versions
 
@@ -98,12 +98,12 @@ def _installed(package: str) -> bool:
 
 
 def _machine() -> tuple[bool, str, str]:
-    memory = psutil.virtual_memory()
-    detail = f"{os.cpu_count()} cores, {size(memory.available)} of {size(memory.total)} memory free"
+    free = free_memory()
+    detail = f"{cores()} cores, {size(free)} of {size(all_memory())} memory free"
     return (
-        memory.available > 700_000_000,
+        free > 700_000_000,
         detail,
-        "" if memory.available > 700_000_000 else "close other programs",
+        "" if free > 700_000_000 else "close other programs",
     )
 
 

@@ -1,12 +1,9 @@
 """Where a run works, and with how much: the engine that `run.engine`, `run.workers` and `run.memory` ask for."""
 
 import gc
-import os
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
-
-import psutil
 
 from curate.engine.base import Engine
 from curate.engine.child_worker import Setting
@@ -16,6 +13,7 @@ from curate.engine.turns import Turns
 from curate.errors import PlanError
 from curate.pipeline.planning.config import Config, memory_bytes
 from curate.pipeline.planning.plan import Plan
+from curate.process import machine
 from curate.store.run_directory import RunDirectory
 
 BASE_BYTES = 900_000_000
@@ -78,7 +76,7 @@ def layout(config: Config, plan: Plan | None = None, cores: int = 0) -> Layout:
     Raises:
         PlanError: the memory is too small for one row group in flight.
     """
-    cores = cores or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    cores = cores or machine.cores()
     memory = run_memory(config) - BASE_BYTES
     workers = min(config.run.workers or cores, memory // FLIGHT_BYTES)
     wanted = config.run.processes or (-(-workers // THREADS) if plan and workers >= LEAST_WORKERS else 1)
@@ -166,7 +164,7 @@ def require_able(engine: Engine, plan: Plan, directory: RunDirectory) -> None:
 def _all_memory(engine: str) -> int:
     """What a percentage is of."""
     if engine == "local":
-        return int(psutil.virtual_memory().total)
+        return machine.all_memory()
     from curate.engine.ray_cluster import connected, share_of_memory
 
     connected()

@@ -3,7 +3,6 @@
 Nothing is changed. Each problem comes with something to type.
 """
 
-import os
 import shlex
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from typing import NamedTuple
 import xxhash
 
 from curate.errors import CurateError
+from curate.process.machine import cores
 from curate.shards.index import index_path, read_index
 from curate.shards.notes import is_one_of
 from curate.store.books import balance
@@ -100,7 +100,7 @@ class _Examination:
         rows = dict[str, int]()
         for folder in self.folders:
             files = self.directory.parts(folder)
-            with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            with ThreadPoolExecutor(cores()) as pool:
                 for file, looked in zip(files, pool.map(_looked_at, files), strict=True):
                     self._count(file)
                     if isinstance(looked, str):

@@ -430,6 +430,17 @@ def test_values_beside_the_text_cost_no_document(records, end: str, encoding: st
         metadata(document)
 
 
+def test_lines_with_nan_are_read_without_asking_a_slow_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `json.dumps` writes them: a corpus may have one in every line."""
+    lines = [json.dumps({"text": text, "score": float("nan"), "n": n}) for n, text in enumerate(TEXTS * 50)]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    monkeypatch.setattr(pl, "Series", None)
+    documents, quarantined = read(tmp_path)
+    assert [document["text"] for document in documents] == TEXTS * 50
+    assert not quarantined
+    assert json.loads(documents[-1]["metadata"]) == {"score": "NaN", "n": len(lines) - 1}
+
+
 # ---- any bytes ----------------------------------------------------------------------------------------------------
 
 PIECES = [

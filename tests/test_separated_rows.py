@@ -1,6 +1,7 @@
 """Rows of CSV, many lines at a time, against Python's reader that is given one line after another."""
 
 import csv
+import io
 from collections.abc import Iterator
 
 import pytest
@@ -113,3 +114,18 @@ def test_damage_costs_the_row_that_it_hit(data: bytes, cut: int, block: int) -> 
     assert last.lost is not None
     assert last.lost.reason == "truncated_file"
     assert last.lost.bytes == whole[last.lost.byte_offset :]
+
+
+def test_rows_that_contradict_themselves_cost_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A spreadsheet with carriage returns in its fields: the lines behind each are not read over and over."""
+    given = []
+
+    def counted(lines: bytes) -> io.StringIO:
+        given.append(len(lines))
+        return io.StringIO(lines.decode(errors="surrogateescape"), newline="\n")
+
+    monkeypatch.setattr(separated_rows, "_text", counted)
+    data = b"text,n\n" + b"a field with\ra return,1\n" * 4_000
+    rows, lost = many_lines(data, 10**6, 1 << 16)
+    assert (rows, len(lost)) == ([], 4_000)
+    assert sum(given) < 4_000 * 2 * 1024 + (1 << 19)

@@ -6,7 +6,7 @@ numbers in the metadata keep every digit there, too, and a line that cannot be r
 """
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -147,7 +147,7 @@ def _labels(data: Bytes, values: Values | None, default: pa.Array) -> pa.Array |
 def parse_each(lines: Lines, rows: Rows) -> None:
     """`parse` line by line."""
     file = lines.file
-    suspect, gathered = not _is_utf8(lines.data), _Gathered(lines, rows)
+    suspect, gathered, odd = not _is_utf8(lines.data), _Gathered(lines, rows), list[_Odd]()
     for position, (start, line) in enumerate(split(lines), lines.first_line):
         if len(line) > file.longest_document:
             rows.quarantined.append(too_large(file, position, start, len(line), bytes(line[:KEPT_BYTES])))
@@ -155,17 +155,20 @@ def parse_each(lines: Lines, rows: Rows) -> None:
         try:
             if suspect:
                 str(line, "utf-8")
-            gathered.add(position, line, _record(line))
+            record = _record(line)
+            _put_away(odd, file, rows)
+            gathered.add(position, line, record)
         except _UNREADABLE:
             written = bytes(line)
             if not written or written.isspace():
                 continue
             if document := _odd_document(written.removeprefix(BOM), file, position):
                 gathered.put_away()
-                rows.add_batch(document)
+                odd.append(document)
             else:
                 rows.quarantined.append(Quarantined(file.name, position, start, *_fault(written, file), written))
     gathered.put_away()
+    _put_away(odd, file, rows)
 
 
 class _Gathered:
@@ -223,10 +226,41 @@ def _metadata(record: dict[str, msgspec.Raw], line: memoryview) -> bytes:
     return _encode(record)
 
 
-def _odd_document(line: bytes, file: InputFile, position: int) -> pa.RecordBatch | None:
+class _Odd(NamedTuple):
+    """A document of a line that is no strict JSON."""
+
+    id: str
+    text: str
+    source: str
+    position: int
+    metadata: bytes | None
+
+
+def _put_away(odd: list[_Odd], file: InputFile, rows: Rows) -> None:
+    """Hand on those that follow each other as one batch: a batch for each takes as long as reading it."""
+    if not odd:
+        return
+    ids, texts, sources, positions, metadata = zip(*odd, strict=True)
+    rows.add_batch(
+        document_batch(
+            ids=pa.array(ids, pa.string()),
+            texts=pa.array(texts, pa.large_string()),
+            sources=pa.array(sources, pa.string()),
+            files=pa.array([file.name] * len(odd), pa.string()),
+            positions=pa.array(positions, pa.int64()),
+            metadata=pa.array(metadata, pa.large_string()),
+        )
+    )
+    odd.clear()
+
+
+def _odd_document(line: bytes, file: InputFile, position: int) -> _Odd | None:
     """The document of a line that is no strict JSON, if its text is sound; None if it is not."""
-    places, written = places_of(line), value_at(line, file.text)
-    if places is None or written is None:
+    places = places_of(line)
+    if places is None:
+        return None
+    written = line[slice(*places[file.text])] if file.text in places else value_at(line, file.text)
+    if written is None:
         return None
     try:
         text = _string(written)
@@ -236,13 +270,12 @@ def _odd_document(line: bytes, file: InputFile, position: int) -> pa.RecordBatch
         own_id, source = _label(record, file.id), _label(record, file.source)
     except _UNREADABLE:
         return None
-    return document_batch(
-        ids=pa.array([own_id or f"{file.name}#{position}"], pa.string()),
-        texts=pa.array([text], pa.large_string()),
-        sources=pa.array([source or file.default_source], pa.string()),
-        files=pa.array([file.name], pa.string()),
-        positions=pa.array([position], pa.int64()),
-        metadata=pa.array([_encode(record) if record else None], pa.large_string()),
+    return _Odd(
+        own_id or f"{file.name}#{position}",
+        text,
+        source or file.default_source,
+        position,
+        _encode(record) if record else None,
     )
 
 

@@ -375,16 +375,16 @@ def test_shards_of_another_size_lead_back_to_the_same_documents(tmp_path, shard_
 def test_verify_follows_conversions_to_their_run(tmp_path):
     source = write_run(tmp_path / "run", "bin")
     convert(source, tmp_path / "a", ShardSettings(format="mds", shard_tokens=700))
-    convert(tmp_path / "a", tmp_path / "run/b", ShardSettings(format="megatron", shard_tokens=1500))
-    report = verify(tmp_path / "run/b", every=True)
+    convert(tmp_path / "a", tmp_path / "c/b", ShardSettings(format="megatron", shard_tokens=1500))
+    report = verify(tmp_path / "c/b", every=True)
     assert (report.problems, report.traced, report.compared) == ([], len(TEXTS), len(TEXTS))
     texts = tmp_path / "run/documents" / part_name(1)
     table = pq.read_table(texts)
     other = pa.array(["Another text."] * len(table), table["text"].type)
     write_rows(texts, table.set_column(1, "text", other).combine_chunks(), group_rows=10)
-    assert "is not the text of the run's document" in verify(tmp_path / "run/b", every=True).problems[0].sentence
+    assert "is not the text of the run's document" in verify(tmp_path / "c/b", every=True).problems[0].sentence
     (tmp_path / "a").rename(tmp_path / "elsewhere")
-    alone = verify(tmp_path / "run/b", every=True)
+    alone = verify(tmp_path / "c/b", every=True)
     assert (alone.problems, alone.traced, alone.compared) == ([], 0, 0)
 
 

@@ -19,7 +19,8 @@ def init(
     """
     from curate.errors import ExitCode
     from curate.pipeline.planning.config import default_file
-    from curate.store.files import require_absent, write_whole
+    from curate.store.files import write_whole
+    from curate.store.outputs import require_absent
 
     target = Path(path)
     require_absent(target, force=force, hint=f"curate init {path} --force")

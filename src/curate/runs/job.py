@@ -54,6 +54,7 @@ from curate.store.history import History, entry_of
 from curate.store.manifest import find_manifest, write_manifest
 from curate.store.objects.bucket import is_url
 from curate.store.objects.store_path import use_endpoint
+from curate.store.outputs import require_outside_runs
 from curate.store.run_directory import HISTORY, RunDirectory
 from curate.store.tidying import first_row_file
 
@@ -179,6 +180,7 @@ class Job:
             stages = self.stages(config)
             _check_name(self.output)
             require_usable(place(self.output), [stage.name for stage in stages], fresh=fresh)
+            require_outside_runs(place(self.output), new_run=True)
             held = self._standard_input() if STANDARD in self.paths else ""
             measurement = None
             if config.evidence.measure:

@@ -15,6 +15,7 @@ from curate.errors import InputError
 from curate.process.machine import cores
 from curate.shards.block import Block
 from curate.shards.entry import ShardEntry
+from curate.shards.files.indexed_format import Counts, IndexedFormat, boundaries
 from curate.shards.formats import FORMATS
 from curate.shards.index import ShardIndex, chats_of, layout_of, read_index, tokenizer_of, write_index
 from curate.shards.kept_tokenizer import KeptTokenizer
@@ -23,14 +24,12 @@ from curate.shards.packing.recutting import cut_again
 from curate.shards.reader import read_blocks
 from curate.shards.settings import ShardSettings
 from curate.shards.writer import write_shard
-from curate.store.claim import is_run_directory
 from curate.store.digest import digest
-from curate.store.files import require_folder, way
-from curate.store.run_directory import CACHE, DOCUMENTS, QUARANTINE, SHARDS
+from curate.store.files import way
+from curate.store.outputs import require_output_folder
 
 NOTES = ".curate"
 """Folder of what is known of shards whose index is not written; may be deleted."""
-_OF_A_RUN = {DOCUMENTS, QUARANTINE, SHARDS, CACHE}
 
 
 def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -> ShardIndex:
@@ -43,10 +42,10 @@ def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -
         split: ``validation`` for the shards that are for it; else those for training.
 
     Raises:
-        InputError: there are no shards, or ``out`` is where they are, or where a run keeps its files.
+        InputError: there are no shards, or ``out`` is where they are.
         PlanError: the format cannot hold the vocabulary.
         DamagedShard: a shard contradicts itself.
-        UserError: a file in ``out`` is in the way.
+        UserError: a file in ``out`` is in the way, or a run keeps its files there.
     """
     index = of_split(read_index(source), split)
     tokenizer = KeptTokenizer(source, index.tokenizer)
@@ -55,9 +54,7 @@ def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -
     layout = layout_of(settings, tokenizer, masked=bool(index.chat_template))
     if out.absolute().resolve() == source.absolute().resolve():
         raise InputError(f"`{out}` holds the shards that are to be converted", hint=f"-o {out}-{settings.format}")
-    if _is_of_a_run(out.absolute()):
-        raise InputError(f"`{out}` belongs to a run of curate", hint=f"-o {settings.format}/")
-    require_folder(out)
+    require_output_folder(out)
     notes = Notes(out, out / NOTES)
     notes.require_room(FORMATS[settings.format].index_file)
     made_from = digest([entry.files for entry in index.shards], msgspec.to_builtins(layout), settings.format)
@@ -72,13 +69,17 @@ def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -
         entry = notes.existing(number, key)
         if entry is None:
             note = functools.partial(notes.take, number, key=key)
-            entry = write_shard(out, number, blocks, settings, layout, whole=note)
+            entry = write_shard(out, number, blocks, settings, layout, whole=note, n_tokens=counted(number))
         if not as_cut:
             return entry
         return msgspec.structs.replace(entry, first=index.shards[number].first, last=index.shards[number].last)
 
     def blocks(entry: ShardEntry) -> Iterator[Block]:
         return read_blocks(source, index, entry, loss=True)
+
+    def counted(number: int) -> Counts | None:
+        is_known = as_cut and isinstance(FORMATS[index.format], IndexedFormat) and FORMATS[settings.format].counts_first
+        return boundaries(source, index.shards[number]) if is_known else None
 
     out.mkdir(parents=True, exist_ok=True)
     notes.foreign()  # what a killed attempt left unfinished goes
@@ -95,12 +96,6 @@ def convert(source: Path, out: Path, settings: ShardSettings, split: str = "") -
     chats = chats_of(source, index, tokenizer_of(source, index)) if index.chat_template else None
     made = way(source, out)
     return write_index(out, settings, tokenizer, entries, made_from=made, split=split, mix=mix, chats=chats)
-
-
-def _is_of_a_run(folder: Path) -> bool:
-    """Whether it is a run directory, or one of the folders in which a run keeps its files, or inside of these."""
-    ways = zip((folder, *folder.parents), folder.parents, strict=False)
-    return any(map(is_run_directory, (folder, *(parent for inner, parent in ways if inner.name in _OF_A_RUN))))
 
 
 def _packed(settings: ShardSettings, index: ShardIndex, source: Path) -> ShardSettings:

@@ -98,16 +98,6 @@ def require_folder(path: Path) -> None:
             return
 
 
-def require_absent(path: Path, *, force: bool, hint: str = "replace it with --force, or name another with -o") -> None:
-    """See that no file is lost to one that is about to be written.
-
-    Raises:
-        UserError: a file is there, and ``force`` is not given.
-    """
-    if not force and path.exists() and not path.is_dir():
-        raise UserError(f"`{path}` is there already", hint=hint)
-
-
 def write_whole(final: Path, content: bytes) -> None:
     """Write ``content`` to ``final`` so that a reader sees the old file or the new one, never a torn one."""
     with whole_file(final) as temporary:

@@ -17,7 +17,8 @@ from curate.pipeline.planning.trial import Trial
 from curate.report.quantities import counted
 from curate.runs.checkup import Checkup, checkup
 from curate.runs.job import Job
-from curate.store.files import require_absent, write_whole
+from curate.store.files import write_whole
+from curate.store.outputs import require_absent
 
 _SHOWN = 6
 """Languages, reasons and the like that are named; ``--json`` has all."""

@@ -14,7 +14,8 @@ from curate.cli.display.console import console
 from curate.cli.display.notes import note
 from curate.errors import ExitCode
 from curate.pipeline.planning.config import load
-from curate.store.files import require_absent, write_whole
+from curate.store.files import write_whole
+from curate.store.outputs import require_absent
 from curate.training.card import card
 from curate.training.training import LIMIT, PRIOR, Training, train
 
@@ -36,11 +37,12 @@ def show_training(
     """Train, write ``output`` and its card, print where they are and how good the model is.
 
     Raises:
-        UserError: the model is there already, or the examples make none.
+        UserError: the model or its card is there already, or the examples make none.
     """
     target = Path(output)
     page = target.with_suffix(".html") if target.suffix != ".html" else target.with_suffix(".card.html")
-    require_absent(target, force=force)
+    for file in (target, page):
+        require_absent(file, force=force)
     config = load(Path(config_file) if config_file else None, {}, assignments)
     model, training = train(good, bad, config, prior=prior, seed=seed, limit=limit, group=group)
     command = _command(good, bad, output, prior, limit, seed, group, config_file, assignments)

@@ -20,8 +20,9 @@ import zstandard
 from curate.errors import UserError, listed
 from curate.pipeline.document_rows import DocumentRows, Which
 from curate.pipeline.exporting.exported_records import RECORD, as_lines, columns_of, schema_of
-from curate.store.files import remove, require_absent, unfinished, whole_file
+from curate.store.files import remove, unfinished, whole_file
 from curate.store.objects.ranges import parquet_source
+from curate.store.outputs import require_absent
 from curate.store.run_directory import DOCUMENTS
 
 KEPT_COLUMNS = ("id", "text", "source")

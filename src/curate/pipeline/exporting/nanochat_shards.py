@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 from curate.errors import UserError
 from curate.pipeline.document_rows import DocumentRows
 from curate.pipeline.exporting.exporting import Exported, shuffled
-from curate.store.files import entries, require_folder, whole_file
+from curate.store.files import entries, whole_file
 from curate.store.manifest import read_manifest
+from curate.store.outputs import require_output_folder
 
 GROUP_ROWS = 1024
 """Documents in a row group: ranks take row groups in turn."""
@@ -35,7 +36,7 @@ def export_nanochat(run: Path, folder: Path, seed: int = 42) -> Exported:
         UserError: the folder holds something.
     """
     kept = int(read_manifest(run).counts.kept)
-    require_folder(folder)
+    require_output_folder(folder)
     if entries(folder):
         raise UserError(
             f"`{folder}` is not empty, and nanochat reads every Parquet file of its folder",

@@ -11,8 +11,9 @@ import curate
 from curate.errors import UserError
 from curate.models.tokenizers import load_tokenizer
 from curate.shards.block import Block
+from curate.shards.damage import DamagedShard
 from curate.shards.files.uint32_offsets import require_room
-from curate.shards.format import Layout
+from curate.shards.format import Layout, Target
 from curate.shards.formats import FORMATS
 from curate.shards.index import write_index
 from curate.shards.provenance.locate import locate
@@ -58,7 +59,7 @@ def test_more_than_4_gib_and_2_to_the_31_tokens(name, tmp_path, monkeypatch):
     monkeypatch.setattr("curate.shards.files.flat_file.hashed_file", _Sparse)
     options = ShardSettings(format=name, shard_tokens=3_000_000_000, dtype="uint16")
     layout = Layout(dtype="uint16")
-    entry = FORMATS[name].write(tmp_path, "shard-00000", blocks(), layout, lambda _entry: None)
+    entry = FORMATS[name].write(Target(tmp_path, "shard-00000", layout, lambda _entry: None), blocks())
     assert (entry.documents, entry.tokens) == (DOCUMENTS, WHOLE)
     assert (tmp_path / entry.file).stat().st_size == 2 * WHOLE
     write_index(tmp_path, options, load_tokenizer("bytes"), [entry])
@@ -93,7 +94,20 @@ def test_the_largest_id_of_a_vocabulary_comes_back(name, size, tmp_path):
     layout = Layout(dtype=FORMATS[name].dtype(size))
     tokens = np.array([size - 1, 0, size - 2], np.uint32)
     given = Block(pa.array(["a", "b"]), tokens, np.array([0, 2, 3], np.int64))
-    entry = FORMATS[name].write(tmp_path, "shard-00000", [given], layout, lambda _entry: None)
+    target = Target(tmp_path, "shard-00000", layout, lambda _entry: None)
+    entry = FORMATS[name].write(target, [given])
+    counted = target._replace(stem="shard-00001", n_tokens=np.array([2, 1]))  # what stands first is written first
+    assert FORMATS[name].write(counted, [given]).xxh3 == entry.xxh3
     (found,) = FORMATS[name].read(tmp_path, entry, layout)
     assert found.tokens.astype(np.int64).tolist() == tokens.tolist()
     assert found.offsets.tolist() == [0, 2, 3]
+
+
+@pytest.mark.parametrize("name", [name for name, each in FORMATS.items() if each.counts_first])
+def test_documents_that_were_counted_otherwise_are_found(name, tmp_path):
+    layout = Layout(dtype=FORMATS[name].dtype(300), header="llm.c")
+    given = Block(pa.array(["a", "b"]), np.zeros(3, np.uint32), np.array([0, 2, 3], np.int64))
+    target = Target(tmp_path, "shard-00000", layout, lambda _entry: None, np.array([2, 2]))
+    with pytest.raises(DamagedShard, match="other documents than those that were counted"):
+        FORMATS[name].write(target, [given])
+    assert list(tmp_path.iterdir()) == []

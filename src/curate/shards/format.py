@@ -3,9 +3,10 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import msgspec
+import numpy as np
 import numpy.typing as npt
 
 from curate.errors import PlanError, listed
@@ -50,6 +51,29 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         return self.sequence_length or 2048
 
 
+class Target(NamedTuple):
+    """A shard that is to be written.
+
+    Attributes:
+        folder: exists.
+        stem: file name without suffix.
+        layout: how ids are stored.
+        whole: hears of the shard when all of it is written, before it gets its name.
+        n_tokens: of all its rows, padding among them, where that is known before: what counts them and stands at the
+            beginning of a file is then written first.
+    """
+
+    folder: Path
+    stem: str
+    layout: Layout
+    whole: Callable[[ShardEntry], None]
+    n_tokens: npt.NDArray[np.int64] | None = None
+
+    def path(self, suffix: str) -> Path:
+        """Of a file of the shard."""
+        return self.folder / f"{self.stem}{suffix}"
+
+
 class ShardFormat(ABC):
     """Writes and reads one shard, and the files that describe a folder of them.
 
@@ -62,6 +86,7 @@ class ShardFormat(ABC):
         options: settings that only some formats know and this one does.
         has_loss: whether it is for conversations alone: its rows say which tokens are to be learnt.
         package: that writes and reads it, and the extra that installs that; None for none.
+        counts_first: whether a file begins with what counts its documents.
     """
 
     name: ClassVar[str]
@@ -72,6 +97,7 @@ class ShardFormat(ABC):
     options: ClassVar[tuple[str, ...]] = ()
     has_loss: ClassVar[bool] = False
     package: ClassVar[tuple[str, str] | None] = None
+    counts_first: ClassVar[bool] = False
 
     def dtype(self, vocabulary_size: int, wanted: str = "auto") -> str:
         """NumPy name of the ids for a vocabulary: the narrowest that its reader takes, or the one asked for.
@@ -97,22 +123,12 @@ class ShardFormat(ABC):
         return self.has_loss or (loss_mask and "loss_mask" in self.options)
 
     @abstractmethod
-    def write(
-        self,
-        folder: Path,
-        stem: str,
-        documents: Documents,
-        layout: Layout,
-        whole: Callable[[ShardEntry], None],
-    ) -> ShardEntry:
+    def write(self, target: Target, documents: Documents) -> ShardEntry:
         """Write a shard under its final name only when whole; the same documents give the same bytes.
 
         Args:
-            folder: exists.
-            stem: file name without suffix.
+            target: what is to be written.
             documents: in order, however batched.
-            layout: how ids are stored.
-            whole: hears of the shard when all of it is written, before it gets its name.
         """
 
     @abstractmethod

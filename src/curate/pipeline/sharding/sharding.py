@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -27,6 +28,7 @@ from curate.shards.block import Block
 from curate.shards.entry import At, ShardEntry
 from curate.shards.files.token_bytes import BYTES, HIGH, LOW, as_lists, brought_together
 from curate.shards.format import Layout
+from curate.shards.formats import FORMATS
 from curate.shards.index import ShardIndex, layout_of, write_index
 from curate.shards.mixture.repeats import NO_REPEATS, REPEATS_FILE, Repeats, write_repeats
 from curate.shards.notes import Notes
@@ -117,14 +119,19 @@ class _ShardTask:
         if entry is None:
             groups = _groups(stretches, number, self.step, self.directory)
             documents: Iterable[pa.RecordBatch | Block]
+            n_tokens = None
             if self.sent:
                 documents = self.sent.documents(number, worker)
             else:
+                if FORMATS[self.settings.format].counts_first:
+                    n_tokens = _counts(stretches, number, size, self.step, self.directory)
                 documents = worker.spread(_Group.read, groups)  # while one writes
                 if size is not None:
                     documents = filled_up(documents, size, self.step.stage.end_of_document_id)  # type: ignore[attr-defined]
             note, folder = functools.partial(self.notes.take, number, key=key), self.directory.shards
-            entry = write_shard(folder, number, documents, self.settings, self.layout, split=split, whole=note)
+            entry = write_shard(
+                folder, number, documents, self.settings, self.layout, split=split, whole=note, n_tokens=n_tokens
+            )
             worker.tell(Made(entry.file))
         if stretches:
             first, last = At(stretches[0].part, stretches[0].first), At(stretches[-1].part, stretches[-1].last)
@@ -231,6 +238,18 @@ class _Group(NamedTuple):
         if self.here.true_count < len(self.here):
             ids, tokens = ids.filter(self.here), tokens.filter(self.here)
         return pa.RecordBatch.from_arrays([ids, as_lists(tokens)], ["id", "input_ids"])
+
+
+def _counts(
+    stretches: Sequence[Stretch], number: int, size: int | None, step: Step, directory: RunDirectory
+) -> npt.NDArray[np.int64]:
+    """Tokens of the documents of shard ``number``, in order, and of the padding up to a size at its end."""
+    found = [np.zeros(0, np.int64)]
+    for stretch in stretches:
+        counts = read_columns(directory.part(step.stage.name, stretch.part), ["shard", "n_tokens"])
+        found.append(counts.filter(pc.equal(counts["shard"], number))["n_tokens"].to_numpy().astype(np.int64))
+    rest = (size or 0) - sum(int(each.sum()) for each in found)
+    return np.concatenate([*found, [rest]] if rest > 0 else found)
 
 
 def _groups(stretches: Sequence[Stretch], number: int, step: Step, directory: RunDirectory) -> Iterator[_Group]:

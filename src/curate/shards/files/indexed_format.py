@@ -20,7 +20,7 @@ from curate.shards.damage import DamagedShard
 from curate.shards.entry import FileHash, ShardEntry
 from curate.shards.files.hashed_file import HashedFile, hashed_file
 from curate.shards.files.tally import Tally
-from curate.shards.format import Layout, ShardFormat
+from curate.shards.format import Layout, ShardFormat, Target
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
 
@@ -60,7 +60,7 @@ class IndexedFormat(ShardFormat):
     """Whether its files are the same however documents arrive: then the ids of a block are not put together first."""
 
     @abstractmethod
-    def writing(self, files: ExitStack, folder: Path, stem: str, layout: Layout) -> Writing:
+    def writing(self, files: ExitStack, target: Target) -> Writing:
         """Open the format's own files of a shard; they are given their names when ``files`` closes well."""
 
     @abstractmethod
@@ -76,15 +76,14 @@ class IndexedFormat(ShardFormat):
         """Byte of the first id in its file."""
         return 0
 
-    def write(
-        self, folder: Path, stem: str, documents: Documents, layout: Layout, whole: Callable[[ShardEntry], None]
-    ) -> ShardEntry:
+    def write(self, target: Target, documents: Documents) -> ShardEntry:
         """See `ShardFormat.write`."""
+        layout = target.layout
         blocks = pieces_of(documents) if self.takes_pieces else ([block] for block in blocks_of(documents))
         tally = Tally(layout.sequence_length, has_loss=layout.masked)
         with ExitStack() as files:
-            index = files.enter_context(hashed_file(folder / f"{stem}.index.parquet"))
-            writing = self.writing(files, folder, stem, layout)
+            index = files.enter_context(hashed_file(target.path(".index.parquet")))
+            writing = self.writing(files, target)
             with pq.ParquetWriter(index, SCHEMA, compression="zstd", compression_level=layout.level) as writer:
                 for block in blocks:
                     rows = []
@@ -100,11 +99,11 @@ class IndexedFormat(ShardFormat):
                 file=file,
                 xxh3=body.xxh3(),
                 **tally.counts,
-                index_file=f"{stem}.index.parquet",
+                index_file=f"{target.stem}.index.parquet",
                 index_xxh3=index.xxh3(),
                 others=[FileHash(file=name, xxh3=other.xxh3()) for name, other in others],
             )
-            whole(entry)
+            target.whole(entry)
         return entry
 
     def read(self, folder: Path, entry: ShardEntry, layout: Layout) -> Iterator[Block]:

@@ -22,7 +22,7 @@ from curate.shards.files.flat_file import bytes_of
 from curate.shards.files.hashed_file import HashedFile, hashed_file
 from curate.shards.files.indexed_format import IndexedFormat, Reading, Writing
 from curate.shards.files.samples import SampleCutter, SampleReading, sample_count
-from curate.shards.format import Layout
+from curate.shards.format import Layout, Target
 from curate.store.files import remove, unfinished
 
 OPTIONS = "group_size:1,uncompressed"
@@ -37,9 +37,9 @@ class ArrayRecordFormat(IndexedFormat):
     package: ClassVar[tuple[str, str] | None] = ("array_record", "arrayrecord")
     suffix: ClassVar[str] = ".arrayrecord"
 
-    def writing(self, files: ExitStack, folder: Path, stem: str, layout: Layout) -> Writing:
+    def writing(self, files: ExitStack, target: Target) -> Writing:
         """By the package's own writer, then hashed."""
-        return _Writing(files, folder / f"{stem}.arrayrecord", layout)
+        return _Writing(files, target.path(".arrayrecord"), target.layout)
 
     def reading(self, files: ExitStack, folder: Path, entry: ShardEntry, layout: Layout) -> Reading:
         """Records, whose number must be the index's."""

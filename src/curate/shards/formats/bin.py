@@ -21,10 +21,10 @@ from curate.shards.block import Block
 from curate.shards.damage import DamagedShard
 from curate.shards.entry import ShardEntry
 from curate.shards.files.flat_file import FlatReading, FlatWriting, bytes_of
-from curate.shards.files.hashed_file import HashedFile, hashed_file
+from curate.shards.files.hashed_file import HashedFile
 from curate.shards.files.indexed_format import IndexedFormat, Reading, Writing, boundaries
-from curate.shards.files.spool import Spool
-from curate.shards.format import Layout
+from curate.shards.files.spool import Counts, HeadedFile
+from curate.shards.format import Layout, Target
 from curate.store.files import whole_file
 
 OFFSETS_FILE = "document_offsets.npy"
@@ -43,11 +43,12 @@ class BinFormat(IndexedFormat):
     options: ClassVar[tuple[str, ...]] = ("header",)
     suffix: ClassVar[str] = ".bin"
     takes_pieces: ClassVar[bool] = True
+    counts_first: ClassVar[bool] = True
 
-    def writing(self, files: ExitStack, folder: Path, stem: str, layout: Layout) -> Writing:
-        """Ids as they come, or spooled where a header counts them."""
-        path = folder / f"{stem}.bin"
-        return _LlmC(files, path, layout.dtype) if layout.header == "llm.c" else FlatWriting(files, path, layout.dtype)
+    def writing(self, files: ExitStack, target: Target) -> Writing:
+        """Ids as they come, behind a header that counts them where one is asked for."""
+        path, layout = target.path(".bin"), target.layout
+        return _LlmC(files, target, path) if layout.header == "llm.c" else FlatWriting(files, path, layout.dtype)
 
     def reading(self, files: ExitStack, folder: Path, entry: ShardEntry, layout: Layout) -> Reading:
         """From behind the header, which must say what the index says."""
@@ -80,24 +81,24 @@ class BinFormat(IndexedFormat):
 class _LlmC:
     """Ids behind a header that counts them."""
 
-    def __init__(self, files: ExitStack, path: Path, dtype: str) -> None:
-        self._files, self._path, self._dtype = files, path, dtype
-        self._spool, self._tokens = Spool(files, path), 0
+    def __init__(self, files: ExitStack, target: Target, path: Path) -> None:
+        self._name, self._dtype = path.name, target.layout.dtype
+        self._file = HeadedFile(files, target, path, self._head)
 
     def add(self, block: Block) -> None:
-        self._spool.write(bytes_of(block.tokens, self._dtype))
-        self._tokens += len(block.tokens)
+        self._file.write(bytes_of(block.tokens, self._dtype), block.n_tokens)
 
     def finish(self) -> list[tuple[str, HashedFile]]:
-        if self._tokens >= _LLM_C_TOKENS:
+        return self._file.finish()
+
+    def _head(self, n_tokens: Counts) -> bytes:
+        tokens = int(n_tokens.sum())
+        if tokens >= _LLM_C_TOKENS:
             raise UserError(
-                f"`{self._path.name}` has {self._tokens:,} tokens, and the header of llm.c counts fewer than 2^31",
+                f"`{self._name}` has {tokens:,} tokens, and the header of llm.c counts fewer than 2^31",
                 hint="--set shards.shard_tokens=1000000000",
             )
-        file = self._files.enter_context(hashed_file(self._path))
-        file.write(_header(self._dtype, self._tokens))
-        self._spool.copy_to(file)
-        return [(self._path.name, file)]
+        return _header(self._dtype, tokens)
 
 
 def _start_of(path: Path) -> bytes:

@@ -19,7 +19,7 @@ from curate.shards.files.flat_file import bytes_of, stored
 from curate.shards.files.hashed_file import HashedFile, hashed_file
 from curate.shards.files.indexed_format import IndexedFormat, Reading, Writing
 from curate.shards.files.mask_file import MaskedReading, MaskedWriting
-from curate.shards.format import Layout
+from curate.shards.format import Layout, Target
 
 _LOSS = ".ds.loss"
 
@@ -33,9 +33,9 @@ class DatatroveFormat(IndexedFormat):
     options: ClassVar[tuple[str, ...]] = ("loss_mask",)
     suffix: ClassVar[str] = ".ds"
 
-    def writing(self, files: ExitStack, folder: Path, stem: str, layout: Layout) -> Writing:
+    def writing(self, files: ExitStack, target: Target) -> Writing:
         """All files of the shard."""
-        return _Writing(files, folder / f"{stem}.ds", layout)
+        return _Writing(files, target.path(".ds"), target.layout)
 
     def reading(self, files: ExitStack, folder: Path, entry: ShardEntry, layout: Layout) -> Reading:
         """Ids, each end compared with the ``.ds.index``."""

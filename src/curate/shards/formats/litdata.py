@@ -18,11 +18,11 @@ from curate.shards.block import Block
 from curate.shards.damage import DamagedShard
 from curate.shards.entry import ShardEntry
 from curate.shards.files.flat_file import FlatReading, bytes_of, stored
-from curate.shards.files.hashed_file import HashedFile, hashed_file
+from curate.shards.files.hashed_file import HashedFile
 from curate.shards.files.indexed_format import IndexedFormat, Reading, Writing
-from curate.shards.files.spool import Spool
+from curate.shards.files.spool import Counts, HeadedFile
 from curate.shards.files.uint32_offsets import MOST_BYTES, require_room
-from curate.shards.format import BESIDE_INDEX_FILE, Layout
+from curate.shards.format import BESIDE_INDEX_FILE, Layout, Target
 from curate.store.files import write_whole
 
 _CODES = {"uint16": 20, "int32": 15}
@@ -38,10 +38,11 @@ class LitdataFormat(IndexedFormat):
     index_file = BESIDE_INDEX_FILE
     shard_bytes = MOST_BYTES
     suffix: ClassVar[str] = ".bin"
+    counts_first: ClassVar[bool] = True
 
-    def writing(self, files: ExitStack, folder: Path, stem: str, layout: Layout) -> Writing:
-        """Ids are spooled, for their table stands before them."""
-        return _Writing(files, folder / f"{stem}.bin", layout.dtype)
+    def writing(self, files: ExitStack, target: Target) -> Writing:
+        """Ids behind their table."""
+        return _Writing(files, target, target.path(".bin"))
 
     def reading(self, files: ExitStack, folder: Path, entry: ShardEntry, layout: Layout) -> Reading:
         """Ids, compared with the table."""
@@ -91,25 +92,22 @@ class LitdataFormat(IndexedFormat):
 
 
 class _Writing:
-    def __init__(self, files: ExitStack, path: Path, dtype: str) -> None:
-        self._files, self._path, self._dtype = files, path, dtype
-        self._spool = Spool(files, path)
-        self._counts: list[npt.NDArray[np.int64]] = []
+    def __init__(self, files: ExitStack, target: Target, path: Path) -> None:
+        self._path, self._dtype = path, target.layout.dtype
+        self._file = HeadedFile(files, target, path, self._head)
 
     def add(self, block: Block) -> None:
-        self._spool.write(bytes_of(block.tokens, self._dtype))
-        self._counts.append(block.n_tokens)
+        self._file.write(bytes_of(block.tokens, self._dtype), block.n_tokens)
 
     def finish(self) -> list[tuple[str, HashedFile]]:
-        counts = np.concatenate([np.empty(0, np.int64), *self._counts])
-        require_room(self._path, 4 * (len(counts) + 2) + self._spool.size)
-        file = self._files.enter_context(hashed_file(self._path))
-        file.write(_table(counts, self._dtype))
-        self._spool.copy_to(file)
-        return [(self._path.name, file)]
+        return self._file.finish()
+
+    def _head(self, n_tokens: Counts) -> bytes:
+        require_room(self._path, 4 * (len(n_tokens) + 2) + int(n_tokens.sum()) * np.dtype(self._dtype).itemsize)
+        return _table(n_tokens, self._dtype)
 
 
-def _table(counts: npt.NDArray[np.int64], dtype: str) -> bytes:
+def _table(counts: Counts, dtype: str) -> bytes:
     start = 4 * (len(counts) + 2)
     ends = start + np.cumsum(counts) * np.dtype(dtype).itemsize
     return np.concatenate([[len(counts), start], ends]).astype("<u4").tobytes()

@@ -20,12 +20,12 @@ from curate.shards.block import Block
 from curate.shards.damage import DamagedShard
 from curate.shards.entry import ShardEntry
 from curate.shards.files.flat_file import bytes_of, stored
-from curate.shards.files.hashed_file import HashedFile, hashed_file
+from curate.shards.files.hashed_file import HashedFile
 from curate.shards.files.indexed_format import IndexedFormat, Reading, Writing, boundaries
 from curate.shards.files.samples import Int64, SampleCutter, SampleReading, sample_count
-from curate.shards.files.spool import Spool
+from curate.shards.files.spool import Counts, HeadedFile
 from curate.shards.files.uint32_offsets import MOST_BYTES, require_room
-from curate.shards.format import BESIDE_INDEX_FILE, Layout
+from curate.shards.format import BESIDE_INDEX_FILE, Layout, Target
 from curate.store.files import write_whole
 
 _SIZE_LIMIT = 1 << 26
@@ -41,10 +41,11 @@ class MdsFormat(IndexedFormat):
     shard_bytes = MOST_BYTES
     options: ClassVar[tuple[str, ...]] = ("column",)
     suffix: ClassVar[str] = ".mds"
+    counts_first: ClassVar[bool] = True
 
-    def writing(self, files: ExitStack, folder: Path, stem: str, layout: Layout) -> Writing:
-        """Samples are spooled, for their table stands before them."""
-        return _Writing(files, folder / f"{stem}.mds", layout)
+    def writing(self, files: ExitStack, target: Target) -> Writing:
+        """Samples behind their table."""
+        return _Writing(files, target, target.path(".mds"))
 
     def reading(self, files: ExitStack, folder: Path, entry: ShardEntry, layout: Layout) -> Reading:
         """Samples, compared with the table."""
@@ -104,6 +105,11 @@ def _width(count: int) -> int:
     return 0 if count < 1 << 8 else 1 if count < 1 << 16 else 2
 
 
+def _widths(counts: Counts) -> Counts:
+    """As `_width`, of many."""
+    return (counts >= 1 << 8).astype(np.int64) + (counts >= 1 << 16)
+
+
 def _head(count: int, item: int) -> bytes:
     """What stands before the ids of a sample: its bytes, the shape's kind, the shape."""
     width = _width(count)
@@ -120,28 +126,27 @@ def _side_by_side(heads: list[bytes], data: memoryview, edges: Int64) -> memoryv
 
 
 class _Writing:
-    def __init__(self, files: ExitStack, path: Path, layout: Layout) -> None:
-        self._files, self._path, self._layout = files, path, layout
-        self._spool = Spool(files, path)
-        self._sizes: list[int] = []
-        self._cutter = SampleCutter(layout)
+    def __init__(self, files: ExitStack, target: Target, path: Path) -> None:
+        self._path, self._layout = path, target.layout
+        self._cutter = SampleCutter(target.layout)
+        self._file = HeadedFile(files, target, path, self._head)
 
     def add(self, block: Block) -> None:
         item, (tokens, edges) = np.dtype(self._layout.dtype).itemsize, self._cutter.add(block)
         data = bytes_of(tokens, self._layout.dtype)
         heads = [_head(count, item) for count in np.diff(edges).tolist()]
-        self._sizes += [len(head) + size for head, size in zip(heads, (np.diff(edges) * item).tolist(), strict=True)]
-        if heads:
-            self._spool.write(_side_by_side(heads, data, edges * item))
+        self._file.write(_side_by_side(heads, data, edges * item) if heads else b"", block.n_tokens)
 
     def finish(self) -> list[tuple[str, HashedFile]]:
-        start, config = _start(len(self._sizes), self._layout)
-        require_room(self._path, start + self._spool.size)
-        file = self._files.enter_context(hashed_file(self._path))
-        ends = start + np.cumsum(self._sizes, dtype=np.int64)
-        file.write(np.concatenate([[len(self._sizes), start], ends]).astype("<u4").tobytes() + config)
-        self._spool.copy_to(file)
-        return [(self._path.name, file)]
+        return self._file.finish()
+
+    def _head(self, n_tokens: Counts) -> bytes:
+        length, item = self._layout.sequence_length, np.dtype(self._layout.dtype).itemsize
+        counts = np.full(int(n_tokens.sum()) // length, length) if length else n_tokens
+        start, config = _start(len(counts), self._layout)
+        ends = start + np.cumsum(5 + (1 << _widths(counts)) + counts * item, dtype=np.int64)
+        require_room(self._path, int(ends[-1]) if len(ends) else start)
+        return np.concatenate([[len(counts), start], ends]).astype("<u4").tobytes() + config
 
 
 class _Reading(SampleReading):

@@ -21,7 +21,7 @@ from curate.shards.entry import ShardEntry
 from curate.shards.files.flat_file import FlatReading, FlatWriting, bytes_of, stored
 from curate.shards.files.hashed_file import HashedFile, hashed_file
 from curate.shards.files.indexed_format import IndexedFormat, Reading, Writing
-from curate.shards.format import Layout
+from curate.shards.format import Layout, Target
 
 _MAGIC = b"MMIDIDX\x00\x00"
 _CODES = {"uint16": 8, "int32": 4}
@@ -38,9 +38,9 @@ class MegatronFormat(IndexedFormat):
     suffix: ClassVar[str] = ".bin"
     takes_pieces: ClassVar[bool] = True
 
-    def writing(self, files: ExitStack, folder: Path, stem: str, layout: Layout) -> Writing:
+    def writing(self, files: ExitStack, target: Target) -> Writing:
         """Both files."""
-        return _Writing(files, folder / f"{stem}.bin", layout)
+        return _Writing(files, target.path(".bin"), target.layout)
 
     def reading(self, files: ExitStack, folder: Path, entry: ShardEntry, layout: Layout) -> Reading:
         """Ids, each sequence compared with the ``.idx``."""

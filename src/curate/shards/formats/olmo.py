@@ -22,7 +22,7 @@ from curate.shards.entry import ShardEntry
 from curate.shards.files.hashed_file import HashedFile, hashed_file
 from curate.shards.files.indexed_format import IndexedFormat, Reading, Writing
 from curate.shards.files.mask_file import MaskedReading, MaskedWriting
-from curate.shards.format import Layout
+from curate.shards.format import Layout, Target
 
 _STRANGE = '[,"\r\n]'
 """What no id may hold as it is."""
@@ -41,9 +41,9 @@ class OlmoFormat(IndexedFormat):
     options: ClassVar[tuple[str, ...]] = ("loss_mask",)
     suffix: ClassVar[str] = ".npy"
 
-    def writing(self, files: ExitStack, folder: Path, stem: str, layout: Layout) -> Writing:
+    def writing(self, files: ExitStack, target: Target) -> Writing:
         """Both files."""
-        return _Writing(files, folder / f"{stem}.npy", layout)
+        return _Writing(files, target.path(".npy"), target.layout)
 
     def reading(self, files: ExitStack, folder: Path, entry: ShardEntry, layout: Layout) -> Reading:
         """Ids, each span compared with the ``.csv.gz``."""

@@ -22,7 +22,7 @@ from curate.shards.damage import DamagedShard
 from curate.shards.entry import ShardEntry
 from curate.shards.files.hashed_file import HashedFile, hashed_file
 from curate.shards.files.tally import Counts, Tally
-from curate.shards.format import Layout, ShardFormat
+from curate.shards.format import Layout, ShardFormat, Target
 from curate.shards.packing.sequences import SequenceCutter, Sequences
 from curate.store.objects.ranges import parquet_source
 
@@ -47,14 +47,12 @@ class ParquetFormat(ShardFormat):
     about: ClassVar[str] = "rows of id, input_ids (datasets, polars, DuckDB)"
     dtypes: ClassVar[Mapping[str, int]] = {"int32": 2**31}
 
-    def write(
-        self, folder: Path, stem: str, documents: Documents, layout: Layout, whole: Callable[[ShardEntry], None]
-    ) -> ShardEntry:
+    def write(self, target: Target, documents: Documents) -> ShardEntry:
         """Write ``<stem>.parquet``."""
-        with hashed_file(folder / f"{stem}.parquet") as file:
-            counts = self.write_rows(file, blocks_of(documents), layout)
-            entry = ShardEntry(file=f"{stem}.parquet", xxh3=file.xxh3(), **counts)
-            whole(entry)
+        with hashed_file(target.path(".parquet")) as file:
+            counts = self.write_rows(file, blocks_of(documents), target.layout)
+            entry = ShardEntry(file=f"{target.stem}.parquet", xxh3=file.xxh3(), **counts)
+            target.whole(entry)
         return entry
 
     def write_rows(self, file: HashedFile, blocks: Iterable[Block], layout: Layout) -> Counts:

@@ -19,7 +19,7 @@ from curate.shards.block import Block, Documents, block_of, blocks_of
 from curate.shards.damage import DamagedShard
 from curate.shards.entry import ShardEntry
 from curate.shards.files.hashed_file import hashed_file
-from curate.shards.format import Layout
+from curate.shards.format import Layout, Target
 from curate.shards.formats.parquet import ParquetFormat, packed_documents, pieces
 from curate.shards.packing.sequences import Sequences
 from curate.store.objects.ranges import parquet_source
@@ -47,29 +47,28 @@ class SftFormat(ParquetFormat):
     dtypes: ClassVar[Mapping[str, int]] = {"int32": 2**31}
     has_loss: ClassVar[bool] = True
 
-    def write(
-        self, folder: Path, stem: str, documents: Documents, layout: Layout, whole: Callable[[ShardEntry], None]
-    ) -> ShardEntry:
+    def write(self, target: Target, documents: Documents) -> ShardEntry:
         """Write ``<stem>.parquet``, and ``<stem>.ids`` where a row is a document."""
         names: list[pa.Array] = []
+        layout = target.layout
 
         def noted() -> Iterator[Block]:
             for block in blocks_of(documents):
                 names.append(block.ids if not layout.sequence_length else block.ids[:0])
                 yield block
 
-        with hashed_file(folder / f"{stem}.parquet") as file, hashed_file(folder / f"{stem}.ids") as beside:
+        with hashed_file(target.path(".parquet")) as file, hashed_file(target.path(".ids")) as beside:
             counts = self.write_rows(file, noted(), layout)
             ids = pa.table([pa.chunked_array(names, pa.string())], schema=_IDS)
             pq.write_table(ids, beside, compression="zstd", compression_level=layout.level)
             entry = ShardEntry(
-                file=f"{stem}.parquet",
+                file=f"{target.stem}.parquet",
                 xxh3=file.xxh3(),
-                index_file=f"{stem}.ids",
+                index_file=f"{target.stem}.ids",
                 index_xxh3=beside.xxh3(),
                 **counts,
             )
-            whole(entry)
+            target.whole(entry)
         return entry
 
     def schema(self, *, packed: bool) -> pa.Schema:

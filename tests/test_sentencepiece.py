@@ -12,6 +12,7 @@ import pytest
 import sentencepiece
 from hypothesis import given
 from hypothesis import strategies as st
+from sentencepiece import sentencepiece_model_pb2
 
 from curate.errors import PlanError
 from curate.models.tokenizers import load_tokenizer
@@ -36,7 +37,33 @@ KINDS = {
         "user_defined_symbols": ["<tool>"],
     },
     "unigram": {"model_type": "unigram"},
+    "suffix": {
+        "model_type": "bpe",
+        "byte_fallback": True,
+        "normalization_rule_name": "identity",
+        "remove_extra_whitespaces": False,
+        "treat_whitespace_as_suffix": True,
+    },
 }
+
+
+def _tied(pieces):
+    for piece in pieces:
+        piece.score = 0
+
+
+def _unused(pieces):
+    for piece in pieces[::5]:
+        piece.type = 5
+
+
+def _lettered(pieces):
+    pieces[0].piece, pieces[1].piece = "日本", "日本x"  # letters without a piece of their own
+
+
+EDITED = {"tied": _tied, "unused": _unused, "lettered": _lettered}
+"""What makers do to a trained BPE: pieces of equal scores (as where a vocabulary was extended) or switched off, and
+pieces of letters that have none."""
 
 
 @pytest.fixture(scope="module")
@@ -51,17 +78,23 @@ def models(tmp_path_factory):
             sentence_iterator=iter(lines), model_writer=model, vocab_size=size, minloglevel=2, **options
         )
         (folder / f"{name}.model").write_bytes(model.getvalue())
+    for name, edit in EDITED.items():
+        proto = sentencepiece_model_pb2.ModelProto.FromString((folder / "llama.model").read_bytes())
+        edit([piece for piece in proto.pieces if piece.type == 1 and len(piece.piece) > 1])
+        (folder / f"{name}.model").write_bytes(proto.SerializeToString())
     return folder
 
 
 def test_the_fast_engine_encodes_where_it_is_proven_equal(models):
     assert load_tokenizer(str(models / "llama.model")).backend == "fastokens"
     assert load_tokenizer(str(models / "unigram.model")).backend == "sentencepiece"
+    for name in ("suffix", *EDITED):
+        assert load_tokenizer(str(models / f"{name}.model")).backend == "sentencepiece"
     words = load_tokenizer(str(models / "words.model"))
     assert words.backend == "sentencepiece" or not words.notes
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", [*KINDS, *EDITED])
 @settings(deadline=None, max_examples=40)
 @given(text=st.text(st.sampled_from("größer Haus the<tool> </s>\n\t日本x🦊"), max_size=40))
 def test_ids_are_those_of_the_reference(models, name, text):
@@ -116,6 +149,33 @@ def test_folders_of_models(models, tmp_path):
     (tmp_path / "tokenizer.model").write_bytes((models / "llama.model").read_bytes())
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"eos_token": "</s>"}))
     assert load_tokenizer(str(tmp_path)).fingerprint == load_tokenizer(str(models / "llama.model")).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "message"),
+    [
+        ("sentencepiece.bpe.model", {}, "a class of transformers, which may give other ids"),
+        ("sentencepiece.bpe.model", {"tokenizer_class": "XLMRobertaTokenizer"}, "the class `XLMRobertaTokenizer`"),
+        ("spiece.model", {"tokenizer_class": "PegasusTokenizerFast"}, "the class `PegasusTokenizer`"),
+        (
+            "tokenizer.model",
+            {"tokenizer_class": "LlamaTokenizer", "add_prefix_space": False},
+            "`add_prefix_space` = false",
+        ),
+        ("tokenizer.model", {"do_lower_case": True}, "`do_lower_case` = true"),
+        ("tokenizer.model", {"tokenizer_class": "LlamaTokenizerFast"}, ""),
+        ("spiece.model", {"tokenizer_class": "T5Tokenizer", "add_prefix_space": True}, ""),
+    ],
+)
+def test_folders_whose_class_has_other_ids_than_the_model_are_refused(models, tmp_path, name, config, message):
+    (tmp_path / name).write_bytes((models / "llama.model").read_bytes())
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    if not message:
+        assert load_tokenizer(str(tmp_path)).fingerprint == load_tokenizer(str(models / "llama.model")).fingerprint
+        return
+    with pytest.raises(PlanError, match=message) as caught:
+        load_tokenizer(str(tmp_path))
+    assert f"tokenize.tokenizer={tmp_path / name} takes the file as it is" in caught.value.hint
 
 
 def test_a_folder_says_how_documents_end_where_nothing_usual_does(tmp_path):

@@ -14,6 +14,7 @@ import pyarrow as pa
 from curate.errors import PlanError
 from curate.models.tokenizers.added_tokens import AddedTokens, is_mark
 from curate.models.tokenizers.json_steps import adds_blank, lowers
+from curate.models.tokenizers.sentencepiece_file import SentencePieceVocabulary
 from curate.models.tokenizers.vocabulary import Vocabulary
 
 _FILES = ("tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model")
@@ -60,15 +61,27 @@ class ModelFolder(NamedTuple):
                 ids = found.ids[found.offsets[row] : found.offsets[row + 1]]
                 if self.added[text] not in ids:
                     raise self._refused(f"the added token `{text}` with the id {self.added[text]}", "has not")
-        for said in self._contradictions():
+        kind = str(self.config.get("tokenizer_class") or "").removesuffix("Fast").removesuffix("Tokenizer")
+        if isinstance(vocabulary, SentencePieceVocabulary) and (
+            kind not in _NUMBERED_AS_THE_FILE if kind else self.file.name == _RENUMBERED
+        ):
+            named = f"the class `{kind}Tokenizer`" if kind else "a class of transformers"
+            raise self._refused(f"{named}, which may give other ids to the pieces of a file", "has its own")
+        for said in self._contradictions(vocabulary):
             raise self._refused(f"`{said}` = {str(self.config[said]).lower()}", "says otherwise")
 
-    def _contradictions(self) -> Iterator[str]:
+    def _contradictions(self, vocabulary: Vocabulary) -> Iterator[str]:
         """What transformers' class for this model takes from the configuration, and the file has otherwise."""
-        if self.file.suffix != ".json" or self.config.get("tokenizer_class") in _FOLLOW_THE_FILE:
+        blank: bool | None
+        lower: bool | None
+        if isinstance(vocabulary, SentencePieceVocabulary):
+            blank, lower = vocabulary.adds_blank, False
+        elif self.file.suffix == ".json" and self.config.get("tokenizer_class") not in _FOLLOW_THE_FILE:
+            document = msgspec.json.decode(self.file.read_bytes())
+            blank, lower = adds_blank(document), lowers(document)
+        else:
             return
-        document = msgspec.json.decode(self.file.read_bytes())
-        for name, of_file in (("add_prefix_space", adds_blank(document)), ("do_lower_case", lowers(document))):
+        for name, of_file in (("add_prefix_space", blank), ("do_lower_case", lower)):
             wanted = self.config.get(name)
             if isinstance(wanted, bool) and of_file is not None and wanted != of_file:
                 yield name
@@ -83,6 +96,14 @@ class ModelFolder(NamedTuple):
 
 
 _FOLLOW_THE_FILE = (None, "PreTrainedTokenizerFast", "TokenizersBackend")
+_NUMBERED_AS_THE_FILE = {
+    *("Llama", "CodeLlama", "Gemma", "Phi3", "T5", "Reformer", "BertGeneration"),
+    *("PreTrained", "TokenizersBackend"),
+}
+"""Classes of transformers whose ids are those of a SentencePiece model; XLM-R, mBART, NLLB and Pegasus add to them, and
+ALBERT and XLNet rewrite text before."""
+_RENUMBERED = "sentencepiece.bpe.model"
+"""Only classes that renumber call their file so."""
 
 
 def model_folder(folder: Path) -> ModelFolder:

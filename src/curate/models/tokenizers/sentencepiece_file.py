@@ -16,11 +16,19 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curate.errors import PlanError, require
-from curate.models.tokenizers.added_tokens import AddedTokens
+from curate.models.tokenizers.added_tokens import AddedTokens, is_mark
 from curate.models.tokenizers.backends import Backend, FlatIds
-from curate.models.tokenizers.end_marks import chosen_end
+from curate.models.tokenizers.end_marks import chosen_end, listed
 from curate.models.tokenizers.habits import unknown_letters
-from curate.models.tokenizers.sentencepiece_proto import CONTROL, UNKNOWN, USER_DEFINED, Proto, read_proto
+from curate.models.tokenizers.sentencepiece_proto import (
+    CONTROL,
+    NORMAL,
+    UNKNOWN,
+    UNUSED,
+    USER_DEFINED,
+    Proto,
+    read_proto,
+)
 from curate.models.tokenizers.tokenizer_json import JsonVocabulary
 
 if TYPE_CHECKING:
@@ -98,11 +106,18 @@ class SentencePieceVocabulary:
             found.append(f"`{self._name}` rewrites text before it splits it, {rules}; its author intended that.")
         if self._proto.joins_blanks:
             found.append(f"`{self._name}` merges several spaces into one: indentation is not in its ids.")
+        if marks := [word for word in self.words() if is_mark(word)]:
+            found.append(f"`{self._name}` makes tokens of {listed(marks)} wherever a text spells them.")
         if letters := unknown_letters(self.unknown_places):
             lost = f"becomes `{self._proto.pieces[self._unknown].text}`"
             said = f"what it does not know {lost}, and the run counts it."
             found.append(f"`{self._name}` does not know all letters of {letters}; {said}")
         return tuple(found)
+
+    @property
+    def adds_blank(self) -> bool:
+        """Whether a blank is put before every text."""
+        return self._proto.adds_blank
 
     def words(self) -> list[str]:
         """Pieces that are found in text before anything else."""
@@ -150,17 +165,31 @@ def sentencepiece_vocabulary(path: Path, end_of_document: str = "auto") -> Sente
 
 
 def _is_convertible(proto: Proto) -> bool:
-    return proto.kind == "bpe" and proto.has_bytes and not proto.rewrites and not proto.joins_blanks
+    """Whether merges by rank do what SentencePiece does by score.
+
+    That joins any letters whose piece there is, known or not, takes the first of equal scores in the text, and splits
+    unused pieces again.
+    """
+    if proto.kind != "bpe" or not proto.has_bytes or proto.rewrites or proto.joins_blanks or not proto.marks_words:
+        return False
+    letters = {piece.text for piece in proto.pieces if piece.kind == NORMAL and len(piece.text) == 1}
+    made = [piece for piece in proto.pieces if piece.kind == NORMAL and len(piece.text) > 1]
+    return (
+        all(piece.kind != UNUSED for piece in proto.pieces)
+        and len({piece.score for piece in made}) == len(made)
+        and letters.issuperset("".join(piece.text for piece in made))
+    )
 
 
 def _as_json(proto: Proto) -> dict[str, Any]:
     """The same as a ``tokenizer.json``: merges are all splits of a piece into two others, the likeliest piece first."""
     ids = {piece.text: at for at, piece in enumerate(proto.pieces)}
+    normal = {piece.text for piece in proto.pieces if piece.kind == NORMAL}
     merges: list[tuple[float, int, int, list[str]]] = []
     for piece in proto.pieces:
-        for at in range(1, len(piece.text)):
+        for at in range(1, len(piece.text) if piece.kind == NORMAL else 0):
             left, right = piece.text[:at], piece.text[at:]
-            if left in ids and right in ids:
+            if left in normal and right in normal:
                 merges.append((-piece.score, ids[left], ids[right], [left, right]))
     merges.sort(key=lambda merge: merge[:3])
     blank = [{"type": "Prepend", "prepend": _BLANK}] if proto.adds_blank else []

@@ -30,6 +30,7 @@ class Proto(NamedTuple):
         rewrites: whether there are rules.
         adds_blank: a blank is put before every text.
         joins_blanks: blanks at the ends are removed, and several become one.
+        marks_words: blanks become a letter of the vocabulary, before words.
     """
 
     pieces: tuple[Piece, ...]
@@ -38,6 +39,7 @@ class Proto(NamedTuple):
     rewrites: bool
     adds_blank: bool
     joins_blanks: bool
+    marks_words: bool
 
     @property
     def has_bytes(self) -> bool:
@@ -52,14 +54,15 @@ def read_proto(content: bytes) -> Proto:
         ValueError: it is no such file.
     """
     pieces: list[Piece] = []
-    kind, normalizer = 1, {}
+    trainer, normalizer = dict[int, Value](), dict[int, Value]()
     for field, value in _fields(content):
         if field == 1:
             pieces.append(_piece(_bytes(value)))
         elif field == 2:
-            kind = int(dict(_fields(_bytes(value))).get(3, 1))
+            trainer = dict(_fields(_bytes(value)))
         elif field == 3:
             normalizer = dict(_fields(_bytes(value)))
+    kind = int(trainer.get(3, 1))
     if not pieces or kind not in _KINDS:
         raise ValueError("it holds no vocabulary of SentencePiece")
     return Proto(
@@ -69,6 +72,7 @@ def read_proto(content: bytes) -> Proto:
         bool(normalizer.get(2)),
         bool(normalizer.get(3, 1)),
         bool(normalizer.get(4, 1)),
+        bool(normalizer.get(5, 1)) and not trainer.get(24),
     )
 
 

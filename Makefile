@@ -27,7 +27,7 @@ test-cluster: $(DEV) ## a Ray cluster whose nodes and workers die, join late and
 coverage: $(DEV) ## the tests that run in minutes, and the lines that none of them reaches
 	$(BIN)/pytest -q -n logical --dist worksteal -m "not slow and not cluster" --cov --cov-report=term
 
-test-readers: $(READY) ## every format of shards, read by its trainer's own reader
+test-readers: $(DEV) ## every format of shards, read by its trainer's own reader
 	$(BIN)/python -m pip install --quiet --editable '.[arrayrecord]'
 	$(PYTHON) -m venv .venv-readers
 	.venv-readers/bin/python -m pip install --quiet -r tests/readers/needed.txt
@@ -36,7 +36,7 @@ test-readers: $(READY) ## every format of shards, read by its trainer's own read
 	for format in bin megatron olmo datatrove litdata mds parquet arrayrecord; do \
 	  .venv-readers/bin/python -W ignore tests/readers/read_back.py build/readers $$format || exit 1; done
 	PYTHONPATH=$$(.venv-readers/bin/python -c "import site; print(site.getsitepackages()[0])") \
-	  $(BIN)/python -W ignore tests/readers/killed_loader.py build/readers/bin
+	  $(BIN)/pytest -q tests/test_torch_loading.py
 
 smoke: $(READY) ## every stage and recipe, from a wheel installed apart, with nothing compiled yet
 	$(BIN)/python scripts/smoke_installed.py

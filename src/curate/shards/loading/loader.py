@@ -1,6 +1,7 @@
 """Tokens for a trainer: windows of all shards back to back, in an order by a seed, resumed exactly."""
 
 import functools
+import itertools
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -93,8 +94,8 @@ class Loader:
             permutation, made = Permutation(self.windows, self._seed + (self.epoch << 32)), self._batches
             order = functools.lru_cache(2)(functools.partial(self._order, permutation, self._begun))
             last = made + len(self)
-            numbers = iter(range(made + first, last, step))
-            for number in numbers:
+            following = itertools.count(made + step, step)  # of this process, where several take turns
+            for number in range(made + first, last, step):
                 if self._prefetch < 1:
                     batch = self._made(order, number)
                 else:
@@ -102,11 +103,11 @@ class Loader:
                     if len(waiting) <= self._prefetch:
                         continue
                     batch = waiting.popleft().result()
-                self._batches += 1
+                self._batches = next(following)
                 yield batch
             while waiting:
                 batch = waiting.popleft().result()
-                self._batches += 1
+                self._batches = next(following)
                 yield batch
         self.epoch, self._begun, self._batches = self.epoch + 1, 0, 0
 

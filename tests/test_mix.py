@@ -14,7 +14,7 @@ from curate.cli.session import Session
 from curate.errors import ConfigError, PlanError
 from curate.shards.convert import convert
 from curate.shards.index import read_index
-from curate.shards.mixture import mixed
+from curate.shards.mixture import Lengths, mixed, steps_of
 from curate.shards.mixture.settings import MixSettings
 from curate.shards.provenance.locate import locate
 from curate.shards.reader import read_shards
@@ -24,6 +24,7 @@ from small_run import SETTINGS, contents, manifest, run
 from thorough import settings
 
 NAMES = ["a", "b", "c"]
+THIRTY = Lengths.of(np.arange(30) % 3, np.zeros(30, np.int64), np.full(30, 10))
 
 
 @st.composite
@@ -35,7 +36,16 @@ def corpora(draw):
 def mix(corpus, *, by_copies=None, **given):
     n_tokens, groups = corpus
     copies = np.ones(len(n_tokens), np.int64) if by_copies is None else by_copies
-    times, table = mixed(n_tokens, copies, groups, NAMES, MixSettings(max_epochs=100, **given), 3)
+    wanted = MixSettings(max_epochs=100, **given)
+    steps = steps_of(copies, wanted)
+    draw, table = mixed(Lengths.of(groups, steps, n_tokens), NAMES, wanted, 3)
+    times = draw.times(groups, steps, n_tokens, draw.firsts)
+    sums, half = draw.firsts.copy(), len(n_tokens) // 2  # in two parts, which know sums of each other
+    for part in (slice(half), slice(half, None)):
+        own = groups[part], steps[part], n_tokens[part]
+        places, added = draw.sums(Lengths.of(*own))
+        assert draw.times(*own, sums[places]).tolist() == times[part].tolist()
+        sums[places] += added
     assert [(one.group, one.mixed_tokens) for one in table] == [
         (name, int((times * n_tokens)[groups == at].sum())) for at, name in enumerate(NAMES)
     ]
@@ -93,13 +103,13 @@ def test_documents_with_many_copies_are_taken_more_often():
 )
 def test_mixtures_that_cannot_be_are_refused(given, message):
     with pytest.raises(PlanError, match=message):
-        mixed(np.full(30, 10), np.ones(30, np.int64), np.arange(30) % 3, NAMES, MixSettings(**given), 0)
+        mixed(THIRTY, NAMES, MixSettings(**given), 0)
 
 
 def test_too_few_tokens_for_a_document_are_named():
     settings = MixSettings(weights={"*": 1}, total_tokens=1e-6)
     with pytest.raises(PlanError) as caught:
-        mixed(np.full(30, 10), np.ones(30, np.int64), np.arange(30) % 3, NAMES, settings, 0)
+        mixed(THIRTY, NAMES, settings, 0)
     assert caught.value.hint == "--set mix.total_tokens=300"
 
 

@@ -14,25 +14,29 @@ from hypothesis import strategies as st
 
 import curate
 from curate.errors import InputError, UserError
-from curate.pipeline.sharding.shard_order import ordered
 from curate.shards.block import joined
 from curate.shards.convert import convert
 from curate.shards.files.token_bytes import brought_together, split
 from curate.shards.formats import FORMATS
 from curate.shards.index import read_index
-from curate.shards.packing import best_fitted, concatenated, padding
+from curate.shards.packing import padding
 from curate.shards.packing.padding import padded
 from curate.shards.packing.recutting import cut_again
 from curate.shards.provenance.locate import locate
 from curate.shards.reader import read_blocks, read_shards
 from curate.shards.settings import ShardSettings
 from curate.shards.verify import verify
+from placed import placed
 from small_run import contents, run
 from thorough import settings
 
 LENGTH = 256
 PACKINGS = ("concatenate", "best_fit")
 counts = st.lists(st.integers(1, 70), max_size=80).map(lambda each: np.array(each, np.int64))
+
+
+def by(packing, length, limit, order="input"):
+    return ShardSettings(packing=packing, sequence_length=length, shard_tokens=limit, order=order)
 
 
 def laid(n_tokens, found, length):
@@ -49,7 +53,8 @@ def laid(n_tokens, found, length):
 @settings(deadline=None)
 @given(counts, st.integers(1, 30), st.integers(1, 4), st.none() | st.integers(0, 3))
 def test_best_fit_cuts_no_document_that_fits(n_tokens, length, sequences, seed):
-    found = best_fitted(n_tokens, length, length * sequences, seed)
+    order = "input" if seed is None else "shuffle"
+    found = placed(n_tokens, by("best_fit", length, length * sequences, order), seed=seed)
     for start, end, _ in laid(n_tokens, found, length):
         assert start // length == (end - 1) // length or (end - start > length and 0 in (start % length, end % length))
     if (n_tokens <= length).all():
@@ -70,7 +75,7 @@ def simply_packed(n_tokens, length):
 @settings(deadline=None)
 @given(counts, st.integers(1, 30), st.integers(1, 4))
 def test_concatenated_documents_leave_only_ends_of_shards_empty(n_tokens, length, sequences):
-    found = concatenated(n_tokens, length, length * sequences)
+    found = placed(n_tokens, by("concatenate", length, length * sequences))
     assert [at for _, _, at in laid(n_tokens, found, length)] == list(range(len(n_tokens)))
     assert found.sizes.sum() - n_tokens.sum() < length * max(1, len(found.sizes))
 
@@ -79,7 +84,7 @@ def test_concatenated_documents_leave_only_ends_of_shards_empty(n_tokens, length
 @given(counts, st.sampled_from(PACKINGS))
 def test_validation_is_packed_apart(n_tokens, packing):
     held_out = np.arange(len(n_tokens)) % 3 == 1
-    found = ordered(n_tokens, held_out, 64, 1, packing, 16)
+    found = placed(n_tokens, by(packing, 16, 64, "shuffle"), held_out, 1)
     laid(n_tokens, found, 16)
     assert ((found.shard >= found.validation) == held_out).all()
 
@@ -205,7 +210,7 @@ def test_a_shuffled_packing_is_the_same_again(corpus, tmp_path, packing, monkeyp
 def rows_of(n_tokens, packing, length, limit):
     """Tokens of each shard of a run, and the documents and padding in it; tokens of a document are its number."""
     names = [f"d{number}" for number in range(len(n_tokens))]
-    order = ordered(n_tokens, np.zeros(len(n_tokens), np.bool_), limit, None, packing, length)
+    order = placed(n_tokens, by(packing, length, limit))
     for number, size in enumerate(order.sizes.tolist()):
         inside = np.flatnonzero(order.shard == number)
         inside = inside[np.argsort(order.offset[inside])]

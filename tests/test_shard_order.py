@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,15 +13,16 @@ from hypothesis import strategies as st
 from contrary_engine import ContraryEngine
 from curate.errors import PlanError
 from curate.pipeline.sharding import drawn_order
-from curate.pipeline.sharding.cutters import walk
+from curate.pipeline.sharding.cutters import Laying, walk
 from curate.pipeline.sharding.drawn_order import DrawnOrder
-from curate.pipeline.sharding.shard_order import is_held_out, ordered
+from curate.pipeline.sharding.shard_order import is_held_out
 from curate.shards.convert import convert
 from curate.shards.index import read_index
 from curate.shards.provenance.locate import locate
 from curate.shards.reader import read_shards
 from curate.shards.settings import ShardSettings
 from curate.shards.verify import verify
+from placed import placed
 from small_run import contents, run
 
 
@@ -114,7 +116,9 @@ def test_copies_go_the_same_way_and_the_share_is_met():
 
 
 def test_no_documents_make_no_shards():
-    assert ordered(np.zeros(0, np.int64), np.zeros(0, np.bool_), 10, 1).sizes.tolist() == []
+    for packing in ("none", "concatenate", "best_fit"):
+        settings = ShardSettings(shard_tokens=10, sequence_length=4, packing=packing)
+        assert placed(np.zeros(0, np.int64), settings).sizes.tolist() == []
 
 
 PARTS = st.lists(st.lists(st.tuples(st.integers(1, 12), st.booleans()), max_size=9), max_size=6)
@@ -136,25 +140,52 @@ class Counts:
         return [np.concatenate(arrays) for arrays in zip(nothing, *self.parts, strict=True)]
 
 
+def walked(parts, settings, order, seed, stretch=7):
+    """Sizes and validation of shards, and places, where only so many documents are looked at together."""
+    look, laying = Counts(parts), Laying.by(settings, seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drawn_order, "STRETCH", stretch)
+        kept = [len(n) for n, _ in look.parts]
+        drawn = DrawnOrder.of(look, kept, seed if order == "shuffle" else None, ContraryEngine(seed), None)
+        found = walk(settings, laying, drawn.units(laying))
+        home = drawn.sent_home(found)
+    n_tokens, held_out = look.together()
+    assert found.tokens == n_tokens.sum()
+    shard, offset = ([place for one in home for place in one.column(name).to_pylist()] for name in ("shard", "offset"))
+    return found, np.array(shard, np.int64), np.array(offset, np.int64), n_tokens, held_out
+
+
+@pytest.mark.parametrize("order", ["input", "shuffle"])
+@given(parts=PARTS, seed=st.integers(0, 3))
+def test_best_fit_packs_stretches_and_loses_nothing(order, parts, seed):
+    settings = ShardSettings(shard_tokens=17, sequence_length=4, packing="best_fit", order=order)
+    found, shard, offset, n_tokens, held_out = walked(parts, settings, order, seed)
+    begin = np.concatenate([[0], np.cumsum(found.sizes)]).astype(np.int64)[shard] + offset
+    spans = sorted(zip(begin.tolist(), (begin + n_tokens).tolist(), strict=True))
+    assert all(one[1] <= other[0] for one, other in pairwise(spans))
+    assert all(size % 4 == 0 for size in found.sizes)
+    assert ((shard >= found.validation) == held_out).all()
+    fits = n_tokens <= 4
+    assert (begin[fits] // 4 == (begin[fits] + n_tokens[fits] - 1) // 4).all()
+    whole = walked(parts, settings, order, seed, 1000)
+    expected = placed(n_tokens, settings, held_out, seed)
+    assert (whole[1].tolist(), whole[2].tolist()) == (expected.shard.tolist(), expected.offset.tolist())
+
+
 @pytest.mark.parametrize("packing", ["none", "concatenate"])
 @given(parts=PARTS, seed=st.integers(0, 3))
 def test_places_that_nobody_sees_at_once_are_those_of_the_whole_corpus(packing, parts, seed):
     look, settings = Counts(parts), ShardSettings(shard_tokens=17, sequence_length=4, packing=packing)
     n_tokens, held_out = look.together()
-    in_order = walk(settings, look.parts)
-    expected = ordered(n_tokens, held_out, 17, None, packing, 4)
+    in_order = walk(settings, Laying(), [Laying().units(number, *part) for number, part in enumerate(look.parts)])
+    expected = placed(n_tokens, settings, held_out)
     assert (in_order.sizes, in_order.validation) == (tuple(expected.sizes.tolist()), expected.validation)
     places = [in_order.places(number, *part) for number, part in enumerate(look.parts)]
     assert [*np.concatenate([[], *(shard for shard, _ in places)])] == expected.shard.tolist()
     assert [*np.concatenate([[], *(offset for _, offset in places)])] == expected.offset.tolist()
 
-    expected = ordered(n_tokens, held_out, 17, seed, packing, 4)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(drawn_order, "STRETCH", 7)
-        order = DrawnOrder.of(look, [len(n) for n, _ in look.parts], seed, ContraryEngine(seed), None)
-        drawn = walk(settings, order.counts())
-        home = order.sent_home(drawn)
+    shuffled = ShardSettings(shard_tokens=17, sequence_length=4, packing=packing, order="shuffle")
+    expected = placed(n_tokens, shuffled, held_out, seed)
+    drawn, shard, offset, *_ = walked(parts, shuffled, "shuffle", seed)
     assert (drawn.sizes, drawn.validation) == (tuple(expected.sizes.tolist()), expected.validation)
-    assert drawn.tokens == n_tokens.sum()
-    for name in ("shard", "offset"):
-        assert [place for one in home for place in one.column(name).to_pylist()] == getattr(expected, name).tolist()
+    assert (shard.tolist(), offset.tolist()) == (expected.shard.tolist(), expected.offset.tolist())

@@ -1,6 +1,6 @@
 """What ``[mix]`` is applied to: the group of each kept document, how many copies it stands for, and where it may go."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 from curate.errors import PlanError, listed
 from curate.pipeline.row_group import one_array
 from curate.pipeline.step import Step
+from curate.shards.mixture import Draw, Lengths, Share, mixed, steps_of
 from curate.shards.mixture.settings import OTHERS, MixSettings
-from curate.shards.mixture.shares import Share, mixed, too_often
+from curate.shards.mixture.shares import too_often
 from curate.stages.contract import Deduplicating, Stage
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
@@ -23,67 +24,85 @@ COPIES = "copies"
 _NAMES = {"language": "language.label"}
 
 
-class Instances(NamedTuple):
-    """Documents as often as they are taken: all once, then all of the second time, and so on; validation last.
+class Seen(NamedTuple):
+    """What a mixture goes by, of the kept documents of one part: names of groups, and of each document the number of
+    its group among these and the step of copies.
+    """
+
+    names: tuple[str, ...]
+    groups: Int64
+    steps: Int64
+
+
+class Summary(NamedTuple):
+    """What a mixture needs to know of one part: its tokens, and how long documents to train on are.
 
     Attributes:
-        document: number of the document of each.
-        firsts: how many of them are first ones of documents that are trained on.
-        validation: the first that is for validation.
-        table: the groups, where there is a mixture.
+        tokens: of all kept documents.
+        names: of groups.
+        lengths: of documents; groups by their place in ``names``.
     """
 
-    document: Int64
-    firsts: int
-    validation: int
+    tokens: int
+    names: tuple[str, ...]
+    lengths: Lengths
+
+    @classmethod
+    def of(cls, seen: Seen, n_tokens: Int64, held_out: npt.NDArray[np.bool_]) -> "Summary":
+        """Look at the kept documents of a part."""
+        train = ~held_out
+        lengths = Lengths.of(seen.groups[train], seen.steps[train], n_tokens[train])
+        used, group = np.unique(lengths.group, return_inverse=True)
+        smaller = (each.astype(np.min_scalar_type(int(each.max(initial=0)))) for each in (group, *lengths[1:]))
+        return cls(int(n_tokens.sum()), tuple(seen.names[at] for at in used.tolist()), Lengths(*smaller))
+
+
+class Mixture(NamedTuple):
+    """How often each document is taken, known from sums over documents of one group and length alone.
+
+    Attributes:
+        names: number of each group.
+        draw: says how often.
+        before: for each part and each group and length that it has, the sum of shares before its first document.
+        table: the groups.
+        tokens: of all kept documents.
+    """
+
+    names: Mapping[str, int]
+    draw: Draw
+    before: tuple[Int64, ...]
     table: list[Share]
+    tokens: int
 
-    @property
-    def is_first(self) -> npt.NDArray[np.bool_]:
-        """Which of them are the first of their documents."""
-        found = np.ones(len(self.document), np.bool_)
-        found[self.firsts : self.validation] = False
-        return found
+    @classmethod
+    def of(cls, summaries: Iterable[Summary], settings: MixSettings, seed: int) -> "Mixture":
+        """Make it.
 
+        Raises:
+            PlanError: it cannot be made.
+        """
+        parts = list(summaries)
+        names = {name: number for number, name in enumerate(sorted({name for one in parts for name in one.names}))}
+        lengths = [
+            one.lengths._replace(group=np.array([names[name] for name in one.names], np.int64)[one.lengths.group])
+            for one in parts
+        ]
+        columns = zip(*lengths, strict=True) if lengths else [()] * 4
+        whole = Lengths(*(np.concatenate([np.zeros(0, np.int64), *column]) for column in columns)).counted()
+        draw, table = mixed(whole, list(names), settings, seed)
+        sums, before = draw.firsts.copy(), []
+        for one in lengths:
+            places, added = draw.sums(one)
+            before.append(sums[places])
+            sums[places] += added
+        return cls(names, draw, tuple(before), table, sum(one.tokens for one in parts))
 
-def instances(
-    n_tokens: Int64, held_out: npt.NDArray[np.bool_], seen: "Sequence[Seen]", settings: MixSettings, seed: int
-) -> Instances:
-    """What goes into the shards.
-
-    Args:
-        n_tokens: of each kept document.
-        held_out: which of them are for validation: these are taken once.
-        seen: groups and copies of the documents of each part.
-        settings: section ``[mix]``.
-        seed: of its draw.
-
-    Raises:
-        PlanError: the mixture cannot be made.
-    """
-    train = np.flatnonzero(~held_out)
-    times = np.ones(len(train), np.int64)
-    table: list[Share] = []
-    if settings.active:
-        groups = pa.chunked_array([one.groups for one in seen], pa.dictionary(pa.int32(), pa.string()))
-        whole = groups.unify_dictionaries().combine_chunks()
-        whole = pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
-        of_document = whole.indices.to_numpy()[train]
-        used, of_document = np.unique(of_document, return_inverse=True)
-        names = [whole.dictionary[int(at)].as_py() for at in used]
-        copies = np.concatenate([np.zeros(0, np.int64), *(one.copies for one in seen)])[train]
-        times, table = mixed(n_tokens[train], copies, of_document, names, settings, seed)
-    rounds = [train[times > number] for number in range(int(times.max(initial=0)))]
-    firsts = len(rounds[0]) if rounds else 0
-    document = np.concatenate([np.zeros(0, np.int64), *rounds, np.flatnonzero(held_out)])
-    return Instances(document, firsts, sum(map(len, rounds)), table)
-
-
-class Seen(NamedTuple):
-    """Groups (dictionary of strings) and copies of the kept documents of one part."""
-
-    groups: pa.Array
-    copies: Int64
+    def times(self, part: int, seen: Seen, n_tokens: Int64, held_out: npt.NDArray[np.bool_]) -> Int64:
+        """How often each kept document of a part is taken; those for validation once."""
+        train, times = ~held_out, np.ones(len(n_tokens), np.int64)
+        groups = np.array([self.names.get(name, -1) for name in seen.names], np.int64)[seen.groups[train]]
+        times[train] = self.draw.times(groups, seen.steps[train], n_tokens[train], self.before[part])
+        return times
 
 
 def seen(
@@ -99,13 +118,14 @@ def seen(
         step = next(step for step in judges if step.stage.name == stage)
         return read_columns(step.file(directory, part), [measure]).column(0)
 
-    names = groups_of(settings, column).filter(mask)
+    names = groups_of(settings, column).filter(mask).dictionary_encode()
     copies = np.ones(int(np.count_nonzero(kept)), np.int64)
     if settings.copies:
         step = next(step for step in judges if isinstance(step.stage, Deduplicating))
         counts = read_columns(step.file(directory, part), [COPIES]).column(0).combine_chunks().filter(mask)
         copies = pc.fill_null(counts, 1).to_numpy(zero_copy_only=False)
-    return Seen(names.dictionary_encode(), copies)
+    groups = names.indices.to_numpy().astype(np.int64)
+    return Seen(tuple(names.dictionary.to_pylist()), groups, steps_of(copies, settings))
 
 
 def groups_of(settings: MixSettings, column: "Callable[[str], pa.ChunkedArray | pa.Array]") -> pa.Array:

@@ -1,77 +1,13 @@
-"""Which shard each kept document goes to, decided over all of them at once, 40 bytes each: best fit, and mixtures.
-
-What is for validation goes apart.
-"""
+"""The order of documents, and which of them are for validation: each a function of one document and the seed."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from curate.shards.packing import Packed, Packing, best_fitted, concatenated
-from curate.shards.packing.cutting import cut
 from curate.shards.permutation import Permutation
 
 Int64 = npt.NDArray[np.int64]
-
-
-class Order(NamedTuple):
-    """Places of all kept documents, in the order of the corpus.
-
-    Attributes:
-        shard: int32, number of each document's shard; those for validation come last.
-        offset: int64, position of its first token there.
-        sizes: int64, tokens of each shard, padding included.
-        validation: number of the first shard for validation.
-    """
-
-    shard: npt.NDArray[np.int32]
-    offset: Int64
-    sizes: Int64
-    validation: int
-
-
-def ordered(
-    n_tokens: Int64,
-    held_out: npt.NDArray[np.bool_],
-    limit: int,
-    seed: int | None,
-    packing: Packing = "none",
-    sequence_length: int = 1,
-) -> Order:
-    """Cut a whole corpus into shards.
-
-    Args:
-        n_tokens: of each kept document, in the order of the corpus.
-        held_out: which of them are for validation.
-        limit: most tokens in a shard.
-        seed: of the order; None keeps that of the corpus.
-        packing: how documents are laid into sequences.
-        sequence_length: tokens of these.
-
-    Example:
-        >>> found = ordered(np.array([4, 5, 3, 2]), np.array([False, True, False, False]), 8, None)
-        >>> found.shard.tolist(), found.offset.tolist(), found.validation
-        ([0, 2, 0, 1], [0, 0, 4, 0], 2)
-    """
-    order = np.arange(len(n_tokens))
-    if seed is not None and packing != "best_fit":  # which draws an order of sequences
-        order[drawn_places(len(n_tokens), seed)(order)] = order.copy()
-    shard, offset = np.zeros(len(n_tokens), np.int32), np.zeros(len(n_tokens), np.int64)
-    sizes = [np.zeros(0, np.int64)]
-    for chosen in (order[~held_out[order]], order[held_out[order]]):
-        tokens, done = n_tokens[chosen], sum(map(len, sizes))
-        if packing == "best_fit":
-            found = best_fitted(tokens, sequence_length, limit, seed)
-        elif packing == "concatenate":
-            found = concatenated(tokens, sequence_length, limit)
-        else:
-            number, start = cut(tokens, limit)
-            found = Packed(number, start, np.bincount(number, tokens).astype(np.int64))
-        shard[chosen], offset[chosen] = found.shard + done, found.offset
-        sizes.append(found.sizes)
-    return Order(shard, offset, np.concatenate(sizes), len(sizes[1]))
 
 
 def drawn_places(documents: int, seed: int) -> Permutation:

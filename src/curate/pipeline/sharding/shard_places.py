@@ -1,8 +1,8 @@
 """Which shard each kept document goes to, and where in it: decided from token counts, written beside the documents.
 
 One quick walk over the counts says where each part begins, or each stretch of a drawn order
-(`curate.pipeline.sharding.drawn_order`); parts are then worked on side by side. Best fit and a mixture need the counts
-of the whole corpus at once.
+(`curate.pipeline.sharding.drawn_order`); parts are then worked on side by side. How often a mixture takes a document
+follows from how many there are of each length (`curate.pipeline.sharding.mixing`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,15 +16,15 @@ import pyarrow as pa
 from curate.engine.base import Engine, in_order
 from curate.pipeline.planning.plan import Plan
 from curate.pipeline.row_group import one_batch
-from curate.pipeline.sharding.cutters import Bools, Counts, Cut, narrow, walk
+from curate.pipeline.sharding.cutters import Bools, Counts, Laying, Units, walk
 from curate.pipeline.sharding.drawn_order import DrawnOrder
-from curate.pipeline.sharding.mixing import Instances, Seen, instances, seen
-from curate.pipeline.sharding.shard_order import Order, is_held_out, ordered
+from curate.pipeline.sharding.mixing import Mixture, Seen, Summary, seen
+from curate.pipeline.sharding.rounds import Rounds
+from curate.pipeline.sharding.shard_order import is_held_out
 from curate.pipeline.step import COUNTS, Step, entering_mask, scattered
 from curate.shards.mixture import Share
 from curate.shards.mixture.repeats import NO_REPEATS, Repeats
 from curate.shards.mixture.settings import MixSettings
-from curate.shards.settings import ShardSettings
 from curate.stages.contract import Rows
 from curate.store.digest import digest
 from curate.store.row_file import Keys, keys_of, read_columns, row_file
@@ -136,45 +136,6 @@ class _Places(NamedTuple):
             writer.finish(keys)
 
 
-class _Whole(NamedTuple):
-    """Places of all kept documents: the first of each (a shard of -1: none), and those of documents taken again."""
-
-    taken: Instances
-    order: Order
-    shard: npt.NDArray[np.int32]
-    offset: npt.NDArray[np.int64]
-    again: npt.NDArray[np.int64]
-    """Instances that are not the first of their documents, by document."""
-
-    @classmethod
-    def of(cls, taken: Instances, order: Order, documents: int) -> "_Whole":
-        """Bring both together."""
-        shard, offset = np.full(documents, -1, np.int32), np.zeros(documents, np.int64)
-        first = taken.is_first
-        shard[taken.document[first]], offset[taken.document[first]] = order.shard[first], order.offset[first]
-        again = np.flatnonzero(~first)
-        return cls(taken, order, shard, offset, again[np.argsort(taken.document[again], kind="stable")])
-
-    def start(self, part: int, done: int, documents: int) -> "_Start":
-        """Of one part with so many kept documents, before which there were ``done``."""
-        stop = done + documents
-        first, last = np.searchsorted(self.taken.document[self.again], [done, stop])
-        here = self.again[first:last]
-        again = Repeats(self.taken.document[here] - done, self.order.shard[here], self.order.offset[here])
-        return _Start(part, places=(self.shard[done:stop], self.offset[done:stop]), again=again)
-
-
-class _Start(NamedTuple):
-    """A part, and where each of its kept documents goes, and those that are taken again, where all are placed at once.
-
-    Rows of ``again`` are counted among the kept documents.
-    """
-
-    part: int
-    places: tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]] | None = None
-    again: Repeats = NO_REPEATS
-
-
 class _Look(NamedTuple):
     """Looks at one part: a value that can travel."""
 
@@ -195,20 +156,27 @@ class _Look(NamedTuple):
         made_from = keys_of(cached)
         return _Counted(part, counts, kept, held_out, made_from.verdict if made_from else "")
 
-    def tokens(self, part: int) -> tuple[Counts, Bools]:
+    def tokens(self, part: int) -> tuple[npt.NDArray[np.int64], Bools]:
         """Tokens of its kept documents, and which of them are for validation."""
         counted = self.counted(part)
-        return narrow(counted.kept_tokens), counted.held_out
+        return counted.kept_tokens, counted.held_out
 
     def kept(self, part: int) -> int:
         """How many of its documents are kept."""
         return int(np.count_nonzero(entering_mask(self.directory, self.judges, part)))
 
-    def seen(self, mix: MixSettings, part: int) -> tuple[Counts, Bools, list[Seen]]:
-        """Tokens and validation, and what a mixture goes by."""
+    def summary(self, mix: MixSettings, part: int) -> Summary:
+        """What a mixture needs to know of it."""
         counted = self.counted(part)
-        found = [seen(mix, self.judges, self.directory, part, counted.kept)] if mix.active else []
-        return counted.kept_tokens, counted.held_out, found
+        return Summary.of(self._seen(mix, counted), counted.kept_tokens, counted.held_out)
+
+    def times(self, mix: MixSettings, mixture: Mixture, part: int) -> npt.NDArray[np.int64]:
+        """How often its kept documents are taken."""
+        counted = self.counted(part)
+        return mixture.times(part, self._seen(mix, counted), counted.kept_tokens, counted.held_out)
+
+    def _seen(self, mix: MixSettings, counted: _Counted) -> Seen:
+        return seen(mix, self.judges, self.directory, counted.part, counted.kept)
 
     def _clusters(self, part: int, kept: Bools) -> list[bytes]:
         """What all copies of each kept document share."""
@@ -228,90 +196,77 @@ def cut(plan: Plan, step: Step, judges: tuple[Step, ...], directory: RunDirector
         engine: reads and writes row files of several parts at once.
     """
     settings, mix, seed = plan.config.shards, plan.config.mix, plan.config.run.seed
-    look = _Look(step, judges, directory, settings.validation, seed)
-    parts = [part.index for part in plan.parts]
-    if mix.active or settings.packing == "best_fit":
-        return _at_once(look, parts, settings, mix, engine)
-    shuffled = settings.order == "shuffle"
-    if shuffled:
-        kept = list(in_order(engine, look.kept, parts))
-        order = DrawnOrder.of(look.tokens, kept, seed, engine, directory.scratch)
-        found = walk(settings, order.counts())
+    look, parts = _Look(step, judges, directory, settings.validation, seed), len(plan.parts)
+    shuffled, laying = settings.order == "shuffle", Laying.by(settings, seed)
+    rounds, mixture, kept = Rounds(look.tokens, parts), None, tuple[int, ...]()
+    if mix.active:
+        mixture = Mixture.of(in_order(engine, partial(look.summary, mix), range(parts)), mix, seed)
+        times = partial(look.times, mix, mixture)
+        rounds, kept = Rounds.taking(look.tokens, times, parts, engine, directory.scratch)
+    elif shuffled or laying.length:
+        kept = tuple(in_order(engine, look.kept, range(parts)))
+    if shuffled or laying.length:
+        order = DrawnOrder.of(rounds.documents, kept, seed if shuffled else None, engine, directory.scratch)
+        found = walk(settings, laying, order.units(laying))
         where: _Where = partial(_sent_home, order.sent_home(found))
     else:
-        found = walk(settings, in_order(engine, look.tokens, parts))
-        where = partial(_in_input_order, found)
-    shards, content, _ = _placed(look, [_Start(part) for part in parts], where, engine, drawn=shuffled)
-    return Cutting(found.tokens, found.sizes, found.validation, shards, content)
+        found = walk(settings, laying, in_order(engine, partial(_units, rounds, laying), range(rounds.slices)))
+        where = found.places
+    drawn = shuffled or bool(laying.length) or mixture is not None
+    shards, content, repeats = _placed(look, rounds, where, engine, drawn=drawn)
+    tokens, table = (mixture.tokens, mixture.table) if mixture else (found.tokens, ())
+    return Cutting(tokens, found.sizes, found.validation, shards, content, repeats, table)
 
 
-def _at_once(look: _Look, parts: Sequence[int], settings: ShardSettings, mix: MixSettings, engine: Engine) -> Cutting:
-    """Places that need the counts of all documents: best fit, or a mixture."""
-    found = list(in_order(engine, partial(look.seen, mix), parts))
-    n_tokens = np.concatenate([np.zeros(0, np.int64), *(counts for counts, _, _ in found)])
-    held_out = np.concatenate([np.zeros(0, np.bool_), *(held for _, held, _ in found)])
-    taken = instances(n_tokens, held_out, [one for *_, of_part in found for one in of_part], mix, look.seed)
-    shuffled = settings.order == "shuffle"
-    order = ordered(
-        n_tokens[taken.document],
-        held_out[taken.document],
-        settings.shard_tokens,
-        look.seed if shuffled else None,
-        settings.packing,
-        settings.sequence_length,
-    )
-    whole, starts, done = _Whole.of(taken, order, len(n_tokens)), list[_Start](), 0
-    for part, (counts, *_) in zip(parts, found, strict=True):
-        starts.append(whole.start(part, done, len(counts)))
-        done += len(counts)
-    shards, content, repeats = _placed(look, starts, _as_placed, engine, drawn=True)
-    sizes = tuple(order.sizes.tolist())
-    return Cutting(int(n_tokens.sum()), sizes, order.validation, shards, content, repeats, taken.table)
+_Where = Callable[[int, Counts, Bools], tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]]
+"""Shard and offset of each document of a slice."""
 
 
-_Where = Callable[[_Counted, _Start], tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]]
-"""Shard and offset of each kept document of a part."""
+def _units(rounds: Rounds, laying: Laying, number: int) -> Units:
+    return laying.units(number, *rounds.documents(number))
 
 
-def _as_placed(_counted: _Counted, start: _Start) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    assert start.places
-    return start.places
-
-
-def _in_input_order(
-    found: Cut, counted: _Counted, start: _Start
+def _sent_home(
+    rows: Rows, number: int, _n_tokens: Counts, _held_out: Bools
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    return found.places(start.part, counted.kept_tokens, counted.held_out)
-
-
-def _sent_home(rows: Rows, _counted: _Counted, start: _Start) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    places = rows[start.part]
+    places = rows[number]
     return places.column("shard").to_numpy(), places.column("offset").to_numpy()
 
 
 def _placed(
-    look: _Look, starts: Sequence[_Start], where: _Where, engine: Engine, *, drawn: bool
+    look: _Look, rounds: Rounds, where: _Where, engine: Engine, *, drawn: bool
 ) -> tuple[dict[int, list[Stretch]], str, dict[int, Repeats]]:
     """Write where the documents of all parts go; the stretches of each shard or a digest, and further places."""
     shards: dict[int, list[Stretch]] = {}
     repeats: dict[int, Repeats] = {}
     contents = []
-    place = partial(_place, look, where, drawn)
-    for start, (further, stretches, content) in zip(starts, in_order(engine, place, starts), strict=True):
+    place = partial(_place, look, rounds, where, drawn)
+    for part, (further, stretches, content) in enumerate(in_order(engine, place, range(rounds.parts))):
         if len(further.rows):
-            repeats[start.part] = further
+            repeats[part] = further
         for shard, stretch in stretches:
             shards.setdefault(shard, []).append(stretch)
         contents.append(content)
     return shards, digest(contents) if drawn else "", repeats
 
 
-def _place(look: _Look, where: _Where, drawn: bool, start: _Start) -> tuple[Repeats, list[tuple[int, Stretch]], str]:
+def _place(
+    look: _Look, rounds: Rounds, where: _Where, drawn: bool, part: int
+) -> tuple[Repeats, list[tuple[int, Stretch]], str]:
     """Write where the documents of a part go; further places of some, and the stretches for each shard or a digest."""
-    counted = look.counted(start.part)
-    repeats = start.again
-    if len(repeats.rows):
-        repeats = Repeats(np.flatnonzero(counted.kept)[repeats.rows], repeats.shard, repeats.offset)
-    placed = _Places(counted, *where(counted, start), repeats)
+    counted = look.counted(part)
+    n_tokens, held_out = counted.kept_tokens, counted.held_out
+    found = []
+    for turn in range(rounds.rounds):
+        chosen = rounds.chosen(part, turn)
+        rows = np.arange(len(n_tokens)) if chosen is None else np.flatnonzero(chosen)
+        found.append(Repeats(rows, *where(turn * rounds.parts + part, n_tokens[rows], held_out[rows])))
+    shard, offset = np.full(len(n_tokens), -1, np.int32), np.zeros(len(n_tokens), np.int64)
+    first, *further = found
+    shard[first.rows], offset[first.rows] = first.shard, first.offset
+    again = Repeats(*map(np.concatenate, zip(NO_REPEATS, *further, strict=True)))
+    order = np.argsort(again.rows, kind="stable")
+    again = Repeats(np.flatnonzero(counted.kept)[again.rows[order]], again.shard[order], again.offset[order])
+    placed = _Places(counted, shard, offset, again)
     placed.write(look.step, look.directory)
-    return (repeats, [], placed.content) if drawn else (repeats, placed.stretches(), "")
+    return (again, [], placed.content) if drawn else (again, placed.stretches(), "")

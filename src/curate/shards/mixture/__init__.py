@@ -1,5 +1,5 @@
 """How often documents go into shards."""
 
-from curate.shards.mixture.shares import Share, mixed
+from curate.shards.mixture.shares import Draw, Lengths, Share, mixed, steps_of
 
-__all__ = ["Share", "mixed"]
+__all__ = ["Draw", "Lengths", "Share", "mixed", "steps_of"]

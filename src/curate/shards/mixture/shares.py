@@ -1,7 +1,8 @@
 """How often each document goes into the shards, so that groups of them have the tokens that they were given."""
 
+import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -39,18 +40,98 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     share: float
 
 
-def mixed(
-    n_tokens: Int64, copies: Int64, groups: npt.NDArray[Any], names: Sequence[str], settings: MixSettings, seed: int
-) -> tuple[Int64, list[Share]]:
-    """How often each document is taken, and the table of all groups, in the order of their names.
+class Lengths(NamedTuple):
+    """How many documents there are of each group, step of `MixSettings.copies` and length: a row for each.
 
-    Fractions of an epoch are drawn by the seed among documents sorted by length, so that each group has its tokens to
-    about a document.
+    Attributes:
+        group: number of the group.
+        step: of `MixSettings.copies` that is reached; 0: none.
+        n_tokens: of each document.
+        documents: how many are equal in all of these.
+    """
+
+    group: Int64
+    step: Int64
+    n_tokens: Int64
+    documents: Int64
+
+    @classmethod
+    def of(cls, group: npt.NDArray[Any], step: npt.NDArray[Any], n_tokens: npt.NDArray[Any]) -> "Lengths":
+        """Of documents."""
+        columns = (each.astype(np.int64) for each in (group, step, n_tokens, np.ones(len(group))))
+        return cls._make(columns).counted()
+
+    def counted(self) -> "Lengths":
+        """Equal rows as one, in order."""
+        group, step, n_tokens, documents = (each[np.lexsort(self[2::-1])] for each in self)
+        differs = (np.diff(each, prepend=-1) != 0 for each in (group, step, n_tokens))
+        starts = np.flatnonzero(functools.reduce(np.logical_or, differs))
+        together = np.add.reduceat(documents, starts) if len(starts) else documents
+        return Lengths(group[starts], step[starts], n_tokens[starts], together)
+
+
+class Draw(NamedTuple):
+    """How often each document is taken: `whole` times, and once more where the draw says so.
+
+    Documents of a group stand in the order of their lengths, equal ones in that of the corpus, each with a share of a
+    whole (in 2^-32); one is drawn where the sum of shares passes a whole. So each group has its tokens to about a
+    document, and no documents need to be looked at together but for the sums of those of one length.
+
+    Attributes:
+        whole: times, by group and step of copies.
+        share: of a further time.
+        keys: groups and lengths, ascending.
+        firsts: sum of the shares before the first document of each.
+    """
+
+    whole: Int64
+    share: Int64
+    keys: Int64
+    firsts: Int64
+
+    def sums(self, lengths: Lengths) -> tuple[Int64, Int64]:
+        """Places among `keys`, ascending, of documents, and the sum of their shares at each."""
+        places = np.searchsorted(self.keys, _keys(lengths.group, lengths.n_tokens))
+        found, inverse = np.unique(places, return_inverse=True)
+        sums = np.zeros(len(found), np.int64)
+        np.add.at(sums, inverse, lengths.documents * self.share[lengths.group, lengths.step])
+        return found, sums
+
+    def times(self, groups: npt.NDArray[Any], steps: npt.NDArray[Any], n_tokens: Int64, before: Int64) -> Int64:
+        """How often each of some documents that follow each other in the corpus is taken.
+
+        Args:
+            groups: number of each document's group.
+            steps: of copies.
+            n_tokens: of each.
+            before: sum of the shares before the first of them, for each group and length that they have, ascending.
+        """
+        keys = _keys(groups, n_tokens)
+        order = np.argsort(keys, kind="stable")
+        share = self.share[groups, steps][order]
+        starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
+        sums = np.cumsum(share) - share
+        lengths = np.diff(np.append(starts, len(keys)))
+        sums += np.repeat(before - sums[starts], lengths)
+        times: Int64 = self.whole[groups, steps]
+        times[order] += (sums + share) // _ONE - sums // _ONE
+        return times
+
+
+_ONE = 1 << 32
+"""A whole, in shares: the sum of a billion of them is a number of 64 bits, and the order of adding does not matter."""
+
+
+def _keys(groups: npt.NDArray[Any], n_tokens: npt.NDArray[Any]) -> Int64:
+    keys: Int64 = (groups.astype(np.int64) << np.int64(32)) + n_tokens
+    return keys
+
+
+def mixed(lengths: Lengths, names: Sequence[str], settings: MixSettings, seed: int) -> tuple[Draw, list[Share]]:
+    """How documents are taken, and the table of all groups, in the order of their names.
 
     Args:
-        n_tokens: of each document.
-        copies: how many near-duplicates each stands for, itself included.
-        groups: number of each document's group.
+        lengths: of all documents.
         names: of the groups.
         settings: weights, budgets or epochs.
         seed: of the draw.
@@ -59,40 +140,51 @@ def mixed(
         PlanError: a group is not there or not named, has no tokens, or would be repeated too often.
 
     Example:
-        >>> settings = MixSettings(epochs={"wiki": 2.0})
-        >>> times, table = mixed(np.array([5, 7]), np.ones(2, int), np.array([0, 1]), ["web", "wiki"], settings, 0)
-        >>> times.tolist(), [(share.group, share.mixed_tokens) for share in table]
-        ([1, 2], [('web', 5), ('wiki', 14)])
+        >>> settings, names = MixSettings(epochs={"wiki": 2.0}), ["web", "wiki"]
+        >>> groups, steps, n_tokens = np.array([0, 1]), np.zeros(2, int), np.array([5, 7])
+        >>> draw, table = mixed(Lengths.of(groups, steps, n_tokens), names, settings, 0)
+        >>> [(share.group, share.mixed_tokens) for share in table]
+        [('web', 5), ('wiki', 14)]
+        >>> draw.times(groups, steps, n_tokens, draw.firsts).tolist()
+        [1, 2]
     """
-    by_copies = _by_copies(copies, settings)
-    kept = np.bincount(groups, n_tokens, len(names))
-    available = np.bincount(groups, n_tokens * by_copies, len(names))
+    group, step, n_tokens, documents = lengths
+    tokens, factors = n_tokens * documents, np.array([1.0, *(times for _, times in _steps(settings))])
+    kept = np.bincount(group, tokens, len(names))
+    available = np.bincount(group, tokens * factors[step], len(names))
     epochs = _epochs(dict(zip(names, available.tolist(), strict=True)), settings)
     _check(names, np.asarray(kept, np.float64), available * epochs, settings)
-    wanted = epochs[groups] * by_copies
-    times = np.floor(wanted + 1e-9).astype(np.int64)
-    rests = np.maximum(wanted - times, 0.0)
-    rng = np.random.default_rng([seed, 1])
-    for group in range(len(names)):
-        drawn = np.flatnonzero((groups == group) & (rests > 1e-9))
-        drawn = drawn[np.lexsort((rng.random(len(drawn)), n_tokens[drawn]))]
-        sums = np.concatenate([[0.0], np.cumsum(rests[drawn])]) + rng.random()
-        times[drawn] += np.diff(np.floor(sums)).astype(np.int64)
-    if len(times) and not times.any():
+    wanted = epochs[:, None] * factors
+    whole = np.floor(wanted + 1e-9).astype(np.int64)
+    rest = np.maximum(wanted - whole, 0.0)
+    share = np.where(rest > 1e-9, np.rint(rest * _ONE), 0).astype(np.int64)
+    keys, at = np.unique(_keys(group, n_tokens), return_inverse=True)
+    sums, count = np.zeros(len(keys), np.int64), np.zeros(len(keys), np.int64)
+    np.add.at(sums, at, documents * share[group, step])
+    np.add.at(count, at, documents * whole[group, step])
+    of_key = keys >> 32
+    begun = np.random.default_rng([seed, 1]).integers(0, _ONE, len(names))
+    before = np.cumsum(sums) - sums
+    firsts = before - before[np.searchsorted(of_key, of_key)] + begun[of_key]
+    count += (firsts + sums) // _ONE - firsts // _ONE
+    if len(keys) and not count.any():
         raise PlanError(
-            f"the mixture takes none of the {len(times):,} kept documents: it asks for"
+            f"the mixture takes none of the {documents.sum():,} kept documents: it asks for"
             f" {(available * epochs).sum():,.0f} tokens",
             hint=f"--set mix.total_tokens={kept.sum():.0f}"
             if settings.total_tokens
             else "--set 'mix.weights={\"*\" = 1}'",
         )
-    return times, _table(n_tokens, times, groups, names)
+    return Draw(whole, share, keys, firsts), _table(lengths, (of_key, keys & (_ONE - 1), count), names)
 
 
-def _by_copies(copies: Int64, settings: MixSettings) -> Floats:
-    steps = sorted((int(least), times) for least, times in settings.copies.items())
-    factors = np.array([1.0, *(times for _, times in steps)])
-    return factors[np.searchsorted([least for least, _ in steps], copies, side="right")]
+def _steps(settings: MixSettings) -> list[tuple[int, float]]:
+    return sorted((int(least), times) for least, times in settings.copies.items())
+
+
+def steps_of(copies: Int64, settings: MixSettings) -> Int64:
+    """Which step of `MixSettings.copies` documents reach that stand for so many near-duplicates."""
+    return np.searchsorted([least for least, _ in _steps(settings)], copies, side="right").astype(np.int64)
 
 
 def check_named(available: Mapping[str, float], settings: MixSettings) -> None:
@@ -190,10 +282,18 @@ def too_often(epochs: float) -> str:
     return f"less of it, or --set mix.max_epochs={np.ceil(epochs):.0f}"
 
 
-def _table(n_tokens: Int64, times: Int64, groups: npt.NDArray[Any], names: Sequence[str]) -> list[Share]:
-    documents, tokens = np.bincount(groups, minlength=len(names)), np.bincount(groups, n_tokens, len(names))
-    mixed_documents = np.bincount(groups, times, len(names))
-    mixed_tokens = np.bincount(groups, times * n_tokens, len(names))
+def _table(lengths: Lengths, taken: tuple[Int64, Int64, Int64], names: Sequence[str]) -> list[Share]:
+    """Of all groups.
+
+    Args:
+        lengths: of all documents.
+        taken: group, length and how often documents of these are taken.
+        names: of the groups.
+    """
+    many, (group, n_tokens, count) = len(names), taken
+    documents = np.bincount(lengths.group, lengths.documents, many)
+    tokens = np.bincount(lengths.group, lengths.documents * lengths.n_tokens, many)
+    mixed_documents, mixed_tokens = np.bincount(group, count, many), np.bincount(group, count * n_tokens, many)
     whole = float(mixed_tokens.sum())
     return [
         Share(

@@ -1,5 +1,5 @@
 """Where documents lie in shards: cut by size, laid into sequences, cut again."""
 
-from curate.shards.packing.packed import Packed, Packing, best_fitted, concatenated
+from curate.shards.packing.packed import Laid, Packing, best_fitted, by_themselves
 
-__all__ = ["Packed", "Packing", "best_fitted", "concatenated"]
+__all__ = ["Laid", "Packing", "best_fitted", "by_themselves"]

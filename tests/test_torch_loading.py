@@ -4,6 +4,7 @@ Skipped where torch is not installed; `make test-readers` runs it.
 """
 
 import multiprocessing
+import pickle
 import signal
 
 import pytest
@@ -14,7 +15,10 @@ import curate  # noqa: E402
 from test_shards import write_run  # noqa: E402
 from torch_rank import digest, train  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*set_vital.*:UserWarning"),  # torchdata of torch
+]
 CHOSEN = {"sequence_length": 32, "batch_size": 2, "seed": 7}
 KILLED_AFTER = 3
 
@@ -56,6 +60,17 @@ def test_killed_ranks_go_on_with_the_same_batches(processes, folder, tmp_path, w
         found = log.read_text().split()
         assert found == [digest(batch) for batch in loader]
         assert len(found) > 2 * KILLED_AFTER
+
+
+def test_a_loader_travels_to_workers_that_are_not_forked(folder):
+    data = curate.load(folder, **CHOSEN, torch=True)
+    first = digest(next(iter(data)))
+    sent = pickle.dumps(data)
+    assert len(sent) < 1000  # no token of the shards
+    again = pickle.loads(sent)
+    assert [first, *(digest(batch) for batch in again)] == [
+        digest(batch) for batch in curate.load(folder, **CHOSEN, torch=True)
+    ]
 
 
 @pytest.mark.parametrize("persistent", [False, True])

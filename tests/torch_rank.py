@@ -21,8 +21,10 @@ def train(folder, given, workers, log, stop):
     if state.exists():
         loader.load_state_dict(json.loads(state.read_text()))
     begun = loader.state_dict()
+    how = "fork" if workers else None  # quick; what travels to others is tried apart
+    batches = DataLoader(loader, batch_size=None, num_workers=workers, multiprocessing_context=how)
     with log.open("a") as file:
-        for number, batch in enumerate(DataLoader(loader, batch_size=None, num_workers=workers), 1):
+        for number, batch in enumerate(batches, 1):
             print(digest(batch), file=file, flush=True)
             now = {**begun, "batches": begun["batches"] + number} if workers else loader.state_dict()
             state.write_text(json.dumps(now))

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -36,9 +36,12 @@ class Loader:
     fill no whole step are not given out.
 
     Attributes:
+        gives_tensors: whether batches are of torch.
         windows: windows in the stream.
         epoch: number of the epoch, from 0; the next one begins when an iteration ends.
     """
+
+    gives_tensors: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -68,7 +71,8 @@ class Loader:
             )
         self._stream = _Stream(folder, index)
         self._length, self._batch, self._rank, self._world = sequence_length, batch_size, rank, world
-        self._seed, self._prefetch = seed, prefetch
+        self._seed, self._prefetch, self._split = seed, prefetch, split
+        self._folder = folder.absolute()
         self._what = {"seed": seed, "sequence_length": sequence_length, "tokens": index.tokens}
         self.windows = index.tokens // sequence_length
         if self.windows < batch_size * world:
@@ -124,6 +128,22 @@ class Loader:
         steps = np.arange(block * _STEPS, (block + 1) * _STEPS)[:, None]
         starts = begun + (steps * self._world + self._rank) * self._batch + np.arange(self._batch)
         return permutation(np.minimum(starts, self.windows - 1))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Opened again where it is sent, as to workers of a ``DataLoader`` that are not forked: no token travels."""
+        given: dict[str, Any] = {
+            "output": str(self._folder),
+            "sequence_length": self._length,
+            "batch_size": self._batch,
+            "rank": self._rank,
+            "world": self._world,
+            "seed": self._seed,
+            "prefetch": self._prefetch,
+            "split": self._split,
+            "torch": self.gives_tensors,
+        }
+        counted = {"epoch": self.epoch, "_begun": self._begun, "_batches": self._batches}
+        return functools.partial(load, **given), (), counted
 
     def set_epoch(self, epoch: int) -> None:
         """Begin an epoch; of the one that is being read nothing changes.

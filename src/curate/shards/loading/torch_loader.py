@@ -25,8 +25,10 @@ def torch_loader() -> type[Loader]:
         """Batches of tensors. Workers of a ``DataLoader`` take turns, so batches come in the order of one process.
 
         With workers the counting happens in them: count the batches that you took, set ``batches`` in the state, and
-        call ``set_epoch`` before each epoch.
+        call ``set_epoch`` before each epoch. torchdata's ``StatefulDataLoader`` keeps the counts of its workers.
         """
+
+        gives_tensors = True
 
         def __iter__(self) -> Iterator[dict[str, Any]]:
             """The batches that remain in the epoch."""

@@ -5,7 +5,7 @@ leads back to its documents in the same way. A null id is padding.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar, Protocol

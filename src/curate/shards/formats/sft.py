@@ -5,7 +5,7 @@ conversations lie row for row in a file beside them. Packed shards have a row fo
 and ``seq_lengths`` (from which TRL knows where a conversation begins), and ``id`` and ``start`` of each piece.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 

@@ -2,18 +2,18 @@
 
 ::
 
-    CurateError                      3   our fault
-     ├─ UserError                    2   your input: flags, config, files
+    CurateError                      3   a fault in curate
+     ├─ UserError                    2   a mistake in the input: flags, config, files
      │   ├─ ConfigError                  a setting that is unknown or out of range
-     │   ├─ InputError                   a path, a pattern or a field that is not there
-     │   ├─ PlanError                    what can be noticed only when the run is planned
+     │   ├─ InputError                   a path, a pattern or a field that does not exist
+     │   ├─ PlanError                    a problem that shows only when the run is planned
      │   │   └─ MissingExtra             a package that an extra installs
-     │   └─ DamagedFile                  a file of a run is not what was written
+     │   └─ DamagedFile                  a file of a run has changed since it was written
      ├─ BooksDoNotBalance            3   documents read ≠ kept + removed + quarantined
      ├─ BrokenStage                  3   a stage of another package answers otherwise than it declares
      └─ Stopped                      4   stopped part-way (disk full, …); the same command continues
 
-A message is one sentence in the user's words with the value in it; ``where`` names the file and line; ``hint`` is
+A message is one sentence in the user's terms that contains the value; ``where`` names the file and line; ``hint`` is
 something to type.
 """
 
@@ -57,7 +57,7 @@ class UserError(CurateError):
 
 
 class ConfigError(UserError):
-    """A setting is unknown, misspelt or out of range; where several are, ``problems`` are the single ones."""
+    """A setting is unknown, misspelt or out of range; if several are, ``problems`` has one error for each."""
 
     def __init__(
         self, message: str, *, where: str = "", hint: str = "", problems: Sequence["ConfigError"] = ()
@@ -67,7 +67,7 @@ class ConfigError(UserError):
 
 
 class InputError(UserError):
-    """A path, a pattern or a field of the input is not there."""
+    """A path, a pattern or a field of the input does not exist."""
 
 
 class PlanError(UserError):
@@ -93,7 +93,7 @@ class MissingExtra(PlanError):  # noqa: N818  (named for what it is)
 
 
 class DamagedFile(UserError):  # noqa: N818  (named for what it is)
-    """A file of a finished run is missing, or is not what was written; running it again makes it again."""
+    """A file of a finished run is missing or has changed since it was written; the same run makes it again."""
 
 
 class BooksDoNotBalance(CurateError):  # noqa: N818  (named for what happened)
@@ -111,12 +111,12 @@ class Stopped(CurateError):  # noqa: N818
 
 
 def require(package: str, extra: str, what: str) -> None:
-    """Nothing where ``package`` can be imported; it is not imported.
+    """Check that ``package`` can be imported, without importing it.
 
     Args:
-        package: name that ``import`` knows.
-        extra: of curate, by which it is installed.
-        what: that needs it, as the beginning of a sentence.
+        package: the name to import.
+        extra: the extra of curate that installs it.
+        what: what needs it, as the beginning of a sentence.
 
     Raises:
         MissingExtra: it is not installed.
@@ -126,7 +126,7 @@ def require(package: str, extra: str, what: str) -> None:
 
 
 LISTED = 16
-"""Names that a hint lists where there are very many."""
+"""Names that a hint lists if there are very many."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -147,7 +147,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:
-    """Some names in backticks, and how many there are besides.
+    """Some names in backticks, and the number of the others.
 
     Example:
         >>> listed(["a", "b", "c"], most=2)

@@ -1,4 +1,4 @@
-"""What a run says while it works: one stream of facts, shown by the faces in `curate.ui`."""
+"""What a run reports while it works: one stream of events, shown by `curate.cli.display`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,19 +17,19 @@ class PassStarted:
 
 @dataclass(frozen=True)
 class Advanced:
-    """More of the pass is done: input bytes, and what the stages said of the documents in them."""
+    """More of the pass is done: input bytes, and how the stages judged the documents in them."""
 
     input_bytes: int = 0
     documents: int = 0
     tokens: int = 0
     reused: bool = False
-    """Whether this had been done before, and so says nothing about how fast the work goes."""
+    """Whether this had been done before, so that it says nothing about the speed of the work."""
     stages: Mapping[str, "StageCounts"] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class StageCounts:
-    """Documents that came into a stage, those it kept, and how often it gave each reason."""
+    """Documents that reached a stage, those it kept, and how often it gave each reason."""
 
     came: int
     kept: int

@@ -84,7 +84,7 @@ class Session(Job):
             open_page: open the report in a browser.
             profile: show what every step cost.
             began: when the command began (`time.monotonic`), before anything was loaded; None: now.
-            log_file: everything is told there, too, and without regard to ``quiet``.
+            log_file: gets everything, too, even what ``quiet`` hides.
         """
         clock = time.monotonic() if began is None else began
         err = console(color)

@@ -1,8 +1,8 @@
 """Files as a stream of decompressed blocks, each knowing where in the stored file it came from.
 
-Damage is told apart: a stream that ends too early (``truncated_file``) from one that contradicts itself
-(``corrupt_file``). What the failing step would have given is let go, since bytes that fail a checksum may be
-any text. Memory stays bounded whatever the compression ratio.
+Two kinds of damage are distinguished: a stream that ends too early (``truncated_file``) and one that contradicts
+itself (``corrupt_file``). The output of the failing step is dropped, because bytes that fail a checksum may be any
+text. Memory stays bounded whatever the compression ratio.
 """
 
 import bz2

@@ -1,7 +1,7 @@
 """The encoding of text: byte order mark, then what is declared, then strict UTF-8, then detection.
 
 Bytes that are no text in any of them stay bytes, for quarantine. UTF-8 with some damage is no other encoding, although
-others can read it: it is told by the characters of several bytes that are whole.
+others can read it: complete multi-byte characters show that it is UTF-8.
 """
 
 import codecs

@@ -195,7 +195,7 @@ class Skipped(NamedTuple):
     """Its name, as `InputFile.name` has it."""
     why: str
     kind: SkippedKind = "format"
-    """What those that are told of together have in common."""
+    """What files that are reported together have in common."""
 
 
 @functools.lru_cache(maxsize=1024)

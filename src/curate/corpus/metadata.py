@@ -2,7 +2,7 @@
 
 Numbers, booleans and strings become JSON's own. Times become ISO 8601 strings, binary becomes base64;
 decimals, NaN and infinities become strings: JSON has no other place for them. A value that nothing can be made of
-(a day beyond the calendar, bytes in a string) is told as far as it can be: the document beside it is sound.
+(a day beyond the calendar, bytes in a string) is kept as far as possible: the document beside it is sound.
 """
 
 import math

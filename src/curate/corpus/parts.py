@@ -101,7 +101,7 @@ def _part(index: int, name: str, spans: Sequence[Span]) -> Part:
 
 
 def _origin(spans: Sequence[Span]) -> str:
-    """Which files a part was cut from, wherever it was cut; parts of one origin are told apart by counting them."""
+    """Which files a part was cut from, wherever it was cut; parts of one origin are numbered."""
     return _digest([_facts(span.file) for span in spans])[:_ORIGIN_DIGITS]
 
 

@@ -88,7 +88,7 @@ class Engine(Protocol):
         """Why it was asked to stop; empty while it was not."""
 
     def compiling(self) -> None:
-        """Told when this process compiles a kernel, which others would otherwise compile at the same time."""
+        """Called when this process compiles a kernel that others would otherwise compile at the same time."""
 
     def map(
         self, task: Callable[[Item, Worker], Result], items: Iterable[Item], hear: Hear | None = None

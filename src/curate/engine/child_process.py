@@ -27,7 +27,7 @@ class ChildProcess:
     """One further process, and what it is doing.
 
     Args:
-        setting: what it is told first.
+        setting: what it receives first.
         hint: what to type when it is killed.
         turns: of the run, if its processes share memory by turns.
     """

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 
 class Setting(NamedTuple):
-    """What the process is told first.
+    """What the process receives first.
 
     Attributes:
         folder: where relative paths begin.

@@ -54,7 +54,7 @@ class ProcessEngine:
 
     Args:
         here: the threads of this process, which take ``turns``.
-        others: what each further process is told; they are started when there is work for them.
+        others: what each further process receives first; they are started when there is work for them.
         hint: what to type when one of them is killed.
         turns: of this process; the others get theirs from its file.
     """

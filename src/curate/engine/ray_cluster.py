@@ -38,7 +38,7 @@ def connected() -> Any:
         PlanError: there is no cluster.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is reported to anybody
-    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # the first error is told, by us
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # curate reports the first error
     # no task asks for an accelerator, and what Ray hides from them is not ours to say
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     require("ray", "ray", "`run.engine` is `ray`")

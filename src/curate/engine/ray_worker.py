@@ -71,7 +71,7 @@ class Failed(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What comes back of some items: results in their order, what was told meanwhile, CPU seconds; or an error."""
+    """What comes back of some items: results in their order, what was reported meanwhile, CPU seconds; or an error."""
 
     results: Sequence[Any]
     told: Sequence[Any]

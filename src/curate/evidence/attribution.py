@@ -15,7 +15,7 @@ from curate.store.manifest_entries import Manifest
 STEPS = (1 / 8, 1 / 4, 1 / 2, 1.0, 2.0)
 """Budgets of the text without a stage or rule, as parts of the largest curated one."""
 LEAST_SHARE = 0.001
-"""Of the kept tokens: a rule that removes less cannot be told from none."""
+"""Share of the kept tokens: a rule that removes less cannot be distinguished from none."""
 MOST = 40
 """Stages or rules measured, those that removed most."""
 
@@ -102,7 +102,7 @@ def contributions(
 
 
 def enough(ablation: Ablation, arms: Arms) -> bool:
-    """Whether what comes back can be told from nothing."""
+    """Whether enough comes back to be measured."""
     return ablation.tokens >= LEAST_SHARE * arms.tokens["curated"]
 
 

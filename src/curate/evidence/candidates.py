@@ -1,4 +1,4 @@
-"""What a search tries, and which documents of a sample each candidate keeps, told from measures alone."""
+"""What a search tries, and which documents of a sample each candidate keeps, from measures alone."""
 
 import math
 from collections.abc import Iterator, Sequence

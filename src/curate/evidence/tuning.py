@@ -251,7 +251,7 @@ class _Tuning:
         return found
 
     def _winner(self, points: Sequence[Point]) -> int:
-        """Of those that cannot be told from the best, the one that keeps most."""
+        """Of those that are not measurably worse than the best, the one that keeps most."""
         gains = [self._gain(points[0], point) for point in points]
         best = max(range(len(points)), key=lambda number: gains[number][0])
         least = gains[best][0] - gains[best][1]

@@ -1,4 +1,4 @@
-"""Classifiers behind one small interface, told apart by how their file begins."""
+"""Classifiers behind one small interface, recognised by the first bytes of their file."""
 
 import functools
 import threading
@@ -24,7 +24,7 @@ class Classifier(Protocol):
     labels: tuple[str, ...]
 
     def classify(self, texts: pa.Array, label: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-        """Index of the likeliest class of each text (-1: none can be told), and the probability of class ``label``."""
+        """Index of the most likely class of each text (-1: unknown), and the probability of class ``label``."""
 
 
 def load_classifier(path: str) -> Classifier:

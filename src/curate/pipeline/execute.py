@@ -322,7 +322,7 @@ class _Run:
             return [future.result() for future in futures]
 
     def _close_books(self) -> Books:
-        """The books, which balance; and whoever waits for all judgments is told."""
+        """The counts, which add up; whoever waits for all judgments is notified."""
         names = [step.stage.name for step in self.judges]
         deduplicating = [step.stage.name for step in self.judges if isinstance(step.stage, Deduplicating)]
         books = balance(self.directory, names, len(self.plan.parts), deduplicating, spreading(self.engine))

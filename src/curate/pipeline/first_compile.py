@@ -1,4 +1,4 @@
-"""The first run of an installation compiles its kernels: the user is told, and a second process helps."""
+"""The first run of an installation compiles its kernels: the user is informed, and a second process helps."""
 
 import gc
 import subprocess

@@ -93,7 +93,7 @@ class StrandWork:
 
     Args:
         task: which pass.
-        worker: spreads batches over its threads, and passes on what is told of progress and costs.
+        worker: spreads batches over its threads, and passes on reports of progress and costs.
     """
 
     def __init__(self, task: PassTask, worker: Worker) -> None:

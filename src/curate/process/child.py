@@ -2,7 +2,7 @@
 
 ``python -c`` and ``python -m`` look for every module in the current folder first, and that is often a corpus: a
 ``json.py`` there would be run. So a child is Python in isolated mode (``-I``: neither current folder nor ``PYTHON*``
-variables nor user site) that runs ``process/child_main.py`` by its path. It is told where to find modules: the
+variables nor user site) that runs ``process/child_main.py`` by its path. It receives the search path for modules: the
 absolute entries of this process's own search path, without the current folder
 (``docs/decisions/0022-no-code-from-the-current-folder.md``).
 """
@@ -72,7 +72,7 @@ spent = Spent()
 
 
 class Watch:
-    """Whether a child gets on with what it is doing, told by the processor time it uses.
+    """Whether a child makes progress, judged by the processor time it uses.
 
     A clock tells nothing on a busy machine, where a child gets little of that time; one that is stuck uses none.
 

@@ -27,7 +27,7 @@ def leave_current_folder(*, by_module: bool) -> None:
 
 
 def search_path() -> list[str]:
-    """The absolute entries of the search path, without the current folder: what a child process is told.
+    """The absolute entries of the search path, without the current folder: what a child process receives.
 
     Example:
         >>> all(map(os.path.isabs, search_path()))

@@ -149,7 +149,7 @@ def find_duplicates(
     Args:
         manifest: of the run.
         judgments: of the run.
-        epochs: of the training run that redundancy is told for.
+        epochs: of the training run for which redundancy is computed.
         found: by `Copies`, where it looked.
     """
     if not has_copies(judgments):

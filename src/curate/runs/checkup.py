@@ -86,7 +86,7 @@ def checkup(job: Job) -> tuple[Checkup, list[Warned]]:
     config, told = job.config(), list[Warned]()
     try:
         plan = job.plan(config, job.stages(config))
-    except ConversationsError as error:  # all but their tokens can be told
+    except ConversationsError as error:  # everything except their tokens can be estimated
         told.append(Warned(str(error), error.hint))
         job = replace(job, skip=[*job.skip, "chat", "tokenize"])
         plan = job.plan(config, job.stages(config))

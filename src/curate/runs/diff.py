@@ -91,7 +91,7 @@ class Diff(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Condition(NamedTuple):
-    """When a difference is a failure: ``kept<-1%`` means that 1 % fewer are kept, and more."""
+    """When a difference is a failure: ``kept<-1%`` means that the number of kept documents fell by more than 1 %."""
 
     text: str
     name: str
@@ -171,7 +171,7 @@ def diff(a: Path, b: Path, *, examples: int = EXAMPLES) -> Diff:
 
 
 def require_numbers(names: Iterable[str], *runs: Path) -> None:
-    """What conditions are about is in one of the runs at least: told before anything is compared.
+    """The numbers in conditions occur in at least one of the runs: checked before anything is compared.
 
     Raises:
         UserError: it is not.

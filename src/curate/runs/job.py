@@ -1,6 +1,6 @@
 """What the user asked for, carried out: settings and files to a plan, the plan to a finished run with its report.
 
-Nothing here prints, and nothing listens to signals: what happens is told as events, and what goes wrong is raised.
+Nothing here prints, and nothing listens to signals: what happens is reported as events, and problems are raised.
 """
 
 import os
@@ -210,7 +210,7 @@ class Job:
 
         Args:
             prepared: the plan, made with the same ``fresh``.
-            hear: is told what happens, from several threads.
+            hear: called with each event, from several threads.
             fresh: forget what the run directory holds.
 
         Raises:

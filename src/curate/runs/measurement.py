@@ -34,7 +34,7 @@ class Measurement(NamedTuple):
 
         Args:
             folder: the run directory; its manifest is written.
-            hear: is told how far it is, and why nothing could be measured.
+            hear: called with the progress, and with the reason if nothing could be measured.
             command: continues.
 
         Raises:
@@ -75,7 +75,7 @@ def measurement_of(output: str, config: Config, stages: Sequence[str]) -> Measur
 
 
 class _Told:
-    """A few steps of what is told of a measurement."""
+    """Reports the progress of a measurement in a few steps."""
 
     def __init__(self, hear: Emit) -> None:
         self._hear, self._last = hear, ""

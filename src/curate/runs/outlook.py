@@ -6,7 +6,7 @@ import msgspec
 
 
 class Span(msgspec.Struct, frozen=True):
-    """Between which two a number is expected; equal: it is one number. `WhatIf.why_not` says what that rests on."""
+    """The range in which a number is expected; if both ends are equal, the number itself. See `WhatIf.why_not`."""
 
     low: int
     high: int
@@ -27,7 +27,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
         row: its row in the part.
         before: its reasons in the run, as ``stage.reason``; empty: it was kept.
         now: the same under the new settings; for ``untold`` empty.
-        untold: the stage that never measured it, so that nobody can tell; empty where it can be told.
+        untold: the stage that never measured it, so that the verdict is unknown; empty: it is known.
     """
 
     id: str
@@ -40,7 +40,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """A setting that is not what it was."""
+    """A setting that differs from that of the run."""
 
     setting: str
     was: Any
@@ -52,24 +52,24 @@ class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         changes: settings that differ.
-        exact: whether a rerun would give just these numbers of documents and reasons.
-        why_not: where it would not, why.
+        exact: whether a rerun would give exactly these numbers of documents and reasons.
+        why_not: why not, if it is not exact.
         read: documents of the run.
         kept_before: documents that the run kept.
-        kept: documents that would be kept. The low end takes every document that cannot be told for removed, the high
-            end for kept; where ``exact`` is false it is no proof (``why_not``).
-        tokens_before: tokens that the run kept; None where nothing was tokenized.
-        tokens: tokens that would be kept, estimated by bytes for documents that were never tokenized.
-        tokens_exact: whether they are counted.
-        removed: stage → documents it would remove; documents that cannot be told are not among them.
-        removed_before: the same of the run.
-        reasons: ``stage.reason`` → how often it would be given, where that changes.
-        reasons_before: the same of the run.
-        untold: stage → documents that would come to it, and that it never measured.
+        kept: documents that would be kept. The low end counts every document with an unknown verdict as removed, the
+            high end counts it as kept; if ``exact`` is false, the range is not a proof (``why_not``).
+        tokens_before: tokens that the run kept; None if nothing was tokenized.
+        tokens: tokens that would be kept, estimated from bytes for documents that were never tokenized.
+        tokens_exact: whether all of them were counted.
+        removed: stage → documents it would remove; documents with an unknown verdict are not among them.
+        removed_before: the same for the run.
+        reasons: ``stage.reason`` → how often it would be given, if that changes.
+        reasons_before: the same for the run.
+        untold: stage → documents that would reach it but that it never measured.
         to_removed: documents kept in the run that would be removed.
         to_kept: documents removed in the run that would be kept.
-        examples: some that change sides.
-        rerun_seconds: what a rerun of the command with these settings would take, about.
+        examples: some documents that change sides.
+        rerun_seconds: approximate time for a rerun of the command with these settings.
     """
 
     changes: tuple[Change, ...]

@@ -18,10 +18,10 @@ class Planned(NamedTuple):
     Attributes:
         plan: files, parts, passes, stages and settings.
         estimate: seconds and bytes of disk, each with its error, from trying the plan on pieces of its input.
-        workers: cores that it would use.
-        warnings: what it would warn of before it begins.
+        workers: number of cores that it would use.
+        warnings: warnings that it would give before it begins.
         output: folder that it would write to.
-        mixture: what ``[mix]`` would come to, from some pieces of the input.
+        mixture: estimated result of ``[mix]``, from some pieces of the input.
     """
 
     plan: Plan

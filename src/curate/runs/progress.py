@@ -10,7 +10,7 @@ from curate.events import Advanced, Event, PassFinished, PassStarted, StageCount
 
 WINDOW_SECONDS = 30.0
 LEAST_SECONDS = 0.5
-"""Of a pass, before a speed is told."""
+"""Seconds of a pass before a speed is shown."""
 
 
 @dataclass

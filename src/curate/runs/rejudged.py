@@ -1,8 +1,8 @@
-"""A finished run judged by other settings, document by document, from its judgments alone: who stays, who goes, who
-cannot be told.
+"""A finished run judged by other settings, document by document, from its judgments alone: which documents are kept,
+which are removed, and for which the verdict is unknown.
 
-Verdicts of stages whose thresholds changed are given again from stored measures; those of others are read. A document
-that comes to a stage that never measured it cannot be told. Where other documents come to a deduplicating stage, it
+Stages whose thresholds changed judge their stored measures again; verdicts of other stages are read. If a document
+reaches a stage that never measured it, its verdict is unknown. If other documents reach a deduplicating stage, it
 chooses survivors again among the partners that it stored.
 """
 
@@ -42,7 +42,7 @@ class PartOutcome:
     now: npt.NDArray[np.int8]
     """The same under the settings of now, or `UNTOLD`."""
     waits: npt.NDArray[np.int8]
-    """Of those that cannot be told: the first stage that never measured them; else `STAYS`."""
+    """For documents with an unknown verdict: the first stage that never measured them; else `STAYS`."""
     unsure: Mask
     """Documents that stay unless they are like others that nobody compared them with."""
     reasons: dict[str, Counter[str]] = field(default_factory=dict)
@@ -157,7 +157,7 @@ class Rejudged:
         return Verdicts.said(given.take(pa.array(places, mask=~stored.known)))
 
     def _moved(self, part: int, one: Was, stored: Verdicts, limits: Sequence[tuple[Limit, Limit]]) -> Verdicts | None:
-        """Verdicts where only limits moved, told from the measures these are on; None: they are not all there is."""
+        """Verdicts if only limits changed, from the measures that these limit; None: more has changed."""
         table = self._directory.columns(one.now.name, part, {then.measure for then, _ in limits})
         masks: dict[str, Mask] = {}
         for then, now in limits:

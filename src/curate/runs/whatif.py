@@ -1,4 +1,4 @@
-"""What a finished run would have kept under other settings, told from its judgments; nothing is read of the texts.
+"""What a finished run would have kept under other settings, from its judgments; no text is read.
 
 Exact where stored measures and verified pairs suffice. A setting that lets documents through to a stage that never
 measured them gives a range: of those documents, none or all are kept. With a deduplicating stage such a range is no
@@ -32,7 +32,7 @@ from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 
 _FEW = 0.1
-"""Pairs that are told as less than that."""
+"""Fewer pairs are reported as less than this."""
 EXAMPLES = 3
 """Documents named for each way to change sides."""
 _DECIDING = ("pipeline", "input")

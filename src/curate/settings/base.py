@@ -1,4 +1,4 @@
-"""What a section of ``curate.toml`` is made of: settings that check themselves, and the reasons that rules give."""
+"""The building blocks of a section of ``curate.toml``: settings that check themselves, and reasons that rules give."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -7,7 +7,7 @@ import msgspec
 
 
 class Reason(NamedTuple):
-    """Why a document was removed: a stable ``code`` (without the stage's prefix) and a sentence for people."""
+    """Why a document was removed: a stable ``code`` (without the stage's prefix) and a sentence that explains it."""
 
     code: str
     sentence: str
@@ -17,7 +17,7 @@ Side = Literal["min", "max"]
 
 
 class Limit(NamedTuple):
-    """A threshold on one measure: who asks for documents of its reason is shown those nearest to it first."""
+    """A threshold on one measure: documents with its reason are shown nearest to it first."""
 
     key: str
     """Its setting, in the stage's section."""
@@ -28,11 +28,11 @@ class Limit(NamedTuple):
     """NaN: only single languages have one."""
     reason: str
     at: bool = False
-    """Whether a document at the very limit gets the reason, too."""
+    """Whether a document exactly at the limit gets the reason, too."""
     languages: Mapping[str, float] = {}
-    """Language → the limit that holds there instead; NaN: none."""
+    """Language → the limit that holds for it instead; NaN: none."""
     decides: bool = True
-    """Whether the measure alone decides who gets the reason; if not, who wants to know must ask the stage."""
+    """Whether only the measure decides which documents get the reason; if not, only the stage knows."""
 
 
 class Unused(NamedTuple):
@@ -41,12 +41,12 @@ class Unused(NamedTuple):
     key: str
     """In its section, with dots for tables; empty: all of the section."""
     why: str
-    """Goes on where ``… has no effect:`` ends."""
+    """Continues the sentence ``… has no effect:``."""
     hint: str = ""
 
 
 class Mentions(NamedTuple):
-    """What a setting names that the corpus must have: without it, the setting changes nothing."""
+    """What a setting names that the corpus must have, because otherwise the setting has no effect."""
 
     key: str
     languages: tuple[str, ...] = ()
@@ -57,7 +57,7 @@ class Mentions(NamedTuple):
     measure: str = ""
     """Of the stage: null, false or 0 for every document where nothing was found."""
     lacking: str = ""
-    """What every document lacks then: ``no address``."""
+    """What every document lacks in that case: ``no address``."""
     hint: str = ""
 
 
@@ -65,16 +65,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """One section of ``curate.toml``. Subclasses validate themselves in ``__post_init__`` (``ValueError``)."""
 
     thresholds: ClassVar[frozenset[str]] = frozenset()
-    """Fields that only ``judge`` reads. Changing one recomputes verdicts and leaves measures alone."""
+    """Fields that only ``judge`` reads. Changing one recomputes verdicts but no measures."""
     blank: ClassVar[Mapping[str, Any]] = {}
-    """What a recipe starts from where that is not the defaults: rules that a recipe does not name are off."""
+    """What a recipe starts from instead of the defaults: rules that a recipe does not name are off."""
 
     def limits(self) -> Sequence[Limit]:
-        """The thresholds among the settings that hold and compare one measure each."""
+        """The thresholds in force that compare one measure each."""
         return ()
 
     def unused(self, runs: Sequence[str]) -> Iterable[Unused]:  # noqa: ARG002
-        """Settings that change nothing, whatever the corpus holds; given or not.
+        """Settings that have no effect, whatever the corpus holds, whether or not they were given.
 
         Args:
             runs: names of the stages of the run, in order.
@@ -86,16 +86,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return ()
 
     def completed(self, sections: "Mapping[str, Settings]") -> "Settings":  # noqa: ARG002
-        """The same with what other sections say where this one leaves it to them."""
+        """The same settings, completed from other sections where this one refers to them."""
         return self
 
     def lacking(self) -> str:
-        """What the settings do not name without which there is nothing to do: then a recipe's stage does not run.
+        """What must be set for the stage to have something to do; while it is missing, a recipe's stage does not run.
 
-        Empty where nothing is missing, else such as ``it has no list``.
+        Empty if nothing is missing, else for example ``it has no list``.
         """
         return ""
 
     def effective(self) -> dict[str, Any]:
-        """Every value that holds, as plain data; a section whose values come from elsewhere too says so here."""
+        """Every value in force, as plain data, including values that come from elsewhere."""
         return {name: msgspec.to_builtins(getattr(self, name)) for name in self.__struct_fields__}

@@ -1,9 +1,9 @@
 """What a stage is: its settings, plus one pure function over a batch of documents.
 
-A stage **measures** (numbers and labels computed from text: expensive, kept) and **judges** (reasons decided
-from measures and thresholds: cheap, recomputed). It knows nothing of files, processes, engines or the terminal.
+A stage **measures** (numbers and labels computed from text: expensive, stored) and **judges** (reasons decided
+from measures and thresholds: cheap, recomputed). It knows nothing about files, processes, engines or the terminal.
 
-Three kinds, told apart by what they can do::
+Three kinds, distinguished by what they can do::
 
     Stage ── measure(batch) → measures            every stage
       │      judge(measures) → reasons
@@ -13,13 +13,13 @@ Three kinds, told apart by what they can do::
       │  └─ Deduplicating  choose(corpus) → the same        near_dup: later stages may remove what it keeps
       └─ Encoder     encode(batch) → token ids              tokenize: feeds the shards
 
-Rewriters come first and form a chain: each gets the text that the one before it made. A document that one of them
+Rewriters come first and form a chain: each gets the text that the previous one made. A document that one of them
 removes is not rewritten by the next; its text is written as that rewriter left it.
-A stage inherits its kind, and with it the defaults of what it may have besides (`Stage`).
+A stage inherits from its kind, which has defaults for everything optional (`Stage`).
 
 A stage that should read only some turns of a conversation says which with ``reads`` (`curate.text.chats.spans.View`):
 ``answers`` for what the assistant says (language, quality), ``prompt`` for what comes before. Its ``text`` then holds
-these turns with an empty line between; its edits are edits of what it read.
+these turns with an empty line between them; its edits refer to that text.
 
 A *batch* is a ``pyarrow.RecordBatch`` holding the columns that the stage ``needs``; the column ``text`` is a
 ``large_string`` without nulls. Measures are a ``RecordBatch`` whose schema is exactly ``adds``, row for row.
@@ -41,25 +41,25 @@ Result = TypeVar("Result")
 
 NO_LABELS = "without the stage `language` before it no document has a language"
 LABELS_FIRST = 'put "language" before "{}" in pipeline.stages'
-"""Why settings for single languages change nothing, and what to do."""
+"""Why settings for single languages have no effect, and what to do."""
 
 
 class Stage(ABC):
     """Measure every document of a batch, then say which to remove and why.
 
-    The first block of names is what a stage must have; the second has defaults that it may replace.
+    A stage must define the first block of names; the second has defaults that it may override.
     """
 
     name: ClassVar[str]
     """Config section, folder in the run directory, prefix of its reasons and columns."""
     version: ClassVar[int]
-    """Bump when the same input can get another measure or verdict."""
+    """Increase it if the same input can get another measure or verdict."""
     adds: ClassVar[Mapping[str, pa.DataType]]
     """Measures written, under bare names."""
     reasons: ClassVar[tuple[Reason, ...]]
     """Every reason this stage can give."""
     about: ClassVar[str]
-    """One sentence for people: what the stage does."""
+    """One sentence that says what the stage does."""
     settings_type: ClassVar[type[Settings]]
     """Its section of ``curate.toml``; the class is called with an instance of it."""
     settings: Settings
@@ -78,12 +78,12 @@ class Stage(ABC):
         """``list<string>`` of reason codes, row for row; an empty list keeps the document."""
 
     wants: ClassVar[tuple[str, ...]] = ()
-    """Columns that are read where an earlier stage gives them; the stage works without them, too."""
+    """Columns that are read if an earlier stage gives them; the stage also works without them."""
     hides: ClassVar[bool] = False
-    """Its edits take out what nobody should see (redact): ``why`` and the report show texts with its edits only, of
-    whichever document, and never what they replace."""
+    """Its edits replace what nobody should see (redact): ``why`` and the report show the texts of all documents with
+    its edits applied, and never what they replace."""
     changes: ClassVar[tuple[Any, ...]] = ()
-    """What a rewriter may say that it did: entries with a ``code`` and a ``sentence``."""
+    """Changes that a rewriter may report: entries with a ``code`` and a ``sentence``."""
 
     @property
     def may_give(self) -> tuple[Reason, ...]:
@@ -92,21 +92,21 @@ class Stage(ABC):
 
     @property
     def judged_by(self) -> tuple[str, ...]:
-        """The measures that verdicts hang on."""
+        """The measures that verdicts depend on."""
         return tuple(self.adds)
 
     @property
     def reads(self) -> View:
-        """What of a conversation its ``text`` holds: all of it, the turns before the first answer, or the answers."""
+        """The part of a conversation that its ``text`` holds: all, the turns before the first answer, or the answers."""
         return "conversation"
 
     @property
     def fingerprint(self) -> str:
-        """What measures depend on besides settings and ``version``: content of files, version of a library."""
+        """What else measures depend on, except settings and ``version``: content of files, version of a library."""
         return ""
 
     def warnings(self) -> list[str]:
-        """Load what the stage works with, before the run; sentences about what may be wrong with it.
+        """Load what the stage needs, before the run; returns sentences about possible problems.
 
         Raises:
             CurateError: it cannot work.
@@ -114,7 +114,7 @@ class Stage(ABC):
         return []
 
     def describe(self) -> str:
-        """A line for the plan about what follows from the settings; empty: nothing to say."""
+        """A line for the plan about what follows from the settings; may be empty."""
         return ""
 
     def plan(self) -> dict[str, Any]:
@@ -122,7 +122,7 @@ class Stage(ABC):
         return {}
 
     def edit_rules(self) -> Mapping[str, Settings]:
-        """Rule by which it edits texts → its settings without that rule; empty where its edits have one cause."""
+        """Rule by which it edits texts → its settings without that rule; empty if it edits by one rule only."""
         return {}
 
 
@@ -130,7 +130,7 @@ class Rewriter(Stage):
     """A stage that changes the text before it is written."""
 
     turn_by_turn: ClassVar[bool] = True
-    """Whether it rewrites conversations, each turn as a text of its own; else they stay as they are."""
+    """Whether it rewrites conversations, one turn at a time; else they are left unchanged."""
 
     @abstractmethod
     def rewrite(self, batch: pa.RecordBatch) -> tuple[pa.Array, pa.RecordBatch]:
@@ -142,7 +142,7 @@ class Encoded(NamedTuple):
 
     Attributes:
         ids: ``large_list<uint32>`` for each text, end-of-document mark included.
-        unknown: ``int64``: characters of each text that became the unknown token, or that no id stands for.
+        unknown: ``int64``: characters of each text that became the unknown token, or for which there is no id.
     """
 
     ids: pa.Array
@@ -153,11 +153,11 @@ class Encoder(Stage):
     """A stage that turns text into token ids."""
 
     def expect(self, size: int) -> None:
-        """Be told, before anything else, how many bytes of input there are, as they lie there."""
+        """Called before anything else with the number of bytes of input, as they are stored."""
 
     @property
     def has_wide_ids(self) -> bool:
-        """Whether ids, with what marks them, may be 2^24 or more."""
+        """Whether ids, including their loss mask, may be 2^24 or more."""
         return True
 
     @abstractmethod
@@ -165,12 +165,12 @@ class Encoder(Stage):
         """Ids for each text (``large_string``, no nulls)."""
 
     def encode_rows(self, batch: pa.RecordBatch) -> Encoded:
-        """Ids of documents, of which a batch has what the stage needs; their texts alone decide unless it says so."""
+        """Ids of documents in a batch with the columns that the stage needs; by default only their texts matter."""
         return self.encode(batch.column("text"))
 
     @abstractmethod
     def unknown_places(self, text: str) -> Sequence[int]:
-        """Places (in characters) of what `encode` counts as unknown in a text."""
+        """Positions (in characters) of what `encode` counts as unknown in a text."""
 
 
 TO = "to"
@@ -178,11 +178,11 @@ TO = "to"
 Send = Callable[[int], Iterable[pa.RecordBatch]]
 """What sender number *i* sends: batches with a column `TO` before the columns delivered (see `addressed`)."""
 Receive = Callable[[int, pa.Table], pa.Table]
-"""What receiver number *i* makes of all rows sent to it, in whatever order they come."""
+"""What receiver number *i* makes from all rows sent to it, in whatever order they arrive."""
 
 
 class Rows(Protocol):
-    """What the receivers of an exchange made, one table for each, kept where the engine keeps it."""
+    """The results of the receivers of an exchange, one table each, stored wherever the engine stores them."""
 
     def __len__(self) -> int:
         """Number of tables."""
@@ -192,29 +192,29 @@ class Rows(Protocol):
 
 
 class Corpus(Protocol):
-    """What a corpus stage may ask for: the partials it observed, texts to check, and rows exchanged by key.
+    """What a corpus stage can use: the partials it observed, texts to check, and rows exchanged by key.
 
-    Tasks that are given to `map` and `exchange` may run anywhere, in any order, more than once: they are functions of
-    their arguments alone and can be pickled. A corpus that travels with them can be read there.
+    Tasks that are given to `map` and `exchange` may run anywhere, in any order, more than once: they depend only on
+    their arguments and can be pickled. A corpus that is sent with them can be read there.
     """
 
     rows: Sequence[int]
-    """Documents in each part, out or not. Parts of earlier runs come first."""
+    """Documents in each part, removed or not. Parts of earlier runs come first."""
 
     earlier: Sequence[tuple[str, int]]
     """For the parts of earlier runs, whose documents count as already there: the run, and the part in it."""
 
     def partial(self, part: int, columns: Sequence[str]) -> pa.Table:
-        """Observed columns of one part, row for row (null where the document is already out).
+        """Observed columns of one part, row for row (null if the document is already removed).
 
-        Documents of earlier runs are out where another stage of that run removed them, before this one or after.
+        Documents of earlier runs are removed if another stage of that run removed them, before or after this one.
         """
 
     failed: Sequence[npt.NDArray[np.int64]]
-    """For each part of this run: rows that later stages are known to remove, ascending. Nothing is removed for them."""
+    """For each part of this run: rows that later stages are known to remove, ascending. They cannot be survivors."""
 
     passed: Sequence[npt.NDArray[np.int64]]
-    """For each part of this run: rows that are known to come through all later stages, ascending."""
+    """For each part of this run: rows that are known to pass all later stages, ascending."""
 
     trying: bool
     """Whether several documents may be let through in place of one that has failed, so that more is known next time."""
@@ -223,13 +223,13 @@ class Corpus(Protocol):
         """Columns of the stage's judgments of a part, row for row: of earlier runs, and of this one once resolved."""
 
     def texts(self, part: int, rows: npt.NDArray[np.int64]) -> Iterator[pa.Array]:
-        """Texts (``large_string``) of the given rows of a part, in that order; ``rows`` ascend.
+        """Texts (``large_string``) of the given rows of a part, in that order; ``rows`` are ascending.
 
         They come in arrays that are no larger than the batches in which the corpus was read.
         """
 
     def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """``task`` of every item on the engine's workers, results in the order of ``items``."""
+        """Run ``task`` on every item on the engine's workers; results are in the order of ``items``."""
 
     def exchange(self, send: Send, senders: int, receive: Receive, receivers: int, schema: pa.Schema) -> Rows:
         """Send rows by key: all rows for one receiver are brought together, wherever they were sent from.
@@ -237,13 +237,13 @@ class Corpus(Protocol):
         Args:
             send: called with 0 … ``senders - 1``.
             senders: how many there are.
-            receive: called with 0 … ``receivers - 1`` and its rows, none included.
-            receivers: how many there are; enough that the rows of one fit in memory many times.
+            receive: called with 0 … ``receivers - 1`` and its rows, even if there are none.
+            receivers: how many there are; enough that the rows of one fit in memory many times over.
             schema: columns delivered.
         """
 
     def scratch(self, dtype: npt.DTypeLike, size: int) -> npt.NDArray[Any]:
-        """A zeroed array of ``size`` items kept in a file, for what must not stay in memory."""
+        """A zeroed array of ``size`` items kept in a file, for data that must not be held in memory."""
 
 
 class CorpusStage(Stage):
@@ -260,11 +260,11 @@ class CorpusStage(Stage):
 
     @abstractmethod
     def resolve(self, corpus: Corpus) -> Callable[[int], pa.RecordBatch]:
-        """A task that gives the measures of one part; the schema is ``adds``, all null where the document was out."""
+        """A task that returns the measures of one part; the schema is ``adds``, all null if already removed."""
 
 
 class Audited(CorpusStage):
-    """A corpus stage that can tell how good its judgments are."""
+    """A corpus stage that can estimate how good its judgments are."""
 
     @abstractmethod
     def resolve_audited(self, corpus: Corpus) -> tuple[Callable[[int], pa.RecordBatch], Mapping[str, Any]]:
@@ -283,22 +283,22 @@ SURVIVOR_COLUMNS: Mapping[str, pa.DataType] = {
     "copies": pa.int64(),
     "standing": pa.string(),
 }
-"""What every deduplicating stage says, whatever else it does.
+"""The columns that every deduplicating stage has, in addition to its own.
 
-Of documents that it removes: id and place of the one that is kept instead, the earlier run that holds it (null: this
-one), their similarity, and whether the texts are the same. Of others: how many documents they stand for, themselves
-included. ``standing`` of others that have partners (documents that are like them): `KEPT`; `PASSED_OVER` where a later
-stage removes the document, so that nothing is removed for it; `TRIED`, only while the run goes on, where the stage lets
-it through to find out whether it could stand in for one that failed.
+For documents that it removes: id and position of the survivor, the earlier run that holds it (null: this run), their
+similarity, and whether the texts are equal. For others: how many documents they stand for, themselves included.
+``standing``, for others that have partners (similar documents): `KEPT`; `PASSED_OVER` if a later stage removes the
+document, so that it cannot be a survivor; `TRIED`, only during the run, if the stage lets it through to find out
+whether it can replace one that failed.
 """
 
 
 class Deduplicating(CorpusStage):
     """A corpus stage that removes documents because it keeps others, their survivors. ``adds`` has `SURVIVOR_COLUMNS`.
 
-    A survivor must be kept by later stages too. So it is asked again when they have judged: `Corpus.failed` then tells
-    whom they remove, and nothing may be removed for one of them. It is asked until all that it keeps and that has
-    partners passes, or has failed.
+    A survivor must be kept by later stages, too. So when they have judged, the stage has to choose again: `Corpus.failed`
+    then has the documents that they remove, which cannot be survivors. This repeats until every document that it keeps
+    and that has partners has passed or failed.
     """
 
     @abstractmethod
@@ -307,12 +307,12 @@ class Deduplicating(CorpusStage):
 
         Args:
             corpus: resolved before.
-            everywhere: its files may have been written by different choices, as a run that was killed leaves them.
+            everywhere: its files may be from different choices, as after a run that was killed.
         """
 
 
 class Incomparable(NamedTuple):
-    """Why what an earlier run observed is of no use to this one, and what to set so that it is."""
+    """Why this run cannot use what an earlier run observed, and what to set so that it can."""
 
     message: str
     hint: str

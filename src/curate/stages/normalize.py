@@ -137,7 +137,7 @@ class NormalizeSettings(Settings, frozen=True):
 
     @property
     def config(self) -> TextFixerConfig:
-        """What ftfy is told. Line ends and most controls are our own work, so that no words are joined."""
+        """The configuration for ftfy. Line ends and most controls are our own work, so that no words are joined."""
         return TextFixerConfig(
             unescape_html={"careful": False, "ftfy": "auto", "always": True, "keep": False}[self.html_entities],
             remove_terminal_escapes=self.terminal_escapes == "remove",

@@ -37,7 +37,7 @@ class Reconsidering(Deduplicating):
 
     @abstractmethod
     def undecidable(self, then: Settings) -> str:
-        """Why nothing can be told under these settings from what was written under others: a clause; empty: it can."""
+        """Why these settings cannot be answered from what was written under others: a clause; empty: they can."""
 
     @abstractmethod
     def gathered(self, judged: Iterable[pa.Table]) -> dict[str, npt.NDArray[Any]]:

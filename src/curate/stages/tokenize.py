@@ -42,7 +42,7 @@ class TokenizeSettings(Settings, frozen=True):
         chat_template: how conversations are written: the model's folder (with ``chat_template.jinja`` or
             ``tokenizer_config.json``) or a ``.jinja`` file; ``plain`` encodes them as ``role: text``, without a loss
             mask; empty refuses them.
-        chat_date: what a template that asks for today's date is told, as ``2024-07-26``; empty: there is none to ask.
+        chat_date: the date that a template gets as today's, as ``2024-07-26``; empty: none.
     """
 
     tokenizer: str = "cl100k_base"

@@ -1,4 +1,4 @@
-"""Disks that take no more: told from other trouble wherever they are met, and named."""
+"""Full disks: distinguished from other errors wherever they occur, and named."""
 
 import errno
 import os

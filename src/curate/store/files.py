@@ -1,8 +1,8 @@
 """The few functions through which a run lists, writes and removes its files, on this disk or in an object store.
 
 A file appears under its final name only when it is whole: written under another name beside it, synced, renamed, and
-the folder synced. That other name is one that only curate gives, so what a killed run left can be told from anything
-that users keep in the same folder. In an object store it is put under its final name as a whole.
+the folder synced. Only curate uses that other name, so what a killed run left can be distinguished from anything that
+users keep in the same folder. In an object store it is put under its final name as a whole.
 """
 
 import errno

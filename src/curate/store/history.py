@@ -40,7 +40,7 @@ class History:
         )
 
     def keep(self, entry: Mapping[str, Any]) -> None:
-        """Add a run, where it is not told yet, and let go what is damaged.
+        """Add a run that is not recorded yet, and drop damaged lines.
 
         Args:
             entry: see `entry_of`; of a run that redid nothing, as of the run that made the files.

@@ -1,4 +1,4 @@
-"""The life of one document, read from judgments: where it came from, what each stage measured and said."""
+"""What happened to one document, read from judgments: where it came from, what each stage measured and decided."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
@@ -21,7 +21,7 @@ Place = tuple[int, int]
 
 
 class Verdict(NamedTuple):
-    """What one stage measured and decided; ``reasons`` is None when the document was out already."""
+    """What one stage measured and decided; ``reasons`` is None if the document was already removed."""
 
     stage: str
     reasons: list[str] | None
@@ -29,23 +29,23 @@ class Verdict(NamedTuple):
 
 
 class Partner(NamedTuple):
-    """A document that another one is like."""
+    """A document that is similar to another one."""
 
     id: str
     jaccard: float
     removed_by: str
-    """The stage that removed it; empty where it is kept."""
+    """The stage that removed it; empty: it is kept."""
 
 
 class Life(NamedTuple):
-    """One document: its row in the documents file, what the stages said, and its twin if it is a duplicate."""
+    """One document: its row in the documents file, the stages' verdicts, and its survivor if it is a duplicate."""
 
     place: Place
     document: dict[str, Any]
     verdicts: list[Verdict]
     survivor: dict[str, Any] | None
     partners: list[Partner]
-    """Documents of this run that a deduplicating stage found it to be like, where it was not removed for one."""
+    """Similar documents of this run that a deduplicating stage found, if it was not removed in favour of one."""
     edited: bool = False
     """Whether the text of ``document`` has all edits already."""
 
@@ -61,7 +61,7 @@ class Life(NamedTuple):
 
     @property
     def removed_by(self) -> Verdict | None:
-        """The verdict that left the document out, if one did."""
+        """The verdict that removed the document, if one did."""
         return next((verdict for verdict in self.verdicts if verdict.reasons), None)
 
 

@@ -67,7 +67,7 @@ def group(judgments: Judgments, stages: Sequence[str], reasons: Sequence[str], l
     Args:
         judgments: of the run.
         stages: that ran, in order.
-        reasons: ``stage.code`` of those that are told apart, at most 64.
+        reasons: ``stage.code`` of those that are distinguished, at most 64.
         label: the measure that is the language, ``stage.column``; empty: there is none.
         spread: reads several parts at a time, in order.
     """

@@ -32,7 +32,7 @@ Rows = npt.NDArray[Any]
 KEPT, REMOVED = "kept", "removed"
 LABEL = "language.label"
 MOST_REASONS = 64
-"""Reasons that are told apart: a bit for each, the most frequent ones."""
+"""Reasons that are distinguished, the most frequent ones: a bit for each."""
 NEAREST = 20_000
 """Documents that are put in order where those nearest to a value are asked for."""
 SEARCH_SECONDS = 1.5

@@ -79,7 +79,7 @@ class Archive:
         damage: what ended them before their time.
 
     Raises:
-        Damaged: it is no archive, or what is in it cannot be told.
+        Damaged: it is not an archive, or its content cannot be listed.
     """
 
     def __init__(self, descriptor: int, size: int, damage: Damaged | None = None) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 _ANY_FOLDERS = "**"
 
 Refused = Callable[[str, OSError], None]
-"""Is told of a folder that cannot be listed, and why."""
+"""Called with a folder that cannot be listed, and the reason."""
 
 
 def fixed_folder(pattern: str) -> str:

@@ -33,7 +33,7 @@ _REQUESTS = 16
 
 
 class Inspection(NamedTuple):
-    """What one read of every file told."""
+    """What inspecting every file found."""
 
     files: tuple[InputFile, ...]
     skipped: tuple[Skipped, ...]

@@ -35,7 +35,7 @@ def look(file: InputFile, head: bytes, settings: InputSettings) -> Seen:
 
 
 def look_at_all(file: InputFile, settings: InputSettings) -> Seen:
-    """What all records of a file hold, for the few of which some have told nothing of a text."""
+    """What all records of a file hold, if the first few did not show which is the text."""
     seen = Seen(settings)
     for lines in _lines(file):
         for _, line in split(lines):

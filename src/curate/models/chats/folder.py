@@ -65,7 +65,7 @@ def load_chat_template(path: str | Path, date: str = "") -> ChatTemplate:
     Args:
         path: a folder with ``chat_template.jinja`` or ``tokenizer_config.json``, or a ``.jinja`` file (its control
             tokens are those of a ``tokenizer_config.json`` beside it).
-        date: that the template is told for today.
+        date: the date that the template gets as today's.
 
     Raises:
         PlanError: there is none, or it cannot be used.

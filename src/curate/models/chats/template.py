@@ -58,7 +58,7 @@ class ChatTemplate:
         name: of the file or folder, for messages.
         tokens: ``bos_token`` and so on.
         control: all control tokens of the tokenizer, which end answers.
-        date: that the template is told for today, as ``2024-07-26``; empty: none.
+        date: the date that the template gets as today's, as ``2024-07-26``; empty: none.
 
     Raises:
         PlanError: it is no template.

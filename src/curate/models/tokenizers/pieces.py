@@ -47,7 +47,7 @@ class Splitting(NamedTuple):
     """How a pattern splits text into words, as far as cutting has to know.
 
     Attributes:
-        cased: upper and lower case are told apart, as `o200k_base` does.
+        cased: upper and lower case are distinguished, as in `o200k_base`.
         long_numbers: a number of any length is one word.
         last_blank_apart: the last of some blanks is a word of its own, a line feed too.
     """

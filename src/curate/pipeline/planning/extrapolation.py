@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 _NOBODY_KNOWS = 0.5
-"""Error of a share of copies beyond which none is told."""
+"""Error of a share of copies beyond which no share is reported."""
 _STUDENT = {2: 12.7, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 8: 2.36, 12: 2.20, 24: 2.07}
 """Two-sided 95 % points of Student's t by the number of pieces; of the next smaller number where one is not here."""
 

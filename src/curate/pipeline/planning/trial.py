@@ -1,6 +1,6 @@
 """A look before the run: the plan tried on some pieces of its input. Nothing is written.
 
-What is told of the whole follows from the pieces (`curate.pipeline.planning.extrapolation`).
+Estimates for the whole input follow from the pieces (`curate.pipeline.planning.extrapolation`).
 """
 
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Settings of the user that change nothing: told before the run where settings and files tell, in the report else.
+"""Settings of the user that change nothing: reported before the run if settings and files show it, else afterwards.
 
 A setting without an effect is mostly a mistake: a section of a stage that does not run, the field of another way to
 choose survivors, a language that no document is in. Only what a file, a variable or a flag says is worth a word;

@@ -19,7 +19,7 @@ from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory, Spre
 LARGEST_LOSSES = 20
 """Pieces of input named in run.json that could not be read; all of them are in quarantine."""
 MOST_DETAILS = 8
-"""Kinds of a reason for passing over that are told apart; the others are counted together."""
+"""Kinds of a reason for passing over that are listed separately; the others are counted together."""
 
 
 class _Lost(NamedTuple):

@@ -39,7 +39,7 @@ KINDS: Mapping[str, str] = {
 }
 """What a stage says of the text that it removes; any other stage says ``other``."""
 LENGTHS = (2048, 4096, 8192)
-"""Sequence lengths for which the loss of packing is told."""
+"""Sequence lengths for which the loss of packing is reported."""
 SCALES = {"1B": 1e9, "1T": 1e12}
 
 

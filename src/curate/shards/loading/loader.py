@@ -1,4 +1,4 @@
-"""Tokens for a trainer: windows of all shards back to back, in an order by a seed, resumed exactly."""
+"""Tokens for a trainer: windows of all shards back to back, in an order drawn by a seed, resumed exactly."""
 
 import functools
 import itertools
@@ -30,10 +30,10 @@ _STEPS = 256
 class Loader:
     """Iterates over one epoch of batches: dicts with ``input_ids``, (``batch_size``, ``sequence_length``).
 
-    All shards are one stream, cut into windows of ``sequence_length``; its tail is never given out. Windows are drawn
-    in an order by ``seed``, another one each epoch. A step is a batch on each rank; ranks of one step have windows that
-    follow each other in that order, so what all ranks see depends on ``batch_size`` × ``world`` alone. Windows that
-    fill no whole step are not given out.
+    All shards are one stream, cut into windows of ``sequence_length``; its tail is never used. The order of windows is
+    drawn by ``seed``, a different one each epoch. A step is one batch on each rank; the ranks of a step get consecutive
+    windows in that order, so what all ranks see depends only on ``batch_size`` × ``world``. Windows that do not fill a
+    whole step are not used.
 
     Attributes:
         gives_tensors: whether batches are of torch.

@@ -31,10 +31,10 @@ class ResiliparseOptions(Settings, frozen=True):
     hidden_elements: bool = False
     """Elements whose class names say that they are hidden."""
     skip_elements: tuple[str, ...] = ()
-    """CSS selectors of what is no text in any case."""
+    """CSS selectors of elements to drop in any case."""
 
     def options(self, *, main_content: bool) -> dict[str, Any]:
-        """What the library is told."""
+        """The options for the library."""
         return {
             **msgspec.to_builtins(self),
             "skip_elements": list(self.skip_elements) or None,
@@ -47,7 +47,7 @@ class TrafilaturaOptions(Settings, frozen=True):
     """``[extract.trafilatura]``: options of trafilatura under its own names."""
 
     favor: Literal["balance", "precision", "recall"] = "balance"
-    """``precision`` rather loses text than it takes a menu; ``recall`` the other way round."""
+    """``precision`` prefers losing text to keeping a menu; ``recall`` the other way round."""
     fast: bool = False
     """Without the second opinion of other extractors: half the time."""
     include_comments: bool = False
@@ -58,10 +58,10 @@ class TrafilaturaOptions(Settings, frozen=True):
     include_formatting: bool = False
     """Marks of Markdown for headings and emphasis."""
     deduplicate: bool = False
-    """Leave out what was on the page before."""
+    """Drop text that occurs earlier on the page."""
 
     def options(self) -> dict[str, Any]:
-        """What the library is told."""
+        """The options for the library."""
         told: dict[str, Any] = msgspec.to_builtins(self)
         favor = told.pop("favor")
         return {**told, "favor_precision": favor == "precision", "favor_recall": favor == "recall"}

@@ -53,7 +53,7 @@ class Audit(NamedTuple):
     """Upper end of its 95 % interval (one-sided, Poisson)."""
     below: tuple[tuple[float, float], ...] = ()
     """Pairs of kept documents that do not reach the similarity, of the whole corpus, estimated: the least Jaccard of a
-    bin `STEP` wide, and how many; bins of none are not told."""
+    bin `STEP` wide, and how many; empty bins are omitted."""
 
 
 class Sample(NamedTuple):

@@ -6,7 +6,7 @@ then their shingle sets, computed anew from the texts, come in batches of that o
 one batch and the sets of kept documents, even where one component spans the corpus. A long document comes in pieces,
 each with a range of its hashes, which may lie in several batches.
 
-Every pair that reaches the similarity is told, the first few removed for each kept document included: by these,
+Every pair that reaches the similarity is stored, including the first few removed for each kept document: by these,
 survivors are chosen again without texts (`curate.stages.near_dup.choice`) when a later stage removes one.
 
 Kept documents of the audit's sample are compared once more, with those of their cohort. Who is found then was missed.
@@ -43,9 +43,9 @@ ALIKE = pa.schema(
     ]
 )
 """A document, one that it is like, their exact similarity, whether it is removed for that one, and whether it may be
-like others that are not told."""
+similar to others that are not stored."""
 BELOW = 0.75
-"""Of the similarity: from here on, kept pairs of the audit's sample are told though they do not reach it."""
+"""Share of the similarity from which kept pairs of the audit's sample are reported, although they do not reach it."""
 FOLLOWERS = 2
 """Documents removed for one that others are compared with too."""
 

@@ -154,7 +154,7 @@ def forget_listings() -> None:
 
 
 def use_endpoint(given: Endpoint) -> None:
-    """Have that server meant by ``s3://`` from now on; what another one told is forgotten."""
+    """Have that server meant by ``s3://`` from now on; what another server answered is forgotten."""
     if say_endpoint(given):
         bucket.cache_clear()
         with _trees_lock:

@@ -1,4 +1,4 @@
-"""Which of many keys may occur more than once, told in two passes over a table of two bits a slot.
+"""Which of many keys may occur more than once, found in two passes over a table of two bits per slot.
 
 Nearly all keys of a corpus occur once. What this drops need not be sorted, which takes four times as long.
 """

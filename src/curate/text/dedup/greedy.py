@@ -8,7 +8,7 @@ of similarity s differ in size by a factor of at most 1/s, so what the bound giv
 match.
 
 The first ``followers`` sets that a kept one removes are remembered too, and later sets compared with them. They decide
-nothing; but who is like them is told, so that one of them can take the place of the kept one without a new comparison.
+nothing, but their similar sets are recorded, so that one of them can replace the kept one without a new comparison.
 
 Sets may come in any number of batches. Between two of them only those that are remembered take memory.
 """
@@ -40,9 +40,9 @@ Links = npt.NDArray[np.signedinteger[Any]]
 LEADERS = 256
 """Kept members of one bucket that a newcomer is compared with."""
 PAIRS = 32
-"""Similar sets that are told of one newcomer."""
+"""Similar sets that are recorded for one newcomer."""
 LISTED = 16
-"""Later sets that are told of one that is remembered; each of them tells of it."""
+"""Later sets that are recorded for one that is remembered; each of them records it, too."""
 LONG = 1 << 19
 """Members from which a set is compared without a table; it must be in ascending order."""
 _AT_ONCE = 1 << 12
@@ -77,7 +77,7 @@ class Pairs(NamedTuple):
     """Label of one before it (int64)."""
     similarities: npt.NDArray[np.float64]
     listed: npt.NDArray[np.bool_]
-    """Whether the newcomer is among the first later ones that are told of the other."""
+    """Whether the newcomer is among the first later sets that are recorded for the other."""
 
 
 class Selected(NamedTuple):
@@ -89,7 +89,7 @@ class Selected(NamedTuple):
     """Their Jaccard similarity, 0.0 where there is none."""
     pairs: Pairs
     more: npt.NDArray[np.bool_]
-    """Sets that may be similar to others than is told: not remembered, or similar to more before them."""
+    """Sets that may be similar to others than is recorded: not remembered, or similar to more before them."""
 
 
 class _Held(NamedTuple):
@@ -107,7 +107,7 @@ class _Held(NamedTuple):
     followers: npt.NDArray[np.int32]
     """How many of each are remembered."""
     listed: npt.NDArray[np.int32]
-    """How many later sets were told of each."""
+    """How many later sets were recorded for each."""
     compared: Places
     """The newcomer each was last compared with."""
     buckets: Hashes
@@ -129,8 +129,8 @@ class Selection:
         sets: how many may be. Room for them is reserved, and memory taken as they are.
         buckets: in how many buckets each is.
         followers: sets remembered of those that one kept set removes.
-        pairs: similar sets told of one newcomer.
-        listed: later sets told of one that is remembered.
+        pairs: similar sets recorded for one newcomer.
+        listed: later sets recorded for one that is remembered.
         leaders: kept members of one bucket that a newcomer is compared with.
         long: sets of more members come in ascending order.
 
@@ -258,7 +258,7 @@ def _select(
     long: int, table: Hashes, marks: Hashes, held: _Held, members: Hashes, survivors: Places,
     similarities: npt.NDArray[np.float64], pairs: Pairs, more: npt.NDArray[np.bool_],
 ) -> int:  # fmt: skip
-    """Decide about sets ``start`` to ``stop``; returns how many pairs were told."""
+    """Decide about sets ``start`` to ``stop``; returns how many pairs were recorded."""
     told = 0
     for current in range(start, stop):
         own = sets.hashes[sets.starts[current] : sets.starts[current] + sets.sizes[current]]
@@ -304,7 +304,7 @@ def _select(
                     best, best_similarity = earlier, found
                 more[current] |= told == first + most
                 if told < first + most or nearer:
-                    told -= told == first + most  # what stands for it is always told
+                    told -= told == first + most  # its survivor is always recorded
                     pairs.newcomers[told], pairs.others[told], pairs.similarities[told] = current, earlier, found
                     told += 1
         for pair in range(first, told):

@@ -7,9 +7,9 @@ damaged one; two of them are enough:
 - the document holds all that the repair would bring, as it should be, elsewhere;
 - the document names an encoding.
 
-And text that was never UTF-8 (Chinese or Japanese in an encoding of their own, read as Latin-1) holds pieces that look
-like UTF-8 by chance. Repairing them makes other garbage, which can no longer be told apart from the first. So a repair
-of single pieces counts as one only if nearly all that was wrong with the line is gone after it.
+Text that was never UTF-8 (Chinese or Japanese in another encoding, read as Latin-1) contains pieces that look
+like UTF-8 by chance. Repairing them makes other garbage, which cannot be distinguished from the first. So a repair
+of single pieces is accepted only if it repairs nearly everything that was wrong with the line.
 """
 
 import functools
@@ -57,7 +57,7 @@ def is_damage(line: str, config: TextFixerConfig, document: Surroundings) -> boo
 
     Args:
         line: the line, or a piece of a long one.
-        config: what ftfy is told.
+        config: the configuration of ftfy.
         document: where the line stands.
 
     Example:

@@ -60,7 +60,7 @@ def fix_segment(text: str, config: TextFixerConfig) -> tuple[str, Step, bool]:
 
     Args:
         text: what ftfy looks at in one go.
-        config: what ftfy is told, ``normalization`` being NFC, NFKC or None.
+        config: the configuration of ftfy, ``normalization`` being NFC, NFKC or None.
 
     Returns:
         The text, the steps that changed something, and whether they came to an end; the text as it came where not.

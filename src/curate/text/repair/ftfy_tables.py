@@ -4,7 +4,7 @@ Nothing here is typed in by hand. The badness expression is parsed, the fixers a
 composition rules come from the running Python. A release of ftfy with something in it that this module does not
 understand raises `UnknownFtfyError`, and the fast path steps aside.
 
-What takes seconds is the same whatever ftfy is told; it is kept on disk. The tables for one configuration are made
+What takes seconds is the same for every configuration; it is kept on disk. The tables for one configuration are made
 of it in milliseconds.
 """
 

@@ -5,7 +5,7 @@ certain characters stand, or stand next to each other. So a kernel first proves,
 fire. A *segment* is a line, or a piece of a very long one. Segments that need nothing but substitutions of single
 characters (full-width forms, CR LF …) are rewritten in the kernel when the result is proven to be a fixpoint; those
 that need normalization or lose terminal escapes are done together; all others go through ftfy's steps. The result
-equals that of ftfy on every segment, whatever it is told.
+equals that of ftfy on every segment, for every configuration.
 """
 
 import functools
@@ -59,7 +59,7 @@ def fix_texts(
 
     Args:
         texts: ``large_string`` without nulls; may be a slice.
-        config: what ftfy is told. ``normalization`` is NFC, NFKC or None; long lines are cut by our own rule.
+        config: the configuration of ftfy. ``normalization`` is NFC, NFKC or None; long lines are cut by our own rule.
         careful: leave mojibake that is meant, and refuse repairs that repair nothing:
             `curate.text.repair.doubtful_mojibake`.
         budget: for each text, most bytes of it that may go through ftfy's steps; None: any number.
@@ -259,7 +259,7 @@ _remembered = functools.lru_cache(maxsize=4096)(fix_segment)
 
 
 def _told_of(segment: str, config: TextFixerConfig, document: Surroundings, *, careful: bool) -> TextFixerConfig:
-    """What ftfy is told for one segment: not to repair mojibake that is meant."""
+    """The configuration of ftfy for one segment: mojibake that is meant is not repaired."""
     if careful and config.fix_encoding and is_bad(segment) and not is_damage(segment, config, document):
         return config._replace(fix_encoding=False)
     return config

@@ -107,7 +107,7 @@ def _markdown(found: Diff, held: Sequence[Condition]) -> Iterator[str]:
 
 
 def _told(counts: Sequence[Changed]) -> list[Changed]:
-    """Numbers that are always told, and others that differ."""
+    """Numbers that are always shown, and others that differ."""
     always = {"read", "kept", "tokens"}
     return [one for one in counts if one.name in always or one.a != one.b]
 

@@ -1,8 +1,8 @@
 """Lines that are JSON objects, many at once: where some of their values are, and the rest as objects again.
 
-Only what is certain is told. An object that is unusual (escapes in its keys, a key twice, deep nesting, half of a
-surrogate pair) or no JSON at all makes the whole answer None, and a slower reader must look. So this needs to know all
-that is allowed, and nothing of what is wrong. No Python object is made, so other threads run meanwhile.
+The kernel answers only if it is certain. An unusual object (escapes in its keys, a duplicate key, deep nesting, half of
+a surrogate pair) or anything that is not JSON makes the whole answer None, and a slower reader must be used. So the
+kernel must know all that is allowed, but not what is wrong. No Python object is made, so other threads run meanwhile.
 
 Source: RFC 8259, sections 2 to 7.
 """

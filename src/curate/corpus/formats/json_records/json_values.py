@@ -50,7 +50,7 @@ class JsonValues(Format):
         return _look(file, settings, None)
 
     def split(self, file: InputFile, part_bytes: int) -> Iterator[tuple[Span, ...]]:
-        """One strand: where a value begins can be told from what comes before alone."""
+        """One strand: where a value begins depends on everything before it."""
         yield tuple(stored_spans(file, part_bytes))
 
     def read(self, span: Span, chunk_bytes: int) -> Iterator[Step]:  # noqa: ARG002

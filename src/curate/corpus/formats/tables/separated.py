@@ -86,7 +86,7 @@ class Separated(Format):
         return None if file.is_stream else file.size
 
     def split(self, file: InputFile, part_bytes: int) -> Iterator[tuple[Span, ...]]:
-        """One strand: where a row begins can be told from what comes before alone."""
+        """One strand: where a row begins depends on everything before it."""
         yield tuple(stored_spans(file, part_bytes))
 
     def read(self, span: Span, chunk_bytes: int) -> Iterator[Step]:  # noqa: ARG002

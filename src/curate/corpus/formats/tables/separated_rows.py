@@ -1,6 +1,6 @@
-"""Rows of a file of fields between delimiters, told apart by Python's own reader.
+"""Rows of a file of fields between delimiters, separated by Python's own reader.
 
-Where a row begins depends on all quotes before it, so that rows are told apart one after another; lines are given to
+Where a row begins depends on all quotes before it, so rows are separated one after another; lines are given to
 the reader many at a time. A row that contradicts itself, or is longer than a document may be, costs itself: the next
 one begins with the line behind it. Bytes that are no UTF-8 travel through the reader as lone surrogates.
 """

@@ -97,7 +97,7 @@ class Stage(ABC):
 
     @property
     def reads(self) -> View:
-        """The part of a conversation that its ``text`` holds: all, the turns before the first answer, or the answers."""
+        """The part of a conversation that ``text`` holds: all, the turns before the first answer, or the answers."""
         return "conversation"
 
     @property
@@ -260,7 +260,7 @@ class CorpusStage(Stage):
 
     @abstractmethod
     def resolve(self, corpus: Corpus) -> Callable[[int], pa.RecordBatch]:
-        """A task that returns the measures of one part; the schema is ``adds``, all null if already removed."""
+        """A task that returns the measures of one part; the schema is ``adds``, null if already removed."""
 
 
 class Audited(CorpusStage):

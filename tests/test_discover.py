@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -51,6 +52,20 @@ def test_what_is_no_file_is_named_and_never_opened(tmp_path: Path, monkeypatch: 
     for name in sorted(expected):
         with pytest.raises(InputError, match=f"there is no file to read in .*{name}.jsonl. is skipped"):
             found(corpus / f"{name}.jsonl")
+
+
+def test_files_are_excluded_by_name_or_pattern_and_named(tmp_path: Path) -> None:
+    filled(tmp_path, "a.jsonl", "drafts/b.jsonl", "drafts/deep/c.jsonl", "[d].jsonl")
+    with ZipFile(tmp_path / "e.zip", "w") as archive:
+        archive.writestr("drafts/f.jsonl", '{"text": "f"}')
+        archive.writestr("g.jsonl", '{"text": "g"}')
+    settings = InputSettings(exclude=("*drafts/*", "[d].jsonl"))
+    discovery = discover([str(tmp_path)], settings)
+    assert [file.name for file in discovery.files] == ["a.jsonl", "e.zip!g.jsonl"]
+    assert {entry.path: entry.kind for entry in discovery.skipped} == dict.fromkeys(
+        ("drafts/b.jsonl", "drafts/deep/c.jsonl", "[d].jsonl", "e.zip!drafts/f.jsonl"), "excluded"
+    )
+    assert notices(discovery.files, discovery.skipped) == []  # who excludes a file knows it; the record names it
 
 
 def test_names_behind_a_link_do_not_depend_on_where_a_corpus_lies(tmp_path: Path) -> None:

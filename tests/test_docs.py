@@ -78,6 +78,21 @@ def test_the_site_is_built_without_a_warning(tmp_path, monkeypatch):
     assert (tmp_path / "reference" / "settings" / "index.html").exists()
 
 
+def test_hints_name_settings_that_there_are():
+    hints = [
+        (path.name, key)
+        for path in sorted((ROOT / "src").rglob("*.py"))
+        for key in re.findall(r"--set '?([a-z_]+\.[a-z_]+)=", path.read_text("utf-8"))
+    ]
+    assert len(hints) > 50
+    assert [hint for hint in hints if hint[1] not in known_settings()] == []
+
+
+def known_settings() -> set[str]:
+    sections = re.findall(r"^## (\S+)$(.*?)(?=^## |\Z)", SETTINGS, re.MULTILINE | re.DOTALL)
+    return {f"{name}.{key}" for name, text in sections for key in re.findall(r"^\| `([\w.]+)`", text, re.MULTILINE)}
+
+
 def shown_commands() -> list[tuple[str, list[str]]]:
     """Every `curate` command that a page shows, without remarks and redirections."""
     found = []
@@ -93,9 +108,7 @@ def shown_commands() -> list[tuple[str, list[str]]]:
 
 def test_commands_that_pages_show_have_these_options_and_settings():
     """Nothing is executed: command lines are read as they would be, and the names of settings are looked up."""
-    sections = re.findall(r"^## (\S+)$(.*?)(?=^## |\Z)", SETTINGS, re.MULTILINE | re.DOTALL)
-    known = {f"{name}.{key}" for name, text in sections for key in re.findall(r"^\| `([\w.]+)`", text, re.MULTILINE)}
-    shown = shown_commands()
+    known, shown = known_settings(), shown_commands()
     assert len(shown) > 100
     wrong = []
     for where, words in shown:

@@ -1,5 +1,6 @@
 """What an input file is, and the section ``[input]``."""
 
+import fnmatch
 import functools
 import os
 from typing import Literal, NamedTuple
@@ -47,6 +48,8 @@ class InputSettings(Settings, frozen=True):
     """Field that names the source; empty: guessed, else the first folder, else the file's stem."""
     text_suffixes: tuple[str, ...] = ()
     """More suffixes of files that are read as plain text, such as ``.log``."""
+    exclude: tuple[str, ...] = ()
+    """Names of files to skip, or patterns of names such as ``*/drafts/*`` (``*`` also matches ``/``)."""
     split: str = "file"
     """Where documents of plain text and Markdown end: with the ``file``, with each ``line``, or at this separator."""
     csv_header: bool = True
@@ -181,9 +184,12 @@ class InputFile(msgspec.Struct, frozen=True, kw_only=True):
         return _source_of(self.name.partition("!")[0] if self.member else self.name)
 
 
-SkippedKind = Literal["format", "text", "hidden", "run", "irregular", "no_text", "sidecar", "empty", "member"]
+SkippedKind = Literal[
+    "format", "text", "hidden", "run", "irregular", "no_text", "sidecar", "empty", "member", "excluded"
+]
 """``format``: one that curate does not read. ``text``: of a suffix that is not read. ``no_text``: fields, but not the
-text. ``sidecar``: what a tool noted about the folder. ``empty``: a folder without files. ``member``: of an archive."""
+text. ``sidecar``: what a tool noted about the folder. ``empty``: a folder without files. ``member``: of an archive.
+``excluded``: by ``input.exclude``."""
 LOST_KINDS = frozenset({"format", "text", "irregular", "no_text", "member"})
 """What may have held documents that were wanted."""
 
@@ -196,6 +202,16 @@ class Skipped(NamedTuple):
     why: str
     kind: SkippedKind = "format"
     """What files that are reported together have in common."""
+
+
+def excluded_by(name: str, settings: InputSettings) -> str:
+    """The pattern of ``input.exclude`` that a file's name matches; empty: none.
+
+    Example:
+        >>> excluded_by("a/drafts/b.txt", InputSettings(exclude=("*/drafts/*",)))
+        '*/drafts/*'
+    """
+    return next((each for each in settings.exclude if each == name or fnmatch.fnmatchcase(name, each)), "")
 
 
 @functools.lru_cache(maxsize=1024)

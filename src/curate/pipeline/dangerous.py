@@ -14,12 +14,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
 from curate.corpus.parts import Strand
 from curate.corpus.quarantine import DANGEROUS, KEPT_BYTES, Quarantined, quarantine_batch
-from curate.errors import Stopped
+from curate.errors import Stopped, listed
 from curate.process.child import start_child
 from curate.store.objects.store_path import use_endpoint
 from curate.store.row_file import read_columns
@@ -70,10 +71,10 @@ def dangerous_documents(task: "PassTask", strand: Strand) -> frozenset[Place]:
             return frozenset(found)
         place = _place_of(task, strand, done + begun - 1) if begun else None
         if place is None:
-            names = ", ".join(sorted({span.file.name for part in strand.parts for span in part.spans})[:3])
+            names = sorted({span.file.name for part in strand.parts for span in part.spans})
             raise Stopped(
-                f"reading `{names}` crashes the process that reads it (exit status {process.returncode})",
-                hint=f"curate run without it: --set 'input.exclude=[\"{names}\"]'",
+                f"reading {listed(names, most=3)} crashes the process that reads it (exit status {process.returncode})",
+                hint=f"curate run … --set 'input.exclude={msgspec.json.encode(names[:3]).decode()}'",
             )
         found.add(place)
         done += begun

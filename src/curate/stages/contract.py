@@ -296,7 +296,7 @@ whether it can replace one that failed.
 class Deduplicating(CorpusStage):
     """A corpus stage that removes documents because it keeps others, their survivors. ``adds`` has `SURVIVOR_COLUMNS`.
 
-    A survivor must be kept by later stages, too. So when they have judged, the stage has to choose again: `Corpus.failed`
+    A survivor must be kept by later stages, too. So when they have judged, the stage chooses again: `Corpus.failed`
     then has the documents that they remove, which cannot be survivors. This repeats until every document that it keeps
     and that has partners has passed or failed.
     """

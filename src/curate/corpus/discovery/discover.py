@@ -23,7 +23,7 @@ from curate.corpus.discovery.sidecars import sidecar
 from curate.corpus.discovery.standard_input import NAME, STANDARD
 from curate.corpus.discovery.unknown import note_of, told
 from curate.corpus.formats.registry import by_suffix, formats
-from curate.corpus.input import COMPRESSIONS, InputFile, InputSettings, Skipped
+from curate.corpus.input import COMPRESSIONS, InputFile, InputSettings, Skipped, excluded_by
 from curate.errors import InputError, UserError, nearest
 from curate.store.claim import is_run_directory
 from curate.store.objects.bucket import Stored, is_url, unknown_scheme
@@ -86,6 +86,9 @@ def discover(paths: Sequence[str], settings: InputSettings, output: str = "", st
     unknown: list[tuple[str, str, Stored | None]] = []
     for path in (*search.found.values(), *search.objects):
         name, stored = name_in_corpus(path), search.objects.get(path)
+        if pattern := excluded_by(name, settings):
+            skipped.append(_excluded(name, pattern))
+            continue
         file = input_file(path, name, settings, stored)
         if file:
             taken.append(file)
@@ -103,7 +106,9 @@ def discover(paths: Sequence[str], settings: InputSettings, output: str = "", st
         taken.append(file)
     if any(map(is_archive, taken)):
         each = [expanded(file, settings) for file in taken]
-        taken = [file for files, _ in each for file in files]
+        members = [file for files, _ in each for file in files]
+        taken = [file for file in members if not excluded_by(file.name, settings)]
+        skipped += [_excluded(file.name, by) for file in members if (by := excluded_by(file.name, settings))]
         skipped += [one for _, others in each for one in others]
     if not taken:
         raise InputError(_nothing_to_read(paths, skipped), hint=_nothing_hint(skipped))
@@ -284,6 +289,10 @@ class _Search:
 
     def _skip(self, path: str, why: str, kind: str) -> None:
         self.skipped.append(Skipped(path, why, kind))  # type: ignore[arg-type]
+
+
+def _excluded(name: str, pattern: str) -> Skipped:
+    return Skipped(name, f"`input.exclude` has `{pattern}`", "excluded")
 
 
 def _is_run(folder: str) -> bool:

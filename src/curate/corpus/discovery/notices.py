@@ -27,7 +27,9 @@ def notices(files: Sequence[InputFile], skipped: Sequence[Skipped]) -> list[Warn
 
 def _passed_over(skipped: Sequence[Skipped]) -> Iterator[str]:
     unread = [
-        entry for entry in skipped if entry.kind not in {"sidecar", "empty"} and not is_about_a_folder(entry.path)
+        entry
+        for entry in skipped
+        if entry.kind not in {"sidecar", "empty", "excluded"} and not is_about_a_folder(entry.path)
     ]
     for kind, entries in groupby(sorted(unread, key=lambda entry: entry.kind), key=lambda entry: entry.kind):
         first, *more = entries

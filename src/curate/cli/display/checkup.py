@@ -100,7 +100,7 @@ def _of_text(trial: Trial) -> Iterator[tuple[str, str]]:
         yield "Characters", ", ".join(f"{name} {length:,}" for name, length in trial.lengths.items())
     copies = f"{_percent(trial.exact_copies)} are exact copies of another"
     if trial.near_copies:
-        copies += f"; of those that the rules keep, {_percent(trial.near_copies)} nearly so"
+        copies += f"; of those that the rules keep, {_percent(trial.near_copies)} are near-copies"
     yield "Copies", copies + ("" if trial.whole else " among the documents tried; the whole corpus has more")
     yield "Kept", f"{_percent(trial.kept)} of the documents, before near-duplicates are removed"
     if trial.reasons:

@@ -125,7 +125,9 @@ def convert_shards(folder: str, to: str, out: str, assignments: Sequence[str], *
     err = console()
     err.print(Text(f"{made.documents:,} documents, {made.tokens:,} tokens in {counted(len(made.shards), 'shard')}"))
     for window, lost in made.lost.items():
-        err.print(Text(f"with sequences of {int(window):,} tokens the reader drops {lost:,} ({share(lost, made.tokens)})"))
+        err.print(
+            Text(f"with sequences of {int(window):,} tokens the reader drops {lost:,} ({share(lost, made.tokens)})")
+        )
     err.print(Text(_figures(target, made)["usage"]), soft_wrap=True)
     return ExitCode.DONE
 

@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import requires
 from pathlib import Path
@@ -13,6 +14,8 @@ from curate import errors
 
 SOURCE = Path(curate.__file__).parent
 LONGEST = 400
+LARGEST = 3000
+"""Lines of a folder without its wings."""
 OPENING = {"open", "read_text", "read_bytes", "write_text", "write_bytes", "memmap", "fromfile"}
 SYSTEM = {"os", "io", "pathlib", "shutil", "tempfile", "mmap", "subprocess", "socket"}
 NOT_NAMES = {"utils", "util", "helpers", "common", "manager", "misc"}
@@ -54,6 +57,10 @@ def test_kernels_open_no_file():
 def test_files_are_short_and_named_for_what_they_hold():
     lines = {file: file.read_bytes().count(b"\n") for file in modules()}
     assert {file.name: n for file, n in lines.items() if n > LONGEST} == {}
+    folders = Counter[Path]()
+    for file, n in lines.items():
+        folders[file.parent] += n
+    assert {folder.name: n for folder, n in folders.items() if n > LARGEST} == {}
     assert {file.stem for file in lines} & NOT_NAMES == set()
 
 

@@ -12,7 +12,7 @@ from tokenizers import Regex, normalizers, pre_tokenizers
 
 import tokenizer_maker as maker
 from curate.models.tokenizers import load_tokenizer, pieces
-from curate.models.tokenizers.json_steps import _LIKE_CL100K
+from curate.models.tokenizers.hugging_face.json_steps import _LIKE_CL100K
 from curate.models.tokenizers.pieces import Piecewise
 from thorough import settings
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from curate import errors
 from curate.models.tokenizers.added_tokens import is_mark
-from curate.models.tokenizers.json_model import JsonModel
+from curate.models.tokenizers.hugging_face.json_model import JsonModel
 
 END_NAMES = (
     "<|endoftext|>",

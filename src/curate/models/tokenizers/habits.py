@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from curate.models.tokenizers.huggingface import HuggingFaceBackend, covered
+from curate.models.tokenizers.hugging_face.huggingface import HuggingFaceBackend, covered
 
 if TYPE_CHECKING:
     import tokenizers

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from curate.errors import PlanError
 from curate.models.tokenizers.added_tokens import AddedTokens, is_mark
-from curate.models.tokenizers.json_steps import adds_blank, lowers
+from curate.models.tokenizers.hugging_face.json_steps import adds_blank, lowers
 from curate.models.tokenizers.sentencepiece_file import SentencePieceVocabulary
 from curate.models.tokenizers.vocabulary import Vocabulary
 

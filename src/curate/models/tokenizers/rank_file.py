@@ -22,7 +22,7 @@ from curate.errors import PlanError
 from curate.models.tokenizers.added_tokens import AddedTokens
 from curate.models.tokenizers.backends import Backend, FastokensBackend, TiktokenBackend
 from curate.models.tokenizers.end_marks import chosen_end
-from curate.models.tokenizers.json_model import LARGEST_ID
+from curate.models.tokenizers.hugging_face.json_model import LARGEST_ID
 from curate.models.tokenizers.pieces import Piecewise, Splitting
 from curate.models.tokenizers.probes import probe_texts
 

@@ -20,6 +20,7 @@ from curate.models.tokenizers.added_tokens import AddedTokens, is_mark
 from curate.models.tokenizers.backends import Backend, FlatIds
 from curate.models.tokenizers.end_marks import chosen_end, listed
 from curate.models.tokenizers.habits import unknown_letters
+from curate.models.tokenizers.hugging_face.tokenizer_json import JsonVocabulary
 from curate.models.tokenizers.sentencepiece_proto import (
     CONTROL,
     NORMAL,
@@ -29,7 +30,6 @@ from curate.models.tokenizers.sentencepiece_proto import (
     Proto,
     read_proto,
 )
-from curate.models.tokenizers.tokenizer_json import JsonVocabulary
 
 if TYPE_CHECKING:
     import sentencepiece

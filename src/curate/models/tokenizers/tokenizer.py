@@ -16,12 +16,12 @@ from curate.models.tokenizers.added_tokens import AddedTokens
 from curate.models.tokenizers.backends import Backend
 from curate.models.tokenizers.begin_marks import NONE, chosen_begin, own_begin_note
 from curate.models.tokenizers.end_marks import listed
+from curate.models.tokenizers.hugging_face.tokenizer_json import json_vocabulary
 from curate.models.tokenizers.model_folder import ModelFolder, model_folder
 from curate.models.tokenizers.pieces import LONG
 from curate.models.tokenizers.probes import first_disagreement
 from curate.models.tokenizers.rank_file import PACKAGED, is_rank_file, packaged_vocabulary, rank_file_vocabulary
 from curate.models.tokenizers.sentencepiece_file import sentencepiece_vocabulary
-from curate.models.tokenizers.tokenizer_json import json_vocabulary
 from curate.models.tokenizers.vocabulary import BytesVocabulary, Vocabulary
 from curate.text.core.arrow import utf8_view
 

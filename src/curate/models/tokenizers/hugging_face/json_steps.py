@@ -4,7 +4,7 @@ import functools
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from curate.models.tokenizers.json_model import JsonModel
+from curate.models.tokenizers.hugging_face.json_model import JsonModel
 from curate.models.tokenizers.pieces import Splitting
 
 Document = Mapping[str, Any]

@@ -26,8 +26,8 @@ from curate.models.tokenizers.added_tokens import (
 from curate.models.tokenizers.backends import Backend, FastokensBackend, Renumbered, panics_are_errors
 from curate.models.tokenizers.end_marks import chosen_end, free_tokens, listed
 from curate.models.tokenizers.habits import habits_of
-from curate.models.tokenizers.huggingface import HuggingFaceBackend
-from curate.models.tokenizers.json_model import (
+from curate.models.tokenizers.hugging_face.huggingface import HuggingFaceBackend
+from curate.models.tokenizers.hugging_face.json_model import (
     UNKNOWN,
     JsonModel,
     Trimmed,
@@ -36,7 +36,7 @@ from curate.models.tokenizers.json_model import (
     unknown_name,
     without_unknown,
 )
-from curate.models.tokenizers.json_steps import Document, may_remove, spells_everything, splitting_of
+from curate.models.tokenizers.hugging_face.json_steps import Document, may_remove, spells_everything, splitting_of
 from curate.models.tokenizers.pieces import Piecewise
 
 if TYPE_CHECKING:

@@ -1,6 +1,7 @@
 """Run a command and measure it with every process it starts: CPU seconds, wall seconds, peak memory."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -22,12 +23,22 @@ class Measured(NamedTuple):
     wall_seconds: float
     peak_mb: float
     status: str  # "done", "failed" or "timeout"
+    apart_seconds: float = 0.0  # CPU seconds of processes that are counted apart
 
 
 def measure(
-    command: Sequence[str], *, log: Path, cores: int = 1, timeout: float = 3600, env: Mapping[str, str] | None = None
+    command: Sequence[str],
+    *,
+    log: Path,
+    cores: int = 1,
+    timeout: float = 3600,
+    env: Mapping[str, str] | None = None,
+    apart: re.Pattern[str] | None = None,
 ) -> Measured:
-    """Run ``command`` on the first ``cores`` cores, its output in ``log``."""
+    """Run ``command`` on the first ``cores`` cores, its output in ``log``.
+
+    With ``apart``, what its processes take is added up one by one, and of those whose command line it finds, apart.
+    """
     mark = uuid.uuid4().hex
     tree = _Tree(mark)
     started, status = time.monotonic(), ""
@@ -54,6 +65,9 @@ def measure(
     wall = time.monotonic() - started
     tree.kill()
     process.returncode = os.waitstatus_to_exitcode(code)
+    if apart:
+        own, others = tree.cpu_by(apart)
+        return Measured(own, wall, tree.peak / 1e6, status or ("failed" if code else "done"), others)
     cpu = max(usage.ru_utime + usage.ru_stime, tree.cpu_seconds)
     # Not ru_maxrss: it starts at what this process held when it forked.
     return Measured(cpu, wall, tree.peak / 1e6, status or ("failed" if code else "done"))
@@ -66,11 +80,17 @@ class _Tree:
         self._mark = mark
         self._known: dict[int, psutil.Process | None] = {}
         self._cpu: dict[int, float] = {}
+        self._commands: dict[int, str] = {}
         self.peak = 0
 
     @property
     def cpu_seconds(self) -> float:
         return sum(self._cpu.values())
+
+    def cpu_by(self, apart: re.Pattern[str]) -> tuple[float, float]:
+        """CPU seconds of processes whose command line has none of it, and of the others."""
+        others = sum(cpu for pid, cpu in self._cpu.items() if apart.search(self._commands.get(pid, "")))
+        return self.cpu_seconds - others, others
 
     def look(self, root: int) -> None:
         resident = 0
@@ -83,6 +103,8 @@ class _Tree:
                 times = process.cpu_times()
                 self._cpu[pid] = times.user + times.system
                 resident += process.memory_info().rss
+                if pid not in self._commands:
+                    self._commands[pid] = " ".join(process.cmdline())
             except psutil.Error:
                 continue
         self.peak = max(self.peak, resident)

@@ -393,8 +393,9 @@ def test_large_answers_do_not_pile_up_behind_a_slow_one(cluster):
 
 @pytest.mark.cluster
 def test_rows_travel_in_blocks_or_bundles(cluster, monkeypatch):
+    from curate.engine.base import Alone
     from curate.engine.ray import RayEngine
-    from curate.engine.received import RowsOfGroups
+    from curate.engine.received import RowsOfGroups, UnreadOfGroups
     from curate.stages.contract import addressed
 
     schema = pa.schema({"n": pa.int64(), "text": pa.string()})
@@ -407,12 +408,19 @@ def test_rows_travel_in_blocks_or_bundles(cluster, monkeypatch):
     def receive(receiver: int, rows: pa.Table) -> pa.Table:
         return rows.sort_by([("n", "ascending"), ("text", "ascending")])
 
-    rows = RayEngine(memory=10**9).exchange(send, 5, receive, 8, schema, Path())
+    engine = RayEngine(memory=10**9)
+    rows = engine.exchange(send, 5, receive, 8, schema, Path())
     assert isinstance(rows, RowsOfGroups)
     assert [len(rows[at]) for at in range(8)] == [2 * len(range(at, 40_000, 7)) for at in range(7)] + [0]
     assert rows[3].column("n").to_pylist()[:4] == [3, 3, 10, 10]
     with pytest.raises(IndexError):
         rows[8]
+    for most, kind in ((10_000, UnreadOfGroups), (0, RowsOfGroups)):  # nobody receives them: as they were sent, or not
+        monkeypatch.setattr("curate.engine.ray.MOST_UNREAD", most)
+        unread = engine.exchange(send, 5, None, 8, schema, Path())
+        assert isinstance(unread, kind)
+        read = [*engine.map(Alone(lambda at, unread=unread: receive(at, unread[at])), enumerate(range(8)))]
+        assert all(table.equals(rows[at]) for at, table in read)
 
 
 @pytest.mark.cluster

@@ -8,6 +8,7 @@ numbers, and receivers sort what they get; so neither nodes nor groups show.
 The driver holds references and counts.
 """
 
+import gc
 import itertools
 import threading
 import time
@@ -33,8 +34,8 @@ from curate.engine.ray_cluster import (
     share_of_memory,
     watched,
 )
-from curate.engine.ray_worker import Failed, NotAlike, Reply, Setting, do_items, receive_group, send_groups
-from curate.engine.received import RowsOfGroups
+from curate.engine.ray_worker import Failed, NotAlike, Reply, Setting, Spent, do_items, receive_group, send_groups
+from curate.engine.received import RowsOfGroups, UnreadOfGroups
 from curate.errors import PlanError, Stopped
 from curate.events import Advanced, Warned
 from curate.process.stopping import end
@@ -56,6 +57,8 @@ LARGE_AT_ONCE = 4
 SENDERS_AT_ONCE = 16
 MOST_BLOCKS = 1_000_000
 """Of one exchange: the driver keeps a reference to each."""
+MOST_UNREAD = 10_000
+"""Blocks that whoever reads is given references to: each of them costs every reader some microseconds."""
 LEAST_SHARE = 128
 """Sender tasks for each receiver of a group at most: a receiver's 16 MB then make blocks worth sending."""
 DEATHS = 2
@@ -101,7 +104,8 @@ class RayEngine:
         self.memory = memory or share_of_memory()
         require_memory(self.memory)
         packages = tuple(versions().items())
-        self._setting = Setting(str(Path.cwd()), max(1, self.memory - base), packages, endpoint())
+        young = gc.get_threshold()[0]
+        self._setting = Setting(str(Path.cwd()), max(1, self.memory - base), packages, endpoint(), young)
         self._options = {"num_cpus": 1, "memory": self.memory, "scheduling_strategy": "SPREAD"}
         self._items, self._send, self._receive = map(self._ray.remote, (do_items, send_groups, receive_group))
 
@@ -172,8 +176,16 @@ class RayEngine:
             one.remote(self._setting, function, list(range(start, stop)), bounds, schema)
             for start, stop in itertools.pairwise(_even(senders, sending))
         ]
-        self._wait([blocks[-1] for blocks in sent])
+        took = self._wait([blocks[-1] for blocks in sent])
         bundles = [blocks[groups] for blocks in sent]
+        if receive is None and len(sent) * groups <= MOST_UNREAD:
+            forget_listings()
+            whole = [took[blocks[-1]].bundled for blocks in sent]
+            each = [
+                [blocks[groups if one else group] for blocks, one in zip(sent, whole, strict=True)]
+                for group in range(groups)
+            ]
+            return UnreadOfGroups(each, bounds, schema)
         function = [ray.put(receive or _as_they_are)]
         other = self._receive.options(num_returns=2, **self._options)
         received = [
@@ -273,9 +285,9 @@ class RayEngine:
             return [batch]
         return [batch._replace(items=(item,), doubtful=True) for item in batch.items]
 
-    def _wait(self, ends: Sequence[Any]) -> None:
-        """Until all tasks have ended, each of which says what it took or why it failed."""
-        ray, left = self._ray, list(ends)
+    def _wait(self, ends: Sequence[Any]) -> dict[Any, Spent]:
+        """Until all tasks have ended: what each took. The first that says why it failed ends the rest."""
+        ray, left, took = self._ray, list(ends), dict[Any, Spent]()
         try:
             while left:
                 done, left = ray.wait(left, num_returns=len(left), timeout=_PATIENCE)
@@ -285,12 +297,14 @@ class RayEngine:
                     if isinstance(said, Failed):
                         _raise(said)
                     self._spent(said.node, NodeWork(1, said.cpu, sent_bytes=said.sent))
+                    took[one] = said
         except ray.exceptions.RayError as error:
             self._cancel(left)
             raise full_disk(error) or lost_work(error) from error
         except BaseException:  # as in `map`
             self._cancel(left)
             raise
+        return took
 
     def _spent(self, node: str, work: NodeWork) -> None:
         with self._lock:

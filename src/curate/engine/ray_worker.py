@@ -6,6 +6,7 @@ threads, stages, kernels.
 """
 
 import functools
+import gc
 import itertools
 import os
 import pickle
@@ -16,13 +17,12 @@ from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from curate.engine.child_worker import cpu_seconds
 from curate.engine.exchange import by_number
 from curate.engine.local import LocalEngine
-from curate.engine.received import Block, block_of, table_in
+from curate.engine.received import Sent, block_of, letters_of, rows_in, sent_to
 from curate.stages.contract import TO, Receive, Send
 from curate.store.manifest import versions
 from curate.store.objects.endpoint import Endpoint
@@ -43,6 +43,7 @@ class Setting(NamedTuple):
         memory: bytes that tasks may take at the same time in one worker.
         versions: of the driver's packages.
         endpoint: of the driver's object stores.
+        young_objects: new objects between two garbage collections.
         nodes: ids of those that were looked at before the run.
         look: of one that has joined since: what is wrong with it and what to type, or None; pickled.
     """
@@ -51,6 +52,7 @@ class Setting(NamedTuple):
     memory: int
     versions: tuple[tuple[str, str], ...]
     endpoint: Endpoint = Endpoint()
+    young_objects: int = 700
     nodes: frozenset[str] = frozenset()
     look: bytes = b""
 
@@ -81,11 +83,12 @@ class Reply(NamedTuple):
 
 
 class Spent(NamedTuple):
-    """What half of an exchange took: where, CPU seconds, and bytes that were sent."""
+    """What half of an exchange took: where, CPU seconds, bytes that were sent, and whether as one for all groups."""
 
     node: str
     cpu: float
     sent: int = 0
+    bundled: bool = False
 
 
 class NotAlike(Exception):  # noqa: N818
@@ -149,14 +152,13 @@ def send_groups(
         _compare(setting)
         forget_listings()
         sending: Send = _fetched(send[0])
-        sent = pa.schema([pa.field(TO, pa.int64()), *schema])
-        batches = [rows.cast(sent) for sender in senders for rows in sending(sender) if len(rows)]
+        batches = [rows for sender in senders for rows in sending(sender) if len(rows)]
+        blocks = _grouped(batches, bounds, schema)
     except Exception as error:  # noqa: BLE001
         return (*([None] * (groups + 1)), _failed(error))
-    blocks = _grouped(pa.Table.from_batches(batches, sent), bounds)
-    size = sum(0 if block is None else block.nbytes for block in blocks)
-    spent = Spent(node_name(), cpu_seconds() - before, size)
-    return (*blocks, None, spent) if size >= groups * BUNDLED_BYTES else (*([None] * groups), blocks, spent)
+    size = sum(block.nbytes for block in blocks if block)
+    spent = Spent(node_name(), cpu_seconds() - before, size, bundled=size < groups * BUNDLED_BYTES)
+    return (*([None] * groups), blocks, spent) if spent.bundled else (*blocks, None, spent)
 
 
 def receive_group(
@@ -179,16 +181,12 @@ def receive_group(
     """
     before = cpu_seconds()
     _engine(setting)
-    own = [block[group] if isinstance(block, list) else block for block in blocks]
     try:
         _compare(setting)
         forget_listings()
         receiving: Receive = _fetched(receive[0])
-        tables = [table_in(block) for block in own if block is not None]
-        made = []
-        for receiver in receivers:
-            rows = pa.concat_tables([schema.empty_table(), *(_of(table, receiver) for table in tables)])
-            made.append(receiving(receiver, rows))
+        letters = letters_of(group, blocks)
+        made = [receiving(number, rows_in(letters, at, schema)) for at, number in enumerate(receivers)]
         return block_of(made), Spent(node_name(), cpu_seconds() - before)
     except Exception as error:  # noqa: BLE001
         return None, _failed(error)
@@ -201,28 +199,23 @@ def node_name() -> str:
     return f"{socket.gethostname()} ({ray.get_runtime_context().get_node_id()[:8]})"
 
 
-def _grouped(rows: pa.Table, bounds: Sequence[int]) -> list[Block | None]:
-    """A block for each group, its rows by receiver; None where there are none."""
-    to = rows.column(TO).to_numpy()
-    order = by_number(to) if (np.diff(to) < 0).any() else None
-    ends = np.searchsorted(to if order is None else to[order], bounds)
-
-    def group(start: int, stop: int) -> pa.Table:
-        return rows.slice(start, stop - start) if order is None else rows.take(pa.array(order[start:stop]))
-
-    return [block_of([group(*pair)]) if pair[1] > pair[0] else None for pair in itertools.pairwise(ends.tolist())]
-
-
-def _of(table: pa.Table, receiver: int) -> pa.Table:
-    to: npt.NDArray[np.int64] = table.column(TO).to_numpy()
-    start, stop = np.searchsorted(to, (receiver, receiver + 1))
-    return table.slice(start, stop - start).drop_columns(TO)
+def _grouped(batches: Sequence[pa.RecordBatch], bounds: Sequence[int], schema: pa.Schema) -> list[Sent | None]:
+    """What goes to each group of receivers."""
+    if not batches:
+        return [None] * (len(bounds) - 1)
+    rows = pa.Table.from_batches([batch.select(schema.names).cast(schema) for batch in batches]).combine_chunks()
+    to = np.concatenate([batch.column(TO).to_numpy().astype(np.int64, copy=False) for batch in batches])
+    if (np.diff(to) < 0).any():
+        rows = rows.take(pa.array(by_number(to)))
+    ends = np.concatenate(([0], np.cumsum(np.bincount(to, minlength=bounds[-1]))))
+    return [sent_to(rows, ends[start : stop + 1]) for start, stop in itertools.pairwise(bounds)]
 
 
 @functools.lru_cache(maxsize=1)
 def _engine(setting: Setting) -> LocalEngine:
     """The threads of this process, which has one core; made when its first task comes."""
     setting.hold()
+    gc.set_threshold(setting.young_objects)
     pa.set_cpu_count(1)
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     return LocalEngine(workers=1, lanes=1, ahead=2, memory=setting.memory)

@@ -1,8 +1,8 @@
-"""Tables that groups of receivers made, kept in Ray's object store: as bytes of Arrow that are read where they lie."""
+"""Rows in Ray's object store, on their way and as receivers made them: bytes of Arrow that are read where they lie."""
 
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -41,17 +41,90 @@ def block_of(tables: Sequence[pa.Table]) -> Block:
         >>> block.table(1).to_pydict()
         {'n': [3]}
     """
-    sink, bounds = pa.BufferOutputStream(), [0]
+    tables = [table.combine_chunks() for table in tables]
+    sizes = pa.MockOutputStream()
+    bounds = [0, *(_written(table, sizes) for table in tables)]
+    data = pa.allocate_buffer(bounds[-1])  # at once: one that grows is copied each time
+    sink = pa.FixedSizeBufferWriter(data)
     for table in tables:
-        with pa.ipc.new_stream(sink, table.schema) as stream:
-            stream.write_table(table.combine_chunks())
-        bounds.append(sink.tell())
-    return Block(np.frombuffer(sink.getvalue(), np.uint8), bounds)
+        _written(table, sink)
+    return Block(np.frombuffer(data, np.uint8), bounds)
 
 
-def table_in(block: Block) -> pa.Table:
-    """The only table of a block."""
-    return block.table(0)
+def _written(table: pa.Table, sink: pa.NativeFile) -> int:
+    """Where a sink is when it has a table."""
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return int(sink.tell())
+
+
+class Sent(NamedTuple):
+    """What some senders send to a group of receivers.
+
+    Attributes:
+        block: one table, its rows by receiver.
+        ends: where in it the rows of each receiver begin, and where the last ones end.
+    """
+
+    block: Block
+    ends: npt.NDArray[np.int64]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all of it."""
+        return self.block.nbytes + int(self.ends.nbytes)
+
+
+def sent_to(rows: pa.Table, ends: npt.NDArray[np.int64]) -> Sent | None:
+    """Rows for a group of receivers, which lie in a table by receiver; None where there are none.
+
+    Example:
+        >>> sent = sent_to(pa.table({"n": [7, 8, 9]}), np.array([1, 1, 3]))
+        >>> sent.block.table(0).to_pydict(), sent.ends.tolist()
+        ({'n': [8, 9]}, [0, 0, 2])
+    """
+    first, size = int(ends[0]), int(ends[-1] - ends[0])
+    return Sent(block_of([rows.slice(first, size)]), ends - first) if size else None
+
+
+Letter = tuple[pa.Table, Sequence[int]]
+
+
+def letters_of(group: int, blocks: Sequence[Any]) -> list[Letter]:
+    """What senders sent to a group: tables, and where in them the rows of each receiver begin.
+
+    Args:
+        group: its number.
+        blocks: `Sent` to it, or None; or a list of what one sender sent to each group.
+    """
+    own = [block[group] if isinstance(block, list) else block for block in blocks]
+    return [(sent.block.table(0), sent.ends.tolist()) for sent in own if sent]
+
+
+def rows_in(letters: Sequence[Letter], at: int, schema: pa.Schema) -> pa.Table:
+    """All rows for one receiver, counted within its group."""
+    rows = [table.slice(ends[at], ends[at + 1] - ends[at]) for table, ends in letters]
+    return pa.concat_tables([schema.empty_table(), *rows])
+
+
+class UnreadOfGroups:
+    """Rows that nobody has received (see `curate.stages.contract.Rows`): references to what was sent to each group.
+
+    Args:
+        sent: to each group: references to blocks, or to lists of what one sender sent to each.
+        bounds: first receiver of each group, and how many there are.
+        schema: of the rows.
+    """
+
+    def __init__(self, sent: Sequence[Sequence[Any]], bounds: Sequence[int], schema: pa.Schema) -> None:
+        self._sent, self._bounds, self._schema = tuple(map(tuple, sent)), tuple(bounds), schema
+
+    def __len__(self) -> int:
+        return self._bounds[-1]
+
+    def __getitem__(self, receiver: int) -> pa.Table:
+        group = _group_of(receiver, self._bounds)
+        return rows_in(_letters(group, self._sent[group]), receiver - self._bounds[group], self._schema)
 
 
 class RowsOfGroups:
@@ -71,10 +144,21 @@ class RowsOfGroups:
         return self._bounds[-1]
 
     def __getitem__(self, receiver: int) -> pa.Table:
-        if not 0 <= receiver < len(self):
-            raise IndexError(receiver)
-        group = int(np.searchsorted(self._bounds, receiver, side="right")) - 1
+        group = _group_of(receiver, self._bounds)
         return _block(self._blocks[group]).table(receiver - self._bounds[group])
+
+
+def _group_of(receiver: int, bounds: Sequence[int]) -> int:
+    if not 0 <= receiver < bounds[-1]:
+        raise IndexError(receiver)
+    return int(np.searchsorted(bounds, receiver, side="right")) - 1
+
+
+@functools.lru_cache(maxsize=2)
+def _letters(group: int, references: tuple[Any, ...]) -> list[Letter]:
+    import ray
+
+    return letters_of(group, ray.get(list(references)))
 
 
 @functools.lru_cache(maxsize=2)

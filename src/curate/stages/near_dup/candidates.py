@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curate.stages.contract import Corpus, Rows, addressed
+from curate.stages.contract import Corpus, Rows, Send, addressed
 from curate.stages.near_dup.audit import COHORT, Sample, cohort_keys
 from curate.stages.near_dup.exact import comparable
 from curate.stages.near_dup.numbering import Numbering
@@ -28,7 +28,6 @@ COMPONENTS = pa.schema([("document", pa.int64()), ("component", pa.int64())])
 IN_ONE_PLACE = 1 << 24
 """Documents up to which one task connects them all: it holds 4 bytes for each."""
 
-_KEYS = pa.schema([("key", pa.uint64()), ("document", pa.int64())])
 EDGES = pa.schema([("document", pa.int64()), ("root", pa.int64())])
 """Two documents that are in one component."""
 _ROW_BYTES = 16
@@ -50,7 +49,7 @@ def find_candidates(corpus: Corpus, numbering: Numbering, copies: Rows, bands: i
     """
     ranges = ranges_for(_ROW_BYTES * bands * numbering.documents)
     send = functools.partial(_send_keys, corpus, numbering, copies, bands, sample, ranges)
-    edges = corpus.exchange(send, numbering.parts, functools.partial(_receive_keys, numbering), ranges, _KEYS)
+    edges = _met(corpus, numbering, send, ranges)
     return connected(corpus, numbering, edges)
 
 
@@ -68,8 +67,13 @@ def find_company(corpus: Corpus, numbering: Numbering, copies: Rows, bands: int,
     keys = list(corpus.map(functools.partial(_keys_of, corpus, of, bands), range(numbering.parts)))
     known = np.unique(np.concatenate(keys))
     send = functools.partial(_send_some_keys, corpus, numbering, copies, bands, of, known, ranges)
-    edges = corpus.exchange(send, numbering.parts, functools.partial(_receive_keys, numbering), ranges, _KEYS)
+    edges = _met(corpus, numbering, send, ranges)
     return connected(corpus, numbering, edges)
+
+
+def _met(corpus: Corpus, numbering: Numbering, send: Send, ranges: int) -> Rows:
+    keys = pa.schema([("key", pa.uint64()), ("document", numbering.kind)])
+    return corpus.exchange(send, numbering.parts, functools.partial(_receive_keys, numbering), ranges, keys)
 
 
 def connected(corpus: Corpus, numbering: Numbering, edges: Rows) -> Rows:
@@ -86,10 +90,12 @@ def _send_keys(
     corpus: Corpus, numbering: Numbering, copies: Rows, bands: int, sample: Sample, ranges: int, part: int
 ) -> Iterator[pa.RecordBatch]:
     rows = comparable(corpus, numbering, copies, part)
-    documents = numbering.span(part)[rows]
+    documents = pa.array(numbering.span(part)[rows], numbering.kind)
     cohorts = cohort_keys(corpus.partial(part, [COHORT]))[rows]
     sampled = sample.holds(cohorts)
-    yield addressed(range_of_key(cohorts[sampled], ranges), key=cohorts[sampled], document=documents[sampled])
+    yield addressed(
+        range_of_key(cohorts[sampled], ranges), key=cohorts[sampled], document=documents.filter(pa.array(sampled))
+    )
     for band in range(bands):
         keys = column(corpus.partial(part, [band_column(band)]), band_column(band))[rows]
         yield addressed(range_of_key(keys, ranges), key=keys, document=documents)
@@ -118,13 +124,13 @@ def _send_some_keys(
     for band in range(bands):
         own = column(corpus.partial(part, [band_column(band)]), band_column(band))[rows]
         shared = np.isin(own, keys)
-        documents = numbering.firsts[part] + rows[shared]
+        documents = pa.array(numbering.firsts[part] + rows[shared], numbering.kind)
         yield addressed(range_of_key(own[shared], ranges), key=own[shared], document=documents)
 
 
 def _receive_keys(numbering: Numbering, receiver: int, rows: pa.Table) -> pa.Table:  # noqa: ARG001
     met = meetings(column(rows, "key"), column(rows, "document"), numbering.first_new)
-    return pa.table([met.documents, met.owners], schema=EDGES)
+    return pa.table([met.documents.astype(np.int64), met.owners.astype(np.int64)], schema=EDGES)
 
 
 def _send_united(edges: Rows, numbering: Numbering, sender: int) -> Iterator[pa.RecordBatch]:  # noqa: ARG001

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 Numbers = npt.NDArray[np.int64]
 
@@ -23,6 +24,8 @@ class Numbering:
         self.parts = len(rows)
         self.first_new = int(self.firsts[earlier])
         """Number of the first document that belongs to no earlier run."""
+        self.kind = pa.int32() if self.documents <= np.iinfo(np.int32).max else pa.int64()
+        """Of numbers that travel by the dozen for each document."""
 
     def span(self, part: int) -> Numbers:
         """Numbers of the documents of ``part``."""

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -181,6 +182,51 @@ def test_files_of_the_documentation_are_valid():
     assert all(
         subprocess.run(["bash", "-n"], input=one, text=True, check=False).returncode == 0 for one in found["bash"]
     )
+
+
+def test_what_kills_workers_is_tried_alone_and_then_given_up():
+    """Also where Ray's memory monitor ends them. A node that dies says nothing about what it worked on."""
+    from curate.engine.ray import DEATHS, MOST_DEATHS, MOST_LOSSES, RayEngine, _Batch
+
+    engine = RayEngine.__new__(RayEngine)
+    engine._ray, engine.losses = ray, 0
+    batch, deaths, losses = _Batch(("a", "b"), 7), Counter(), Counter()
+    gone, killed = ray.exceptions.NodeDiedError("the node died"), ray.exceptions.OutOfMemoryError("out of memory")
+    for _ in range(MOST_LOSSES - 1):
+        assert engine._after_death(batch, gone, deaths, losses) == [batch]
+    for death in range(1, MOST_DEATHS):
+        again = engine._after_death(batch, killed, deaths, losses)
+        alone = [_Batch(("a",), 7, doubtful=True), _Batch(("b",), 7, doubtful=True)]
+        assert again == (alone if death >= DEATHS else [batch])
+    with pytest.raises(Stopped, match="died 4 times of the same work: out of memory"):
+        engine._after_death(batch, killed, deaths, losses)
+    with pytest.raises(Stopped, match="died 20 times of the same work"):
+        engine._after_death(batch, gone, Counter(), losses)
+
+
+def test_each_difference_of_a_node_has_a_fix():
+    from curate.pipeline.planning.nodes import Seen, _differences
+
+    here = Seen({"numpy": "2.4.0", "curate": "0.2.0"}, {"language": "a digest"}, b"token", "", "")
+
+    def found(**other):
+        return list(_differences(here, here._replace(**other), b"token", "/out"))
+
+    assert found() == []
+    assert found(versions={"curate": "0.2.0"}) == [
+        (
+            "has numpy not installed, and the driver has other versions",
+            "on that node: pip install 'numpy==2.4.0'",
+        )
+    ]
+    [(message, hint)] = found(probe=None)
+    assert message.startswith("does not see `/out` as the driver does")
+    assert hint == "-o /a/folder/that/all/nodes/share"
+    assert found(unwritable="Permission denied") == [
+        ("cannot write to `/out`: Permission denied", "chmod -R a+rwX /out")
+    ]
+    assert found(missing="/in/a.jsonl")[0][0] == "does not see the input file `/in/a.jsonl`"
+    assert found(stages={"language": "another"})[0][1] == "copy what `language` reads to it"
 
 
 @pytest.mark.slow

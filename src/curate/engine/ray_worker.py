@@ -199,12 +199,13 @@ def node_name() -> str:
     return f"{socket.gethostname()} ({ray.get_runtime_context().get_node_id()[:8]})"
 
 
-def _grouped(batches: Sequence[pa.RecordBatch], bounds: Sequence[int], schema: pa.Schema) -> list[Sent | None]:
-    """What goes to each group of receivers."""
+def _grouped(batches: list[pa.RecordBatch], bounds: Sequence[int], schema: pa.Schema) -> list[Sent | None]:
+    """What goes to each group of receivers; empties the list, or all of it would be there twice."""
     if not batches:
         return [None] * (len(bounds) - 1)
     rows = pa.Table.from_batches([batch.select(schema.names).cast(schema) for batch in batches]).combine_chunks()
     to = np.concatenate([batch.column(TO).to_numpy().astype(np.int64, copy=False) for batch in batches])
+    batches.clear()
     if (np.diff(to) < 0).any():
         rows = rows.take(pa.array(by_number(to)))
     ends = np.concatenate(([0], np.cumsum(np.bincount(to, minlength=bounds[-1]))))

@@ -14,6 +14,9 @@ help: ## list the targets
 run: $(READY) ## curate the sample corpus into curated/
 	$(BIN)/curate run sample_data/ -o curated
 
+# else each of the processes that test rewrites and compiles all tests anew
+test test-all test-cluster coverage: export PYTHONDONTWRITEBYTECODE =
+
 test: $(DEV) ## the tests that run in minutes
 	$(BIN)/pytest -q -n logical --dist worksteal -m "not slow and not cluster"
 

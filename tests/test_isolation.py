@@ -1,6 +1,7 @@
 """No code from the current folder runs, however curate is started and whatever lies there."""
 
 import ast
+import functools
 import json
 import os
 import pickle
@@ -28,15 +29,16 @@ BY_SCRIPT = [str(SCRIPT)]
 BY_MODULE = [sys.executable, "-m", "curate"]
 BY_SAFE_MODULE = [sys.executable, "-P", "-m", "curate"]
 HOME = Path(curate.__file__).parent
-MODULES = {
-    *sys.stdlib_module_names,
-    *(name for name in packages_distributions() if "/" not in name),
-    "sitecustomize",
-    "usercustomize",
-    "conftest",
-}
 FOLDERS = {"curate", "numba", "tiktoken_ext", "json"}
 """Packages rather than files; ``tiktoken_ext`` is searched for plug-ins by a library."""
+
+
+@functools.cache
+def modules() -> set[str]:
+    """All that may be imported, found out by who asks: it takes a second."""
+    installed = (name for name in packages_distributions() if "/" not in name)
+    return {*sys.stdlib_module_names, *installed, "sitecustomize", "usercustomize", "conftest"}
+
 
 started_by_script = pytest.mark.skipif(not SCRIPT.exists(), reason="curate is not installed here")
 
@@ -46,7 +48,7 @@ def folder_of_traps(folder: Path, without: set[str] = frozenset()) -> Path:
     ran = folder.parent / "ran"
     ran.mkdir()
     folder.mkdir()
-    for name in sorted((MODULES | FOLDERS) - without):
+    for name in sorted((modules() | FOLDERS) - without):
         trap = f"open({str(ran / name)!r}, 'w').close()\n"
         if name in FOLDERS:
             (folder / name).mkdir()

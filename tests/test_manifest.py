@@ -97,3 +97,12 @@ def _holds(written, told) -> bool:
     if isinstance(told, list):
         return len(written) == len(told) and all(map(_holds, written, told))
     return written == msgspec.to_builtins(told)
+
+
+@pytest.mark.parametrize("value", ["name\udc80 é\u2028", [[], {}, 1e-07, 1e16, 2**70, None]])
+def test_any_value_is_written_as_python_writes_it_and_read_again(tmp_path, value):
+    """A name of a file may hold what is no character."""
+    write_json(tmp_path / "some.json", {"value": value})
+    assert read_json(tmp_path / "some.json") == {"value": value}
+    written = json.dumps(json.loads((tmp_path / "some.json").read_bytes()), indent=1, ensure_ascii=False)
+    assert (tmp_path / "some.json").read_bytes() == written.encode(errors="backslashreplace") + b"\n"

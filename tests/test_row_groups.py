@@ -4,11 +4,14 @@ import itertools
 from unittest import mock
 
 import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.pipeline import row_group
 from curate.pipeline.row_group import row_groups
+from curate.store.footers import footer_of
 
 LENGTHS = st.lists(st.sampled_from([0, 1, 3, 9, 10, 30]), max_size=30)
 
@@ -37,3 +40,15 @@ def test_groups_end_where_they_are_full(lengths, cuts):
         assert sum(group[:-1]) < 10
         assert len(group) <= 6
     assert all(len(group) == 1 for group in found if max(group) >= 10)
+
+
+def test_a_footer_is_that_of_the_file_which_is_there_now(tmp_path):
+    file = tmp_path / "some.parquet"
+    for rows in (3, 5):
+        pq.write_table(pa.table({"number": range(rows)}), tmp_path / "next")
+        (tmp_path / "next").replace(file)
+        assert footer_of(file).num_rows == rows
+        assert footer_of(file) is footer_of(file)
+    file.unlink()
+    with pytest.raises(FileNotFoundError):
+        footer_of(file)

@@ -39,7 +39,7 @@ from curate.pipeline.sampling import sampled
 from curate.pipeline.sharding.settled_bytes import SettledBytes
 from curate.pipeline.step import Mask, Settled, Step, entering_mask, input_key, settle, staying
 from curate.store.digest import digest
-from curate.store.objects.ranges import parquet_source
+from curate.store.footers import footer_of
 from curate.store.row_file import Keys, RowFileWriter, keys_of, read_columns, row_file
 from curate.store.row_groups import groups_in
 from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
@@ -124,7 +124,7 @@ class StrandWork:
     def _again(self, part: Part) -> PartResult:
         """Bring the row files of a part up to date from its documents and what was measured before."""
         documents = self.directory.part(DOCUMENTS, part.index)
-        metadata = pq.read_metadata(parquet_source(documents))
+        metadata = footer_of(documents)
         entering = entering_mask(self.directory, self.earlier, part.index)
         finished = self._finished(part, entering)
         result = PartResult(part.index, metadata.num_rows, reused=len(finished) == len(self.steps))
@@ -175,7 +175,7 @@ class StrandWork:
         if keys is None or keys.measure != step.measure_key(self._input_key(step, part)):
             return None
         rows = read_columns(file, step.schema.names)
-        documents = pq.read_metadata(parquet_source(self.directory.part(DOCUMENTS, part.index))).num_rows
+        documents = footer_of(self.directory.part(DOCUMENTS, part.index)).num_rows
         return one_batch(rows.cast(step.schema)) if len(rows) == documents else None
 
     def _earlier_columns(self, part: Part) -> dict[str, pa.Array]:
@@ -320,7 +320,7 @@ class StrandWork:
         """The documents of a part that this pass works on, in files that earlier ones wrote."""
         documents = self.directory.part(DOCUMENTS, part.index)
         mask, known = entering_mask(self.directory, self.earlier, part.index), self._earlier_columns(part)
-        return self._stored_groups(documents, pq.read_metadata(parquet_source(documents)), mask, known, {})
+        return self._stored_groups(documents, footer_of(documents), mask, known, {})
 
     def try_row(self, part: Part, group: RowGroup, row: int) -> None:
         """As `try_one`, with a document of `entering`."""

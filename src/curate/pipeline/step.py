@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from curate.pipeline.planning.plan import measure_key, thresholds_of
 from curate.pipeline.record.profile import Effort, Stopwatch
@@ -23,7 +22,7 @@ from curate.pipeline.stage_answers import asked, require_rows, require_verdicts
 from curate.shards.files.token_bytes import BYTES, HIGH, LOW, split
 from curate.stages.contract import CorpusStage, Stage
 from curate.store.digest import digest
-from curate.store.objects.ranges import parquet_source
+from curate.store.footers import footer_of
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 from curate.store.seal import seal_of
@@ -324,7 +323,7 @@ def staying(reasons: pa.Array) -> Mask:
 
 def entering_mask(directory: RunDirectory, earlier: tuple[Step, ...], part: int) -> Mask:
     """Documents of a part that every earlier stage kept."""
-    mask = np.ones(pq.read_metadata(parquet_source(directory.part(DOCUMENTS, part))).num_rows, np.bool_)
+    mask = np.ones(footer_of(directory.part(DOCUMENTS, part)).num_rows, np.bool_)
     for step in earlier:
         if step.role == "judge":
             table = read_columns(step.file(directory, part), ["reasons"])

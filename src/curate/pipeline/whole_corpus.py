@@ -22,6 +22,7 @@ from curate.stages.contract import Audited, Comparing, CorpusStage, Deduplicatin
 from curate.store.checked_json import BrokenJson, read_json, write_json
 from curate.store.digest import digest
 from curate.store.files import allocate, remove
+from curate.store.footers import footer_of
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import Keys, keys_of, read_columns, row_file
 from curate.store.row_groups import groups_in
@@ -144,7 +145,7 @@ class WholeCorpus:
 
 
 def _rows_in(file: Path) -> int:
-    return int(pq.read_metadata(parquet_source(file)).num_rows)
+    return int(footer_of(file).num_rows)
 
 
 @functools.lru_cache(maxsize=256)
@@ -229,7 +230,7 @@ def _judge(
     reasons = scattered(verdicts, mask)
     with row_file(directory.part(stage.name, part), schema, ["reasons.list.element"]) as writer:
         judged = measures.add_column(0, REASONS, reasons).cast(schema)
-        for group in groups_in(pq.read_metadata(parquet_source(directory.part(DOCUMENTS, part)))):
+        for group in groups_in(footer_of(directory.part(DOCUMENTS, part))):
             writer.write(judged.slice(group.start, group.stop - group.start))
         writer.finish(keys[part])
 

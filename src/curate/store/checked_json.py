@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from curate.store.digest import digest
 from curate.store.files import write_whole
 
@@ -23,7 +25,15 @@ class BrokenJson(Exception):  # noqa: N818  (named for what it is)
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write ``content``, keys in the order given, and its checksum as the last of them."""
     plain = json.loads(json.dumps(content, default=str))
-    write_whole(path, json.dumps(with_checksum(plain), ensure_ascii=False, indent=1).encode(errors=_ESCAPED) + b"\n")
+    write_whole(path, _indented(with_checksum(plain)) + b"\n")
+
+
+def _indented(content: Mapping[str, Any]) -> bytes:
+    """As JSON with a line for each value; Python's own writer takes ten times as long for it as without."""
+    try:
+        return msgspec.json.format(json.dumps(content, ensure_ascii=False).encode(errors=_ESCAPED), indent=1)
+    except msgspec.DecodeError:  # something that is no character, or no number
+        return json.dumps(content, ensure_ascii=False, indent=1).encode(errors=_ESCAPED)
 
 
 def with_checksum(content: Mapping[str, Any]) -> dict[str, Any]:

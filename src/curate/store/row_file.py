@@ -20,7 +20,9 @@ import pyarrow.parquet as pq
 
 from curate.store.digest import digest
 from curate.store.files import whole_file
+from curate.store.footers import footer_of
 from curate.store.objects.ranges import is_far, parquet_source
+from curate.store.objects.store_path import StorePath
 from curate.store.seal import BrokenSeal, checked, seal
 
 if TYPE_CHECKING:
@@ -122,6 +124,8 @@ def read_columns(path: Path, columns: Iterable[str], footer: pq.FileMetaData | N
     several workers, and would wait for work that it can do itself.
     """
     names = list(columns)
+    if footer is None and not isinstance(path, StorePath):
+        footer = footer_of(path)
     with pq.ParquetFile(parquet_source(path), metadata=footer, pre_buffer=False) as file:
         return file.read(columns=names, use_threads=False).select(names)
 

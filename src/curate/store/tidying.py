@@ -11,13 +11,12 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from curate.store.checked_json import BrokenJson, parsed, read_json
 from curate.store.efforts import Efforts
 from curate.store.files import Entry, entries, is_unfinished, remove, remove_empty
+from curate.store.footers import footer_of
 from curate.store.manifest_entries import Manifest
-from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import MEASURE_KEY, PLACE, is_in_place
 from curate.store.run_directory import (
     AUDIT,
@@ -206,7 +205,7 @@ def _row_files(path: Path) -> Iterator[Path]:
 def _is_numbered(file: Path) -> bool:
     """Whether it is a row file of the time before they said where they belong; a copy of a later one says that."""
     try:
-        metadata = pq.read_metadata(parquet_source(file)).metadata or {}
+        metadata = footer_of(file).metadata or {}
     except (OSError, pa.ArrowException):
         return False
     return MEASURE_KEY in metadata and PLACE not in metadata

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from curate.engine.base import Engine, in_order
 from curate.pipeline.step import Step, entering_mask
 from curate.stages.contract import Encoder
+from curate.store.footers import footer_of
 from curate.store.manifest_entries import RawTokens
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
@@ -143,7 +144,7 @@ def _unknown(directory: RunDirectory, judges: tuple[Step, ...], part: int) -> li
     tokens = read_columns(encoder.file(directory, part), ["n_tokens"]).column("n_tokens")
     counted = np.where(edited, tokens.fill_null(0).to_numpy(), 0)
     found = []
-    for number, start, stop in groups_in(pq.read_metadata(parquet_source(path))):
+    for number, start, stop in groups_in(footer_of(path)):
         rows = np.flatnonzero(out[start:stop])
         if len(rows):
             size, left = int(sizes[start:stop][rows].sum()), int(counted[start:stop].sum())
@@ -153,7 +154,7 @@ def _unknown(directory: RunDirectory, judges: tuple[Step, ...], part: int) -> li
 
 def _edited(directory: RunDirectory, judges: tuple[Step, ...], part: int) -> npt.NDArray[np.bool_]:
     """Documents that some stage edited."""
-    found = np.zeros(pq.read_metadata(parquet_source(directory.part(DOCUMENTS, part))).num_rows, np.bool_)
+    found = np.zeros(footer_of(directory.part(DOCUMENTS, part)).num_rows, np.bool_)
     for step in judges:
         if step.edits:
             edits = read_columns(step.file(directory, part), ["edits"]).column("edits")

@@ -37,6 +37,7 @@ from curate.shards.settings import ShardSettings
 from curate.shards.writer import write_shard
 from curate.stages.contract import TO
 from curate.store.digest import digest
+from curate.store.footers import footer_of
 from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.row_groups import groups_in
@@ -259,7 +260,7 @@ def _groups(stretches: Sequence[Stretch], number: int, step: Step, directory: Ru
         places = read_columns(directory.part(step.stage.name, stretch.part), ["shard"]).column("shard")
         here = pc.fill_null(pc.equal(places, number), False).combine_chunks()
         cached = directory.cached(step.stage.name, stretch.part)
-        for group, start, stop in groups_in(pq.read_metadata(parquet_source(cached))):
+        for group, start, stop in groups_in(footer_of(cached)):
             inside = stop > stretch.first and start <= stretch.last
             if inside and pc.any(here.slice(start, stop - start)).as_py():
                 yield _Group(cached, group, ids.slice(start, stop - start), here.slice(start, stop - start))

@@ -17,14 +17,13 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import xxhash
 
 from curate.engine.local import LocalEngine
 from curate.report.judgments.decoding import decoded
 from curate.report.judgments.looking import N_TOKENS, REASONS, Documents, Question, coded
 from curate.stages.contract import Receive, Rows, Send
-from curate.store.objects.ranges import parquet_source
+from curate.store.footers import footer_of
 from curate.store.row_file import scanned
 from curate.store.run_directory import DOCUMENTS, RunDirectory, Spread
 
@@ -313,7 +312,7 @@ class _Piece(NamedTuple):
 
 
 def _group_lengths(file: Path) -> list[int]:
-    footer = pq.read_metadata(parquet_source(file))
+    footer = footer_of(file)
     return [footer.row_group(at).num_rows for at in range(footer.num_row_groups)]
 
 

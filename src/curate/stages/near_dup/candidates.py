@@ -16,7 +16,7 @@ from curate.stages.contract import Corpus, Rows, Send, addressed
 from curate.stages.near_dup.audit import COHORT, Sample, cohort_keys
 from curate.stages.near_dup.exact import comparable
 from curate.stages.near_dup.numbering import Numbering
-from curate.stages.near_dup.partial import band_column
+from curate.stages.near_dup.partial import band_column, keys_of_bands
 from curate.stages.near_dup.routing import in_order
 from curate.stages.partitioning import column, range_of_key, ranges_for
 from curate.text.dedup.bands import meetings
@@ -96,8 +96,8 @@ def _send_keys(
     yield addressed(
         range_of_key(cohorts[sampled], ranges), key=cohorts[sampled], document=documents.filter(pa.array(sampled))
     )
-    for band in range(bands):
-        keys = column(corpus.partial(part, [band_column(band)]), band_column(band))[rows]
+    for each in keys_of_bands(corpus, part, bands):
+        keys = each[rows]
         yield addressed(range_of_key(keys, ranges), key=keys, document=documents)
 
 
@@ -121,8 +121,8 @@ def _send_some_keys(
 ) -> Iterator[pa.RecordBatch]:
     """To the range of each of ``keys``: who is in that bucket."""
     rows = np.union1d(comparable(corpus, numbering, copies, part), of[part])
-    for band in range(bands):
-        own = column(corpus.partial(part, [band_column(band)]), band_column(band))[rows]
+    for each in keys_of_bands(corpus, part, bands):
+        own = each[rows]
         shared = np.isin(own, keys)
         documents = pa.array(numbering.firsts[part] + rows[shared], numbering.kind)
         yield addressed(range_of_key(own[shared], ranges), key=own[shared], document=documents)

@@ -3,12 +3,17 @@
 Each column lies by itself, so that resolving reads one band of the whole corpus without the others.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curate.stages.contract import Corpus
 from curate.stages.near_dup.preference import CORPUS, priority, scope
 from curate.stages.near_dup.settings import NearDupSettings
+from curate.stages.partitioning import column
 from curate.text.dedup.content_hash import content_hashes
 from curate.text.dedup.minhash import Sketches, band_keys
 
@@ -22,9 +27,21 @@ _FIXED = (
 )
 
 
+_AT_ONCE = 4_000_000
+"""Bytes of keys that are read together."""
+
+
 def band_column(band: int) -> str:
     """Name of the column with the keys of a band."""
     return f"band_{band:02d}"
+
+
+def keys_of_bands(corpus: Corpus, part: int, bands: int) -> Iterator[npt.NDArray[np.uint64]]:
+    """Keys of all documents of a part, band after band: of several, where the part is small, at one look."""
+    at_once = max(1, _AT_ONCE // (8 * max(corpus.rows[part], 1)))
+    for first in range(0, bands, at_once):
+        table = corpus.partial(part, [band_column(band) for band in range(first, min(bands, first + at_once))])
+        yield from (column(table, name) for name in table.column_names)
 
 
 def partial_schema(bands: int) -> pa.Schema:

@@ -23,7 +23,7 @@ import pyarrow as pa
 from curate.stages.contract import Corpus, Rows, addressed
 from curate.stages.near_dup.audit import COHORT, Sample, cohort_keys
 from curate.stages.near_dup.numbering import Numbering
-from curate.stages.near_dup.partial import band_column
+from curate.stages.near_dup.partial import keys_of_bands
 from curate.stages.near_dup.preference import preferred_order
 from curate.stages.near_dup.routing import sent_home
 from curate.stages.near_dup.settings import NearDupSettings
@@ -168,7 +168,7 @@ def _send_members(
     chains, counts = column(places[part], "chain"), column(corpus.partial(part, ["shingles"]), "shingles")[rows]
     cohorts = cohort_keys(corpus.partial(part, [COHORT]))[rows]
     unfit = np.zeros(len(rows), np.bool_) if fit is None else ~np.isin(rows, fit[part])
-    keys = [column(corpus.partial(part, [name]), name)[rows] for name in map(band_column, range(bands))]
+    keys = [each[rows] for each in keys_of_bands(corpus, part, bands)]
 
     def batch_of(some: Places, reached: Places) -> Places:
         batches: Places = firsts[chains[some]] + (reached - 1) // BATCH_HASHES

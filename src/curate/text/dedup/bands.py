@@ -11,6 +11,7 @@ by a promise instead: the most selective bands that still find the share ``recal
 the threshold.
 """
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -38,6 +39,7 @@ class Banding(NamedTuple):
         return float(1.0 - (1.0 - similarity**self.rows) ** self.bands)
 
 
+@functools.cache
 def choose_banding(similarity: float, permutations: int, recall: float) -> Banding:
     """The most selective banding within a budget that finds ``recall`` of the pairs at ``similarity``.
 

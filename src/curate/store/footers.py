@@ -1,0 +1,65 @@
+"""Footers of the row files that were read last.
+
+A run reads a few columns of each of its files several times. A file of judgments has over a hundred columns, and to
+parse its footer takes longer than to read one of them.
+"""
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow.parquet as pq
+
+from curate.store.objects.ranges import parquet_source
+from curate.store.objects.store_path import StorePath
+
+_REMEMBERED = 4_000_000
+"""Bytes of footers, as they lie in the files; parsed they take a few times that."""
+
+
+class _File(NamedTuple):
+    """A file as it is: one that takes its place, or is changed, is another."""
+
+    path: str
+    inode: int
+    changed: int
+    size: int
+
+
+class _Footers:
+    """The footers that were asked for last."""
+
+    def __init__(self) -> None:
+        self._lock, self._size = threading.Lock(), 0
+        self._held: OrderedDict[_File, pq.FileMetaData] = OrderedDict()
+
+    def of(self, path: Path) -> pq.FileMetaData:
+        """The footer of a file of this disk."""
+        state = path.stat()
+        file = _File(str(path), state.st_ino, state.st_mtime_ns, state.st_size)
+        with self._lock:
+            if file in self._held:
+                self._held.move_to_end(file)
+                return self._held[file]
+        found = pq.read_metadata(path)
+        with self._lock:
+            if file not in self._held:
+                self._held[file] = found
+                self._size += found.serialized_size
+            while self._size > _REMEMBERED:
+                _, oldest = self._held.popitem(last=False)
+                self._size -= oldest.serialized_size
+        return found
+
+
+_last = _Footers()
+
+
+def footer_of(path: Path) -> pq.FileMetaData:
+    """The footer of a Parquet file, on this disk or in an object store.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    return pq.read_metadata(parquet_source(path)) if isinstance(path, StorePath) else _last.of(path)

@@ -436,3 +436,13 @@ def test_the_header_of_llm_c(tmp_path):
 def test_places_that_uint32_cannot_hold_are_refused_before_the_run():
     with pytest.raises(PlanError, match="less than 4 GiB"):
         layout_of(ShardSettings(format="mds", shard_tokens=3_000_000_000), load_tokenizer("bytes"))
+
+
+@pytest.mark.parametrize("version", [1, 99])
+def test_an_index_of_another_version_is_refused_with_what_to_type(version, tmp_path):
+    folder = write_run(tmp_path, "parquet")
+    index = json.loads((folder / "index.json").read_text())
+    (folder / "index.json").write_text(json.dumps({**index, "schema_version": version}))
+    with pytest.raises(InputError, match=f"has version {version}; this curate reads 2 to 3") as raised:
+        read_index(folder)
+    assert ("pip install" in raised.value.hint) == (version == 99)

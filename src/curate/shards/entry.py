@@ -15,11 +15,10 @@ class At(msgspec.Struct, frozen=True):
 
 
 class FileHash(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A file in the folder, its XXH3-128, and its SHA-256 where an earlier version took it; both hexadecimal."""
+    """A file in the folder and its XXH3-128, hexadecimal."""
 
     file: str
     xxh3: str
-    sha256: str = ""
 
 
 class ShardEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -27,8 +26,7 @@ class ShardEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         file: file name in the folder.
-        xxh3: XXH3-128 of that file, hexadecimal; empty in folders of version 1.
-        sha256: SHA-256 of it, in folders of versions 1 and 2.
+        xxh3: XXH3-128 of that file, hexadecimal.
         documents: number of documents.
         tokens: number of tokens, end marks and padding included.
         padding: of these, how many only fill sequences.
@@ -37,7 +35,6 @@ class ShardEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         loss_tokens: tokens that are to be learnt, where a mask says which.
         index_file: where the format keeps document boundaries in a file of their own, its name.
         index_xxh3: of that file.
-        index_sha256: of that file.
         others: further files that the trainer's reader wants beside it.
         first: place of the shard's first document in the run, if known.
         last: place of its last document.
@@ -45,8 +42,7 @@ class ShardEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     file: str
-    xxh3: str = ""
-    sha256: str = ""
+    xxh3: str
     documents: int
     tokens: int
     padding: int = 0
@@ -55,7 +51,6 @@ class ShardEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     loss_tokens: int = 0
     index_file: str | None = None
     index_xxh3: str | None = None
-    index_sha256: str | None = None
     others: list[FileHash] = []
     first: At | None = None
     last: At | None = None
@@ -71,12 +66,6 @@ class ShardEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """XXH3-128 of each file of the shard, by name."""
         index = {self.index_file: self.index_xxh3 or ""} if self.index_file else {}
         return {self.file: self.xxh3, **index, **{other.file: other.xxh3 for other in self.others}}
-
-    @property
-    def sha256s(self) -> dict[str, str]:
-        """SHA-256 of each file of the shard, by name, in folders of version 1; empty in later ones."""
-        index = {self.index_file: self.index_sha256 or ""} if self.index_file else {}
-        return {self.file: self.sha256, **index, **{other.file: other.sha256 for other in self.others}}
 
     def is_whole(self, folder: Path) -> bool:
         """Whether its files are there, and are those that were written."""

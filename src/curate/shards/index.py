@@ -19,12 +19,12 @@ from curate.shards.mixture import Share
 from curate.shards.mixture.repeats import REPEATS_FILE
 from curate.shards.packing import Packing
 from curate.shards.settings import ShardSettings
-from curate.store.checked_json import CHECKSUM, BrokenJson, parsed, read_json, write_json
+from curate.store.checked_json import BrokenJson, parsed, read_json, write_json
 from curate.store.files import remove, write_whole
 from curate.store.manifest import command_of, find_manifest
 
-SCHEMA_VERSION = 3
-"""1 had no checksum of itself and no XXH3-128; 1 and 2 had SHA-256."""
+OLDEST_VERSION, SCHEMA_VERSION = 2, 3
+"""2 had SHA-256, too; 1 had nothing else, and no checksum of itself: it was in no release, and is not read."""
 TEMPLATE_FILE = "chat_template.json"
 """Copy of the template that wrote conversations: its source, and the control tokens that it knows by name."""
 WINDOWS = (2048, 4096, 8192)
@@ -271,21 +271,19 @@ def read_index(folder: Path) -> ShardIndex:
     """The index of a folder of shards.
 
     Raises:
-        InputError: there is none, or a newer version wrote it.
+        InputError: there is none, or it has a version that is not read.
         DamagedFile: it is not what was written.
     """
     path = index_path(folder)
     try:
-        content = parsed(path)
-        version = content.get("schema_version")
-        if isinstance(version, int) and version > SCHEMA_VERSION:
+        version = parsed(path).get("schema_version")
+        if isinstance(version, int) and not OLDEST_VERSION <= version <= SCHEMA_VERSION:
+            newer = f"pip install --upgrade {DISTRIBUTION}"
             raise InputError(
-                f"`{path}` has version {version}; this curate reads up to {SCHEMA_VERSION}",
-                hint=f"pip install --upgrade {DISTRIBUTION}",
+                f"`{path}` has version {version}; this curate reads {OLDEST_VERSION} to {SCHEMA_VERSION}",
+                hint=newer if version > SCHEMA_VERSION else remedy(folder),
             )
-        if CHECKSUM in content or version != 1:
-            content = read_json(path)
-        return msgspec.convert(content, ShardIndex)
+        return msgspec.convert(read_json(path), ShardIndex)
     except FileNotFoundError as error:
         raise InputError(
             f"`{folder}` holds no shards: there is no `{INDEX_FILE}`",

@@ -4,7 +4,6 @@ A note says of one shard what it was made from and what its bytes are. It is wri
 it gets its name, so that no shard is ever in place of which nothing is known.
 """
 
-import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ import msgspec
 
 from curate.errors import UserError
 from curate.shards.entry import ShardEntry
-from curate.shards.files.hashed_file import sha256_of, xxh3_of
-from curate.shards.format import INDEX_FILE, INDEX_FILES
+from curate.shards.files.hashed_file import xxh3_of
+from curate.shards.format import INDEX_FILES
 from curate.shards.index import ShardIndex, index_path
 from curate.store.checked_json import BrokenJson, parsed, read_json, write_json
 from curate.store.files import entries, is_unfinished, remove, remove_empty
@@ -81,26 +80,8 @@ class Notes:
         self.clear(())
         if _index(self._shards) is not None:
             remove(index_path(self._shards))
-        self._clear_version_1()
         remove_empty(self._shards)
         remove_empty(self._notes)
-
-    def _clear_version_1(self) -> None:
-        """What a version wrote that knew no checksums but SHA-256."""
-        try:
-            index = msgspec.convert(parsed(self._shards / INDEX_FILE), ShardIndex)
-        except (BrokenJson, FileNotFoundError, msgspec.ValidationError):
-            return
-        for entry in index.shards if index.schema_version == 1 else ():
-            for name, sha256 in ((entry.file, entry.sha256), (entry.index_file, entry.index_sha256)):
-                file = self._shards / (name or "")
-                if file.is_file() and not file.is_symlink() and sha256_of(file) == sha256:
-                    remove(file)
-            note = self._notes / f"{Path(entry.file).stem}.json"
-            if note.is_file() and re.fullmatch(rb'"[0-9a-f]{32}"', note.read_bytes()):
-                remove(note)
-        if index.schema_version == 1:
-            remove(self._shards / INDEX_FILE)
 
     def foreign(self) -> list[str]:
         """What lies among shards and notes and is not curate's; what a killed run left unfinished goes."""

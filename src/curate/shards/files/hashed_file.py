@@ -1,7 +1,6 @@
 """Files whose hashes are taken while they are written; they appear under their name only when whole."""
 
 import contextlib
-import hashlib
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,12 +46,6 @@ def hashed_file(path: Path) -> Iterator[HashedFile]:
     """Write a file that appears as ``path`` when the block ends well; on failure nothing is left."""
     with whole_file(path) as temporary, temporary.open("wb") as raw:
         yield HashedFile(raw)
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def xxh3_of(path: Path) -> str:

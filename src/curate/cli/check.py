@@ -20,7 +20,7 @@ def check(
 ) -> int:
     """Look at a corpus: its formats, fields and languages, and what a run over it would take.
 
-    Every file is looked at once, and the stages are tried on some pieces of them. Nothing is written.
+    Every file is inspected, and the stages are tried on some pieces of them. Nothing is written.
 
     \b
     Examples:

@@ -30,7 +30,7 @@ def diff(
     """Compare two runs: settings, inputs, counts, tokens, reasons, and documents that changed sides.
 
     Exit code 1: they differ, or a condition of --fail-on holds. A condition is a number (kept, removed, read,
-    quarantined, tokens, STAGE or STAGE.REASON), < or >, and by how much it changes from A to B.
+    quarantined, tokens, STAGE or STAGE.REASON), < or >, and the change from A to B.
 
     \b
     Examples:

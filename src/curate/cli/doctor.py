@@ -35,7 +35,7 @@ def doctor(
     With --engine ray, every node of the cluster: packages, models and files as on this machine, kernels, storage.
 
     Each problem comes with its remedy. Exit code 1: the run has problems. Exit code 2: the machine has, or the folder
-    is no finished run.
+    is not a finished run.
 
     \b
     Examples:

@@ -38,7 +38,7 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     json: JsonOption = False,
 ) -> int:
-    """Write the kept documents as text, with all edits applied; conversations in the shape they came in.
+    """Write the kept documents as text, with all edits applied; conversations in their original shape.
 
     \b
     Examples:

@@ -47,9 +47,9 @@ def train(
     force: Annotated[bool, typer.Option("--force", help="Replace an existing model.")] = False,
     json: JsonOption = False,
 ) -> int:
-    """Train a small classifier that tells good text from bad, and say how well it does on documents it never saw.
+    """Train a small classifier that separates good text from bad, and measure it on documents that it never saw.
 
-    Reads whatever `curate run` reads. Needs at least 50 different documents a side; a few thousand are better.
+    Reads whatever `curate run` reads. Needs at least 50 different documents per side; a few thousand are better.
 
     \b
     Examples:

@@ -70,7 +70,7 @@ def diff(
     b: Annotated[str, typer.Argument(metavar="B", help="Another one.", autocompletion=completion.recipes)],
     json: JsonOption = False,
 ) -> int:
-    """Show every setting in which two recipes differ; exit code 1 where there is one.
+    """Show every setting in which two recipes differ; exit code 1 if there is one.
 
     \b
     Example:
@@ -96,7 +96,7 @@ def lint(
     ] = None,
     json: JsonOption = False,
 ) -> int:
-    """Find rules of a recipe that are wrong or without effect; exit code 1 where its notes do not explain one.
+    """Find rules of a recipe that are wrong or without effect; exit code 1 if `[accepted]` does not name one.
 
     With --run, the documents of a finished run are judged again by the recipe (without one: by the run's own settings),
     from the signals it stored, and rules that removed no document are named.

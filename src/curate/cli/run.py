@@ -152,7 +152,7 @@ def run(
       curate run corpus/ -o curated --log-file curate.log --format markdown >> "$GITHUB_STEP_SUMMARY"
       curate run june/ -o june-curated --against may-curated
 
-    Run the same command again to continue after a crash, or with other settings to redo only what they touch.
+    Run the same command again to continue after a crash, or with other settings to redo only what they affect.
     """
     began = context.obj if isinstance(context.obj, float) else time.monotonic()
     if not quiet and sys.stderr.isatty():  # before anything heavy is loaded, which takes a second and more

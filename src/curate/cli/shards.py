@@ -31,7 +31,7 @@ def verify(
     every: Annotated[bool, typer.Option("--all", help="Decode and compare every document, not only a sample.")] = False,
     json: JsonOption = False,
 ) -> int:
-    """Read every shard again: hashes, counts and ids of all, and of 100 documents the text, decoded and compared.
+    """Check every shard: hashes, counts and ids of all documents, and the decoded text of 100 of them.
 
     Says how many texts come back as they were, as the tokenizer writes them, or without characters that it does not
     know. Exit code 1 when anything is wrong.
@@ -102,7 +102,7 @@ def convert(
       curate shards convert curated --to megatron -o megatron/
       curate shards convert curated --to bin -o llmc/ --set shards.header=llm.c
 
-    Says how many tokens the trainer's reader drops at common sequence lengths, and which lines make it read the folder.
+    Says how many tokens the trainer's reader drops at common sequence lengths, and prints code to read the folder.
     """
     from curate.cli.display.shards import convert_shards
 

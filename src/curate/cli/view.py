@@ -17,7 +17,7 @@ def view(
     """Browse the documents of a finished run on a local page, until Ctrl-C.
 
     Facets, text search, every document with its measures against their limits, thresholds to move, and marks. Only this
-    machine can open the page, and only with its whole address. Nothing is written but marks.csv in the run directory.
+    machine can open the page, and only by its full address. Nothing is written but marks.csv in the run directory.
 
     \b
     Examples:

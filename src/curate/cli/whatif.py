@@ -18,7 +18,7 @@ def whatif(
 ) -> int:
     """Say what a finished run would have kept under other settings, without running it.
 
-    Exact where the measures and pairs that it stored suffice, else a range. Nothing is written.
+    Exact if the measures and pairs that it stored suffice, else a range. Nothing is written.
 
     \b
     Examples:

@@ -141,7 +141,7 @@ def diff(a: Path, b: Path, *, examples: int = EXAMPLES) -> Diff:
         examples: documents to name of each kind.
 
     Raises:
-        InputError: one is no finished run.
+        InputError: one is not a finished run.
         DamagedFile: a file of one is missing or damaged.
     """
     one, other = Outcomes(a), Outcomes(b)
@@ -175,7 +175,7 @@ def require_numbers(names: Iterable[str], *runs: Path) -> None:
 
     Raises:
         UserError: it is not.
-        InputError: a folder is no finished run.
+        InputError: a folder is not a finished run.
     """
     known = list(dict.fromkeys(name for run in runs for name in numbers(read_manifest(run))))
     for name in names:

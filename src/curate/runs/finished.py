@@ -172,7 +172,7 @@ class Run:
         return documents_of(self.path, "removed", self._reason(reason) if reason else "")
 
     def why(self, document: str) -> list[Life]:
-        """What happened to a document, stage by stage: measures, reasons, edits, and its twin if it is a duplicate.
+        """What happened to a document, stage by stage: measures, reasons, edits, and its survivor if it is a duplicate.
 
         Args:
             document: its id. Ids from the input may repeat: at most 20 documents are returned.

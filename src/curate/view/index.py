@@ -68,7 +68,7 @@ class Index:
         run: its directory.
 
     Raises:
-        InputError: it is no finished run.
+        InputError: it is not a finished run.
         DamagedFile: a file of it is missing or damaged.
     """
 

@@ -17,7 +17,7 @@ def show_examination(run: str, *, json: bool) -> int:
     """Print what an examination found; exit code 1 when there is a problem.
 
     Raises:
-        InputError: the folder is no finished run.
+        InputError: the folder is not a finished run.
     """
     found = examined(place(run))
     if json:

@@ -1,4 +1,4 @@
-"""``curate why`` on the terminal: one document, stage by stage, with a word diff against its twin."""
+"""``curate why`` on the terminal: one document, stage by stage, with a word diff against the kept copy."""
 
 import json as jsonlib
 from collections.abc import Mapping, Sequence

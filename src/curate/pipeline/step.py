@@ -22,7 +22,8 @@ from curate.pipeline.stage_answers import asked, require_rows, require_verdicts
 from curate.shards.files.token_bytes import BYTES, HIGH, LOW, split
 from curate.stages.contract import CorpusStage, Stage
 from curate.store.digest import digest
-from curate.store.footers import footer_of
+from curate.store.footers import FileState, footer_of
+from curate.store.objects.store_path import StorePath
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
 from curate.store.seal import seal_of
@@ -326,9 +327,26 @@ def entering_mask(directory: RunDirectory, earlier: tuple[Step, ...], part: int)
     mask = np.ones(footer_of(directory.part(DOCUMENTS, part)).num_rows, np.bool_)
     for step in earlier:
         if step.role == "judge":
-            table = read_columns(step.file(directory, part), ["reasons"])
-            mask &= staying(table.column("reasons").combine_chunks())
+            mask &= _kept_by(step.file(directory, part))
     return mask
+
+
+def _kept_by(file: Path) -> Mask:
+    """Documents that the stage with this file kept. Every step asks again, so of the last files it is remembered."""
+    if isinstance(file, StorePath):
+        return _kept(file)
+    rows, bits = _kept_bits(FileState.of(file))
+    return np.unpackbits(bits, count=rows).view(np.bool_)
+
+
+@functools.lru_cache(maxsize=256)
+def _kept_bits(file: FileState) -> tuple[int, npt.NDArray[np.uint8]]:
+    kept = _kept(Path(file.path))
+    return len(kept), np.packbits(kept)
+
+
+def _kept(file: Path) -> Mask:
+    return staying(read_columns(file, ["reasons"]).column("reasons").combine_chunks())
 
 
 def reason_counts(reasons: pa.Array) -> dict[str, int]:

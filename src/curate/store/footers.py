@@ -7,7 +7,7 @@ parse its footer takes longer than to read one of them.
 import threading
 from collections import OrderedDict
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import pyarrow.parquet as pq
 
@@ -18,13 +18,19 @@ _REMEMBERED = 4_000_000
 """Bytes of footers, as they lie in the files; parsed they take a few times that."""
 
 
-class _File(NamedTuple):
-    """A file as it is: one that takes its place, or is changed, is another."""
+class FileState(NamedTuple):
+    """A file as it is now: one that takes its place, or is changed, has another state."""
 
     path: str
     inode: int
     changed: int
     size: int
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Of a file of this disk."""
+        now = path.stat()
+        return cls(str(path), now.st_ino, now.st_mtime_ns, now.st_size)
 
 
 class _Footers:
@@ -32,12 +38,11 @@ class _Footers:
 
     def __init__(self) -> None:
         self._lock, self._size = threading.Lock(), 0
-        self._held: OrderedDict[_File, pq.FileMetaData] = OrderedDict()
+        self._held: OrderedDict[FileState, pq.FileMetaData] = OrderedDict()
 
     def of(self, path: Path) -> pq.FileMetaData:
         """The footer of a file of this disk."""
-        state = path.stat()
-        file = _File(str(path), state.st_ino, state.st_mtime_ns, state.st_size)
+        file = FileState.of(path)
         with self._lock:
             if file in self._held:
                 self._held.move_to_end(file)

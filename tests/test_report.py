@@ -1,7 +1,6 @@
 """The numbers of the report, recomputed the plain way from the same run directory."""
 
 import json
-import os
 import re
 
 import msgspec
@@ -13,12 +12,13 @@ from hypothesis import strategies as st
 
 import small_run
 from corpus_maker import make_corpus
-from curate.errors import InputError
+from curate.errors import DamagedFile, InputError
 from curate.pipeline import row_group
-from curate.report.html.page import report_json
+from curate.report.html.page import report_json, shared, write_report
 from curate.report.judgments.measures import BINS, _edges, _log_edges
-from curate.report.kept_findings import keep_findings, kept_findings
+from curate.report.kept_findings import kept_findings, read_report
 from curate.report.model import build_report, findings_of, with_samples
+from curate.report.samples import Samples
 from curate.settings.report import ReportSettings
 from curate.store.checked_json import write_json
 from curate.store.manifest import read_manifest
@@ -60,21 +60,28 @@ def changed(run, tmp_path, change):
     return build_report(tmp_path, ReportSettings(samples=1))
 
 
-def test_what_is_kept_is_what_was_found_until_a_file_is_touched(tmp_path, monkeypatch):
+def test_findings_are_those_that_the_report_tells(tmp_path, monkeypatch):
     write_fake_run(tmp_path, documents=300, parts=2)
-    monkeypatch.setenv("CURATE_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr("curate.report.kept_findings.SMALL", 0)
     manifest, settings = read_manifest(tmp_path), ReportSettings()
     directory = RunDirectory.finished(tmp_path, manifest)
     found = findings_of(directory, manifest, settings)
-    assert kept_findings(tmp_path, manifest, settings) is None
-    keep_findings(tmp_path, manifest, settings, found)
+    assert kept_findings(tmp_path, manifest, settings) is read_report(tmp_path, manifest) is None
+    report = build_report(tmp_path, settings, found)
+    write_report(tmp_path, report, settings)
     kept = kept_findings(tmp_path, manifest, msgspec.structs.replace(settings, price_per_gpu_hour=9.0))
     assert not kept.samples.kept
     assert with_samples(kept, directory, manifest, settings) == found
-    assert kept_findings(tmp_path, manifest, msgspec.structs.replace(settings, samples=1)) is None
-    os.utime(files_of(tmp_path, "quality")[0], (1, 1))
-    assert kept_findings(tmp_path, manifest, settings) is None
+    assert read_report(tmp_path, manifest) == msgspec.structs.replace(
+        shared(report), samples=Samples(), manifest=manifest
+    )
+    assert kept_findings(tmp_path, manifest, msgspec.structs.replace(settings, samples=0)) == kept
+    for other in ({"samples": 1}, {"epochs": 7}):
+        assert kept_findings(tmp_path, manifest, msgspec.structs.replace(settings, **other)) is None
+    damaged = files_of(tmp_path, "quality")[0]
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    with pytest.raises(DamagedFile, match="quality"):
+        with_samples(kept, directory, manifest, settings)
 
 
 def test_books_balance(report):

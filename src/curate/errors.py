@@ -127,23 +127,33 @@ def require(package: str, extra: str, what: str) -> None:
 
 LISTED = 16
 """Names that a hint lists if there are very many."""
+MEANT = 3
+"""Names that begin like a misspelt one, beside the one that is most like it."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """``did you mean `x`?`` for a misspelt name, else the list of known ones.
+    """``did you mean `x`?`` for a misspelt name, and others that begin still more like it; else all known ones.
 
     Example:
         >>> nearest("langage", ["language", "quality"])
         'did you mean `language`?'
+        >>> nearest("finewb", ["c4", "fineweb2", "fineweb-code", "fineweb-paper"])
+        'did you mean `fineweb2`, `fineweb-code` or `fineweb-paper`?'
         >>> nearest("zzz", ["b", "a"])
         'known: a, b'
     """
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean `{close[0]}`?"
+    if best := next(iter(difflib.get_close_matches(word, names, n=1, cutoff=0.6)), None):
+        least = _likeness(word, best)
+        others = [name for name in names if name != best and _likeness(word, name[: len(word) + 1]) > least]
+        *first, last = [f"`{name}`" for name in (best, *others[:MEANT])]
+        return f"did you mean {', '.join(first)}{' or ' if first else ''}{last}?"
     more = f" and {len(names) - LISTED} more" if len(names) > 2 * LISTED else ""
     return f"known: {', '.join(names[: LISTED if more else None])}{more}"
+
+
+def _likeness(word: str, name: str) -> float:
+    return difflib.SequenceMatcher(None, name, word).ratio()  # in the order in which `get_close_matches` has them
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:

@@ -16,7 +16,6 @@ from curate.report.saved.compute import Redundancy, redundancy
 from curate.report.sources import UNNAMED_SOURCE
 from curate.stages.contract import PASSED_OVER, TO
 from curate.store.manifest_entries import Judged
-from curate.store.row_file import scanned
 
 LARGEST = 8
 """Clusters shown one by one."""
@@ -110,17 +109,21 @@ class Copies:
 
     def of(self, piece: Documents) -> Found:
         """See `curate.report.judgments.looking.Question`."""
-        reasons, copies = piece.given("near_dup"), piece.whole("near_dup.copies", missing=1)
+        reasons = piece.given("near_dup")
         rows = np.flatnonzero(reasons.number == 0)
-        stays = pl.DataFrame({ROW: rows + piece.first, "bytes": piece.raw_bytes[rows], "documents": copies[rows]})
+        documents, size = piece.whole("near_dup.copies", missing=1)[rows], piece.raw_bytes[rows]
+        alone = documents == 1  # nearly all are
+        several = pl.DataFrame({ROW: rows + piece.first, "bytes": size, "documents": documents}).filter(~alone)
+        single = pl.DataFrame({"documents": [1], "clusters": [int(alone.sum())], "bytes": [int(size[alone].sum())]})
+        sizes = several.group_by("documents").agg(clusters=pl.len().cast(pl.Int64), bytes=pl.col("bytes").sum())
         passed_over = 0
         if "near_dup.standing" in self.columns:
-            passed_over = pc.sum(
-                pc.equal(coded(piece.column("near_dup.standing")).cast(pa.string()), PASSED_OVER)
-            ).as_py()
+            standing = coded(piece.column("near_dup.standing"))
+            code = pc.index(standing.dictionary.cast(pa.string()), PASSED_OVER).as_py()
+            passed_over = pc.sum(pc.equal(standing.indices, code)).as_py()
         return Found(
-            stays.group_by("documents").agg(clusters=pl.len().cast(pl.Int64), bytes=pl.col("bytes").sum()),
-            _first_few(stays.filter(pl.col("documents") > 1).select(ROW, "documents")),
+            pl.concat([single.filter(pl.col("clusters") > 0), sizes]),
+            _first_few(several.select(ROW, "documents").filter(pl.col("documents") > 1)),
             {
                 "removed": int((reasons.number > 0).sum()),
                 "passed_over": passed_over or 0,
@@ -210,14 +213,22 @@ _REMOVED = pa.schema([("row", pa.int64()), ("source", pa.string()), ("documents"
 
 def _send_removed(judgments: Judgments, part: int) -> Iterator[pa.RecordBatch]:
     """To the part of each survivor: from which sources documents were removed for it."""
-    survivor, own = pl.col("near_dup.survivor_at"), pl.col("near_dup.survivor_run").is_null()
-    removed = judgments.part(part, ["near_dup"]).filter(survivor.is_not_null()).select(
-        pl.when(own).then(survivor.struct.field("part")).otherwise(part).cast(pl.Int64).alias(TO),
-        pl.when(own).then(survivor.struct.field("row")).otherwise(-1).cast(pl.Int64).alias("row"),
-        pl.col("source").fill_null(UNNAMED_SOURCE),
-    )  # fmt: skip
-    counted = removed.group_by(TO, "row", "source").agg(pl.len().cast(pl.Int64).alias("documents")).sort(TO).collect()
-    yield from counted.to_arrow().cast(pa.schema([(TO, pa.int64()), *_REMOVED])).to_batches()
+    read = judgments.decoded_part(part, ["source", "near_dup.survivor_at", "near_dup.survivor_run"])
+    survivor = read.column("near_dup.survivor_at")
+    removed = pc.indices_nonzero(survivor.is_valid())
+    at, own = survivor.take(removed), read.column("near_dup.survivor_run").take(removed).is_null()
+    sources = coded(read.column("source").take(removed))
+    sent = pl.DataFrame(
+        {
+            TO: pc.if_else(own, at.field("part"), part).cast(pa.int64()),
+            "row": pc.if_else(own, at.field("row"), -1).cast(pa.int64()),
+            "code": sources.indices,
+        }
+    )
+    counted = sent.group_by(TO, "row", "code").agg(pl.len().cast(pl.Int64).alias("documents")).sort(TO)
+    names = pc.fill_null(sources.dictionary.cast(pa.string()).take(counted["code"].to_arrow()), UNNAMED_SOURCE)
+    yield pa.record_batch([counted[TO].to_arrow(), counted["row"].to_arrow(), names, counted["documents"].to_arrow()],
+                          pa.schema([(TO, pa.int64()), *_REMOVED]))  # fmt: skip
 
 
 def _receive_removed(
@@ -225,7 +236,9 @@ def _receive_removed(
 ) -> pa.Table:
     """Removed documents by source and that of their survivor, and each of the part's ``largest`` for itself."""
     removed = pl.DataFrame(rows)
-    sources = scanned([judgments.files[part]], ["source"]).collect()["source"].fill_null(UNNAMED_SOURCE)
+    sources = pl.Series(judgments.decoded_part(part, ["source"]).column("source").cast(pa.string())).fill_null(
+        UNNAMED_SOURCE
+    )
     at = pl.when(pl.col("row") >= 0).then(pl.col("row"))
     survivor = sources.gather(removed.select(at.cast(pl.UInt32)).to_series()).fill_null(EARLIER_RUN)
     apart = pl.col("row").is_in(list(largest.get(part, ())))

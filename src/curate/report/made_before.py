@@ -47,9 +47,10 @@ def made_of(run: Path, manifest: Manifest, settings: ReportSettings) -> MadeOf:
         manifest: of the run.
         settings: of the report.
     """
-    beside = [file.read_bytes() for name in (EVIDENCE, HISTORY) if (file := run / name).is_file()]
     judged = _judged(manifest, settings)
-    return MadeOf(judged=judged, all=digest(judged, _plain(manifest), beside))
+    return MadeOf(
+        judged=judged, all=all_as(run, manifest, judged), found=found_as(manifest), epochs=float(settings.epochs)
+    )
 
 
 def may_be_known(run: Path, manifest: Judged, settings: ReportSettings) -> bool:
@@ -75,15 +76,25 @@ def made_before(run: Path, manifest: Manifest, settings: ReportSettings) -> Made
     return MadeBefore(summary=found.summary, alerts=found.alerts, manifest=shown)
 
 
-def judged_as(manifest: Judged, settings: Any) -> str:
-    """A digest of what findings are made of, with settings of the report that they depend on."""
+def all_as(run: Path, manifest: Manifest, judged: str) -> str:
+    """A digest of all that a report says of a run, of whose judgments ``judged`` is one."""
+    beside = [file.read_bytes() for name in (EVIDENCE, HISTORY) if (file := run / name).is_file()]
+    return digest(judged, _plain(manifest), beside)
+
+
+def found_as(manifest: Judged) -> str:
+    """A digest of what findings are made of, but for settings of the report."""
+    return _judged_as(manifest, None)
+
+
+def _judged_as(manifest: Judged, settings: Any) -> str:
     known = {name: found for name, found in _plain(manifest).items() if name in Judged.__struct_fields__}
     known["parts"] = manifest.part_names
     return digest(__version__, SCHEMA_VERSION, known, settings)
 
 
 def _judged(manifest: Judged, settings: ReportSettings) -> str:
-    return judged_as(manifest, msgspec.to_builtins(settings))
+    return _judged_as(manifest, msgspec.to_builtins(settings))
 
 
 def _plain(manifest: Judged) -> dict[str, Any]:

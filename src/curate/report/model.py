@@ -30,17 +30,11 @@ from curate.report.sources import Group, Label, by_language, by_source, labels_o
 from curate.report.unused import WithoutEffect, without_effect
 from curate.settings.report import ReportSettings
 from curate.shards.index import ShardIndex, read_index
-from curate.store.checked_json import BrokenJson, read_json
 from curate.store.manifest import read_manifest
 from curate.store.manifest_entries import Gate, Judged, Manifest, RawTokens
-from curate.store.run_directory import REPORT_JSON, RunDirectory, Spread
+from curate.store.run_directory import RunDirectory, Spread
 
 SCHEMA_VERSION = 1
-COLUMNS = (
-    *(REASONS, "edits", "label", "score", "n_tokens", "jaccard", "exact"),
-    *("copies", "standing", "survivor", "survivor_run", "survivor_at"),
-)
-"""Columns that a report may read of any stage, beside what thresholds are on."""
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,7 +164,7 @@ def findings_of(
 
     Memory is bounded by the number of sources and the documents shown, not by the corpus.
     """
-    judgments = Judgments(directory, manifest.stage_names, spread, exchange=exchange, read=_read(manifest))
+    judgments = Judgments(directory, manifest.stage_names, spread, exchange=exchange, tabled=_tabled(manifest))
     thresholds, pairs, reasons = thresholds_in(manifest, judgments), pairs_in(manifest, judgments), _reasons(manifest)
     given = [f"{reason.stage}.{reason.code}" for reason in reasons if reason.documents]
     measuring = Measuring(judgments, thresholds, pairs, max(1, settings.samples // 2) if settings.samples else 0)
@@ -193,6 +187,7 @@ def findings_of(
         weights=weigh(judgments, kept),
         crossed=cross(judgments),
         shown=Shown(
+            number=settings.samples,
             by_reason={code: tuple(best.rows.tolist()) for code, best in (found or {}).items()},
             nearest=measuring.nearest(measured),
             clusters=tuple(cluster.row for cluster in duplicates.largest) if duplicates else (),
@@ -205,8 +200,8 @@ def findings_of(
 def with_samples(
     findings: Findings, directory: RunDirectory, manifest: Judged, settings: ReportSettings, spread: Spread = map
 ) -> Findings:
-    """Findings that were made before, with the documents to be shown, of a run whose files are those of then."""
-    judgments = Judgments(directory, manifest.stage_names, spread, known=True)
+    """Findings that were made before, with the documents to be shown."""
+    judgments = Judgments(directory, manifest.stage_names, spread, tabled=())
     return _with_samples(findings, manifest, judgments, settings)
 
 
@@ -218,13 +213,12 @@ def _with_samples(findings: Findings, manifest: Judged, judgments: Judgments, se
     return msgspec.structs.replace(findings, samples=samples)
 
 
-def _read(manifest: Judged) -> set[str]:
-    """Names of the columns that a report may read."""
-    rules = {rule.measure for stage in manifest.stages for rule in stage.rules}
-    limits = {key[4:] for section in manifest.config.values() for key in section if key[:4] in ("min_", "max_")}
-    named = {"input.source", "input.id"} & {*manifest.given}
-    documents = {"origin", "metadata"} if manifest.mentions or named else set()
-    return {*COLUMNS, *CONVERSATION_COLUMNS, *rules, *limits, *documents, *(one.measure for one in manifest.mentions)}
+def _tabled(manifest: Judged) -> set[str]:
+    """Names of the columns that are read by way of a table: of conversations, and of what the user named."""
+    chats = {*CONVERSATION_COLUMNS, REASONS} if "chat" in manifest.stage_names else set[str]()
+    named = manifest.mentions or {"input.source", "input.id"} & {*manifest.given}
+    documents = {"origin", "metadata"} if named else set()
+    return {*chats, *documents, *(one.measure for one in manifest.mentions)}
 
 
 def build_report(run_dir: Path, settings: ReportSettings, findings: Findings | None = None) -> Report:
@@ -267,17 +261,6 @@ def build_report(run_dir: Path, settings: ReportSettings, findings: Findings | N
         manifest=manifest,
         **msgspec.structs.asdict(findings) | {"conversations": with_tokens(findings.conversations, manifest.shards)},
     )
-
-
-def read_report(run_dir: Path, manifest: Manifest) -> Report | None:
-    """The report that is written in a run directory, without samples; None where another version wrote it, or none."""
-    try:
-        content = read_json(run_dir / REPORT_JSON)
-        if content.get("schema_version") != SCHEMA_VERSION:
-            return None
-        return msgspec.convert(content | {"samples": Samples(), "shown": Shown(), "manifest": manifest}, Report)
-    except (OSError, BrokenJson, msgspec.ValidationError):
-        return None
 
 
 def _reasons(manifest: Judged) -> tuple[ReasonCount, ...]:

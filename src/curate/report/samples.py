@@ -91,6 +91,8 @@ class Samples(msgspec.Struct, frozen=True, kw_only=True):
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of the documents to show."""
 
+    number: int = 0
+    """Of each kind that were asked for."""
     by_reason: dict[str, tuple[int, ...]] = {}
     """``stage.reason`` → documents it was given to; of no reason: kept ones."""
     nearest: tuple[tuple[int, ...], ...] = ()

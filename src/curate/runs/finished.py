@@ -133,7 +133,8 @@ class Run:
     @cached_property
     def report(self) -> "Report":
         """All numbers of the report: alerts, histograms, sources, duplicates, compute. Texts are in `sample`."""
-        from curate.report.model import build_report, read_report
+        from curate.report.kept_findings import read_report
+        from curate.report.model import build_report
         from curate.settings.report import ReportSettings
 
         if found := read_report(self.path, self.manifest):

@@ -9,10 +9,19 @@ from curate.store.run_directory import REPORT_JSON
 
 
 class MadeOf(msgspec.Struct, frozen=True, kw_only=True):
-    """Digests of what a report is made of: of what is known when all documents are judged, and of all that it says."""
+    """Digests of what a report is made of.
+
+    Attributes:
+        judged: of what is known when all documents are judged, and of the settings of the report.
+        all: of all that it says.
+        found: of what findings are made of, without settings.
+        epochs: the setting that findings depend on.
+    """
 
     judged: str
     all: str
+    found: str = ""
+    epochs: float = 0
 
 
 class ReportFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -137,6 +137,25 @@ class RunDirectory:
         self._footer(file, columns, group)
         return file
 
+    def footer(
+        self, folder: str, part: int, columns: Collection[str], rows: range | None = None
+    ) -> "pq.FileMetaData | None":
+        """The footer of the file of one part, whose bytes are those that were written.
+
+        Args:
+            folder: as for `part`.
+            part: number of the part.
+            columns: those that will be read.
+            rows: of the part, those that will be read; None: all.
+
+        Returns:
+            None where nothing need be looked at, since the run goes on.
+
+        Raises:
+            DamagedFile: the file is missing or damaged.
+        """
+        return self._footer(self.part(folder, part), columns, rows=rows)
+
     def columns(self, folder: str, part: int, columns: Collection[str]) -> "pa.Table":
         """Columns of one part, in the order asked for, of bytes that are those that were written.
 
@@ -152,13 +171,13 @@ class RunDirectory:
         return read_columns(file, columns, self._footer(file, columns))
 
     def _footer(
-        self, file: Path, columns: Collection[str] | None, group: int | None = None
+        self, file: Path, columns: Collection[str] | None, group: int | None = None, rows: range | None = None
     ) -> "pq.FileMetaData | None":
         """The footer of a file of a finished run, whose columns are not damaged; None of other runs."""
         if self._remedy is None:
             return None
         try:
-            return checked(file, columns, group)
+            return checked(file, columns, group, rows)
         except BrokenSeal as broken:
             raise DamagedFile(f"`{file}` {broken}", hint=f"make it again: {self._remedy}") from broken
 

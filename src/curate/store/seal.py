@@ -16,7 +16,7 @@ these columns alone. Bytes stay a function of the content. Every reader of Parqu
 
 import os
 import struct
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,8 +40,9 @@ class BrokenSeal(Exception):  # noqa: N818  (named for what it is)
 
 
 class _Chunk(NamedTuple):
-    """The pages of one column in one row group."""
+    """The pages of one column in one row group; ``number`` is its place among those of the file."""
 
+    number: int
     group: int
     column: str
     start: int
@@ -88,13 +89,16 @@ def seal_of(path: Path) -> bytes:
         _close(handle)
 
 
-def checked(path: Path, columns: Collection[str] | None = None, group: int | None = None) -> pq.FileMetaData:
+def checked(
+    path: Path, columns: Collection[str] | None = None, group: int | None = None, rows: range | None = None
+) -> pq.FileMetaData:
     """The footer of a sealed file, when the bytes asked about are those that were written.
 
     Args:
         path: a Parquet file.
         columns: look at these only; None looks at all, an empty collection at the footer alone.
         group: look at this row group only.
+        rows: look at the row groups only that hold one of these.
 
     Raises:
         BrokenSeal: the file is missing or has no seal, or bytes of it changed.
@@ -102,8 +106,8 @@ def checked(path: Path, columns: Collection[str] | None = None, group: int | Non
     handle = _opened(path)
     try:
         frame = _frame(handle)
-        for number, chunk in _asked(frame.footer, columns, group):
-            if frame.hashes[number * _HASH_BYTES :][:_HASH_BYTES] != _hash(handle, chunk):
+        for chunk, found in _hashes(handle, _asked(frame.footer, columns, group, rows)):
+            if frame.hashes[chunk.number * _HASH_BYTES :][:_HASH_BYTES] != found:
                 raise BrokenSeal(f"is damaged: `{chunk.column}` in row group {chunk.group}")
     except OSError as error:
         raise BrokenSeal(f"cannot be read: {error.strerror}") from error
@@ -156,27 +160,59 @@ def _chunks(footer: pq.FileMetaData) -> Iterator[_Chunk]:
 
     Without ``footer.schema``: it and the footer hold each other, so thousands would wait for the garbage collector.
     """
-    start = len(_PARQUET)
+    start, columns = len(_PARQUET), footer.num_columns
     for group in range(footer.num_row_groups):
         row_group = footer.row_group(group)
-        for at in range(footer.num_columns):
+        for at in range(columns):
             chunk = row_group.column(at)
-            yield _Chunk(group, chunk.path_in_schema.partition(".")[0], start, chunk.total_compressed_size)
+            yield _Chunk(
+                group * columns + at, group, chunk.path_in_schema.partition(".")[0], start, chunk.total_compressed_size
+            )
             start += chunk.total_compressed_size
 
 
-def _asked(footer: pq.FileMetaData, columns: Collection[str] | None, group: int | None) -> Iterator[tuple[int, _Chunk]]:
-    """Chunks of these columns with their numbers in file order; what the footer says of others is not looked at."""
+def _asked(
+    footer: pq.FileMetaData, columns: Collection[str] | None, group: int | None, rows: range | None
+) -> Iterator[_Chunk]:
+    """Chunks of these columns, in file order; what the footer says of others is not looked at."""
     first = footer.row_group(0) if footer.num_row_groups else None
     names = [first.column(at).path_in_schema.partition(".")[0] for at in range(footer.num_columns)] if first else []
     asked = [(at, name) for at, name in enumerate(names) if columns is None or name in columns]
+    end = 0
     for number in range(footer.num_row_groups) if group is None else (group,):
         row_group = footer.row_group(number)
+        begin, end = end, end + row_group.num_rows
+        if rows is not None and (begin >= rows.stop or end <= rows.start):
+            continue
         for at, name in asked:
             chunk = row_group.column(at)
-            pages = chunk.data_page_offset, chunk.dictionary_page_offset
-            start = min(page for page in pages if page)
-            yield number * len(names) + at, _Chunk(number, name, start, chunk.total_compressed_size)
+            start, dictionary = chunk.data_page_offset, chunk.dictionary_page_offset
+            start = min(start, dictionary) if dictionary else start
+            yield _Chunk(number * len(names) + at, number, name, start, chunk.total_compressed_size)
+
+
+def _hashes(handle: "int | ObjectReader", asked: Iterable[_Chunk]) -> Iterator[tuple[_Chunk, bytes]]:
+    """The hash of each chunk; neighbours are read together, as far as a block holds them."""
+    run: list[_Chunk] = []
+    end = 0
+    for chunk in asked:
+        if run and (chunk.start != end or chunk.start + chunk.size - run[0].start > _BLOCK):
+            yield from _hashes_together(handle, run)
+            run = []
+        run.append(chunk)
+        end = chunk.start + chunk.size
+    yield from _hashes_together(handle, run)
+
+
+def _hashes_together(handle: "int | ObjectReader", run: Sequence[_Chunk]) -> Iterator[tuple[_Chunk, bytes]]:
+    if len(run) == 1:
+        yield run[0], _hash(handle, run[0])
+    elif run:
+        begin, last = run[0].start, run[-1]
+        read = memoryview(_at(handle, begin, last.start + last.size - begin))
+        for chunk in run:
+            start = chunk.start - begin
+            yield chunk, xxhash.xxh3_64_digest(read[start : start + chunk.size])
 
 
 def _hash(handle: "int | ObjectReader", chunk: _Chunk) -> bytes:

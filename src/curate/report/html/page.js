@@ -45,6 +45,9 @@ function written(value, whole) {
   return whole ? String(Math.round(value)) : String(Number(value.toPrecision(4)));
 }
 
+// As people read it; `written` is what a command takes.
+const read = (text) => Number(text).toLocaleString("en", { maximumFractionDigits: 12 });
+
 function moved(histogram, line, number, edge) {
   const value = histogram.edges[edge];
   const now = histogram.edges.reduce((best, at, place) =>
@@ -74,15 +77,16 @@ function slider(figure, histogram, line, number, summary, copies) {
   const tell = () => {
     const found = moved(histogram, line, number, Number(input.value));
     const value = found.same ? line.value : found.value;
-    const setting = `--set ${line.setting}=${written(value, whole)}`;
+    const at = written(value, whole);
+    const setting = `--set ${line.setting}=${at}`;
     // where copies were removed, a removed survivor lets one of its copies back
     const about = found.same ? "" : !found.stricter ? "up to " : copies ? "at least " : "";
     const change = found.documents ? ` (${found.documents > 0 ? "+" : "\u2212"}${shown(Math.abs(found.documents))})` : "";
     const tokens = summary.tokens_kept === null ? "" : found.tokens === null && !found.same
       ? ", more tokens" : `, ${shown(summary.tokens_kept + (found.tokens ?? 0))} tokens`;
     const blind = found.stricter && !sum(histogram.kept, 0, histogram.kept.length);
-    said.textContent = blind ? `${written(value, whole)}: fewer documents kept; only a rerun tells how many`
-      : `${written(value, whole)}: ${about}${shown(summary.kept + found.documents)} documents kept${change}${tokens}`;
+    said.textContent = blind ? `${read(at)}: fewer documents kept; only a rerun tells how many`
+      : `${read(at)}: ${about}${shown(summary.kept + found.documents)} documents kept${change}${tokens}`;
     input.setAttribute("aria-valuetext", said.textContent);
     button.textContent = `Copy ${setting}`;
     button.dataset.text = setting;

@@ -28,7 +28,7 @@ from curate.report.html.shown_paths import ShownPaths
 from curate.report.html.templates import environment
 from curate.report.input_folders import input_folders
 from curate.report.judgments.judgments import Exchange
-from curate.report.kept_findings import keep_findings, kept_findings
+from curate.report.kept_findings import kept_findings
 from curate.report.made_before import MadeBefore, made_before, made_of, may_be_known
 from curate.report.model import Findings, Report, build_report, findings_of, with_samples
 from curate.report.samples import MAX_CHARACTERS, Sample, Samples
@@ -112,8 +112,6 @@ class ReportMaker:
             findings = self._findings.result()
         report = build_report(self._run_dir, self._settings, findings)
         write_report(self._run_dir, report, self._settings)
-        if not kept:
-            keep_findings(self._run_dir, manifest, self._settings, findings)
         return report
 
     def __enter__(self) -> Self:
@@ -139,7 +137,7 @@ def write_report(run_dir: Path, report: Report, settings: ReportSettings | None 
         page_xxh3=xxhash.xxh3_128_hexdigest(page),
         made_of=made_of(run_dir, report.manifest, settings) if settings else None,
     )
-    write_json(json_path, data | msgspec.to_builtins(beside))
+    write_json(json_path, data | {"shown": msgspec.to_builtins(report.shown)} | msgspec.to_builtins(beside))
     return json_path, html_path
 
 

@@ -25,6 +25,7 @@ from curate.report.judgments.looking import N_TOKENS, REASONS, Documents, Questi
 from curate.stages.contract import Receive, Rows, Send
 from curate.store.footers import footer_of
 from curate.store.row_file import scanned
+from curate.store.row_groups import groups_in
 from curate.store.run_directory import DOCUMENTS, RunDirectory, Spread
 
 Exchange = Callable[[Send, int, Receive | None, int, pa.Schema, Path], Rows]
@@ -34,8 +35,12 @@ ROW = "row"
 LABEL = "language"
 """Column of `Judgments.tally`: the label of the language stage, null without one."""
 _DOCUMENT = ["source", "raw_bytes"]
-_SAMPLED = 16
+_SAMPLED = 4
 """Times as many documents as a sample has are read for it at least."""
+_ALIKE = "alike"
+"""Column of a number that documents with all of this in common share."""
+_APART = 16
+"""Tables of pieces that wait to be added up: each time all of them are gone through."""
 _BETWEEN = "\x1f"
 """Between the reasons of a stage while they are counted; no code has it."""
 
@@ -49,7 +54,8 @@ class Judgments:
         spread: how parts are asked: one after another, or several at a time.
         known: the files were checked before and have not changed since.
         exchange: how parts send each other rows; None: in this process.
-        read: names of the columns that are going to be read, of whatever stage; None: all are checked.
+        tabled: names of columns, of whatever stage, that are read by way of `frame` and are checked now; None: all.
+            Questions check what they look at when they do.
 
     Raises:
         DamagedFile: the run is finished, and a file is missing or is not what was written.
@@ -63,13 +69,15 @@ class Judgments:
         *,
         known: bool = False,
         exchange: Exchange | None = None,
-        read: Collection[str] | None = None,
+        tabled: Collection[str] | None = None,
     ) -> None:
-        self.spread, self._exchange, self._read = spread, exchange, read
+        self.spread, self._exchange, self._tabled = spread, exchange, tabled
+        self._known = known or tabled is None
         self.directory = directory
         self.files = directory.parts(DOCUMENTS)
         self.stages = tuple(stages) if self.files else ()
-        for _ in spread(self._checked, () if known else range(len(self.files))):
+        unknown = range(len(self.files)) if not known and (tabled is None or tabled) else ()
+        for _ in spread(self._checked, unknown):
             pass
 
     @cached_property
@@ -81,7 +89,7 @@ class Judgments:
     @cached_property
     def _lengths(self) -> list[list[int]]:
         """Rows of each row group of each part."""
-        return [*self.spread(_group_lengths, self.files)]
+        return [*self.spread(self._lengths_of, range(len(self.files)))]
 
     @property
     def rows(self) -> int:
@@ -91,6 +99,8 @@ class Judgments:
     @cached_property
     def schema(self) -> Mapping[str, pl.DataType]:
         """Column → type, without reading a row."""
+        for folder in (DOCUMENTS, *self.stages) if self.files and not self._known else ():
+            self.directory.footer(folder, 0, ())
         return dict(self.frame.collect_schema())
 
     @cached_property
@@ -111,12 +121,12 @@ class Judgments:
         (found,) = self.look(Tally(self))
         return self.tallied(found)
 
-    def tallied(self, found: pl.DataFrame | None) -> pl.LazyFrame:
+    def tallied(self, found: list[pl.DataFrame] | None) -> pl.LazyFrame:
         """`tally`, where `Tally` was asked already."""
         question = Tally(self)
-        found = question.of(self.nothing) if found is None else found
+        whole = question.together(question.of(self.nothing) if found is None else found).drop(_ALIKE)
         reasons = [column for column in question.columns if column.endswith(f".{REASONS}")]
-        self.tally = found.sort("source", LABEL, *(pl.col(each).list.join(_BETWEEN) for each in reasons)).lazy()
+        self.tally = whole.sort("source", LABEL, *(pl.col(each).list.join(_BETWEEN) for each in reasons)).lazy()
         return self.tally
 
     def look(self, *questions: Question) -> tuple[Any, ...]:
@@ -141,18 +151,19 @@ class Judgments:
         apart = max(1, self.rows // (_SAMPLED * many))
         chosen = self._groups()[::apart] if apart > 1 else list(self._pieces())
         step = max(1, sum(piece.length for piece in chosen) // many)
-        found = list(self.spread(partial(self._answer, [*map(pl.col, columns)], pl.col(ROW) % step == 0), chosen))
-        return pl.concat(found) if found else self.frame.select(columns).collect()
+        pieces = [piece.of(range(-(-piece.begin // step) * step, piece.end, step)) for piece in chosen]
+        found = [table for table in self.spread(partial(self._taken, columns), pieces) if table.num_rows]
+        return pl.DataFrame(pa.concat_tables(found)) if found else self.frame.select(columns).collect()
 
     def rows_of(self, rows: Iterable[int], columns: Sequence[str]) -> dict[int, dict[str, Any]]:
         """Columns of these documents, by row; only row groups that hold one are read."""
-        chosen, pieces = sorted(rows), list[_Piece]()
+        chosen, pieces = sorted({*rows}), list[_Piece]()
         for group in self._groups():
-            begin = group.first + group.start
-            inside = chosen[bisect_left(chosen, begin) : bisect_left(chosen, begin + group.length)]
-            pieces += [group._replace(rows=tuple(inside))] * bool(inside)
-        found = self.spread(partial(self._answer, [*map(pl.col, (ROW, *columns))], None), pieces)
-        return {row[ROW]: row for answers in found for row in answers.to_dicts()}
+            inside = chosen[bisect_left(chosen, group.begin) : bisect_left(chosen, group.end)]
+            pieces += [group.of(inside)] * bool(inside)
+        found = self.spread(partial(self._taken, columns), pieces)
+        told = (row for table in found for row in table.to_pylist())
+        return dict(zip(chosen, told, strict=True))
 
     def sent(self, send: Send, receive: Receive, schema: pa.Schema) -> Iterator[pa.Table]:
         """What each part makes of the rows sent to it, in order of part: see `curate.stages.contract.Corpus`."""
@@ -167,7 +178,7 @@ class Judgments:
 
     def answers(self, *questions: pl.Expr) -> Iterable[pl.DataFrame]:
         """What is selected of each piece of `frame`, in order: a part or less."""
-        return self.spread(partial(self._answer, questions, None), self._pieces())
+        return self.spread(partial(self._answer, questions), self._pieces())
 
     def __getstate__(self) -> dict[str, Any]:
         """Where a question travels to, there are no others to ask, and what was read is read again."""
@@ -191,8 +202,7 @@ class Judgments:
 
     def id_of(self, row: int) -> str:
         """Id of the document in that row of the run."""
-        part, inside = self.place(row)
-        return str(scanned([self.files[part]], ["id"]).slice(inside, 1).collect().item())
+        return str(self.rows_of([row], ["id"])[row]["id"])
 
     def row_at(self, part: int, row: int) -> int | None:
         """Row in the run of row ``row`` of a part; None when there is no such part."""
@@ -200,9 +210,9 @@ class Judgments:
 
     def _checked(self, part: int) -> None:
         """Look at all bytes of the part that are read here."""
-        self.directory.checked(DOCUMENTS, part, ["id", *_DOCUMENT, *(self._read or ())])
+        self.directory.checked(DOCUMENTS, part, ["id", *_DOCUMENT, *(self._tabled or ())])
         for stage in self.stages:
-            self.directory.checked(stage, part, self._read)
+            self.directory.checked(stage, part, self._tabled)
 
     def _groups(self) -> "list[_Piece]":
         """A piece for each row group of the documents."""
@@ -217,18 +227,32 @@ class Judgments:
             for start in range(first, end, _PIECE_ROWS):
                 yield _Piece(place, first, start - first, min(end - start, _PIECE_ROWS))
 
-    def _answer(self, questions: Sequence[pl.Expr], where: pl.Expr | None, piece: "_Piece") -> pl.DataFrame:
+    def _answer(self, questions: Sequence[pl.Expr], piece: "_Piece") -> pl.DataFrame:
         stages = {column.partition(".")[0] for question in questions for column in question.meta.root_names()}
         table = self._frame([self.files[piece.place]], piece.first, stages).slice(piece.start, piece.length)
-        if piece.rows is not None:
-            table = table.filter(pl.col(ROW).is_in(piece.rows))
-        if where is not None:
-            table = table.filter(where)
         return table.select(*questions).collect()
 
-    def _look(self, questions: Sequence[Question], columns: Sequence[str], piece: "_Piece") -> list[Any]:
+    def _taken(self, columns: Sequence[str], piece: "_Piece") -> pa.Table:
+        """Columns of those rows of a piece that are asked for."""
+        read = self._decoded(columns, piece)
+        places = pa.array([row - piece.begin for row in piece.rows], pa.int64())
+        return pa.table({name: read.column(name).take(places) for name in columns})
+
+    def _decoded(self, columns: Sequence[str], piece: "_Piece", last: str = "") -> Documents:
         rows = range(piece.start, piece.start + piece.length)
-        asked = decoded(self.directory, self.stages, columns, piece.place, rows, piece.first)
+        return decoded(self.directory, last, columns, piece.place, rows, piece.first, known=self._known)
+
+    def decoded_part(self, part: int, columns: Sequence[str]) -> Documents:
+        """Columns of all documents of a part, of which it is not told whether they are kept."""
+        return self._decoded(columns, _Piece(part, 0, 0, sum(self._lengths_of(part))))
+
+    def _lengths_of(self, part: int) -> list[int]:
+        """Rows of each row group of a part."""
+        footer = None if self._known else self.directory.footer(DOCUMENTS, part, ())
+        return [group.stop - group.start for group in groups_in(footer or footer_of(self.files[part]))]
+
+    def _look(self, questions: Sequence[Question], columns: Sequence[str], piece: "_Piece") -> list[Any]:
+        asked = self._decoded(columns, piece, self.stages[-1] if self.stages else "")
         return [question.of(asked) for question in questions]
 
     def _frame(self, files: list[Path], first: int, stages: Collection[str] | None = None) -> pl.LazyFrame:
@@ -256,13 +280,13 @@ class Tally:
         self._keys |= {each: each for each in reasons}
         """What tells documents apart, and the column that it is in."""
 
-    def of(self, piece: Documents) -> pl.DataFrame:
-        """See `curate.report.judgments.looking.Question`."""
-        rows = {"alike": self._alike(piece), "bytes": piece.raw_bytes, "tokens": piece.tokens}
+    def of(self, piece: Documents) -> list[pl.DataFrame]:
+        """See `curate.report.judgments.looking.Question`; tables to be put `together`."""
+        rows = {_ALIKE: self._alike(piece), "bytes": piece.raw_bytes, "tokens": piece.tokens}
         counted = (
             pl.DataFrame(rows)
             .with_row_index("first")
-            .group_by("alike")
+            .group_by(_ALIKE)
             .agg(pl.col("first").first(), pl.col("bytes", "tokens").sum(), documents=pl.len().cast(pl.Int64))
         )
         chosen = counted["first"].to_arrow()
@@ -270,7 +294,7 @@ class Tally:
         for key, column in self._keys.items():
             kind = pa.list_(pa.string()) if key.endswith(f".{REASONS}") else pa.string()
             keys[key] = pl.Series(piece.column(column).take(chosen).cast(kind))
-        return pl.DataFrame(keys).hstack(counted.select("documents", "bytes", "tokens"))
+        return [pl.DataFrame(keys).hstack(counted.select(_ALIKE, "documents", "bytes", "tokens"))]
 
     def _alike(self, piece: Documents) -> "np.ndarray[tuple[int], np.dtype[np.uint64]]":
         """The same number for documents of the same source and label with the same reasons of every stage."""
@@ -286,13 +310,19 @@ class Tally:
             alike += worth[pc.fill_null(texts.indices, -1).to_numpy().astype(np.int64) + 1]
         return alike
 
-    def joined(self, found: pl.DataFrame, behind: pl.DataFrame) -> pl.DataFrame:
+    def joined(self, found: list[pl.DataFrame], behind: list[pl.DataFrame]) -> list[pl.DataFrame]:
         """See `curate.report.judgments.looking.Question`."""
-        return (
-            pl.concat([found, behind.select(found.columns)])
-            .group_by("source", LABEL, *(key for key in self._keys if key.endswith(f".{REASONS}")))
-            .agg(pl.col("documents", "bytes", "tokens").sum())
-        )
+        found += behind
+        return [self.together(found)] if len(found) >= _APART else found
+
+    def together(self, found: list[pl.DataFrame]) -> pl.DataFrame:
+        """A row for all documents that are alike, wherever they were found."""
+        if len(found) == 1:
+            return found[0]
+        keys = [LABEL, *(key for key in self._keys if key != LABEL)]
+        summed = pl.col("documents", "bytes", "tokens").sum()
+        together = pl.concat(found).group_by(_ALIKE).agg(pl.col(keys).first(), summed)
+        return together.select(found[0].columns)
 
 
 def _worth(key: str, values: Iterable[str | None]) -> "np.ndarray[tuple[int], np.dtype[np.uint64]]":
@@ -307,13 +337,22 @@ class _Piece(NamedTuple):
     first: int
     start: int
     length: int
-    rows: tuple[int, ...] | None = None
-    """Rows of the run that alone are asked for; None: all."""
+    rows: Sequence[int] = ()
+    """Rows of the run that alone are asked for, where not all are."""
 
+    @property
+    def begin(self) -> int:
+        """Row of the run that is the first of these."""
+        return self.first + self.start
 
-def _group_lengths(file: Path) -> list[int]:
-    footer = footer_of(file)
-    return [footer.row_group(at).num_rows for at in range(footer.num_row_groups)]
+    @property
+    def end(self) -> int:
+        """Row of the run behind the last of these."""
+        return self.begin + self.length
+
+    def of(self, rows: Sequence[int]) -> "_Piece":
+        """The same, asked for these rows of it."""
+        return self._replace(rows=rows)
 
 
 def ask(queries: Iterable[pl.LazyFrame]) -> list[pl.DataFrame]:

@@ -193,16 +193,19 @@ class Measuring:
 def _joined(found: Found, behind: Found) -> Found:
     """Both together; of documents equally near to a threshold, those that come first."""
     (documents, aside, largest), (more, further, larger) = found.totals, behind.totals
-    distances = np.concatenate([found.distances, behind.distances], axis=2)
-    order = np.argsort(distances, axis=2, kind="stable")[:, :, : found.distances.shape[2]]
-    rows = np.concatenate([found.rows, behind.rows], axis=2)
+    distances, rows = found.distances, found.rows
+    if (behind.distances < distances[:, :, -1:]).any():  # most pieces have none that is nearer
+        both = np.concatenate([distances, behind.distances], axis=2)
+        order = np.argsort(both, axis=2, kind="stable")[:, :, : distances.shape[2]]
+        distances = np.take_along_axis(both, order, 2)
+        rows = np.take_along_axis(np.concatenate([rows, behind.rows], axis=2), order, 2)
     return Found(
         np.array([documents + more, aside + further, max(largest, larger)]),
         found.sums + behind.sums,
         found.alone + behind.alone,
         found.sides + behind.sides,
-        np.take_along_axis(distances, order, 2),
-        np.take_along_axis(rows, order, 2),
+        distances,
+        rows,
     )
 
 

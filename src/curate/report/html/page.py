@@ -283,6 +283,7 @@ def _name_of(match: re.Match[str]) -> str:
 
 def _short_name(text: str) -> str:
     shown = visible(text).replace("\n", "␊")
+    shown = shown if shown.strip() else "␠" * len(shown)
     return shown if len(shown) <= _MAX_NAME else f"{shown[:_MAX_NAME]}…"
 
 

@@ -133,28 +133,8 @@ class RunDirectory:
         Raises:
             DamagedFile: it is missing or damaged.
         """
-        file = self.part(folder, part)
-        self._footer(file, columns, group)
-        return file
-
-    def footer(
-        self, folder: str, part: int, columns: Collection[str], rows: range | None = None
-    ) -> "pq.FileMetaData | None":
-        """The footer of the file of one part, whose bytes are those that were written.
-
-        Args:
-            folder: as for `part`.
-            part: number of the part.
-            columns: those that will be read.
-            rows: of the part, those that will be read; None: all.
-
-        Returns:
-            None where nothing need be looked at, since the run goes on.
-
-        Raises:
-            DamagedFile: the file is missing or damaged.
-        """
-        return self._footer(self.part(folder, part), columns, rows=rows)
+        self.footer(folder, part, columns, group)
+        return self.part(folder, part)
 
     def columns(self, folder: str, part: int, columns: Collection[str]) -> "pa.Table":
         """Columns of one part, in the order asked for, of bytes that are those that were written.
@@ -167,15 +147,23 @@ class RunDirectory:
         Raises:
             DamagedFile: the file is missing or damaged.
         """
-        file = self.part(folder, part)
-        return read_columns(file, columns, self._footer(file, columns))
+        return read_columns(self.part(folder, part), columns, self.footer(folder, part, columns))
 
-    def _footer(
-        self, file: Path, columns: Collection[str] | None, group: int | None = None, rows: range | None = None
+    def footer(
+        self,
+        folder: str,
+        part: int,
+        columns: Collection[str] | None,
+        group: int | None = None,
+        rows: range | None = None,
     ) -> "pq.FileMetaData | None":
-        """The footer of a file of a finished run, whose columns are not damaged; None of other runs."""
+        """The footer of the file of one part, checked as by `checked`; None while the run goes on: nothing need be.
+
+        ``rows``: those of the part that will be read; None: all.
+        """
         if self._remedy is None:
             return None
+        file = self.part(folder, part)
         try:
             return checked(file, columns, group, rows)
         except BrokenSeal as broken:

@@ -46,7 +46,7 @@ def decoded(
         of.setdefault(folder, []).append(name)
     found: dict[str, pa.ChunkedArray] = {}
     for folder, names in of.items():
-        footer = None if known else directory.footer(folder or DOCUMENTS, part, names, rows)
+        footer = None if known else directory.footer(folder or DOCUMENTS, part, names, rows=rows)
         table = _rows(directory.part(folder or DOCUMENTS, part), names, rows, footer)
         prefix = f"{folder}." if folder else ""
         found |= {prefix + name: column for name, column in zip(names, table.columns, strict=True)}

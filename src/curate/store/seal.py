@@ -182,12 +182,10 @@ def _asked(
     for number in range(footer.num_row_groups) if group is None else (group,):
         row_group = footer.row_group(number)
         begin, end = end, end + row_group.num_rows
-        if rows is not None and (begin >= rows.stop or end <= rows.start):
-            continue
-        for at, name in asked:
+        is_asked = rows is None or (begin < rows.stop and end > rows.start)
+        for at, name in asked if is_asked else ():
             chunk = row_group.column(at)
-            start, dictionary = chunk.data_page_offset, chunk.dictionary_page_offset
-            start = min(start, dictionary) if dictionary else start
+            start = min(chunk.data_page_offset, chunk.dictionary_page_offset or chunk.data_page_offset)
             yield _Chunk(number * len(names) + at, number, name, start, chunk.total_compressed_size)
 
 
@@ -205,14 +203,12 @@ def _hashes(handle: "int | ObjectReader", asked: Iterable[_Chunk]) -> Iterator[t
 
 
 def _hashes_together(handle: "int | ObjectReader", run: Sequence[_Chunk]) -> Iterator[tuple[_Chunk, bytes]]:
-    if len(run) == 1:
+    if len(run) == 1:  # it may be larger than a block
         yield run[0], _hash(handle, run[0])
     elif run:
-        begin, last = run[0].start, run[-1]
-        read = memoryview(_at(handle, begin, last.start + last.size - begin))
-        for chunk in run:
-            start = chunk.start - begin
-            yield chunk, xxhash.xxh3_64_digest(read[start : start + chunk.size])
+        begin, size = run[0].start, sum(chunk.size for chunk in run)
+        read = memoryview(_at(handle, begin, size))
+        yield from ((one, xxhash.xxh3_64_digest(read[one.start - begin :][: one.size])) for one in run)
 
 
 def _hash(handle: "int | ObjectReader", chunk: _Chunk) -> bytes:

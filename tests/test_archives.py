@@ -170,3 +170,26 @@ def test_a_run_over_an_archive(tmp_path: Path) -> None:
     ]
     assert {row["origin"]["file"] for row in rows} == {"d.zip!a.jsonl", "d.zip!b.csv"}
     assert len(rows) == 600
+
+
+def test_a_tar_of_which_a_header_is_hit_says_so_and_tars_in_a_row_are_all_read(tmp_path: Path) -> None:
+    """The library takes both for the end."""
+    members = {f"{n}.jsonl": WRITERS[".jsonl"](ROWS[n : n + 1]) for n in range(3)}
+    whole = tarred(members)
+    (tmp_path / "a.tar").write_bytes(whole + tarred({"other.jsonl": WRITERS[".jsonl"](ROWS[3:4])}))
+    found = read([tmp_path])
+    assert (found.texts, found.reasons, found.skipped) == (TEXTS[:4], [], ())
+    for damaged in (whole[:1024] + b"\xa5" * 100 + whole[1124:], whole[:700] + whole[701:], whole + b"rubbish"):
+        (tmp_path / "a.tar").write_bytes(damaged)
+        found = read([tmp_path])
+        assert "corrupt_file" in found.reasons
+        assert len(found.texts) in {0, 1, 3}
+
+
+def test_an_arrow_stream_with_more_behind_its_end_says_so(tmp_path: Path) -> None:
+    stream = WRITERS["-stream.arrow"](ROWS)
+    (tmp_path / "a.arrows").write_bytes(stream + bytes(64))
+    assert read([tmp_path]).reasons == []
+    (tmp_path / "a.arrows").write_bytes(stream + stream)
+    found = read([tmp_path])
+    assert (found.texts, found.reasons) == (TEXTS, ["corrupt_file"])

@@ -38,7 +38,11 @@ def search_path() -> list[str]:
 
 def _remove(entry: str) -> None:
     """Remove an entry as it was given and as Python made it absolute, but not where curate itself is."""
-    for form in {entry, os.path.abspath(entry)}:
+    try:
+        forms = {entry, os.path.abspath(entry)}
+    except OSError:  # the current folder is not there any more
+        forms = {entry}
+    for form in forms:
         if form in sys.path and not _is_home(form):
             sys.path.remove(form)
 

@@ -113,18 +113,36 @@ class Archive:
         return Range(self.descriptor, entry.offset, entry.size)
 
     def _of_tar(self, source: Range) -> Iterator[Entry]:
-        """Members up to where it is damaged."""
-        try:
-            with tarfile.open(fileobj=source, mode="r:") as found:
-                for one in found:
-                    if not one.isdir():
-                        yield _of_tar(one, self.size)
-                end = found.offset
-        except _FAULTS as error:
-            self.damage = self.damage or Damaged("corrupt_file", f"not readable as tar: {error}")
-        else:
+        """Members up to where it is damaged, of one behind its end mark, too: archives may be put together by `cat`."""
+        begin: int | None = 0
+        while begin is not None:
+            try:
+                source.seek(begin)
+                with tarfile.open(fileobj=source, mode="r:") as found:
+                    for one in found:
+                        if not one.isdir():
+                            yield _of_tar(one, self.size)
+                    end = found.offset
+            except _FAULTS as error:
+                self.damage = self.damage or Damaged("corrupt_file", f"not readable as tar: {error}")
+                return
             if end > self.size:
                 self.damage = self.damage or Damaged("truncated_file", "the tar ends inside a member")
+            begin = _next_block(source, end)
+            if begin == end:  # what the library takes for the end
+                why = f"no member begins at byte {end:,}, where the one before it ends"
+                self.damage = self.damage or Damaged("corrupt_file", why)
+                return
+
+
+def _next_block(source: Range, at: int) -> int | None:
+    """Where the first block of a tar from a place on begins that is not all zeros; None: there is none."""
+    source.seek(at)
+    while data := source.read(_STEP):
+        if rest := data.lstrip(b"\0"):
+            return at + (len(data) - len(rest)) // tarfile.BLOCKSIZE * tarfile.BLOCKSIZE
+        at += len(data)
+    return None
 
 
 class _Inflated:

@@ -167,9 +167,11 @@ class _Batches:
 
     def _end(self) -> Iterator[str]:
         """What is to be said of the end of a stream. Streams of old begin without a mark, and end with less of one."""
-        size = self._source.size()
-        if self._source.tell() < size:
-            return  # the mark was read: something stands behind it, of which a file lost its end
+        size, at = self._source.size(), self._source.tell()
+        if at < size:  # the mark was read, or what looks like one; behind it is what a file lost the end of
+            if not self._is_cut and self._source.read(_MOST_SCHEMA).strip(b"\0"):
+                yield f"an end mark stands before the last {size - at:,} bytes of the file"
+            return
         self._source.seek(_STREAM_IN_FILE if self._is_cut else 0)
         is_marked = self._source.read(len(_CONTINUATION)) == _CONTINUATION
         self._source.seek(max(0, size - len(_END)))

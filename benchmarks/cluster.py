@@ -121,7 +121,7 @@ def _texts(sentences: list[str], length: int, draw: random.Random) -> Iterator[s
 def _task_seconds() -> float:
     from curate.engine.ray import RayEngine
 
-    os.environ["RAY_ADDRESS"] = "local"
+    os.environ |= {"RAY_ADDRESS": "local", "RAY_USAGE_STATS_ENABLED": "0"}
     engine = RayEngine(memory=10**9)
     list(engine.map(_same, range(20)))
     start = time.process_time()

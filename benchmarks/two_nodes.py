@@ -10,8 +10,10 @@ import re
 import subprocess
 import sys
 
-DAEMONS = re.compile(r"raylet|gcs_server|ray/dashboard|monitor\.py|runtime_env|ray::(\w*Agent|SPILL|RESTORE)")
-"""What the command lines of Ray's own processes hold, and those of drivers and workers do not."""
+DAEMONS = re.compile(
+    r"^(?!.*default_worker).*(raylet|gcs_server|ray/dashboard|monitor\.py|runtime_env|ray::\w*Agent)|two_nodes\.py|SPILL|RESTORE"
+)
+"""Finds the command lines of Ray's own processes and of this one; those of workers name their raylet, too."""
 STORE_BYTES = 600 * 2**20
 
 

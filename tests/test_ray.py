@@ -198,16 +198,16 @@ def test_what_kills_workers_is_tried_alone_and_then_given_up():
         again = engine._after_death(batch, killed, deaths, losses)
         alone = [_Batch(("a",), 7, doubtful=True), _Batch(("b",), 7, doubtful=True)]
         assert again == (alone if death >= DEATHS else [batch])
-    with pytest.raises(Stopped, match="died 4 times of the same work: out of memory"):
+    with pytest.raises(Stopped, match="died 4 times on the same task: out of memory"):
         engine._after_death(batch, killed, deaths, losses)
-    with pytest.raises(Stopped, match="died 20 times of the same work"):
+    with pytest.raises(Stopped, match="died 20 times on the same task"):
         engine._after_death(batch, gone, Counter(), losses)
 
 
 def test_each_difference_of_a_node_has_a_fix():
     from curate.pipeline.planning.nodes import Seen, _differences
 
-    here = Seen({"numpy": "2.4.0", "curate": "0.2.0"}, {"language": "a digest"}, b"token", "", "")
+    here = Seen({"numpy": "2.4.0", "curate": "0.2.0"}, {"language": "a digest"}, b"token", "", "", "a digest")
 
     def found(**other):
         return list(_differences(here, here._replace(**other), b"token", "/out"))
@@ -219,6 +219,7 @@ def test_each_difference_of_a_node_has_a_fix():
             "on that node: pip install 'numpy==2.4.0'",
         )
     ]
+    assert found(code="another")[0][0].startswith("has other code of curate")
     [(message, hint)] = found(probe=None)
     assert message.startswith("does not see `/out` as the driver does")
     assert hint == "-o /a/folder/that/all/nodes/share"

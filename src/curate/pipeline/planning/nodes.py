@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import curate
 from curate import __version__
 from curate.engine.ray import RayEngine
 from curate.engine.ray_cluster import Node, nodes
@@ -18,6 +19,7 @@ from curate.errors import PlanError
 from curate.pipeline.first_compile import compile_stages
 from curate.pipeline.planning.plan import Plan, measure_key
 from curate.stages.contract import Stage
+from curate.store.digest import digest
 from curate.store.files import place, remove, write_whole
 from curate.store.manifest import versions
 from curate.store.objects.bucket import is_url
@@ -42,6 +44,7 @@ class Seen(NamedTuple):
         probe: what it reads where the driver wrote a file; None: nothing.
         unwritable: why it cannot write beside it; empty where it can.
         missing: the first file of the input that is not there.
+        code: digest of the installed source of curate: two builds may call themselves the same version.
     """
 
     versions: dict[str, str]
@@ -49,6 +52,7 @@ class Seen(NamedTuple):
     probe: bytes | None
     unwritable: str
     missing: str
+    code: str
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class Look:
             _content(self.probe),
             _unwritable(self.probe),
             next((name for name in self.inputs if not place(name).exists()), ""),
+            _code(),
         )
 
 
@@ -180,6 +185,11 @@ def _differences(here: Seen, seen: Seen, token: bytes, folder: str) -> Iterator[
             f"has {', '.join(other)}, and the driver has other versions",
             f"on that node: pip install {' '.join(names)}",
         )
+    elif seen.code != here.code:
+        yield (
+            f"has other code of curate {__version__} than the driver, which calls itself the same version",
+            "on that node: pip install --force-reinstall --no-deps the file or checkout that the driver has",
+        )
     for name, key in here.stages.items():
         if seen.stages.get(name) != key:
             yield (
@@ -209,6 +219,11 @@ def _not_able(node: Node, error: Exception) -> Problem:
             node.name, f"lacks a package: {said}", f"on that node: pip install 'curate-corpus[ray]=={__version__}'"
         )
     return Problem(node.name, f"cannot work: {type(error).__name__}: {said}", "ray status")
+
+
+def _code() -> str:
+    home = Path(curate.__file__).parent
+    return digest([[str(file.relative_to(home)), file.read_bytes()] for file in sorted(home.rglob("*.py"))])
 
 
 def _content(probe: Path) -> bytes | None:

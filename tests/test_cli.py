@@ -546,3 +546,12 @@ def test_a_log_lies_where_it_harms_nothing(capsys, tmp_path, words, message):
     assert message in " ".join(err.split())
     assert not Path("out").exists()
     assert not Path("run.log").exists()
+
+
+def test_a_current_folder_that_is_gone_is_said(tmp_path, monkeypatch, capsys):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert command(["run", "corpus", "-o", "out"]) == ExitCode.USER_ERROR
+    assert "error: the current folder is not there any more" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)

@@ -5,6 +5,7 @@ import random
 
 import polars as pl
 import pytest
+from obstore.exceptions import InvalidPathError
 
 from corpus_maker import make_corpus, prose
 from curate.corpus.discovery.discover import discover
@@ -365,3 +366,14 @@ def test_what_cannot_be_opened_is_an_error_of_the_user(address, said, monkeypatc
     bucket.cache_clear()
     with pytest.raises((InputError, PlanError), match=said):
         discover([address], InputSettings())
+
+
+def test_a_key_that_the_library_refuses_is_named(monkeypatch):
+    """Of a whole listing one such key is an error there."""
+
+    def refuse(*_args, **_named):
+        raise InvalidPathError('Encountered object with invalid path: Path "in//a.jsonl" contained empty path segment')
+
+    monkeypatch.setattr("obstore.list", refuse)
+    with pytest.raises(InputError, match="cannot be listed: it holds an object with the key `in//a.jsonl`"):
+        list(bucket("memory://odd").listed("in"))

@@ -40,7 +40,7 @@ from curate.cli.display.console import console
 from curate.cli.display.notes import note, show_error
 from curate.cli.grouped_help import CommandGroup, RunCommand
 from curate.cli.options import version_option
-from curate.errors import CurateError, ExitCode, Stopped
+from curate.errors import CurateError, ExitCode, Stopped, UserError
 from curate.process.stopping import exit_code
 from curate.store.objects.endpoint import Endpoint, look_for_endpoint
 
@@ -116,12 +116,10 @@ def command(arguments: Sequence[str], began: float | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE
     except Exception as error:  # noqa: BLE001  (the one place where the unexpected becomes an exit code)
-        from curate.store.disk import full_disk
-
-        if disk := full_disk(error):
-            show_error(console(), Stopped(disk, hint="make room, then run the same command again"))
-            _as_json(arguments, ExitCode.STOPPED, disk, hint="make room, then run the same command again")
-            return ExitCode.STOPPED
+        if known := _known(error):
+            show_error(console(), known)
+            _as_json(arguments, known.exit_code, known.message, hint=known.hint)
+            return known.exit_code
         code = _unexpected(error)
         shown = getattr(error, "format_message", None)
         _as_json(arguments, code, (shown() if shown else f"{type(error).__name__}: {error}").rstrip("."))
@@ -154,6 +152,19 @@ def _as_json(arguments: Sequence[str], code: int, message: str, *, where: str = 
     if "--json" in arguments or os.environ.get("CURATE_JSON", "").lower() in {"1", "true", "yes", "on"}:
         error = {"exit_code": int(code), "message": message, "where": where, "hint": hint}
         sys.stdout.write(json.dumps({"error": error}, ensure_ascii=False) + "\n")
+
+
+def _known(error: Exception) -> CurateError | None:
+    """What a failure of the machine means, wherever it is met."""
+    from curate.store.disk import full_disk
+
+    if disk := full_disk(error):
+        return Stopped(disk, hint="make room, then run the same command again")
+    try:
+        Path.cwd()
+    except OSError:
+        return UserError("the current folder is not there any more", hint="cd /, and name paths with all their folders")
+    return None
 
 
 def _unexpected(error: Exception) -> int:

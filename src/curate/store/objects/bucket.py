@@ -30,6 +30,8 @@ STREAM = 64 * 1024 * 1024
 _CHUNK = 256 * 1024
 _TRIES = 5
 _PAUSE = 0.2
+_INVALID = re.compile(r'[Pp]ath "([^"]*)"')
+"""The key that is meant where a store lists what the library refuses."""
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _REFUSED = (
     "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken",
@@ -298,6 +300,12 @@ class Bucket:
             return FileNotFoundError(errno.ENOENT, "No such object", url)
         if isinstance(error, PreconditionError):
             return Changed(url)
+        if isinstance(error, InvalidPathError) and (named := _INVALID.search(said)) and named[1] != key:
+            return InputError(
+                f"`{url}` cannot be listed: it holds an object with the key `{named[1]}`, and folders without a name,"
+                " `.` and `..` cannot be read",
+                hint="give it another key, or name the folders beside it",
+            )
         if isinstance(error, InvalidPathError):
             return InputError(f"`{url}` is not the name of an object", hint="give it another key")
         if type(error).__name__ in {"PermissionDeniedError", "UnauthenticatedError"} or any(

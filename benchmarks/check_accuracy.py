@@ -1,11 +1,11 @@
-"""What `curate check` foretells, beside the run over the same corpus: one table.
+"""Compare what `curate check` estimates with a run over the same corpus, in one table.
 
     python -m benchmarks.check_accuracy CORPUS… [--set input.text=html]
 
-Each corpus is checked, and curated with the same settings. In a cell: the estimate and its error (?: one piece was
-tried, which tells none), and in bold what the run came to. Kept: before near-duplicates are removed; tokens of the run
-are those of kept documents, divided by their share of those. CPU seconds of the run are those of all its processes,
-starting included; disk is all of the run directory.
+Each corpus is checked, and curated with the same settings. A cell has the estimate and its error (?: only one piece was
+tried, so there is no error), and in bold the run's number. Kept means before near-duplicates are removed. Tokens of the
+run are those of kept documents, divided by the share of documents kept. CPU seconds of the run are those of all its
+processes, with their start; disk is the whole run directory.
 """
 
 import argparse

@@ -76,7 +76,7 @@ class Sent(NamedTuple):
 
 
 def sent_to(rows: pa.Table, ends: npt.NDArray[np.int64]) -> Sent | None:
-    """Rows for a group of receivers, which lie in a table by receiver; None where there are none.
+    """Rows for a group of receivers, which lie in a table by receiver; None if there are none.
 
     Example:
         >>> sent = sent_to(pa.table({"n": [7, 8, 9]}), np.array([1, 1, 3]))

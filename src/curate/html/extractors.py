@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 
 class Extracted(NamedTuple):
-    """Text and title of a page; empty where there is none."""
+    """Text and title of a page; empty if there is none."""
 
     text: str
     title: str

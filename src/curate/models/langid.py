@@ -101,9 +101,9 @@ def has_letter(texts: pa.Array) -> pa.Array:
 
 
 class Lid176:
-    """fastText's lid.176.ftz (Grave 2017, CC BY-SA 3.0), which comes along in ``lid176/``.
+    """fastText's lid.176.ftz (Grave 2017, CC BY-SA 3.0), which is packaged in ``lid176/``.
 
-    It reads on until it is sure: after `first_look` bytes, twice, four times … as many, a label with a probability of
+    It reads until it is certain: after `first_look` bytes, twice, four times … as many, a label with a probability of
     at least `confident` is taken. Texts should come as `curate.text.core.excerpt.excerpts` with that ``whole_below``,
     so that what was read is spread over the text.
     """

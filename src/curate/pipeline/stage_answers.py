@@ -1,6 +1,6 @@
-"""What stages of other packages answer, held against what they declare: a mistake there moves no row and is told.
+"""Check the answers of stages from other packages against what they declare, so that a mistake there is an error.
 
-The stages of curate itself are held to the same by tests.
+The tests check the stages of curate itself in the same way.
 """
 
 from collections.abc import Iterator

@@ -22,7 +22,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def change(self) -> str:
-        """The difference with its sign; empty where there is none.
+        """The difference with its sign; empty if there is none.
 
         Example:
             >>> Change(name="kept", before=1000, now=1200).change, Change(name="kept", before=8, now=8).change
@@ -58,7 +58,7 @@ class Previous(msgspec.Struct, frozen=True, kw_only=True):
     trend: dict[str, tuple[float, ...]]
 
     def share_of(self, name: str) -> str:
-        """The change of a number as a share of what was before; empty where there is none."""
+        """The change of a number as a share of what was before; empty if there is none."""
         return next((one.share for one in self.changes if one.name == name), "")
 
 

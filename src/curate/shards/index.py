@@ -24,7 +24,7 @@ from curate.store.files import remove, write_whole
 from curate.store.manifest import command_of, find_manifest
 
 OLDEST_VERSION, SCHEMA_VERSION = 2, 3
-"""2 had SHA-256, too; 1 had nothing else, and no checksum of itself: it was in no release, and is not read."""
+"""Version 2 also had SHA-256. Version 1 had only SHA-256 and no checksum of itself; it was never released."""
 TEMPLATE_FILE = "chat_template.json"
 """Copy of the template that wrote conversations: its source, and the control tokens that it knows by name."""
 WINDOWS = (2048, 4096, 8192)
@@ -271,7 +271,7 @@ def read_index(folder: Path) -> ShardIndex:
     """The index of a folder of shards.
 
     Raises:
-        InputError: there is none, or it has a version that is not read.
+        InputError: there is none, or its version cannot be read.
         DamagedFile: it is not what was written.
     """
     path = index_path(folder)
@@ -302,7 +302,7 @@ def remedy(folder: Path) -> str:
 
 
 def chats_of(folder: Path, index: ShardIndex, tokenizer: Tokenizer) -> ChatEncoder | None:
-    """What wrote the conversations of the shards; None where there are none.
+    """What wrote the conversations of the shards; None if there are none.
 
     Raises:
         DamagedFile: the copy of the template is damaged.

@@ -33,11 +33,11 @@ class ClassifySettings(Settings, frozen=True):
     label: str = ""
     """Class whose probability is the score, with or without ``__label__``; empty: ``good``."""
     min_score: float = 0.5
-    """Least score of a document that stays."""
+    """Least score of a document that is kept."""
     language_model: str = ""
     """Path of a KenLM model (``.arpa`` or binary)."""
     max_perplexity: float | bool = False
-    """Highest perplexity of a document that stays; ``false``: any."""
+    """Highest perplexity of a document that is kept; ``false``: no limit."""
 
     def __post_init__(self) -> None:
         """Check what types cannot say."""
@@ -51,7 +51,7 @@ class ClassifySettings(Settings, frozen=True):
             raise ValueError("`classify.max_perplexity` needs `classify.language_model`, the path of a KenLM model")
 
     def unused(self, runs: Sequence[str]) -> Iterator[Unused]:  # noqa: ARG002
-        """Settings of the classifier where there is none."""
+        """Settings of the classifier if there is none."""
         for key in () if self.model else ("label", "min_score"):
             yield Unused(key, "`classify.model` is empty", 'classify.model = "PATH"')
 

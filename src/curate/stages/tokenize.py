@@ -136,7 +136,7 @@ class Tokenize(Encoder):
 
     @functools.cached_property
     def chats(self) -> ChatEncoder | None:
-        """Writes conversations by the template and encodes them; None where there is none.
+        """Writes conversations by the template and encodes them; None if there is none.
 
         Raises:
             PlanError: the template cannot be used.

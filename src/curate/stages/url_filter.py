@@ -57,7 +57,7 @@ class UrlFilterSettings(Settings, frozen=True):
         return "" if any(getattr(self, key) for key in _LISTS) else "`url_filter` has no list"
 
     def unused(self, runs: Sequence[str]) -> Iterator[Unused]:  # noqa: ARG002
-        """The number of soft words where there are none."""
+        """The number of soft words if there are none."""
         if not self.soft_words:
             yield Unused("max_soft_words", "`url_filter.soft_words` names no list", 'url_filter.soft_words = ["PATH"]')
 

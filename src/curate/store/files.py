@@ -155,7 +155,7 @@ class Entry(NamedTuple):
 
 
 def entries(folder: Path) -> list[Entry]:
-    """What lies in a folder, sorted by name; nothing where there is none, or where a link leads elsewhere."""
+    """What lies in a folder, sorted by name; nothing if there is none, or where a link leads elsewhere."""
     if folder.is_symlink() or not folder.is_dir():
         return []
     if isinstance(folder, StorePath):

@@ -1,7 +1,7 @@
-"""Footers of the row files that were read last.
+"""A cache of the footers of row files.
 
-A run reads a few columns of each of its files several times. A file of judgments has over a hundred columns, and to
-parse its footer takes longer than to read one of them.
+A run reads a few columns of each of its files several times. A file of judgments has over a hundred columns, and
+parsing its footer takes longer than reading one of them.
 """
 
 import threading
@@ -15,11 +15,11 @@ from curate.store.objects.ranges import parquet_source
 from curate.store.objects.store_path import StorePath
 
 _REMEMBERED = 4_000_000
-"""Bytes of footers, as they lie in the files; parsed they take a few times that."""
+"""Bytes of cached footers, as in their files; parsed, they take a few times as much."""
 
 
 class FileState(NamedTuple):
-    """A file as it is now: one that takes its place, or is changed, has another state."""
+    """Identifies a file and its state: a file that replaces it or is changed has another state."""
 
     path: str
     inode: int
@@ -28,20 +28,20 @@ class FileState(NamedTuple):
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """Of a file of this disk."""
+        """The state of a file on this disk."""
         now = path.stat()
         return cls(str(path), now.st_ino, now.st_mtime_ns, now.st_size)
 
 
 class _Footers:
-    """The footers that were asked for last."""
+    """The footers that were requested last."""
 
     def __init__(self) -> None:
         self._lock, self._size = threading.Lock(), 0
         self._held: OrderedDict[FileState, pq.FileMetaData] = OrderedDict()
 
     def of(self, path: Path) -> pq.FileMetaData:
-        """The footer of a file of this disk."""
+        """The footer of a file on this disk."""
         file = FileState.of(path)
         with self._lock:
             if file in self._held:

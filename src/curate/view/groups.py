@@ -130,7 +130,7 @@ def bits_of(lists: pa.Array, stage: str, bits: Mapping[str, int]) -> Ints:
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[list[str], Ints]:
-    """Distinct values, and for each row the place of its value; behind the last one: none."""
+    """Distinct values, and for each row the place of its value; after the last one: none."""
     encoded = pc.dictionary_encode(column.combine_chunks().cast(pa.string()))
     values = encoded.dictionary.to_pylist()
     return values, pc.fill_null(encoded.indices, len(values)).to_numpy(zero_copy_only=False).astype(np.int64)

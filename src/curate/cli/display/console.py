@@ -101,7 +101,7 @@ def _broken_line(line: Text, width: int) -> list[Text]:
 
 
 def _hang(line: str, most: int) -> int:
-    """How far lines behind the first are moved in: as its blanks, or as the labels that it begins with."""
+    """How far lines after the first are moved in: as its blanks, or as the labels that it begins with."""
     blanks = hang = len(line) - len(line.lstrip(" "))
     for _ in range(_LABELS):
         label = _LABEL.match(line, 0 if hang == blanks else hang)

@@ -17,7 +17,7 @@ class Header(NamedTuple):
     """What is wanted of the header of a record."""
 
     length: int | None
-    """Bytes behind the header; None where it does not say, or says no number."""
+    """Bytes after the header; None where it does not say, or says no number."""
     kind: str
     """Its type, in lower case; empty where it has none."""
     identity: bytes

@@ -48,7 +48,7 @@ class RawRecord(NamedTuple):
     """Where it lies, with others."""
     start: int
     served_at: int
-    """Where what is behind its header begins: of a response, what the server sent before the body."""
+    """Where what is after its header begins: of a response, what the server sent before the body."""
     body_at: int
     end: int
 
@@ -311,7 +311,7 @@ class WarcReader:
         self._ids.append((at, identity))
 
     def _next_member(self) -> int | None:
-        """Where the first whole gzip member with a record lies that was not read, behind the last one that was."""
+        """Where the first whole gzip member with a record lies that was not read, after the last one that was."""
         known = {identity for _, identity in self._ids}
         start = self._ids[0][0] if self._ids else 0
         with suppress(Damaged), stored_bytes(self._file) as source:

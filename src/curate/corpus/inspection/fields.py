@@ -125,7 +125,7 @@ def text_fields(settings: InputSettings) -> tuple[str, ...]:
 
 
 def value_at(record: Mapping[str, Any], path: str) -> Any:
-    """The value under a name, else at a dotted path; None where there is none.
+    """The value under a name, else at a dotted path; None if there is none.
 
     Example:
         >>> value_at({"page": {"body": "b"}}, "page.body"), value_at({"a.b": 1}, "a.b"), value_at({"a": 1}, "a.b")

@@ -260,7 +260,7 @@ def _other_format(file: InputFile, head: bytes) -> Problem | None:
 
 
 def _unreadable(file: InputFile, head: bytes) -> Problem | None:
-    """Why decompressed bytes that begin like this are none of the formats that are read."""
+    """Why decompressed bytes that begin like this are in none of the formats that can be read."""
     actual = "" if _is_plain(head) or encoding_of_lines(head) else known_as(head)
     if not actual or formats()[file.format].admits(head):
         return None

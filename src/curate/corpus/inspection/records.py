@@ -72,7 +72,7 @@ def _lines(file: InputFile) -> Iterator[Lines]:
 
 
 def _places(file: InputFile) -> Iterator[list[bytes]]:
-    """Whole lines from some places behind the first."""
+    """Whole lines from some places after the first."""
     for data in _packed_places(file) if file.is_stream else _plain_places(file):
         _, *lines = data.split(b"\n")
         yield lines[:-1]

@@ -53,7 +53,7 @@ class Remembered:
 
 
 def _read(file: Path) -> dict[str, npt.NDArray[np.float64]] | None:
-    """The losses in a file; None where there is none, or it is damaged."""
+    """The losses in a file; None if there is none, or it is damaged."""
     try:
         with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as content:
             return {name.removeprefix("of "): content[name] for name in content.files}

@@ -61,7 +61,7 @@ def habits_of(name: str, tokenizer: "tokenizers.Tokenizer", backend: HuggingFace
 
 
 def unknown_letters(places: Callable[[str], list[int]]) -> str:
-    """The scripts of which some letters are unknown, each with the first of them; empty where there are none.
+    """The scripts of which some letters are unknown, each with the first of them; empty if there are none.
 
     Args:
         places: of what is unknown in a text.

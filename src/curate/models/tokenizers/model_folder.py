@@ -26,7 +26,7 @@ class ModelFolder(NamedTuple):
 
     Attributes:
         file: of the vocabulary.
-        config: what ``tokenizer_config.json`` says; empty where there is none.
+        config: what ``tokenizer_config.json`` says; empty if there is none.
         added: ids of ordinary tokens that the configuration or ``added_tokens.json`` adds, by their text.
     """
 
@@ -135,7 +135,7 @@ def model_folder(folder: Path) -> ModelFolder:
 
 
 def _object(path: Path) -> Mapping[str, Any]:
-    """What a file says; nothing where there is none."""
+    """What a file says; nothing if there is none."""
     if not path.is_file():
         return {}
     try:

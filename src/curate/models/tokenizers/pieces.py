@@ -209,7 +209,7 @@ class Piecewise:
         return found
 
     def _run_at(self, text: str, at: int) -> _Run | None:
-        """The run around a place; None where there is none that may be cut."""
+        """The run around a place; None if there is none that may be cut."""
         glance = text[at : at + _GLANCE]
         if glance[0].isspace():
             return _blanks_at(text, at) if glance == glance[0] * _GLANCE else None

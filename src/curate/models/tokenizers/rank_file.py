@@ -88,7 +88,7 @@ SPLITTING: Mapping[str, Splitting] = {
 """How each pattern splits, for cutting long texts."""
 
 PACKAGED = ("cl100k_base", "o200k_base")
-"""Encodings whose rank file comes along, in ``vocabularies/`` (tiktoken's, MIT)."""
+"""Encodings whose rank file is packaged, in ``vocabularies/`` (tiktoken's, MIT)."""
 
 
 class RankFileVocabulary:

@@ -130,7 +130,7 @@ class Judgments:
         return self.tally
 
     def look(self, *questions: Question) -> tuple[Any, ...]:
-        """What each question finds out about all documents, which are read once; None where there are none."""
+        """What each question finds out about all documents, which are read once; None if there are none."""
         columns = list(dict.fromkeys(column for question in questions for column in question.columns))
         columns += [N_TOKENS] * (N_TOKENS not in columns and self.has(N_TOKENS))
         found: list[Any] = [None] * len(questions)

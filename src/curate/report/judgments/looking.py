@@ -63,7 +63,7 @@ class Documents:
         return self._columns[name].unify_dictionaries().combine_chunks()
 
     def values(self, column: str) -> npt.NDArray[np.float64]:
-        """Numbers of a column, NaN where there is none."""
+        """Numbers of a column, NaN if there is none."""
         found = self._columns[column].to_numpy()
         return np.ascontiguousarray(found, np.float64)
 

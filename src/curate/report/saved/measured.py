@@ -209,7 +209,7 @@ def write_evidence(run: Path, evidence: Evidence) -> Path:
 
 
 def read_evidence(run: Path, run_id: str) -> Evidence | None:
-    """The result of the last measurement; None where there is none of this very run, or it is damaged."""
+    """The result of the last measurement; None if there is none of this very run, or it is damaged."""
     try:
         content = read_json(run / EVIDENCE)
         evidence = msgspec.convert(content, Evidence)

@@ -51,7 +51,7 @@ class BinFormat(IndexedFormat):
         return _LlmC(files, target, path) if layout.header == "llm.c" else FlatWriting(files, path, layout.dtype)
 
     def reading(self, files: ExitStack, folder: Path, entry: ShardEntry, layout: Layout) -> Reading:
-        """From behind the header, which must say what the index says."""
+        """From after the header, which must say what the index says."""
         path = folder / entry.file
         if layout.header == "llm.c" and _start_of(path) != _header(layout.dtype, entry.tokens):
             raise DamagedShard(f"`{entry.file}` does not begin with the header of llm.c for {entry.tokens:,} tokens")

@@ -83,7 +83,7 @@ class Origin:
 
     @classmethod
     def of(cls, run: Path, renumbered: "Callable[[Spans], Spans] | None" = None) -> "Origin | None":
-        """The finished run with tokens in that folder, or None where there is none."""
+        """The finished run with tokens in that folder, or None if there is none."""
         found = find_manifest(run)
         if found.state == "damaged":
             raise UnreadableRun(MANIFEST, "it is damaged")

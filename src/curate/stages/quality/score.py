@@ -53,7 +53,7 @@ def score(values: Values, reference: Reference | None = None) -> Numbers:
 
     Args:
         values: of every signal that a rule of `SCORED_BY` is on.
-        reference: the one that ships where there is none: chapters of novels, newspaper articles and pages of
+        reference: the one that ships if there is none: chapters of novels, newspaper articles and pages of
             documentation in English, a third each.
 
     Example:
@@ -76,7 +76,7 @@ def worst_respect(values: Values, nearer: Mapping[str, Curve]) -> Numbers:
 def nearness(rule: Rule, values: Numbers) -> Numbers:
     """How near values come to a limit: 0 at the signal's best value, 0.5 at the limit, 1 as far beyond it or further.
 
-    The best value is for a minimum the signal's highest value, or twice the limit where there is none; for a maximum 0,
+    The best value is for a minimum the signal's highest value, or twice the limit if there is none; for a maximum 0,
     or half the limit where the signal has a minimum, too.
 
     Example:

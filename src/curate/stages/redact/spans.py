@@ -8,7 +8,7 @@ from typing import NamedTuple
 from curate.stages.redact.settings import KINDS
 
 Place = tuple[int, int]
-"""First byte, and the byte behind the last."""
+"""First byte, and the byte after the last."""
 
 _LONGEST_UNION = 2_048
 """It bounds expressions whose time grows with the square."""

@@ -59,7 +59,7 @@ class LocalCopies:
         file.replace(self._noted(stored))
 
     def fetched(self, stored: Stored, send: Callable[[BinaryIO], None] | None = None) -> Path:
-        """The copy of an object, read from the store where there is none.
+        """The copy of an object, read from the store if there is none.
 
         Args:
             stored: the object.

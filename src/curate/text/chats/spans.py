@@ -228,7 +228,7 @@ def _on_whole(edits: Sequence[dict[str, Any]], pieces: Sequence[tuple[int, int]]
 
 
 def moved(turns: pa.Array, edits: pa.Array) -> pa.Array:
-    """Spans of the texts with their edits applied; ``turns`` itself where there are none.
+    """Spans of the texts with their edits applied; ``turns`` itself if there are none.
 
     A border that lies in an edit is behind its replacement: what took the place of the end of one turn and the
     beginning of the next is the first one's.

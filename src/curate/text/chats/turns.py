@@ -159,7 +159,7 @@ def says_something(text: str) -> bool:
 
 
 def value_at(record: Any, name: str) -> Any:
-    """The value under a name, else at a dotted path; None where there is none."""
+    """The value under a name, else at a dotted path; None if there is none."""
     if isinstance(record, dict) and name not in record and "." in name:
         first, _, rest = name.partition(".")
         return value_at(record.get(first), rest)

@@ -25,7 +25,7 @@ _DEEP = 100  # brackets; some readers refuse values nested 128 deep
 _CLOSING = {ord("}"): ord("{"), ord("]"): ord("[")}
 
 Place = tuple[int, int]
-"""First byte of a value, and the byte behind it."""
+"""First byte of a value, and the byte after it."""
 
 
 def places_of(data: bytes, at: int = 0) -> dict[str, Place] | None:
@@ -68,7 +68,7 @@ def places_of(data: bytes, at: int = 0) -> dict[str, Place] | None:
 
 
 def value_at(data: bytes, path: str) -> bytes | None:
-    """What is written as the value under a name, else at a dotted path; None where there is none.
+    """What is written as the value under a name, else at a dotted path; None if there is none.
 
     Example:
         >>> value_at(b'{"page": {"body": "b", "n": NaN}}', "page.body")

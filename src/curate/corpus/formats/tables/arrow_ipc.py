@@ -203,7 +203,7 @@ class _Batches:
 
 
 def _batches(source: Any, span: Span) -> Iterator[tuple[int, pa.RecordBatch | str]]:
-    """The batches of a span with their numbers, and what stands behind the last one that was found before."""
+    """The batches of a span with their numbers, and what stands after the last one that was found before."""
     try:
         batches = _Batches(source)
     except Damaged as damage:

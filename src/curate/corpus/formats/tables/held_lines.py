@@ -86,7 +86,7 @@ class HeldLines:
         return self._data.rfind(b"\n") + 1
 
     def _more(self) -> bool:
-        """Read a block; False where there is none."""
+        """Read a block; False if there is none."""
         if self.ended:
             return False
         try:

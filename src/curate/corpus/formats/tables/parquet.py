@@ -179,7 +179,7 @@ def _row_group(
                     done = at
             error = "" if done >= rows else f"the footer says {rows:,} rows, and {done:,} are there"
             break
-        except CurateError:  # the store does not answer: that is no damage
+        except CurateError:  # the store does not answer: that is not damage
             raise
         except Exception as failure:  # noqa: BLE001  (whatever a damaged page makes the library raise)
             error = error or shortly(failure)
@@ -260,7 +260,7 @@ def _look(table: ParquetTable, seen: Seen) -> str:
     for index in order:
         try:
             batch = next(table.batches(index, names), None)
-        except CurateError:  # the store does not answer: that is no damage
+        except CurateError:  # the store does not answer: that is not damage
             raise
         except Exception as failure:  # noqa: BLE001  (whatever a damaged page makes the library raise)
             error = error or shortly(failure)

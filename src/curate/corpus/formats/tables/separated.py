@@ -40,7 +40,7 @@ class SeparatedRows(NamedTuple):
 
     file: InputFile
     first_row: int
-    """Number of the first row behind the header, counted from 1."""
+    """Number of the first row after the header, counted from 1."""
     names: tuple[str, ...]
     rows: list[list[str]]
     nbytes: int
@@ -158,7 +158,7 @@ def _looks_like_data(header: list[str]) -> str:
 
 
 def _is_no_name(name: str) -> bool:
-    """Whether it is longer than names of fields are, goes on over lines, or is a number that is no year."""
+    """Whether it is longer than names of fields are, goes on over lines, or is a number other than a year."""
     text = name.strip()
     return len(text) > _LONGEST_NAME or "\n" in text or (_NUMBER.fullmatch(text) is not None)
 

@@ -42,7 +42,7 @@ class Run(NamedTuple):
 
 
 class Table:
-    """The rows of a file, behind its header.
+    """The rows of a file, after its header.
 
     Args:
         file: with its delimiter, and `NO_HEADER` where its first row is one like the others.
@@ -61,7 +61,7 @@ class Table:
 
     @property
     def names(self) -> list[str]:
-        """What the header calls the fields; empty ones where there is none."""
+        """What the header calls the fields; empty ones if there is none."""
         return [""] * len(self.header) if NO_HEADER in self._file.options else self.header
 
     def runs(self) -> Iterator[Run]:

@@ -132,7 +132,7 @@ def add_records(seen: Seen, rows: pa.RecordBatch) -> None:
 
 
 def _decoded(value: Any) -> Any:
-    """Bytes as the text they may be; nothing where they are none."""
+    """Bytes as the text they may be; nothing if they are not text."""
     if not isinstance(value, bytes):
         return value
     try:
@@ -212,7 +212,7 @@ def _without(file: InputFile) -> str:
 
 
 def _labels(columns: dict[str, pa.Array], field: str, fallback: pa.Array) -> pa.Array:
-    """Ids or sources as strings; ``fallback`` where there is none."""
+    """Ids or sources as strings; ``fallback`` if there is none."""
     kind = SCHEMA.field("id").type
     try:
         values = _column(columns, field) if field else None

@@ -54,8 +54,8 @@ def _said(controller: str, file: str) -> Iterator[str]:
     """What a file says in the group of this process and in those around it."""
     lines = list[str]()
     with suppress(OSError):
-        lines = _OWN.read_text("utf-8").splitlines()
-    for line in lines:
+        lines = _OWN.read_text("utf-8").split("\n")
+    for line in filter(None, lines):
         _, controllers, path = line.split(":", 2)
         if controllers and controller not in controllers.split(","):
             continue

@@ -368,6 +368,19 @@ def test_what_cannot_be_opened_is_an_error_of_the_user(address, said, monkeypatc
         discover([address], InputSettings())
 
 
+def test_what_the_library_dies_of_is_an_error_of_the_user():
+    """It checks no name of a bucket before it asks a server for it."""
+
+    class PanicException(BaseException):
+        pass
+
+    def panic():
+        raise PanicException("request valid: InvalidUri(InvalidUriChar)")
+
+    with pytest.raises(InputError, match="`memory://odd/a` cannot be asked for: request valid"):
+        bucket("memory://odd")._tried(panic, "a")
+
+
 def test_a_key_that_the_library_refuses_is_named(monkeypatch):
     """Of a whole listing one such key is an error there."""
 

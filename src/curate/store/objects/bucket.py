@@ -208,7 +208,14 @@ class Bucket:
         for left in reversed(range(_TRIES)):
             try:
                 return request()
-            except Exception as error:
+            except BaseException as error:
+                if type(error).__name__ == "PanicException":  # of the library, which is no Exception
+                    said = f"`{self.url(key)}` cannot be asked for: {_short(str(error))}"
+                    raise InputError(
+                        said, hint="look at the name of the bucket and the address of the server"
+                    ) from error
+                if not isinstance(error, Exception):
+                    raise
                 told = self._told(error, key)
                 if not (isinstance(told, Unreachable) and left and not told.is_final):
                     raise told from error

@@ -459,6 +459,10 @@ def test_a_path_that_leads_nowhere_is_an_error_with_a_hint(tmp_path: Path) -> No
     assert missing.value.hint == "did you mean `corpora`?"
     with pytest.raises(InputError, match="matches nothing"):
         discover([str(tmp_path / "*.jsonl")], InputSettings())
+    for pattern in ("**", "*.jsonl", "**/*.jsonl"):
+        with pytest.raises(InputError, match=r"matches nothing: `.*corpra` does not exist") as missing:
+            discover([str(tmp_path / "corpra" / pattern)], InputSettings())
+        assert missing.value.hint == "did you mean `corpora`?"
     with pytest.raises(InputError, match="no file to read"):
         discover([str(tmp_path)], InputSettings())
 

@@ -142,6 +142,10 @@ class _Search:
             self._take(path)
         elif glob.has_magic(path):
             fixed, before = fixed_folder(path), len(self.skipped)
+            if not os.path.lexists(fixed):
+                raise InputError(
+                    f"the pattern `{path}` matches nothing: `{fixed}` does not exist", hint=_similar(Path(fixed))
+                )
             matches = sorted(matching(path, self._not_listed))
             if not matches and len(self.skipped) == before:
                 raise InputError(f"the pattern `{path}` matches nothing", hint="quote patterns with `**`")

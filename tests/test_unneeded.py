@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -24,6 +25,28 @@ def test_it_is_hidden_while_the_library_is_imported_and_found_afterwards(tmp_pat
     assert importlib.import_module("some_other")
     monkeypatch.delitem(sys.modules, "some_library")  # what is loaded is not hidden: it costs nothing
     assert importlib.import_module("some_library").found is sys.modules["some_other"]
+
+
+GATE = "from threading import Event\ninside, go, ended = Event(), Event(), Event()\n"
+
+
+def test_what_two_threads_import_at_once_is_found_by_both_afterwards(tmp_path, monkeypatch):
+    (tmp_path / "some_gate.py").write_text(GATE)
+    (tmp_path / "some_first.py").write_text("import some_gate\nsome_gate.inside.set()\nassert some_gate.go.wait(30)\n")
+    (tmp_path / "some_second.py").write_text("import some_gate\nsome_gate.go.set()\nassert some_gate.ended.wait(30)\n")
+    (tmp_path / "some_hidden.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "meta_path", sys.meta_path.copy())
+    monkeypatch.setattr(unneeded, "UNNEEDED", {"some_first": ("some_hidden",), "some_second": ()})
+    unneeded.hide_unneeded()
+    gate = importlib.import_module("some_gate")
+    with ThreadPoolExecutor(1) as other:
+        first = other.submit(importlib.import_module, "some_first")
+        first.add_done_callback(lambda _: gate.ended.set())
+        assert gate.inside.wait(30)
+        importlib.import_module("some_second")
+        first.result()
+        assert other.submit(importlib.import_module, "some_hidden").result()
 
 
 ARROW = """

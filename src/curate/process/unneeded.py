@@ -6,11 +6,11 @@ needs them later finds them, pyarrow too. In a program that imports curate nothi
 """
 
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import entry_points
-from threading import get_ident
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -27,16 +27,21 @@ def hide_unneeded() -> None:
         sys.meta_path.insert(0, _Finder())
 
 
+class _Hidden(threading.local):
+    """What a thread does not find at the moment: others may import a library meanwhile, too."""
+
+    names: tuple[str, ...] = ()
+
+
 class _Finder:
     """Finds the libraries where they are, and what is hidden nowhere."""
 
     def __init__(self) -> None:
-        self._hidden: tuple[int, tuple[str, ...]] = 0, ()
+        self._hidden = _Hidden()
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:  # noqa: ARG002
         """See `importlib.abc.MetaPathFinder`."""
-        thread, hidden = self._hidden
-        if name in hidden and thread == get_ident():
+        if name in self._hidden.names:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         spec = PathFinder.find_spec(name, path) if name in UNNEEDED else None
         if spec and spec.loader:
@@ -53,11 +58,12 @@ class _Finder:
 
     @contextmanager
     def _hiding(self, names: Sequence[str]) -> "Iterator[None]":
-        before, self._hidden = self._hidden, (get_ident(), tuple(name for name in names if name not in sys.modules))
+        before = self._hidden.names
+        self._hidden.names = tuple(name for name in names if name not in sys.modules)
         try:
             yield
         finally:
-            self._hidden = before
+            self._hidden.names = before
 
 
 def _has_others() -> bool:

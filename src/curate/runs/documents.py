@@ -26,7 +26,7 @@ def documents_of(run: Path, which: Which = "kept", reason: str = "") -> "pl.Lazy
         reason: only those that were given it, as ``stage.reason``.
 
     Raises:
-        InputError: there is not a finished run.
+        InputError: there is no finished run.
         DamagedFile: a file of it is missing or damaged; also when the table is collected.
     """
     import polars as pl

@@ -27,7 +27,7 @@ class Outcomes:
         stages: names of its stages, in order.
 
     Raises:
-        InputError: there is not a finished run.
+        InputError: there is no finished run.
         DamagedFile: a file of it is missing or damaged; also later.
     """
 

@@ -60,7 +60,7 @@ def whatif(
         judge: judges the run by the stages of now; by default every document.
 
     Raises:
-        InputError: there is not a finished run.
+        InputError: there is no finished run.
         ConfigError: a setting is wrong.
         UserError: a setting decides what is measured, so that only a rerun can tell.
         DamagedFile: a file of the run is missing or damaged.

@@ -70,7 +70,7 @@ def token_costs(run: Path, tokenizers: Sequence[Tokenizer], limit: int = SAMPLE_
         seed: of the draw.
 
     Raises:
-        InputError: there is not a finished run.
+        InputError: there is no finished run.
     """
     names = DocumentRows(run, ["text"]).known()
     groups = [name for name in _GROUPS if ALIASES.get(name, name) in names]

@@ -58,7 +58,7 @@ def train_tokenizer(run: Path, settings: TokenizerSettings) -> tuple[bytes, int]
         settings: size and shape.
 
     Raises:
-        InputError: there is not a finished run.
+        InputError: there is no finished run.
         UserError: it kept no text.
     """
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers

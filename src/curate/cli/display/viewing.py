@@ -20,7 +20,7 @@ def serve(run: str, *, port: int, open_page: bool) -> int:
     """Serve a run on a port of this machine; prints the address.
 
     Raises:
-        InputError: there is not a finished run.
+        InputError: there is no finished run.
         UserError: the port is taken.
     """
     index, token = Index(place(run)), new_token()

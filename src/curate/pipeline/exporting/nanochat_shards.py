@@ -32,7 +32,7 @@ def export_nanochat(run: Path, folder: Path, seed: int = 42) -> Exported:
         seed: of the shuffle.
 
     Raises:
-        InputError: there is not a finished run.
+        InputError: there is no finished run.
         UserError: the folder holds something.
     """
     kept = int(read_manifest(run).counts.kept)

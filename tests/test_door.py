@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from corpus_maker import make_corpus, prose
 from curate.cli import command
 from curate.errors import ConfigError, CurateError, DamagedFile, InputError, MissingExtra, UserError
 from curate.events import Warned
+from curate.runs.door import _faults, _Listener
 
 ROOT = Path(__file__).parent.parent
 QUICK = {"tokenize": {"tokenizer": "bytes"}, "report": {"samples": 0}, "gates": {"max_quarantined": 1.0}}
@@ -183,6 +185,15 @@ def test_what_a_listener_raises_comes_out_as_it_is(number, run, tmp_path):
     assert curate.run(run.path.parent / "in", tmp_path / "o", config=QUICK).counts == run.counts
 
 
+def test_what_a_listener_raises_comes_out_though_somebody_went_on_without_it():
+    def listen(event):
+        raise InputError(str(event))
+
+    heard = _Listener(listen)
+    with pytest.raises(InputError, match="enough"), _faults(heard), suppress(UserError):
+        heard("enough")
+
+
 def test_errors_travel_between_processes():
     for error in (
         MissingExtra("`a` has `b`", "package", "extra"),
@@ -202,5 +213,7 @@ def test_arguments_alone_are_settings(tmp_path, monkeypatch):
     config = planned.plan.config.resolved()
     assert (config["quality"]["min_words"], config["quality"]["max_words"], config["run"]["seed"]) == (11, 900, 42)
     assert planned.plan.config.origin("quality.min_words") == "argument"
+    planned = curate.plan(corpus, limit=np.int64(3), language={"keep": np.array(["fr", "en"])})
+    assert planned.plan.config.resolved()["language"]["keep"] in (["fr", "en"], ("fr", "en"))
     assert curate.plan(corpus, config="curate.toml").plan.config.resolved()["quality"]["min_words"] == 7
     assert all(isinstance(warning, Warned) for warning in planned.warnings)

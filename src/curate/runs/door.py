@@ -129,6 +129,7 @@ def _job(
     from curate.runs.job import Job
     from curate.settings.file import merged
 
+    limit = _plain(limit)
     if limit is not None and (not isinstance(limit, int) or limit < 1):
         raise ConfigError(f"`limit` must be a whole number of at least 1, but is {limit!r}", hint="limit=1000")
     for name, section in sections.items():
@@ -152,14 +153,14 @@ def _job(
 
 
 def _plain(value: Any) -> Any:
-    """Settings as a file would say them: paths are text, tuples are lists, NumPy's numbers are Python's."""
+    """Settings as a file would say them: paths are text, tuples are lists, NumPy's numbers and arrays are Python's."""
     if isinstance(value, Mapping):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(inner) for inner in (sorted(value) if isinstance(value, set | frozenset) else value)]
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    return value.item() if type(value).__module__ == "numpy" and hasattr(value, "item") else value
+    return value.tolist() if type(value).__module__ == "numpy" and hasattr(value, "tolist") else value
 
 
 class _Listener:
@@ -192,6 +193,8 @@ def _faults(listener: _Listener | None = None) -> Iterator[None]:
             f"{where}: {type(error).__name__}: {error}",
             hint="finished parts are safe; the traceback above says where it happened",
         ) from error
+    if listener and listener.raised:  # whoever met it on its way went on
+        raise listener.raised
 
 
 def _nobody(_event: Event) -> None:

@@ -22,6 +22,9 @@ def report(
 ) -> int:
     """Build report.html and report.json again, with other prices or without samples; or summarise in Markdown.
 
+    With 100,000 documents or more, and in Markdown, the figures come from report.json and the files that they were
+    counted in are not read again; `curate doctor` checks every file.
+
     \b
     Examples:
       curate report curated --open

@@ -548,6 +548,17 @@ def test_a_log_lies_where_it_harms_nothing(capsys, tmp_path, words, message):
     assert not Path("run.log").exists()
 
 
+@pytest.mark.parametrize(
+    "words", [["init", "link"], ["init", "link/a.toml"], ["run", ".", "-o", "out", "--log-file", "link"]]
+)
+def test_a_link_to_itself_is_said(words, capsys):
+    Path("link").symlink_to("link")
+    code, _, err = said(capsys, *words)
+    assert code == ExitCode.USER_ERROR
+    assert "link" in err
+    assert "inside curate" not in err
+
+
 def test_a_current_folder_that_is_gone_is_said(tmp_path, monkeypatch, capsys):
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")

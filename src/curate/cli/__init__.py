@@ -89,6 +89,9 @@ app.command("measure")(measure.measure)
 app.command("tune")(tune.tune)
 app.command("doctor")(doctor.doctor)
 
+_LOOP = "Symlink loop from"
+"""How an error of `Path.resolve` begins, before Python 3.13."""
+
 
 def command(arguments: Sequence[str], began: float | None = None) -> int:
     """Run one command line; returns the exit code (see `curate.errors.ExitCode`).
@@ -160,6 +163,8 @@ def _known(error: Exception) -> CurateError | None:
 
     if disk := full_disk(error):
         return Stopped(disk, hint="make room, then run the same command again")
+    if isinstance(error, RuntimeError) and str(error).startswith(_LOOP):
+        return UserError(f"a link leads to itself:{str(error).removeprefix(_LOOP)}", hint="name another path")
     try:
         Path.cwd()
     except OSError:

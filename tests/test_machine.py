@@ -10,6 +10,17 @@ from curate.process import machine
 WHOLE = psutil.virtual_memory().total
 
 
+def contain(own, files, folder, monkeypatch):
+    """Have this process be in groups with these files."""
+    for name, said in files.items():
+        file = folder / "groups" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(said)
+    (folder / "own").write_text(own)
+    monkeypatch.setattr(machine, "_GROUPS", folder / "groups")
+    monkeypatch.setattr(machine, "_OWN", folder / "own")
+
+
 @pytest.mark.parametrize(
     ("own", "files", "cores", "memory"),
     [
@@ -23,16 +34,35 @@ WHOLE = psutil.virtual_memory().total
     ],
 )  # fmt: skip
 def test_limits_of_a_container_count(own, files, cores, memory, tmp_path, monkeypatch):
-    for name, said in files.items():
-        file = tmp_path / "groups" / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(said)
-    (tmp_path / "own").write_text(own)
-    monkeypatch.setattr(machine, "_GROUPS", tmp_path / "groups")
-    monkeypatch.setattr(machine, "_OWN", tmp_path / "own")
+    contain(own, files, tmp_path, monkeypatch)
     assert machine.cores() == (min(cores, len(os.sched_getaffinity(0))) if cores else len(os.sched_getaffinity(0)))
     assert machine.all_memory() == memory
     assert machine.free_memory() <= memory
+
+
+@pytest.mark.parametrize(
+    ("own", "files", "free"),
+    [
+        (
+            "0::/a\n",
+            {"a/memory.max": "9000", "a/memory.current": "7000", "a/memory.stat": "anon 1\ninactive_file 500"},
+            2500,
+        ),
+        ("0::/a\n", {"a/memory.max": "9000", "a/memory.current": "9500", "a/memory.stat": "anon 9500"}, 0),
+        (
+            "4:memory:/\n",
+            {
+                "memory/memory.limit_in_bytes": "9000",
+                "memory/memory.usage_in_bytes": "8000",
+                "memory/memory.stat": "inactive_file 1\ntotal_inactive_file 3000\n",
+            },
+            4000,
+        ),
+    ],
+)
+def test_what_a_container_took_is_not_free(own, files, free, tmp_path, monkeypatch):
+    contain(own, files, tmp_path, monkeypatch)
+    assert machine.free_memory() == free
 
 
 def test_without_control_groups_there_is_the_machine(tmp_path, monkeypatch):

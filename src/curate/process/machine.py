@@ -11,6 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 
 _GROUPS, _OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+_MEMORY = (
+    ("memory.max", "memory.current", "inactive_file"),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
+"""Limit, use, and the entry of ``memory.stat`` for what is given back on demand: of cgroup v2, and of v1."""
 
 
 def cores() -> int:
@@ -28,15 +33,26 @@ def all_memory() -> int:
     """Bytes of memory of the machine, or what its container may take at most."""
     import psutil
 
-    limits = [*_said("memory", "memory.max"), *_said("memory", "memory.limit_in_bytes")]
+    limits = [said for file, *_ in _MEMORY for said in _said("memory", file)]
     return min([int(psutil.virtual_memory().total), *(int(limit) for limit in limits if limit.isdigit())])
 
 
 def free_memory() -> int:
-    """Bytes of memory that nothing uses."""
+    """Bytes of memory that can be had, of the machine and in the container: unused, or an idle cache of files."""
     import psutil
 
-    return min(int(psutil.virtual_memory().available), all_memory())
+    return min([int(psutil.virtual_memory().available), all_memory(), *_left()])
+
+
+def _left() -> Iterator[int]:
+    """Bytes that each group may still take, where it has a limit; those of files that were not read lately it gives."""
+    for limits, used, idle in _MEMORY:
+        for limit, taken, kinds in zip(
+            *(_said("memory", file) for file in (limits, used, "memory.stat")), strict=False
+        ):
+            if limit.isdigit():
+                cached = dict(line.split(" ", 1) for line in kinds.splitlines()).get(idle, "0")
+                yield max(0, int(limit) - max(0, int(taken) - int(cached)))
 
 
 def _quotas() -> Iterator[float]:

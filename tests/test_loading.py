@@ -11,6 +11,7 @@ import curate
 from curate.errors import UserError
 from curate.shards import formats
 from curate.shards.convert import convert
+from curate.shards.loading import Loader
 from curate.shards.permutation import Permutation
 from curate.shards.reader import read_shards
 from curate.shards.settings import ShardSettings
@@ -97,6 +98,26 @@ def test_a_killed_loader_goes_on_also_on_other_ranks(folders, data):
             seen += [row for each in steps for row in rows([next(each)])]
         state = loaders[0].state_dict()
     assert seen == whole[: len(seen)]
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+def test_processes_that_take_turns_go_on_wherever_they_stopped(folders, prefetch):
+    """Also behind the last batch of an epoch whose number they do not divide."""
+    size = next(size for size in range(9, 30) if curate.load(folders / "bin", sequence_length=32).windows // size % 2)
+    chosen = {"sequence_length": 32, "batch_size": size, "prefetch": prefetch}
+    for worker in range(2):
+
+        class Turns(Loader):
+            def _worker(self, own=worker):
+                return own, 2
+
+        expected, loader = rows(Turns(folders / "bin", **chosen)), Turns(folders / "bin", **chosen)
+        seen = []
+        for batch in loader:
+            seen += rows([batch])
+            again = Turns(folders / "bin", **chosen)
+            again.load_state_dict(loader.state_dict())
+            assert seen + rows(again) == expected
 
 
 def test_what_gives_out_no_batch_is_refused(folders):

@@ -98,7 +98,7 @@ class Loader:
             permutation, made = Permutation(self.windows, self._seed + (self.epoch << 32)), self._batches
             order = functools.lru_cache(2)(functools.partial(self._order, permutation, self._begun))
             last = made + len(self)
-            following = itertools.count(made + step, step)  # of this process, where several take turns
+            following = itertools.count(made + step, step)  # of this process; others may take turns beyond the last
             for number in range(made + first, last, step):
                 if self._prefetch < 1:
                     batch = self._made(order, number)
@@ -107,11 +107,11 @@ class Loader:
                     if len(waiting) <= self._prefetch:
                         continue
                     batch = waiting.popleft().result()
-                self._batches = next(following)
+                self._batches = min(next(following), last)
                 yield batch
             while waiting:
                 batch = waiting.popleft().result()
-                self._batches = next(following)
+                self._batches = min(next(following), last)
                 yield batch
         self.epoch, self._begun, self._batches = self.epoch + 1, 0, 0
 

@@ -63,7 +63,8 @@ class Lengths(NamedTuple):
 
     def counted(self) -> "Lengths":
         """Equal rows as one, in order."""
-        group, step, n_tokens, documents = (each[np.lexsort(self[2::-1])] for each in self)
+        order = np.lexsort(self[2::-1])
+        group, step, n_tokens, documents = (each[order] for each in self)
         differs = (np.diff(each, prepend=-1) != 0 for each in (group, step, n_tokens))
         starts = np.flatnonzero(functools.reduce(np.logical_or, differs))
         together = np.add.reduceat(documents, starts) if len(starts) else documents

@@ -336,11 +336,13 @@ def _log_edges(low: float, high: float, lines: Sequence[float], *, whole: bool) 
     Example:
         >>> _log_edges(1, 100_000, [50.0], whole=True)[[0, 1, 2, -1]].tolist()
         [1.0, 2.0, 3.0, 100001.0]
+        >>> _log_edges(0, 100_000, [0.0], whole=True)[0].item()
+        1.0
     """
     edges = np.unique(np.rint(np.geomspace(max(low, 1.0), max(high, 2.0), BINS + 1)))
     if edges[-1] <= high:
         edges = np.append(edges, edges[-1] + 1)  # of the largest value itself
-    return _with(edges, lines)
+    return _with(edges, [line for line in lines if line >= 1])  # others have no place on this scale
 
 
 def _with(edges: Edges, lines: Sequence[float]) -> Edges:

@@ -61,6 +61,16 @@ def test_a_third_run_sees_through_both(folder, tmp_path):
     assert (judged(tmp_path / "third")["exact"]).all()
 
 
+def test_an_earlier_run_that_was_made_again_is_read_again(folder, tmp_path):
+    """In one process: what the first attempt removed is there after the second."""
+    may, removed = tmp_path / "may", []
+    for attempt, (least, code) in enumerate([(100_000, ExitCode.GATE_FAILED), (0, ExitCode.DONE)]):
+        assert run([folder / "1-may"], may, settings=[f"quality.min_words={least}"]) == code
+        assert run([folder / "2-june"], tmp_path / f"june-{attempt}", may) == ExitCode.DONE
+        removed.append(judged(tmp_path / f"june-{attempt}")["survivor_run"].count())
+    assert removed == [0, 10]
+
+
 def test_the_same_command_again_redoes_nothing(folder):
     files = sorted((folder / "june-run" / "near_dup").iterdir())
     before = [file.stat().st_mtime_ns for file in files]

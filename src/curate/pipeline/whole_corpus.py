@@ -90,7 +90,9 @@ class WholeCorpus:
         """See `curate.stages.contract.Corpus.partial`."""
         place = self._places[part]
         table = read_columns(place.directory.cached(self._stage, place.part), columns)
-        removed = _removed_by(tuple(map(place.file, place.others)), len(table))
+        if not place.others:
+            return table
+        removed = _removed_by(self.earlier[part][0], tuple(map(place.file, place.others)), len(table))
         return table.take(pa.array(np.arange(len(table)), mask=removed)) if removed.any() else table
 
     def judged(self, part: int, columns: Sequence[str]) -> pa.Table:
@@ -149,8 +151,8 @@ def _rows_in(file: Path) -> int:
 
 
 @functools.lru_cache(maxsize=256)
-def _removed_by(files: tuple[Path, ...], rows: int) -> Mask:
-    """Documents of a part to which one of the stages with these files gives a reason."""
+def _removed_by(run_id: str, files: tuple[Path, ...], rows: int) -> Mask:  # noqa: ARG001
+    """Documents of a part to which one of the stages with these files gives a reason, in the run with that id."""
     removed = np.zeros(rows, np.bool_)
     for file in files:
         reasons = read_columns(file, ["reasons"]).column("reasons")

@@ -7,7 +7,7 @@ import pytest
 
 import curate
 from curate.cli.session import Session
-from curate.corpus.input import InputFile
+from curate.corpus.input import InputFile, Skipped
 from curate.errors import ConfigError
 from curate.pipeline.planning.config import default_file, load
 from curate.pipeline.planning.unused_settings import unused_notes
@@ -40,8 +40,8 @@ TOGETHER = {
 }
 
 
-def said(*assignments, runs=DEFAULT, files=(JSONL,)):
-    return [note.message for note in unused_notes(load(assignments=assignments, in_folder=False), runs, files)]
+def said(*assignments, runs=DEFAULT, files=(JSONL,), skipped=()):
+    return [note.message for note in unused_notes(load(assignments=assignments, in_folder=False), runs, files, skipped)]
 
 
 @pytest.mark.parametrize("assignment", ALONE)
@@ -49,6 +49,13 @@ def test_a_setting_without_effect_says_why(assignment):
     (note,) = said(assignment)
     assert note.startswith(f"`{assignment.partition('=')[0]}` has no effect: ")
     assert ALONE[assignment] in note
+
+
+def test_a_pattern_that_excludes_no_file_says_so():
+    skipped = [Skipped("drafts/b.jsonl", "", "excluded"), Skipped("old/c.xls", "", "format")]
+    assert said('input.exclude=["drafts/*", "*b.jsonl", "old/*", "darfts/*"]', skipped=skipped) == [
+        f"`{pattern}` in `input.exclude` has no effect: no file has such a name" for pattern in ("old/*", "darfts/*")
+    ]
 
 
 @pytest.mark.parametrize("assignments", TOGETHER)
@@ -91,7 +98,7 @@ def test_defaults_and_recipes_are_not_worth_a_word(tmp_path):
     assert said() == []
     for recipe in ("fineweb-code", "dolma", "fineweb2"):
         config = load(flags={"pipeline.recipe": recipe}, in_folder=False)
-        assert unused_notes(config, config.pipeline.stages, (JSONL,)) == []
+        assert unused_notes(config, config.pipeline.stages, (JSONL,), ()) == []
 
 
 @pytest.mark.parametrize(
@@ -101,7 +108,7 @@ def test_a_file_of_defaults_is_not_worth_a_word(tmp_path, text):
     file = tmp_path / "curate.toml"
     file.write_text(text)
     config = load(file)
-    notes = unused_notes(config, config.pipeline.stages, (JSONL,))
+    notes = unused_notes(config, config.pipeline.stages, (JSONL,), ())
     assert [note.message for note in notes] == []
 
 

@@ -327,7 +327,7 @@ def _setting_notes(plan: Plan) -> list[Warned]:
         Warned(f"the recipe's stage `{name}` does not run: {why}", hint=f"curate explain config.{name}")
         for name, why in left_out(config).items()
     ]
-    return without + unused_notes(plan.config, [stage.name for stage in plan.stages], plan.files)
+    return without + unused_notes(plan.config, [stage.name for stage in plan.stages], plan.files, plan.skipped)
 
 
 def _stage_notes(stages: Sequence[Stage], config: Config, found: Discovery) -> list[Warned]:

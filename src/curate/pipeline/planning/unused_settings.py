@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from curate.corpus.formats.registry import formats
-from curate.corpus.input import InputFile
+from curate.corpus.input import InputFile, Skipped, excluded_by
 from curate.events import Warned
 from curate.pipeline.planning.config import Config, settings_class
 from curate.settings.base import Settings, Unused
@@ -25,13 +25,16 @@ _SHOWN = 3
 """Settings named one by one in a note."""
 
 
-def unused_notes(config: Config, runs: Sequence[str], files: Sequence[InputFile]) -> list[Warned]:
+def unused_notes(
+    config: Config, runs: Sequence[str], files: Sequence[InputFile], skipped: Sequence[Skipped]
+) -> list[Warned]:
     """One note for each reason why settings of the user change nothing.
 
     Args:
         config: all settings, and where they come from.
         runs: names of the stages of the run, in order.
         files: of the corpus.
+        skipped: files that are not read.
     """
     found: dict[tuple[str, str, str], list[str]] = {}
     meant = _meant(config)
@@ -42,7 +45,7 @@ def unused_notes(config: Config, runs: Sequence[str], files: Sequence[InputFile]
     return [
         Warned(f"{_named(keys)} {'have' if len(keys) > 1 else 'has'} no effect: {why}", hint)
         for (_, why, hint), keys in found.items()
-    ]
+    ] + [*_excluding_nothing(config, files, skipped)]
 
 
 def unused(config: Config, runs: Sequence[str]) -> Iterator[Unused]:
@@ -124,6 +127,16 @@ def _unused_of_input(files: Iterable[InputFile]) -> Iterator[Unused]:
     if found and not any(formats()[name].fields for name in found):
         for key in ("text", "id", "source"):
             yield Unused(f"input.{key}", "text and Markdown files have no fields")
+
+
+def _excluding_nothing(config: Config, files: Sequence[InputFile], skipped: Sequence[Skipped]) -> Iterator[Warned]:
+    """Of each pattern of ``input.exclude`` that is the name of no file."""
+    excluded = [one.path for one in skipped if one.kind == "excluded"]
+    for pattern in config.input.exclude if "input.exclude" in config.given else ():
+        alone = msgspec.structs.replace(config.input, exclude=(pattern,))
+        if not any(excluded_by(name, alone) for name in excluded):
+            hint = f"patterns are compared with whole names, such as `{files[0].name}`" if files else ""
+            yield Warned(f"`{pattern}` in `input.exclude` has no effect: no file has such a name", hint)
 
 
 def _named(keys: Sequence[str]) -> str:

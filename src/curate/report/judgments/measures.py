@@ -223,7 +223,7 @@ class _Shape:
             max([high, *lines]),
         )
         self.median = float(values.median() or 0.0)  # type: ignore[arg-type]
-        self.log = self.whole and high > 200
+        self.log = self.whole and high > 200 and min(lines, default=1) >= 1  # no logarithm of a limit of 0
         if not self.log and 0 <= low < 0.3 * high:
             low = 0.0
         self.edges = (_log_edges if self.log else _edges)(low, high, lines, whole=self.whole)
@@ -336,13 +336,11 @@ def _log_edges(low: float, high: float, lines: Sequence[float], *, whole: bool) 
     Example:
         >>> _log_edges(1, 100_000, [50.0], whole=True)[[0, 1, 2, -1]].tolist()
         [1.0, 2.0, 3.0, 100001.0]
-        >>> _log_edges(0, 100_000, [0.0], whole=True)[0].item()
-        1.0
     """
     edges = np.unique(np.rint(np.geomspace(max(low, 1.0), max(high, 2.0), BINS + 1)))
     if edges[-1] <= high:
         edges = np.append(edges, edges[-1] + 1)  # of the largest value itself
-    return _with(edges, [line for line in lines if line >= 1])  # others have no place on this scale
+    return _with(edges, lines)
 
 
 def _with(edges: Edges, lines: Sequence[float]) -> Edges:

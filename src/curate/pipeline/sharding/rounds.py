@@ -65,8 +65,10 @@ class Rounds(NamedTuple):
     def documents(self, number: int) -> tuple[Counts, Bools]:
         """Tokens of each document of a slice, and which of them are for validation."""
         turn, part = divmod(number, self.parts)
-        n_tokens, held_out = self.look(part)
         chosen = self.chosen(part, turn)
+        if chosen is not None and not chosen.any():  # as of most parts in late rounds
+            return narrow(np.zeros(0, np.int64)), np.zeros(0, np.bool_)
+        n_tokens, held_out = self.look(part)
         return (narrow(n_tokens), held_out) if chosen is None else (narrow(n_tokens[chosen]), held_out[chosen])
 
     def chosen(self, part: int, turn: int) -> Bools | None:

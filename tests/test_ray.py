@@ -426,19 +426,6 @@ def test_the_check_up_names_every_node(cluster, tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.cluster
-def test_large_answers_do_not_pile_up_behind_a_slow_one(cluster):
-    from curate.engine.base import Alone
-    from curate.engine.ray import RayEngine
-
-    def slow_at_first(item: int) -> bytes:
-        time.sleep(0.0 if item else 3.0)
-        return bytes(200_000)
-
-    asked = RayEngine(memory=10**9).map(Alone(slow_at_first, large=True), enumerate(range(12)))
-    assert [number for number, _ in asked] == list(range(12))
-
-
-@pytest.mark.cluster
 def test_rows_travel_in_blocks_or_bundles(cluster, monkeypatch):
     from curate.engine.base import Alone
     from curate.engine.ray import RayEngine

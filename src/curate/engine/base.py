@@ -121,11 +121,10 @@ class Alone(Generic[Item, Result]):
 
     Args:
         function: of an item.
-        large: whether its results are megabytes, so that only few may wait to be taken.
     """
 
-    def __init__(self, function: Callable[[Item], Result], *, large: bool = False) -> None:
-        self.function, self.large = function, large
+    def __init__(self, function: Callable[[Item], Result]) -> None:
+        self.function = function
 
     def __call__(self, numbered: tuple[int, Item], worker: Worker) -> tuple[int, Result]:  # noqa: ARG002
         """The number of the item and the result."""
@@ -133,20 +132,17 @@ class Alone(Generic[Item, Result]):
         return number, self.function(item)
 
 
-def in_order(
-    engine: Engine, function: Callable[[Item], Result], items: Iterable[Item], *, large: bool = False
-) -> Iterator[Result]:
+def in_order(engine: Engine, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """``function(item)`` for every item, several at a time; results in the order of ``items``.
 
     Args:
         engine: where.
         function: of an item.
         items: any number.
-        large: see `Alone`.
     """
     early: dict[int, Result] = {}
     following = 0
-    for number, result in engine.map(Alone(function, large=large), enumerate(items)):
+    for number, result in engine.map(Alone(function), enumerate(items)):
         early[number] = result
         while following in early:
             yield early.pop(following)

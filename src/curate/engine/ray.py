@@ -52,8 +52,6 @@ PER_SLOT = 2
 GROUPS_PER_SLOT = 4
 ALONE_AT_ONCE = 16
 """Items of a plain function that one task does at most."""
-LARGE_AT_ONCE = 4
-"""Tasks in flight where each answers with megabytes: the driver takes them one after another."""
 SENDERS_AT_ONCE = 16
 MOST_BLOCKS = 1_000_000
 """Of one exchange: the driver keeps a reference to each."""
@@ -130,18 +128,16 @@ class RayEngine:
     ) -> Iterator[Result]:
         """See `curate.engine.base.Engine.map`."""
         ray, flying = self._ray, dict[Any, _Batch]()
-        waiting, large = self._batches(task, items), isinstance(task, Alone) and task.large
-        deaths, losses = Counter[int](), Counter[int]()
+        waiting, deaths, losses = self._batches(task, items), Counter[int](), Counter[int]()
         try:
             shared = [ray.put(task)]
             while True:
-                while len(flying) < (LARGE_AT_ONCE if large else self._in_flight()) and (batch := next(waiting, None)):
+                while len(flying) < self._in_flight() and (batch := next(waiting, None)):
                     flying[self._do(shared, batch)] = batch
                 if not flying:
                     forget_listings()
                     return
-                # in order, if they are large: whoever sorts them would keep those that overtake a slow one
-                done, _ = ray.wait(list(flying)[: 1 if large else None], timeout=_PATIENCE)
+                done, _ = ray.wait(list(flying), timeout=_PATIENCE)
                 self._check()
                 for one in done:
                     batch = flying.pop(one)
@@ -247,7 +243,7 @@ class RayEngine:
         return task.remote(self._setting, shared, items, batch.doubtful)
 
     def _batches(self, task: Callable[[Item, Worker], Result], items: Iterable[Item]) -> Iterator[_Batch]:
-        if isinstance(task, Alone) and not task.large:
+        if isinstance(task, Alone):
             every = list(items)
             size = max(1, min(ALONE_AT_ONCE, len(every) // (GROUPS_PER_SLOT * self.workers)))
         else:

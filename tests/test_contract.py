@@ -18,10 +18,12 @@ from curate.cli.session import Session
 from curate.corpus.documents import SCHEMA
 from curate.errors import BrokenStage
 from curate.pipeline.planning.plan import thresholds_of
+from curate.pipeline.rewriting import rewritten
 from curate.pipeline.step import Step, settle
 from curate.settings.base import Reason, Settings
 from curate.stages import stage_class, stage_names
 from curate.stages.contract import CorpusStage, Encoder, Rewriter, Stage, reasons_where
+from curate.text.chats.spans import TURNS, Span
 from curate.text.core.arrow import EDITS
 
 TEXTS = [
@@ -192,6 +194,42 @@ def test_a_stage_of_another_package_is_held_to_what_it_declares(part, answer, sa
     with pytest.raises(BrokenStage, match=said) as raised:
         work()
     assert "the stage `hurt` of `other.package` does not answer as it declares" in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("ids", "unknown", "said"),
+    [
+        ([[1], [2]], [0, 0], ""),
+        ([[1]], [0, 0], "`encode` gave 1 values of large_list"),
+        ([[1], None], [0, 0], "`encode` gave 1 values of large_list"),
+        ([[1], [2]], [0], "`encode` gave 1 values of int64"),
+        ([[1], [2]], None, "`encode` gave None where an array of int64"),
+    ],
+)
+def test_an_encoder_of_another_package_has_ids_for_each_document(ids, unknown, said):
+    kind = hurt("", None)
+    kind.has_wide_ids = True
+    kind.encode_rows = lambda *_: (
+        pa.array(ids, pa.large_list(pa.uint32())),
+        None if unknown is None else pa.array(unknown, pa.int64()),
+    )
+    step = Step(kind(Settings()), "encode")
+    if not said:
+        assert len(step.measure(batch_of(["one", "two"]))) == 2
+        return
+    with pytest.raises(BrokenStage, match=said):
+        step.measure(batch_of(["one", "two"]))
+
+
+@pytest.mark.parametrize("turns", [None, [Span("user", "/0", 0, 3)._asdict(), Span("user", "/1", 5, 8)._asdict()]])
+def test_a_rewriter_of_another_package_has_a_text_for_each_document_and_turn(turns):
+    kind = hurt("", None)
+    kind.turn_by_turn = True
+    kind.rewrite = lambda self, batch: (batch["text"].slice(1), self.measure(batch))
+    batch = batch_of(["one\n\ntwo"])
+    batch = batch.set_column(batch.schema.get_field_index("turns"), "turns", pa.array([turns], TURNS))
+    with pytest.raises(BrokenStage, match=f"`rewrite` gave {1 if turns else 0} texts for {2 if turns else 1} doc"):
+        rewritten(batch, [kind(Settings())])
 
 
 def test_what_a_stage_of_another_package_raises_says_whose_it_is():

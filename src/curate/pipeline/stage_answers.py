@@ -102,6 +102,23 @@ def require_texts(stage: Stage, answer: Any, rows: int) -> None:
         raise _broken(stage, f"`rewrite` gave {len(answer) - answer.null_count:,} texts for {rows:,} documents")
 
 
+def require_ids(stage: Stage, ids: Any, unknown: Any, rows: int) -> None:
+    """Nothing where an answer of ``encode`` has ids and a count of unknown characters for each document.
+
+    Raises:
+        BrokenStage: it has not.
+    """
+    if _is_ours(stage):
+        return
+    for answer, kind in ((ids, pa.large_list(pa.uint32())), (unknown, pa.int64())):
+        if not isinstance(answer, pa.Array) or answer.type != kind:
+            what = answer.type if isinstance(answer, pa.Array) else _a(answer)
+            raise _broken(stage, f"`encode` gave {what} where an array of {kind} was to come")
+        if len(answer) != rows or answer.null_count:
+            given = len(answer) - answer.null_count
+            raise _broken(stage, f"`encode` gave {given:,} values of {kind} for {rows:,} documents")
+
+
 def _require_edits(stage: Stage, edits: pa.Array, texts: pa.Array | None) -> None:
     """Edits ascend, do not overlap, and begin and end between characters of their text: kernels rely on it."""
     counts = pc.fill_null(pc.list_value_length(edits), 0).to_numpy(zero_copy_only=False).astype(np.int64)

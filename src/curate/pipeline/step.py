@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from curate.pipeline.planning.plan import measure_key, thresholds_of
 from curate.pipeline.record.profile import Effort, Stopwatch
-from curate.pipeline.stage_answers import asked, require_rows, require_verdicts
+from curate.pipeline.stage_answers import asked, require_ids, require_rows, require_verdicts
 from curate.shards.files.token_bytes import BYTES, HIGH, LOW, split
 from curate.stages.contract import CorpusStage, Stage
 from curate.store.digest import digest
@@ -114,6 +114,7 @@ class Step:
                 require_rows(self.stage, observed, self.schema, text, len(batch))
                 return observed
             ids, unknown = self.stage.encode_rows(batch)  # type: ignore[attr-defined]
+            require_ids(self.stage, ids, unknown, len(batch))
         counts = [pc.list_value_length(ids).cast(pa.int64()), pc.utf8_length(text).cast(pa.int64()), unknown]
         halves = split(ids, wide=self.stage.has_wide_ids)  # type: ignore[attr-defined]
         return pa.RecordBatch.from_arrays([*counts, *halves], schema=TOKENS)

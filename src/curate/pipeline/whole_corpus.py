@@ -199,14 +199,17 @@ def resolve(
         measure: Callable[[int], pa.RecordBatch]
         if measured and not unaudited:
             if choice and isinstance(stage, Deduplicating):
-                measure = stage.choose(corpus, everywhere=not choice.rounds)
+                with asked(stage):
+                    measure = stage.choose(corpus, everywhere=not choice.rounds)
             else:
                 measure = functools.partial(_measured, stage, directory)
         elif isinstance(stage, Audited):
-            measure, figures = stage.resolve_audited(corpus)
+            with asked(stage):
+                measure, figures = stage.resolve_audited(corpus)
             audited.keep(figures)
         else:
-            measure = stage.resolve(corpus)
+            with asked(stage):
+                measure = stage.resolve(corpus)
         judge = functools.partial(_judge, stage, measure, entering, directory, keys)
         for _ in in_order(engine, judge, [part.index for part in plan.parts]):
             pass

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curate.pipeline.stage_answers import asked, require_rows, require_texts
 from curate.stages.contract import Rewriter
 from curate.text.chats.spans import joined, split
 
@@ -27,7 +28,10 @@ def rewritten_by_turns(documents: pa.RecordBatch, rewriter: Rewriter) -> tuple[p
     pieces, rows = split(documents.column("text"), turns)
     others = [documents.column(name).take(rows) for name in documents.schema.names if name not in {"text", "turns"}]
     names = ["text", *(name for name in documents.schema.names if name not in {"text", "turns"})]
-    text, measures = rewriter.rewrite(pa.RecordBatch.from_arrays([pieces, *others], names=names))
+    with asked(rewriter):
+        text, measures = rewriter.rewrite(pa.RecordBatch.from_arrays([pieces, *others], names=names))
+        require_texts(rewriter, text, len(pieces))
+        require_rows(rewriter, measures, pa.schema(list(rewriter.adds.items())), pieces, len(pieces))
     text = _still_json(pieces, text, turns)
     starts = np.searchsorted(rows.to_numpy(), np.arange(len(documents) + 1))
     columns = [_folded(measures.column(name), starts, kind) for name, kind in rewriter.adds.items()]

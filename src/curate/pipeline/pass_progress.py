@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 
 from curate.corpus.parts import Part
 from curate.events import Advanced, StageCounts
-from curate.pipeline.row_group import one_array
 from curate.pipeline.step import Mask, Settled, Step, reason_counts, staying
 from curate.store.row_file import read_columns
 from curate.store.run_directory import RunDirectory
+from curate.text.core.arrow import one_array
 
 
 def advance(steps: Sequence[Step], settled: Sequence[Settled], documents: int, input_bytes: int) -> Advanced:

@@ -34,7 +34,7 @@ from curate.pipeline.pass_progress import advance, advance_of_reused, reasons_in
 from curate.pipeline.planning.plan import Plan
 from curate.pipeline.record.profile import PARSE, READ, WRITE, Costs, Stopwatch
 from curate.pipeline.rewriting import rewritten, rows_of
-from curate.pipeline.row_group import Columns, RowGroup, one_array, one_batch, row_groups, taken_bytes
+from curate.pipeline.row_group import Columns, RowGroup, one_batch, row_groups, taken_bytes
 from curate.pipeline.sampling import sampled
 from curate.pipeline.sharding.settled_bytes import SettledBytes
 from curate.pipeline.step import Mask, Settled, Step, entering_mask, input_key, settle, staying
@@ -43,6 +43,7 @@ from curate.store.footers import footer_of
 from curate.store.row_file import Keys, RowFileWriter, keys_of, read_columns, row_file
 from curate.store.row_groups import groups_in
 from curate.store.run_directory import DOCUMENTS, QUARANTINE, RunDirectory
+from curate.text.core.arrow import one_array
 
 CHUNK_BYTES = 4_000_000
 

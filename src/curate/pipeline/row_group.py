@@ -14,6 +14,7 @@ from curate.corpus.documents import SCHEMA as DOCUMENTS_SCHEMA
 from curate.corpus.memory import AT_WORK
 from curate.pipeline.step import Mask, with_edits, with_moves
 from curate.store.objects.ranges import parquet_source
+from curate.text.core.arrow import one_array
 
 GROUP_BYTES = 8_000_000
 GROUP_ROWS = 16_384
@@ -100,8 +101,3 @@ def one_batch(table: pa.Table) -> pa.RecordBatch:
     """A table in one piece."""
     arrays = [one_array(table.column(name)) for name in table.schema.names]
     return pa.RecordBatch.from_arrays(arrays, schema=table.schema)
-
-
-def one_array(column: pa.ChunkedArray) -> pa.Array:
-    """A column of a table in one piece."""
-    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks or [pa.array([], column.type)])

@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.errors import PlanError, listed
-from curate.pipeline.row_group import one_array
 from curate.pipeline.step import Step
 from curate.shards.mixture import Draw, Lengths, Share, mixed, steps_of
 from curate.shards.mixture.settings import OTHERS, MixSettings
@@ -17,6 +16,7 @@ from curate.shards.mixture.shares import too_often
 from curate.stages.contract import Deduplicating, Stage
 from curate.store.row_file import read_columns
 from curate.store.run_directory import DOCUMENTS, RunDirectory
+from curate.text.core.arrow import one_array
 
 Int64 = npt.NDArray[np.int64]
 METADATA = "metadata."

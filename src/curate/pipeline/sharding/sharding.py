@@ -20,7 +20,6 @@ import pyarrow.parquet as pq
 from curate.engine.base import Engine, Hear, Worker
 from curate.pipeline.planning.plan import Plan
 from curate.pipeline.record.profile import Made
-from curate.pipeline.row_group import one_array
 from curate.pipeline.sharding.shard_order import pieces
 from curate.pipeline.sharding.shard_places import Cutting, Stretch
 from curate.pipeline.step import Step
@@ -42,6 +41,7 @@ from curate.store.objects.ranges import parquet_source
 from curate.store.row_file import read_columns
 from curate.store.row_groups import groups_in
 from curate.store.run_directory import CACHE, DOCUMENTS, SHARDS, RunDirectory
+from curate.text.core.arrow import one_array
 
 
 def write_shards(

@@ -55,6 +55,7 @@ def export(
     from curate.pipeline.exporting.exporting import Wanted, columns_from
     from curate.pipeline.exporting.exporting import export as write
     from curate.pipeline.exporting.nanochat_shards import export_nanochat
+    from curate.report.quantities import counted
     from curate.store.files import place
 
     if order not in {"input", "shuffle"}:
@@ -78,5 +79,5 @@ def export(
     if not to_stdout:
         typer.echo(output)
     size = "" if to_stdout else f", {made.bytes:,} bytes"
-    console().print(f"{made.documents:,} documents{size}", highlight=False)
+    console().print(f"{counted(made.documents, 'document')}{size}", highlight=False)
     return ExitCode.DONE

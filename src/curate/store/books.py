@@ -167,12 +167,10 @@ def _check_rows(directory: RunDirectory, stage: str, part: int, verdicts: pa.Arr
     judged = verdicts.is_valid().to_numpy(zero_copy_only=False)
     wrong = np.flatnonzero(judged != entering)
     if len(wrong):
-        state = (
-            "judged although it was already removed"
-            if judged[wrong[0]]
-            else "not judged although no stage had removed it"
+        how = "judged although a" if judged[wrong[0]] else "not judged although no"
+        raise BooksDoNotBalance(
+            f"document {wrong[0]} of `{directory.part(stage, part)}` was {how} stage had removed it"
         )
-        raise BooksDoNotBalance(f"document {wrong[0]} of `{directory.part(stage, part)}` was {state}")
 
 
 def _check_survivors(directory: RunDirectory, stays: Sequence[np.ndarray], pair: tuple[str, int]) -> int:

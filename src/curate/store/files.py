@@ -85,16 +85,18 @@ def whole_file(final: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def require_folder(path: Path) -> None:
-    """See that a folder is there, or can be made.
+def require_folder(path: Path, *, writable: bool = False) -> None:
+    """See that a folder is there, or can be made; with ``writable``, that it or what it would be made in takes files.
 
     Raises:
-        UserError: a file is in its place.
+        UserError: a file is in its place, or it takes none.
     """
     for each in (path, *path.parents):
         if each.exists():
             if not each.is_dir():
                 raise UserError(f"`{each}` is a file, not a folder", hint="name another folder with -o")
+            if writable and not os.access(each, os.W_OK):
+                raise UserError(f"`{each}` cannot be written", hint="name a folder that you may write to with -o")
             return
 
 

@@ -22,21 +22,23 @@ def require_absent(path: Path, *, force: bool, hint: str = "replace it with --fo
         hint: what to type where it is there.
 
     Raises:
-        UserError: a file is there, and ``force`` is not given; or a run keeps its files there.
+        UserError: a file is there, and ``force`` is not given; a run keeps its files there; or none can be made there.
     """
     require_outside_runs(path)
     if not force and path.exists() and not path.is_dir():
         raise UserError(f"`{path}` is there already", hint=hint)
+    if not isinstance(path, StorePath):
+        require_folder(path.parent, writable=True)
 
 
 def require_output_folder(path: Path) -> None:
     """See that a folder is there, or can be made, and that no run keeps its files there.
 
     Raises:
-        UserError: a file is in its place, or a run's folder is around it.
+        UserError: a file is in its place, a run's folder is around it, or no file can be made in it.
     """
     require_outside_runs(path)
-    require_folder(path)
+    require_folder(path, writable=not isinstance(path, StorePath))
 
 
 def require_outside_runs(path: Path, *, new_run: bool = False) -> None:

@@ -46,8 +46,8 @@ def show_verification(folder: str, *, every: bool, json: bool) -> int:
         return ExitCode.GATE_FAILED
     console(stderr=False).print(
         Text(
-            f"{counted(report.shards, 'whole shard')}: {report.documents:,} documents, {report.tokens:,} tokens; "
-            f"{report.traced:,} traced to the run's record; {_compared(report)}"
+            f"{counted(report.shards, 'whole shard')}: {counted(report.documents, 'document')}, "
+            f"{report.tokens:,} tokens; {report.traced:,} traced to the run's record; {_compared(report)}"
         ),
         soft_wrap=True,
     )
@@ -123,7 +123,8 @@ def convert_shards(folder: str, to: str, out: str, assignments: Sequence[str], *
         return ExitCode.DONE
     typer.echo(out)
     err = console()
-    err.print(Text(f"{made.documents:,} documents, {made.tokens:,} tokens in {counted(len(made.shards), 'shard')}"))
+    documents, shards = counted(made.documents, "document"), counted(len(made.shards), "shard")
+    err.print(Text(f"{documents}, {made.tokens:,} tokens in {shards}"))
     for window, lost in made.lost.items():
         err.print(
             Text(f"with sequences of {int(window):,} tokens the reader drops {lost:,} ({share(lost, made.tokens)})")

@@ -78,7 +78,7 @@ def show_plan(
         console,
         "Estimate",
         f"{about(guess.seconds, duration)} and {about(guess.disk_bytes, size)} of disk"
-        f"   (tried on {guess.sampled_documents:,} documents, {size(guess.sampled_bytes)})",
+        f"   (tried on {counted(guess.sampled_documents, 'document')}, {size(guess.sampled_bytes)})",
     )
     if mixture:
         _show_mixture(console, plan, mixture)

@@ -63,7 +63,7 @@ def test_rows_of_lost_row_groups_are_documents_that_were_read(tmp_path_factory, 
         "max_lost_bytes": True,
         "max_skipped": True,
         "min_kept": True,
-        "min_documents": True,
+        "min_documents": len(lost) < 5,
     }
 
 

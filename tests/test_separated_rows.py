@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from curate.corpus.compression import Block
@@ -84,6 +84,8 @@ def many_lines(data: bytes, limit: int, block: int) -> Told:
 
 @pytest.mark.parametrize("at_once", [1, 16, 1 << 18])
 @given(data=DATA, limit=st.integers(6, 80), block=st.integers(1, 40))
+@example(data=b'h,i\n""""\r"\n', limit=6, block=1)
+@example(data=b'h,i\n"a\nx,y\nb"\rc\nd,e\n', limit=80, block=1)
 def test_rows_are_those_of_one_line_after_another(at_once: int, data: bytes, limit: int, block: int) -> None:
     before, separated_rows._AT_ONCE = separated_rows._AT_ONCE, at_once
     try:

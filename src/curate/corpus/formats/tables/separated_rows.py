@@ -114,14 +114,14 @@ class Table:
         while True:
             held.fill(wanted, limit)
             lines, is_all = held.whole(most)
-            found, why = self._read(lines)
-            too_long = np.flatnonzero(np.diff(found.bounds) > limit)
+            found, why, until = self._read(lines)
+            too_long = np.flatnonzero(np.diff([*found.bounds, until]) > limit)
             if len(too_long):
-                found, why = _Rows(found.rows[: too_long[0]], found.bounds[: too_long[0] + 1]), ""
+                found = _Rows(found.rows[: too_long[0]], found.bounds[: too_long[0] + 1])
             yield found
             held.drop(int(found.bounds[-1]))
-            if why:
-                lost = self._lost(why, held.start, held.line_end(0) or held.stop)
+            if why and not len(too_long):
+                lost = self._lost(why, held.start, until)
             elif len(too_long) or (is_all and len(held) > limit):
                 lost = self._too_long(held.line_end(limit))
             elif not is_all:
@@ -142,8 +142,8 @@ class Table:
             held.drop(lost.stop)
             most = _BEHIND_DAMAGE
 
-    def _read(self, lines: bytes) -> tuple["_Rows", str]:
-        """The rows that are whole in lines, up to the first that contradicts itself, and how it does."""
+    def _read(self, lines: bytes) -> tuple["_Rows", str, int]:
+        """The rows that are whole in lines, up to the first that contradicts itself; how it does, and where it ends."""
         csv.field_size_limit(_WELL_BEYOND)
         reader = csv.reader(chain(_text(lines), iter(_no_more, "")), delimiter=self._file.options[0])
         rows, ends, why = list[list[str]](), [0], ""
@@ -157,7 +157,8 @@ class Table:
             why = str(error)
         line_ends = np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n")) + 1
         places = np.concatenate([[0], line_ends, [len(lines)]])
-        return _Rows(rows, self._held.start + places[ends]), why
+        until = reader.line_num if why else ends[-1]
+        return _Rows(rows, self._held.start + places[ends]), why, self._held.start + int(places[until])
 
     def _last(self) -> "_Rows | _Lost":
         """The row that the file ends in, inside quotes."""

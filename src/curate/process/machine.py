@@ -51,7 +51,7 @@ def _left() -> Iterator[int]:
             *(_said("memory", file) for file in (limits, used, "memory.stat")), strict=False
         ):
             if limit.isdigit():
-                cached = dict(line.split(" ", 1) for line in kinds.splitlines()).get(idle, "0")
+                cached = dict(line.partition(" ")[::2] for line in kinds.split("\n")).get(idle, "0")
                 yield max(0, int(limit) - max(0, int(taken) - int(cached)))
 
 

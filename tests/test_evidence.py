@@ -167,9 +167,7 @@ def test_text_that_any_arm_has_is_not_measured_on():
     short = pool._replace(texts=["five words\nand no more", ours])
     found = decontaminated([HeldOut("good", "independent", ("five words and no more", "five other words"))], short)[0]
     assert (found.texts, found.dropped) == (("five other words",), 1)
-    assert losses_of_text([found]) == [
-        "1 of 2 documents of good are also in the corpus, and were left out of the measurement"
-    ]
+    assert losses_of_text([found]) == ["1 of 2 documents of good are also in the corpus, and were not measured with"]
 
 
 def test_language_of_a_run_that_identified_none_is_that_of_its_text():

@@ -140,7 +140,7 @@ def losses_of_text(evaluations: Sequence[HeldOut]) -> list[str]:
 
     Example:
         >>> losses_of_text([HeldOut("own", "independent", ("one", "two"), dropped=3, source="my/", unread=1)])
-        ['1 record of own could not be read (curate check my/)', '3 of 5 documents of own are also in the corpus, and were left out of the measurement']
+        ['1 record of own could not be read (curate check my/)', '3 of 5 documents of own are also in the corpus, and were not measured with']
     """  # noqa: E501
     found = []
     for each in evaluations:
@@ -149,7 +149,7 @@ def losses_of_text(evaluations: Sequence[HeldOut]) -> list[str]:
             found.append(f"{records} of {each.name} could not be read (curate check {each.source})")
         if each.dropped and each.kind == "independent":
             of = f"{each.dropped:,} of {each.dropped + len(each.texts):,} documents of {each.name}"
-            found.append(f"{of} are also in the corpus, and were left out of the measurement")
+            found.append(f"{of} are also in the corpus, and were not measured with")
     return found
 
 

@@ -1,7 +1,7 @@
-"""What ``report.json`` tells of a run: a page with other prices, or without samples, reads no judgment again.
+"""Findings that ``report.json`` holds: a page with other prices, or without samples, reads no judgment again.
 
-It tells it of the files of that run, however they are copied, and holds no text: documents that are shown are read, and
-checked, again. A file that was damaged since is found by `curate doctor`.
+They belong to the judgments of that run, wherever it is copied to, and hold no text: documents that are shown are read
+and checked again. `curate doctor` finds a file that was damaged since.
 """
 
 from pathlib import Path
@@ -23,7 +23,7 @@ SMALL = 100_000
 
 
 def kept_findings(run: Path, manifest: Manifest, settings: ReportSettings) -> Findings | None:
-    """The findings of a large run without samples, where its report tells them; else None.
+    """The findings of a large run without samples, where its report holds them; else None.
 
     Args:
         run: the run directory.

@@ -82,7 +82,7 @@ class Draw(NamedTuple):
         whole: times, by group and step of copies.
         share: of a further time.
         keys: groups and lengths, ascending.
-        firsts: sum of the shares before the first document of each.
+        firsts: sum of the shares before the first document of each, without wholes.
     """
 
     whole: Int64
@@ -120,7 +120,7 @@ class Draw(NamedTuple):
 
 
 _ONE = 1 << 32
-"""A whole, in shares: the sum of a billion of them is a number of 64 bits, and the order of adding does not matter."""
+"""A whole, in shares: two billion of them, of documents of one length, are a number of 64 bits, added in any order."""
 
 
 def _keys(groups: npt.NDArray[Any], n_tokens: npt.NDArray[Any]) -> Int64:
@@ -166,7 +166,9 @@ def mixed(lengths: Lengths, names: Sequence[str], settings: MixSettings, seed: i
     of_key = keys >> 32
     begun = np.random.default_rng([seed, 1]).integers(0, _ONE, len(names))
     before = np.cumsum(sums) - sums
-    firsts = before - before[np.searchsorted(of_key, of_key)] + begun[of_key]
+    firsts = (
+        before - before[np.searchsorted(of_key, of_key)] + begun[of_key]
+    ) % _ONE  # the rest alone decides who is drawn
     count += (firsts + sums) // _ONE - firsts // _ONE
     if len(keys) and not count.any():
         raise PlanError(

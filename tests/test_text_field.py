@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from corpus_maker import prose
 from curate.corpus.discovery.discover import discover
 from curate.corpus.input import InputSettings
+from curate.corpus.inspection import resolve
 from curate.corpus.inspection.inspect import Inspection, inspect
 from curate.corpus.parts import cut
 from curate.corpus.reader import chunks
@@ -173,6 +174,22 @@ def test_fields_that_appear_late_are_not_refused(tmp_path: Path) -> None:
     jsonl(tmp_path, "a.jsonl", *[{"text": LONG}] * 50, {"text": LONG, "key": 7, "meta": {"n": 3}, "title": "t"})
     for section in ({"id": "key"}, {"source": "meta.n"}, {"text": "{title}\n{text}"}):
         assert len(read(tmp_path, **section)[0]) == 51
+
+
+@pytest.mark.parametrize(
+    "section", [{"id": "kay"}, {"source": "kay"}, {"text": "kay"}, {"text": "{text}{kay}"}], ids=str
+)
+def test_a_large_input_is_not_read_whole_for_a_slip(
+    section: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = json.dumps({"text": "A few words.", "key": "k" * 900}) + "\n"
+    (tmp_path / "a.jsonl").write_text(record * 3_000 + json.dumps({"kay": "late"}))
+    monkeypatch.setattr(resolve, "_SEARCHED_BYTES", 1 << 20)
+    with pytest.raises(InputError, match=r"none of the first [12],\d\d\d records has|it has no field `kay`") as error:
+        inspected(tmp_path, **section)
+    assert "did you mean `key`?" in error.value.hint
+    monkeypatch.undo()
+    assert inspected(tmp_path, **section).files
 
 
 def test_a_field_that_appears_late_costs_no_row(tmp_path: Path) -> None:

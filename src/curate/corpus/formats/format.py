@@ -13,7 +13,7 @@ import msgspec
 
 from curate.corpus.documents import Rows
 from curate.corpus.input import InputFile, InputSettings
-from curate.corpus.inspection.fields import Seen
+from curate.corpus.inspection.fields import Enough, Seen, never
 from curate.corpus.quarantine import Quarantined
 
 
@@ -146,8 +146,13 @@ class Format(ABC):
             Damaged: it cannot be read; the file goes to quarantine as a whole.
         """
 
-    def look_at_all(self, file: InputFile, settings: InputSettings) -> Seen | None:  # noqa: ARG002
-        """What all records of a file hold, for files whose first records have no text; None: ``inspect`` saw all."""
+    def look_at_all(
+        self,
+        file: InputFile,  # noqa: ARG002
+        settings: InputSettings,  # noqa: ARG002
+        enough: Enough = never,  # noqa: ARG002
+    ) -> Seen | None:
+        """What all records of a file hold, or as many as are ``enough``; None: ``inspect`` saw all."""
         return None
 
     def text_bytes(self, file: InputFile) -> int:

@@ -1,7 +1,7 @@
 """What fields the records of a file have, seen in some of them: names, kinds, and how long their texts are."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -71,6 +71,8 @@ class Seen:
         self, settings: InputSettings | None = None, kinds: Mapping[str, str] | None = None, texts: Iterable[str] = ()
     ) -> None:
         self.records = 0
+        self.nbytes = 0
+        """Of the decompressed file, where all of its records are looked at."""
         self.kinds = dict(kinds or {})
         self.labels: set[str] = set()
         """Of the fields that the user names as id or source, those that are there."""
@@ -112,6 +114,15 @@ class Seen:
             for inner, one in value.items():
                 if "." not in inner:
                     self._look(f"{name}.{inner}", one, depth + 1)
+
+
+Enough = Callable[[Seen], bool]
+"""Whether no more records need be looked at."""
+
+
+def never(_: Seen) -> bool:
+    """All are looked at."""
+    return False
 
 
 def text_fields(settings: InputSettings) -> tuple[str, ...]:

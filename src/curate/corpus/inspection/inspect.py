@@ -57,7 +57,9 @@ def inspect(files: Sequence[InputFile], settings: InputSettings, threads: int, m
     with ThreadPoolExecutor(threads, thread_name_prefix="inspect") as pool:
         done = pool.map(lambda task: [_inspected(file, settings) for file in task], _tasks(files))
         looked = ((file, seen) for task in done for file, seen in task)
-        readable, skipped = resolve(looked, settings, lambda file: formats()[file.format].look_at_all(file, settings))
+        readable, skipped = resolve(
+            looked, settings, lambda file, enough: formats()[file.format].look_at_all(file, settings, enough)
+        )
     return Inspection(readable if memory is None else tuple(_bounded(file, memory) for file in readable), skipped)
 
 

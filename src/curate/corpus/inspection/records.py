@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from curate.corpus.compression import blocks
 from curate.corpus.input import InputFile, InputSettings
-from curate.corpus.inspection.fields import Seen, json_object
+from curate.corpus.inspection.fields import Enough, Seen, json_object, never
 from curate.corpus.lines import BOM, Lines, runs, split
 from curate.corpus.quarantine import Damaged
 from curate.corpus.stored import stored_bytes
@@ -34,14 +34,17 @@ def look(file: InputFile, head: bytes, settings: InputSettings) -> Seen:
     return seen
 
 
-def look_at_all(file: InputFile, settings: InputSettings) -> Seen:
-    """What all records of a file hold, if the first few did not show which is the text."""
+def look_at_all(file: InputFile, settings: InputSettings, enough: Enough = never) -> Seen:
+    """What all records of a file hold, if the first few did not show it."""
     seen = Seen(settings)
     for lines in _lines(file):
         for _, line in split(lines):
             record = json_object(bytes(line))
             if record is not None:
                 seen.add(record)
+        seen.nbytes += lines.nbytes
+        if enough(seen):
+            break
     return seen
 
 

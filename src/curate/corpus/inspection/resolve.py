@@ -1,20 +1,23 @@
 """The fields of every file, once all have been looked at; files without the text are passed over, and said to be."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from curate.corpus.formats.registry import formats
 from curate.corpus.input import NO_CONVERSATION, InputFile, InputSettings, Problem, Skipped
-from curate.corpus.inspection.fields import Schema, Seen, labels, text_fields
+from curate.corpus.inspection.fields import Enough, Schema, Seen, labels, never, text_fields
 from curate.corpus.inspection.template import template_fields
 from curate.corpus.inspection.text_field import ANSWERING, ASKING, NAMES, Corpus, candidates
 from curate.errors import InputError, nearest
 from curate.text.chats.shape import OPTIONAL, Shape, parsed, recognised
 
-LookAtAll = Callable[[InputFile], Seen | None]
+LookAtAll = Callable[[InputFile, Enough], Seen | None]
+
+_SEARCHED_BYTES = 256 * 1024 * 1024
+"""Decompressed: in more than these a field that no record has is not looked for, so that a slip costs seconds."""
 
 
 class _Entry(NamedTuple):
@@ -40,8 +43,8 @@ def resolve(
     Args:
         looked: files, and what of their records was seen.
         settings: the section ``[input]``; an empty ``text`` is guessed.
-        look_at_all: looks at all records of a file, so that none is passed over because some of its records have no
-            text; None where all were looked at.
+        look_at_all: looks at all records of a file, or at enough of them, so that none is passed over because some of
+            its records have no text; None where all were looked at.
 
     Raises:
         InputError: more than one field of a file may be the text, or no file has it.
@@ -50,7 +53,9 @@ def resolve(
     entries = [_entry(file, seen, corpus, settings) for file, seen in looked]
     texts = _texts(corpus, settings)
     without = [at for at, one in enumerate(entries) if one.needs_text and one.schema not in texts]
-    again = {at: seen for at in without if (seen := look_at_all(entries[at].file))}
+    if not _may_appear(entries, texts, settings, look_at_all):
+        without = []
+    again = {at: seen for at in without if (seen := look_at_all(entries[at].file, never))}
     if again:
         entries = [
             _entry(one.file, again[at], corpus, settings) if at in again else one for at, one in enumerate(entries)
@@ -58,7 +63,7 @@ def resolve(
         texts = _texts(corpus, settings)
     if settings.conversation not in {"", NO_CONVERSATION}:
         _refuse_without_conversation(entries, settings)
-    _refuse_unknown(entries, settings, lambda at: again.get(at) or look_at_all(entries[at].file))
+    _refuse_unknown(entries, settings, look_at_all)
     _refuse_several(entries, texts, corpus)
     usual = _most({one.file.name: texts.get(one.schema, "") for one in entries if one.schema}.values())
     files = tuple(_file(one, texts, usual, settings) for one in entries if not one.needs_text or one.schema in texts)
@@ -160,9 +165,38 @@ def _refuse_without_conversation(entries: list[_Entry], settings: InputSettings)
             )
 
 
-def _refuse_unknown(
-    entries: Sequence[_Entry], settings: InputSettings, look_at_all: Callable[[int], Seen | None]
-) -> None:
+def _search(entries: Iterable[_Entry], look_at_all: LookAtAll, has_it: Enough) -> tuple[bool, int]:
+    """Whether a record has what the first ones of no file have; and how many were looked at in vain, 0 for all."""
+    records = nbytes = 0
+    for one in entries:
+        limit = _SEARCHED_BYTES - nbytes
+
+        def enough(seen: Seen, limit: int = limit) -> bool:
+            return has_it(seen) or seen.nbytes >= limit
+
+        seen = look_at_all(one.file, enough) if one.schema else None
+        if seen and has_it(seen):
+            return True, 0
+        records, nbytes = records + (seen.records if seen else 0), nbytes + (seen.nbytes if seen else 0)
+        if nbytes >= _SEARCHED_BYTES:
+            return False, records
+    return False, 0
+
+
+def _may_appear(
+    entries: Sequence[_Entry], texts: Collection[Schema], settings: InputSettings, look_at_all: LookAtAll
+) -> bool:
+    """Whether files without the text are worth a whole look: not where it is named and no record has it."""
+    if texts or any(one.shape for one in entries) or not (settings.text or settings.conversation):
+        return True
+
+    def has_it(seen: Seen) -> bool:
+        return any(name in seen.lengths for name in text_fields(settings)) or bool(_shape(seen.schema(), settings))
+
+    return _search(entries, look_at_all, has_it)[0]
+
+
+def _refuse_unknown(entries: Sequence[_Entry], settings: InputSettings, look_at_all: LookAtAll) -> None:
     """Stop where a template, ``input.id`` or ``input.source`` names a field that no record has."""
     with_fields = [at for at, one in enumerate(entries) if one.schema]
     named = [("text", name) for name in template_fields(settings.text)]
@@ -170,11 +204,16 @@ def _refuse_unknown(
     for key, name in named if with_fields else ():
         if any(_has(entries[at].schema, name) or name in entries[at].labels for at in with_fields):
             continue
-        every = (seen for at in with_fields if (seen := look_at_all(at)))
-        if not any(_has(seen.schema(), name) or name in seen.labels for seen in every):
+
+        def has_it(seen: Seen, name: str = name) -> bool:
+            return _has(seen.schema(), name) or name in seen.labels
+
+        found, records = _search(entries, look_at_all, has_it)
+        if not found:
+            where = f"none of the first {records:,} records has" if records else "no file has"
             known = {field for at in with_fields if (schema := entries[at].schema) for field in _fields(schema)}
             raise InputError(
-                f"`input.{key}` names the field `{name}`, which no file has",
+                f"`input.{key}` names the field `{name}`, which {where}",
                 where=entries[with_fields[0]].file.path,
                 hint=nearest(name, known),
             )

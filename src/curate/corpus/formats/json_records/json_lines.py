@@ -9,7 +9,7 @@ from curate.corpus.formats.json_records.json_values import JsonValues
 from curate.corpus.formats.json_records.jsonl import parse
 from curate.corpus.formats.line_file import LineFormat
 from curate.corpus.input import COMPRESSIONS, InputFile, InputSettings
-from curate.corpus.inspection.fields import Seen, json_object
+from curate.corpus.inspection.fields import Enough, Seen, json_object, never
 from curate.corpus.inspection.records import look, look_at_all
 from curate.corpus.lines import BOM, Lines
 
@@ -34,9 +34,9 @@ class JsonLines(LineFormat):
         seen = look(file, head, settings)
         return Looked(file, seen if seen.records else None)
 
-    def look_at_all(self, file: InputFile, settings: InputSettings) -> Seen | None:
+    def look_at_all(self, file: InputFile, settings: InputSettings, enough: Enough = never) -> Seen | None:
         """The fields of all records."""
-        return look_at_all(file, settings)
+        return look_at_all(file, settings, enough)
 
     def parse(self, piece: Lines, rows: Rows) -> None:
         """A document a line."""

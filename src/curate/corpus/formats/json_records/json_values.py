@@ -5,7 +5,6 @@ count values, from 1.
 """
 
 from collections.abc import Iterator
-from itertools import chain
 from typing import ClassVar
 
 import numpy as np
@@ -17,7 +16,7 @@ from curate.corpus.formats.format import Format, Looked, Span, Step
 from curate.corpus.formats.json_records.jsonl import parse
 from curate.corpus.formats.line_file import stored_spans
 from curate.corpus.input import InputFile, InputSettings
-from curate.corpus.inspection.fields import Seen, json_object
+from curate.corpus.inspection.fields import Enough, Seen, json_object, never
 from curate.corpus.lines import BOM, Lines, runs, split
 from curate.corpus.quarantine import Damaged
 from curate.text.core.arrow import Bytes
@@ -42,12 +41,12 @@ class JsonValues(Format):
 
     def inspect(self, file: InputFile, head: bytes, settings: InputSettings) -> Looked:  # noqa: ARG002
         """The fields of the first values."""
-        seen = _look(file, settings, _RECORDS)
+        seen = _look(file, settings, _RECORDS, never)
         return Looked(file, seen if seen.records else None)
 
-    def look_at_all(self, file: InputFile, settings: InputSettings) -> Seen | None:
+    def look_at_all(self, file: InputFile, settings: InputSettings, enough: Enough = never) -> Seen | None:
         """The fields of all values."""
-        return _look(file, settings, None)
+        return _look(file, settings, None, enough)
 
     def split(self, file: InputFile, part_bytes: int) -> Iterator[tuple[Span, ...]]:
         """One strand: where a value begins depends on everything before it."""
@@ -161,14 +160,18 @@ def _on_lines(data: Bytes, states: Bytes, out: Bytes) -> int:
     return int(size)
 
 
-def _look(file: InputFile, settings: InputSettings, most: int | None) -> Seen:
+def _look(file: InputFile, settings: InputSettings, most: int | None, enough: Enough) -> Seen:
     seen = Seen(settings)
     steps = runs(values_as_lines(blocks(file, 0, file.size, STORED_STEP)), file, 1, 0)
     pieces = (step.piece for step in steps if isinstance(step.piece, Lines))
-    for _, line in chain.from_iterable(map(split, pieces)):
-        record = json_object(bytes(line))
-        if record is not None:
-            seen.add(record)
-            if seen.records == most:
-                break
+    for lines in pieces:
+        for _, line in split(lines):
+            record = json_object(bytes(line))
+            if record is not None:
+                seen.add(record)
+                if seen.records == most:
+                    return seen
+        seen.nbytes += lines.nbytes
+        if enough(seen):
+            break
     return seen

@@ -19,7 +19,7 @@ from curate.corpus.formats.tables.parquet_file import distinct
 from curate.corpus.formats.tables.separated_rows import NO_HEADER, Table
 from curate.corpus.formats.tables.table_rows import TableRows, parse
 from curate.corpus.input import InputFile, InputSettings
-from curate.corpus.inspection.fields import Seen
+from curate.corpus.inspection.fields import Enough, Seen, never
 from curate.corpus.lines import BOM
 from curate.corpus.quarantine import Damaged, Quarantined
 
@@ -77,9 +77,9 @@ class Separated(Format):
             file = file.noted(_looks_like_data(table.header))
         return Looked(file, _seen(table, settings, _RECORDS))
 
-    def look_at_all(self, file: InputFile, settings: InputSettings) -> Seen | None:
+    def look_at_all(self, file: InputFile, settings: InputSettings, enough: Enough = never) -> Seen | None:
         """All rows."""
-        return _seen(_table(file), settings, None)
+        return _seen(_table(file), settings, None, enough)
 
     def longest(self, file: InputFile) -> int | None:
         """No document is longer than its file."""
@@ -173,7 +173,7 @@ def _repeated(header: list[str]) -> frozenset[str]:
     return frozenset(name for name, count in Counter(header).items() if count > 1)
 
 
-def _seen(table: Table, settings: InputSettings, most: int | None) -> Seen:
+def _seen(table: Table, settings: InputSettings, most: int | None, enough: Enough = never) -> Seen:
     names = _names(table)
     seen = Seen(settings, kinds=dict.fromkeys(names, "text"), texts=names)
     for run in table.runs():
@@ -181,6 +181,9 @@ def _seen(table: Table, settings: InputSettings, most: int | None) -> Seen:
             seen.add(dict(zip(names, row, strict=True)))
             if seen.records == most:
                 return seen
+        seen.nbytes += run.bytes
+        if enough(seen):
+            break
     return seen
 
 

@@ -367,6 +367,17 @@ def test_init_writes_a_file_that_loads_and_is_not_overwritten(capsys):
     assert said(capsys, "config", "quality")[0] == 0
 
 
+@pytest.mark.parametrize("place", ["folder", "file/curate.toml", "/proc/curate.toml"])
+def test_a_hint_names_no_option_that_the_command_lacks(capsys, tmp_path, place):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    code, _, err = said(capsys, "init", tmp_path / place)
+    assert (code, err.splitlines()[-1]) == (2, "hint: curate init ~/curate.toml")
+    (tmp_path / "curate.toml").mkdir()
+    code, _, err = said(capsys, "check", tmp_path / "file", "--write")
+    assert (code, err.splitlines()[-1]) == (2, "hint: curate check without --write shows the lines to add")
+
+
 def test_shards_verify_finds_a_flipped_byte(capsys, finished, tmp_path):
     subprocess.run(["cp", "-r", str(finished), str(tmp_path / "out")], check=True)
     assert said(capsys, "shards", "verify", tmp_path / "out")[0] == 0

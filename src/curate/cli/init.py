@@ -1,5 +1,6 @@
 """``curate init``: a commented settings file."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,9 @@ def init(
     from curate.store.outputs import require_absent
 
     target = Path(path)
-    require_absent(target, force=force, hint=f"curate init {path} --force")
+    require_absent(
+        target, force=force, hint=f"curate init {shlex.quote(path)} --force", elsewhere="curate init ~/curate.toml"
+    )
     write_whole(target, default_file().encode())
     typer.echo(path)
     return ExitCode.DONE

@@ -2,15 +2,13 @@
 
 import fcntl
 import os
-import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from curate.errors import Stopped, UserError
-from curate.store.disk import full_disk
-from curate.store.files import remove, remove_empty
+from curate.store.files import remove, remove_empty, require_takes_files
 from curate.store.manifest import find_manifest, other_layout
 from curate.store.objects.credentials import WRITABLE
 from curate.store.objects.lease import leased
@@ -70,15 +68,7 @@ def _require_writable(path: Path, folders: Collection[str]) -> None:
             raise UserError(
                 f"`{folder}` is not a folder, and curate needs one there", hint="name another folder with -o"
             )
-        try:
-            with tempfile.TemporaryFile(dir=folder):
-                pass
-        except OSError as error:
-            if full_disk(error):
-                raise
-            raise UserError(
-                f"`{folder}` cannot be written: {error.strerror}", hint="name a folder that you may write to with -o"
-            ) from error
+        require_takes_files(folder)
     if (path / LOCK).exists() and not os.access(path / LOCK, os.W_OK):
         raise UserError(
             f"`{path / LOCK}` cannot be written: it is another user's", hint="name a folder of your own with -o"

@@ -11,12 +11,14 @@ import os
 import posixpath
 import re
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from curate.errors import InputError, UserError
+from curate.store.disk import full_disk
 from curate.store.objects.bucket import is_url, unknown_scheme
 from curate.store.objects.credentials import KNOWN
 from curate.store.objects.store_path import StorePath, tree_of
@@ -73,8 +75,7 @@ def whole_file(final: Path) -> Iterator[Path]:
         UserError: there is a folder of that name, or a file where its folder would be.
     """
     if not isinstance(final, StorePath):
-        if final.is_dir():
-            raise UserError(f"`{final}` is a folder, not a file", hint=f"-o {final / 'NAME'}{final.suffix}")
+        require_no_folder(final)
         require_folder(final.parent)
     final.parent.mkdir(parents=True, exist_ok=True)
     temporary = unfinished(final)
@@ -85,7 +86,17 @@ def whole_file(final: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def require_folder(path: Path, *, writable: bool = False) -> None:
+def require_no_folder(path: Path, *, hint: str = "") -> None:
+    """See that no folder is in the place of a file.
+
+    Raises:
+        UserError: there is one.
+    """
+    if path.is_dir():
+        raise UserError(f"`{path}` is a folder, not a file", hint=hint or f"-o {path / 'NAME'}{path.suffix}")
+
+
+def require_folder(path: Path, *, writable: bool = False, hint: str = "") -> None:
     """See that a folder is there, or can be made; with ``writable``, that it or what it would be made in takes files.
 
     Raises:
@@ -94,10 +105,27 @@ def require_folder(path: Path, *, writable: bool = False) -> None:
     for each in (path, *path.parents):
         if each.exists():
             if not each.is_dir():
-                raise UserError(f"`{each}` is a file, not a folder", hint="name another folder with -o")
-            if writable and not os.access(each, os.W_OK):
-                raise UserError(f"`{each}` cannot be written", hint="name a folder that you may write to with -o")
+                raise UserError(f"`{each}` is a file, not a folder", hint=hint or "name another folder with -o")
+            if writable:
+                require_takes_files(each, hint=hint)
             return
+
+
+def require_takes_files(folder: Path, *, hint: str = "") -> None:
+    """See that a file can be made in a folder. Leaves no trace.
+
+    Raises:
+        UserError: none can.
+        OSError: its disk is full.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        if full_disk(error):
+            raise
+        why = f"`{folder}` cannot be written: {error.strerror}"
+        raise UserError(why, hint=hint or "name a folder that you may write to with -o") from error
 
 
 def write_whole(final: Path, content: bytes) -> None:

@@ -8,27 +8,29 @@ from pathlib import Path
 
 from curate.errors import UserError
 from curate.store.claim import is_run_directory
-from curate.store.files import require_folder
+from curate.store.files import require_folder, require_no_folder
 from curate.store.objects.store_path import StorePath
 from curate.store.run_directory import LOCK, MANIFEST
 
 
-def require_absent(path: Path, *, force: bool, hint: str = "replace it with --force, or name another with -o") -> None:
+def require_absent(path: Path, *, force: bool, hint: str = "", elsewhere: str = "") -> None:
     """See that no file is lost to one that is about to be written, and that no run has it among its own.
 
     Args:
         path: of the file.
         force: whether a file that is there may be replaced.
-        hint: what to type where it is there.
+        hint: what to type where it is there; empty: --force, or another -o.
+        elsewhere: what to type where no file can be made there; empty: another -o.
 
     Raises:
         UserError: a file is there, and ``force`` is not given; a run keeps its files there; or none can be made there.
     """
     require_outside_runs(path)
     if not force and path.exists() and not path.is_dir():
-        raise UserError(f"`{path}` is there already", hint=hint)
+        raise UserError(f"`{path}` is there already", hint=hint or "replace it with --force, or name another with -o")
     if not isinstance(path, StorePath):
-        require_folder(path.parent, writable=True)
+        require_no_folder(path, hint=elsewhere)
+        require_folder(path.parent, writable=True, hint=elsewhere)
 
 
 def require_output_folder(path: Path) -> None:

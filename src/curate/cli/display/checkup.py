@@ -41,7 +41,8 @@ def show_checkup(
     """
     target = Path(FILE_NAME)
     if write:
-        require_absent(target, force=False, hint="curate check without --write shows the lines to add")
+        shown = "curate check without --write shows the lines to add"
+        require_absent(target, force=False, hint=shown, elsewhere=shown)
     job = Job(paths, config_file=config, assignments=assignments, flags={"pipeline.recipe": recipe})
     found, notes = checkup(job)
     err = console(color)

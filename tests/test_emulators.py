@@ -7,11 +7,11 @@ import pytest
 
 from corpus_maker import make_corpus
 from curate.errors import ExitCode, UserError
-from curate.store.claim import claimed
 from curate.store.files import place
 from curate.store.objects import lease as lease_module
 from curate.store.objects.bucket import Taken, bucket
 from curate.store.objects.store_path import _trees
+from curate.store.ownership.claim import claimed
 from curate.store.run_directory import LOCK
 from emulators import CONTAINER, emulator, upload_to_google
 from small_run import HOLD_TIMES, manifest, run

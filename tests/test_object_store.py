@@ -20,7 +20,6 @@ from contrary_engine import ContraryEngine
 from corpus_maker import make_corpus
 from curate.cli import command
 from curate.errors import ExitCode, PlanError, Stopped, UserError
-from curate.store.claim import claimed
 from curate.store.files import place, remove, whole_file
 from curate.store.objects import bucket as bucket_module
 from curate.store.objects import lease as lease_module
@@ -29,6 +28,7 @@ from curate.store.objects.bucket import bucket, traffic
 from curate.store.objects.endpoint import Endpoint, s3_address
 from curate.store.objects.ranges import ObjectReader
 from curate.store.objects.store_path import StorePath, _trees, use_endpoint
+from curate.store.ownership.claim import claimed
 from curate.store.run_directory import LOCK
 from object_server import credentials, s3_server
 from small_run import HOLD_TIMES, SETTINGS, run

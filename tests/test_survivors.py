@@ -24,9 +24,9 @@ from curate.pipeline.record.outcome import Outcome, manifest_of
 from curate.recipes import recipe_names
 from curate.stages.near_dup import NearDup, NearDupSettings
 from curate.store import files
-from curate.store.claim import claimed
 from curate.store.life import edited_text
 from curate.store.manifest import write_manifest
+from curate.store.ownership.claim import claimed
 from curate.store.run_directory import RunDirectory
 from fake_run import files_of
 from reference_shingles import jaccard, shingle_set

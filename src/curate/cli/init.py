@@ -21,7 +21,7 @@ def init(
     from curate.errors import ExitCode
     from curate.pipeline.planning.config import default_file
     from curate.store.files import write_whole
-    from curate.store.outputs import require_absent
+    from curate.store.ownership.outputs import require_absent
 
     target = Path(path)
     require_absent(

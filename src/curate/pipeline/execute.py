@@ -38,9 +38,9 @@ from curate.store.files import remove
 from curate.store.history import History
 from curate.store.manifest import find_manifest
 from curate.store.manifest_entries import Judged, RawTokens
+from curate.store.ownership.tidying import clear_unfinished, is_page, is_report, tidy
 from curate.store.row_file import keys_of
 from curate.store.run_directory import DOCUMENTS, MANIFEST, QUARANTINE, REPORT_JSON, REPORT_PAGE, SHARDS, RunDirectory
-from curate.store.tidying import clear_unfinished, is_page, is_report, tidy
 
 Ready = Callable[[Stage], None]
 OnJudged = Callable[[Judged], None]

@@ -46,7 +46,6 @@ from curate.runs.progress import Progress
 from curate.runs.stopped import explained, stopped
 from curate.shards.index import layout_of
 from curate.stages.contract import Encoder, Stage
-from curate.store.claim import claimed, require_usable
 from curate.store.earlier_run import earlier_runs
 from curate.store.efforts import Efforts
 from curate.store.files import place
@@ -54,9 +53,10 @@ from curate.store.history import History, entry_of
 from curate.store.manifest import find_manifest, write_manifest
 from curate.store.objects.bucket import is_url
 from curate.store.objects.store_path import use_endpoint
-from curate.store.outputs import require_outside_runs
+from curate.store.ownership.claim import claimed, require_usable
+from curate.store.ownership.outputs import require_outside_runs
+from curate.store.ownership.tidying import first_row_file
 from curate.store.run_directory import HISTORY, RunDirectory
-from curate.store.tidying import first_row_file
 
 if TYPE_CHECKING:
     from curate.report.made_before import MadeBefore

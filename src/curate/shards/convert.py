@@ -26,7 +26,7 @@ from curate.shards.settings import ShardSettings
 from curate.shards.writer import write_shard
 from curate.store.digest import digest
 from curate.store.files import way
-from curate.store.outputs import require_output_folder
+from curate.store.ownership.outputs import require_output_folder
 
 NOTES = ".curate"
 """Folder of what is known of shards whose index is not written; may be deleted."""

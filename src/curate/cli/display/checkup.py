@@ -18,7 +18,7 @@ from curate.report.quantities import counted
 from curate.runs.checkup import Checkup, checkup
 from curate.runs.job import Job
 from curate.store.files import write_whole
-from curate.store.outputs import require_absent
+from curate.store.ownership.outputs import require_absent
 
 _SHOWN = 6
 """Languages, reasons and the like that are named; ``--json`` has all."""

@@ -15,7 +15,7 @@ from curate.cli.display.notes import note, printable
 from curate.errors import ExitCode, UserError
 from curate.models.tokenizers import load_tokenizer
 from curate.store.files import place, write_whole
-from curate.store.outputs import require_absent
+from curate.store.ownership.outputs import require_absent
 from curate.training.token_costs import Costs, token_costs
 from curate.training.tokenizer_training import TokenizerSettings, train_tokenizer
 

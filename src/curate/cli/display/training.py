@@ -15,7 +15,7 @@ from curate.cli.display.notes import note
 from curate.errors import ExitCode
 from curate.pipeline.planning.config import load
 from curate.store.files import write_whole
-from curate.store.outputs import require_absent
+from curate.store.ownership.outputs import require_absent
 from curate.training.card import card
 from curate.training.training import LIMIT, PRIOR, Training, train
 

@@ -25,9 +25,9 @@ from curate.corpus.discovery.unknown import note_of, told
 from curate.corpus.formats.registry import by_suffix, formats
 from curate.corpus.input import COMPRESSIONS, InputFile, InputSettings, Skipped, excluded_by
 from curate.errors import InputError, UserError, nearest
-from curate.store.claim import is_run_directory
 from curate.store.objects.bucket import Stored, is_url, unknown_scheme
 from curate.store.objects.credentials import KNOWN
+from curate.store.ownership.claim import is_run_directory
 
 _IRREGULAR = {
     stat.S_IFIFO: "a named pipe",

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from curate.errors import CurateError, InputError, Stopped, UserError, nearest, require
-from curate.store.claim import is_run_directory
 from curate.store.files import place
 from curate.store.objects.bucket import Stored, bucket, split_url
 from curate.store.objects.store_path import folders_of
+from curate.store.ownership.claim import is_run_directory
 from curate.store.run_directory import DOCUMENTS, LOCK, MANIFEST
 
 _MAGIC = re.compile(r"[*?[]")

@@ -22,7 +22,7 @@ from curate.pipeline.document_rows import DocumentRows, Which
 from curate.pipeline.exporting.exported_records import RECORD, as_lines, columns_of, schema_of
 from curate.store.files import remove, unfinished, whole_file
 from curate.store.objects.ranges import parquet_source
-from curate.store.outputs import require_absent
+from curate.store.ownership.outputs import require_absent
 from curate.store.run_directory import DOCUMENTS
 
 KEPT_COLUMNS = ("id", "text", "source")

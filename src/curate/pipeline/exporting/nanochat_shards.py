@@ -13,7 +13,7 @@ from curate.pipeline.document_rows import DocumentRows
 from curate.pipeline.exporting.exporting import Exported, shuffled
 from curate.store.files import entries, whole_file
 from curate.store.manifest import read_manifest
-from curate.store.outputs import require_output_folder
+from curate.store.ownership.outputs import require_output_folder
 
 GROUP_ROWS = 1024
 """Documents in a row group: ranks take row groups in turn."""

@@ -14,8 +14,8 @@ from curate.store.objects.credentials import WRITABLE
 from curate.store.objects.lease import leased
 from curate.store.objects.store_path import StorePath
 from curate.store.objects.tags import write_tags
+from curate.store.ownership.tidying import first_numbered, first_row_file
 from curate.store.run_directory import CACHE, DOCUMENTS, LOCK, MANIFEST, QUARANTINE, REPORT_JSON, REPORT_PAGE, SHARDS
-from curate.store.tidying import first_numbered, first_row_file
 
 _OF_THE_SYSTEM = {"lost+found", ".DS_Store"}
 """What an empty disk or folder may hold."""

@@ -7,9 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from curate.errors import UserError
-from curate.store.claim import is_run_directory
 from curate.store.files import require_folder, require_no_folder
 from curate.store.objects.store_path import StorePath
+from curate.store.ownership.claim import is_run_directory
 from curate.store.run_directory import LOCK, MANIFEST
 
 

@@ -204,6 +204,10 @@ def test_mistakes_are_one_sentence_and_a_hint(capsys, tmp_path, words, shown):
     assert "Traceback" not in err
 
 
+def test_a_setting_without_its_section_is_told_where_it_belongs(capsys):
+    assert "hint: --set near_dup.similarity=0.9\n" in said(capsys, "config", "--set", "similarity=0.9")[2]
+
+
 def test_a_folder_of_other_files_is_not_written_to(capsys, tmp_path):
     make_corpus(tmp_path / "corpus", 10)
     (tmp_path / "out" / "documents").mkdir(parents=True)
@@ -327,6 +331,9 @@ def test_every_reason_stage_and_section_is_explained(capsys):
     assert "gopher" in page["recipes"]
     assert page["example"] == {"removed:": "words 49", "kept:": "   words 50"}
     assert "curate sample RUN --reason quality.too_few_words" in page["look"]
+    left = said(capsys, "explain", "line_dup.too_short_after_cutting")[1]
+    assert "words_left:" not in left  # the signal of that name is of another stage
+    assert "--set 'language.keep=[\"en\"]'" in said(capsys, "explain", "language.keep")[1]
     for change in changes_of("normalize"):
         assert "A change made to a document" in said(capsys, "explain", f"normalize.{change}")[1]
 

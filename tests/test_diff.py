@@ -11,6 +11,7 @@ from curate.cli import command
 from curate.events import Warned
 from curate.runs.diff import diff
 from curate.store.history import History
+from curate.store.checked_json import with_checksum
 
 QUICK = {
     "pipeline": {"stages": ["normalize", "near_dup", "quality", "tokenize"]},
@@ -53,6 +54,30 @@ def test_a_run_does_not_differ_from_itself_made_elsewhere(runs, tmp_path, capsys
     assert "do not differ" in capsys.readouterr().out
 
 
+def test_another_seed_is_a_difference_where_it_draws_something(runs, tmp_path):
+    a, _ = runs
+    made = []
+    for order in ("input", "shuffle"):
+        for seed in (1, 2):
+            shutil.copytree(a.path, tmp_path / f"{order}{seed}")
+            again = {"config": QUICK, "input": {"part_bytes": 30_000}, "shards": {"order": order}}
+            made.append(curate.run(a.path.parent / "in", tmp_path / f"{order}{seed}", run={"seed": seed}, **again).path)
+    found = [diff(*made[:2]), diff(*made[2:])]
+    assert [one.differs for one in found] == [False, True]
+    assert [[each.name for each in one.settings] for one in found] == [["run.seed"], ["run.seed"]]
+
+
+def test_other_versions_are_told(runs, tmp_path):
+    a, _ = runs
+    shutil.copytree(a.path, tmp_path / "out")
+    manifest = json.loads((tmp_path / "out" / "run.json").read_text())
+    manifest["curate"], manifest["stages"][0]["version"] = "0.1.0", 1
+    (tmp_path / "out" / "run.json").write_text(json.dumps(with_checksum(manifest)))
+    found = diff(tmp_path / "out", a.path)
+    assert [(one.name, one.a) for one in found.versions] == [("curate", "0.1.0"), ("normalize", 1)]
+    assert not found.differs
+
+
 def test_other_input_is_told_by_file_and_by_document(runs, tmp_path):
     a, _ = runs
     corpus = tmp_path / "in"
@@ -67,7 +92,8 @@ def test_other_input_is_told_by_file_and_by_document(runs, tmp_path):
 def test_conditions_decide_the_exit_code(runs, capsys):
     a, b = map(str, (run.path for run in runs))
     assert command(["diff", a, b]) == 1
-    for text, code in (("kept<-1%", 1), ("kept<-99%", 0), ("kept>0", 0), ("quality>=1", 1), ("tokens<-1", 1),
+    for text, code in (("kept<-1%", 1), ("kept<-99%", 0), ("kept>0", 0), ("quality>=1", 1), ("tokens<-1e0", 1),
+                       ("kept<=-.1%", 1), ("kept<1e", 2),
                        ("kept", 2), ("kepd<-1%", 2)):  # fmt: skip
         assert command(["diff", a, b, "--fail-on", text]) == code, text
     capsys.readouterr()

@@ -16,7 +16,9 @@ from curate.store.manifest_entries import Manifest
 
 EXAMPLES = 3
 _NO_RESULT = ("run", "report")
-"""Sections that change no document."""
+"""Sections that change no result."""
+_SEED = "run.seed"
+"""But this one, where something is drawn by it."""
 
 
 class Changed(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +49,10 @@ class Diff(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         a: path of the first.
         b: path of the second.
+        same_run: whether their ids are equal: input and settings that affect results are.
         settings: settings that differ, ``section.key``.
+        versions: of curate (``curate``), of stages that both have (their names), and what the tokenizer holds
+            (``tokenizer``), where they differ.
         inputs: files that differ, by fingerprint.
         counts: all numbers, those that are equal too: ``read``, ``kept``, ``removed``, ``quarantined``, ``tokens``;
             ``stage`` (documents it removed), ``stage.reason``.
@@ -61,7 +66,9 @@ class Diff(msgspec.Struct, frozen=True, kw_only=True):
 
     a: str
     b: str
+    same_run: bool
     settings: tuple[Changed, ...]
+    versions: tuple[Changed, ...]
     inputs: tuple[Changed, ...]
     counts: tuple[Changed, ...]
     to_removed: int
@@ -76,7 +83,8 @@ class Diff(msgspec.Struct, frozen=True, kw_only=True):
         """Whether a result differs; how fast it was made, and with which workers, is none."""
         moved = self.to_removed + self.to_kept + self.by_another_stage + self.only_a + self.only_b
         settings = [one for one in self.settings if one.name.partition(".")[0] not in _NO_RESULT]
-        return bool(moved or settings or self.inputs or any(one.a != one.b for one in self.counts))
+        drawn = not self.same_run and any(one.name == _SEED for one in self.settings)
+        return bool(moved or settings or drawn or self.inputs or any(one.a != one.b for one in self.counts))
 
     def number(self, name: str) -> Changed:
         """One of ``counts``.
@@ -123,7 +131,8 @@ def condition(text: str) -> Condition:
         >>> condition("kept<-1%")[1:]
         ('kept', '<', -1.0, True)
     """
-    match = re.fullmatch(r"\s*([\w.]+)\s*(<=|>=|<|>)\s*([+-]?\d+(?:\.\d+)?)\s*(%?)\s*", text)
+    number = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+    match = re.fullmatch(rf"\s*([\w.]+)\s*(<=|>=|<|>)\s*({number})\s*(%?)\s*", text)
     if not match:
         raise UserError(
             f"`--fail-on {text}` must be like `kept<-1%`: a number of the run, < or >, and by how much it changes",
@@ -162,7 +171,9 @@ def diff(a: Path, b: Path, *, examples: int = EXAMPLES) -> Diff:
     return Diff(
         a=str(a),
         b=str(b),
+        same_run=one.manifest.run_id == other.manifest.run_id,
         settings=_settings(one.manifest.config, other.manifest.config),
+        versions=_versions(one.manifest, other.manifest),
         inputs=_differing(*(_inputs(each.manifest) for each in (one, other))),
         counts=_all(*(numbers(each.manifest) for each in (one, other))),
         examples=tuple(moved),
@@ -235,6 +246,14 @@ def _moved(row: Mapping[str, Any], one: Outcomes, other: Outcomes) -> Moved:
 
 def _settings(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Changed, ...]:
     return _differing(dict(leaves(a)), dict(leaves(b)))
+
+
+def _versions(a: Manifest, b: Manifest) -> tuple[Changed, ...]:
+    told = []
+    for one in (a, b):
+        tokenizer = {"tokenizer": one.tokens.fingerprint} if one.tokens else {}
+        told.append({"curate": one.curate, **{stage.name: stage.version for stage in one.stages}, **tokenizer})
+    return tuple(one for one in _differing(*told) if one.a is not None and one.b is not None)
 
 
 def _inputs(manifest: Manifest) -> dict[str, str]:

@@ -7,6 +7,7 @@ stage's section is the stage's own. All problems are reported together, each wit
 
 import functools
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,7 +51,7 @@ class PipelineSettings(Settings, frozen=True):
 
 
 class RunSettings(Settings, frozen=True):
-    """Where and with how much the run works. Nothing here changes a result."""
+    """Where and with how much the run works. Nothing here but the seed changes a result."""
 
     engine: Literal["local", "ray"] = "local"
     workers: int = 0
@@ -296,7 +297,11 @@ def _assignment_layer(assignments: Sequence[str]) -> Layer:
     for text in assignments:
         key, equals, value = text.partition("=")
         if not equals or "." not in key:
-            raise ConfigError(f"`--set {text}` must have the form section.key=value", hint="--set quality.min_words=40")
+            homes = _homes(key.strip())
+            meant = f"{homes[0]}.{text if equals else f'{text}=VALUE'}" if homes else "quality.min_words=40"
+            raise ConfigError(
+                f"`--set {text}` must have the form section.key=value", hint=f"--set {shlex.quote(meant)}"
+            )
         values[key.strip()] = toml_value(value.strip())
     return Layer(nested(values), "--set")
 
@@ -351,9 +356,14 @@ def _no_section(name: str, layer: Layer, content: object) -> ConfigError:
     known = (*FIXED, *stage_names())
     if isinstance(content, Mapping):
         return ConfigError(f"there is no section `{name}`", where=layer.where(name), hint=nearest(name, known))
-    homes = [section for section in known if name in settings_class(section).__struct_fields__]
+    homes = _homes(name)
     hint = f"did you mean `{homes[0]}.{name}`?" if homes else nearest(name, known)
     return ConfigError(f"`{name}` is outside any section", where=layer.where(name), hint=hint)
+
+
+def _homes(name: str) -> list[str]:
+    """The sections that have a setting of that name."""
+    return [section for section in (*FIXED, *stage_names()) if name in settings_class(section).__struct_fields__]
 
 
 def default_file() -> str:

@@ -52,7 +52,7 @@ def show_diff(
 def _show(out: Console, found: Diff, held: Sequence[Condition]) -> None:
     if not found.differs:
         out.print(Text("The runs do not differ in any result.", "green"))
-    for title, changes in (("Settings", found.settings), ("Inputs", found.inputs)):
+    for title, changes in _causes(found):
         if changes:
             out.print(Text(title, "bold"))
             for one in changes[:MOST_INPUTS]:
@@ -85,7 +85,7 @@ def _markdown(found: Diff, held: Sequence[Condition]) -> Iterator[str]:
     if not found.differs:
         yield "The runs do not differ in any result."
         return
-    for title, changes in (("Settings", found.settings), ("Inputs", found.inputs)):
+    for title, changes in _causes(found):
         if changes:
             yield f"**{title}**"
             yield ""
@@ -104,6 +104,12 @@ def _markdown(found: Diff, held: Sequence[Condition]) -> Iterator[str]:
         yield ""
         for each in moved:
             yield f"- {_code(each.id)}: {_why(each)}"
+
+
+def _causes(found: Diff) -> Iterator[tuple[str, Sequence[Changed]]]:
+    yield "Settings", found.settings
+    yield "Versions", found.versions
+    yield "Inputs", found.inputs
 
 
 def _told(counts: Sequence[Changed]) -> list[Changed]:

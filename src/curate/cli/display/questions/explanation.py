@@ -3,6 +3,7 @@
 import functools
 import inspect
 import json as jsonlib
+import shlex
 import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -117,13 +118,13 @@ def _of_reason(name: str, reason: Reason) -> Page:
         }
     about = stage_class(stage).about
     limit = _limit_of(stage, reason.code)
-    page["why"] = _definition(limit) or about
+    page["why"] = _definition(stage, limit) or about
     if limit:
         setting, off = f"{stage}.{limit.key}", limit.value != limit.value
         page["default"] = f"{setting} = {'false' if off else f'{limit.value:g}'}"
         if comment := setting_comments().get(setting):
             page["setting"] = comment
-        page |= {"source": _source(limit), "recipes": _in_recipes(stage, limit.key)}
+        page |= {"source": _source(stage, limit), "recipes": _in_recipes(stage, limit.key)}
         page["example"] = _around(limit)
     else:
         page["default"] = f"curate config {stage}"
@@ -182,14 +183,15 @@ def _of_setting(section: str, key: str) -> Page:
     page: Page = {
         "name": f"{section}.{key}",
         "kind": "setting",
-        "what": setting_comments().get(f"{section}.{key}") or _definition(limit) or f"A setting of [{section}].",
+        "what": setting_comments().get(f"{section}.{key}") or _definition(section, limit) or f"A setting of [{section}].",
         "default": f"{section}.{key} = {shown}",
         "recipes": _in_recipes(section, key),
         "change": "Only the keep/remove decisions are recomputed." if key in kind.thresholds else "",
     }
     if limit:
-        page |= {"source": _source(limit), "reason": f"{section}.{limit.reason}", "example": _around(limit)}
-    return page | {"look": {f"curate run … --set {section}.{key}={shown}": ""}}
+        page |= {"source": _source(section, limit), "reason": f"{section}.{limit.reason}", "example": _around(limit)}
+    assignment = shlex.quote(f"{section}.{key}={value if isinstance(value, str) else as_toml(value)}")
+    return page | ({} if hasattr(value, "__struct_fields__") else {"look": {f"curate run … --set {assignment}": ""}})
 
 
 def _has_rules(stage: str) -> bool:
@@ -216,17 +218,20 @@ def _limit_of(stage: str, code: str) -> Limit | None:
     return next((limit for limit in _limits(stage) if limit.reason == code), None)
 
 
-def _definition(limit: Limit | None) -> str:
+def _definition(stage: str, limit: Limit | None) -> str:
     """What the measure of a limit is."""
-    if not limit:
-        return ""
-    signal = _signals().get(limit.measure)
+    signal = _signal(stage, limit)
     return f"{signal.name}: {signal.definition} ({signal.unit})" if signal else ""
 
 
-def _source(limit: Limit) -> str:
-    signal = _signals().get(limit.measure)
+def _source(stage: str, limit: Limit) -> str:
+    signal = _signal(stage, limit)
     return signal.source if signal else ""
+
+
+def _signal(stage: str, limit: Limit | None) -> Any:
+    """Other stages have measures of the same names that are something else."""
+    return _signals().get(limit.measure) if limit and stage == "quality" else None
 
 
 @functools.cache

@@ -10,8 +10,8 @@ from corpus_maker import make_corpus
 from curate.cli import command
 from curate.events import Warned
 from curate.runs.diff import diff
-from curate.store.history import History
 from curate.store.checked_json import with_checksum
+from curate.store.history import History
 
 QUICK = {
     "pipeline": {"stages": ["normalize", "near_dup", "quality", "tokenize"]},

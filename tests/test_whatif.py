@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import curate
 from curate.cli import command
 from curate.errors import ConfigError, UserError
+from curate.runs.diff import diff
 from curate.runs.finished import Run
 from curate.runs.verdicts import Verdicts, Was, between, moved_limits
 from curate.runs.whatif import EXAMPLES, whatif
@@ -192,6 +193,23 @@ def test_what_only_a_rerun_can_tell_is_said(run):
         with pytest.raises(kind, match=said):
             whatif(run.path, [change])
     assert command(["whatif", str(run.path)]) == 2
+
+
+def test_no_rule_is_another_setting_than_a_limit_of_0(tmp_path):
+    texts = ["a few words", "words {", "more words here"]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    rules = {"pipeline": {"recipe": "none", "stages": ["quality"]}, "quality": {"max_curly_bracket_lines": 0}}
+    before = curate.run(tmp_path / "in.jsonl", tmp_path / "out", config=rules)
+    found = whatif(before.path, ["quality.max_curly_bracket_lines=false"])
+    assert moved(Index(before.path), ["quality.max_curly_bracket_lines=false"], EXAMPLES) == found
+    assert (before.counts.kept, found.kept.low, found.exact) == (2, 3, True)
+    assert [(one.was, one.now) for one in found.changes] == [(0, False)]
+    shutil.copytree(before.path, tmp_path / "off")
+    after = curate.run(
+        tmp_path / "in.jsonl", tmp_path / "off", config=rules, quality={"max_curly_bracket_lines": False}
+    )
+    assert after.counts.kept == 3
+    assert [one.name for one in diff(before.path, after.path).settings] == ["quality.max_curly_bracket_lines"]
 
 
 def test_a_lower_similarity_is_a_bound(run, capsys):

@@ -10,6 +10,7 @@ import polars as pl
 
 from curate.errors import UserError, nearest
 from curate.runs.outcomes import KEPT, Outcomes
+from curate.settings.base import same_value
 from curate.settings.file import leaves
 from curate.store.manifest import read_manifest
 from curate.store.manifest_entries import Manifest
@@ -261,7 +262,7 @@ def _inputs(manifest: Manifest) -> dict[str, str]:
 
 
 def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Changed, ...]:
-    return tuple(one for one in _all(a, b) if one.a != one.b)
+    return tuple(one for one in _all(a, b) if not same_value(one.a, one.b))
 
 
 def _all(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Changed, ...]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.settings.base import Limit
+from curate.settings.base import Limit, same_value
 from curate.stages.contract import Stage
 
 Mask = npt.NDArray[np.bool_]
@@ -111,8 +111,8 @@ def moved_limits(one: Was) -> list[tuple[Limit, Limit]] | None:
     )
     moved = {limit.key for limit, _ in pairs}
     a, b = (each.settings for each in one[:2])
-    others = any(getattr(a, name) != getattr(b, name) for name in a.__struct_fields__ if name not in moved)
-    return pairs if plain and not others and then.keys() == now.keys() else None
+    same = all(same_value(getattr(a, name), getattr(b, name)) for name in a.__struct_fields__ if name not in moved)
+    return pairs if plain and same and then.keys() == now.keys() else None
 
 
 def beyond(values: npt.NDArray[np.float64], limit: Limit) -> Mask:

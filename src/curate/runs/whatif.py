@@ -21,6 +21,7 @@ from curate.pipeline.planning.config import FIXED, Config, reconfigured
 from curate.runs.outlook import Change, Side, Span, WhatIf
 from curate.runs.rejudged import STAYS, UNTOLD, Judged, PartOutcome, Rejudged, Totals
 from curate.runs.verdicts import Was
+from curate.settings.base import same_value
 from curate.settings.file import leaves
 from curate.stages import stage_class
 from curate.stages.contract import CorpusStage, Deduplicating, Encoder, Stage
@@ -77,8 +78,7 @@ def whatif(
 
 def _changes(then: Config, now: Config) -> tuple[Change, ...]:
     before, after = (dict(leaves(_values(config))) for config in (then, now))
-    missing = object()
-    keys = [key for key in {**before, **after} if before.get(key, missing) != after.get(key, missing)]
+    keys = [key for key in {**before, **after} if not same_value(before.get(key, ...), after.get(key, ...))]
     return tuple(Change(setting=key, was=before.get(key), now=after.get(key)) for key in keys)
 
 

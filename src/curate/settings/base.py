@@ -61,6 +61,20 @@ class Mentions(NamedTuple):
     hint: str = ""
 
 
+def same_value(a: object, b: object) -> bool:
+    """Whether two values of a setting say the same: 0 and ``false`` do not, although Python has them equal.
+
+    Example:
+        >>> same_value(50, 50.0), same_value(0, False), same_value([{"max_words": 0}], [{"max_words": False}])
+        (True, False, False)
+    """
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() == b.keys() and all(same_value(value, b[key]) for key, value in a.items())
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        return len(a) == len(b) and all(map(same_value, a, b))
+    return isinstance(a, bool) == isinstance(b, bool) and a == b
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One section of ``curate.toml``. Subclasses validate themselves in ``__post_init__`` (``ValueError``)."""
 
@@ -68,6 +82,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Fields that only ``judge`` reads. Changing one recomputes verdicts but no measures."""
     blank: ClassVar[Mapping[str, Any]] = {}
     """What a recipe starts from instead of the defaults: rules that a recipe does not name are off."""
+
+    def __eq__(self, other: object) -> bool:
+        """Whether every field says the same."""
+        if type(self) is not type(other):
+            return False
+        return all(same_value(getattr(self, name), getattr(other, name)) for name in self.__struct_fields__)
+
+    def __hash__(self) -> int:
+        """Of the fields."""
+        return hash(msgspec.structs.astuple(self))
 
     def limits(self) -> Sequence[Limit]:
         """The thresholds in force that compare one measure each."""

@@ -15,6 +15,7 @@ from curate.pipeline.planning.config import Config
 from curate.pipeline.planning.lint import load_recipe
 from curate.recipes import Recipe, recipe, recipe_names
 from curate.report.quantities import counted
+from curate.settings.base import same_value
 from curate.settings.file import as_toml, leaves
 from curate.stages.near_dup import NearDupSettings
 from curate.stages.quality import QualitySettings
@@ -53,7 +54,7 @@ def show_recipe(name: str, *, json: bool) -> int:
 def show_difference(a: str, b: str, *, json: bool) -> int:
     """Print every setting in which two recipes differ."""
     one, other = (_effective(load_recipe(name)) for name in (a, b))
-    keys = [key for key in dict.fromkeys((*one, *other)) if one.get(key) != other.get(key)]
+    keys = [key for key in dict.fromkeys((*one, *other)) if not same_value(one.get(key), other.get(key))]
     keys = [key for key in keys if key != "pipeline.recipe"]
     if json:
         typer.echo(jsonlib.dumps({key: [one.get(key), other.get(key)] for key in keys}, ensure_ascii=False))

@@ -180,10 +180,11 @@ def _of_setting(section: str, key: str) -> Page:
     value = getattr(kind(), key)
     shown = as_toml(value) if not hasattr(value, "__struct_fields__") else "a table"
     limit = next((one for one in _limits(section) if one.key == key), None)
+    comment = setting_comments().get(f"{section}.{key}")
     page: Page = {
         "name": f"{section}.{key}",
         "kind": "setting",
-        "what": setting_comments().get(f"{section}.{key}") or _definition(section, limit) or f"A setting of [{section}].",
+        "what": comment or _definition(section, limit) or f"A setting of [{section}].",
         "default": f"{section}.{key} = {shown}",
         "recipes": _in_recipes(section, key),
         "change": "Only the keep/remove decisions are recomputed." if key in kind.thresholds else "",

@@ -139,6 +139,9 @@ def test_json_is_one_object(capsys, tmp_path):
     assert err == ""
     summary = json.loads(out)
     assert summary["kept"] + summary["removed"] + summary["quarantined"] == summary["read"]
+    assert (summary["run"], summary["report"]) == ("out", "out/report.html")
+    assert {"level": "warning", "title": "5 records could not be read", "command": ""} in summary["alerts"]
+    assert set(summary["reasons"]) <= set(all_reasons())
 
 
 def test_dry_run_writes_nothing(capsys, tmp_path):

@@ -2,6 +2,7 @@
 
 import errno
 import io
+import json
 import os
 import sys
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from rich.cells import cell_len
 from rich.text import Text
 
-from curate.__main__ import open_closed_streams
+from curate.__main__ import escape_unknown_characters, open_closed_streams
 from curate.cli import command
 from curate.cli.display.console import WordConsole, broken
 from curate.cli.display.notes import note, show_error
@@ -77,6 +78,19 @@ def test_results_that_nobody_reads_are_no_failure(capfd, monkeypatch):
     finally:
         os.dup2(kept, 1)
         os.close(kept)
+
+
+def test_characters_that_an_encoding_lacks_are_escaped_as_in_json(monkeypatch):
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding) for encoding in ("latin-1", "utf-8")]
+    for name, stream in zip(("stdout", "stderr"), streams, strict=True):
+        monkeypatch.setattr(sys, name, stream)
+    escape_unknown_characters()
+    for stream in streams:
+        stream.write('"é█🌍"')
+        stream.flush()
+    written = [stream.buffer.getvalue().decode(stream.encoding) for stream in streams]
+    assert written == ['"é\\u2588\\ud83c\\udf0d"', '"é█🌍"']
+    assert json.loads(written[0]) == "é█🌍"
 
 
 def test_closed_streams_are_opened(monkeypatch):

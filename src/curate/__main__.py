@@ -26,6 +26,23 @@ def open_closed_streams() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
 
 
+def escape_unknown_characters() -> None:
+    """Have streams of an encoding that lacks characters write them as JSON does, instead of failing."""
+    import codecs
+    import sys
+
+    def escaped(error: UnicodeError) -> "tuple[str, int]":
+        assert isinstance(error, UnicodeEncodeError)
+        lacking = error.object[error.start : error.end]
+        units = lacking.encode("utf-16-be", "surrogatepass").hex()
+        return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4)), error.end
+
+    codecs.register_error("curate.escaped", escaped)
+    for stream in (sys.stdout, sys.stderr):
+        if not stream.encoding.lower().startswith("utf"):
+            stream.reconfigure(errors="curate.escaped")  # type: ignore[union-attr]  # not of every stream
+
+
 def main() -> None:
     """Run the command line and exit with its code, at once: freeing every object of every library takes 0.3 s."""
     import gc
@@ -36,6 +53,7 @@ def main() -> None:
 
     began = time.monotonic() - time.process_time()  # the interpreter was started before
     open_closed_streams()
+    escape_unknown_characters()
     told = _is_long(sys.argv[1:]) and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     if told:  # before anything is loaded, which takes 0.3 s, and more on a busy machine
         sys.stderr.write("Loading curate …")

@@ -31,6 +31,7 @@ from curate.store.files import on_this_disk, place
 from curate.store.manifest import read_manifest
 from curate.store.objects.bucket import is_url
 from curate.store.objects.store_path import use_endpoint
+from curate.store.run_directory import REPORT_PAGE
 
 if TYPE_CHECKING:
     from curate.report.made_before import MadeBefore
@@ -77,7 +78,7 @@ class Session(Job):
         Args:
             face: how progress is shown; ``auto`` is live on a terminal, plain lines elsewhere.
             fresh: forget what the run directory holds.
-            json: print the report's summary as one JSON object on stdout instead of the run directory.
+            json: print summary, reasons and alerts as one JSON object on stdout instead of the run directory.
             form: ``markdown`` prints the run as a page of a CI job shows it, instead of the run directory.
             color: of what people read on stderr.
             quiet: 1 hides progress and record, 2 also warnings.
@@ -118,7 +119,14 @@ def _show_alerts(out: Console, report: "Report | MadeBefore") -> None:
 def _print_result(report: "Report | MadeBefore", run: str, *, json: bool, form: Form = "text", page: str = "") -> None:
     """What a script reads: one object, Markdown, or a path."""
     if json:
-        sys.stdout.write(msgspec.json.encode(report.summary).decode() + "\n")
+        told = {
+            "run": run,
+            "report": f"{run.rstrip('/')}/{REPORT_PAGE}",
+            **msgspec.to_builtins(report.summary),
+            "reasons": report.manifest.counts.reasons,
+            "alerts": [{"level": one.level, "title": one.title, "command": one.command} for one in report.alerts],
+        }
+        sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
     elif form == "markdown":
         from curate.cli.display.run.markdown import as_markdown
         from curate.report.model import Report

@@ -83,11 +83,13 @@ def _require_apart(path: str, inputs: Sequence[str], output: str) -> None:
     if is_url(path):
         raise UserError(f"`--log-file {path}` is not a file on this machine", hint="--log-file curate.log")
     place = Path(path).resolve()
-    for folder, why in [*((each, "would be read as a text of the corpus") for each in inputs), (output, "")]:
+    for folder, why in [*((each, "and would be read as a text of the corpus") for each in inputs), (output, "")]:
         if (
             not is_url(folder)
             and Path(folder).is_dir() | (folder == output)
             and place.is_relative_to(Path(folder).resolve())
         ):
-            message = f"`--log-file {path}` lies in `{folder}`, " + (why or "which holds only files of the run")
+            message = f"`--log-file {path}` lies in `{folder}`" + (
+                f" {why}" if why else ", which holds only files of the run"
+            )
             raise UserError(message, hint="choose a place outside it: --log-file ../curate.log")

@@ -10,6 +10,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 from rich.cells import cell_len
+from rich.table import Table
 from rich.text import Text
 
 from curate.__main__ import escape_unknown_characters, open_closed_streams
@@ -52,6 +53,14 @@ def test_commands_are_whole_lines_on_a_narrow_terminal():
 def test_what_is_no_terminal_gets_whole_lines():
     message = "word " * 60
     assert printed(40, lambda console: note(console, "error", message), terminal=False) == f"error: {message}\n"
+
+
+def test_a_table_in_a_file_is_as_wide_as_it_is_and_ends_where_its_text_ends():
+    table = Table.grid(padding=(0, 2))
+    for row in (("a" * 60, "b" * 30), ("c", "")):
+        table.add_row(*row)
+    assert printed(40, lambda console: console.print(table), terminal=False) == f"{'a' * 60}  {'b' * 30}\nc\n"
+    assert max(map(len, printed(40, lambda console: console.print(table), terminal=True).splitlines())) <= 40
 
 
 class NobodyReads(io.StringIO):

@@ -4,6 +4,7 @@ On a terminal lines are broken between words, behind what they begin with; comma
 is never broken, so that they can be copied. What goes to a file or a pipe keeps its lines.
 """
 
+import io
 import re
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -25,6 +26,7 @@ _COMMAND = re.compile(r"(?<=: )curate \S|(?<=: )--set |(?<=: )-o ")
 _COMMAND_LINE = re.compile(r"(?:| {2,}|.*\S {2,})curate \S")
 """A line that is a command, or a label with one: the terminal wraps it, so that it can be copied whole."""
 _NARROWEST = 20
+_ANY_WIDTH = 10_000
 
 
 class WordConsole(Console):
@@ -39,6 +41,12 @@ class WordConsole(Console):
         if may_break and self.is_terminal and len(objects) == 1 and isinstance(objects[0], str | Text):
             text = objects[0] if isinstance(objects[0], Text) else Text(objects[0])
             objects = (Text("\n").join(broken(text, self.width)),)
+        elif not self.is_terminal and len(objects) == 1 and not isinstance(objects[0], str | Text):
+            table = Console(file=io.StringIO(), width=_ANY_WIDTH, force_terminal=False, highlight=False, markup=False)
+            with table.capture() as written:  # a file has room, and no need of the blanks that fill cells
+                table.print(*objects, **options)
+            objects = (Text("\n".join(line.rstrip() for line in written.get().split("\n")[:-1])),)
+            soft_wrap = True
         super().print(*objects, soft_wrap=soft_wrap, **options)
 
     def on_broken_pipe(self) -> None:

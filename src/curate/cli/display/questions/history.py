@@ -65,7 +65,8 @@ def _show(out: Console, told: Sequence[Mapping[str, Any]], *, several: bool) -> 
     headers = [*(["run"] if several else []), "started", "read", "kept", "", "tokens", "time", ""]
     table.add_row(*(Text(header, "dim") for header in headers))
     for one in told:
-        folder = [_short(printable(one["run"]), max(_LEAST, out.width - _NUMBERS))] if several else []
+        name = printable(one["run"])
+        folder = [_short(name, max(_LEAST, out.width - _NUMBERS)) if out.is_terminal else name] if several else []
         row = [*folder, one["started"][:16].replace("T", " "), *_numbers(one)]
         table.add_row(*row, Text.assemble((_bar(one), "cyan"), ("" if one["gates_passed"] else "  gate failed", "red")))
     out.print(table)

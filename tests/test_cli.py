@@ -74,7 +74,10 @@ def test_every_verb_has_examples_and_a_whole_sentence(capsys):
         assert re.search(rf"Examples?:\n +curate {path[0]}\b", out), path
         assert "..." not in out.partition("Commands:")[2]
         assert verb.get_short_help_str(200).endswith("."), path
-    assert "..." not in said(capsys, "--help")[1].partition("Commands:")[2]
+        assert max(map(len, out.splitlines())) <= 80, path
+    whole = said(capsys, "--help")[1]
+    assert "..." not in whole.partition("Commands:")[2]
+    assert max(map(len, whole.splitlines())) <= 80
 
 
 def test_every_flag_of_run_has_a_variable():

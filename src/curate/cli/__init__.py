@@ -48,12 +48,12 @@ EXAMPLES = """From a folder of raw text to token shards, with a reason for every
 
 \b
 Examples:
-  curate demo                               the whole job on a small corpus that is included
-  curate run corpus/ -o curated             clean, deduplicate, score, tokenize; ends with a report
-  curate run corpus/ -o curated --dry-run   show the plan, derived settings and an estimate; write nothing
-  curate run corpus/ --recipe fineweb-paper a published pipeline; see `curate recipes`
-  curate why curated ID                     what happened to one document, stage by stage
-  curate init                               write a commented curate.toml to change
+  curate demo                         the whole job on a small corpus
+  curate run corpus/ -o curated       clean, deduplicate, score, tokenize
+  curate run corpus/ --dry-run        plan and estimate; write nothing
+  curate run corpus/ --recipe gopher  a published pipeline
+  curate why curated ID               what happened to a document, by stage
+  curate init                         write a commented curate.toml to change
 """
 
 app = typer.Typer(

@@ -43,7 +43,7 @@ def export(
     \b
     Examples:
       curate export curated -o kept.jsonl.zst
-      curate export curated -o kept.parquet --columns id,text,language,score,copies --order shuffle
+      curate export curated -o kept.parquet --columns id,text --order shuffle
       curate export curated -o removed.jsonl --removed
       curate export curated -o - | head -3
       curate export curated -o base_data/ --to nanochat

@@ -41,7 +41,7 @@ def measure(
     \b
     Examples:
       curate measure curated
-      curate measure curated --eval manuals=good/manuals/ --eval novels=good/novels.jsonl
+      curate measure curated --eval manuals=manuals/ --eval novels=novels.jsonl
       curate measure curated --by rule
       curate measure curated --proxy transformer --seeds 4 --json
     """

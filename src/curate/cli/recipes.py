@@ -26,7 +26,7 @@ def recipes(context: typer.Context, json: JsonOption = False) -> int | None:
     Examples:
       curate recipes
       curate recipes show fineweb-paper
-      curate recipes show fineweb-paper > mine.toml     a starting point for your own: curate run … --recipe mine.toml
+      curate recipes show fineweb-paper > mine.toml     a start for your own
       curate recipes diff fineweb-code fineweb-paper
       curate recipes lint mine.toml --run curated
     """

@@ -28,7 +28,7 @@ def report(
     \b
     Examples:
       curate report curated --open
-      curate report curated --set report.model_parameters=70e9 --set report.price_per_gpu_hour=2.1
+      curate report curated --set report.price_per_gpu_hour=2.1 --open
       curate report curated --format markdown >> "$GITHUB_STEP_SUMMARY"
     """
     if form == "markdown":

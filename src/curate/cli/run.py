@@ -145,11 +145,11 @@ def run(
     \b
     Examples:
       curate run corpus/ -o curated
-      curate run 'corpus/**/*.jsonl.zst' extra.parquet -o curated --set 'language.keep=["en","fr"]'
+      curate run 'corpus/**/*.zst' more.parquet --set 'language.keep=["en","fr"]'
       curate run corpus/ -o curated --recipe fineweb-paper
       curate run corpus/ -o curated --dry-run
       curate run corpus/ -o preview --sample 1%
-      curate run corpus/ -o curated --log-file curate.log --format markdown >> "$GITHUB_STEP_SUMMARY"
+      curate run corpus/ --log-file run.log --format markdown > job.md
       curate run june/ -o june-curated --against may-curated
 
     Run the same command again to continue after a crash, or with other settings to redo only what they affect.

@@ -23,7 +23,7 @@ def whatif(
     \b
     Examples:
       curate whatif curated --set quality.min_words=80
-      curate whatif curated --set language.min_score=0.65 --set near_dup.similarity=0.85
+      curate whatif curated --set quality.min_words=80 --set near_dup.similarity=1
       curate whatif curated --set quality.max_symbol_ratio=false -n 10 --json
     """
     from curate.cli.display.questions.whatif import show_whatif

@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import os
 import pickle
 import re
 import shlex
@@ -217,3 +218,22 @@ def test_arguments_alone_are_settings(tmp_path, monkeypatch):
     assert planned.plan.config.resolved()["language"]["keep"] in (["fr", "en"], ("fr", "en"))
     assert curate.plan(corpus, config="curate.toml").plan.config.resolved()["quality"]["min_words"] == 7
     assert all(isinstance(warning, Warned) for warning in planned.warnings)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where processes are forked")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_without_the_threads_of_polars_is_refused_and_does_not_wait_for_ever(run):
+    assert run.documents().collect().height
+    reads, writes = os.pipe()
+    if not (child := os.fork()):
+        try:
+            for ask in (lambda: curate.run("in", "out"), lambda: curate.plan("in"), run.documents, run.sample):
+                with pytest.raises(UserError, match="was forked"):
+                    ask()
+            os.write(writes, str(run.counts.read).encode())
+        finally:
+            os._exit(0)
+    os.close(writes)
+    os.waitpid(child, 0)
+    assert int(os.read(reads, 99)) == run.counts.read
+    os.close(reads)

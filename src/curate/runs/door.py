@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from curate.errors import ConfigError, CurateError
 from curate.events import Emit, Event
+from curate.process.forked import require_threads
 from curate.runs.finished import Run
 from curate.store.files import place
 
@@ -129,6 +130,7 @@ def _job(
     from curate.runs.job import Job
     from curate.settings.file import merged
 
+    require_threads()
     limit = _plain(limit)
     if limit is not None and (not isinstance(limit, int) or limit < 1):
         raise ConfigError(f"`limit` must be a whole number of at least 1, but is {limit!r}", hint="limit=1000")

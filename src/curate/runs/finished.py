@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from curate.errors import InputError, nearest
+from curate.process.forked import require_threads
 from curate.store.life import Life
 from curate.store.manifest import read_manifest
 from curate.store.manifest_entries import Gate, Manifest
@@ -157,6 +158,7 @@ class Run:
         """
         from curate.runs.documents import documents_of
 
+        require_threads()
         return documents_of(self.path, "kept" if kept else "all")
 
     def removed(self, reason: str | None = None) -> "pl.LazyFrame":
@@ -170,6 +172,7 @@ class Run:
         """
         from curate.runs.documents import documents_of
 
+        require_threads()
         return documents_of(self.path, "removed", self._reason(reason) if reason else "")
 
     def why(self, document: str) -> list[Life]:
@@ -184,6 +187,7 @@ class Run:
         from curate.report.masking import masked_life
         from curate.runs.questions import find
 
+        require_threads()
         found = find(self.path, document)
         return [masked_life(life, found.masks) for life in found.lives]
 
@@ -216,6 +220,7 @@ class Run:
         from curate.report.choice import Question
         from curate.runs.questions import sampled
 
+        require_threads()
         question = Question(reason or "", stage or "", kept, source or "", number, seed, random)
         return sampled(self.path, question).lives
 
@@ -231,6 +236,7 @@ class Run:
         """
         from curate.runs.whatif import whatif
 
+        require_threads()
         return whatif(self.path, arguments=sections)
 
     def shards(self) -> tuple[Path, ...]:

@@ -3,9 +3,10 @@
 from collections import Counter
 from itertools import combinations
 
+import polars as pl
 import pytest
 
-from curate.report.crossed import cross
+from curate.report.crossed import ROWS, _table, cross
 from curate.report.judgments.judgments import Judgments
 from curate.report.model import build_report
 from curate.settings.report import ReportSettings
@@ -51,6 +52,16 @@ def test_tables_hold_every_reason_of_every_column(judgments, removed):
         for row in table.rows:
             assert row.counts == tuple(counted[column, row.reason] for column in table.columns)
             assert row.documents == sum(count for (_, reason), count in counted.items() if reason == row.reason)
+
+
+def test_the_main_reason_of_a_small_column_has_a_row():
+    """Of a language with few documents a table of the commonest reasons alone would say that nothing was removed."""
+    often = [(f"quality.{number}", "en", 100 + number) for number in range(ROWS + 2)]
+    counted = pl.DataFrame([*often, ("language.not_in_keep", "fr", 5)], ["reason", "language", "len"], orient="row")
+    came = pl.DataFrame({"language": ["en", "fr"], "len": [9000, 5]})
+    found = _table(came, counted, {reason: count for reason, _, count in counted.iter_rows()})
+    assert [row.reason for row in found.rows][-1] == "language.not_in_keep"
+    assert len(found.rows) == ROWS
 
 
 def test_alone_are_documents_with_no_other_reason(judgments, removed):

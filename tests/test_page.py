@@ -11,10 +11,11 @@ import msgspec
 import pytest
 
 from curate.report.alerts.alert import Alert
+from curate.report.conversations import Conversations
 from curate.report.html import page as page_module
 from curate.report.html.page import MAX_BYTES, render_page, visible, write_report
 from curate.report.model import build_report
-from curate.report.quantities import count
+from curate.report.quantities import count, share
 from curate.report.samples import Samples
 from curate.settings.report import ReportSettings
 from curate.store.manifest_entries import Against, Skipped
@@ -91,10 +92,46 @@ def test_the_policy_allows_just_the_style_and_the_script_of_the_page(page):
         assert f"{tag}-src 'sha256-{digest}'" in policy
 
 
-def test_links_and_ids_fit(elements):
+def test_links_and_ids_fit(elements, report):
     ids = [value for _, name, value in elements.attributes if name == "id"]
     assert len(ids) == len(set(ids))
     assert {value[1:] for _, name, value in elements.attributes if name == "href"} <= set(ids)
+    numbers = dict.fromkeys(Conversations.__struct_fields__, 9)
+    chats = Conversations(**numbers | {"compared": "whole"})
+    page = render_page(msgspec.structs.replace(report, conversations=chats))
+    contents = re.search(r"<nav.*?</nav>", page, re.DOTALL)[0]
+    assert re.findall(r'<section id="(.*?)"', page) == re.findall(r'href="#(.*?)"', contents)
+
+
+def test_the_page_begins_with_where_the_tokens_went(report, page):
+    said = re.search(r'<p class="split">(.*?)</p>', page, re.DOTALL)[1]
+    fall = report.waterfall
+    lost = {kind: figure.value / fall.raw.value for kind, figure in fall.kinds.items() if figure.value}
+    assert len(lost) >= 2
+    assert all(share(one) in said for one in lost.values())
+    assert all(
+        f"<code>{', '.join(each.stage for each in fall.stages if each.kind == kind)}</code>" in said for kind in lost
+    )
+
+
+def test_a_run_that_removed_nothing_says_so_without_tables_of_zeros(tmp_path):
+    write_fake_run(tmp_path, documents=30, parts=1, skip=("language", "near_dup", "quality"))
+    report = build_report(tmp_path, ReportSettings())
+    zero = msgspec.structs.replace(report.compute.share, value=0.0)
+    page = render_page(msgspec.structs.replace(report, compute=msgspec.structs.replace(report.compute, share=zero)))
+    text = re.sub(r"<script.*?</script>|<style.*?</style>", "", page, flags=re.DOTALL)
+    assert "No document was removed." in text
+    assert "it has no fewer tokens" in text
+    assert "no token was removed" in text
+    assert all(row not in text for row in ("GPU time", ">Money<", "0 were", "By reason"))
+
+
+def test_names_that_differ_at_their_end_stay_apart():
+    names = [f"https://example.org/{'a' * 200}/{number}" for number in (1, 2)]
+    for most in (24, 120):
+        one, other = (page_module._short_name(name, most) for name in names)
+        assert one != other
+        assert len(one) == most
 
 
 def test_numbers_of_the_model_are_on_the_page(report, page):
@@ -137,7 +174,7 @@ def test_the_audit_is_a_sentence_and_absent_without_twins(report, page):
     audited = msgspec.structs.replace(report, duplicates=msgspec.structs.replace(report.duplicates, audit=audit))
     sentence = re.search(r'<p class="audit">(.*?)<span', render_page(audited))[1]
     assert "in a sample of 9,000 documents" in sentence
-    assert "400 had a near-duplicate, and 1 of them was not removed" in sentence
+    assert "400 had a near-duplicate, of which 1 was missed" in sentence
 
 
 def test_without_a_measurement_nothing_is_called_saved(page):
@@ -186,6 +223,7 @@ def test_no_absolute_path_is_on_the_page(report):
         "against": (Against(path="/home/ada/may", run_id="1"),),
         "warnings": ("`/srv/my corpora/june/b.jsonl` is empty", "cannot read /var/lib/thing/x.bin"),
         "config": {**report.manifest.config, "tokenize": {"tokenizer": "/opt/t/tokenizer.json"}},
+        "tokens": msgspec.structs.replace(report.manifest.tokens, tokenizer="/opt/t"),
     }
     manifest = msgspec.structs.replace(report.manifest, **paths)
     alerts = tuple(
@@ -203,13 +241,15 @@ def opened(chromium, report, tmp_path_factory):
     """Opens a page with few documents in a window; what it logs and asks for is noted."""
     file = tmp_path_factory.mktemp("page") / "report.html"
     every = report.samples
+    largest = (msgspec.structs.replace(report.duplicates.largest[0], sources=(("w" * 150, 1),)),)
+    wide = msgspec.structs.replace(report.duplicates, largest=(*largest, *report.duplicates.largest[1:]))
     few = Samples(
         removed={code: group[:1] for code, group in every.removed.items()},
         kept=every.kept[:1],
         nearest=tuple(msgspec.structs.replace(one, documents=one.documents[:2]) for one in every.nearest),
         clusters=every.clusters[:2],
     )
-    file.write_text(render_page(msgspec.structs.replace(report, samples=few)))
+    file.write_text(render_page(msgspec.structs.replace(report, samples=few, duplicates=wide)))
 
     @contextmanager
     def window(width=1280, height=900, **options):
@@ -249,6 +289,9 @@ def test_in_a_browser_nothing_acts_and_anybody_can_read_it(opened, width, scheme
         assert view.evaluate("document.documentElement.scrollWidth") == width
         view.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
         assert view.evaluate("document.documentElement.scrollWidth") == width
+        if width == 1280:
+            inside = view.locator(".numbers .scroll, .scroll:has(> .heat)")
+            assert inside.evaluate_all("all => all.filter(one => one.scrollWidth > one.clientWidth).length") == 0
         found = axe.run(view, options={"resultTypes": ["violations"], **rules}).response["violations"]
         assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -14,6 +15,7 @@ import small_run
 from corpus_maker import make_corpus
 from curate.errors import DamagedFile, InputError
 from curate.pipeline import row_group
+from curate.report.alerts.alerts import find_alerts
 from curate.report.html.page import report_json, shared, write_report
 from curate.report.judgments.measures import BINS, _edges, _log_edges
 from curate.report.kept_findings import kept_findings, read_report
@@ -233,6 +235,14 @@ def test_duplicates_are_shown_with_the_document_kept_instead(report, whole):
         assert sample.twin.jaccard >= 0.8
 
 
+def test_exact_copies_are_not_nearest_to_a_similarity(report, whole):
+    exact = set(whole.filter(pl.col("near_dup.exact"))["id"])
+    (near,) = [one.documents for one in report.samples.nearest if one.limit.measure == "near_dup.jaccard"]
+    assert exact
+    assert near
+    assert not exact & {sample.id for sample in near}
+
+
 def test_same_run_same_report(run, report):
     assert msgspec.json.encode(build_report(run, ReportSettings())) == msgspec.json.encode(report)
 
@@ -305,6 +315,37 @@ def test_worth_a_look(run, tmp_path):
     assert other.command == """curate run corpus/ -o curated --set 'language.keep=["fi", "en", "fr", "de"]'"""
     assert any("could not be read" in title for title in titles)
     assert any("never fired" in title for title in titles)
+
+
+def test_alerts_are_about_languages_and_rules_that_had_documents(run, tmp_path):
+    """Documents without words are in no language that could be kept; rules of a stage that few reached are not idle."""
+
+    def few(manifest):
+        step = next(step for step in manifest["flow"] if step["stage"] == "quality")
+        step |= {"in": 29, "kept": 29, "removed": 0}
+
+    report = changed(run, tmp_path, few)
+    assert not any("never fired" in alert.title for alert in report.alerts)
+    groups = [msgspec.structs.replace(report.languages[0], name=name, documents=40) for name in ("en", "und", "und")]
+    named = partial(find_alerts, report.manifest, sources=(), histograms=(), duplicates=None, crossed=report.crossed)
+    assert not any("languages" in alert.title for alert in named(languages=groups[:2]))
+    foreign = msgspec.structs.replace(groups[0], name="fr", documents=900)
+    assert next(
+        alert for alert in named(languages=[*groups[:2], foreign]) if "languages" in alert.title
+    ).command.endswith("""--set 'language.keep=["en", "fr"]'""")
+
+
+def test_a_stage_that_removed_most_is_named(run, tmp_path):
+    def heavy(manifest):
+        step = next(step for step in manifest["flow"] if step["stage"] == "quality")
+        step |= {"removed": step["in"] - 1, "kept": 1}
+
+    def of_quality(report):
+        return [alert for alert in report.alerts if alert.title.startswith("`quality` removed")]
+
+    assert not of_quality(build_report(run, ReportSettings(samples=0)))
+    (found,) = of_quality(changed(run, tmp_path, heavy))
+    assert found.command.startswith("curate sample curated --reason quality.")
 
 
 def test_a_source_that_lost_far_more_than_the_others_is_named(run, tmp_path):

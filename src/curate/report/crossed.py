@@ -12,7 +12,7 @@ from curate.report.sources import UNMEASURED, UNNAMED_SOURCE
 COLUMNS = 10
 """Sources or languages that have a column of their own: those with most documents."""
 ROWS = 7
-"""Reasons that have a row: those given most often."""
+"""Reasons that have a row."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,12 +103,15 @@ def _named(stage: str) -> pl.Expr:
 
 
 def _table(came: pl.DataFrame, counted: pl.DataFrame, given: dict[str, int]) -> Table:
-    """Those columns and rows that hold most."""
+    """Those columns and rows that hold most; the main reason of each column is among the rows, as far as they go."""
     name = came.columns[0]
     largest = came.sort(["len", name], descending=[True, False]).head(COLUMNS)
     columns: Sequence[str] = largest[name].to_list()
     counts = {(reason, column): count for reason, column, count in counted.iter_rows()}
-    reasons = sorted(given, key=lambda reason: (-given[reason], reason))[:ROWS]
+    by_count = sorted(given, key=lambda reason: (-given[reason], reason))
+    most = {column: max(by_count, key=lambda reason: counts.get((reason, column), 0), default="") for column in columns}
+    main = [reason for column, reason in most.items() if counts.get((reason, column))]
+    reasons = sorted(list(dict.fromkeys([*main, *by_count]))[:ROWS], key=by_count.index)
     return Table(
         columns=tuple(columns),
         came=tuple(largest["len"].to_list()),

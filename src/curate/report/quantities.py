@@ -64,6 +64,38 @@ def short(value: float | None) -> str:
     return f"{round(value):,}" if abs(value) >= 1000 else _digits(value)
 
 
+def amount(value: float) -> str:
+    """Like `short`, but what is too small to mean anything is only said to be so.
+
+    Example:
+        >>> amount(0.0535), amount(2.46e-06), amount(0)
+        ('0.0535', '< 0.0001', '0')
+    """
+    if not 0 < abs(value) < 0.0001:
+        return short(value).replace("-", "\N{MINUS SIGN}", value < 0)
+    return "< 0.0001" if value > 0 else "> \N{MINUS SIGN}0.0001"
+
+
+def rough(value: float) -> str:
+    """An estimate: three digits, and no part of one.
+
+    Example:
+        >>> rough(19_897.3), rough(2.05), rough(345.6)
+        ('19,900', '2', '346')
+    """
+    return short(float(f"{value:.3g}") if value >= 100 else float(round(value)))
+
+
+def digits(value: float) -> str:
+    """A value of a measure, with four digits or as many as a whole number has.
+
+    Example:
+        >>> digits(40_960.0), digits(8e6), digits(0.29943)
+        ('40,960', '8,000,000', '0.2994')
+    """
+    return f"{value:,.0f}" if value.is_integer() else f"{value:.4g}"
+
+
 def size(value: float | None) -> str:
     r"""Bytes in decimal units.
 
@@ -110,11 +142,13 @@ def beside(value: float, limit: float) -> str:
     """A value beside its limit, with as many digits as tell them apart.
 
     Example:
-        >>> beside(49, 50), beside(0.29996, 0.3), beside(0.8, 0.8)
-        ('49 < 50', '0.29996 < 0.3', '0.8 = 0.8')
+        >>> beside(49, 50), beside(0.29996, 0.3), beside(0.8, 0.8), beside(40_960, 8e6)
+        ('49 < 50', '0.29996 < 0.3', '0.8 = 0.8', '40,960 < 8,000,000')
     """
     if value == limit:
-        return f"{value:.15g} = {limit:.15g}"
+        return f"{value:,.15g} = {limit:,.15g}"
+    if float(value).is_integer() and float(limit).is_integer():
+        return f"{value:,.0f} {'<' if value < limit else '>'} {limit:,.0f}"
     digits = next((n for n in range(4, 17) if f"{value:.{n}g}" != f"{limit:.{n}g}"), 17)
     sign = "<" if value < limit else ">"
     return f"{value:.{digits}g} {sign} {limit:.{digits}g}"

@@ -9,6 +9,9 @@ from curate.store.manifest_entries import Manifest
 
 Level = Literal["problem", "warning", "note"]
 
+FEW = 30
+"""Fewer documents of a source, or in a stage, say nothing."""
+
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """One finding: a sentence, why it matters, something to type, and the section to read."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from curate.errors import listed
 from curate.report import quantities
-from curate.report.alerts.alert import Alert, Level, run_of, sample_command
+from curate.report.alerts.alert import FEW, Alert, Level, run_of, sample_command
 from curate.report.alerts.input_alerts import of_input
 from curate.report.alerts.rule_alerts import of_rules
 from curate.report.crossed import Crossed
@@ -25,8 +25,10 @@ SKEW = 0.25
 """A source or wanted language that lost this much more than all of them together."""
 GIANT = 0.01
 """Share of the corpus in one cluster of duplicates."""
-_FEW = 30
-"""Sources with fewer documents say nothing."""
+HEAVY = 0.50
+"""A stage that removed more of what reached it."""
+WORDLESS = "und"
+"""The label of documents without any word, which is no language."""
 
 Tokens = Callable[[float], float | None]
 """Bytes of raw text → about how many tokens that is; None where nothing counted tokens."""
@@ -53,6 +55,7 @@ def find_alerts(
         *_unknown_characters(manifest),
         *_other_languages(manifest, languages, tokens),
         *_unsure_languages(manifest, labels, tokens),
+        *_heavy_stages(manifest, languages, tokens),
         *_skewed(manifest, "Source", sources, tokens),
         *_skewed(manifest, "Language", _wanted(manifest, languages), tokens),
         *of_input(manifest),
@@ -180,7 +183,7 @@ def _other_languages(manifest: Manifest, languages: Sequence[Group], tokens: Tok
     keep = manifest.section("language").get("keep", [])
     measured = [group for group in languages if group.name != UNMEASURED]
     total = sum(group.documents for group in measured)
-    others = [group for group in measured if group.name not in keep]
+    others = [group for group in measured if group.name not in (*keep, WORDLESS)]
     share = sum(group.documents for group in others) / total if total else 0.0
     if share <= OTHER_LANGUAGES or ALL in keep:
         return
@@ -191,7 +194,7 @@ def _other_languages(manifest: Manifest, languages: Sequence[Group], tokens: Tok
     yield Alert(
         level="warning",
         title=f"{quantities.share(share)} of the documents are in languages that were not kept ({names})",
-        detail=f"`language.keep` is {json.dumps(keep, ensure_ascii=False)}. If these languages are wanted:",
+        detail=f"`language.keep = {json.dumps(keep, ensure_ascii=False)}`. If these languages are wanted:",
         command=f"{manifest.command} --set 'language.keep={wanted}'",
         section="languages",
         documents=sum(group.documents for group in others),
@@ -205,7 +208,7 @@ def _unsure_languages(manifest: Manifest, labels: Sequence[Label], tokens: Token
     keep = settings.get("keep", [])
     for label in labels:
         share = label.removed / label.documents
-        if label.documents >= _FEW and share > UNSURE and (label.language in keep or ALL in keep):
+        if label.documents >= FEW and share > UNSURE and (label.language in keep or ALL in keep):
             most = f", most in {listed(label.sources, most=4)}" if label.sources else ""
             yield Alert(
                 level="warning",
@@ -232,7 +235,7 @@ def _skewed(manifest: Manifest, kind: str, groups: Sequence[Group], tokens: Toke
     documents = sum(group.documents for group in groups)
     lost = 1 - sum(group.kept for group in groups) / documents if documents else 0.0
     for group in groups:
-        if group.documents < _FEW or (1 - group.kept_share) - lost <= SKEW:
+        if group.documents < FEW or (1 - group.kept_share) - lost <= SKEW:
             continue
         can_be_asked = kind == "Source" and group.top_reason and group.name != UNNAMED_SOURCE
         yield Alert(
@@ -244,6 +247,25 @@ def _skewed(manifest: Manifest, kind: str, groups: Sequence[Group], tokens: Toke
             section=f"{kind.lower()}s",
             documents=group.documents - group.kept,
             tokens=tokens(group.bytes_in - group.bytes_kept),
+        )
+
+
+def _heavy_stages(manifest: Manifest, languages: Sequence[Group], tokens: Tokens) -> Iterator[Alert]:
+    """Stages that removed most of what reached them, as far as nothing else says so."""
+    said = {"language"} if list(_other_languages(manifest, languages, tokens)) else set[str]()
+    for step in manifest.flow if manifest.counts.kept else ():
+        given = manifest.counts.reasons_of(step.stage)
+        if step.came < FEW or step.removed <= HEAVY * step.came or step.stage in said or not given:
+            continue
+        reason = min(given, key=lambda code: (-given[code], code))
+        yield Alert(
+            level="warning",
+            title=f"`{step.stage}` removed {quantities.share(step.removed / step.came)} of the documents that reached"
+            f" it, most for `{reason}`",
+            command=sample_command(manifest, f"{step.stage}.{reason}"),
+            section=f"stage-{step.stage}",
+            documents=step.removed,
+            tokens=tokens(step.text_bytes_in - step.text_bytes_kept),
         )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from curate.errors import listed
 from curate.report import quantities
-from curate.report.alerts.alert import Alert
+from curate.report.alerts.alert import FEW, Alert
 from curate.report.crossed import Crossed
 from curate.report.judgments.measures import Histogram
 from curate.report.unused import WithoutEffect
@@ -63,10 +63,11 @@ def _without_effect(manifest: Manifest, found: Sequence[WithoutEffect]) -> Itera
 
 
 def _silent_rules(manifest: Manifest) -> Iterator[Alert]:
+    came = {step.stage: step.came for step in manifest.flow}
     for stage in manifest.stages:
         given = manifest.counts.reasons_of(stage.name)
         silent = [rule.reason for rule in stage.rules if not given.get(rule.reason)]
-        if silent and len(stage.rules) >= MANY_RULES:
+        if silent and len(stage.rules) >= MANY_RULES and came.get(stage.name, 0) >= FEW:
             yield Alert(
                 level="note",
                 title=f"{len(silent)} of {len(stage.rules)} rules of `{stage.name}` never fired",

@@ -119,9 +119,9 @@ addEventListener("DOMContentLoaded", unfold);
 
 // What a pass would cost otherwise: the arithmetic of the table with another model, machine and price.
 function short(number) {
-  const units = [[1e12, " T"], [1e9, " B"], [1e6, " M"], [1e3, " k"]];
+  const units = [[1e12, " trillion"], [1e9, " billion"], [1e6, " million"]];
   const [size, unit] = units.find(([size]) => number >= size) ?? [1, ""];
-  return Number((number / size).toPrecision(3)) + unit;
+  return read((number / size).toPrecision(3)) + unit;
 }
 
 function prices(box, compute) {
@@ -152,7 +152,7 @@ function prices(box, compute) {
     const hours = (tokens) => tokens * compute.epochs * (6 * parameters + attention) / (used.gpu_peak_flops * share * 3600);
     const told = (tokens) => `${short(hours(tokens))} GPU-hours, ${short(hours(tokens) * price)} ${compute.money.unit}`;
     said.textContent = `${short(parameters)} parameters at ${Math.round(share * 100)} % of peak and ${price} ${compute.money.unit} a GPU-hour: `
-      + `${told(compute.tokens.value)} less; of 1 T raw tokens like these, ${told(1e12 * compute.share.value)} less`;
+      + `${told(compute.tokens.value)} less; of 1 trillion raw tokens like these, ${told(1e12 * compute.share.value)} less`;
     const names = controls.map(([setting]) => setting);
     button.dataset.text = names.map((name, place) => `--set ${name}=${chosen[place]}`).join(" ");
   };

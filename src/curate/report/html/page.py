@@ -49,7 +49,7 @@ FOLDED = 0.01
 """Charts of limits that removed a smaller share of what came are folded away."""
 
 _LENGTHS = (MAX_CHARACTERS, 600, 300, 120, 0)
-_MAX_NAME = 120
+_MAX_NAME, _BRIEF = 120, 24
 
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
@@ -148,6 +148,7 @@ def shared(report: Report) -> Report:
         report,
         alerts=tuple(map(paths.of_struct, report.alerts)),
         without_effect=tuple(map(paths.of_struct, report.without_effect)),
+        evidence=report.evidence and paths.of_struct(report.evidence),
         manifest=paths.of_manifest(report.manifest),
     )
 
@@ -255,7 +256,11 @@ def _template() -> jinja2.Template:
         "coded": _coded,
         "in_unit": _in_unit,
         "range": _range,
-        "digits": "{:.4g}".format,
+        "amount": quantities.amount,
+        "beside": quantities.beside,
+        "brief": lambda text: _short_name(text, _BRIEF),
+        "digits": quantities.digits,
+        "rough": quantities.rough,
         "bounded": _bounded,
     }
     return made.get_template("page.html.j2")
@@ -281,10 +286,16 @@ def _name_of(match: re.Match[str]) -> str:
     return chr(0x2400 + code) if code < 0x20 else "␡" if code == 0x7F else f"⟦U+{code:04X}⟧"
 
 
-def _short_name(text: str) -> str:
+def _short_name(text: str, most: int = _MAX_NAME) -> str:
+    """A name on one line; of a long one the middle is cut out, as many differ at their end alone.
+
+    Example:
+        >>> _short_name("https://example.org/2024/page-17", 15)
+        'https://…age-17'
+    """
     shown = visible(text).replace("\n", "␊")
     shown = shown if shown.strip() else "␠" * len(shown)
-    return shown if len(shown) <= _MAX_NAME else f"{shown[:_MAX_NAME]}…"
+    return shown if len(shown) <= most else f"{shown[: most - most // 2]}…{shown[len(shown) - most // 2 + 1 :]}"
 
 
 def _slug(text: str) -> str:
@@ -321,7 +332,7 @@ def _bounded(figure: Measured) -> str:
 def _end(value: float | None, unit: str) -> str:
     if value is None:
         return "beyond what was measured"
-    return quantities.share(value) if unit == "share" else f"{value:.2f}x" if unit == "x" else quantities.short(value)
+    return quantities.share(value) if unit == "share" else f"{value:.2f}x" if unit == "x" else quantities.amount(value)
 
 
 def _shortened(samples: Samples, length: int) -> Samples:

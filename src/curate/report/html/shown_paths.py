@@ -13,8 +13,8 @@ from curate.store.manifest_entries import Manifest
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 
-_OF_MANIFEST = ("command", "skipped", "against", "warnings", "config", "losses", "recipe")
-"""Where ``run.json`` may hold paths as the user gave them; inputs have names."""
+_NAMED = {"inputs", "parts", "passed_over"}
+"""What of ``run.json`` has names, relative to the paths that were given."""
 _PATH = re.compile(r"(?<![\w.~…/:@<-])(?:/[\w.@+~-]+){2,}/?")
 """An absolute path of names without blanks, for those in what libraries say."""
 
@@ -53,7 +53,8 @@ class ShownPaths:
 
     def of_manifest(self, manifest: Manifest) -> Manifest:
         """``run.json`` as the page shows it."""
-        return msgspec.structs.replace(manifest, **{name: self._of(getattr(manifest, name)) for name in _OF_MANIFEST})
+        names = [name for name in manifest.__struct_fields__ if name not in _NAMED]
+        return msgspec.structs.replace(manifest, **{name: self._of(getattr(manifest, name)) for name in names})
 
     def of_struct(self, found: Struct) -> Struct:
         """A struct of the report with shortened texts."""

@@ -92,7 +92,7 @@ def put_into_bins(
                 if only[place] == reasons[line]:
                     alone[line, found] += 1
             side = 0 if beyond else 1
-            if many and away < distances[line, side, many - 1]:
+            if inside and many and away < distances[line, side, many - 1]:
                 slot = many - 1
                 while slot and away < distances[line, side, slot - 1]:
                     distances[line, side, slot] = distances[line, side, slot - 1]

@@ -1,6 +1,7 @@
 """A run against an earlier one: together they decide as one run over both does, and what does not fit is refused."""
 
 import json
+import re
 import shutil
 
 import polars as pl
@@ -81,6 +82,9 @@ def test_the_same_command_again_redoes_nothing(folder):
 def test_the_removed_document_shows_its_survivor_of_the_earlier_run(folder, capsys):
     assert command(["why", str(folder / "june-run"), "june-7"]) == ExitCode.DONE
     assert "may-7" in capsys.readouterr().out
+    page = (folder / "june-run" / "report.html").read_text()
+    assert re.search(r"<bdi>may-\d</bdi> in the earlier run <code>…/may-run</code>, Jaccard", page)
+    assert "Documents of <code>…/may-run</code> counted as kept, too" in page
 
 
 def refusal(folder, *against, settings=(), out=None):

@@ -50,6 +50,8 @@ class Twin(msgspec.Struct, frozen=True, kw_only=True):
     """Where the texts differ: ``old`` is what only the survivor has, ``new`` what only the duplicate has."""
     alike: bool = False
     """No difference was found as far as the texts were read."""
+    run: str = ""
+    """Id of the earlier run that holds it; empty: this one does."""
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,7 +182,7 @@ def _spread(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
     return keys
 
 
-_TWIN = ("near_dup.survivor_run", "near_dup.survivor_at", "near_dup.jaccard")
+_TWIN = ("near_dup.survivor_run", "near_dup.survivor_at", "near_dup.survivor", "near_dup.jaccard")
 _SHOWN = ["id", "source", "origin", "text"]
 """Columns of a document that are read to be shown."""
 
@@ -285,16 +287,18 @@ class _Documents:
         return None if place is None or place["part"] is None else self.judgments.row_at(place["part"], place["row"])
 
     def _twin(self, row: int) -> Twin | None:
+        judged = self.judged[row]
+        if run := judged.get("near_dup.survivor_run"):
+            return Twin(id=judged["near_dup.survivor"] or "", jaccard=judged.get("near_dup.jaccard"), run=run)
         if row not in self.twins or self.twins[row] == row:
             return None
         twin, stages = self.twins[row], self.judgments.stages
         seen = stages[: stages.index("near_dup")]
         pieces = difference(self._text(twin, seen), self._text(row, seen), COMPARED_WORDS)
-        jaccard = self.judged[row].get("near_dup.jaccard")
         alike = all(piece.kind == "same" for piece in pieces)
         return Twin(
             id=self.documents[twin]["id"] or "",
-            jaccard=jaccard,
+            jaccard=judged.get("near_dup.jaccard"),
             difference=() if alike else tuple(elided(pieces, MOST_PIECES)),
             alike=alike,
         )

@@ -69,7 +69,7 @@ def _drawn(findings: Findings) -> Iterator[Drawing]:
             share = quantities.share(beyond / histogram.documents) if histogram.documents else "0"
             rows.append((_edge(low), _edge(high), f"{count:,}", *kept, share))
             passed += count
-        what_if = "below its lower edge" if line is None else f"removed if {line.side} were its lower edge"
+        what_if = "below “from”" if line is None else f"removed if {line.side} were “from”"
         yield Drawing(
             id=f"measure-{histogram.measure}",
             title=histogram.measure,

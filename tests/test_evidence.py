@@ -300,6 +300,8 @@ def _second_opinions(ngram: Evidence) -> None:
     unclear = changed(both, multiplier=changed(ngram.multiplier, value=1.0, low=0.9, high=1.1))
     assert "of this run: take the distance" in unclear.caution  # there is no sign to trust
     assert not changed(ngram, kept_share=1.0).caution
+    off = changed(unclear, second=None, control=changed(ngram.control, value=0.88, low=0.83, high=0.94))
+    assert off.caution == "raw against raw text gave 0.88x where 1 is right: such a difference is noise"
 
 
 @pytest.mark.slow

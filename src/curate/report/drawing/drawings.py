@@ -168,10 +168,12 @@ def _finding_of_clusters(duplicates: Duplicates) -> str:
             f"No document was removed for another one that is kept.{also}" if over else "No document had a duplicate."
         )
     largest = duplicates.largest[0].documents if duplicates.largest else 0
-    return (
-        f"{duplicates.removed:,} documents were duplicates of {duplicates.clusters:,} survivors, all of them kept;"
-        f" the largest cluster has {largest:,} documents.{also}"
+    removed, kept = (
+        quantities.counted(duplicates.removed, "duplicate"),
+        quantities.counted(duplicates.clusters, "survivor"),
     )
+    are = "is" if duplicates.clusters == 1 else "are"
+    return f"{removed} of {kept}, which {are} kept; the largest cluster has {largest:,} documents.{also}"
 
 
 def _finding_of_catch(duplicates: Duplicates) -> str:

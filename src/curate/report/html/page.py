@@ -332,7 +332,9 @@ def _bounded(figure: Measured) -> str:
 def _end(value: float | None, unit: str) -> str:
     if value is None:
         return "beyond what was measured"
-    return quantities.share(value) if unit == "share" else f"{value:.2f}x" if unit == "x" else quantities.amount(value)
+    if unit == "share":
+        return quantities.share(value).replace("-", "\N{MINUS SIGN}")
+    return f"{value:.2f}x" if unit == "x" else quantities.amount(value)
 
 
 def _shortened(samples: Samples, length: int) -> Samples:

@@ -166,9 +166,20 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def caution(self) -> str:
-        """What to make of the size of the multiplier, to be read beside it; empty where it has none."""
+        """What to make of the multiplier, to be read beside it; empty where nothing is to be said."""
+        return "; ".join(filter(None, (self._of_control, self._of_size))) if self.kept_share != 1 else ""
+
+    @property
+    def _of_control(self) -> str:
+        low, high = _ends(self.control)
+        if low <= 1 <= high:
+            return ""
+        return f"raw against raw text gave {self.control.value or 0:.2f}x where 1 is right: such a difference is noise"
+
+    @property
+    def _of_size(self) -> str:
         low, high = _ends(self.multiplier)
-        if self.kept_share == 1 or (low <= 1 <= high and not self.second):
+        if low <= 1 <= high and not self.second:
             return ""
         if not self.second:
             own, other = ("ngram", "transformer") if self.proxy == "ngram" else ("transformer", "ngram")

@@ -315,6 +315,32 @@ def test_in_a_browser_with_a_keyboard_and_the_policy(opened):
 
 
 @pytest.mark.browser
+def test_in_a_browser_sliders_say_what_can_be_set(opened):
+    """No further than values go, nothing "up to" where nothing comes back, and back to where they began."""
+    with opened() as view:
+        view.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+        found = view.evaluate("""() => [...document.querySelectorAll('.moved')].flatMap(box => {
+            const [said, button] = [box.querySelector('output'), box.querySelector('button')];
+            return [...box.querySelectorAll('input')].map(input => {
+                const [start, before] = [input.value, said.textContent];
+                const move = (to) => {
+                    input.value = to;
+                    input.dispatchEvent(new Event('input'));
+                    return said.textContent;
+                };
+                const ends = [input.min, input.max].map(to => [move(to), button.dataset.text]);
+                return [before, move(start), ends];
+            });
+        })""")
+    assert len(found) >= 6
+    for before, after, ends in found:
+        assert after == before
+        for said, setting in ends:
+            assert not said.partition(": ")[2].startswith("up to") or "(+" in said
+            assert "score=" not in setting or float(setting.partition("=")[2]) <= 1
+
+
+@pytest.mark.browser
 def test_in_a_browser_the_page_is_searched_gone_through_and_asked(opened, report):
     with opened() as view:
         before = view.evaluate("document.documentElement.scrollHeight")

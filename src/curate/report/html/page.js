@@ -71,7 +71,11 @@ function slider(figure, histogram, line, number, summary, copies) {
   const button = document.createElement("button");
   const start = moved(histogram, line, number, 0).now;
   label.textContent = `Move ${line.setting} `;
-  Object.assign(input, { type: "range", min: 0, max: histogram.edges.length - 1, step: 1, value: start });
+  // no further than values go: what is beyond them may be no value of the setting
+  const last = histogram.edges.findLastIndex((edge) => edge <= Math.max(histogram.largest, line.value));
+  // values at a maximum stay, and are counted in the bin behind it
+  const blurred = line.side === "max" && !line.at;
+  Object.assign(input, { type: "range", min: blurred ? Math.min(1, start) : 0, max: Math.max(last, start), step: 1, value: start });
   button.type = "button";
   label.append(input);
   const tell = () => {
@@ -80,9 +84,11 @@ function slider(figure, histogram, line, number, summary, copies) {
     const at = written(value, whole);
     const setting = `--set ${line.setting}=${at}`;
     // where copies were removed, a removed survivor lets one of its copies back
-    const about = found.same ? "" : !found.stricter ? "up to " : copies ? "at least " : "";
+    const same = found.same || (!found.stricter && !found.documents); // nothing was removed for this limit alone
+    const about = found.same || (same && !blurred) ? "" : !found.stricter ? (blurred ? "about " : "up to ")
+      : copies || blurred ? "at least " : "";
     const change = found.documents ? ` (${found.documents > 0 ? "+" : "\u2212"}${shown(Math.abs(found.documents))})` : "";
-    const tokens = summary.tokens_kept === null ? "" : found.tokens === null && !found.same
+    const tokens = summary.tokens_kept === null ? "" : found.tokens === null && !same
       ? ", more tokens" : `, ${shown(summary.tokens_kept + (found.tokens ?? 0))} tokens`;
     const blind = found.stricter && !sum(histogram.kept, 0, histogram.kept.length);
     said.textContent = blind ? `${read(at)}: fewer documents kept; only a rerun tells how many`
@@ -137,7 +143,9 @@ function prices(box, compute) {
   const inputs = controls.map(([, name, value, min, max, step]) => {
     const label = document.createElement("label");
     const input = document.createElement("input");
-    Object.assign(input, { type: "range", step, min: Math.min(min, value), max: Math.max(max, value) });
+    const least = Math.min(min, value); // a whole number of steps below the value, so that it can be gone back to
+    const aligned = Number((value - Math.floor((value - least) / step + 1e-9) * step).toPrecision(12));
+    Object.assign(input, { type: "range", step, min: aligned, max: Math.max(max, value) });
     input.value = value;
     label.append(`${name} `, input);
     box.append(label);

@@ -73,9 +73,10 @@ function slider(figure, histogram, line, number, summary, copies) {
   label.textContent = `Move ${line.setting} `;
   // no further than values go: what is beyond them may be no value of the setting
   const last = histogram.edges.findLastIndex((edge) => edge <= Math.max(histogram.largest, line.value));
-  // values at a maximum stay, and are counted in the bin behind it
-  const blurred = line.side === "max" && !line.at;
-  Object.assign(input, { type: "range", min: blurred ? Math.min(1, start) : 0, max: Math.max(last, start), step: 1, value: start });
+  // values at a maximum stay, and are counted in the bin behind it; another similarity compares other pairs
+  const most = line.side === "max" && !line.at;
+  const blurred = most || histogram.pairs;
+  Object.assign(input, { type: "range", min: most ? Math.min(1, start) : 0, max: Math.max(last, start), step: 1, value: start });
   button.type = "button";
   label.append(input);
   const tell = () => {

@@ -70,9 +70,11 @@ def repeated(run: Path, to: Path, documents: int) -> int:
     folders = ["documents", *(stage["name"] for stage in manifest["stages"])]
     folders += [f".cache/{each.parent.name}" for each in (run / ".cache").glob(f"*/{name}")]
     for folder in folders:
-        table = pq.ParquetFile(run / folder / name).read()
+        file = pq.ParquetFile(run / folder / name)
+        table, columns = file.read(), [file.metadata.row_group(0).column(at) for at in range(file.metadata.num_columns)]
+        coded = [column.path_in_schema for column in columns if column.has_dictionary_page]
         first = to / folder / "part-0000-0000.parquet"
-        with row_file(first, table.schema.remove_metadata()) as writer:
+        with row_file(first, table.schema.remove_metadata(), coded) as writer:
             repeats = pa.concat_tables(moved(table, number * rows) for number in range(times))
             for start in range(0, times * rows, GROUP_ROWS):
                 writer.write(repeats.slice(start, GROUP_ROWS).combine_chunks().to_batches()[0])

@@ -235,14 +235,15 @@ def _receive_removed(
     judgments: Judgments, largest: Mapping[int, Collection[int]], part: int, rows: pa.Table
 ) -> pa.Table:
     """Removed documents by source and that of their survivor, and each of the part's ``largest`` for itself."""
-    removed = pl.DataFrame(rows)
-    sources = pl.Series(judgments.decoded_part(part, ["source"]).column("source").cast(pa.string())).fill_null(
-        UNNAMED_SOURCE
-    )
-    at = pl.when(pl.col("row") >= 0).then(pl.col("row"))
-    survivor = sources.gather(removed.select(at.cast(pl.UInt32)).to_series()).fill_null(EARLIER_RUN)
+    sources = coded(judgments.decoded_part(part, ["source"]).column("source"))
+    unnamed = len(sources.dictionary)
+    names = pa.concat_arrays([sources.dictionary.cast(pa.string()), pa.array([UNNAMED_SOURCE, EARLIER_RUN])])
+    of, at = pc.fill_null(sources.indices, unnamed).to_numpy(), rows.column("row").to_numpy()
+    survivor = np.full(len(at), unnamed + 1)
+    survivor[at >= 0] = of[at[at >= 0]]
+    removed = pl.DataFrame(rows).with_columns(survivor=pl.Series(names.take(pa.array(survivor))))
     apart = pl.col("row").is_in(list(largest.get(part, ())))
-    known = removed.with_columns(survivor=survivor, row=pl.when(apart).then(pl.col("row")))
+    known = removed.with_columns(row=pl.when(apart).then(pl.col("row")))
     return known.group_by("source", "survivor", "row").agg(pl.col("documents").sum()).to_arrow()
 
 

@@ -168,7 +168,8 @@ def findings_of(
     thresholds, pairs, reasons = thresholds_in(manifest, judgments), pairs_in(manifest, judgments), _reasons(manifest)
     given = [f"{reason.stage}.{reason.code}" for reason in reasons if reason.documents]
     measuring = Measuring(judgments, thresholds, pairs, max(1, settings.samples // 2) if settings.samples else 0)
-    asked: list[Question] = [Tally(judgments), measuring, Keeping(judgments), Search(given, settings.samples)]
+    search = Search(given, settings.samples, judgments.rows)
+    asked: list[Question] = [Tally(judgments), measuring, Keeping(judgments), search]
     tally, measured, kept, found, *copies = judgments.look(*asked, *[Copies(judgments)] * has_copies(judgments))
     judgments.tallied(tally)
     labels = labels_of(judgments)

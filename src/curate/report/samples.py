@@ -176,13 +176,17 @@ class Best:
         self.rows, self.order = rows[by_row], order[by_row]
 
 
-def _spread(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
-    """Sorting by these puts rows in an order whose first few are spread over the whole corpus."""
-    keys: npt.NDArray[np.uint64] = rows.astype(np.uint64) * np.uint64(_GOLDEN)
+def _spread(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+    """Sorting by these puts numbers in an order whose first few are spread over all of them."""
+    keys: npt.NDArray[np.uint64] = numbers.astype(np.uint64) * np.uint64(_GOLDEN)
     return keys
 
 
 _TWIN = ("near_dup.survivor_run", "near_dup.survivor_at", "near_dup.survivor", "near_dup.jaccard")
+_STRETCH = 4_096
+"""Documents of which one is shown for a reason: about as many as a row group has."""
+_MANY_STRETCHES = 200
+"""A run of fewer is not large: what is read for the page does not matter."""
 _SHOWN = ["id", "source", "origin", "text"]
 """Columns of a document that are read to be shown."""
 
@@ -193,25 +197,34 @@ class Search:
     Args:
         reasons: ``stage.reason`` codes that were given.
         number: documents of each kind.
+        documents: in the run.
+
+    Of a large run, the documents of a kind come from that many stretches, the same ones for every kind that has any
+    there: each needs a row group of texts to be read.
     """
 
-    def __init__(self, reasons: Sequence[str], number: int) -> None:
+    def __init__(self, reasons: Sequence[str], number: int, documents: int) -> None:
         self._reasons, self._number = reasons, number
+        self._stretch = _STRETCH if documents >= _MANY_STRETCHES * _STRETCH else 1
         self._stages = list(dict.fromkeys(code.partition(".")[0] for code in reasons))
         self.columns = [f"{stage}.{REASONS}" for stage in self._stages]
 
     def of(self, piece: Documents) -> dict[str, Best]:
         """See `curate.report.judgments.looking.Question`; kept ones are those of no reason."""
         found = {code: Best(self._number) for code in ("", *self._reasons)}
-        staying = np.flatnonzero(piece.kept) + piece.first
-        found[""].offer(staying, _spread(staying))
+        found[""].offer(*self._apart(np.flatnonzero(piece.kept) + piece.first))
         for stage in self._stages:
             given = piece.given(stage)
             for code, name in enumerate(given.names):
                 if best := found.get(f"{stage}.{name}"):
-                    rows = given.places[given.codes == code] + piece.first
-                    best.offer(rows, _spread(rows))
+                    best.offer(*self._apart(given.places[given.codes == code] + piece.first))
         return found
+
+    def _apart(self, rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
+        """The first of these rows in each stretch, and the order of their stretches."""
+        stretches = rows // self._stretch
+        first = np.flatnonzero(np.diff(stretches, prepend=-1))
+        return rows[first], _spread(stretches[first])
 
     def joined(self, found: dict[str, Best], behind: dict[str, Best]) -> dict[str, Best]:
         """See `curate.report.judgments.looking.Question`."""

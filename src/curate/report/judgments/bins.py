@@ -1,32 +1,41 @@
-"""One measure of many documents, put into bins and held against limits in one go over its values."""
+"""One measure of many documents, put into bins and held against limits.
+
+Each loop does one thing to all values, so that most of them become vector instructions and none waits for a branch
+that depends on the value: a single loop took three times as long.
+"""
 
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from curate.text.core.kernel import kernel
+from curate.text.core.kernel import inner, kernel
 
 Floats = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.int32]
+
+_BLOCK = 512
+"""Values that are gone through one by one where one of them is nearer than all before."""
 
 
 @kernel
 def put_into_bins(
     values: Floats,
-    apart: Flags,
+    scale: Floats,
     kept: Flags,
     tokens: Numbers,
-    only: npt.NDArray[np.int32],
+    only: Codes,
     first: int,
-    edges: Floats,
+    begin: Floats,
+    low: float,
     per: float,
     limits: Floats,
     below: Flags,
     at: Flags,
     near: Floats,
-    reasons: npt.NDArray[np.int32],
+    reasons: Codes,
     sums: Numbers,
     alone: Numbers,
     sides: Numbers,
@@ -36,67 +45,103 @@ def put_into_bins(
     """Count documents.
 
     Args:
-        values: of each document; NaN is none.
-        apart: documents that are in no bin; empty: none is.
+        values: of each document; NaN where it is in no bin.
+        scale: of each document, a number that grows with its bin, about evenly.
         kept: whether each was kept.
         tokens: of each that was.
         only: code of the reason of documents that have just one.
         first: row of the first document.
-        edges: where bins begin and the last ends; the first and the last hold all beyond.
-        per: bins in a distance of 1, where they are about equally wide; else 0, and they are gone through.
+        begin: where each bin begins, the first at minus infinity; then infinity twice, for documents in no bin.
+        low: on that scale, where the first bin begins.
+        per: bins in a distance of 1 on that scale.
         limits: what values are held against.
         below: of each limit, whether smaller values are beyond it.
         at: whether the value itself is, too.
         near: up to which distance a value is near; below 0: none is.
-        reasons: code of the reason of each limit.
-        sums: documents, kept ones and their tokens, by bin; they are added to.
-        alone: for each limit and bin, documents with its reason alone.
+        reasons: code of the reason of each limit; below 0: no document has it.
+        sums: by bin: documents, kept ones and their tokens; they are added to. One row more than there are bins: of
+            documents that are in none.
+        alone: for each limit and bin, and behind them for no bin: documents with its reason alone.
         sides: documents beyond, and near, each limit.
         distances: for each limit, beyond and within: the smallest distances, ascending; infinity where none is.
         rows: the rows of these documents.
 
     Returns:
-        Documents in bins, documents apart, and the largest value in a bin.
+        The largest value in a bin, or 0.
     """
-    documents, aside, largest = 0, 0, 0.0
-    bins, many = sums.shape[1], distances.shape[2]
+    found = np.empty(len(values), np.uint32)
+    largest = _find_bins(values, scale, begin, low, per, found)
+    for place in range(len(found)):
+        at_bin = sums[found[place]]
+        at_bin[0] += 1
+        at_bin[1] += kept[place]
+        at_bin[2] += tokens[place]
+    for line in range(len(limits)):
+        for place in range(len(only) * (reasons[line] >= 0)):
+            if only[place] == reasons[line]:
+                alone[line, found[place]] += 1
+        way = -1.0 if below[line] else 1.0
+        beyond, close = _sides(values, limits[line], way, at[line], near[line])
+        sides[0, line] += beyond
+        sides[1, line] += close
+        for side in range(2):
+            _nearest(values, limits[line], way, at[line], side, first, distances[line, side], rows[line, side])
+    return largest
+
+
+@inner
+def _find_bins(values: Floats, scale: Floats, begin: Floats, low: float, per: float, found: Any) -> float:
+    """The bin of each value; returns the largest value."""
+    none, one, largest = len(begin) - 2, np.uint64(1), 0.0
+    top = float(none - 1)
     for place in range(len(values)):
-        value = values[place]
-        if np.isnan(value):
-            continue
-        inside, found = len(apart) == 0 or not apart[place], 0
-        if inside:
-            if value >= edges[bins - 1]:
-                found = bins - 1
-            elif value > edges[0]:
-                found = min(int((value - edges[0]) * per), bins - 1)
-                while edges[found] > value:
-                    found -= 1
-                while edges[found + 1] <= value:
-                    found += 1
-            sums[0, found] += 1
-            sums[1, found] += kept[place]
-            sums[2, found] += tokens[place]
-            documents += 1
-            largest = max(largest, value)
-        else:
-            aside += 1
-        for line in range(len(limits)):
-            distance = value - limits[line]
-            beyond = distance < 0.0 if below[line] else distance > 0.0
-            beyond |= at[line] and distance == 0.0
-            away = abs(distance)
-            if inside:
-                sides[0, line] += beyond
-                sides[1, line] += away <= near[line]
-                if only[place] == reasons[line]:
-                    alone[line, found] += 1
-            side = 0 if beyond else 1
-            if inside and many and away < distances[line, side, many - 1]:
-                slot = many - 1
-                while slot and away < distances[line, side, slot - 1]:
-                    distances[line, side, slot] = distances[line, side, slot - 1]
-                    rows[line, side, slot] = rows[line, side, slot - 1]
+        guess = (scale[place] - low) * per
+        guess = min(guess, top)
+        guess = max(0.0, guess)
+        found[place] = np.uint32(guess) if values[place] == values[place] else none
+    for place in range(len(values)):
+        value, at = values[place], np.uint64(found[place])
+        while begin[at] > value:
+            at -= one
+        while begin[at + one] <= value:
+            at += one
+        found[place] = at
+        if value > largest:  # noqa: PLR1730  (NaN is not)
+            largest = value
+    return largest
+
+
+@inner
+def _sides(values: Floats, limit: float, way: float, at: bool, near: float) -> Any:
+    """Values beyond a limit, and near it."""
+    beyond, close = 0, 0
+    for place in range(len(values)):
+        distance = way * (values[place] - limit)
+        beyond += (distance > 0.0) | (at & (distance == 0.0))
+        close += abs(distance) <= near
+    return beyond, close
+
+
+@inner
+def _nearest(
+    values: Floats, limit: float, way: float, at: bool, side: int, first: int, distances: Floats, rows: Numbers
+) -> None:
+    """The values on one side that are nearest to a limit: 0 is beyond it."""
+    last = len(distances) - 1
+    if last < 0:
+        return
+    way = way if side == 0 else -way
+    level = at if side == 0 else not at
+    for start in range(0, len(values), _BLOCK):
+        block, worst, nearer = values[start : start + _BLOCK], distances[last], 0
+        for place in range(len(block)):
+            away = way * (block[place] - limit)
+            nearer += (away < worst) & ((away > 0.0) | (level & (away == 0.0)))
+        for place in range(len(block) * (nearer > 0)):
+            away = way * (block[place] - limit)
+            if away < distances[last] and (away > 0.0 or (level and away == 0.0)):
+                slot = last
+                while slot and away < distances[slot - 1]:
+                    distances[slot], rows[slot] = distances[slot - 1], rows[slot - 1]
                     slot -= 1
-                distances[line, side, slot], rows[line, side, slot] = away, first + place
-    return documents, aside, largest
+                distances[slot], rows[slot] = away, first + start + place

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,12 @@ class Given(NamedTuple):
     """For each document: the place in ``names`` of its reason where it has just one; else -1."""
     number: npt.NDArray[np.int32]
     """For each document: how many reasons it was given; -1 where it did not come to the stage."""
+
+    @classmethod
+    def nothing(cls, rows: int) -> Self:
+        """No reasons, given to none of so many documents."""
+        none = np.empty(0, np.int32)
+        return cls([], none, np.empty(0, np.int64), np.full(rows, -1, np.int32), np.zeros(rows, np.int32))
 
 
 class Documents:
@@ -64,8 +70,8 @@ class Documents:
 
     def values(self, column: str) -> npt.NDArray[np.float64]:
         """Numbers of a column, NaN if there is none."""
-        found = self._columns[column].to_numpy()
-        return np.ascontiguousarray(found, np.float64)
+        found = pc.fill_null(self._columns[column].cast(pa.float64(), safe=False), np.nan)
+        return np.ascontiguousarray(found.to_numpy())
 
     def whole(self, column: str, missing: int = 0) -> Rows:
         """Whole numbers of a column."""

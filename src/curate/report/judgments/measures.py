@@ -16,7 +16,7 @@ import polars as pl
 
 from curate.report.judgments.bins import put_into_bins
 from curate.report.judgments.judgments import Judgments
-from curate.report.judgments.looking import REASONS, Documents
+from curate.report.judgments.looking import REASONS, Documents, Given
 from curate.store.manifest_entries import Judged, StageEntry
 
 BINS = 36
@@ -227,42 +227,49 @@ class _Shape:
         if not self.log and 0 <= low < 0.3 * high:
             low = 0.0
         self.edges = (_log_edges if self.log else _edges)(low, high, lines, whole=self.whole)
+        self._bins, (first, end) = len(self.edges) - 1, self._on_scale(self.edges[[0, -1]])
+        begin = np.concatenate([[-np.inf], self.edges[1:-1], [np.inf, np.inf]])
+        self._places = (begin, float(first), float(self._bins / (end - first)))
+        self._limits = (
+            np.array(lines, np.float64),
+            np.array([threshold.side == "min" for threshold in thresholds], np.bool_),
+            np.array([threshold.at for threshold in thresholds], np.bool_),
+            np.array([self._near(line) for line in lines], np.float64),
+        )
 
     def of(self, piece: Documents, nearest: int) -> Found:
         """What is found in a piece."""
-        lines, bins = self.thresholds, len(self.edges) - 1
-        given = None
-        if piece.has(f"{(stage := self.measure.partition('.')[0])}.{REASONS}"):
-            given = piece.given(stage)
-        codes = {name: code for code, name in enumerate(given.names)} if given else {}
-        sums, alone, sides = (
-            np.zeros((3, bins), np.int64),
-            np.zeros((len(lines), bins), np.int64),
-            np.zeros((2, len(lines)), np.int64),
-        )
-        distances = np.full((len(lines), 2, nearest), np.inf)
+        values, lines, stage = piece.values(self.measure), len(self.thresholds), self.measure.partition(".")[0]
+        given = piece.given(stage) if piece.has(f"{stage}.{REASONS}") else Given.nothing(piece.rows)
+        codes = {name: code for code, name in enumerate(given.names)}
+        apart = piece.flags(self._pairs.exact) & ~np.isnan(values) if self._pairs else np.zeros(0, np.bool_)
+        if self._pairs:
+            values = np.where(apart, np.nan, values)
+        sums, alone = np.zeros((self._bins + 1, 3), np.int64), np.zeros((lines, self._bins + 1), np.int64)
+        sides, distances = np.zeros((2, lines), np.int64), np.full((lines, 2, nearest), np.inf)
         rows = np.zeros(distances.shape, np.int64)
-        totals = put_into_bins(
-            piece.values(self.measure),
-            piece.flags(self._pairs.exact) if self._pairs else np.zeros(0, np.bool_),
+        largest = put_into_bins(
+            values,
+            self._on_scale(values),
             piece.kept,
             piece.tokens,
-            given.only if given else np.full(piece.rows, -1, np.int32),
+            given.only,
             piece.first,
-            self.edges,
-            0.0 if self.log else bins / float(self.edges[-1] - self.edges[0]),
-            np.array([line.value for line in lines], np.float64),
-            np.array([line.side == "min" for line in lines], np.bool_),
-            np.array([line.at for line in lines], np.bool_),
-            np.array([self._near(line.value) for line in lines], np.float64),
-            np.array([codes.get(line.reason, _NO_REASON) for line in lines], np.int32),
+            *self._places,
+            *self._limits,
+            np.array([codes.get(line.reason, _NO_REASON) for line in self.thresholds], np.int32),
             sums,
             alone,
             sides,
             distances,
             rows,
         )
-        return Found(np.array(totals, np.float64), sums, alone, sides, distances, rows)
+        sums, alone = sums[:-1].T, alone[:, :-1]
+        return Found(np.array([sums[0].sum(), apart.sum(), largest]), sums, alone, sides, distances, rows)
+
+    def _on_scale(self, values: Edges) -> Edges:
+        """Values as they are, or numbers that grow with their logarithms: how a float is kept in memory."""
+        return values.view(np.int64).astype(np.float64) if self.log else values
 
     def _near(self, line: float) -> float:
         """The distance up to which a value is near a threshold; below 0 where none is."""

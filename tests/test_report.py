@@ -330,6 +330,10 @@ def test_alerts_are_about_languages_and_rules_that_had_documents(run, tmp_path):
     named = partial(find_alerts, report.manifest, sources=(), histograms=(), duplicates=None, crossed=report.crossed)
     assert not any("languages" in alert.title for alert in named(languages=groups[:2]))
     foreign = msgspec.structs.replace(groups[0], name="fr", documents=900)
+    many = [msgspec.structs.replace(foreign, name=f"{letter}a", documents=9) for letter in "bcdefghijklmnopqrstuvwxyz"]
+    (all_of,) = [alert for alert in named(languages=[groups[0], *many]) if "languages" in alert.title]
+    assert "and others)" in all_of.title
+    assert all_of.command.endswith("""--set 'language.keep=["*"]'""")
     assert next(
         alert for alert in named(languages=[*groups[:2], foreign]) if "languages" in alert.title
     ).command.endswith("""--set 'language.keep=["en", "fr"]'""")

@@ -38,9 +38,9 @@ def share(value: float | None) -> str:
     if value in {0, 1}:
         return f"{value * 100:.0f}{NARROW}%"
     if 0 < value < 0.001:
-        return f"< 0.1{NARROW}%"
+        return f"<{NARROW}0.1{NARROW}%"
     if 0.999 < value < 1:
-        return f"> 99.9{NARROW}%"
+        return f">{NARROW}99.9{NARROW}%"
     return f"{value * 100:.1f}{NARROW}%"
 
 

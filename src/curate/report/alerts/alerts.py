@@ -188,13 +188,17 @@ def _other_languages(manifest: Manifest, languages: Sequence[Group], tokens: Tok
     if share <= OTHER_LANGUAGES or ALL in keep:
         return
     named = [group for group in others if group.name.isalpha()]  # not the rest that is counted together
-    large = [group for group in named if group.documents >= 0.05 * total] or named[:1]
-    wanted = json.dumps([*keep, *(group.name for group in large)], ensure_ascii=False)
+    large = [group for group in named if group.documents >= 0.05 * total]
+    few = sum(group.documents for group in large) >= 0.5 * share * total
+    large = large if few else named[:3]
+    wanted = json.dumps([*keep, *(group.name for group in large)] if few else [ALL], ensure_ascii=False)
     names = ", ".join(f"{group.name} {quantities.share(group.documents / total)}" for group in large)
     yield Alert(
         level="warning",
-        title=f"{quantities.share(share)} of the documents are in languages that were not kept ({names})",
-        detail=f"`language.keep = {json.dumps(keep, ensure_ascii=False)}`. If these languages are wanted:",
+        title=f"{quantities.share(share)} of the documents are in languages that were not kept ({names}"
+        f"{'' if few else ' and others'})",
+        detail=f"`language.keep = {json.dumps(keep, ensure_ascii=False)}`."
+        f" If {'these' if few else 'all'} languages are wanted:",
         command=f"{manifest.command} --set 'language.keep={wanted}'",
         section="languages",
         documents=sum(group.documents for group in others),

@@ -78,6 +78,7 @@ function slider(figure, histogram, line, number, summary, copies) {
   const blurred = most || histogram.pairs;
   Object.assign(input, { type: "range", min: most ? Math.min(1, start) : 0, max: Math.max(last, start), step: 1, value: start });
   button.type = "button";
+  button.textContent = "Copy";
   label.append(input);
   const tell = () => {
     const found = moved(histogram, line, number, Number(input.value));
@@ -95,7 +96,8 @@ function slider(figure, histogram, line, number, summary, copies) {
     said.textContent = blind ? `${read(at)}: fewer documents kept; only a rerun tells how many`
       : `${read(at)}: ${about}${shown(summary.kept + found.documents)} documents kept${change}${tokens}`;
     input.setAttribute("aria-valuetext", said.textContent);
-    button.textContent = `Copy ${setting}`;
+    button.title = setting;
+    button.setAttribute("aria-label", `Copy ${setting}`);
     button.dataset.text = setting;
   };
   input.addEventListener("input", tell);

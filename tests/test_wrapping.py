@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import shlex
 import sys
 
 import hypothesis.strategies as st
@@ -31,6 +32,23 @@ def test_no_word_is_broken_and_none_is_lost(words, width, begins):
         assert cell_len(line) <= width or len(line.split()) <= 2 or "`" in line
 
 
+@given(
+    st.lists(
+        st.sampled_from(["-o", "--set", "x y", "it's", "a=[1, -2]", "--", "corpus/", "-- no flag", 'a"b']), min_size=1
+    ),
+    st.integers(30, 100),
+    st.sampled_from(["hint: ", "", "  ", "  Next     "]),
+)
+def test_a_broken_command_is_the_same_command(words, width, begins):
+    lines = [line.plain for line in broken(Text(f"{begins}curate {shlex.join(words)}"), width)]
+    assert as_a_shell_reads(lines) == [*begins.split(), "curate", *words]
+    assert all(cell_len(line) <= width or " -" not in line.strip().rstrip("\\") or "'" in line for line in lines)
+
+
+def as_a_shell_reads(lines):
+    return shlex.split("\n".join(lines).replace("\\\n", ""))
+
+
 def printed(width, show, *, terminal):
     file = io.StringIO()
     show(WordConsole(file=file, width=width, force_terminal=terminal, color_system=None, highlight=False, markup=False))
@@ -40,14 +58,21 @@ def printed(width, show, *, terminal):
 HINT = 'curate run \'/a corpus/with/a/long/name\' -o curated --set \'language.keep=["en", "fr", "de"]\''
 
 
-def test_commands_are_whole_lines_on_a_narrow_terminal():
+def test_commands_are_whole_for_a_shell_on_a_narrow_terminal():
     error = UserError("the file `sms-spam-collection.jsonl` of this corpus holds no field that is text", hint=HINT)
     lines = printed(40, lambda console: show_error(console, error), terminal=True).splitlines()
-    assert lines[-1].endswith(HINT)
-    assert all(len(line) <= 40 for line in lines[:-1])
+    begins = next(at for at, line in enumerate(lines) if line.startswith("hint: "))
+    assert as_a_shell_reads(lines[begins:]) == ["hint:", *shlex.split(HINT)]
+    assert lines[begins:] == [
+        "hint: curate run '/a corpus/with/a/long/name' \\",  # nowhere to break it
+        "      -o curated \\",
+        '      --set \'language.keep=["en", "fr", "de"]\'',
+    ]
+    assert all(len(line) <= 40 for line in lines[:begins])
     assert any("`sms-spam-collection.jsonl`" in line for line in lines)
     again = printed(40, lambda console: note(console, "hint", f"make it again: {HINT}"), terminal=True).splitlines()
-    assert again == ["hint: make it again:", f"  {HINT}"]
+    assert again[0] == "hint: make it again:"
+    assert as_a_shell_reads(again[1:]) == shlex.split(HINT)
 
 
 def test_what_is_no_terminal_gets_whole_lines():

@@ -1,12 +1,14 @@
 """Consoles: stderr for what people read while they wait, stdout for results.
 
-On a terminal lines are broken between words, behind what they begin with; commands stand on a line of their own, which
-is never broken, so that they can be copied. What goes to a file or a pipe keeps its lines.
+On a terminal lines are broken between words, behind what they begin with; commands begin on a line of their own and are
+broken as a shell reads them, before a flag and with a backslash, so that they can be copied. What goes to a file or a
+pipe keeps its lines.
 """
 
 import io
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, Literal
 
 from rich.cells import cell_len
@@ -23,8 +25,11 @@ _LABELS = 3
 """That a line may begin with."""
 _WIDEST_BEGINNING = 34
 _COMMAND = re.compile(r"(?<=: )curate \S|(?<=: )--set |(?<=: )-o ")
-_COMMAND_LINE = re.compile(r"(?:| {2,}|.*\S {2,})curate \S")
-"""A line that is a command, or a label with one: the terminal wraps it, so that it can be copied whole."""
+_COMMAND_LINE = re.compile(r"(?:| {2,}|.*\S {2,}|hint: )curate \S|hint: -")
+"""A line that is a command, or a label with one."""
+_SHELL_WORD = re.compile(r"""(?:'[^']*'|"[^"]*"|\\.|[^\s'"\\])+""")
+_FLAG = re.compile(r"--?[a-zA-Z]")
+_COMMAND_HANG = 6
 _NARROWEST = 20
 _ANY_WIDTH = 10_000
 
@@ -87,13 +92,15 @@ def broken(text: Text, width: int) -> list[Text]:
 
 
 def _broken_line(line: Text, width: int) -> list[Text]:
-    if cell_len(line.plain) <= width or _COMMAND_LINE.match(line.plain):
+    if cell_len(line.plain) <= width:
         return [line]
+    if _COMMAND_LINE.match(line.plain):
+        return _broken_command(line, width)
     command = _COMMAND.search(line.plain)
     if command:
         head, tail = line.divide([command.start()])
         head.rstrip()
-        return [*_broken_line(head, width), Text("  ").append_text(tail)]
+        return [*_broken_line(head, width), *_broken_line(Text("  ").append_text(tail), width)]
     hang = _hang(line.plain, min(_WIDEST_BEGINNING, width - _NARROWEST))
     breaks = [0]
     for word, end in _words(line.plain, width - hang):
@@ -105,6 +112,24 @@ def _broken_line(line: Text, width: int) -> list[Text]:
     pieces = [first, *(Text(" " * hang).append_text(piece) for piece in others)]
     for piece in pieces:
         piece.rstrip()
+    return pieces
+
+
+def _broken_command(line: Text, width: int) -> list[Text]:
+    """A command, broken before flags alone; what is too wide even so is left to the terminal."""
+    flags = [word.start() for word in _SHELL_WORD.finditer(line.plain) if _FLAG.match(word[0])]
+    breaks, wide = [0], cell_len(" \\")
+    for flag, end in pairwise([*flags, len(line.plain)]):
+        used = cell_len(line.plain[breaks[-1] : end].rstrip()) + (_COMMAND_HANG if breaks[-1] else 0)
+        if used > width - wide * (end < len(line.plain)) and line.plain[breaks[-1] : flag].strip() not in ("", "hint:"):
+            breaks.append(flag)
+    pieces = list(line.divide(breaks[1:]))
+    for number, piece in enumerate(pieces):
+        piece.rstrip()
+        if number:
+            pieces[number] = Text(" " * _COMMAND_HANG).append_text(piece)
+        if number < len(pieces) - 1:
+            pieces[number].append(" \\")
     return pieces
 
 

@@ -39,5 +39,4 @@ def show_error(console: Console, error: CurateError) -> None:
 
 def _labelled(console: Console, kind: str, text: str) -> None:
     line = Text.assemble((f"{kind}:", _STYLES[kind]), " ", printable(text))
-    is_command = kind == "hint" and text.startswith(("curate ", "-"))
-    console.print(line, soft_wrap=True, no_wrap=is_command or None, highlight=False)
+    console.print(line, soft_wrap=True, highlight=False)

@@ -87,7 +87,7 @@ def _show(out: Console, found: Tuned) -> None:
             if name != CONFIRM:
                 out.print(Text(f"  on {name} {_written(each)}"), soft_wrap=True)
         if interval.low > 1:
-            out.print(Text(f"  curate run … {_flags(found)}"), soft_wrap=True, no_wrap=True)
+            out.print(Text(f"  curate run … {_flags(found)}"), soft_wrap=True)
     else:
         out.print(Text("Nothing tried is better than the run's settings.", "bold"))
     for remark in found.notes:

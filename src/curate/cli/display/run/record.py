@@ -49,7 +49,6 @@ def show_record(
         console.print(
             Text.assemble("  Next     ", (f"curate report {printable(str(report.parent))} --open", "cyan")),
             soft_wrap=True,
-            no_wrap=True,
         )
 
 

@@ -10,7 +10,8 @@ import pytest
 from corpus_maker import prose
 from curate.cli import command
 from curate.cli.session import Session
-from curate.errors import ExitCode, PlanError
+from curate.errors import ExitCode, PlanError, UserError
+from curate.runs.whatif import whatif
 from fake_run import files_of
 
 EARLIER = [prose(at) for at in range(40)]
@@ -115,3 +116,10 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_read(folder, tmp_
     message, hint = refusal(folder, folder / "copy")
     assert message.startswith("`copy` cannot be used with --against: `copy/.cache/near_dup/part-")
     assert hint.startswith("make it again: curate run")
+
+
+def test_whatif_refuses_what_a_rerun_would(folder):
+    with pytest.raises(UserError, match="bands") as refused:
+        whatif(folder / "june-run", ["near_dup.similarity=0.9"])
+    bands = refused.value.hint.replace("--set ", "").split()
+    assert whatif(folder / "june-run", ["near_dup.similarity=0.9", *bands]).changes

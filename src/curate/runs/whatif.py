@@ -24,7 +24,7 @@ from curate.runs.verdicts import Was
 from curate.settings.base import same_value
 from curate.settings.file import leaves
 from curate.stages import stage_class
-from curate.stages.contract import CorpusStage, Deduplicating, Encoder, Stage
+from curate.stages.contract import Comparing, CorpusStage, Deduplicating, Encoder, Stage
 from curate.stages.reconsidering import Reconsidering
 from curate.store.manifest import read_manifest
 from curate.store.manifest_entries import Manifest
@@ -118,8 +118,18 @@ def _refuse(manifest: Manifest, command: str, changes: Sequence[Change], stages:
         if isinstance(one.now, Reconsidering):
             if why := one.now.undecidable(one.then.settings):
                 raise only_a_rerun(why)
+            _require_comparable(manifest, one)
         elif key.partition(".")[0] not in one.now.settings.thresholds or _own(one.then) != _own(one.now):
             raise only_a_rerun(f"`{change.setting}` decides what `{section}` measures")
+
+
+def _require_comparable(manifest: Manifest, one: Was) -> None:
+    """A rerun would refuse settings under which it cannot be compared with the earlier runs of the run."""
+    then = {"version": one.then.version, **msgspec.to_builtins(one.then.settings)}
+    if manifest.against and isinstance(one.now, Comparing) and (why := one.now.incomparable(then)):
+        raise UserError(
+            f"a rerun could not be compared with `{manifest.against[0].path}`: {why.message}", hint=why.hint
+        )
 
 
 def _own(stage: Stage) -> Any:

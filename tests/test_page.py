@@ -18,6 +18,7 @@ from curate.report.model import build_report
 from curate.report.quantities import count, share
 from curate.report.samples import Samples
 from curate.settings.report import ReportSettings
+from curate.store.cost_entries import Piece
 from curate.store.manifest_entries import Against, Skipped
 from fake_run import HOSTILE, write_fake_run
 
@@ -124,6 +125,16 @@ def test_a_run_that_removed_nothing_says_so_without_tables_of_zeros(tmp_path):
     assert "it has no fewer tokens" in text
     assert "no token was removed" in text
     assert all(row not in text for row in ("GPU time", ">Money<", "0 were", "By reason"))
+
+
+def test_the_slowest_parts_are_named(report):
+    pieces = tuple(
+        Piece(step="pass 1", piece=f"part-{at}", started="", wall_seconds=at * 60, cpu_seconds=1, phases={})
+        for at in range(1, 9)
+    )
+    manifest = msgspec.structs.replace(report.manifest, work=pieces)
+    named = re.findall(r"<dt>pass 1, part-(\d)</dt>", render_page(msgspec.structs.replace(report, manifest=manifest)))
+    assert named == list("87654")
 
 
 def test_names_that_differ_at_their_end_stay_apart():

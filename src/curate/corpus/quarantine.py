@@ -102,7 +102,7 @@ def quarantine_batch(entries: list[Quarantined]) -> pa.RecordBatch:
         >>> quarantine_batch([Quarantined("a.jsonl", 3, 70, "bad_json", "truncated", b'{"te')]).num_rows
         1
     """
-    cut = [entry._replace(bytes=entry.bytes[:KEPT_BYTES]) for entry in entries]
-    columns = zip(*cut, strict=True) if cut else ((),) * len(SCHEMA)
-    arrays = [pa.array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)]
+    columns = dict(zip(Quarantined._fields, zip(*entries, strict=True), strict=True)) if entries else {}
+    columns["bytes"] = tuple(content[:KEPT_BYTES] for content in columns.get("bytes", ()))
+    arrays = [pa.array(columns.get(field.name, ()), field.type) for field in SCHEMA]
     return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)

@@ -41,13 +41,9 @@ class HeldLines:
         while self._whole() < wanted and len(self._data) <= most and self._more():
             pass
 
-    def whole(self, most: int) -> tuple[bytes, bool]:
-        """The lines that are whole, with what follows the last one if the file ends there; and whether these are all:
-        beyond ``most`` bytes no other line is begun.
-        """
-        stop = self._whole()
-        few = self._data.find(b"\n", most, stop) + 1 or stop
-        return bytes(memoryview(self._data)[:few]), few == stop
+    def whole(self) -> bytes:
+        """The lines that are whole, with what follows the last one if the file ends there."""
+        return bytes(memoryview(self._data)[: self._whole()])
 
     def between(self, start: int, stop: int) -> bytes:
         """What is held between two places."""

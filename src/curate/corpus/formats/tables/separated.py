@@ -102,7 +102,7 @@ class Separated(Format):
             if run.lost:
                 yield from stored
                 stored.clear()
-                yield Step(run.at, run.lost._replace(position=number))
+                yield Step(run.at, table.entry(run.lost, number))
                 number += 1
             else:
                 size = run.bytes + _ROW_BYTES * len(run.rows)

@@ -22,8 +22,6 @@ from curate.corpus.quarantine import KEPT_BYTES, Damaged, Quarantined
 
 _AT_ONCE = 256 * 1024
 """Bytes of lines that are given to the reader at a time, at least."""
-_BEHIND_DAMAGE = 1024
-"""The same behind a row that contradicts itself, twice as many each time: where every row does, most are read once."""
 _WELL_BEYOND = 1 << 30  # the reader's own limit is a global of the process; ours is kept before it
 NO_HEADER = "no header"
 """Option of a file."""
@@ -32,13 +30,13 @@ _NEVER_CLOSED = "a quote was opened and is never closed"
 
 
 class Run(NamedTuple):
-    """Rows that follow each other and begin in one step of reading, or one that is lost."""
+    """Rows that follow each other and begin in one step of reading, or lines of which none can be made."""
 
     at: int
     """Where in the stored file the step lies."""
     rows: list[list[str]]
     bytes: int
-    lost: Quarantined | None = None
+    lost: "Lost | None" = None
 
 
 class Table:
@@ -68,14 +66,14 @@ class Table:
         """Every row that is not blank; those with more or fewer fields than the header, and damage, are lost."""
         width = len(self.header)
         for found in chain([self._behind_header], self._found):
-            if isinstance(found, _Lost):
-                yield Run(found.at, [], 0, self._entry(found))
+            if isinstance(found, Lost):
+                yield Run(found.at, [], 0, found)
             else:
                 yield from self._even(found, width)
 
     def _header(self) -> list[str]:
         for found in self._found:
-            if isinstance(found, _Lost):
+            if isinstance(found, Lost):
                 why = f"its header cannot be read: {found.why}"
                 raise found.why if isinstance(found.why, Damaged) else Damaged("corrupt_file", why)
             for number, row in enumerate(found.rows, 1):
@@ -87,16 +85,18 @@ class Table:
 
     def _even(self, found: "_Rows", width: int) -> Iterator[Run]:
         """Runs of rows that have as many fields as the header, and what the others are."""
-        begun, bounds = 0, found.bounds
-        for number, row in enumerate(found.rows) if set(map(len, found.rows)) - {width} else ():
+        begun, others = 0, set(map(len, found.rows)) - {width}
+        said = {size: f"{size} field{'s' * (size != 1)}, but the header has {width}" for size in others}
+        bounds = found.bounds.tolist() if others else []
+        for number, row in enumerate(found.rows) if others else ():
             if len(row) == width:
                 continue
-            yield from self._of_one_step(found, begun, number)
+            if begun < number:
+                yield from self._of_one_step(found, begun, number)
             begun = number + 1
-            if any(field.strip() for field in row):
-                why = f"{len(row)} field{'s' * (len(row) != 1)}, but the header has {width}"
-                lost = self._lost(why, int(bounds[number]), int(bounds[begun]))
-                yield Run(lost.at, [], 0, self._entry(lost))
+            if "".join(row).strip():
+                lost = self._lost(said[len(row)], bounds[number], bounds[begun])
+                yield Run(lost.at, [], 0, lost)
         yield from self._of_one_step(found, begun, len(found.rows))
 
     def _of_one_step(self, found: "_Rows", begun: int, ended: int) -> Iterator[Run]:
@@ -108,25 +108,28 @@ class Table:
             yield Run(at, found.rows[begun:stop], int(bounds[stop] - bounds[begun]))
             begun = stop
 
-    def _all(self) -> Iterator["_Rows | _Lost"]:
+    def _all(self) -> Iterator["_Rows | Lost"]:
         """All that is in the file, in order; what is given stays held until the next is asked for."""
-        held, limit, wanted, most = self._held, self._file.longest_document, _AT_ONCE, _WELL_BEYOND
+        held, limit, wanted = self._held, self._file.longest_document, _AT_ONCE
         while True:
             held.fill(wanted, limit)
-            lines, is_all = held.whole(most)
-            found, why, until = self._read(lines)
-            too_long = np.flatnonzero(np.diff([*found.bounds, until]) > limit)
-            if len(too_long):
-                found = _Rows(found.rows[: too_long[0]], found.bounds[: too_long[0] + 1])
-            yield found
-            held.drop(int(found.bounds[-1]))
-            if why and not len(too_long):
-                lost = self._lost(why, held.start, until)
-            elif len(too_long) or (is_all and len(held) > limit):
+            is_too_long = False
+            for found, why, until in self._read(held.whole()):
+                rows = found
+                if until - rows.bounds[0] > limit:
+                    too_long = np.flatnonzero(np.diff([*rows.bounds, until]) > limit)
+                    if is_too_long := len(too_long) > 0:
+                        rows = _Rows(rows.rows[: too_long[0]], rows.bounds[: too_long[0] + 1])
+                if rows.rows:
+                    yield rows
+                    held.drop(int(rows.bounds[-1]))
+                if is_too_long:
+                    break
+                if why:
+                    yield self._lost(why, held.start, until)
+                    held.drop(until)
+            if is_too_long or len(held) > limit:
                 lost = self._too_long(held.line_end(limit))
-            elif not is_all:
-                most = max(2 * most, _BEHIND_DAMAGE)
-                continue
             elif held.damage:
                 lost = self._lost(held.damage, held.start, held.stop)
             elif held.ended:
@@ -140,27 +143,29 @@ class Table:
             if isinstance(lost.why, Damaged):
                 return
             held.drop(lost.stop)
-            most = _BEHIND_DAMAGE
 
-    def _read(self, lines: bytes) -> tuple["_Rows", str, int]:
-        """The rows that are whole in lines, up to the first that contradicts itself; how it does, and where it ends."""
+    def _read(self, lines: bytes) -> Iterator[tuple["_Rows", str, int]]:
+        """The rows that are whole in lines, up to each that contradicts itself; how it does, and where it ends."""
         csv.field_size_limit(_WELL_BEYOND)
-        reader = csv.reader(chain(_text(lines), iter(_no_more, "")), delimiter=self._file.options[0])
-        rows, ends, why = list[list[str]](), [0], ""
-        try:
-            for row in reader:
-                rows.append(row)
-                ends.append(reader.line_num)
-        except _NoMoreError:
-            pass
-        except csv.Error as error:
-            why = str(error)
         line_ends = np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n")) + 1
-        places = np.concatenate([[0], line_ends, [len(lines)]])
-        until = reader.line_num if why else ends[-1]
-        return _Rows(rows, self._held.start + places[ends]), why, self._held.start + int(places[until])
+        places = self._held.start + np.concatenate([[0], line_ends, [len(lines)]])
+        source, delimiter = chain(_text(lines), iter(_no_more, "")), self._file.options[0]
+        begun, why = 0, "none yet"
+        while why:
+            reader = csv.reader(source, delimiter=delimiter)
+            rows, ends, why = list[list[str]](), [begun], ""
+            try:
+                for row in reader:
+                    rows.append(row)
+                    ends.append(begun + reader.line_num)
+            except _NoMoreError:
+                pass
+            except csv.Error as error:
+                why = str(error)
+            begun = begun + reader.line_num if why else ends[-1]
+            yield _Rows(rows, places[ends]), why, int(places[begun])
 
-    def _last(self) -> "_Rows | _Lost":
+    def _last(self) -> "_Rows | Lost":
         """The row that the file ends in, inside quotes."""
         held = self._held
         data = held.between(held.start, held.stop)
@@ -169,36 +174,61 @@ class Table:
         rows = list(csv.reader(_text(data), delimiter=self._file.options[0]))
         return _Rows(rows, np.array([held.start, held.stop]))
 
-    def _too_long(self, stop: int | None) -> "_Lost":
+    def _too_long(self, stop: int | None) -> "Lost":
         """The row that is held first, which ends nowhere before the line does that makes it too long."""
         held = self._held
-        lost = self._lost(_TOO_LONG, held.start, stop or held.stop)
-        if stop is None:
-            held.drop_line()
-            why = held.damage or _TOO_LONG
-            lost = lost._replace(why=why, stop=held.start, last_at=held.step(held.start)[0])
-        return lost
+        if stop is not None:
+            return self._lost(_TOO_LONG, held.start, stop)
+        lost = self._looked_at(self._lost(_TOO_LONG, held.start, held.stop))
+        held.drop_line()
+        why = held.damage or _TOO_LONG
+        return lost._replace(why=why, stop=held.start, last_at=held.step(held.start)[0])
 
-    def _lost(self, why: "str | Damaged", start: int, stop: int) -> "_Lost":
-        held = self._held
-        data = held.between(start, stop)
-        last = data.rfind(b"\n", 0, -1) + 1
-        return _Lost(why, start, stop, data[:KEPT_BYTES], held.step(start)[0], held.step(stop - 1)[0], last > 0)
+    def _lost(self, why: "str | Damaged", start: int, stop: int) -> "Lost":
+        return Lost(why, start, stop, self._held.step(start)[0])
 
-    def _entry(self, lost: "_Lost") -> Quarantined:
-        """The entry of what is lost; where it goes on over lines, nobody knows how many rows are in it."""
+    def _looked_at(self, lost: "Lost") -> "Lost":
+        data = self._held.between(lost.start, lost.stop)
+        many = data.find(b"\n", 0, -1) >= 0
+        last_at = self._held.step(lost.stop - 1)[0] if many else lost.at
+        return Lost(lost.why, lost.start, lost.stop, lost.at, data[:KEPT_BYTES], many, last_at)
+
+    def entry(self, lost: "Lost", position: int) -> Quarantined:
+        """The entry of what is lost; where it goes on over lines, nobody knows how many rows are in it.
+
+        Args:
+            lost: of the run that was given last.
+            position: its number among the rows.
+        """
         file, size = self._file, lost.stop - lost.start
-        if isinstance(lost.why, Damaged):
-            reason, detail = lost.why.reason, lost.why.detail
-            return Quarantined(file.name, None, lost.start, reason, detail, lost.head, lost_documents=None)
-        if lost.why == _TOO_LONG:
-            entry = too_large(file, 0, lost.start, size, lost.head)
+        if lost.head is None:
+            lost = self._looked_at(lost)
+        why, head = lost.why, lost.head or b""
+        if isinstance(why, Damaged):
+            return Quarantined(file.name, position, lost.start, why.reason, why.detail, head, lost_documents=None)
+        if why == _TOO_LONG:
+            entry = too_large(file, position, lost.start, size, head)
         else:
-            entry = Quarantined(file.name, None, lost.start, "ragged_row", lost.why, lost.head)
+            entry = Quarantined(file.name, position, lost.start, "ragged_row", why, head)
         if not lost.many_lines:
             return entry
         stored = min(size, lost.last_at - lost.at + STORED_STEP, file.size - lost.at)
         return entry._replace(lost_documents=None, lost_bytes=stored)
+
+
+class Lost(NamedTuple):
+    """Lines of which no row can be made."""
+
+    why: str | Damaged
+    start: int
+    stop: int
+    at: int
+    """Where in the stored file the step lies that gave its beginning."""
+    head: bytes | None = None
+    """Its first bytes; None: they are still held."""
+    many_lines: bool = False
+    last_at: int = 0
+    """Where the step lies that gave its end."""
 
 
 class _Rows(NamedTuple):
@@ -207,20 +237,6 @@ class _Rows(NamedTuple):
     rows: list[list[str]]
     bounds: npt.NDArray[np.int64]
     """Where each begins, and where the last one ends."""
-
-
-class _Lost(NamedTuple):
-    """Lines of which no row can be made."""
-
-    why: str | Damaged
-    start: int
-    stop: int
-    head: bytes
-    at: int
-    """Where in the stored file the step lies that gave its beginning."""
-    last_at: int
-    """The same for its end."""
-    many_lines: bool
 
 
 class _NoMoreError(Exception):

@@ -25,6 +25,8 @@ from curate.corpus.quarantine import Damaged, Quarantined
 
 _RECORDS = 100
 """Rows that are looked at to tell which field is the text."""
+_MOST_LOST = 10_000
+"""As many that are lost are passed over for that."""
 _DELIMITERS = (",", "\t", ";", "|")
 _LONGEST_NAME = 80
 _SHOWN = 40
@@ -175,8 +177,11 @@ def _repeated(header: list[str]) -> frozenset[str]:
 
 def _seen(table: Table, settings: InputSettings, most: int | None, enough: Enough = never) -> Seen:
     names = _names(table)
-    seen = Seen(settings, kinds=dict.fromkeys(names, "text"), texts=names)
+    seen, lost = Seen(settings, kinds=dict.fromkeys(names, "text"), texts=names), 0
     for run in table.runs():
+        lost += run.lost is not None
+        if most and lost > _MOST_LOST:
+            break
         for row in run.rows:
             seen.add(dict(zip(names, row, strict=True)))
             if seen.records == most:

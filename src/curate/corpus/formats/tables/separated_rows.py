@@ -162,8 +162,9 @@ class Table:
                 pass
             except csv.Error as error:
                 why = str(error)
+            bounds = places[ends] if rows else places[begun : begun + 1]
             begun = begun + reader.line_num if why else ends[-1]
-            yield _Rows(rows, places[ends]), why, int(places[begun])
+            yield _Rows(rows, bounds), why, int(places[begun])
 
     def _last(self) -> "_Rows | Lost":
         """The row that the file ends in, inside quotes."""

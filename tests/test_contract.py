@@ -1,6 +1,7 @@
 """One suite that every stage must pass, built in or not."""
 
 import json
+import sys
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,13 +17,15 @@ from corpus_maker import prose
 from curate import stages
 from curate.cli.session import Session
 from curate.corpus.documents import SCHEMA
-from curate.errors import BrokenStage
+from curate.errors import BrokenStage, PlanError
+from curate.pipeline.planning.config import FIXED
 from curate.pipeline.planning.plan import thresholds_of
 from curate.pipeline.rewriting import rewritten
 from curate.pipeline.step import Step, settle
 from curate.settings.base import Reason, Settings
-from curate.stages import stage_class, stage_names
+from curate.stages import installed, stage_class, stage_names
 from curate.stages.contract import CorpusStage, Encoder, Rewriter, Stage, reasons_where
+from curate.store import run_directory
 from curate.text.chats.spans import TURNS, Span
 from curate.text.core.arrow import EDITS
 
@@ -119,7 +122,7 @@ def test_the_stage_in_the_documentation_runs_as_a_plug_in(monkeypatch, tmp_path)
     page = (Path(__file__).parent.parent / "docs" / "write_a_stage.md").read_text()
     names: dict = {}
     exec(page.split("```python")[1].split("```")[0], names)  # the page is ours
-    entry = SimpleNamespace(load=lambda: names["Shouting"], value="docs:Shouting", dist=None)
+    entry = SimpleNamespace(name="shouting", load=lambda: names["Shouting"], value="docs:Shouting", dist=None)
     monkeypatch.setattr(stages, "_installed", lambda: {"shouting": entry})
     stages.stage_class.cache_clear()
     (tmp_path / "in").mkdir()
@@ -177,6 +180,9 @@ def edited_as(*edits: tuple[int, int]) -> Any:
         ("judge", lambda _: pa.array([None] * 3, pa.list_(pa.string())), "null as a verdict"),
         ("judge", lambda _: pa.array([["odd"]] * 3), r"reasons that `reasons` does not declare: \['odd'\]"),
         ("judge", lambda _: pa.array([True] * 3), "`judge` gave bool"),
+        ("judge", lambda _: pa.array([["long", "long"], [], []]), "a reason twice for one document"),
+        ("judge", lambda _: sys.exit(0), r"raised SystemExit\(0\)"),
+        ("measure", lambda _: next(iter(())), r"raised StopIteration\(\)"),
         *(
             ("edits", edited_as(*edits), "its edits overlap, lie outside of their text or inside of a character")
             for edits in ([(0, 99)], [(-1, 2)], [(3, 2)], [(0, 3), (2, 4)], [(1, 2)])
@@ -194,6 +200,62 @@ def test_a_stage_of_another_package_is_held_to_what_it_declares(part, answer, sa
     with pytest.raises(BrokenStage, match=said) as raised:
         work()
     assert "the stage `hurt` of `other.package` does not answer as it declares" in raised.value.message
+
+
+def test_text_of_a_stage_of_another_package_is_utf8():
+    kind = hurt("", None)
+    kind.adds = {"label": pa.string()}
+    offsets = pa.py_buffer(np.arange(2, dtype=np.int32).tobytes())
+    bad = pa.Array.from_buffers(pa.string(), 1, [None, offsets, pa.py_buffer(b"\xff")])
+    kind.measure = lambda *_: pa.RecordBatch.from_arrays([bad], ["label"])
+    with pytest.raises(BrokenStage, match="an array that is damaged: .*UTF8"):
+        Step(kind(Settings()), "judge").measure(batch_of(["text"]))
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "said"),
+    [
+        ("hurt", {}, ""),
+        ("../x", {"name": "../x"}, "no name in lower case"),
+        ("shards", {"name": "shards"}, "a section or a folder"),
+        ("other", {}, "`name` = 'hurt', and was to have \"other\""),
+        ("hurt", {"version": "1.0"}, "`version` = '1.0', and was to have a whole number"),
+        ("hurt", {"adds": {"reasons": pa.int64()}}, "without `reasons`"),
+        ("hurt", {"adds": {"length": "int64"}}, "column → type of Arrow"),
+        ("hurt", {"reasons": (Reason("a", "One."), Reason("a", "Two."))}, "each with another code"),
+        ("hurt", {"needs": "text"}, "a tuple of columns"),
+        ("hurt", {"settings_type": dict}, "a subclass of Settings"),
+        ("hurt", {"judge": Stage.judge}, "does not define `judge`"),
+        ("hurt", None, "is no class"),
+    ],
+)
+def test_what_another_package_calls_a_stage_is_one(name, changed, said):
+    def load() -> object:
+        return None if changed is None else type("Kind", (hurt("", None),), changed)
+
+    entry = SimpleNamespace(name=name, load=load, value="package:Kind", dist=None)
+    if not said:
+        assert installed.loaded(entry).name == name
+        return
+    with pytest.raises(PlanError, match=said) as raised:
+        installed.loaded(entry)
+    assert raised.value.hint.startswith("pip uninstall package")
+
+
+def test_a_stage_that_is_built_in_is_not_replaced_and_nobody_ends_the_program(monkeypatch):
+    entry = SimpleNamespace(name="quality", load=lambda: sys.exit(0), value="package:Quality", dist=None)
+    monkeypatch.setattr(stages, "_installed", lambda: {"quality": entry})
+    stages.stage_class.cache_clear()
+    with pytest.raises(PlanError, match="has the name of a stage that is built in"):
+        stages.stage_class("quality")
+    with pytest.raises(PlanError, match="does not load: 0"):
+        installed.loaded(entry)
+    stages.stage_class.cache_clear()
+
+
+def test_names_that_no_stage_may_have_are_those_of_sections_and_folders():
+    folders = {run_directory.DOCUMENTS, run_directory.QUARANTINE, run_directory.SHARDS, run_directory.EVIDENCE_CACHE}
+    assert {*FIXED, *folders} == installed.TAKEN
 
 
 @pytest.mark.parametrize(

@@ -22,15 +22,21 @@ _CONTINUES, _FIRST_BITS = 0x80, 0xC0
 
 
 @contextmanager
-def asked(stage: Stage) -> Iterator[None]:
-    """What a stage of another package raises has a note that says whose it is."""
+def asked(stage: Stage | type[Stage]) -> Iterator[None]:
+    """What a stage of another package raises has a note that says whose it is.
+
+    Raises:
+        BrokenStage: it asked Python to end, or raised what means the end of a loop: neither is an end of the run.
+    """
     try:
         yield
     except CurateError:
         raise
+    except (SystemExit, StopIteration) as error:
+        raise _broken(stage, f"it raised {type(error).__name__}({error})") from error
     except Exception as error:
         if not _is_ours(stage):
-            error.add_note(f"raised in the stage `{stage.name}` of `{type(stage).__module__}`")
+            error.add_note(f"raised in the stage `{stage.name}` of `{_module(stage)}`")
         raise
 
 
@@ -60,6 +66,7 @@ def require_rows(stage: Stage, answer: Any, schema: pa.Schema, texts: pa.Array |
         if answer.schema.field(places[0]).type != field.type:
             kind = answer.schema.field(places[0]).type
             raise _broken(stage, f"the column `{field.name}` is of type {kind}, and was to be {field.type}")
+    _require_sound(stage, answer)
     if len(answer) != rows:
         raise _broken(stage, f"it gave {len(answer):,} rows for {rows:,} documents")
     if "edits" in schema.names and answer.column("edits").type == EDITS:
@@ -85,6 +92,9 @@ def require_verdicts(stage: Stage, answer: Any, rows: int) -> None:
     unknown = [code for code in pc.unique(pc.list_flatten(answer)).to_pylist() if code not in declared]
     if unknown:
         raise _broken(stage, f"`judge` gave reasons that `reasons` does not declare: {unknown[:_SHOWN]}")
+    given = pa.table({"row": pc.list_parent_indices(answer), "code": pc.list_flatten(answer)})
+    if given.group_by(["row", "code"]).aggregate([]).num_rows < given.num_rows:
+        raise _broken(stage, "`judge` gave a reason twice for one document, which would count it twice")
 
 
 def require_texts(stage: Stage, answer: Any, rows: int) -> None:
@@ -98,6 +108,7 @@ def require_texts(stage: Stage, answer: Any, rows: int) -> None:
     if not isinstance(answer, pa.Array) or answer.type != pa.large_string():
         what = answer.type if isinstance(answer, pa.Array) else _a(answer)
         raise _broken(stage, f"`rewrite` gave {what} where an array of large_string was to come")
+    _require_sound(stage, answer)
     if len(answer) != rows or answer.null_count:
         raise _broken(stage, f"`rewrite` gave {len(answer) - answer.null_count:,} texts for {rows:,} documents")
 
@@ -117,6 +128,14 @@ def require_ids(stage: Stage, ids: Any, unknown: Any, rows: int) -> None:
         if len(answer) != rows or answer.null_count:
             given = len(answer) - answer.null_count
             raise _broken(stage, f"`encode` gave {given:,} values of {kind} for {rows:,} documents")
+
+
+def _require_sound(stage: Stage, answer: pa.Array | pa.RecordBatch) -> None:
+    """Buffers hold what their types say, text UTF-8: kernels rely on it, and readers of the files fail at it."""
+    try:
+        answer.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise _broken(stage, f"it gave an array that is damaged: {error}") from error
 
 
 def _require_edits(stage: Stage, edits: pa.Array, texts: pa.Array | None) -> None:
@@ -146,16 +165,21 @@ def _require_edits(stage: Stage, edits: pa.Array, texts: pa.Array | None) -> Non
         raise _broken(stage, f"its edits overlap, lie outside of their text or inside of a character: one goes {where}")
 
 
-def _is_ours(stage: Stage) -> bool:
-    return type(stage).__module__.partition(".")[0] == __name__.partition(".")[0]
+def _is_ours(stage: Stage | type[Stage]) -> bool:
+    return _module(stage).partition(".")[0] == __name__.partition(".")[0]
+
+
+def _module(stage: Stage | type[Stage]) -> str:
+    kind: type[Stage] = stage if isinstance(stage, type) else type(stage)
+    return kind.__module__
 
 
 def _a(answer: Any) -> str:
     return "None" if answer is None else f"a {type(answer).__name__}"
 
 
-def _broken(stage: Stage, what: str) -> BrokenStage:
+def _broken(stage: Stage | type[Stage], what: str) -> BrokenStage:
     return BrokenStage(
-        f"the stage `{stage.name}` of `{type(stage).__module__}` does not answer as it declares: {what}",
+        f"the stage `{stage.name}` of `{_module(stage)}` does not answer as it declares: {what}",
         hint=f"--skip {stage.name} runs without it; docs/write_a_stage.md has the contract",
     )

@@ -38,6 +38,7 @@ from curate.pipeline.planning.unused_settings import unused_notes
 from curate.pipeline.record.outcome import Outcome, manifest_of
 from curate.pipeline.sharding.mixing import check_mix
 from curate.pipeline.sharding.shard_places import CLUSTER
+from curate.pipeline.stage_answers import asked
 from curate.process.machine import cores
 from curate.process.stopping import stoppable
 from curate.runs.command_line import command_line
@@ -343,7 +344,11 @@ def _stage_notes(stages: Sequence[Stage], config: Config, found: Discovery) -> l
                     "`shards.validation` keeps copies of a document on one side, and no stage finds them",
                     hint="add `near_dup` to pipeline.stages",
                 )
-    return [Warned(f"{stage.name}: {text}") for stage in stages for text in stage.warnings()]
+    warned = []
+    for stage in stages:
+        with asked(stage):
+            warned += [Warned(f"{stage.name}: {text}") for text in stage.warnings()]
+    return warned
 
 
 def _compiled(engine: Engine, tell: Emit, event: Event) -> None:

@@ -7,8 +7,9 @@ import functools
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 
-from curate.errors import ConfigError, PlanError, nearest
+from curate.errors import ConfigError, nearest
 from curate.stages.contract import Stage
+from curate.stages.installed import GROUP, loaded, refused_as_built_in
 from curate.stages.serialization import made_again
 
 BUILTIN: tuple[tuple[str, str], ...] = (
@@ -31,12 +32,10 @@ BUILTIN: tuple[tuple[str, str], ...] = (
 DEFAULT: tuple[str, ...] = ("extract", "normalize", "language", "quality", "near_dup", "tokenize")
 """The pipeline where nothing else is asked for; the other stages run when ``pipeline.stages`` names them."""
 
-GROUP = "curate.stages"
-
 
 def stage_names() -> tuple[str, ...]:
     """Names of all stages: built in first, then installed ones."""
-    return (*(name for name, _ in BUILTIN), *sorted(_installed()))
+    return (*(name for name, _ in BUILTIN), *sorted(_installed().keys() - dict(BUILTIN)))
 
 
 @functools.cache
@@ -45,23 +44,21 @@ def stage_class(name: str) -> type[Stage]:
 
     Raises:
         ConfigError: there is no stage of that name.
-        PlanError: an installed stage does not load.
+        PlanError: an installed stage does not load, is no stage, or has a name that is taken.
     """
     known = dict(BUILTIN)
     if name in known:
+        if name in _installed():
+            raise refused_as_built_in(_installed()[name])
         module, _, attribute = known[name].partition(":")
         found: type[Stage] = getattr(import_module(module), attribute)
         made_again(found)
         return found
     if name not in _installed():
         raise ConfigError(f"there is no stage `{name}`", hint=nearest(name, stage_names()))
-    entry = _installed()[name]
-    try:
-        loaded: type[Stage] = entry.load()
-    except Exception as error:
-        raise PlanError(f"stage `{name}` from `{entry.value}` does not load: {error}") from error
-    made_again(loaded)
-    return loaded
+    found = loaded(_installed()[name])
+    made_again(found)
+    return found
 
 
 def origin(name: str) -> str:

@@ -15,6 +15,7 @@ from curate.corpus.parts import Part, Strand
 from curate.errors import PlanError, UserError, nearest
 from curate.pipeline.conversations import check_conversations
 from curate.pipeline.planning.config import Config
+from curate.pipeline.stage_answers import asked
 from curate.stages import stage_class, stage_names
 from curate.stages.contract import Comparing, CorpusStage, Encoder, Rewriter, Stage
 from curate.store.digest import digest
@@ -124,13 +125,18 @@ def make_stages(config: Config, only: Sequence[str] = (), skip: Sequence[str] = 
     """
     try:
         names = _chosen([name for name in config.pipeline.stages if name not in left_out(config)], only, skip)
-        stages = tuple(stage_class(name)(config.stage(name)) for name in names)  # type: ignore[call-arg]
+        stages = tuple(_made(stage_class(name), config) for name in names)
         _check_order(stages)
         _check_needs(stages)
     except UserError as error:
         error.where = error.where or config.origin("pipeline.stages")
         raise
     return stages
+
+
+def _made(kind: type[Stage], config: Config) -> Stage:
+    with asked(kind):
+        return kind(config.stage(kind.name))  # type: ignore[call-arg]
 
 
 def left_out(config: Config) -> dict[str, str]:
@@ -177,7 +183,8 @@ def measure_key(documents_key: str, stage: Stage) -> str:
         for name in stage.settings.__struct_fields__
         if name not in stage.settings.thresholds
     }
-    return digest(documents_key, stage.name, stage.version, stage.fingerprint, measuring)
+    with asked(stage):
+        return digest(documents_key, stage.name, stage.version, stage.fingerprint, measuring)
 
 
 def thresholds_of(stage: Stage) -> dict[str, object]:

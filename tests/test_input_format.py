@@ -1,14 +1,17 @@
 """A format from outside the package: one class and one entry point, and nothing of the reader knows of it."""
 
 import json
+import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow.parquet as pq
 import pytest
 
+import curate
 from curate.cli.session import Session
 from curate.corpus.documents import Rows
 from curate.corpus.formats import registry
@@ -17,7 +20,7 @@ from curate.corpus.formats.line_file import LineFormat
 from curate.corpus.input import InputFile, InputSettings
 from curate.corpus.lines import Lines, split
 from curate.corpus.quarantine import Quarantined
-from curate.errors import PlanError
+from curate.errors import CurateError, PlanError
 
 
 class Subtitles(LineFormat):
@@ -101,3 +104,35 @@ def test_a_format_that_takes_what_is_taken_is_refused(installed: list[EntryPoint
     installed[1] = EntryPoint("broken", "no.such.module:Format", registry.GROUP)
     with pytest.raises(PlanError, match="does not load"):
         registry.formats()
+
+
+def _ends(*_: Any) -> Iterator[Any]:
+    sys.exit(0)
+
+
+def _halved(self: Format, file: InputFile, _: int) -> Iterator[tuple[Span, ...]]:
+    yield (msgspec.structs.replace(self.whole(file), stop=file.size // 2),)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "kind", "said"),
+    [
+        ("suffixes", ".subs", PlanError, "`suffixes` = '.subs', and was to have a tuple"),
+        ("suffixes", ("subs",), PlanError, "and was to have a tuple"),
+        ("name", "../x", PlanError, "`name` = '../x'"),
+        ("__init__", _ends, PlanError, "does not load: 0"),
+        ("inspect", lambda *_: None, CurateError, "`inspect` gave a NoneType"),
+        ("split", lambda *_: iter(()), CurateError, r"`split` ended at 0 of \d+ of `film.subs`"),
+        ("split", _halved, CurateError, r"`split` ended at \d+ of \d+"),
+        ("read", _ends, CurateError, r"it raised SystemExit\(0\)"),
+        ("parse", _ends, CurateError, r"it raised SystemExit\(0\)"),
+        ("parse", lambda *_: {}["key"], CurateError, "raised in the input format `subtitles` of `.*`: KeyError"),
+    ],
+)
+def test_a_format_from_outside_is_held_to_what_one_must_do(
+    installed, tmp_path, monkeypatch, attribute, value, kind, said
+):
+    monkeypatch.setattr(Subtitles, attribute, value, raising=False)
+    (tmp_path / "film.subs").write_text("title | What was said in the film.\n" * 99)
+    with pytest.raises(kind, match=said):
+        curate.run(tmp_path / "film.subs", tmp_path / "out", only=["normalize"], input={"part_bytes": 500})

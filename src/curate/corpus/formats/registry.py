@@ -8,6 +8,7 @@ from curate.corpus.formats.archive import Tar, Zip
 from curate.corpus.formats.document_file import Docx, Epub, Pdf
 from curate.corpus.formats.format import Format
 from curate.corpus.formats.html_file import HtmlFile
+from curate.corpus.formats.installed import loaded, refused
 from curate.corpus.formats.json_records.json_lines import JsonLines
 from curate.corpus.formats.json_records.json_values import JsonValues
 from curate.corpus.formats.plain_text import SeparatedText, TextDocument, TextLines
@@ -15,7 +16,6 @@ from curate.corpus.formats.tables.arrow_ipc import ArrowIpc
 from curate.corpus.formats.tables.parquet import Parquet
 from curate.corpus.formats.tables.separated import Separated
 from curate.corpus.formats.warc import Warc
-from curate.errors import PlanError
 
 BUILTIN: tuple[Format, ...] = (
     JsonLines(),
@@ -43,18 +43,15 @@ def formats() -> Mapping[str, Format]:
     """All formats by name: built in first, then installed ones.
 
     Raises:
-        PlanError: an installed format does not load, or has a name or a suffix that is taken.
+        PlanError: an installed format does not load, is none, or has a name or a suffix that is taken.
     """
     found = {each.name: each for each in BUILTIN}
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
-        try:
-            each: Format = entry.load()()
-        except Exception as error:
-            raise PlanError(f"input format `{entry.name}` from `{entry.value}` does not load: {error}") from error
+        each = loaded(entry)
         taken = {suffix for one in found.values() for suffix in one.suffixes} & set(each.suffixes)
         if each.name in found or taken:
             what = f"the name `{each.name}`" if each.name in found else f"the suffix `{min(taken)}`"
-            raise PlanError(f"input format `{entry.name}` from `{entry.value}` takes {what}, which is taken")
+            raise refused(entry, f"takes {what}, which is taken")
         found[each.name] = each
     return found
 

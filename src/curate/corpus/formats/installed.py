@@ -1,0 +1,99 @@
+"""Input formats of other packages: loaded, and held to what a format must do, so that no mistake there loses input."""
+
+import functools
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import EntryPoint
+from typing import Any
+
+from curate.corpus.formats.format import Format, Looked, Span
+from curate.corpus.input import InputFile
+from curate.corpus.quarantine import Damaged
+from curate.errors import CurateError, PlanError
+
+_NAME, _SUFFIX = re.compile(r"[a-z][a-z0-9_]*"), re.compile(r"\.[^./A-Z]+")
+
+
+def loaded(entry: EntryPoint) -> Format:
+    """The format that an entry point names; its errors say whose it is.
+
+    Raises:
+        PlanError: it does not load, or is no format.
+    """
+    try:
+        found = entry.load()()
+    except (Exception, SystemExit) as error:
+        raise refused(entry, f"does not load: {error or type(error).__name__}") from error
+    if not isinstance(found, Format):
+        raise refused(entry, "is no class that inherits from curate.corpus.formats.format.Format")
+    if not isinstance(found.name, str) or not _NAME.fullmatch(found.name):
+        raise refused(entry, f"has `name` = {found.name!r}, and was to have one of a-z, 0-9 and _")
+    suffixes: Any = found.suffixes
+    if not isinstance(suffixes, tuple | list) or not all(_SUFFIX.fullmatch(str(suffix)) for suffix in suffixes):
+        raise refused(entry, f'has `suffixes` = {suffixes!r}, and was to have a tuple such as (".subs",)')
+    for name, wrapped in (("inspect", _inspected), ("split", _cut), ("read", _steps), ("parse", _called)):
+        setattr(found, name, functools.partial(wrapped, found, getattr(found, name)))
+    return found
+
+
+def refused(entry: EntryPoint, what: str) -> PlanError:
+    """For an installed format that cannot be used."""
+    package = entry.dist.name if entry.dist else entry.value.partition(":")[0].partition(".")[0]
+    return PlanError(
+        f"input format `{entry.name}` from `{entry.value}` {what}",
+        hint=f"pip uninstall {package}, until it is mended; docs/inputs.md says what a format is",
+    )
+
+
+def _called(of: Format, function: Callable[..., Any], *given: Any) -> Any:
+    with _asked(of):
+        return function(*given)
+
+
+def _inspected(of: Format, inspect: Callable[..., Any], *given: Any) -> Any:
+    looked = _called(of, inspect, *given)
+    if not isinstance(looked, Looked):
+        raise _broken(of, f"`inspect` gave a {type(looked).__name__} where a Looked was to come")
+    return looked
+
+
+def _cut(of: Format, split: Callable[..., Any], file: InputFile, part_bytes: int) -> Iterator[tuple[Span, ...]]:
+    """Spans that hold all of the file, each place once: what lies between two would be lost unseen."""
+    with _asked(of):
+        strands = [tuple(strand) for strand in split(file, part_bytes)]
+        whole = of.whole(file)
+    at = whole.start
+    for one in (span for strand in strands for span in strand):
+        if one.start != at:
+            raise _broken(of, f"`split` cut `{file.name}` at {at} and went on at {one.start}")
+        at = one.stop
+    if at != whole.stop:
+        raise _broken(of, f"`split` ended at {at} of {whole.stop} of `{file.name}`")
+    yield from strands
+
+
+def _steps(of: Format, read: Callable[..., Any], *given: Any) -> Iterator[Any]:
+    with _asked(of):
+        yield from read(*given)
+
+
+@contextmanager
+def _asked(of: Format) -> Iterator[None]:
+    """What it raises has a note that says whose it is; asking Python to end is an error, too."""
+    try:
+        yield
+    except (CurateError, Damaged, GeneratorExit):
+        raise
+    except (SystemExit, StopIteration) as error:
+        raise _broken(of, f"it raised {type(error).__name__}({error})") from error
+    except Exception as error:
+        error.add_note(f"raised in the input format `{of.name}` of `{type(of).__module__}`")
+        raise
+
+
+def _broken(of: Format, what: str) -> CurateError:
+    return CurateError(
+        f"the input format `{of.name}` of `{type(of).__module__}` does not do what a format must: {what}",
+        hint="docs/inputs.md says what a format is",
+    )

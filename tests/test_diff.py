@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import msgspec
 import pytest
 
 import curate
@@ -11,7 +12,7 @@ from curate.cli import command
 from curate.events import Warned
 from curate.runs.diff import diff
 from curate.store.checked_json import with_checksum
-from curate.store.history import History
+from curate.store.history import History, entry_of, made_at
 
 QUICK = {
     "pipeline": {"stages": ["normalize", "near_dup", "quality", "tokenize"]},
@@ -137,6 +138,15 @@ def test_history_has_a_line_for_each_run_that_made_something(runs, tmp_path, cap
     curate.run(corpus, tmp_path / "b", config=QUICK, input={"part_bytes": 30_000}, quality={"min_words": 70})
     assert (tmp_path / "b" / "history.jsonl").read_text() == "somebody's notes\n"
     assert command(["history", str(tmp_path)]) == 2
+
+
+def test_a_run_is_as_old_as_what_it_made_last(runs):
+    manifest = runs[1].manifest
+    first, *others = manifest.work
+    later = msgspec.structs.replace(first, started="2099-01-01T00:00:00+00:00")
+    made = entry_of(msgspec.structs.replace(manifest, work=(*others, later)))
+    assert (made["started"], made_at(made)) == (manifest.timings.started, later.started)
+    assert made_at({"started": "2020"}) == "2020"  # a line of an earlier version
 
 
 def test_the_page_has_the_run_before(runs):

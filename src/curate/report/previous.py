@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from curate.store.history import History, entry_of
+from curate.store.history import History, entry_of, made_at
 from curate.store.manifest_entries import Manifest
 
 TREND = 12
@@ -44,7 +44,7 @@ class Previous(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         run_id: of it.
-        started: when it began.
+        started: when its last piece was begun.
         same_input_and_settings: whether both runs have the same run id.
         changes: numbers of both, equal ones too.
         trend: name of a figure → its values in the last `TREND` runs, this one last; figures that some of them
@@ -78,7 +78,7 @@ def previous_run(run: Path, manifest: Manifest) -> Previous | None:
     ]
     return Previous(
         run_id=before["run_id"],
-        started=before["started"],
+        started=made_at(before),
         same_input_and_settings=before["run_id"] == now["run_id"],
         changes=tuple(changes),
         trend=_trend([*others, now][-TREND:]),

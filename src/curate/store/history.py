@@ -83,6 +83,7 @@ def entry_of(manifest: Manifest) -> dict[str, Any]:
     return {
         "run_id": manifest.run_id,
         "started": timings.started,
+        "made": max((piece.started for piece in manifest.work), default=timings.started),
         "curate": manifest.curate,
         "command": manifest.command,
         "read": counts.read,
@@ -95,6 +96,12 @@ def entry_of(manifest: Manifest) -> dict[str, Any]:
         "cpu_seconds": timings.cpu_seconds,
         "gates_passed": all(gate.passed for gate in manifest.gates),
     }
+
+
+def made_at(entry: Mapping[str, Any]) -> str:
+    """When the last piece of a run was begun; a run that changes a threshold takes over pieces of the one before."""
+    found: str = entry.get("made") or entry["started"]
+    return found
 
 
 def _is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

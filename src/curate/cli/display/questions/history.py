@@ -14,7 +14,7 @@ from curate.cli.display.format import count, duration, share
 from curate.cli.display.notes import note, printable
 from curate.errors import ExitCode, InputError
 from curate.store.files import place
-from curate.store.history import History, entry_of
+from curate.store.history import History, entry_of, made_at
 from curate.store.manifest import find_manifest, read_manifest
 from curate.store.run_directory import HISTORY
 
@@ -62,12 +62,12 @@ def _show(out: Console, told: Sequence[Mapping[str, Any]], *, several: bool) -> 
     for _ in range(5):
         table.add_column(justify="right", no_wrap=True)
     table.add_column(no_wrap=True)
-    headers = [*(["run"] if several else []), "started", "read", "kept", "", "tokens", "time", ""]
+    headers = [*(["run"] if several else []), "made", "read", "kept", "", "tokens", "time", ""]
     table.add_row(*(Text(header, "dim") for header in headers))
     for one in told:
         name = printable(one["run"])
         folder = [_short(name, max(_LEAST, out.width - _NUMBERS)) if out.is_terminal else name] if several else []
-        row = [*folder, one["started"][:16].replace("T", " "), *_numbers(one)]
+        row = [*folder, _made(one), *_numbers(one)]
         table.add_row(*row, Text.assemble((_bar(one), "cyan"), ("" if one["gates_passed"] else "  gate failed", "red")))
     out.print(table)
 
@@ -83,12 +83,16 @@ def _short(path: str, most: int) -> str:
 
 
 def _markdown(told: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    yield "| run | started | read | kept | | tokens | time | |"
+    yield "| run | made | read | kept | | tokens | time | |"
     yield "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |"
     for one in told:
         run = printable(one["run"]).replace("|", "¦").replace("`", "'")
         gate = "" if one["gates_passed"] else "**gate failed**"
-        yield f"| `{run}` | {one['started'][:16].replace('T', ' ')} | {' | '.join(_numbers(one))} | {gate} |"
+        yield f"| `{run}` | {_made(one)} | {' | '.join(_numbers(one))} | {gate} |"
+
+
+def _made(one: Mapping[str, Any]) -> str:
+    return made_at(one)[:16].replace("T", " ")
 
 
 def _numbers(one: Mapping[str, Any]) -> list[str]:

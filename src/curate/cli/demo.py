@@ -34,10 +34,10 @@ def demo(
     err.print(
         f"\n  Open {Path(output, 'report.html')} in a browser, or type: curate report {run} --open", soft_wrap=True
     )
-    for line in (
-        f"curate sample {run} --reason near_dup.near_duplicate     pairs that are near-duplicates",
-        f"curate why {run} pep-0006.txt                            one document, stage by stage",
-        f"curate whatif {run} --set quality.min_words=80           what another threshold would do",
+    for what, line in (
+        ("Near-duplicates", f"curate sample {run} --reason near_dup.near_duplicate"),
+        ("One document", f"curate why {run} pep-0006.txt"),
+        ("Another limit", f"curate whatif {run} --set quality.min_words=80"),
     ):
-        err.print(f"  {line}", highlight=False, soft_wrap=True)
+        err.print(f"  {what:<15}  {line}", highlight=False, soft_wrap=True)
     return code

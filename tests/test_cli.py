@@ -1,5 +1,6 @@
 """The command line as people meet it: what it prints, where, and with which exit code."""
 
+import errno
 import hashlib
 import json
 import os
@@ -19,12 +20,13 @@ from inline_snapshot import snapshot
 import curate
 from corpus_maker import make_corpus
 from curate import __version__
-from curate.cli import app, command
+from curate.cli import _known, app, command
 from curate.cli.display.questions.explanation import all_reasons, changes_of
 from curate.cli.display.run.markdown import as_markdown
 from curate.errors import ExitCode
 from curate.shards.reader import read_shards
 from curate.stages import stage_names
+from curate.store import disk
 
 SAMPLE = Path(__file__).parent.parent / "sample_data"
 
@@ -523,6 +525,14 @@ def test_a_result_that_cannot_be_written_is_no_success():
         )
     assert done.returncode == ExitCode.STOPPED
     assert "`/dev` is full" in done.stderr
+
+
+def test_a_full_disk_is_that_of_the_output_where_the_error_names_no_file(monkeypatch, tmp_path):
+    monkeypatch.setattr(disk, "_free", lambda folder: 0 if folder == tmp_path else 10**9)
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    for typed in (["-o", str(tmp_path / "kept.jsonl")], [f"--output={tmp_path}"], ["--output", str(tmp_path / "new")]):
+        known = _known(full, ["export", "run", *typed])
+        assert (known.exit_code, known.message) == (ExitCode.STOPPED, f"the disk of `{tmp_path}` is full")
 
 
 def test_a_log_has_everything_and_markdown_goes_to_the_page_of_a_job(capsys, tmp_path):

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ def command(arguments: Sequence[str], began: float | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE
     except Exception as error:  # noqa: BLE001  (the one place where the unexpected becomes an exit code)
-        if known := _known(error):
+        if known := _known(error, arguments):
             show_error(console(), known)
             _as_json(arguments, known.exit_code, known.message, hint=known.hint)
             return known.exit_code
@@ -157,11 +158,11 @@ def _as_json(arguments: Sequence[str], code: int, message: str, *, where: str = 
         sys.stdout.write(json.dumps({"error": error}, ensure_ascii=False) + "\n")
 
 
-def _known(error: Exception) -> CurateError | None:
+def _known(error: Exception, arguments: Sequence[str] = ()) -> CurateError | None:
     """What a failure of the machine means, wherever it is met."""
     from curate.store.disk import full_disk
 
-    if disk := full_disk(error):
+    if disk := full_disk(error, *_outputs(arguments)):
         return Stopped(disk, hint="make room, then run the same command again")
     if isinstance(error, RuntimeError) and str(error).startswith(_LOOP):
         return UserError(f"a link leads to itself:{str(error).removeprefix(_LOOP)}", hint="name another path")
@@ -170,6 +171,14 @@ def _known(error: Exception) -> CurateError | None:
     except OSError:
         return UserError("the current folder is not there any more", hint="cd /, and name paths with all their folders")
     return None
+
+
+def _outputs(arguments: Sequence[str]) -> list[Path]:
+    """Folders on this machine that the command line names to be written to."""
+    joined = [word.partition("=")[2] for word in arguments if word.startswith("--output=")]
+    named = [word for flag, word in pairwise(arguments) if flag in ("-o", "--output")]
+    paths = [Path(word) for word in (*joined, *named) if "://" not in word]
+    return [path if path.is_dir() else path.parent for path in paths]
 
 
 def _unexpected(error: Exception) -> int:

@@ -303,6 +303,10 @@ def test_in_a_browser_nothing_acts_and_anybody_can_read_it(opened, width, scheme
         if width == 1280:
             inside = view.locator(".numbers .scroll, .scroll:has(> .heat)")
             assert inside.evaluate_all("all => all.filter(one => one.scrollWidth > one.clientWidth).length") == 0
+        numbers = view.locator("#reasons td:nth-child(2), #compute td:nth-child(2)")  # what people look for
+        assert (
+            numbers.evaluate_all(f"all => all.filter(one => one.getBoundingClientRect().right > {width}).length") == 0
+        )
         found = axe.run(view, options={"resultTypes": ["violations"], **rules}).response["violations"]
         assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
 

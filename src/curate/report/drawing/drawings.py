@@ -123,7 +123,7 @@ def _finding_of_histogram(histogram: Histogram) -> str:
             f"{beyond:,} ({quantities.share(beyond / histogram.documents)}) lie {side} {quantities.short(line.value)}"
         )
     near = max(histogram.near)
-    close = f" {near:,} are within 5 % of the limit." if near else ""
+    close = f" {near:,} are within 5{quantities.NARROW}% of the limit." if near else ""
     return f"Of {histogram.documents:,} documents measured, {' and '.join(parts)}.{close}{_scale_of(histogram)}"
 
 
@@ -140,7 +140,7 @@ def _finding_of_pairs(histogram: Histogram) -> str:
     near = sum(pairs for at, pairs in found if at >= line * (1 - NEAR))
     return (
         f"{removed} Below it lie about {sum(pairs for _, pairs in found):,.0f} pairs of kept documents from"
-        f" {found[0][0]:g} on, {near:,.0f} of them within 5 %, estimated from a sample."
+        f" {found[0][0]:g} on, {near:,.0f} of them within 5{quantities.NARROW}%, estimated from a sample."
     )
 
 

@@ -189,6 +189,14 @@ def test_dry_run_writes_nothing(capsys, tmp_path):
             snapshot("error: No such option: --wrokers (Possible options: --fresh, --workers)"),
         ),
         (
+            ["run", "corpus", "--workers", "three"],
+            snapshot("error: `--workers` must be a whole number, but is three"),
+        ),
+        (
+            ["sample", "nowhere", "-n", "-1"],
+            snapshot("error: `--number` must be at least 1, but is -1"),
+        ),
+        (
             ["why", "nowhere", "x"],
             snapshot("error: `nowhere` does not exist"),
         ),

@@ -125,8 +125,8 @@ def command(arguments: Sequence[str], began: float | None = None) -> int:
             _as_json(arguments, known.exit_code, known.message, hint=known.hint)
             return known.exit_code
         code = _unexpected(error)
-        shown = getattr(error, "format_message", None)
-        _as_json(arguments, code, (shown() if shown else f"{type(error).__name__}: {error}").rstrip("."))
+        typed = hasattr(error, "format_message")
+        _as_json(arguments, code, _refusal(error) if typed else f"{type(error).__name__}: {error}".rstrip("."))
         return code
     return result if isinstance(result, int) else ExitCode.DONE
 
@@ -181,6 +181,24 @@ def _outputs(arguments: Sequence[str]) -> list[Path]:
     return [path if path.is_dir() else path.parent for path in paths]
 
 
+def _refusal(error: Any) -> str:
+    """What is wrong with a flag or argument that typer refused, with the value where it is a number."""
+    try:
+        found = error.__cause__.errors()[0]
+        flag, wanted = max(error.param.opts, key=len), found.get("ctx", {})
+    except (AttributeError, IndexError, TypeError):
+        found, flag, wanted = {}, "", {}
+    must = {
+        "int_parsing": "a whole number",
+        "greater_than_equal": f"at least {wanted.get('ge')}",
+        "less_than_equal": f"at most {wanted.get('le')}",
+    }.get(found.get("type", ""))
+    if must:
+        return f"`{flag}` must be {must}, but is {found['input']}"
+    message: str = error.format_message()
+    return message.rstrip(".").replace("Value error, ", "")
+
+
 def _unexpected(error: Exception) -> int:
     message = getattr(error, "format_message", None)
     if message is not None and type(error).__name__ == "NoArgsIsHelpError":  # typer's own, not public
@@ -189,7 +207,7 @@ def _unexpected(error: Exception) -> int:
     if message is not None:  # a flag or argument that typer refused
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "curate"
-        note(console(), "error", message().rstrip(".").replace("Value error, ", ""), f"{path} --help")
+        note(console(), "error", _refusal(error), f"{path} --help")
         return ExitCode.USER_ERROR
     where = ", ".join(getattr(error, "__notes__", ())) or "something went wrong inside curate"
     note(console(), "error", f"{where}: {type(error).__name__}: {error}")

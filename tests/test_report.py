@@ -218,6 +218,12 @@ def test_a_measure_with_two_limits_shows_what_is_nearest_to_each(run, tmp_path, 
         assert min(abs(sample.value - one.limit.value) for sample in one.documents) == closest
 
 
+def test_samples_say_their_language(report, whole):
+    labels = dict(whole.select("id", "language.label").iter_rows())
+    for group in report.samples.removed.values():
+        assert [sample.language for sample in group] == [labels[sample.id] or "" for sample in group]
+
+
 def test_samples_say_what_they_are_beyond(report):
     for code, group in report.samples.removed.items():
         limits = {f"{line.measure.partition('.')[0]}.{line.reason}" for h in report.histograms for line in h.thresholds}

@@ -68,6 +68,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """What gave the reasons, as far as limits did: ``words 49 < 50``."""
     value: float | None = None
     """Of the measure whose limit it was chosen for."""
+    language: str = ""
+    """Its label, where the stage `language` gave it one."""
     twin: Twin | None = None
 
 
@@ -187,6 +189,7 @@ _STRETCH = 4_096
 """Documents of which one is shown for a reason: about as many as a row group has."""
 _MANY_STRETCHES = 200
 """A run of fewer is not large: what is read for the page does not matter."""
+_LANGUAGE = "language.label"
 _SHOWN = ["id", "source", "origin", "text"]
 """Columns of a document that are read to be shown."""
 
@@ -248,7 +251,8 @@ class _Documents:
         shown_as: Callable[[str], str] | None,
     ) -> None:
         self.judgments, self.thresholds, self.shown_as = judgments, thresholds, shown_as
-        self.judged = self._judged(rows, (REASONS, "edits"), *_TWIN, *(line.measure for line in thresholds))
+        measures = (line.measure for line in thresholds)
+        self.judged = self._judged(rows, (REASONS, "edits"), *_TWIN, _LANGUAGE, *measures)
         self.twins = {row: twin for row in rows if (twin := self._twin_row(row)) is not None}
         self.judged |= self._judged(set(self.twins.values()) - rows, ("edits",))
         self.documents = read_beginnings(judgments, rows | set(self.twins.values()))
@@ -268,6 +272,7 @@ class _Documents:
             ),
             beyond=tuple(self._beyond(judged)),
             value=None if not measure else float(judged[measure]),
+            language=judged.get(_LANGUAGE) or "",
             twin=self._twin(row),
         )
 

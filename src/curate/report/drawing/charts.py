@@ -71,7 +71,7 @@ def histogram_chart(histogram: Histogram) -> str:
     below = histogram.below or (0.0,) * len(histogram.counts)
     counts = [count + pairs for count, pairs in zip(histogram.counts, below, strict=True)]
     kind, most = counts_scale(histogram), max(counts, default=0) or 1
-    heights = round_ticks(0, most, 3) if kind == "linear" else [0, *(10**power for power in range(len(str(int(most)))))]
+    heights = round_ticks(0, most, 3) if kind == "linear" else [0, *_powers(int(most))]
     left = _room(map(number, heights))
     plot = Plot(_WIDTH - left - _RIGHT, 125, left=left, top=8, bottom=24)
     x, y = scale(histogram.scale, edges[0], edges[-1], plot.width), scale(kind, 0, most, plot.height)
@@ -149,6 +149,17 @@ def contributions_chart(found: Sequence[Contribution]) -> str:
         plot.line([(x(m.low or least), 22 * row + 11), (x(m.high or most), 22 * row + 11)], KEPT, 2)
         plot.point(x(m.value or 1), 22 * row + 11, 4.4)
     return str(plot)
+
+
+def _powers(most: int) -> list[int]:
+    """1, 10, 100 and the last half or fifth of a step, so that the longest bar has a number near its end.
+
+    Example:
+        >>> _powers(3), _powers(397), _powers(700)
+        ([1, 2], [1, 10, 100, 200], [1, 10, 100, 500])
+    """
+    powers = [10**power for power in range(len(str(most)))]
+    return [*powers, *[step * powers[-1] for step in (5, 2) if step * powers[-1] <= most][:1]]
 
 
 def _room(labels: Iterable[str], size: int = 12) -> float:

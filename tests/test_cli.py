@@ -145,7 +145,7 @@ def test_json_is_one_object(capsys, tmp_path):
     summary = json.loads(out)
     assert summary["kept"] + summary["removed"] + summary["quarantined"] == summary["read"]
     assert (summary["run"], summary["report"]) == ("out", "out/report.html")
-    assert {"level": "warning", "title": "5 records could not be read", "command": ""} in summary["alerts"]
+    assert ("warning", "5 records could not be read") in [(one["level"], one["title"]) for one in summary["alerts"]]
     assert set(summary["reasons"]) <= set(all_reasons())
 
 

@@ -113,7 +113,8 @@ class Session(Job):
 def _show_alerts(out: Console, report: "Report | MadeBefore") -> None:
     for alert in report.alerts:
         if alert.level != "note" and alert.title not in report.manifest.warnings:
-            note(out, "error" if alert.level == "problem" else "warning", alert.title, alert.command)
+            where = f". {alert.detail}" if alert.detail and not alert.command else ""  # which files, and what to do
+            note(out, "error" if alert.level == "problem" else "warning", f"{alert.title}{where}", alert.command)
 
 
 def _print_result(report: "Report | MadeBefore", run: str, *, json: bool, form: Form = "text", page: str = "") -> None:
@@ -124,7 +125,10 @@ def _print_result(report: "Report | MadeBefore", run: str, *, json: bool, form: 
             "report": f"{run.rstrip('/')}/{REPORT_PAGE}",
             **msgspec.to_builtins(report.summary),
             "reasons": report.manifest.counts.reasons,
-            "alerts": [{"level": one.level, "title": one.title, "command": one.command} for one in report.alerts],
+            "alerts": [
+                {"level": one.level, "title": one.title, "detail": one.detail, "command": one.command}
+                for one in report.alerts
+            ],
         }
         sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
     elif form == "markdown":

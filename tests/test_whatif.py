@@ -195,6 +195,14 @@ def test_what_only_a_rerun_can_tell_is_said(run):
     assert command(["whatif", str(run.path)]) == 2
 
 
+def test_limits_of_one_language_are_the_only_change(run):
+    found = whatif(run.path, ["quality.languages.en.min_words=60"])
+    assert [(one.setting, one.was, one.now) for one in found.changes] == [("quality.languages.en.min_words", None, 60)]
+    with pytest.raises(UserError) as refused:
+        whatif(run.path, ["quality.languages.en.min_words=60", "near_dup.survivor=first"])
+    assert refused.value.hint.endswith("--set near_dup.survivor=first --set quality.languages.en.min_words=60")
+
+
 def test_no_rule_is_another_setting_than_a_limit_of_0(tmp_path):
     texts = ["a few words", "words {", "more words here"]
     (tmp_path / "in.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))

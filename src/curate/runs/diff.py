@@ -11,7 +11,7 @@ import polars as pl
 from curate.errors import UserError, nearest
 from curate.runs.outcomes import KEPT, Outcomes
 from curate.settings.base import same_value
-from curate.settings.file import leaves
+from curate.settings.file import said
 from curate.store.manifest import read_manifest
 from curate.store.manifest_entries import Manifest
 
@@ -246,7 +246,7 @@ def _moved(row: Mapping[str, Any], one: Outcomes, other: Outcomes) -> Moved:
 
 
 def _settings(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Changed, ...]:
-    return _differing(dict(leaves(a)), dict(leaves(b)))
+    return _differing(said(a), said(b))
 
 
 def _versions(a: Manifest, b: Manifest) -> tuple[Changed, ...]:

@@ -22,7 +22,7 @@ from curate.runs.outlook import Change, Side, Span, WhatIf
 from curate.runs.rejudged import STAYS, UNTOLD, Judged, PartOutcome, Rejudged, Totals
 from curate.runs.verdicts import Was
 from curate.settings.base import same_value
-from curate.settings.file import leaves
+from curate.settings.file import said
 from curate.stages import stage_class
 from curate.stages.contract import Comparing, CorpusStage, Deduplicating, Encoder, Stage
 from curate.stages.reconsidering import Reconsidering
@@ -77,7 +77,7 @@ def whatif(
 
 
 def _changes(then: Config, now: Config) -> tuple[Change, ...]:
-    before, after = (dict(leaves(_values(config))) for config in (then, now))
+    before, after = (said(_values(config)) for config in (then, now))
     keys = [key for key in {**before, **after} if not same_value(before.get(key, ...), after.get(key, ...))]
     return tuple(Change(setting=key, was=before.get(key), now=after.get(key)) for key in keys)
 

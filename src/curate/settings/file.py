@@ -50,6 +50,16 @@ def leaves(tree: Tree, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield prefix + key, value
 
 
+def said(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The `leaves` that say something: a table for one language names every limit, most of them as none.
+
+    Example:
+        >>> said({"quality": {"languages": {"de": {"min_words": 40, "max_words": None}}}, "mix": {"weights": {}}})
+        {'quality.languages.de.min_words': 40}
+    """
+    return {key: value for key, value in leaves(tree) if value is not None and value != {}}
+
+
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:
     """The tree of ``section.key`` → value; a name with a dot in it stands in quotes.
 

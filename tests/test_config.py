@@ -186,6 +186,16 @@ def test_a_setting_of_any_value_is_taken_or_refused(given_values):
         load(None, {}, [f"{key}{more}={value}" for key, more, value in given_values], in_folder=False).resolved()
 
 
+@pytest.mark.parametrize(
+    "key", ["quality.min_characters", "quality.max_words", "report.epochs", "quality.languages.en.min_words"]
+)
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e400"])
+def test_numbers_are_finite(key, value):
+    with pytest.raises(ConfigError, match="must be a finite number") as caught:
+        load(None, {}, [f"{key}={value}"], in_folder=False)
+    assert f"`{key}`" in caught.value.message
+
+
 def test_all_mistakes_are_reported_together(tmp_path):
     file = tmp_path / "curate.toml"
     file.write_text("[quality]\nmin_word = 3\n[language]\nmin_score = 2\n")

@@ -21,6 +21,7 @@ from small_run import contents, manifest
 from thorough import settings
 
 ROWS = 40
+LZ4 = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
 def run(corpus: Path, out: Path, *assignments: str) -> int:
@@ -136,3 +137,19 @@ def test_what_could_not_be_read_in_its_turn_is_tried_again(tmp_path, monkeypatch
     assert run(corpus, tmp_path / "out") == ExitCode.DONE
     assert manifest(tmp_path / "out")["counts"]["kept"] == 27
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_a_damaged_stream_of_arrow_has_lost_all_bytes_behind_the_damage(tmp_path):
+    table = pa.table({"text": [prose(at) for at in range(5 * ROWS)]})
+    file, begins = tmp_path / "a.arrows", 0
+    with file.open("wb") as sink, pa.ipc.new_stream(sink, table.schema, options=LZ4) as writer:
+        for at in range(5):
+            begins = sink.tell() if at <= 2 else begins
+            writer.write_table(table.slice(at * ROWS, ROWS))
+    content = bytearray(file.read_bytes())
+    content[begins + 600 : begins + 900] = bytes(300)
+    file.write_bytes(content)
+    assert run(file, tmp_path / "out") == ExitCode.GATE_FAILED
+    found = manifest(tmp_path / "out")
+    assert (found["counts"]["kept"], found["counts"]["lost_bytes"]) == (2 * ROWS, len(content) - begins)
+    assert {gate["name"]: gate["passed"] for gate in found["gates"]}["max_lost_bytes"] is False

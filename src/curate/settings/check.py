@@ -1,6 +1,7 @@
 """Settings made from plain tables, and what is wrong with those in the user's words: which setting, value and place."""
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import UnionType
@@ -35,6 +36,17 @@ def checked(
     """
     unknown = dict(_unknown_keys(section, kind, given, origins))
     usable = _without(given, [key.removeprefix(f"{section}.").split(".") for key in unknown])
+    endless = [
+        ConfigError(
+            f"`{key}` must be a finite number, but is {value}",
+            where=origin_of(key, origins),
+            hint=f"curate config {section}",
+        )
+        for key, value in leaves({section: usable})
+        if isinstance(value, float) and not math.isfinite(value)
+    ]
+    if endless:
+        return None, [*unknown.values(), *endless]
     try:
         return msgspec.convert(usable, kind), list(unknown.values())
     except msgspec.ValidationError as error:

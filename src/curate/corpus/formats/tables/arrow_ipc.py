@@ -129,6 +129,13 @@ class ArrowIpc(Format):
         parse(piece, rows)
 
 
+class _Tail(str):
+    """What the library says of the damage that ends a stream, and how many stored bytes stand behind it."""
+
+    __slots__ = ("stored",)
+    stored: int
+
+
 class _Batches:
     """The batches of an open file; a batch that cannot be read is what the library says of it.
 
@@ -154,6 +161,7 @@ class _Batches:
             yield from map(self.at, range(self._reader.num_record_batches))
             return
         while True:
+            at = self._source.tell()
             try:
                 batch = self._reader.read_next_batch()
                 _check(batch)
@@ -161,7 +169,9 @@ class _Batches:
                 yield from self._end()
                 return
             except Exception as error:  # noqa: BLE001  (whatever damaged bytes make the library raise)
-                yield shortly(error)
+                tail = _Tail(shortly(error))
+                tail.stored = self._source.size() - at
+                yield tail
                 return
             yield batch
 
@@ -222,7 +232,8 @@ def _batches(source: Any, span: Span) -> Iterator[tuple[int, pa.RecordBatch | st
 def _lost(file: InputFile, row: int, rows: int, why: str) -> Quarantined:
     detail = f"rows {row} to {row + rows - 1} are lost: {why}" if rows else f"what follows row {row - 1} is lost: {why}"
     reason = "truncated_file" if why.startswith(_CUT) else "corrupt_file"
-    return Quarantined(file.name, row, None, reason, detail, lost_documents=rows or None)
+    stored = why.stored if isinstance(why, _Tail) and not rows and reason == "corrupt_file" else None
+    return Quarantined(file.name, row, None, reason, detail, lost_documents=rows or None, lost_bytes=stored)
 
 
 def _named(batch: pa.RecordBatch) -> pa.RecordBatch:

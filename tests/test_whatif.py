@@ -183,7 +183,7 @@ def test_the_terminal_shows_both_sides(run, capsys):
 def test_what_only_a_rerun_can_tell_is_said(run):
     for change, kind, said in (
         ("language.fold=false", UserError, "decides what `language` measures"),
-        ("pipeline.recipe=gopher", UserError, "decides which documents"),
+        ("pipeline.recipe=gopher", UserError, "decides which stages judge"),
         ("near_dup.shingle_words=3", UserError, "decides which pairs"),
         ("normalize.c1_controls=false", UserError, "decides what `normalize` measures"),
         ("quality.max_ellipsis_ends=0.1", ConfigError, "."),

@@ -36,8 +36,8 @@ _FEW = 0.1
 """Fewer pairs are reported as less than this."""
 EXAMPLES = 3
 """Documents named for each way to change sides."""
-_DECIDING = ("pipeline", "input")
-"""Sections of no stage that decide which documents there are."""
+_DECIDING = {"pipeline": "which stages judge documents", "input": "what is read, and as which documents"}
+"""Sections of no stage, and what they decide."""
 _ANY = 1 << 62
 """More documents than there are."""
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -106,7 +106,7 @@ def _refuse(manifest: Manifest, command: str, changes: Sequence[Change], stages:
     for change in changes:
         section, _, key = change.setting.partition(".")
         if section in _DECIDING:
-            raise only_a_rerun(f"`{change.setting}` decides which documents there are, and which stages judge them")
+            raise only_a_rerun(f"`{change.setting}` decides {_DECIDING[section]}")
         if section in FIXED:
             continue
         if section not in ran:

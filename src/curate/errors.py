@@ -19,7 +19,7 @@ something to type.
 
 import difflib
 import importlib.util
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -108,6 +108,16 @@ class Stopped(CurateError):  # noqa: N818
     """The run stopped part-way; what is finished is safe and the same command continues."""
 
     exit_code = ExitCode.STOPPED
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and those it came from."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        yield current
+        seen.add(id(current))
+        current = current.__cause__ or current.__context__
 
 
 def require(package: str, extra: str, what: str) -> None:

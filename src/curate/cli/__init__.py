@@ -42,6 +42,7 @@ from curate.cli.display.notes import note, show_error
 from curate.cli.grouped_help import CommandGroup, RunCommand
 from curate.cli.options import version_option
 from curate.errors import CurateError, ExitCode, Stopped, UserError
+from curate.process.address_space import more_memory, out_of_memory
 from curate.process.stopping import exit_code
 from curate.store.objects.endpoint import Endpoint, look_for_endpoint
 
@@ -160,6 +161,8 @@ def _as_json(arguments: Sequence[str], code: int, message: str, *, where: str = 
 
 def _known(error: Exception, arguments: Sequence[str] = ()) -> CurateError | None:
     """What a failure of the machine means, wherever it is met."""
+    if short := out_of_memory(error):
+        return Stopped(short, hint=more_memory())
     from curate.store.disk import full_disk
 
     if disk := full_disk(error, *_outputs(arguments)):

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from curate.errors import ConfigError, CurateError
+from curate.errors import ConfigError, CurateError, Stopped
 from curate.events import Emit, Event
+from curate.process.address_space import more_memory, out_of_memory
 from curate.process.forked import require_threads
 from curate.runs.finished import Run
 from curate.store.files import place
@@ -190,6 +191,8 @@ def _faults(listener: _Listener | None = None) -> Iterator[None]:
             raise listener.raised  # noqa: B904  (of another thread, or what became of it on its way)
         if isinstance(error, CurateError) or not isinstance(error, Exception):
             raise
+        if short := out_of_memory(error):
+            raise Stopped(short, hint=more_memory()) from error
         where = ", ".join(getattr(error, "__notes__", ())) or "something went wrong inside curate"
         raise CurateError(
             f"{where}: {type(error).__name__}: {error}",

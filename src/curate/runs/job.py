@@ -39,6 +39,7 @@ from curate.pipeline.record.outcome import Outcome, manifest_of
 from curate.pipeline.sharding.mixing import check_mix
 from curate.pipeline.sharding.shard_places import CLUSTER
 from curate.pipeline.stage_answers import asked
+from curate.process.address_space import require_address_space
 from curate.process.machine import cores
 from curate.process.stopping import stoppable
 from curate.runs.command_line import command_line
@@ -177,6 +178,7 @@ class Job:
         What the run needs is loaded meanwhile, tokenizers outside the interpreter's lock.
         """
         with stoppable(self._stopped_early):
+            require_address_space()
             config = self.config()
             stages = self.stages(config)
             _check_name(self.output)

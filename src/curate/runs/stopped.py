@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from curate.engine.base import Engine, Interrupted
 from curate.errors import CurateError, Stopped
+from curate.process.address_space import more_memory, out_of_memory
 from curate.process.stopping import exit_code
 from curate.runs.progress import Progress
 from curate.store.disk import full_disk, unwritable
@@ -24,6 +25,8 @@ def explained(directory: RunDirectory, progress: Progress, command: str, engine:
         why = full_disk(problem, directory.path)
         if not why and not isinstance(problem, CurateError):
             why = unwritable(problem, directory.path)
+        if short := out_of_memory(problem):
+            raise stopped(directory, progress, short, more_memory(command)) from problem
         if not why:
             raise
         raise stopped(directory, progress, why, command) from problem

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from curate.errors import causes
 from curate.store.objects.store_path import StorePath
 
 _FULL = {
@@ -36,7 +37,7 @@ def full_disk(error: BaseException, *folders: Path) -> str:
         >>> full_disk(OSError(errno.EACCES, "Permission denied"))
         ''
     """
-    for each in _chain(error):
+    for each in causes(error):
         state = _state(each)
         if state:
             name = each.filename if isinstance(each, OSError) else None
@@ -52,7 +53,7 @@ def unwritable(error: BaseException, folder: Path) -> str:
         >>> unwritable(PermissionError(errno.EACCES, "Permission denied", "out/documents/a"), Path("out"))
         '`out/documents/a` cannot be read or written: Permission denied'
     """
-    for each in _chain(error):
+    for each in causes(error):
         if isinstance(each, OSError) and each.filename and each.strerror:
             file = Path(os.fsdecode(each.filename))
             if isinstance(folder, StorePath) and os.fsdecode(each.filename).startswith(str(folder)):
@@ -66,16 +67,6 @@ def _state(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno in _FULL:
         return _FULL[error.errno]
     return next((state for words, state in _SAID.items() if words in str(error)), "")
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and those it came from."""
-    seen: set[int] = set()
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        yield current
-        seen.add(id(current))
-        current = current.__cause__ or current.__context__
 
 
 def _others() -> Iterator[Path]:

@@ -387,3 +387,8 @@ def test_a_print_has_the_first_sections_on_four_sheets(opened):
     with opened() as view:
         sheets = view.pdf(prefer_css_page_size=True)
         assert 1 <= len(re.findall(rb"/Type\s*/Page[^s]", sheets)) <= 4
+    with opened(color_scheme="dark") as view:
+        view.evaluate("document.documentElement.dataset.theme = 'dark'")
+        view.emulate_media(media="print")
+        colours = "const s = getComputedStyle(document.body); [s.color, s.backgroundColor, s.colorScheme]"
+        assert view.evaluate(colours) == ["rgb(0, 0, 0)", "rgb(255, 255, 255)", "light"]

@@ -100,3 +100,15 @@ def test_what_is_imported_is_declared():
     imported = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"curate", *BROUGHT_BY}
     assert {NAMED_OTHERWISE.get(name, name).replace("_", "-") for name in imported} - declared == set()
     assert len(project["dependencies"]) <= 27
+
+
+def test_data_of_others_is_licensed_as_the_package_says():
+    root = SOURCE.parents[1]
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    beside = {str(file.relative_to(root)) for word in ("LICENSE", "ATTRIBUTION") for file in SOURCE.rglob(f"{word}*")}
+    assert beside | {"LICENSE", "NOTICE"} == set(project["license-files"])
+    said = set(re.findall(r"CC BY(?:-SA)? \d\.\d", (root / "NOTICE").read_text("utf-8"))) - {
+        "CC BY-SA 4.0"
+    }  # only counted
+    names = {name.replace(" ", "-") for name in said} | {"Apache-2.0", "MIT", "CC0-1.0"}
+    assert names == set(project["license"].split(" AND "))

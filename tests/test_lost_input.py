@@ -21,7 +21,6 @@ from small_run import contents, manifest
 from thorough import settings
 
 ROWS = 40
-LZ4 = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
 def run(corpus: Path, out: Path, *assignments: str) -> int:
@@ -139,17 +138,22 @@ def test_what_could_not_be_read_in_its_turn_is_tried_again(tmp_path, monkeypatch
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
-def test_a_damaged_stream_of_arrow_has_lost_all_bytes_behind_the_damage(tmp_path):
+@pytest.mark.parametrize(("compression", "slack"), [("lz4", 0), (None, 8)])
+def test_a_damaged_stream_of_arrow_has_lost_all_bytes_behind_the_damage(tmp_path, compression, slack):
+    """Damage to a header may look like an end mark (8 bytes), which is no end where something stands behind it."""
     table = pa.table({"text": [prose(at) for at in range(5 * ROWS)]})
     file, begins = tmp_path / "a.arrows", 0
-    with file.open("wb") as sink, pa.ipc.new_stream(sink, table.schema, options=LZ4) as writer:
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with file.open("wb") as sink, pa.ipc.new_stream(sink, table.schema, options=options) as writer:
         for at in range(5):
             begins = sink.tell() if at <= 2 else begins
             writer.write_table(table.slice(at * ROWS, ROWS))
     content = bytearray(file.read_bytes())
-    content[begins + 600 : begins + 900] = bytes(300)
+    damaged = begins + 600 if compression else begins
+    content[damaged : damaged + 300] = bytes(300)
     file.write_bytes(content)
     assert run(file, tmp_path / "out") == ExitCode.GATE_FAILED
     found = manifest(tmp_path / "out")
-    assert (found["counts"]["kept"], found["counts"]["lost_bytes"]) == (2 * ROWS, len(content) - begins)
+    assert found["counts"]["kept"] == 2 * ROWS
+    assert 0 <= len(content) - begins - found["counts"]["lost_bytes"] <= slack
     assert {gate["name"]: gate["passed"] for gate in found["gates"]}["max_lost_bytes"] is False

@@ -135,6 +135,12 @@ class _Tail(str):
     __slots__ = ("stored",)
     stored: int
 
+    @classmethod
+    def of(cls, said: str, stored: int) -> "_Tail":
+        tail = cls(said)
+        tail.stored = stored
+        return tail
+
 
 class _Batches:
     """The batches of an open file; a batch that cannot be read is what the library says of it.
@@ -169,9 +175,7 @@ class _Batches:
                 yield from self._end()
                 return
             except Exception as error:  # noqa: BLE001  (whatever damaged bytes make the library raise)
-                tail = _Tail(shortly(error))
-                tail.stored = self._source.size() - at
-                yield tail
+                yield _Tail.of(shortly(error), self._source.size() - at)
                 return
             yield batch
 
@@ -180,7 +184,7 @@ class _Batches:
         size, at = self._source.size(), self._source.tell()
         if at < size:  # the mark was read, or what looks like one; behind it is what a file lost the end of
             if not self._is_cut and self._source.read(_MOST_SCHEMA).strip(b"\0"):
-                yield f"an end mark stands before the last {size - at:,} bytes of the file"
+                yield _Tail.of(f"an end mark stands before the last {size - at:,} bytes of the file", size - at)
             return
         self._source.seek(_STREAM_IN_FILE if self._is_cut else 0)
         is_marked = self._source.read(len(_CONTINUATION)) == _CONTINUATION

@@ -538,7 +538,13 @@ def test_a_result_that_cannot_be_written_is_no_success():
 def test_a_full_disk_is_that_of_the_output_where_the_error_names_no_file(monkeypatch, tmp_path):
     monkeypatch.setattr(disk, "_free", lambda folder: 0 if folder == tmp_path else 10**9)
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    for typed in (["-o", str(tmp_path / "kept.jsonl")], [f"--output={tmp_path}"], ["--output", str(tmp_path / "new")]):
+    (tmp_path / "run.json").touch()
+    for typed in (
+        [str(tmp_path)],
+        ["-o", str(tmp_path / "kept.jsonl")],
+        [f"--output={tmp_path}"],
+        ["--output", str(tmp_path / "new")],
+    ):
         known = _known(full, ["export", "run", *typed])
         assert (known.exit_code, known.message) == (ExitCode.STOPPED, f"the disk of `{tmp_path}` is full")
 

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -177,11 +178,17 @@ def _known(error: Exception, arguments: Sequence[str] = ()) -> CurateError | Non
 
 
 def _outputs(arguments: Sequence[str]) -> list[Path]:
-    """Folders on this machine that the command line names to be written to."""
+    """Folders on this machine that the command line names to be written to: of the output, else the run's own."""
+    from curate.store.run_directory import MANIFEST
+
     joined = [word.partition("=")[2] for word in arguments if word.startswith("--output=")]
     named = [word for flag, word in pairwise(arguments) if flag in ("-o", "--output")]
     paths = [Path(word) for word in (*joined, *named) if "://" not in word]
-    return [path if path.is_dir() else path.parent for path in paths]
+    with suppress(OSError):  # a word may be too long for the name of a file
+        if paths:
+            return [path if path.is_dir() else path.parent for path in paths]
+        return [Path(word) for word in arguments[1:] if (Path(word) / MANIFEST).is_file()]
+    return []
 
 
 def _refusal(error: Any) -> str:

@@ -63,7 +63,7 @@ class Forget(NamedTuple):
     task: int
 
 
-class Told(NamedTuple):
+class Message(NamedTuple):
     """What a task tells on its way."""
 
     call: int
@@ -149,7 +149,7 @@ class _Serving:
         return task
 
     def _tell(self, call: int, news: Any) -> None:
-        self._say(Told(call, news))
+        self._say(Message(call, news))
 
     def _answer(self, call: int, done: "Future[Any]") -> None:
         cpu = cpu_seconds()
@@ -164,7 +164,7 @@ class _Serving:
         trace = "".join(traceback.format_exception(error))
         self._say(Answer(call, None, cpu, _able_to_travel(error), trace))
 
-    def _say(self, what: Told | Answer) -> None:
+    def _say(self, what: Message | Answer) -> None:
         message = pickle.dumps(what, 5)
         try:
             with self._lock:

@@ -255,11 +255,11 @@ class RayEngine:
         return self._most or PER_SLOT * self.workers
 
     def _taken(self, reply: Reply, hear: Hear | None) -> Iterator[Any]:
-        read = sum(news.input_bytes for news in reply.told if isinstance(news, Advanced))
+        read = sum(news.input_bytes for news in reply.messages if isinstance(news, Advanced))
         self._spent(reply.node, NodeWork(1, reply.cpu, read))
         if reply.failed:
             _raise(reply.failed)
-        for news in reply.told if hear else ():
+        for news in reply.messages if hear else ():
             hear(news)  # type: ignore[misc]
         yield from reply.results
 

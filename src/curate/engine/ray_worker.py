@@ -76,7 +76,7 @@ class Reply(NamedTuple):
     """What comes back of some items: results in their order, what was reported meanwhile, CPU seconds; or an error."""
 
     results: Sequence[Any]
-    told: Sequence[Any]
+    messages: Sequence[Any]
     cpu: float
     node: str
     failed: Failed | None = None
@@ -100,7 +100,7 @@ class RayWorker:
 
     def __init__(self, engine: LocalEngine, *, doubtful: bool = False) -> None:
         self._engine, self.doubtful = engine, doubtful
-        self.told: list[Any] = []
+        self.messages: list[Any] = []
 
     def spread(
         self, task: Callable[[Item], Result], items: Iterable[Item], takes: Callable[[Item], int] | None = None
@@ -110,7 +110,7 @@ class RayWorker:
 
     def tell(self, news: Any) -> None:
         """See `curate.engine.base.Worker.tell`."""
-        self.told.append(news)
+        self.messages.append(news)
 
 
 def do_items(setting: Setting, task: Sequence[Any], items: bytes, doubtful: bool) -> Reply:
@@ -131,7 +131,7 @@ def do_items(setting: Setting, task: Sequence[Any], items: bytes, doubtful: bool
         results = [do(item, worker) for item in pickle.loads(items)]  # noqa: S301  (from our own driver)
     except Exception as error:  # noqa: BLE001  (whatever it is, the driver must know)
         return Reply((), (), cpu_seconds() - before, node_name(), _failed(error))
-    return Reply(results, worker.told, cpu_seconds() - before, node_name())
+    return Reply(results, worker.messages, cpu_seconds() - before, node_name())
 
 
 def send_groups(

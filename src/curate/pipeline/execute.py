@@ -282,16 +282,18 @@ class _Run:
                 lambda: raw_tokens(cutting.tokens, encoder, self.judges, self.directory, parts, self.engine, seed),
                 lambda: unknown_characters(encoder, self.judges, self.directory, parts, self.engine),
             )
-            told = self._told_tokens()  # or all texts that were removed would be read, and half of them encoded, again
+            recorded = (
+                self._recorded_tokens()
+            )  # or all texts that were removed would be read, and half of them encoded, again
             index, books, *of_tokens = self._side_by_side(
                 lambda: write_shards(cutting, self.plan, step, self.directory, self.engine, self._hear),
                 self._close_books,
-                *(() if told else counted),
+                *(() if recorded else counted),
             )
-            raw, unknown = told or of_tokens
+            raw, unknown = recorded or of_tokens
         return books, index, raw, unknown
 
-    def _told_tokens(self) -> tuple[RawTokens, UnknownCharacters] | None:
+    def _recorded_tokens(self) -> tuple[RawTokens, UnknownCharacters] | None:
         """What the run before says of tokens, if it was this one and every judgment is still as it was."""
         before = self.before
         if not before or not before.tokens or self.profile.made_something:
@@ -300,7 +302,7 @@ class _Run:
             return None
         if before.section("run").get("seed") != self.plan.config.run.seed:  # raw tokens may be a draw
             return None
-        return before.tokens.raw, UnknownCharacters.told(before.tokens)
+        return before.tokens.raw, UnknownCharacters.recorded(before.tokens)
 
     def _side_by_side(self, *works: Callable[[], Any]) -> list[Any]:
         """Results of several things that share the engine; the first that fails stops the others and is raised.

@@ -52,7 +52,7 @@ class Measurement(NamedTuple):
 
         with stoppable(explain):
             try:
-                found = measure(folder, self.proxy, self.question, _Told(hear))
+                found = measure(folder, self.proxy, self.question, _Progress(hear))
             except InputError as problem:
                 hear(Warned(f"what curation is worth was not measured: {problem.message}", problem.hint))
                 return None
@@ -74,7 +74,7 @@ def measurement_of(output: str, config: Config, stages: Sequence[str]) -> Measur
     return Measurement(proxy, question, config.report)
 
 
-class _Told:
+class _Progress:
     """Reports the progress of a measurement in a few steps."""
 
     def __init__(self, hear: Emit) -> None:

@@ -49,8 +49,8 @@ def show_measuring(
     model = model or proxy_named(said.proxy)
     most = said.tokens if tokens is None else tokens
     question = question_of(run, config, model.name, seeds or said.seeds, most, own or said.texts, tuple(by) or said.by)
-    with bar(console()) as told:
-        found = measure(folder, model, question, told)
+    with bar(console()) as progress:
+        found = measure(folder, model, question, progress)
     write_evidence(folder, found)
     with ReportMaker(folder, config.report) as maker:
         maker.make()
@@ -76,7 +76,7 @@ def named_texts(given: Sequence[str]) -> dict[str, str]:
     return found
 
 
-class _Told:
+class _Progress:
     """Sentences as notes, progress as a bar with the time left."""
 
     def __init__(self, err: Console, bar: Progress) -> None:
@@ -92,11 +92,11 @@ class _Told:
 
 
 @contextmanager
-def bar(err: Console) -> Iterator[_Told]:
+def bar(err: Console) -> Iterator[_Progress]:
     """Where somebody looks."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as shown:
-        yield _Told(err, shown)
+        yield _Progress(err, shown)
 
 
 def _show(out: Console, found: Evidence) -> None:
@@ -123,8 +123,8 @@ def _show(out: Console, found: Evidence) -> None:
     width = max(len(each.name) for each in found.evaluations)
     out.print(Text(f"  {'measured on':<{width + 2}}{'documents':>10}  multiplier", "dim"))
     for each in found.evaluations:
-        told = f"  {each.name:<{width + 2}}{each.documents:>10,}  {_times(each.multiplier)}"
-        out.print(Text(told + ("   raw and raw " + _times(each.control))), soft_wrap=True)
+        line = f"  {each.name:<{width + 2}}{each.documents:>10,}  {_times(each.multiplier)}"
+        out.print(Text(line + ("   raw and raw " + _times(each.control))), soft_wrap=True)
     for kind in _KINDS:
         _show_contributions(out, kind, [each for each in found.contributions if each.kind == kind])
     for remark in found.notes:
@@ -146,8 +146,8 @@ def _show_contributions(out: Console, kind: str, found: Sequence[Contribution]) 
     )
     for each in found:
         worth = f"{_finely(each.multiplier)}  {each.verdict}" if each.multiplier else each.verdict
-        told = f"  {each.name:<{width + 2}}{each.documents:>10,} {each.edited:>8,} {share(each.share, 1):>8}  {worth}"
-        out.print(Text(told), soft_wrap=True)
+        line = f"  {each.name:<{width + 2}}{each.documents:>10,} {each.edited:>8,} {share(each.share, 1):>8}  {worth}"
+        out.print(Text(line), soft_wrap=True)
 
 
 def _times(figure: Measured) -> str:

@@ -38,8 +38,8 @@ def show_tuning(
     texts = named_texts(evaluations) or config.evidence.texts
     own = tuple(own_text(name, path, config) for name, path in texts.items())
     search = Search(minutes, seeds, own, tuple(map(_tried, tries)))
-    with bar(console()) as told:
-        found = tune(folder, search, told)
+    with bar(console()) as progress:
+        found = tune(folder, search, progress)
     if json:
         typer.echo(jsonlib.dumps(_as_data(found, minutes), ensure_ascii=False))
     else:
@@ -70,9 +70,9 @@ def _show(out: Console, found: Tuned) -> None:
         worth = _written(found.against[number][CONFIRM]) if number else ""
         documents = share(found.points[number].documents, found.raw_documents)
         tokens = share(found.points[number].tokens, found.raw_tokens)
-        told = f"{mark} {_name(found, number):<{width + 2}}{documents:>12}  {tokens:>7}"
-        told += f"  {_loss(found, number):>9.4f}  {worth}"
-        out.print(Text(told, "bold" if mark == "*" else ""), soft_wrap=True)
+        line = f"{mark} {_name(found, number):<{width + 2}}{documents:>12}  {tokens:>7}"
+        line += f"  {_loss(found, number):>9.4f}  {worth}"
+        out.print(Text(line, "bold" if mark == "*" else ""), soft_wrap=True)
     hidden = len(found.points) - len(shown)
     rest = f"; {hidden} more make no measurable difference (--json has them)" if hidden else ""
     out.print(Text(f"  + no other keeps more and is better   * chosen{rest}", "dim"), soft_wrap=True)

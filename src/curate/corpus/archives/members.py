@@ -10,7 +10,7 @@ import msgspec
 from curate.corpus.archives.archive_file import Archive, MemberBytes, Range, archive, limit_of
 from curate.corpus.discovery.named import input_file
 from curate.corpus.discovery.sidecars import sidecar
-from curate.corpus.discovery.unknown import note_of, told_by
+from curate.corpus.discovery.unknown import identified_by, note_of
 from curate.corpus.formats.archive import ArchiveFormat
 from curate.corpus.formats.registry import formats, recognized
 from curate.corpus.input import InputFile, InputSettings, Skipped
@@ -114,7 +114,7 @@ class _Members:
         except Damaged as damage:
             self._skip(name, f"it cannot be read: {damage.detail}", "member")
             return None
-        known = told_by(head, name)
+        known = identified_by(head, name)
         if not known.format:
             self._skip(name, known.why, known.kind)
             return None

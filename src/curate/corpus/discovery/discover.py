@@ -21,7 +21,7 @@ from curate.corpus.discovery.objects import located, name_of, runs_among
 from curate.corpus.discovery.pattern import fixed_folder, matching
 from curate.corpus.discovery.sidecars import sidecar
 from curate.corpus.discovery.standard_input import NAME, STANDARD
-from curate.corpus.discovery.unknown import note_of, told
+from curate.corpus.discovery.unknown import identified, note_of
 from curate.corpus.formats.registry import by_suffix, formats
 from curate.corpus.input import COMPRESSIONS, InputFile, InputSettings, Skipped, excluded_by
 from curate.errors import InputError, UserError, nearest
@@ -96,7 +96,7 @@ def discover(paths: Sequence[str], settings: InputSettings, output: str = "", st
             unknown.append((path, name, stored))
     with ThreadPoolExecutor(_REQUESTS) as pool:
         look = pool.map if search.objects else map
-        for (path, name, stored), found in zip(unknown, look(lambda one: told(*one), unknown), strict=True):
+        for (path, name, stored), found in zip(unknown, look(lambda one: identified(*one), unknown), strict=True):
             if found.format:
                 kind, note = formats()[found.format], note_of(found.format)
                 taken.append(input_file_of(path, name, kind, found.compression, settings, stored, note))

@@ -16,7 +16,7 @@ _HEAD_BYTES = 64 * 1024
 _LINES = 2  # objects of JSON on lines of their own that are no chance
 
 
-class Told(NamedTuple):
+class Identified(NamedTuple):
     """What a file is: a format, or why it is skipped."""
 
     format: str = ""
@@ -25,7 +25,7 @@ class Told(NamedTuple):
     kind: SkippedKind = "format"
 
 
-def told(path: str, name: str, stored: Stored | None = None) -> Told:
+def identified(path: str, name: str, stored: Stored | None = None) -> Identified:
     """What the content of a file says of it.
 
     Args:
@@ -37,36 +37,36 @@ def told(path: str, name: str, stored: Stored | None = None) -> Told:
         begin = _first_bytes(path, stored)
     except (OSError, Changed) as error:
         why = error.strerror if isinstance(error, OSError) else "it is being written"
-        return Told(why=f"{_unknown(name)}, and the file cannot be opened: {why}")
-    return told_by(begin, name)
+        return Identified(why=f"{_unknown(name)}, and the file cannot be opened: {why}")
+    return identified_by(begin, name)
 
 
-def told_by(begin: bytes, name: str) -> Told:
+def identified_by(begin: bytes, name: str) -> Identified:
     """What the first bytes of a file of that name say of it."""
     suffix = os.path.splitext(name)[1]  # noqa: PTH122  (a name, not a path)
     shown = _unknown(name)
     if tool := UNPACKED_BY.get(suffix.lower()):
-        return Told(why=f"curate reads {COMPRESSION_NAMES}, not `{suffix}`; unpack it with `{tool}`")
+        return Identified(why=f"curate reads {COMPRESSION_NAMES}, not `{suffix}`; unpack it with `{tool}`")
     if not begin:
-        return Told(why=f"{shown}, and the file is empty")
+        return Identified(why=f"{shown}, and the file is empty")
     packed = sniff(begin)
     head = _unpacked(begin, packed) if packed else begin
     found = recognized(head)
     if found and (found.packable or not packed):
-        return Told(found.name, packed)
+        return Identified(found.name, packed)
     if _is_json_lines(head):
-        return Told("jsonl", packed)
+        return Identified("jsonl", packed)
     if why := instead_of(head):
-        return Told(why=f"{shown}; {why}")
+        return Identified(why=f"{shown}; {why}")
     inside = f" in {packed}" if packed else ""
     if actual := (found.about if found else "" if is_text(head) else known_as(head)):
-        return Told(why=f"{shown}; the file is {actual}{inside}")
+        return Identified(why=f"{shown}; the file is {actual}{inside}")
     if is_text(head) and not inside:
         if not suffix:
-            return Told(why=f"{shown}; rename it to end with .txt to read it as text", kind="text")
+            return Identified(why=f"{shown}; rename it to end with .txt to read it as text", kind="text")
         setting = f"--set 'input.text_suffixes=[\"{suffix.lower()}\"]'"
-        return Told(why=f"`{suffix}` is not a suffix that is read as text; {setting} reads it", kind="text")
-    return Told(why=f"{shown}, nor does its content" if _tells_nothing(suffix) else shown)
+        return Identified(why=f"`{suffix}` is not a suffix that is read as text; {setting} reads it", kind="text")
+    return Identified(why=f"{shown}, nor does its content" if _tells_nothing(suffix) else shown)
 
 
 def _unknown(name: str) -> str:

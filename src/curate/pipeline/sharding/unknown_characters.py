@@ -42,7 +42,7 @@ class UnknownCharacters(NamedTuple):
         return self.unknown / max(1, self.characters)
 
     @classmethod
-    def told(cls, tokens: Tokens) -> "UnknownCharacters":
+    def recorded(cls, tokens: Tokens) -> "UnknownCharacters":
         """What ``tokens`` of a ``run.json`` say of it."""
         unknown = tokens.unknown
         return cls(tokens.characters, unknown.characters, unknown.documents, unknown.example)

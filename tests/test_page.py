@@ -127,6 +127,17 @@ def test_a_run_that_removed_nothing_says_so_without_tables_of_zeros(tmp_path):
     assert all(row not in text for row in ("GPU time", ">Money<", "0 were", "By reason"))
 
 
+def test_only_what_is_nearest_to_a_similarity_is_open(report):
+    nearest = []
+    for one in report.samples.nearest:  # a duplicate is nearest to every limit
+        twin = next(each for each in report.samples.removed["near_dup.near_duplicate"] if each.twin)
+        nearest.append(msgspec.structs.replace(one, documents=(msgspec.structs.replace(twin, value=1.0),)))
+    samples = msgspec.structs.replace(report.samples, nearest=tuple(nearest))
+    page = render_page(msgspec.structs.replace(report, samples=samples))
+    opened = re.findall(r"<details[^>]* open[^>]*><summary>Nearest to <code>([^<]*)</code>", page)
+    assert opened == ["near_dup.similarity"]
+
+
 def test_the_slowest_parts_are_named(report):
     pieces = tuple(
         Piece(step="pass 1", piece=f"part-{at}", started="", wall_seconds=at * 60, cpu_seconds=1, phases={})

@@ -45,13 +45,13 @@ def put_into_bins(
     """Count documents.
 
     Args:
-        values: of each document; NaN where it is in no bin.
+        values: of each document; NaN where it is in no bin. Infinite ones are in the outer bins, and near to nothing.
         scale: of each document, a number that grows with its bin, about evenly.
         kept: whether each was kept.
         tokens: of each that was.
         only: code of the reason of documents that have just one.
         first: row of the first document.
-        begin: where each bin begins, the first at minus infinity; then infinity twice, for documents in no bin.
+        begin: where each bin begins, the first at minus infinity; then NaN twice, for documents in no bin.
         low: on that scale, where the first bin begins.
         per: bins in a distance of 1 on that scale.
         limits: what values are held against.
@@ -67,7 +67,7 @@ def put_into_bins(
         rows: the rows of these documents.
 
     Returns:
-        The largest value in a bin, or 0.
+        The largest finite value in a bin, or 0.
     """
     found = np.empty(len(values), np.uint32)
     largest = _find_bins(values, scale, begin, low, per, found)
@@ -91,7 +91,7 @@ def put_into_bins(
 
 @inner
 def _find_bins(values: Floats, scale: Floats, begin: Floats, low: float, per: float, found: Any) -> float:
-    """The bin of each value; returns the largest value."""
+    """The bin of each value; returns the largest finite value."""
     none, one, largest = len(begin) - 2, np.uint64(1), 0.0
     top = float(none - 1)
     for place in range(len(values)):
@@ -106,7 +106,7 @@ def _find_bins(values: Floats, scale: Floats, begin: Floats, low: float, per: fl
         while begin[at + one] <= value:
             at += one
         found[place] = at
-        if value > largest:  # noqa: PLR1730  (NaN is not)
+        if largest < value < np.inf:
             largest = value
     return largest
 

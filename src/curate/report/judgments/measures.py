@@ -213,7 +213,8 @@ class _Shape:
     """Scale and bins of one histogram, chosen from a sample of the values."""
 
     def __init__(self, sample: pl.Series, thresholds: Sequence[Threshold], pairs: Pairs | None) -> None:
-        values, self._pairs = sample.drop_nulls().cast(pl.Float64), pairs
+        numbers, self._pairs = sample.cast(pl.Float64), pairs
+        values = numbers.filter(numbers.is_finite())  # a stage of somebody else may divide by 0
         self.measure, self.thresholds = sample.name, tuple(thresholds)
         self.whole = sample.dtype.is_integer()
         lines = [threshold.value for threshold in thresholds]
@@ -228,7 +229,7 @@ class _Shape:
             low = 0.0
         self.edges = (_log_edges if self.log else _edges)(low, high, lines, whole=self.whole)
         self._bins, (first, end) = len(self.edges) - 1, self._on_scale(self.edges[[0, -1]])
-        begin = np.concatenate([[-np.inf], self.edges[1:-1], [np.inf, np.inf]])
+        begin = np.concatenate([[-np.inf], self.edges[1:-1], [np.nan, np.nan]])
         self._places = (begin, float(first), float(self._bins / (end - first)))
         self._limits = (
             np.array(lines, np.float64),

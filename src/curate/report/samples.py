@@ -186,10 +186,11 @@ def _spread(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
 
 _TWIN = ("near_dup.survivor_run", "near_dup.survivor_at", "near_dup.survivor", "near_dup.jaccard")
 _STRETCH = 4_096
-"""Documents of which one is shown for a reason: about as many as a row group has."""
+"""Documents of which one is shown for a reason, where that is enough: about as many as a row group has."""
 _MANY_STRETCHES = 200
 """A run of fewer is not large: what is read for the page does not matter."""
 _LANGUAGE = "language.label"
+_NONE, _ONE, _BEHIND = np.uint64(0), np.uint64(1), np.uint64(2**63)
 _SHOWN = ["id", "source", "origin", "text"]
 """Columns of a document that are read to be shown."""
 
@@ -202,8 +203,8 @@ class Search:
         number: documents of each kind.
         documents: in the run.
 
-    Of a large run, the documents of a kind come from that many stretches, the same ones for every kind that has any
-    there: each needs a row group of texts to be read.
+    Of a large run, the documents of a kind come from about that many stretches, the same ones for every kind that has
+    any there: each needs a row group of texts to be read. A kind that is in fewer has several documents of a stretch.
     """
 
     def __init__(self, reasons: Sequence[str], number: int, documents: int) -> None:
@@ -224,10 +225,13 @@ class Search:
         return found
 
     def _apart(self, rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
-        """The first of these rows in each stretch, and the order of their stretches."""
+        """The first of these rows in each stretch in the order of their stretches; others behind if these are few."""
         stretches = rows // self._stretch
-        first = np.flatnonzero(np.diff(stretches, prepend=-1))
-        return rows[first], _spread(stretches[first])
+        is_first = np.diff(stretches, prepend=-1) > 0
+        first = np.flatnonzero(is_first)
+        if len(first) >= min(self._number, len(rows)):
+            return rows[first], _spread(stretches[first]) >> _ONE
+        return rows, (_spread(np.where(is_first, stretches, rows)) >> _ONE) | np.where(is_first, _NONE, _BEHIND)
 
     def joined(self, found: dict[str, Best], behind: dict[str, Best]) -> dict[str, Best]:
         """See `curate.report.judgments.looking.Question`."""

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 
 from curate.errors import listed
+from curate.models.langid import UNDETERMINED
 from curate.report import quantities
 from curate.report.alerts.alert import FEW, Alert, Level, run_of, sample_command
 from curate.report.alerts.input_alerts import of_input
@@ -27,8 +28,6 @@ GIANT = 0.01
 """Share of the corpus in one cluster of duplicates."""
 HEAVY = 0.50
 """A stage that removed more of what reached it."""
-WORDLESS = "und"
-"""The label of documents without any word, which is no language."""
 
 Tokens = Callable[[float], float | None]
 """Bytes of raw text → about how many tokens that is; None where nothing counted tokens."""
@@ -183,7 +182,7 @@ def _other_languages(manifest: Manifest, languages: Sequence[Group], tokens: Tok
     keep = manifest.section("language").get("keep", [])
     measured = [group for group in languages if group.name != UNMEASURED]
     total = sum(group.documents for group in measured)
-    others = [group for group in measured if group.name not in (*keep, WORDLESS)]
+    others = [group for group in measured if group.name not in (*keep, UNDETERMINED)]  # und: documents without any word
     share = sum(group.documents for group in others) / total if total else 0.0
     if share <= OTHER_LANGUAGES or ALL in keep:
         return

@@ -13,8 +13,8 @@ from curate.store.manifest_entries import Manifest
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 
-_NAMED = {"inputs", "parts", "passed_over"}
-"""What of ``run.json`` has names, relative to the paths that were given."""
+_NAMED = {"inputs", "parts", "passed_over", "work"}
+"""What of ``run.json`` has names, relative to the paths that were given or to the run; there may be very many."""
 _PATH = re.compile(r"(?<![\w.~…/:@<-])(?:/[\w.@+~-]+){2,}/?")
 """An absolute path of names without blanks, for those in what libraries say."""
 

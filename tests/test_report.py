@@ -340,6 +340,9 @@ def test_alerts_are_about_languages_and_rules_that_had_documents(run, tmp_path):
     (all_of,) = [alert for alert in named(languages=[groups[0], *many]) if "languages" in alert.title]
     assert "and others)" in all_of.title
     assert all_of.command.endswith("""--set 'language.keep=["*"]'""")
+    rest = msgspec.structs.replace(foreign, name="(90 others)")
+    (unnamed,) = [alert for alert in named(languages=[groups[0], rest]) if "languages" in alert.title]
+    assert unnamed.title.endswith("languages that were not kept")
     assert next(
         alert for alert in named(languages=[*groups[:2], foreign]) if "languages" in alert.title
     ).command.endswith("""--set 'language.keep=["en", "fr"]'""")

@@ -192,10 +192,10 @@ def _other_languages(manifest: Manifest, languages: Sequence[Group], tokens: Tok
     large = large if few else named[:3]
     wanted = json.dumps([*keep, *(group.name for group in large)] if few else [ALL], ensure_ascii=False)
     names = ", ".join(f"{group.name} {quantities.share(group.documents / total)}" for group in large)
+    which = f" ({names}{'' if few else ' and others'})" if names else ""  # none where all that have a row are kept
     yield Alert(
         level="warning",
-        title=f"{quantities.share(share)} of the documents are in languages that were not kept ({names}"
-        f"{'' if few else ' and others'})",
+        title=f"{quantities.share(share)} of the documents are in languages that were not kept{which}",
         detail=f"`language.keep = {json.dumps(keep, ensure_ascii=False)}`."
         f" If {'these' if few else 'all'} languages are wanted:",
         command=f"{manifest.command} --set 'language.keep={wanted}'",

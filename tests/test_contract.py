@@ -2,7 +2,7 @@
 
 import json
 import sys
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -216,6 +216,7 @@ def test_text_of_a_stage_of_another_package_is_utf8():
     ("name", "changed", "said"),
     [
         ("hurt", {}, ""),
+        ("hurt", {"needs": cached_property(lambda _: ("text",))}, ""),
         ("../x", {"name": "../x"}, "no name in lower case"),
         ("shards", {"name": "shards"}, "a section or a folder"),
         ("other", {}, "`name` = 'hurt', and was to have \"other\""),

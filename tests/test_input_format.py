@@ -120,7 +120,14 @@ def _halved(self: Format, file: InputFile, _: int) -> Iterator[tuple[Span, ...]]
         ("suffixes", ".subs", PlanError, "`suffixes` = '.subs', and was to have a tuple"),
         ("suffixes", ("subs",), PlanError, "and was to have a tuple"),
         ("name", "../x", PlanError, "`name` = '../x'"),
+        ("name", None, PlanError, "`name` = None"),
+        ("about", None, PlanError, "`about` = None, and was to have a sentence"),
         ("__init__", _ends, PlanError, "does not load: 0"),
+        *(
+            (method, _ends, CurateError, "`subtitles` of `.*` does not do .*: it raised SystemExit")
+            for method in ("recognizes", "lacks", "variant", "actual", "longest", "text_bytes", "whole")
+        ),
+        ("recognizes", lambda *_: {}["key"], CurateError, "raised in the input format `subtitles` of `.*`: KeyError"),
         ("inspect", lambda *_: None, CurateError, "`inspect` gave a NoneType"),
         ("split", lambda *_: iter(()), CurateError, r"`split` ended at 0 of \d+ of `film.subs`"),
         ("split", _halved, CurateError, r"`split` ended at \d+ of \d+"),

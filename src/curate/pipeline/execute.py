@@ -282,9 +282,8 @@ class _Run:
                 lambda: raw_tokens(cutting.tokens, encoder, self.judges, self.directory, parts, self.engine, seed),
                 lambda: unknown_characters(encoder, self.judges, self.directory, parts, self.engine),
             )
-            recorded = (
-                self._recorded_tokens()
-            )  # or all texts that were removed would be read, and half of them encoded, again
+            # or all texts that were removed would be read, and half of them encoded, again
+            recorded = self._recorded_tokens()
             index, books, *of_tokens = self._side_by_side(
                 lambda: write_shards(cutting, self.plan, step, self.directory, self.engine, self._hear),
                 self._close_books,

@@ -1,5 +1,6 @@
 """Stages of other packages: loaded, and held to what a stage must declare before anything is asked of them."""
 
+import functools
 import inspect
 import re
 from collections.abc import Iterator, Mapping
@@ -65,7 +66,7 @@ def _wrong(name: str, found: Any) -> Iterator[str]:
         ("settings_type", _has_defaults, "a subclass of Settings with a default for each setting"),
     ):
         value = getattr(found, attribute, None)
-        if not isinstance(value, property) and not sound(value):
+        if not isinstance(value, property | functools.cached_property) and not sound(value):
             yield f"has `{attribute}` = {value!r}, and was to have {wanted}"
 
 

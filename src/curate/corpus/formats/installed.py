@@ -1,6 +1,7 @@
 """Input formats of other packages: loaded, and held to what a format must do, so that no mistake there loses input."""
 
 import functools
+import inspect
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,13 +28,18 @@ def loaded(entry: EntryPoint) -> Format:
         raise refused(entry, f"does not load: {error or type(error).__name__}") from error
     if not isinstance(found, Format):
         raise refused(entry, "is no class that inherits from curate.corpus.formats.format.Format")
-    if not isinstance(found.name, str) or not _NAME.fullmatch(found.name):
-        raise refused(entry, f"has `name` = {found.name!r}, and was to have one of a-z, 0-9 and _")
+    name, about = getattr(found, "name", None), getattr(found, "about", None)
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise refused(entry, f"has `name` = {name!r}, and was to have one of a-z, 0-9 and _")
+    if not isinstance(about, str):
+        raise refused(entry, f"has `about` = {about!r}, and was to have a sentence")
     suffixes: Any = found.suffixes
     if not isinstance(suffixes, tuple | list) or not all(_SUFFIX.fullmatch(str(suffix)) for suffix in suffixes):
         raise refused(entry, f'has `suffixes` = {suffixes!r}, and was to have a tuple such as (".subs",)')
-    for name, wrapped in (("inspect", _inspected), ("split", _cut), ("read", _steps), ("parse", _called)):
-        setattr(found, name, functools.partial(wrapped, found, getattr(found, name)))
+    checked: dict[str, Callable[..., Any]] = {"inspect": _inspected, "split": _cut, "read": _steps}
+    for method, _ in inspect.getmembers(Format, inspect.isfunction):
+        if not method.startswith("_"):
+            vars(found)[method] = functools.partial(checked.get(method, _called), found, getattr(found, method))
     return found
 
 
@@ -46,13 +52,13 @@ def refused(entry: EntryPoint, what: str) -> PlanError:
     )
 
 
-def _called(of: Format, function: Callable[..., Any], *given: Any) -> Any:
+def _called(of: Format, function: Callable[..., Any], *given: Any, **named: Any) -> Any:
     with _asked(of):
-        return function(*given)
+        return function(*given, **named)
 
 
-def _inspected(of: Format, inspect: Callable[..., Any], *given: Any) -> Any:
-    looked = _called(of, inspect, *given)
+def _inspected(of: Format, look: Callable[..., Any], *given: Any, **named: Any) -> Any:
+    looked = _called(of, look, *given, **named)
     if not isinstance(looked, Looked):
         raise _broken(of, f"`inspect` gave a {type(looked).__name__} where a Looked was to come")
     return looked
@@ -73,9 +79,9 @@ def _cut(of: Format, split: Callable[..., Any], file: InputFile, part_bytes: int
     yield from strands
 
 
-def _steps(of: Format, read: Callable[..., Any], *given: Any) -> Iterator[Any]:
+def _steps(of: Format, read: Callable[..., Any], *given: Any, **named: Any) -> Iterator[Any]:
     with _asked(of):
-        yield from read(*given)
+        yield from read(*given, **named)
 
 
 @contextmanager
@@ -88,7 +94,9 @@ def _asked(of: Format) -> Iterator[None]:
     except (SystemExit, StopIteration) as error:
         raise _broken(of, f"it raised {type(error).__name__}({error})") from error
     except Exception as error:
-        error.add_note(f"raised in the input format `{of.name}` of `{type(of).__module__}`")
+        note = f"raised in the input format `{of.name}` of `{type(of).__module__}`"
+        if note not in getattr(error, "__notes__", ()):  # one of its methods may have called another
+            error.add_note(note)
         raise
 
 

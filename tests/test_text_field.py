@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from corpus_maker import prose
 from curate.corpus.discovery.discover import discover
+from curate.corpus.formats.tables import separated
 from curate.corpus.input import InputSettings
 from curate.corpus.inspection import resolve
 from curate.corpus.inspection.inspect import Inspection, inspect
@@ -190,6 +191,18 @@ def test_a_large_input_is_not_read_whole_for_a_slip(
     assert "did you mean `key`?" in error.value.hint
     monkeypatch.undo()
     assert inspected(tmp_path, **section).files
+
+
+@pytest.mark.parametrize("section", [{"id": "kay"}, {"text": "kay"}, {"text": "{text}{kay}"}], ids=str)
+def test_no_row_of_a_table_is_searched_for_a_field_that_its_header_lacks(
+    section: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.csv").write_text("text,key\n" + "A few words.,k\n" * 200)
+    asked = []
+    monkeypatch.setattr(separated, "_seen", lambda *given, seen=separated._seen: asked.append(given[2]) or seen(*given))
+    with pytest.raises(InputError, match=r"`kay`, which no file has|it has no field `kay`"):
+        inspected(tmp_path, **section)
+    assert asked == [separated._RECORDS]
 
 
 def test_a_field_that_appears_late_costs_no_row(tmp_path: Path) -> None:

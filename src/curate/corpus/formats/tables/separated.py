@@ -80,8 +80,8 @@ class Separated(Format):
         return Looked(file, _seen(table, settings, _RECORDS))
 
     def look_at_all(self, file: InputFile, settings: InputSettings, enough: Enough = never) -> Seen | None:
-        """All rows."""
-        return _seen(_table(file), settings, None, enough)
+        """All rows, for what their texts are like; None where it is asked for a field: the header named all."""
+        return None if settings.text or enough is not never else _seen(_table(file), settings, None)
 
     def longest(self, file: InputFile) -> int | None:
         """No document is longer than its file."""
@@ -175,7 +175,7 @@ def _repeated(header: list[str]) -> frozenset[str]:
     return frozenset(name for name, count in Counter(header).items() if count > 1)
 
 
-def _seen(table: Table, settings: InputSettings, most: int | None, enough: Enough = never) -> Seen:
+def _seen(table: Table, settings: InputSettings, most: int | None) -> Seen:
     names = _names(table)
     seen, lost = Seen(settings, kinds=dict.fromkeys(names, "text"), texts=names), 0
     for run in table.runs():
@@ -186,9 +186,6 @@ def _seen(table: Table, settings: InputSettings, most: int | None, enough: Enoug
             seen.add(dict(zip(names, row, strict=True)))
             if seen.records == most:
                 return seen
-        seen.nbytes += run.bytes
-        if enough(seen):
-            break
     return seen
 
 

@@ -53,7 +53,8 @@ def resolve(
     entries = [_entry(file, seen, corpus, settings) for file, seen in looked]
     texts = _texts(corpus, settings)
     without = [at for at, one in enumerate(entries) if one.needs_text and one.schema not in texts]
-    if not _may_appear(entries, texts, settings, look_at_all):
+    may_appear, records = _may_appear(entries, texts, settings, look_at_all)
+    if not may_appear:
         without = []
     again = {at: seen for at in without if (seen := look_at_all(entries[at].file, never))}
     if again:
@@ -62,14 +63,14 @@ def resolve(
         ]
         texts = _texts(corpus, settings)
     if settings.conversation not in {"", NO_CONVERSATION}:
-        _refuse_without_conversation(entries, settings)
+        _refuse_without_conversation(entries, settings, records)
     _refuse_unknown(entries, settings, look_at_all)
     _refuse_several(entries, texts, corpus)
     usual = _most({one.file.name: texts.get(one.schema, "") for one in entries if one.schema}.values())
     files = tuple(_file(one, texts, usual, settings) for one in entries if not one.needs_text or one.schema in texts)
     left_out = [one for one in entries if one.needs_text and one.schema not in texts]
     if (settings.text and not texts) or not any(not file.problem and not file.empty for file in files):
-        _refuse_all(left_out, files, settings)
+        _refuse_all(left_out, files, settings, records)
     skipped = (
         Skipped(one.file.name, missing(settings.text or usual, one.schema, is_set=bool(settings.text)), "no_text")
         for one in left_out
@@ -150,7 +151,7 @@ def _file(entry: _Entry, texts: dict[Schema, str], usual: str, settings: InputSe
     return msgspec.structs.replace(file, **fields, guessed=guessed, problem=problem)
 
 
-def _refuse_without_conversation(entries: list[_Entry], settings: InputSettings) -> None:
+def _refuse_without_conversation(entries: list[_Entry], settings: InputSettings, records: int) -> None:
     """Stop where no file has the conversation that the user names."""
     if any(one.shape for one in entries):
         return
@@ -159,10 +160,15 @@ def _refuse_without_conversation(entries: list[_Entry], settings: InputSettings)
             missing_names = [name for name in parsed(settings.conversation).fields if name not in schema.names]
             raise InputError(
                 f"no file has the fields of `input.conversation` = `{settings.conversation}`; `{file.name}` has no"
-                f" `{missing_names[0]}`",
+                f" `{missing_names[0]}`{_of_the_first(records)}",
                 where=file.path,
                 hint=f"its fields are {', '.join(schema.names[:12])}",
             )
+
+
+def _of_the_first(records: int) -> str:
+    """Said where not all records were looked at."""
+    return f"; the first {records:,} records were looked at" if records else ""
 
 
 def _search(entries: Iterable[_Entry], look_at_all: LookAtAll, has_it: Enough) -> tuple[bool, int]:
@@ -185,15 +191,15 @@ def _search(entries: Iterable[_Entry], look_at_all: LookAtAll, has_it: Enough) -
 
 def _may_appear(
     entries: Sequence[_Entry], texts: Collection[Schema], settings: InputSettings, look_at_all: LookAtAll
-) -> bool:
-    """Whether files without the text are worth a whole look: not where it is named and no record has it."""
+) -> tuple[bool, int]:
+    """Whether files without the text are worth a whole look: not where it is named and a `_search` finds it nowhere."""
     if texts or any(one.shape for one in entries) or not (settings.text or settings.conversation):
-        return True
+        return True, 0
 
     def has_it(seen: Seen) -> bool:
         return any(name in seen.lengths for name in text_fields(settings)) or bool(_shape(seen.schema(), settings))
 
-    return _search(entries, look_at_all, has_it)[0]
+    return _search(entries, look_at_all, has_it)
 
 
 def _refuse_unknown(entries: Sequence[_Entry], settings: InputSettings, look_at_all: LookAtAll) -> None:
@@ -258,7 +264,7 @@ def _hint_for_several(schema: Schema, corpus: Corpus, usual: str) -> str:
     return f"--set input.text={longest}, or another field"
 
 
-def _refuse_all(left_out: list[_Entry], files: Sequence[InputFile], settings: InputSettings) -> None:
+def _refuse_all(left_out: list[_Entry], files: Sequence[InputFile], settings: InputSettings, records: int) -> None:
     """Stop where nothing can be read because no file has the text, or all are empty."""
     if files and not left_out and all(file.empty for file in files):
         more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
@@ -274,7 +280,7 @@ def _refuse_all(left_out: list[_Entry], files: Sequence[InputFile], settings: In
     assert schema is not None
     more = f" (nor has any of {len(left_out) - 1:,} more files)" if len(left_out) > 1 else ""
     raise InputError(
-        f"`{file.name}` cannot be read: {missing(settings.text, schema, is_set=True)}{more}",
+        f"`{file.name}` cannot be read: {missing(settings.text, schema, is_set=True)}{more}{_of_the_first(records)}",
         where=file.path,
         hint=_hint_for_none(settings.text, schema),
     )

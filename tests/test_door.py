@@ -222,12 +222,16 @@ def test_arguments_alone_are_settings(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="where processes are forked")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_fork_without_the_threads_of_polars_is_refused_and_does_not_wait_for_ever(run):
+def test_a_fork_without_the_threads_of_polars_is_refused_and_does_not_wait_for_ever(run, tmp_path):
     assert run.documents().collect().height
+    shutil.copytree(run.path, tmp_path / "out")
+    (tmp_path / "out" / "report.json").unlink()  # the report is made again, from tables
+    again = curate.open(tmp_path / "out")
     reads, writes = os.pipe()
     if not (child := os.fork()):
         try:
-            for ask in (lambda: curate.run("in", "out"), lambda: curate.plan("in"), run.documents, run.sample):
+            asked = (lambda: curate.run("in", "out"), lambda: curate.plan("in"), lambda: again.report)
+            for ask in (*asked, run.documents, run.sample):
                 with pytest.raises(UserError, match="was forked"):
                     ask()
             os.write(writes, str(run.counts.read).encode())

@@ -140,6 +140,7 @@ class Run:
 
         if found := read_report(self.path, self.manifest):
             return found
+        require_threads()
         settings = msgspec.convert(self.manifest.section("report"), ReportSettings)  # made again from the judgments
         return build_report(self.path, msgspec.structs.replace(settings, samples=0))
 

@@ -196,6 +196,11 @@ def test_numbers_are_finite(key, value):
     assert f"`{key}`" in caught.value.message
 
 
+def test_numbers_of_a_range_are_finite():
+    with pytest.raises(ConfigError, match=r"`report.price_per_gpu_hour` must be a finite number, but is inf"):
+        load(None, {}, ["report.price_per_gpu_hour=[1, 2, inf]"], in_folder=False)
+
+
 def test_all_mistakes_are_reported_together(tmp_path):
     file = tmp_path / "curate.toml"
     file.write_text("[quality]\nmin_word = 3\n[language]\nmin_score = 2\n")

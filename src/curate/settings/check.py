@@ -38,12 +38,13 @@ def checked(
     usable = _without(given, [key.removeprefix(f"{section}.").split(".") for key in unknown])
     endless = [
         ConfigError(
-            f"`{key}` must be a finite number, but is {value}",
+            f"`{key}` must be a finite number, but is {number}",
             where=origin_of(key, origins),
             hint=f"curate config {section}",
         )
         for key, value in leaves({section: usable})
-        if isinstance(value, float) and not math.isfinite(value)
+        for number in (value if isinstance(value, list | tuple) else (value,))
+        if isinstance(number, float) and not math.isfinite(number)
     ]
     if endless:
         return None, [*unknown.values(), *endless]

@@ -21,7 +21,10 @@ import difflib
 import importlib.util
 from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 DISTRIBUTION = "curate-corpus"
 """What ``pip install`` calls curate."""
@@ -108,6 +111,22 @@ class Stopped(CurateError):  # noqa: N818
     """The run stopped part-way; what is finished is safe and the same command continues."""
 
     exit_code = ExitCode.STOPPED
+
+
+def refused_plugin(entry: "EntryPoint", kind: str, what: str, contract: str) -> PlanError:
+    """For something of another package that is installed and cannot be used.
+
+    Args:
+        entry: where the package says what it has.
+        kind: what it is to be: ``stage``.
+        what: is wrong with it.
+        contract: where the documentation says what it must do.
+    """
+    package = entry.dist.name if entry.dist else entry.value.partition(":")[0].partition(".")[0]
+    return PlanError(
+        f"{kind} `{entry.name}` from `{entry.value}` {what}",
+        hint=f"pip uninstall {package}, until it is mended; {contract}",
+    )
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

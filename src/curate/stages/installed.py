@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from curate.errors import PlanError
+from curate.errors import PlanError, refused_plugin
 from curate.settings.base import Reason, Settings
 from curate.stages.contract import Stage
 
@@ -97,8 +97,4 @@ def _has_defaults(value: Any) -> bool:
 
 
 def _refused(entry: EntryPoint, what: str) -> PlanError:
-    package = entry.dist.name if entry.dist else entry.value.partition(":")[0].partition(".")[0]
-    return PlanError(
-        f"stage `{entry.name}` from `{entry.value}` {what}",
-        hint=f"pip uninstall {package}, until it is mended; docs/write_a_stage.md has the contract",
-    )
+    return refused_plugin(entry, "stage", what, "docs/write_a_stage.md has the contract")

@@ -11,7 +11,7 @@ from typing import Any
 from curate.corpus.formats.format import Format, Looked, Span
 from curate.corpus.input import InputFile
 from curate.corpus.quarantine import Damaged
-from curate.errors import CurateError, PlanError
+from curate.errors import CurateError, PlanError, refused_plugin
 
 _NAME, _SUFFIX = re.compile(r"[a-z][a-z0-9_]*"), re.compile(r"\.[^./A-Z]+")
 
@@ -45,11 +45,7 @@ def loaded(entry: EntryPoint) -> Format:
 
 def refused(entry: EntryPoint, what: str) -> PlanError:
     """For an installed format that cannot be used."""
-    package = entry.dist.name if entry.dist else entry.value.partition(":")[0].partition(".")[0]
-    return PlanError(
-        f"input format `{entry.name}` from `{entry.value}` {what}",
-        hint=f"pip uninstall {package}, until it is mended; docs/inputs.md says what a format is",
-    )
+    return refused_plugin(entry, "input format", what, "docs/inputs.md says what a format is")
 
 
 def _called(of: Format, function: Callable[..., Any], *given: Any, **named: Any) -> Any:
